@@ -1,0 +1,42 @@
+# The few words that every room's CMakeLists.txt uses.
+
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+add_library(welcome_warnings INTERFACE)
+target_compile_options(welcome_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
+
+# welcome_library(NAME SOURCES a.cpp … DEPS public… PRIVATE_DEPS private…)
+# A room of the house. Includes are written from the project's root: "beacon/advert.h".
+function(welcome_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${arg_DEPS} PRIVATE welcome_warnings ${arg_PRIVATE_DEPS})
+endfunction()
+
+# welcome_program(NAME SOURCES a.cpp … DEPS …)
+function(welcome_program name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE welcome_warnings ${arg_DEPS})
+endfunction()
+
+# welcome_test(NAME LABEL unit SOURCES a_test.cpp … DEPS …)
+# One GoogleTest program; every test of it is a test of ctest, labelled for `ctest -L`.
+# A test finds ../shared/data through the environment variable WELCOME_DATA and skips by name
+# where that is not set.
+function(welcome_test name)
+  cmake_parse_arguments(arg "" "LABEL" "SOURCES;DEPS" ${ARGN})
+  welcome_program(${name} SOURCES ${arg_SOURCES} DEPS ${arg_DEPS} GTest::gtest_main GTest::gmock)
+  include(GoogleTest)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}:"
+                       PROPERTIES LABELS ${arg_LABEL} TIMEOUT 300)
+endfunction()
+
+# welcome_bench(NAME SOURCES a_bench.cpp … DEPS …)
+function(welcome_bench name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  welcome_program(${name} SOURCES ${arg_SOURCES} DEPS ${arg_DEPS} benchmark::benchmark_main)
+endfunction()
