@@ -1,0 +1,78 @@
+#pragma once
+// Enrolment: from a short clip to sealed-to-be templates. There is no way from a frame to a
+// template without a FaceConsent, which only the consent gate makes.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "firmware/core/ids.h"
+#include "firmware/core/result.h"
+#include "vision/face_template.h"
+#include "vision/frame_source.h"
+#include "vision/gallery.h"
+#include "vision/recogniser.h"
+
+namespace welcome::vision {
+
+struct EnrolmentOptions {
+  int views = 3;  // templates to make
+  float min_face_px = 60;
+  float too_alike = 0.95F;    // a further view must be less like the others than this
+  float same_person = 0.35F;  // and more than this
+  std::chrono::milliseconds patience{60000};  // of the clip's time
+};
+
+// What to tell the customer, one word at a time; to_string() gives the sentence for the tablet.
+enum class Guidance : std::uint8_t {
+  none,  // a good view was taken
+  no_face,
+  several_faces,
+  closer,
+  hold_still,
+  more_light,
+  less_light,
+  face_the_camera,
+  turn_a_little,  // as good as the last one: another view is wanted
+  done,
+};
+std::string_view to_string(Guidance guidance);
+
+struct EnrolledFace {
+  CustomerId customer;
+  std::vector<FaceTemplate> templates;
+};
+
+class Enrolment {
+ public:
+  // `everybody` = all enrolled templates of people with consent (not only those near), to refuse a
+  // face that is enrolled under another customer. May be null. The recogniser outlives this.
+  Enrolment(const FaceConsent& consent, Recogniser& recogniser,
+            std::shared_ptr<const Gallery> everybody, EnrolmentOptions options = {});
+
+  Guidance add(const Image& image);
+  bool complete() const;
+
+  // `refused`: already enrolled under another customer, or the views are of different people;
+  // `not_found`: not enough good views.
+  Result<EnrolledFace> finish();
+
+ private:
+  CustomerId customer_;
+  Recogniser& recogniser_;
+  std::shared_ptr<const Gallery> everybody_;
+  EnrolmentOptions options_;
+  std::vector<Embedding> views_;
+  bool other_customer_ = false;
+};
+
+// Runs an Enrolment over a source until it is complete, the source ends or patience is over.
+Result<EnrolledFace> enrol(FrameSource& source, const FaceConsent& consent, Recogniser& recogniser,
+                           std::shared_ptr<const Gallery> everybody,
+                           const EnrolmentOptions& options = {},
+                           const std::function<void(Guidance)>& on_guidance = {});
+
+}  // namespace welcome::vision

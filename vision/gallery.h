@@ -1,0 +1,83 @@
+#pragma once
+// Gallery: an immutable snapshot of the templates that may be matched now: of customers who
+// consented and are near. Replaced as a whole; safe to read from any thread.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "firmware/core/ids.h"
+#include "firmware/core/result.h"
+#include "vision/face_template.h"
+
+namespace welcome {
+class FaceConsent;  // made by the consent gate only: firmware/core/consent_gate.h
+}
+
+namespace welcome::vision {
+
+// Open-set operating point. `base` is the cosine similarity at `base_rate` false matches per
+// comparison with one person; `slope` is how much it rises per decade of the rate.
+struct OperatingPoint {
+  double base = 0.48;
+  double base_rate = 1e-5;
+  double slope = 0.06;
+  double margin = 0.05;  // the best person must beat the second by this much
+
+  // Threshold at which a stranger matches anybody among `people` with at most `base_rate`:
+  // the rate per person shrinks by 1/people (union bound).
+  double threshold(std::size_t people) const;
+};
+
+struct Match {
+  CustomerId customer;       // the best, accepted or not
+  float similarity = -1.0F;  // of the best template of that person
+  float second = -1.0F;      // of the best other person; −1 when there is none
+  bool accepted = false;
+};
+
+class Gallery {
+ public:
+  class Builder;
+
+  // The best and the second-best person. Empty when nobody is in it or the sizes differ.
+  std::optional<Match> match(const Embedding& face) const;
+
+  std::uint64_t generation() const { return generation_; }
+  std::size_t people() const { return customers_.size(); }
+  std::size_t templates() const { return owner_.size(); }
+  bool empty() const { return owner_.empty(); }
+  double threshold() const { return threshold_; }
+
+ private:
+  Gallery() = default;
+
+  std::uint64_t generation_ = 0;
+  double threshold_ = 1.0;
+  double margin_ = 0.0;
+  std::size_t dimension_ = 0;
+  std::vector<CustomerId> customers_;
+  std::vector<float> penalty_;        // per customer: what "not this person" adds to the threshold
+  std::vector<std::uint32_t> owner_;  // per template: index of its customer
+  std::vector<float> rows_;           // templates × dimension, unit length
+};
+
+// Collects the templates of one snapshot. Needs the consent of each person; a template made by
+// another model than `model` is refused (`not_found`: ask for re-enrolment).
+class Gallery::Builder {
+ public:
+  Builder(std::string model, OperatingPoint point);
+
+  // `refuted` = how often staff said "not this person" of this customer's face lately.
+  Result<void> add(const FaceConsent& consent, const FaceTemplate& face, int refuted = 0);
+  std::shared_ptr<const Gallery> build(std::uint64_t generation) &&;
+
+ private:
+  std::string model_;
+  OperatingPoint point_;
+  Gallery gallery_;
+};
+
+}  // namespace welcome::vision

@@ -1,0 +1,58 @@
+#pragma once
+// Image: a shared, read-only picture (8-bit BGR). Lives in RAM only; nothing here can write one
+// to a disk. Values may be read from any thread.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "firmware/core/result.h"
+
+namespace cv {
+class Mat;
+}
+
+namespace welcome::vision {
+
+struct Point {
+  float x = 0;
+  float y = 0;
+};
+
+struct Box {  // pixels; may reach beyond the picture
+  float x = 0;
+  float y = 0;
+  float width = 0;
+  float height = 0;
+
+  float right() const { return x + width; }
+  float bottom() const { return y + height; }
+  float area() const { return width * height; }
+  Point centre() const { return {x + width / 2, y + height / 2}; }
+};
+
+// Intersection over union, 0…1.
+float overlap(const Box& a, const Box& b);
+
+class Image {
+ public:
+  Image() = default;
+  // Takes gray, BGR or BGRA of 8 or 16 bits; the pixels are shared where no conversion is needed.
+  explicit Image(const cv::Mat& pixels);
+
+  // Any format that OpenCV reads, turned upright by its EXIF tag. Damaged or absurdly large input
+  // is an error, never an exception.
+  static Result<Image> load(const std::filesystem::path& file);
+  static Result<Image> decode(std::span<const std::uint8_t> bytes);
+
+  bool empty() const { return mat_ == nullptr; }
+  int width() const;
+  int height() const;
+  const cv::Mat& mat() const { return *mat_; }  // requires !empty()
+
+ private:
+  std::shared_ptr<const cv::Mat> mat_;
+};
+
+}  // namespace welcome::vision
