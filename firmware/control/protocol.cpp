@@ -1,0 +1,72 @@
+#include "firmware/control/protocol.h"
+
+namespace welcome::control {
+
+namespace {
+
+using nlohmann::json;
+
+std::string line(const json& object) {
+  // Text from outside may hold broken UTF-8; it must not turn an answer into an exception.
+  return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+Result<json> parse_object(std::string_view text) {
+  json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!parsed.is_object()) return fail(ErrorCode::malformed, "not a JSON object");
+  return parsed;
+}
+
+}  // namespace
+
+std::string encode(const Request& request) {
+  return line({{"v", 1}, {"command", request.command}, {"args", request.args}});
+}
+
+std::string encode_progress(std::string_view text) { return line({{"progress", text}}); }
+
+std::string encode_data(const json& data) { return line({{"ok", true}, {"data", data}}); }
+
+std::string encode_error(std::string_view message) {
+  return line({{"ok", false}, {"error", message}});
+}
+
+Result<Request> parse_request(std::string_view text) {
+  if (text.size() > kMaxRequestBytes) return fail(ErrorCode::malformed, "request too long");
+  auto object = parse_object(text);
+  if (!object) return tl::unexpected(object.error());
+  if (object->value("v", json()) != 1) {
+    return fail(ErrorCode::malformed,
+                "unknown protocol version: update welcomectl and welcomed together");
+  }
+  const auto command = object->find("command");
+  if (command == object->end() || !command->is_string()) {
+    return fail(ErrorCode::malformed, "no command");
+  }
+  Request request{command->get<std::string>(), json::object()};
+  if (const auto args = object->find("args"); args != object->end()) {
+    if (!args->is_object()) return fail(ErrorCode::malformed, "args is not an object");
+    request.args = *args;
+  }
+  return request;
+}
+
+Result<Reply> parse_reply(std::string_view text) {
+  auto object = parse_object(text);
+  if (!object) return tl::unexpected(object.error());
+  if (const auto progress = object->find("progress");
+      progress != object->end() && progress->is_string()) {
+    return Reply{Reply::Kind::progress, progress->get<std::string>(), {}};
+  }
+  const auto ok = object->find("ok");
+  if (ok == object->end() || !ok->is_boolean()) return fail(ErrorCode::malformed, "no ok");
+  if (ok->get<bool>()) {
+    return Reply{Reply::Kind::data, {}, object->value("data", json::object())};
+  }
+  const auto error = object->find("error");
+  return Reply{Reply::Kind::error,
+               error != object->end() && error->is_string() ? error->get<std::string>() : "failed",
+               {}};
+}
+
+}  // namespace welcome::control

@@ -1,0 +1,44 @@
+#pragma once
+// The control socket: what welcomectl says to welcomed, and what comes back.
+//
+// A Unix stream socket. One request per connection, as one line of JSON:
+//   {"v":1,"command":"status","args":{}}
+// Answers are lines of JSON too: any number of {"progress":"…"} while long work runs, then one last
+//   {"ok":true,"data":{…}}   or   {"ok":false,"error":"…"}
+// Pure text in, text out: no socket here. Any thread.
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "firmware/core/result.h"
+
+namespace welcome::control {
+
+inline constexpr std::size_t kMaxRequestBytes = 64 * 1024;
+inline constexpr std::string_view kDefaultSocket = "/run/welcomed/control.sock";
+
+struct Request {
+  std::string command;
+  nlohmann::json args = nlohmann::json::object();
+};
+
+// One line, newline included.
+std::string encode(const Request& request);
+std::string encode_progress(std::string_view text);
+std::string encode_data(const nlohmann::json& data);
+std::string encode_error(std::string_view message);
+
+// Errors: malformed.
+Result<Request> parse_request(std::string_view line);
+
+struct Reply {
+  enum class Kind { progress, data, error };
+  Kind kind = Kind::error;
+  std::string text;     // progress or error
+  nlohmann::json data;  // data
+};
+Result<Reply> parse_reply(std::string_view line);
+
+}  // namespace welcome::control

@@ -1,0 +1,38 @@
+#include "firmware/control/protocol.h"
+
+#include <gtest/gtest.h>
+
+namespace welcome::control {
+namespace {
+
+TEST(ControlProtocol, RequestSurvivesTheWire) {
+  const auto parsed = parse_request(encode({"why", {{"id", "d-1"}}}));
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->command, "why");
+  EXPECT_EQ(parsed->args["id"], "d-1");
+}
+
+TEST(ControlProtocol, AnswersAreToldApart) {
+  EXPECT_EQ(parse_reply(encode_progress("2 of 3"))->kind, Reply::Kind::progress);
+  EXPECT_EQ(parse_reply(encode_data({{"x", 1}}))->data["x"], 1);
+  const auto error = parse_reply(encode_error("no such visit"));
+  EXPECT_EQ(error->kind, Reply::Kind::error);
+  EXPECT_EQ(error->text, "no such visit");
+}
+
+TEST(ControlProtocol, RefusesWhatIsNoRequest) {
+  for (const char* bad : {"", "nonsense", "[]", "{}", R"({"v":2,"command":"status"})",
+                          R"({"v":1,"command":7})", R"({"v":1,"command":"x","args":[]})"}) {
+    const auto parsed = parse_request(bad);
+    ASSERT_FALSE(parsed) << bad;
+    EXPECT_EQ(parsed.error().code, ErrorCode::malformed);
+  }
+  EXPECT_FALSE(parse_request(std::string(kMaxRequestBytes + 1, ' ')));
+}
+
+TEST(ControlProtocol, BrokenUtf8InAnAnswerIsReplacedNotThrown) {
+  EXPECT_NO_THROW(encode_error("bad \xff byte"));
+}
+
+}  // namespace
+}  // namespace welcome::control
