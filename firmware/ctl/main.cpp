@@ -1,0 +1,140 @@
+// welcomectl: the technician's tool. It asks a running welcomed over its control socket; it can
+// open neither the database nor the camera.
+
+#include <boost/program_options.hpp>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include "firmware/ctl/client.h"
+#include "firmware/ctl/print.h"
+
+namespace {
+
+namespace po = boost::program_options;
+using nlohmann::json;
+using welcome::control::Request;
+
+constexpr int kFailed = 1;  // the daemon is away or said no
+constexpr int kUsage = 2;
+
+struct Verb {
+  const char* words;
+  const char* parameter;  // name of its one operand, empty = none
+  const char* what;
+};
+
+constexpr Verb kVerbs[] = {
+    {"status", "", "links, radio, camera, counters, latency"},
+    {"visits", "", "who is here, and the visits of today"},
+    {"outbox", "", "messages that wait to be sent"},
+    {"decisions", "", "the latest decisions, suppressed ones too"},
+    {"why", "ID", "why a decision was made or suppressed, in plain words"},
+    {"enrol", "CUSTOMER", "make a face template from --clip FILE; needs the customer's consent"},
+    {"config check", "", "read the configuration files and say what is wrong"},
+};
+
+void print_help(const po::options_description& options) {
+  std::cout << "welcomectl asks a running welcomed.\n\nUsage: welcomectl [OPTIONS] VERB\n\nVerbs\n";
+  for (const auto& verb : kVerbs) {
+    std::string left = std::string("  ") + verb.words + " " + verb.parameter;
+    left.resize(24, ' ');
+    std::cout << left << verb.what << '\n';
+  }
+  std::cout << '\n'
+            << options << "\nExit codes: 0 done, 1 the daemon is away or refused, 2 wrong usage.\n";
+}
+
+// The daemon itself checks, so that this works while none runs.
+int check_config(const char* self, const std::string& file) {
+  const auto beside = std::filesystem::path(self).parent_path() / "welcomed";
+  const std::string program = std::filesystem::exists(beside) ? beside.string() : "welcomed";
+  ::execlp(program.c_str(), program.c_str(), "--check", "--config", file.c_str(),
+           static_cast<char*>(nullptr));
+  std::cerr << "welcomectl: welcomed is not installed\n";
+  return kFailed;
+}
+
+int usage(const std::string& message) {
+  std::cerr << "welcomectl: " << message << "; see welcomectl --help\n";
+  return kUsage;
+}
+
+int run(int argc, char** argv) {
+  std::string socket, file, clip;
+  po::options_description options("Options");
+  options.add_options()(
+      "socket,s",
+      po::value<std::string>(&socket)->default_value(std::string(welcome::control::kDefaultSocket)),
+      "the daemon's control socket")("json", "print the answer as JSON")(
+      "clip", po::value<std::string>(&clip), "video file, for enrol")(
+      "config,c", po::value<std::string>(&file)->default_value("/etc/welcomed/welcomed.conf"),
+      "configuration file, for config check")("help,h", "print this");
+  po::options_description hidden;
+  hidden.add_options()("words", po::value<std::vector<std::string>>()->default_value({}, ""));
+  po::options_description all;
+  all.add(options).add(hidden);
+  po::positional_options_description positions;
+  positions.add("words", -1);
+
+  po::variables_map values;
+  try {
+    po::store(po::command_line_parser(argc, argv).options(all).positional(positions).run(), values);
+    po::notify(values);
+  } catch (const po::error& e) {
+    return usage(e.what());
+  }
+  if (values.count("help") != 0) {
+    print_help(options);
+    return 0;
+  }
+
+  const auto words = values["words"].as<std::vector<std::string>>();
+  if (words.empty()) return usage("no verb");
+  if (words.size() == 2 && words[0] == "config" && words[1] == "check") {
+    return check_config(argv[0], file);
+  }
+  const Verb* verb = nullptr;
+  for (const auto& candidate : kVerbs) {
+    if (words[0] == candidate.words) verb = &candidate;
+  }
+  if (verb == nullptr) return usage("unknown verb '" + words[0] + "'");
+
+  Request request{verb->words, json::object()};
+  const bool wants_operand = verb->parameter[0] != '\0';
+  if (words.size() != (wants_operand ? 2U : 1U)) {
+    return usage(std::string(verb->words) +
+                 (wants_operand ? " takes one operand: " : " takes no operand") + verb->parameter);
+  }
+  if (wants_operand) request.args["id"] = words[1];
+  if (request.command == "enrol") {
+    if (clip.empty()) return usage("enrol needs --clip FILE");
+    request.args["clip"] = std::filesystem::absolute(clip).string();
+  }
+
+  const auto answer = welcome::ctl::ask(
+      socket, request, [](const std::string& text) { std::cerr << text << std::endl; });
+  if (!answer) {
+    std::cerr << "welcomectl: " << answer.error().message << '\n';
+    return kFailed;
+  }
+  if (values.count("json") != 0) {
+    std::cout << answer->dump() << '\n';
+  } else {
+    welcome::ctl::print(std::cout, *answer);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& e) {
+    std::cerr << "welcomectl: " << e.what() << '\n';
+    return kFailed;
+  }
+}
