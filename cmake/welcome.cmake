@@ -20,12 +20,20 @@ function(welcome_library name)
   target_link_libraries(${name} PUBLIC ${arg_DEPS} PRIVATE welcome_warnings ${arg_PRIVATE_DEPS})
 endfunction()
 
-# welcome_program(NAME SOURCES a.cpp … DEPS …)
-function(welcome_program name)
+# What tests, benchmarks and fuzzers are made of.
+function(welcome_executable name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE welcome_warnings ${arg_DEPS})
+endfunction()
+
+# welcome_program(NAME SOURCES a.cpp … DEPS …)
+# A program that somebody runs. The target `programs` builds all of them and no test.
+add_custom_target(programs)
+function(welcome_program name)
+  welcome_executable(${name} ${ARGN})
+  add_dependencies(programs ${name})
 endfunction()
 
 # welcome_test(NAME LABEL unit SOURCES a_test.cpp … DEPS …)
@@ -34,7 +42,7 @@ endfunction()
 # where that is not set.
 function(welcome_test name)
   cmake_parse_arguments(arg "" "LABEL" "SOURCES;DEPS" ${ARGN})
-  welcome_program(${name} SOURCES ${arg_SOURCES} DEPS ${arg_DEPS} GTest::gtest_main GTest::gmock)
+  welcome_executable(${name} SOURCES ${arg_SOURCES} DEPS ${arg_DEPS} GTest::gtest_main GTest::gmock)
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}:"
                        PROPERTIES LABELS ${arg_LABEL} TIMEOUT 300)
@@ -43,5 +51,5 @@ endfunction()
 # welcome_bench(NAME SOURCES a_bench.cpp … DEPS …)
 function(welcome_bench name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
-  welcome_program(${name} SOURCES ${arg_SOURCES} DEPS ${arg_DEPS} benchmark::benchmark_main)
+  welcome_executable(${name} SOURCES ${arg_SOURCES} DEPS ${arg_DEPS} benchmark::benchmark_main)
 endfunction()
