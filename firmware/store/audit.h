@@ -1,0 +1,62 @@
+#pragma once
+// Audit: a trail of every export, erasure, enrolment, consent change, pause and configuration
+// change. Each entry carries the hash of the one before and the box's Ed25519 signature. It holds
+// no personal data: a person appears as a keyed hash that only this box can compute.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "firmware/core/ids.h"
+#include "firmware/core/result.h"
+#include "firmware/core/time.h"
+
+namespace welcome::store {
+
+class Context;
+
+struct AuditEntry {
+  std::int64_t seq = 0;
+  WallTime at;
+  std::string kind;     // "erasure", "export", "enrolment", "consent", "pause", "config", …
+  std::string actor;    // "crm", "app", "desk", "technician", "box"
+  std::string subject;  // hex of the keyed hash, or empty
+  std::string detail;   // short, no personal data
+  std::string hash;     // hex, over this entry and the one before
+};
+
+struct AuditHead {
+  std::int64_t seq = 0;
+  std::string hash;       // hex
+  std::string signature;  // Base64; tell it to somebody else, and cutting the tail shows
+};
+
+struct AuditVerdict {
+  bool intact = true;
+  std::int64_t entries = 0;
+  std::int64_t first_bad = 0;  // 0 = none
+  std::string problem;
+};
+
+class Audit {
+ public:
+  explicit Audit(Context& context);
+
+  Result<void> append(Now now, std::string_view kind, std::string_view actor,
+                      const CustomerId& subject, std::string_view detail);
+  Result<std::vector<AuditEntry>> show(std::size_t limit) const;  // newest first
+  Result<AuditVerdict> verify() const;
+  Result<AuditHead> head() const;
+
+  // The box's public key (Ed25519, Base64), for whoever checks receipts and trail.
+  std::string public_key() const;
+  // The person's keyed hash as it stands in `subject`.
+  std::string subject_of(const CustomerId& customer) const;
+
+ private:
+  Context& context_;
+};
+
+}  // namespace welcome::store

@@ -1,0 +1,60 @@
+#pragma once
+// Erasure: forgetting a person for good, proving it, and telling a person what we hold.
+//
+// The customer's key is destroyed first, then the rows, then their bytes: free space is
+// overwritten, the write-ahead log is emptied, the files are searched for the key, and the database
+// is rebuilt if it is found. What stays: a tombstone (keyed hash of the id), the receipt, and an
+// audit entry.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "firmware/core/ids.h"
+#include "firmware/core/result.h"
+#include "firmware/core/time.h"
+
+namespace welcome::store {
+
+class Context;
+
+struct ErasureReceipt {
+  std::string request;  // the CRM's id of the request; names nobody
+  WallTime at;
+  std::map<std::string, std::int64_t> rows;  // erased, by table
+  bool bytes_gone = false;                   // the files were searched: no copy of the key
+  // JSON in canonical form (sorted keys, no spaces) and the box's Ed25519 signature over it,
+  // Base64.
+  std::string text;
+  std::string signature;
+};
+
+class Erasure {
+ public:
+  explicit Erasure(Context& context);
+
+  // Not inside transaction(). The same request again returns the same receipt. After a failure
+  // nothing, or everything but the receipt, has happened; unreported() or a repeat completes it.
+  Result<ErasureReceipt> erase(const CustomerId& customer, const std::string& request,
+                               const std::string& box, Now now);
+
+  // Receipts that were not yet put in the outbox (the power went in between). Call mark_reported()
+  // in the transaction that enqueues one.
+  Result<std::vector<ErasureReceipt>> unreported();
+  Result<void> mark_reported(const std::string& request);
+
+  // The tombstone: was this person erased here? Late feed items of such a person are withheld.
+  Result<bool> is_erased(const CustomerId& customer) const;
+  // The person has come back (a consent given after the erasure): the tombstone goes.
+  Result<void> lift(const CustomerId& customer, Now now);
+
+  // Everything the box holds on a person, as JSON (docs/schemas/customer-export.json).
+  Result<std::string> export_person(const CustomerId& customer, Now now) const;
+
+ private:
+  Context& context_;
+};
+
+}  // namespace welcome::store

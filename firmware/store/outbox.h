@@ -1,0 +1,82 @@
+#pragma once
+// Outbox: messages that are still to be sent, sealed. A row is written in the transaction of the
+// fact it tells, and deleted when the broker has acknowledged it.
+//
+// Order: by priority, then by age; but a customer's messages on a link leave in the order in which
+// they were written, except that priority 0 (consent, erasure) overtakes everything. To keep both
+// rules an urgent message lifts its customer's older ones to its own priority.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "firmware/core/ids.h"
+#include "firmware/core/result.h"
+#include "firmware/core/time.h"
+
+namespace welcome::store {
+
+class Context;
+
+enum class Link : std::uint8_t { uplink, floor };
+
+std::string_view to_string(Link link);
+
+struct OutboxRow {
+  std::int64_t row = 0;  // set by the store: grows with age
+  MessageId id;          // unique over all boxes; refused when it is there already
+  Link link = Link::uplink;
+  std::string topic;
+  std::string payload;
+  std::string content_type;    // may be empty
+  std::string response_topic;  // MQTT 5, may be empty
+  std::string correlation;     // MQTT 5, may be empty
+  std::uint8_t qos = 1;
+  bool retain = false;
+  std::uint8_t priority = 2;  // 0 consent and erasure, 1 decisions and prompts, 2 events
+  CustomerId customer;        // empty = about nobody
+  WallTime created;
+  std::optional<WallTime> expires;
+};
+
+struct OutboxCount {
+  std::int64_t uplink = 0;
+  std::int64_t floor = 0;
+  std::optional<WallTime> oldest;
+};
+
+class Outbox {
+ public:
+  explicit Outbox(Context& context);
+
+  Result<void> enqueue(const OutboxRow& row);
+
+  // Up to `limit` rows that were not handed out since release(), oldest of the most urgent first;
+  // they then count as handed out. Expired rows are not returned; while the wall clock is not
+  // trusted, rows that can expire wait.
+  Result<std::vector<OutboxRow>> take(Link link, std::size_t limit, Now now);
+
+  // The broker has them: gone for good.
+  Result<void> acked(std::span<const std::int64_t> rows);
+  // The connection is gone, or one row could not be sent: they will be handed out again.
+  void release(Link link);
+  void release_row(std::int64_t row);
+
+  // Withdrawal: unsent messages about a customer. Those with `from_priority` or less urgent go
+  // (1 keeps consent and erasure messages). Returns how many went.
+  Result<std::size_t> remove(const CustomerId& customer, std::uint8_t from_priority = 1);
+  // Too late to be of use: removed and counted. Does nothing while the clock is not trusted.
+  Result<std::size_t> expire(Now now);
+
+  Result<OutboxCount> count() const;
+  // Oldest first, handed out or not; for `welcomectl outbox`.
+  Result<std::vector<OutboxRow>> peek(std::size_t limit) const;
+
+ private:
+  Context& context_;
+};
+
+}  // namespace welcome::store

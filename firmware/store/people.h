@@ -1,0 +1,65 @@
+#pragma once
+// People: what the box itself learnt about customers. Everything here is sealed under their key.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "firmware/core/ids.h"
+#include "firmware/core/result.h"
+#include "firmware/core/time.h"
+
+namespace welcome::store {
+
+class Context;
+
+// A face template: values of one model, never comparable with another's.
+struct TemplateRow {
+  TemplateId id;
+  CustomerId customer;
+  std::string model;
+  WallTime created;
+  std::vector<float> values;
+};
+
+// Said or seen by staff; shown at the next visit until the CRM's profile has it.
+struct LearntRow {
+  std::string id;  // of the staff action; repeats are ignored
+  CustomerId customer;
+  std::string kind;  // note, preference
+  WallTime at;
+  std::string body;  // JSON
+};
+
+// A consent given or withdrawn at this box; holds at once and until the CRM's record has it.
+struct DeskConsentRow {
+  std::string id;  // of the change; repeats are ignored
+  CustomerId customer;
+  WallTime at;
+  std::string record;  // JSON, TS 27560 record
+};
+
+class People {
+ public:
+  explicit People(Context& context);
+
+  Result<void> add_template(const TemplateRow& row);
+  Result<std::vector<TemplateRow>> templates() const;
+  Result<std::vector<TemplateRow>> templates_of(const CustomerId& customer) const;
+  Result<std::size_t> remove_templates(const CustomerId& customer);
+
+  Result<void> add_learnt(const LearntRow& row);
+  Result<std::vector<LearntRow>> learnt_of(const CustomerId& customer) const;  // oldest first
+  Result<void> remove_learnt(const std::string& id);
+
+  Result<void> add_desk_consent(const DeskConsentRow& row);
+  Result<std::vector<DeskConsentRow>> desk_consents() const;  // oldest first
+  Result<std::vector<DeskConsentRow>> desk_consents_of(const CustomerId& customer) const;
+  Result<void> remove_desk_consent(const std::string& id);
+
+ private:
+  Context& context_;
+};
+
+}  // namespace welcome::store

@@ -1,0 +1,67 @@
+#pragma once
+// Registers: the box's own small facts. Nothing personal.
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "firmware/core/result.h"
+#include "firmware/core/time.h"
+
+namespace welcome::store {
+
+class Context;
+
+// The newest control message per scope ("_all" or a store) and function; it holds after a reboot.
+struct ControlRow {
+  std::string scope;
+  std::string function;  // face, offers, prompts, surveys, all
+  std::int64_t seq = 0;
+  bool paused = false;
+  std::string body;  // the signed message as it came
+};
+
+// How long each kind of row is kept. A row that is in use (an open visit, an unsent message that
+// has not expired) is never removed.
+struct Retention {
+  std::chrono::days visits{90};
+  std::chrono::days decisions{90};
+  std::chrono::days caps{35};
+  std::chrono::days learnt{365};
+  std::chrono::days templates{365};  // from enrolment; BIPA 15
+  std::chrono::days outbox{45};
+  std::chrono::days receipts{730};
+  std::chrono::days tombstones{1095};
+  std::chrono::days audit{1095};
+};
+
+class Registers {
+ public:
+  explicit Registers(Context& context);
+
+  // One more than the last time. Call once per start.
+  Result<std::int64_t> next_session();
+
+  // refused when it is older than (or the same as) the one we have.
+  Result<void> put_control(const ControlRow& row);
+  Result<std::vector<ControlRow>> controls() const;
+
+  Result<void> add_counter(std::string_view name, std::int64_t by);
+  Result<std::map<std::string, std::int64_t>> counters() const;
+
+  Result<void> put(std::string_view name, std::string_view value);
+  Result<std::optional<std::string>> get(std::string_view name) const;
+
+  // Removes what is older than allowed; returns rows removed by table. Does nothing while the wall
+  // clock is not trusted.
+  Result<std::map<std::string, std::int64_t>> apply_retention(const Retention& retention, Now now);
+
+ private:
+  Context& context_;
+};
+
+}  // namespace welcome::store

@@ -1,0 +1,93 @@
+#pragma once
+// Store: everything a box keeps, in one SQLite file. Nothing that was committed is lost by a pulled
+// plug, nothing personal is legible in the file, and a person can be made to vanish from it.
+//
+// Thread: the engine's only; the Store holds the only connection.
+// Transactions: every call outside transaction() is a transaction of its own. Inside one the first
+// failure sticks: later writes do nothing, everything is rolled back, and transaction() returns it.
+// Errors: full (no room on the disk), unavailable (file system read-only or away), corrupt (set
+// aside by the next open), malformed, refused, not_found, internal. None holds personal data.
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "firmware/core/result.h"
+#include "firmware/core/time.h"
+#include "firmware/store/audit.h"
+#include "firmware/store/erasure.h"
+#include "firmware/store/journal.h"
+#include "firmware/store/outbox.h"
+#include "firmware/store/people.h"
+#include "firmware/store/registers.h"
+#include "firmware/store/replica.h"
+
+namespace welcome::store {
+
+using BoxKey = std::array<std::uint8_t, 32>;
+
+// A new random box key, for a box that is provisioned (or a test).
+BoxKey make_box_key();
+
+struct StoreOptions {
+  std::string vfs;       // SQLite VFS by name; empty = the default. Tests cut the power with it
+  int cache_kib = 8192;  // page cache
+  bool salvage = true;   // from a corrupt file, bring over what is readable and not the CRM's
+};
+
+// What open() found, to be reported by the daemon.
+struct OpenReport {
+  bool created = false;       // there was no file
+  int migrated_from = 0;      // schema version found; equal to the newest = nothing to do
+  bool set_aside = false;     // the old file was corrupt or sealed by another box key
+  std::string set_aside_why;  // for a person
+  std::string set_aside_as;   // file name
+  std::size_t salvaged_rows = 0;
+};
+
+class Store {
+ public:
+  // `path` is the database file; its directory exists and belongs to us. A corrupt file is set
+  // aside and a fresh one begun: the replica is then empty, so nobody counts as consenting until
+  // the CRM has sent it again. A disk that is full or read-only is an error.
+  static Result<Store> open(const std::string& path, const BoxKey& key, StoreOptions options = {});
+
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  const OpenReport& open_report() const;
+
+  // Runs fn; commits all it wrote, or nothing. When it returns a value the commit is on the disk.
+  // Does not nest.
+  Result<void> transaction(const std::function<void()>& fn);
+
+  Replica& replica();      // what the CRM told us
+  Journal& journal();      // visits, decisions, what was really sent
+  People& people();        // templates, notes, consents given at the desk
+  Outbox& outbox();        // what is still to be sent
+  Erasure& erasure();      // forgetting a person, and what we hold on one
+  Audit& audit();          // the signed trail
+  Registers& registers();  // session number, paused functions, counters, small settings
+
+  // Housekeeping in small steps: checkpoint, left-over snapshots, keys of nobody. Call when idle,
+  // about once a second; stops after roughly `budget`. True = there is more to do.
+  Result<bool> maintain(Now now, std::chrono::milliseconds budget = std::chrono::milliseconds{20});
+
+  struct Size {
+    std::int64_t database_bytes = 0;
+    std::int64_t wal_bytes = 0;
+    std::int64_t customers = 0;
+  };
+  Result<Size> size() const;
+
+ private:
+  struct Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace welcome::store
