@@ -1,0 +1,451 @@
+// The real programs of a shop on free loopback ports: central broker, floor broker, nginx with the
+// pages, and whatever else the caller runs beside them (welcome-crm, welcomed). Used by the demo,
+// the browser tests and the kill tests. Node 18 or newer.
+//
+//   const stack = await startStack({ run: '/some/empty/directory' });
+//   const crm = await stack.start({ name: 'crm', file: 'build/release/bin/welcome-crm', args: [...],
+//                                   ready: { retained: ['uplink', 'topic'] } });
+//   await crm.stop();      // SIGTERM, waits for the end
+//   await stack.stop();    // everything, last started first
+//
+// Every file lies in the run directory, which belongs to the caller. A program is stopped through
+// its own process handle only, and ends by itself when this process is killed.
+
+import { spawn, execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import mqtt from 'mqtt';
+
+const kHere = path.dirname(fileURLToPath(import.meta.url));
+const kRoot = path.dirname(kHere);
+// Debian keeps servers in sbin, which is not in everybody's PATH.
+const kPath = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`;
+
+// A running program. `log` is the file with both of its outputs.
+class Program {
+  #child;
+  #listeners = new Set();
+  #kept = [];
+
+  constructor({ name, file, args = [], env = {}, cwd, log }) {
+    this.name = name;
+    this.log = log;
+    // A session of its own: Ctrl-C in the terminal reaches the caller alone, who stops things in
+    // order. setpriv makes the kernel end the program should the caller be killed.
+    this.#child = spawn('setpriv', ['--pdeathsig', 'TERM', file, ...args], {
+      cwd,
+      detached: true,
+      env: { ...process.env, PATH: kPath, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const sink = createWriteStream(log, { flags: 'a' });
+    let open = 2;
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      let rest = '';
+      stream.setEncoding('utf8');
+      stream.on('data', (text) => {
+        sink.write(text);
+        const lines = (rest + text).split('\n');
+        rest = lines.pop();
+        for (const line of lines) this.#line(line);
+      });
+      stream.on('close', () => {
+        if (rest) this.#line(rest);
+        if (--open === 0) sink.end();
+      });
+    }
+    this.exited = new Promise((resolve) => {
+      this.#child.once('error', (error) => resolve({ code: null, signal: null, error }));
+      this.#child.once('close', (code, signal) => resolve({ code, signal }));
+    });
+    this.running = true;
+    this.exited.then(() => (this.running = false));
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  #line(line) {
+    this.#kept.push(line);
+    if (this.#kept.length > 2000) this.#kept.shift();
+    for (const listener of this.#listeners) listener(line);
+  }
+
+  // Calls `listener` with each line of output from now on; returns the function that ends it.
+  onLine(listener) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  // The first line that matches, also of those already written.
+  line(pattern, timeoutMs = 10000) {
+    const seen = this.#kept.find((line) => pattern.test(line));
+    if (seen !== undefined) return Promise.resolve(seen);
+    let off;
+    const wanted = new Promise((resolve) => {
+      off = this.onLine((line) => pattern.test(line) && resolve(line));
+    });
+    return this.whileRunning(within(wanted, timeoutMs, `${this.name}: no line ${pattern}`)).finally(
+      () => off(),
+    );
+  }
+
+  // `promise`, or an error with the last words of the program as soon as it ends.
+  whileRunning(promise) {
+    const ended = this.exited.then(({ code, signal, error }) => {
+      const why = error ? error.message : signal ? `signal ${signal}` : `exit code ${code}`;
+      const last = this.#kept.slice(-8).join('\n  ');
+      throw new Error(`${this.name} ended (${why})${last ? `:\n  ${last}` : ''}`);
+    });
+    return Promise.race([promise, ended]);
+  }
+
+  signal(name) {
+    return this.running && this.#child.kill(name);
+  }
+
+  kill() {
+    this.signal('SIGKILL');
+    return this.exited;
+  }
+
+  // SIGTERM, and SIGKILL when it does not end in time. Says how it ended.
+  async stop(timeoutMs = 10000) {
+    this.signal('SIGTERM');
+    const timer = setTimeout(() => this.signal('SIGKILL'), timeoutMs);
+    const how = await this.exited;
+    clearTimeout(timer);
+    return how;
+  }
+}
+
+// run       directory for every file of this stack; made when it is missing
+// pages     built pages (`npm run build:console`); null = brokers only, without nginx
+// tenant, store, box, apps, tablets: who has an account at which broker
+// ports     { web, uplink, uplinkWs, floor, floorWs }; what is not named is a free port
+export const startStack = (options) => Stack.create(options);
+
+class Stack {
+  ports = {};
+  accounts = {}; // name → password
+  programs = []; // in the order of their start
+
+  static async create({
+    run,
+    pages = path.join(kRoot, 'build/console'),
+    tenant = 'demo',
+    store = 'aroma-1',
+    box = 'box-1',
+    apps = ['paul', 'mia', 'bruno'],
+    tablets = ['tablet-1', 'tablet-2'],
+    ports = {},
+  } = {}) {
+    if (!run) throw new Error('startStack needs a run directory');
+    if (pages && !existsSync(path.join(pages, 'tablet/index.html')))
+      throw new Error(`no pages in ${pages}: build them with "npm run build:console"`);
+    const stack = new Stack({ run: path.resolve(run), tenant, store, box });
+    const names = ['web', 'uplink', 'uplinkWs', 'floor', 'floorWs'];
+    const free = await freePorts(names.length);
+    names.forEach((name, i) => (stack.ports[name] = ports[name] ?? free[i]));
+    const account = (name) => (stack.accounts[name] = randomBytes(12).toString('base64url'));
+    for (const name of [box, 'crm', ...apps.map((app) => `app-${app}`), ...tablets]) account(name);
+
+    try {
+      mkdirSync(stack.run, { recursive: true });
+      await stack.#start({ box, apps, tablets, pages });
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
+    return stack;
+  }
+
+  constructor({ run, tenant, store, box }) {
+    Object.assign(this, { run, tenant, store, box });
+    this.prefix = `welcome/v1/${tenant}/${store}/${box}`;
+  }
+
+  // { host, port, ws } of 'uplink' or 'floor'
+  broker(link) {
+    return { host: '127.0.0.1', port: this.ports[link], ws: this.ports[`${link}Ws`] };
+  }
+
+  get web() {
+    return `http://127.0.0.1:${this.ports.web}`;
+  }
+
+  // The account travels in the fragment, which no browser sends to the server.
+  tabletLink(account = 'tablet-1') {
+    return `${this.web}/tablet/#${account}:${this.accounts[account]}`;
+  }
+
+  phoneLink(app) {
+    return `${this.web}/phone/#app-${app}:${this.accounts[`app-${app}`]}`;
+  }
+
+  // Starts a program beside the brokers and waits until it is ready:
+  //   ready: { port } accepts | { line: /regex/ } is written | { retained: [link, topic, accept?] }
+  // A `conf` (sections of keys) is written to `<run>/<name>/<name>.conf`; `credentials` become files in
+  // a directory that the program finds as CREDENTIALS_DIRECTORY, as under systemd. Both may be named
+  // in `args` as {conf} and {dir}.
+  async start({ name, file, args = [], env = {}, conf, credentials, cwd, ready = {}, timeoutMs = 15000 }) {
+    const dir = path.join(this.run, name);
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    const confFile = path.join(dir, `${name}.conf`);
+    if (conf) writeFileSync(confFile, ini(conf));
+    const all = { ...env };
+    if (credentials) {
+      all.CREDENTIALS_DIRECTORY = path.join(dir, 'credentials');
+      mkdirSync(all.CREDENTIALS_DIRECTORY, { recursive: true, mode: 0o700 });
+      for (const [key, value] of Object.entries(credentials))
+        writeFileSync(path.join(all.CREDENTIALS_DIRECTORY, key), value, { mode: 0o600 });
+    }
+    const program = new Program({
+      name,
+      file,
+      args: args.map((arg) => arg.replaceAll('{conf}', confFile).replaceAll('{dir}', dir)),
+      env: all,
+      cwd,
+      log: path.join(this.run, `${name}.log`),
+    });
+    this.programs.push(program);
+    program.exited.then(() => this.programs.splice(this.programs.indexOf(program), 1));
+    if (ready.port) await program.whileRunning(accepts(ready.port, timeoutMs, name));
+    if (ready.line) await program.line(ready.line, timeoutMs);
+    if (ready.retained) {
+      const [link, topic, accept] = ready.retained;
+      await program.whileRunning(this.message(link, topic, accept, timeoutMs));
+    }
+    return program;
+  }
+
+  // A client of 'uplink' or 'floor', connected, as one of `accounts`.
+  async connect(link, account, options = {}) {
+    const client = mqtt.connect({
+      protocol: 'mqtt',
+      ...this.broker(link),
+      protocolVersion: 5,
+      username: account,
+      password: this.accounts[account],
+      reconnectPeriod: 0,
+      ...options,
+    });
+    client.on('error', () => {});
+    await within(
+      new Promise((resolve, reject) => {
+        client.once('connect', resolve);
+        client.once('error', reject);
+      }),
+      10000,
+      `${account} cannot connect to ${link}`,
+    );
+    return client;
+  }
+
+  // The first message on `topic`, retained or new, whose JSON `accept` likes.
+  async message(link, topic, accept = () => true, timeoutMs = 10000) {
+    const client = await this.connect(link, link === 'floor' ? this.box : 'crm');
+    try {
+      const wanted = new Promise((resolve) =>
+        client.on('message', (_, payload) => {
+          const json = payload.length ? JSON.parse(payload) : null;
+          if (json !== null && accept(json)) resolve(json);
+        }),
+      );
+      await client.subscribeAsync(topic, { qos: 1 });
+      return await within(wanted, timeoutMs, `nothing on ${topic}`);
+    } finally {
+      await client.endAsync(true);
+    }
+  }
+
+  // Leaves a session for this app at the central broker, as an installed app has one: what is sent
+  // before the page is first opened waits there.
+  async pairPhone(app) {
+    const client = await this.connect('uplink', `app-${app}`, phoneSession(app));
+    await client.subscribeAsync(`welcome/v1/${this.tenant}/app/${app}/inbox`, { qos: 1 });
+    await client.endAsync();
+  }
+
+  // Starts one of the brokers (again, on the same port): 'uplink' or 'floor'.
+  startBroker(link) {
+    const name = link === 'floor' ? 'mosquitto-floor' : 'mosquitto-central';
+    return this.start({
+      name,
+      file: 'mosquitto',
+      args: ['-c', `{dir}/mosquitto.conf`],
+      ready: { port: this.ports[`${link}Ws`] },
+    });
+  }
+
+  program(name) {
+    return this.programs.find((program) => program.name === name);
+  }
+
+  async stop() {
+    for (const program of [...this.programs].reverse()) await program.stop();
+  }
+
+  async #start({ box, apps, tablets, pages }) {
+    const user = process.getuid() === 0 ? 'user root' : '';
+    this.#broker('uplink', {
+      accounts: [box, 'crm', ...apps.map((app) => `app-${app}`)],
+      acl: aclUplink(this, apps),
+      values: { USER: user },
+    });
+    this.#broker('floor', {
+      accounts: [box, ...tablets],
+      acl: aclFloor(this, tablets),
+      values: { USER: user },
+    });
+    const starting = [this.startBroker('uplink'), this.startBroker('floor')];
+    if (pages) {
+      for (const dir of ['nginx', 'nginx/tmp'])
+        mkdirSync(path.join(this.run, dir), { recursive: true, mode: 0o700 });
+      fill('nginx.conf.in', path.join(this.run, 'nginx/nginx.conf'), {
+        RUN: path.join(this.run, 'nginx'),
+        USER: user && `${user};`,
+        WEB: this.ports.web,
+        PAGES: path.resolve(pages),
+        UPLINK_WS: this.ports.uplinkWs,
+        FLOOR_WS: this.ports.floorWs,
+      });
+      starting.push(
+        this.start({
+          name: 'nginx',
+          file: 'nginx',
+          args: ['-e', 'stderr', '-p', '{dir}', '-c', '{dir}/nginx.conf'],
+          ready: { port: this.ports.web },
+        }),
+      );
+    }
+    const failed = (await Promise.allSettled(starting)).find((one) => one.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  #broker(link, { accounts, acl, values }) {
+    const name = link === 'floor' ? 'floor' : 'central';
+    const dir = path.join(this.run, `mosquitto-${name}`);
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    const { port, ws } = this.broker(link);
+    fill(`mosquitto-${name}.conf.in`, path.join(dir, 'mosquitto.conf'), {
+      ...values,
+      DIR: dir,
+      TCP: port,
+      WS: ws,
+    });
+    const passwords = path.join(dir, 'passwords');
+    const lines = accounts.map((account) => `${account}:${this.accounts[account]}\n`);
+    writeFileSync(passwords, lines.join(''), { mode: 0o600 });
+    execFileSync('mosquitto_passwd', ['-U', passwords]); // hashes in place
+    writeFileSync(path.join(dir, 'acl'), acl, { mode: 0o600 });
+  }
+}
+
+// The phone page uses the same session; keep both alike (console/src/phone/link.ts).
+function phoneSession(app) {
+  return {
+    clientId: `phone-${app}`,
+    clean: false,
+    properties: { sessionExpiryInterval: 7 * 24 * 3600 },
+  };
+}
+
+function aclUplink({ tenant, box, prefix }, apps) {
+  const rules = [
+    ['crm', `readwrite welcome/v1/${tenant}/#`],
+    [
+      box,
+      ...['state', 'hello', 'event', 'response/#'].map((leaf) => `write ${prefix}/${leaf}`),
+      ...['feed/+', 'command'].map((leaf) => `read ${prefix}/${leaf}`),
+      `read welcome/v1/${tenant}/+/control`,
+    ],
+    ...apps.map((app) => [
+      `app-${app}`,
+      `read welcome/v1/${tenant}/app/${app}/inbox`,
+      `write welcome/v1/${tenant}/app/${app}/request`,
+    ]),
+  ];
+  return acl(rules);
+}
+
+function aclFloor({ box }, tablets) {
+  const floor = 'welcome/v1/floor';
+  return acl([
+    [box, `readwrite ${floor}/#`],
+    ...tablets.map((tablet) => [
+      tablet,
+      `read ${floor}/prompt/+`,
+      `read ${floor}/status`,
+      `write ${floor}/action/+`,
+      `readwrite ${floor}/enrol/+`,
+    ]),
+  ]);
+}
+
+function acl(rules) {
+  return rules
+    .map(([user, ...topics]) => [`user ${user}`, ...topics.map((topic) => `topic ${topic}`), ''].join('\n'))
+    .join('\n');
+}
+
+function fill(template, file, values) {
+  const text = readFileSync(path.join(kHere, template), 'utf8');
+  const filled = text.replace(/@([A-Z_]+)@/g, (_, key) => {
+    if (!(key in values)) throw new Error(`${template}: nothing for @${key}@`);
+    return String(values[key]);
+  });
+  writeFileSync(file, filled, { mode: 0o600 });
+}
+
+function ini(sections) {
+  return Object.entries(sections)
+    .map(([section, keys]) => {
+      const lines = Object.entries(keys).map(([key, value]) => `${key} = ${value}`);
+      return [`[${section}]`, ...lines, ''].join('\n');
+    })
+    .join('\n');
+}
+
+async function freePorts(count) {
+  const servers = [];
+  for (let i = 0; i < count; i++) {
+    const server = net.createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    servers.push(server);
+  }
+  const ports = servers.map((server) => server.address().port);
+  for (const server of servers) {
+    server.close();
+    await once(server, 'close');
+  }
+  return ports;
+}
+
+async function accepts(port, timeoutMs, name) {
+  const end = Date.now() + timeoutMs;
+  for (;;) {
+    const socket = net.connect(port, '127.0.0.1');
+    const open = await new Promise((resolve) => {
+      socket.once('connect', () => resolve(true));
+      socket.once('error', () => resolve(false));
+    });
+    socket.destroy();
+    if (open) return;
+    if (Date.now() > end) throw new Error(`${name}: nothing accepts on port ${port}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function within(promise, timeoutMs, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} within ${timeoutMs} ms`)), timeoutMs);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
