@@ -34,6 +34,7 @@ struct IdentityClaim {
   Zone fast = Zone::away;     // where she is this second: wakes the camera, walk-by offers
   Zone settled = Zone::away;  // where she stays: prompts, time line
   double confidence = 0.0;    // radio: 0…1 that the zone is right; face: cosine similarity
+  std::uint64_t track = 0;    // face: the camera's track, so that two matches of one face show
   MonoTime at;
 };
 

@@ -1,0 +1,111 @@
+#pragma once
+// ConsentGate: the one place that says whether a person may be acted on. It fails closed: no
+// record, no fresh word from the CRM, or no trusted clock means no.
+//
+// Engine thread only. Holds a compact standing per customer and purpose, not the records.
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "firmware/core/claim.h"
+#include "firmware/core/consent.h"
+#include "firmware/core/purpose.h"
+#include "firmware/core/sighting.h"
+#include "firmware/core/time.h"
+
+namespace welcome {
+
+// What head office can pause. `all` is a switch of its own: resuming `face` does not undo it.
+enum class Function : std::uint8_t { face, offers, prompts, surveys, all };
+inline constexpr std::array kAllFunctions{Function::face, Function::offers, Function::prompts,
+                                          Function::surveys, Function::all};
+
+std::string_view to_string(Function function);
+std::optional<Function> function_from_string(std::string_view text);
+
+enum class ConsentVerdict : std::uint8_t {
+  permitted,
+  never_given,
+  withdrawn,
+  expired,
+  stale,            // the CRM has been silent for longer than the policy allows
+  clock_untrusted,  // expiry and freshness cannot be judged
+  forgotten,        // erased: nothing brings this customer back
+  paused,           // the function is paused (faces only; offers and prompts say it themselves)
+};
+inline constexpr std::size_t kConsentVerdicts = 8;
+
+std::string_view to_string(ConsentVerdict verdict);
+
+class ConsentGate {
+ public:
+  // Tombstones are kept as whatever `tombstone_key` makes of a customer id (the daemon passes a
+  // keyed hash), so that the list of the forgotten names nobody.
+  using TombstoneKey = std::function<std::string(const CustomerId&)>;
+
+  ConsentGate();
+  explicit ConsentGate(TombstoneKey tombstone_key);
+
+  // The CRM said something (any feed message or an answer to hello) at this time.
+  void heard_from_crm(WallTime at);
+  std::optional<WallTime> last_heard() const { return last_heard_; }
+  void set_max_age(std::chrono::hours max_age) { max_age_ = max_age; }
+
+  // Merges the record's history into what is known. False if the customer is forgotten.
+  bool put(const ConsentRecord& record);
+  // The CRM deleted the record: its grants are gone, a withdrawal stays remembered.
+  void remove(const CustomerId& customer, Purpose purpose);
+  void forget(const CustomerId& customer);
+  bool forgotten(const CustomerId& customer) const;
+  void restore_tombstones(const std::vector<std::string>& keys);
+
+  void set_paused(Function function, bool paused);
+  bool paused(Function function) const;
+
+  ConsentVerdict verdict(const CustomerId& customer, Purpose purpose, const Now& now) const;
+  bool permits(const CustomerId& customer, Purpose purpose, const Now& now) const {
+    return verdict(customer, purpose, now) == ConsentVerdict::permitted;
+  }
+  PurposeSet purposes(const CustomerId& customer, const Now& now) const;
+  ConsentStanding standing(const CustomerId& customer, Purpose purpose) const;
+
+  // Radio and app claims need `proximity_offers`, face claims `face_recognition`.
+  std::optional<Sighting> admit(const IdentityClaim& claim, const Now& now);
+  std::optional<FaceConsent> face_consent(const CustomerId& customer, const Now& now) const;
+
+  // The second lock: only these customers' BLE keys and face templates may be loaded.
+  std::vector<CustomerId> loadable_keys(const Now& now) const;
+  std::vector<FaceConsent> loadable_faces(const Now& now) const;
+
+  // When a verdict will next change by itself (an expiry, or the CRM's silence), if ever.
+  std::optional<WallTime> next_change(const Now& now) const;
+
+  // Claims turned away, by verdict; no customer is named.
+  const std::array<std::uint64_t, kConsentVerdicts>& turned_away() const { return turned_away_; }
+
+ private:
+  struct Person {
+    std::array<ConsentStanding, kAllPurposes.size()> purposes;
+  };
+  ConsentVerdict judge(const Person& person, Purpose purpose, const Now& now) const;
+  std::optional<ConsentVerdict> judge_everybody(const Now& now) const;
+  bool stale(const Now& now) const;
+
+  TombstoneKey tombstone_key_;
+  std::unordered_map<CustomerId, Person> people_;
+  std::unordered_set<std::string> tombstones_;
+  std::optional<WallTime> last_heard_;
+  std::chrono::hours max_age_{72};
+  std::array<bool, kAllFunctions.size()> paused_{};
+  std::array<std::uint64_t, kConsentVerdicts> turned_away_{};
+};
+
+}  // namespace welcome

@@ -1,0 +1,50 @@
+#pragma once
+// Sighting: a claim that the consent gate let through. Only the gate can make one, so whatever
+// takes a Sighting cannot be reached without the check.
+// FaceConsent: the same for faces. Whoever makes, keeps, loads or matches a template asks for it.
+
+#include <utility>
+
+#include "firmware/core/claim.h"
+#include "firmware/core/purpose.h"
+
+namespace welcome {
+
+class ConsentGate;
+
+class Sighting {
+ public:
+  const CustomerId& customer() const { return claim_.customer; }
+  ClaimSource source() const { return claim_.source; }
+  Zone fast() const { return claim_.fast; }
+  Zone settled() const { return claim_.settled; }
+  double confidence() const { return claim_.confidence; }
+  std::uint64_t track() const { return claim_.track; }
+  MonoTime at() const { return claim_.at; }
+  // What the customer agreed to at that moment.
+  PurposeSet purposes() const { return purposes_; }
+
+ private:
+  friend class ConsentGate;
+  Sighting(IdentityClaim claim, PurposeSet purposes)
+      : claim_(std::move(claim)), purposes_(purposes) {}
+
+  IdentityClaim claim_;
+  PurposeSet purposes_;
+};
+
+class FaceConsent {
+ public:
+  const CustomerId& customer() const { return customer_; }
+  WallTime given_at() const { return given_at_; }
+
+ private:
+  friend class ConsentGate;
+  FaceConsent(CustomerId customer, WallTime given_at)
+      : customer_(std::move(customer)), given_at_(given_at) {}
+
+  CustomerId customer_;
+  WallTime given_at_;
+};
+
+}  // namespace welcome
