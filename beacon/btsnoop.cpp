@@ -1,0 +1,168 @@
+#include "beacon/btsnoop.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <string_view>
+#include <utility>
+
+namespace welcome::beacon {
+namespace {
+
+constexpr std::string_view kMagic{"btsnoop\0", 8};
+constexpr std::uint32_t kLinkH1 = 1001;
+constexpr std::uint32_t kLinkH4 = 1002;
+constexpr std::uint32_t kLinkMonitor = 2001;
+constexpr std::size_t kFileHeader = 16;
+constexpr std::size_t kRecordHeader = 24;
+constexpr std::uint32_t kLongestRecord = 1U << 16U;  // an ACL packet and its header
+constexpr std::int64_t kEpoch = 0x00DCDDB30F2F8000;  // 1970 in µs since the year 0
+
+std::uint32_t be32(const std::uint8_t* p) {
+  return (std::uint32_t{p[0]} << 24U) | (std::uint32_t{p[1]} << 16U) | (std::uint32_t{p[2]} << 8U) |
+         p[3];
+}
+
+void put_be32(std::uint8_t* p, std::uint32_t v) {
+  for (unsigned i = 0; i < 4; ++i) p[i] = static_cast<std::uint8_t>(v >> (24U - 8U * i));
+}
+
+std::size_t read_some(std::istream& in, std::uint8_t* to, std::size_t n) {
+  in.read(reinterpret_cast<char*>(to), static_cast<std::streamsize>(n));
+  return static_cast<std::size_t>(in.gcount());
+}
+
+// BlueZ monitor opcodes that carry HCI packets.
+std::optional<std::pair<HciPacketType, bool>> monitor_packet(unsigned opcode) {
+  switch (opcode) {
+    case 2:
+      return std::pair{HciPacketType::command, false};
+    case 3:
+      return std::pair{HciPacketType::event, true};
+    case 4:
+      return std::pair{HciPacketType::acl, false};
+    case 5:
+      return std::pair{HciPacketType::acl, true};
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+BtsnoopReader::BtsnoopReader(std::unique_ptr<std::istream> stream, std::uint32_t link)
+    : stream_(std::move(stream)), link_(link) {}
+
+Result<BtsnoopReader> BtsnoopReader::open(const std::filesystem::path& file) {
+  auto stream = std::make_unique<std::ifstream>(file, std::ios::binary);
+  if (!*stream) return fail(ErrorCode::not_found, "cannot open the capture " + file.string());
+  return from(std::move(stream));
+}
+
+Result<BtsnoopReader> BtsnoopReader::from(std::unique_ptr<std::istream> stream) {
+  std::array<std::uint8_t, kFileHeader> header{};
+  if (read_some(*stream, header.data(), header.size()) != header.size() ||
+      !std::equal(kMagic.begin(), kMagic.end(), header.begin(),
+                  [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; })) {
+    return fail(ErrorCode::malformed, "not a btsnoop file");
+  }
+  const std::uint32_t version = be32(&header[8]);
+  const std::uint32_t link = be32(&header[12]);
+  if (version != 1) {
+    return fail(ErrorCode::malformed, "btsnoop version " + std::to_string(version) + ", not 1");
+  }
+  if (link != kLinkH1 && link != kLinkH4 && link != kLinkMonitor) {
+    return fail(ErrorCode::malformed,
+                "btsnoop data link " + std::to_string(link) + " is none of 1001, 1002, 2001");
+  }
+  return BtsnoopReader(std::move(stream), link);
+}
+
+bool BtsnoopReader::next(BtsnoopRecord& record) {
+  while (!damage_) {
+    std::array<std::uint8_t, kRecordHeader> header{};
+    const std::size_t got = read_some(*stream_, header.data(), header.size());
+    if (got == 0) return false;
+    if (got != header.size()) {
+      damage_ = Error{ErrorCode::malformed, "the capture is cut off in a record header"};
+      return false;
+    }
+    const std::uint32_t length = be32(&header[4]);
+    const std::uint32_t flags = be32(&header[8]);
+    if (length > kLongestRecord) {
+      damage_ = Error{ErrorCode::malformed, "the capture has a record of impossible length"};
+      return false;
+    }
+    buffer_.resize(length);
+    if (read_some(*stream_, buffer_.data(), length) != length) {
+      damage_ = Error{ErrorCode::malformed, "the capture is cut off in a record"};
+      return false;
+    }
+    const auto stamp =
+        static_cast<std::int64_t>((std::uint64_t{be32(&header[16])} << 32U) | be32(&header[20]));
+    // Unsigned, because a broken stamp must not overflow.
+    record.at = CaptureTime{std::chrono::microseconds{static_cast<std::int64_t>(
+        static_cast<std::uint64_t>(stamp) - static_cast<std::uint64_t>(kEpoch))}};
+    record.from_controller = (flags & 1U) != 0;
+
+    std::size_t skip = 0;
+    if (link_ == kLinkMonitor) {
+      const auto kind = monitor_packet(flags & 0xFFFFU);
+      if (!kind) continue;
+      std::tie(record.type, record.from_controller) = *kind;
+    } else if (link_ == kLinkH4) {
+      if (buffer_.empty() || buffer_[0] < 1 || buffer_[0] > 5) continue;
+      record.type = static_cast<HciPacketType>(buffer_[0]);
+      skip = 1;
+    } else {
+      const bool command_or_event = (flags & 2U) != 0;
+      record.type = !command_or_event        ? HciPacketType::acl
+                    : record.from_controller ? HciPacketType::event
+                                             : HciPacketType::command;
+    }
+    record.packet.assign(buffer_.begin() + static_cast<std::ptrdiff_t>(skip), buffer_.end());
+    return true;
+  }
+  return false;
+}
+
+Result<BtsnoopWriter> BtsnoopWriter::create(const std::filesystem::path& file) {
+  std::ofstream stream(file, std::ios::binary | std::ios::trunc);
+  std::error_code ignored;
+  std::filesystem::permissions(
+      file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, ignored);
+  std::array<std::uint8_t, kFileHeader> header{};
+  std::copy(kMagic.begin(), kMagic.end(), header.begin());
+  put_be32(&header[8], 1);
+  put_be32(&header[12], kLinkH4);
+  stream.write(reinterpret_cast<const char*>(header.data()), header.size());
+  if (!stream) return fail(ErrorCode::unavailable, "cannot write the capture " + file.string());
+  return BtsnoopWriter(std::move(stream));
+}
+
+Result<void> BtsnoopWriter::write(CaptureTime at, HciPacketType type, bool from_controller,
+                                  std::span<const std::uint8_t> packet) {
+  std::array<std::uint8_t, kRecordHeader + 1> header{};
+  const auto length = static_cast<std::uint32_t>(packet.size() + 1);
+  const bool command_or_event = type == HciPacketType::command || type == HciPacketType::event;
+  const auto stamp = static_cast<std::uint64_t>(at.time_since_epoch().count() + kEpoch);
+  put_be32(&header[0], length);
+  put_be32(&header[4], length);
+  put_be32(&header[8], (from_controller ? 1U : 0U) | (command_or_event ? 2U : 0U));
+  put_be32(&header[16], static_cast<std::uint32_t>(stamp >> 32U));
+  put_be32(&header[20], static_cast<std::uint32_t>(stamp));
+  header[kRecordHeader] = static_cast<std::uint8_t>(type);
+  stream_.write(reinterpret_cast<const char*>(header.data()), header.size());
+  stream_.write(reinterpret_cast<const char*>(packet.data()),
+                static_cast<std::streamsize>(packet.size()));
+  if (!stream_) return fail(ErrorCode::full, "cannot write to the capture");
+  return {};
+}
+
+Result<void> BtsnoopWriter::close() {
+  stream_.close();
+  if (!stream_) return fail(ErrorCode::full, "cannot write to the capture");
+  return {};
+}
+
+}  // namespace welcome::beacon
