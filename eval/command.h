@@ -1,0 +1,25 @@
+#pragma once
+// The sub-commands of welcome-eval. Each runs one part of the product over recorded data: results
+// as JSON lines on stdout, progress and problems on stderr, exit code 0 when it could run.
+
+#include <span>
+#include <string_view>
+
+namespace welcome::eval {
+
+using Arguments = std::span<const std::string_view>;  // what follows the command's name
+
+struct Command {
+  std::string_view name;
+  std::string_view usage;  // "adverts FILE.btsnoop"
+  std::string_view what;
+  int (*run)(Arguments arguments);
+};
+
+// For wrong arguments: prints the usage, returns 2.
+int usage_error(std::string_view usage);
+
+int adverts(Arguments arguments);
+int ad(Arguments arguments);
+
+}  // namespace welcome::eval
