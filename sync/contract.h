@@ -1,0 +1,382 @@
+#pragma once
+// The MQTT contract as code: every message of docs/protocol.md, in and out, for the box and for the
+// CRM. Whatever comes in is limited in size and depth, checked for UTF-8 and validated against its
+// JSON Schema (docs/schemas, built into the program) before anything looks at it.
+//
+// Pure functions; any thread. Errors: malformed (bytes, schema), refused (foreign topic,
+// signature). The text of an error names the rule and the place in the message, never a value of
+// it.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "firmware/core/claim.h"
+#include "firmware/core/consent_gate.h"
+#include "firmware/core/decision.h"
+#include "firmware/core/ids.h"
+#include "firmware/core/pipeline.h"
+#include "firmware/core/purpose.h"
+#include "firmware/core/result.h"
+#include "firmware/core/time.h"
+#include "sync/message.h"
+#include "sync/topics.h"
+
+namespace welcome::sync {
+
+class KeyRing;  // sync/signing.h: the CRM's public keys as pinned at provisioning
+class Signer;   // sync/signing.h: the CRM's (or the box's) secret key
+
+inline constexpr std::size_t kMaxPayload = 4 * 1024 * 1024;
+inline constexpr int kMaxDepth = 32;
+inline constexpr std::size_t kMaxItemsPerBatch = 5000;
+
+// An MQTT message as it arrived.
+struct RawMessage {
+  std::string topic;
+  std::string payload;
+  bool retained = false;
+  std::string response_topic;
+  std::string correlation;
+};
+
+// ---- state and hello (box → CRM) ---------------------------------------------------------------
+
+enum class LinkState : std::uint8_t { online, stopped, offline };
+
+struct BoxState {
+  LinkState state = LinkState::online;
+  std::uint64_t session = 1;  // grows with every start of the daemon
+  std::string version;
+  WallTime at;
+};
+
+// How far a box is in one collection. Digest: hex of XOR over live items of
+// BLAKE2b-128(key '\0' seq), items that were set aside included.
+struct Have {
+  std::string epoch;
+  std::uint64_t seq = 0;
+  std::string digest = std::string(32, '0');
+  friend bool operator==(const Have&, const Have&) = default;
+};
+
+struct Hello {
+  std::uint64_t session = 1;
+  std::string version;
+  std::map<Collection, Have> have;  // without collections that were never received
+};
+
+Message encode_state(const BoxAddress& box, const BoxState& state);
+Message encode_hello(const BoxAddress& box, const Hello& hello);
+
+// ---- feed (CRM → box) --------------------------------------------------------------------------
+
+struct FeedItem {
+  std::uint64_t seq = 0;
+  bool deleted = false;
+  std::string key;
+  std::string value;  // put: JSON text of the item, unknown fields left out; decode_item() reads it
+  CustomerId customer;  // put: whose item it is; empty for campaigns and policy
+  std::string error;    // not empty: the item is set aside, and why
+};
+
+struct FeedBatch {
+  Collection collection = Collection::profiles;
+  std::string epoch;
+  bool snapshot = false;
+  std::uint64_t from_seq = 0;  // delta
+  std::uint64_t to_seq = 0;
+  std::uint32_t part = 1;  // snapshot
+  std::uint32_t parts = 1;
+  std::string digest;  // may be empty for a delta
+  std::vector<FeedItem> items;
+};
+
+// Items with an `error` are not sent. The values are taken as they are: validate_item() first.
+Message encode_feed(const BoxAddress& box, const FeedBatch& batch);
+
+// ---- events (box → CRM) ------------------------------------------------------------------------
+
+struct VisitNews {
+  VisitEvent::Kind kind = VisitEvent::Kind::started;
+  VisitId visit;
+  Zone zone = Zone::away;
+  Level level = Level::near;
+  std::optional<std::int64_t> dwell_s;
+};
+
+struct OfferNews {
+  DecisionId decision;
+  VisitId visit;
+  CampaignId campaign;
+  std::string variant;
+  std::string language;
+  std::string title;
+  std::string text;
+  std::string code;  // may be empty
+  WallTime expires_at;
+};
+
+struct PromptNews {
+  DecisionId decision;
+  VisitId visit;
+};
+
+struct SuppressedNews {
+  DecisionId decision;
+  VisitId visit;
+  DecisionKind kind = DecisionKind::offer;
+  CampaignId campaign;  // may be empty
+  std::string reason;   // the word of core's Reason: "cap_customer_day"
+};
+
+struct SurveyNews {
+  DecisionId decision;
+  VisitId visit;
+  std::string survey;
+  SurveyKind kind = SurveyKind::nps;
+  std::string language;
+  std::string question;
+  WallTime expires_at;
+};
+
+struct StaffNews {
+  StaffAction action;
+};
+
+struct ConsentNews {
+  Purpose purpose = Purpose::proximity_offers;
+  bool given = false;
+  WallTime at;
+  std::string how = "desk";  // "app", "desk", "crm"
+  std::string record_id;     // may be empty: a new record
+  std::optional<ConsentNotice> notice;
+};
+
+struct EnrolmentNews {
+  TemplateId face_template;
+  std::string model;
+  int views = 1;
+  std::string staff;
+};
+
+struct ErasureReceipt {
+  MessageId command;
+  CustomerId customer;
+  std::map<std::string, std::int64_t> erased;  // rows per table
+  WallTime at;
+};
+
+struct SurveyAnswer {
+  std::string survey;
+  DecisionId decision;  // may be empty
+  SurveyKind kind = SurveyKind::nps;
+  int score = 0;
+  std::string text;
+};
+
+struct FeedRejected {
+  Collection collection = Collection::profiles;
+  std::string key;
+  std::uint64_t seq = 0;
+  std::string reason;
+};
+
+struct HealthNews {
+  std::string part;   // "radio", "camera", "store", "clock", "sync"
+  std::string state;  // "ok", "degraded", "failed"
+  std::string text;
+  std::map<std::string, std::int64_t> counters;
+};
+
+using EventData = std::variant<VisitNews, OfferNews, PromptNews, SuppressedNews, SurveyNews,
+                               StaffNews, ConsentNews, EnrolmentNews, ErasureReceipt, SurveyAnswer,
+                               FeedRejected, HealthNews>;
+
+struct EventMessage {
+  MessageId id;  // new_uuid()
+  WallTime time;
+  CustomerId subject;  // empty: about the box
+  EventData data;
+  BoxAddress source;  // set by decode; encode takes it from its argument
+};
+
+// What the core says, as data of an event. Whether it may be reported (`report`) is for the caller.
+EventData news(const VisitEvent& event);
+EventData news(const Decision& decision);
+EventData news(const StaffOutcome& outcome);
+
+// The CloudEvents type: "com.welcomed.visit.started.v1".
+std::string event_type(const EventData& data);
+
+// Priority: consent changes and receipts first, decisions next, the rest after them. `signer`,
+// where given, signs an erasure receipt with the box's key.
+Message encode_event(const BoxAddress& box, const EventMessage& event,
+                     const Signer* signer = nullptr);
+
+// ---- commands and control (CRM → box) ----------------------------------------------------------
+
+struct Command {
+  enum class Kind : std::uint8_t {
+    erase,
+    export_data,
+    diagnostics,
+    presence,  // a phone heard the box
+    outcome,   // what came of an offer, or a purchase or complaint
+    offered,   // another box of the store sent this offer: caps are per customer
+    config,
+  };
+  MessageId id;
+  Kind kind = Kind::diagnostics;
+  CustomerId customer;         // all but diagnostics and config
+  std::string eid;             // presence: the box's rotating EID, 16 hex digits
+  std::optional<WallTime> at;  // presence, outcome, offered: when it happened
+  DecisionId decision;         // outcome (may be empty), offered
+  CampaignId campaign;         // offered
+  std::string variant;         // offered
+  Outcome outcome = Outcome::opened;
+  std::string product;                          // outcome: purchase
+  std::map<std::string, std::string> settings;  // config
+  std::string response_topic;                   // where to answer; from the MQTT 5 properties
+  std::string correlation;
+};
+
+struct CommandResponse {
+  MessageId command;
+  std::string box;
+  bool ok = true;
+  std::string error;
+  std::string result;  // JSON text of an object, or empty
+  WallTime at;
+};
+
+struct Control {
+  MessageId id;
+  std::uint64_t seq = 0;  // grows over all control messages of a tenant
+  std::string tenant;
+  std::string store;  // or kAllStores
+  Function function = Function::all;
+  bool paused = true;
+  WallTime at;
+};
+
+Message encode_command(const BoxAddress& box, const Command& command,
+                       const Signer* signer = nullptr);
+Message encode_command_response(const BoxAddress& box, const Command& command,
+                                const CommandResponse& response);
+Message encode_control(const Control& control, const Signer* signer = nullptr);
+
+// ---- floor (box ↔ tablets) ---------------------------------------------------------------------
+
+struct FloorStatus {
+  std::string store;
+  std::string box;
+  bool link_up = false;
+  int in_store = 0;
+  std::vector<Function> paused;
+  bool rehearsal = false;
+  std::string version;
+  WallTime at;
+};
+
+struct EnrolMessage {
+  enum class Kind : std::uint8_t { start, consent, stop, guide, done, failed };
+  MessageId id;
+  std::string session;
+  bool from_box = false;
+  Kind kind = Kind::start;
+  StaffId staff;
+  CustomerId customer;
+  std::map<std::string, bool> purposes;  // consent
+  std::optional<ConsentNotice> notice;   // consent
+  std::string hint;                      // guide: "closer", "turn_left", …
+  int views = 0;
+  int views_needed = 0;
+  std::string reason;  // failed
+  WallTime at;
+};
+
+Message encode_prompt(const Prompt& prompt);
+Message encode_prompt_cleared(const VisitId& visit, const CustomerId& customer);
+Message encode_floor_status(const FloorStatus& status);
+Message encode_enrol(const EnrolMessage& message);
+
+// ---- the customer's app (CRM ↔ phone) ----------------------------------------------------------
+
+struct AppRequest {
+  enum class Kind : std::uint8_t {
+    consents_get,
+    consent_set,
+    offer_opened,
+    offer_redeemed,
+    offer_dismissed,
+    complaint,
+    export_data,
+    forget,
+    survey_answer,
+  };
+  std::string app;  // from the topic
+  MessageId id;
+  Kind kind = Kind::consents_get;
+  std::optional<Purpose> purpose;  // consent_set
+  bool given = false;
+  std::optional<ConsentNotice> notice;
+  DecisionId decision;
+  std::string survey;
+  SurveyKind survey_kind = SurveyKind::nps;
+  int score = 0;
+  std::string text;
+};
+
+struct AppMessage {
+  enum class Kind : std::uint8_t { offer, receipt, consents, survey, export_data, forgotten };
+  MessageId id;
+  Kind kind = Kind::offer;
+  DecisionId decision;  // offer, survey
+  std::string title;
+  std::string text;
+  std::string code;
+  std::optional<WallTime> expires_at;
+  std::string record;                    // receipt: JSON text of the consent record
+  std::map<std::string, bool> purposes;  // consents
+  std::optional<ConsentNotice> notice;   // consents: the notice that a grant would refer to
+  std::string survey;
+  SurveyKind survey_kind = SurveyKind::nps;
+  std::string question;
+  std::string data;  // export: JSON text
+  std::optional<WallTime> at;
+};
+
+Message encode_inbox(std::string_view tenant, std::string_view app, const AppMessage& message);
+
+// ---- what comes in -----------------------------------------------------------------------------
+
+using BoxInbound = std::variant<FeedBatch, Command, Control, StaffAction, EnrolMessage>;
+
+// For the box `self`. A topic that is not meant for it is refused. With `keys` (the box is
+// provisioned with the CRM's keys), consent records, control messages and commands must be signed:
+// an unsigned or wrongly signed record is set aside, a control message or command is refused.
+// Retained feed, command and action messages are refused: they are leftovers of somebody's mistake.
+Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
+                                  const KeyRing* keys = nullptr);
+
+using CrmInbound = std::variant<BoxState, Hello, EventMessage, CommandResponse, AppRequest>;
+
+struct FromBox {
+  BoxAddress box;  // tenant alone for an AppRequest
+  CrmInbound message;
+};
+
+Result<FromBox> decode_for_crm(std::string_view tenant, const RawMessage& raw);
+
+// Checks any text against a schema by its file name without ".json": "floor.prompt",
+// "item.consents".
+Result<void> validate(std::string_view schema, std::string_view json);
+
+}  // namespace welcome::sync

@@ -1,0 +1,104 @@
+#pragma once
+// FeedReceiver: decides what a batch of the feed means for what the box already has.
+//
+// Pure: no I/O, no clock, one thread. The caller asks plan(), carries the plan out in one store
+// transaction together with the new `have`, and only then says committed(). When the transaction
+// fails nothing has moved, and the next hello asks for the same again.
+//
+// A snapshot is written part by part as it comes (each item is newer than what it replaces) and
+// swept when the last part is there and its digest is right. Until then `have` stays behind, so a
+// half snapshot heals by the next hello.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "sync/contract.h"
+#include "sync/topics.h"
+
+namespace welcome::sync {
+
+// 128 bits; XOR of one value per live item.
+class Digest {
+ public:
+  void toggle(std::string_view key, std::uint64_t seq);
+  std::string hex() const;
+  static std::optional<Digest> from_hex(std::string_view hex);
+  friend bool operator==(const Digest&, const Digest&) = default;
+
+ private:
+  std::array<std::uint8_t, 16> bytes_{};
+};
+
+// What the store holds, set-aside items included.
+class ReplicaView {
+ public:
+  virtual ~ReplicaView() = default;
+  virtual std::optional<std::uint64_t> seq_of(Collection collection,
+                                              std::string_view key) const = 0;
+  virtual void for_each(
+      Collection collection,
+      const std::function<void(std::string_view key, std::uint64_t seq)>& visit) const = 0;
+};
+
+enum class FeedVerdict : std::uint8_t {
+  apply,      // carry out items and sweep, keep `have`
+  duplicate,  // nothing to do, everything in it is already here
+  gap,        // does not fit on what is here: say hello
+};
+
+struct FeedPlan {
+  FeedVerdict verdict = FeedVerdict::gap;
+  Collection collection = Collection::profiles;
+  // In order. put: write {key, seq, value}. deleted: remove. error set (set aside): write the key
+  // and seq; a consent's old value goes (what we cannot read might be a withdrawal), the last good
+  // value of any other collection stays.
+  std::vector<FeedItem> items;
+  std::vector<std::string> sweep;  // keys that the finished snapshot does not have: remove
+  Have have;                       // to be kept in the same transaction
+  bool complete = false;           // the collection is now as the CRM had it at have.seq
+  std::string reason;              // gap: why, for the log
+  // Snapshot parts: what committed() takes over.
+  std::uint32_t part = 0;
+  std::uint32_t parts = 0;
+  std::string epoch;
+  std::uint64_t to_seq = 0;
+};
+
+class FeedReceiver {
+ public:
+  explicit FeedReceiver(const ReplicaView& replica) : replica_(replica) {}
+
+  // At start, from the store; a collection without one was never received.
+  void load(Collection collection, Have have);
+
+  FeedPlan plan(FeedBatch batch) const;
+  void committed(const FeedPlan& plan);
+
+  // A new connection: parts of snapshots that have not come will not come.
+  void reset_snapshots();
+
+  std::map<Collection, Have> have() const { return have_; }
+
+ private:
+  struct Snapshot {
+    std::string epoch;
+    std::uint64_t to_seq = 0;
+    std::uint32_t parts = 0;
+    std::uint32_t next_part = 1;
+    std::unordered_set<std::uint64_t> seen;  // hashes of the keys that it has
+  };
+  FeedPlan plan_delta(FeedBatch batch) const;
+  FeedPlan plan_snapshot(FeedBatch batch) const;
+
+  const ReplicaView& replica_;
+  std::map<Collection, Have> have_;
+  std::map<Collection, Snapshot> snapshots_;
+};
+
+}  // namespace welcome::sync

@@ -1,0 +1,23 @@
+#pragma once
+// From the JSON text of a feed item to the structs of the core.
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "firmware/core/campaign.h"
+#include "firmware/core/consent.h"
+#include "firmware/core/identity.h"
+#include "firmware/core/profile.h"
+#include "firmware/core/result.h"
+#include "sync/topics.h"
+
+namespace welcome::sync {
+
+using Item = std::variant<Profile, ConsentRecord, IdentityItem, Campaign, Policy>;
+
+// Validates against the schema of the collection and decodes. Used for what arrives and for what
+// the store kept. Pure; any thread. The error names the rule and the place, never a value.
+Result<Item> decode_item(Collection collection, std::string_view text);
+
+}  // namespace welcome::sync

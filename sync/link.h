@@ -1,0 +1,103 @@
+#pragma once
+// Link: one MQTT 5 connection, kept up for ever, behind one thread.
+//
+// All calls into Paho happen on that thread (Paho holds a library-wide mutex while it connects,
+// blocking name look-up included), so publish() only enqueues and nobody waits for the network.
+// Events come to the sink on the link's threads: copy, post, return.
+//
+// The session is clean at every connect: what matters is said by hello and by the outbox, and a
+// broker that keeps three days of old feed for a box only makes it late.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sync/contract.h"
+#include "sync/message.h"
+
+namespace welcome::sync {
+
+struct LinkTls {
+  std::string ca_file;
+  std::string cert_file;          // client certificate chain, PEM; may be empty
+  std::string key_file;           // its private key
+  std::vector<std::string> alpn;  // e.g. "mqtt"
+  bool check_server_name = true;  // off only for tests
+};
+
+struct LinkConfig {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 1883;
+  std::string client_id;
+  std::string user;  // empty: none
+  std::string password;
+  std::optional<LinkTls> tls;
+  std::vector<std::string> subscriptions;  // QoS 1
+  // Retained state: `will` is left with the broker, `birth` sent after each connect, `farewell`
+  // by stop(). Empty for a link without them.
+  std::optional<Message> will;
+  std::optional<Message> birth;
+  std::optional<Message> farewell;
+  std::chrono::seconds keep_alive{15};
+  std::chrono::milliseconds connect_timeout{10'000};
+  std::chrono::milliseconds backoff_min{500};
+  std::chrono::milliseconds backoff_max{60'000};
+  std::size_t queue = 1000;  // publishes waiting for the thread; beyond it publish() says no
+};
+
+struct LinkUp {
+  std::size_t receive_maximum = 65535;  // how many QoS 1 messages the broker takes in flight
+};
+struct LinkDown {
+  std::string reason;  // for a person; no address, no credentials
+  int code = 0;        // MQTT 5 reason code, or 0
+  std::chrono::milliseconds retry_in{0};
+};
+// The broker took the message with this tag (PUBACK; for QoS 0: it is on the wire).
+struct Acked {
+  std::int64_t tag = 0;
+};
+// The broker refused it: not authorised, quota, too large … (MQTT 5 reason code ≥ 0x80).
+struct Refused {
+  std::int64_t tag = 0;
+  int code = 0;
+  bool for_good = false;  // sending the same again cannot help
+};
+
+using LinkEvent = std::variant<LinkUp, LinkDown, Acked, Refused, RawMessage>;
+
+class Link {
+ public:
+  using Sink = std::function<void(LinkEvent)>;
+
+  Link(LinkConfig config, Sink sink);
+  ~Link();  // stop() if that was not called
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  void start();
+
+  // Any thread. `expiry` is what is left of the message's life. False: the queue is full or the
+  // link is down, try again after LinkUp or an Acked. A message that was taken and got no Acked or
+  // Refused before LinkDown was perhaps delivered: send it again.
+  bool publish(Message message, std::int64_t tag,
+               std::optional<std::chrono::seconds> expiry = std::nullopt);
+
+  // New certificate files are in place: connects anew with them, and keeps the old connection until
+  // the new one is up. Any thread.
+  void renew();
+
+  // Publishes the farewell, disconnects, ends the thread. At most `patience`.
+  void stop(std::chrono::milliseconds patience = std::chrono::seconds(2));
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace welcome::sync

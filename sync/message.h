@@ -1,0 +1,52 @@
+#pragma once
+// Message: one MQTT message as the outbox keeps it and the link sends it.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "firmware/core/ids.h"
+#include "firmware/core/time.h"
+
+namespace welcome::sync {
+
+enum class LinkName : std::uint8_t { uplink, floor };
+std::string_view to_string(LinkName link);
+std::optional<LinkName> link_from_string(std::string_view text);
+
+// Lower goes first. Order is kept per customer within one priority; consent overtakes the rest.
+enum class Priority : std::uint8_t { consent = 0, decision = 1, event = 2 };
+
+struct Message {
+  MessageId id;  // also the CloudEvents id; receivers drop repeats by it
+  LinkName link = LinkName::uplink;
+  std::string topic;
+  std::string payload;
+  int qos = 1;
+  bool retain = false;
+  Priority priority = Priority::event;
+  std::optional<WallTime> expires_at;  // after it the message is noise: dropped and counted
+  CustomerId customer;                 // empty: about nobody
+
+  // Not kept in the outbox: derived from the topic, or used by answers to commands only.
+  std::string content_type = "application/json";
+  std::string response_topic;
+  std::string correlation;
+  std::vector<std::pair<std::string, std::string>> user_properties;
+};
+
+// The content type that belongs to a topic, for messages that come back from the outbox.
+std::string content_type_of(std::string_view topic);
+
+// A random UUID (version 4) as text. Needs no state; any thread.
+std::string new_uuid();
+
+// RFC 3339 in UTC with milliseconds: "2026-05-04T08:15:30.250Z".
+std::string to_rfc3339(WallTime time);
+// Accepts 0…9 digits of a second's fraction, cut to milliseconds; the zone must be Z.
+std::optional<WallTime> from_rfc3339(std::string_view text);
+
+}  // namespace welcome::sync

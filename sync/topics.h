@@ -1,0 +1,89 @@
+#pragma once
+// The topics of the MQTT contract (docs/protocol.md). A name that becomes part of a topic must pass
+// valid_level(); the functions that make topics do not check again.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace welcome::sync {
+
+// Who a box is: welcome/v1/{tenant}/{store}/{box}/…
+struct BoxAddress {
+  std::string tenant;
+  std::string store;
+  std::string box;
+  friend bool operator==(const BoxAddress&, const BoxAddress&) = default;
+};
+
+enum class Collection : std::uint8_t { profiles, consents, identities, campaigns, policy };
+
+// In the order in which they are best sent and applied: consent before everything it allows.
+inline constexpr std::array kAllCollections{Collection::policy, Collection::consents,
+                                            Collection::profiles, Collection::identities,
+                                            Collection::campaigns};
+
+std::string_view to_string(Collection collection);
+std::optional<Collection> collection_from_string(std::string_view text);
+
+// One level of a topic: 1…64 bytes of UTF-8 without '/', '+', '#', '$' and control characters.
+bool valid_level(std::string_view level);
+
+// Uplink, per box.
+std::string state_topic(const BoxAddress& box);
+std::string hello_topic(const BoxAddress& box);
+std::string feed_topic(const BoxAddress& box, Collection collection);
+std::string event_topic(const BoxAddress& box);
+std::string command_topic(const BoxAddress& box);
+std::string response_topic(const BoxAddress& box);  // default where a command names none
+
+// Uplink, per store and per app.
+inline constexpr std::string_view kAllStores = "_all";
+std::string control_topic(std::string_view tenant, std::string_view store);
+std::string inbox_topic(std::string_view tenant, std::string_view app);
+std::string request_topic(std::string_view tenant, std::string_view app);
+
+// Floor.
+std::string prompt_topic(std::string_view visit);
+std::string action_topic(std::string_view visit);
+std::string enrol_topic(std::string_view session);
+std::string floor_status_topic();
+
+enum class TopicKind : std::uint8_t {
+  state,
+  hello,
+  feed,
+  event,
+  command,
+  response,
+  control,
+  inbox,
+  request,
+  prompt,
+  action,
+  enrol,
+  floor_status,
+};
+
+// A topic taken apart. Only the fields that its kind has are set.
+struct ParsedTopic {
+  TopicKind kind = TopicKind::state;
+  BoxAddress address;  // control: tenant and store; inbox, request: tenant
+  std::string leaf;    // feed: collection as it stands there; inbox, request: app;
+                       // prompt, action: visit; enrol: session
+};
+
+std::optional<ParsedTopic> parse_topic(std::string_view topic);
+
+// What each peer subscribes to.
+struct Subscriptions {
+  // box: own feed, own commands, control of its store and of all
+  static std::array<std::string, 4> box_uplink(const BoxAddress& box);
+  static std::array<std::string, 2> box_floor();
+  // CRM: state, hello, event, response of every box, and the requests of every app of a tenant
+  static std::array<std::string, 5> crm(std::string_view tenant);
+};
+
+}  // namespace welcome::sync
