@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <queue>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -86,17 +87,25 @@ class ConsentGate {
   std::vector<FaceConsent> loadable_faces(const Now& now) const;
 
   // When a verdict will next change by itself (an expiry, or the CRM's silence), if ever.
-  std::optional<WallTime> next_change(const Now& now) const;
+  std::optional<WallTime> next_change(const Now& now);
 
   // Claims turned away, by verdict; no customer is named.
   const std::array<std::uint64_t, kConsentVerdicts>& turned_away() const { return turned_away_; }
 
  private:
-  struct Person {
-    std::array<ConsentStanding, kAllPurposes.size()> purposes;
+  // 24 bytes a purpose instead of 48: with 100,000 customers it shows.
+  struct Packed {
+    static constexpr std::int64_t kNone = INT64_MIN;
+    std::int64_t given = kNone;
+    std::int64_t withdrawn = kNone;
+    std::int64_t expires = kNone;
   };
-  ConsentVerdict judge(const Person& person, Purpose purpose, const Now& now) const;
-  std::optional<ConsentVerdict> judge_everybody(const Now& now) const;
+  struct Person {
+    std::array<Packed, kAllPurposes.size()> purposes;
+  };
+  static Packed pack(const ConsentStanding& standing);
+  static ConsentStanding unpack(const Packed& packed);
+  ConsentVerdict judge(const Packed& packed, const Now& now) const;
   bool stale(const Now& now) const;
 
   TombstoneKey tombstone_key_;
@@ -104,6 +113,7 @@ class ConsentGate {
   std::unordered_set<std::string> tombstones_;
   std::optional<WallTime> last_heard_;
   std::chrono::hours max_age_{72};
+  std::priority_queue<WallTime, std::vector<WallTime>, std::greater<>> expiries_;
   std::array<bool, kAllFunctions.size()> paused_{};
   std::array<std::uint64_t, kConsentVerdicts> turned_away_{};
 };

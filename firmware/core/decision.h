@@ -19,6 +19,7 @@ namespace welcome {
 
 enum class DecisionKind : std::uint8_t { offer, prompt, survey };
 std::string_view to_string(DecisionKind kind);
+std::optional<DecisionKind> decision_kind_from_string(std::string_view text);
 
 enum class Reason : std::uint8_t {
   made,
@@ -45,6 +46,7 @@ enum class Reason : std::uint8_t {
   expired,
 };
 std::string_view to_string(Reason reason);
+std::optional<Reason> reason_from_string(std::string_view text);
 // The family that counters and the CRM see: all caps are "cap"; the others as they are.
 std::string_view family(Reason reason);
 
@@ -86,6 +88,7 @@ struct PromptPreference {
 
 enum class PromptState : std::uint8_t { fresh, claimed, greeted, served, declined };
 std::string_view to_string(PromptState state);  // fresh is "new"
+std::optional<PromptState> prompt_state_from_string(std::string_view text);
 
 struct Prompt {
   VisitId visit;
