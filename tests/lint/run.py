@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""The lint: every check says what it found and counts as one test.
+
+run.py [CHECK…]   all checks, or those that are named
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import arrows
+import hygiene
+import schemas
+import tidy
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def run(*command):
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return [] if result.returncode == 0 else (result.stdout + result.stderr).splitlines()
+
+
+def tracked(*suffixes):
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    # A file that is removed in the work tree alone is still listed.
+    return [f for f in listed if f and f.endswith(suffixes or "") and (ROOT / f).is_file()]
+
+
+def shell_scripts():
+    return [f for f in tracked() if (ROOT / f).read_bytes()[:64].split(b"\n")[0] in
+            (b"#!/bin/bash", b"#!/bin/sh", b"#!/usr/bin/env bash")]
+
+
+def units():
+    # 20 is a score of 2.0; a unit without any sandbox has 9.6.
+    problems = []
+    for unit in tracked(".service"):
+        found = run("systemd-analyze", "security", "--offline=yes", "--threshold=20", unit)
+        problems += [f"{unit}: {found[-1]}"] if found else []
+    return problems
+
+
+def cpp(checker=None):
+    return tracked(".cpp", ".h")
+
+
+CHECKS = {
+    "formatting": lambda: run("clang-format", "--dry-run", "-Werror", *cpp()),
+    "include arrows": lambda: arrows.check(ROOT, cpp()),
+    "repository hygiene": lambda: hygiene.check(ROOT, tracked()),
+    "shell scripts": lambda: run("shellcheck", "-x", *shell_scripts()),
+    "systemd units": units,
+    "contract files": lambda: schemas.check(ROOT, tracked()),
+    "types of the pages": lambda: run("npx", "--no-install", "tsc", "--noEmit", "-p", "console"),
+    "clang-tidy": lambda: tidy.check(ROOT, cpp()),
+}
+
+
+def main(names):
+    result = {"passed": 0, "failed": [], "skipped": []}
+    for name, check in CHECKS.items():
+        if names and name not in names:
+            continue
+        began = time.monotonic()
+        problems = check()
+        print(f"{name}: {len(problems)} problems, {time.monotonic() - began:.1f} s", flush=True)
+        for problem in problems:
+            print(f"  {problem}")
+        if problems:
+            result["failed"].append(name)
+        else:
+            result["passed"] += 1
+    output = ROOT / "build/test"
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "lint.json").write_text(json.dumps(result))
+    print(f"{result['passed']} passed, {len(result['failed'])} failed, 0 skipped")
+    return 1 if result["failed"] else 0
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    sys.exit(main(sys.argv[1:]))
