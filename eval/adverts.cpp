@@ -18,7 +18,7 @@ using Json = nlohmann::ordered_json;
 
 std::string address_text(const beacon::Address& address) {
   std::string text = to_hex(address);
-  for (const std::size_t at : {10U, 8U, 6U, 4U, 2U}) text.insert(at, ":");
+  for (const std::size_t at : {10U, 8U, 6U, 4U, 2U}) text.insert(at, 1, ':');
   return text;
 }
 

@@ -22,4 +22,7 @@ int usage_error(std::string_view usage);
 int adverts(Arguments arguments);
 int ad(Arguments arguments);
 
+inline constexpr std::string_view kVerifyUsage = "verify [--models DIR] [--pack NAME] PAIRS|-";
+int verify(Arguments arguments);
+
 }  // namespace welcome::eval

@@ -11,7 +11,7 @@ using Bytes = std::span<const std::uint8_t>;
 
 std::string to_uuid(Bytes b) {
   std::string hex = to_hex(b);
-  for (const std::size_t at : {20U, 16U, 12U, 8U}) hex.insert(at, "-");
+  for (const std::size_t at : {20U, 16U, 12U, 8U}) hex.insert(at, 1, '-');
   return hex;
 }
 

@@ -14,6 +14,8 @@ constexpr std::array kCommands{
     Command{"adverts", "adverts FILE.btsnoop", "every advert of a capture and the frames in it",
             adverts},
     Command{"ad", "ad < HEX_LINES", "decode AD payloads, one in hex per line", ad},
+    Command{"verify", kVerifyUsage, "similarity of each pair of pictures (imageA imageB per line)",
+            verify},
 };
 
 int print_help(std::ostream& out) {

@@ -11,23 +11,28 @@
 #include "firmware/core/ids.h"
 #include "firmware/core/result.h"
 #include "vision/face_template.h"
+#include "vision/model_pack.h"
 
 namespace welcome {
-class FaceConsent;  // made by the consent gate only: firmware/core/consent_gate.h
+class FaceConsent;  // made by the consent gate only: firmware/core/sighting.h
 }
 
 namespace welcome::vision {
 
-// Open-set operating point. `base` is the cosine similarity at `base_rate` false matches per
-// comparison with one person; `slope` is how much it rises per decade of the rate.
+// Open-set operating point, from the model's measured thresholds. Similarities of strangers are
+// close to a normal distribution, so its parameters come from the thresholds at two false match
+// rates and give the threshold at any other.
 struct OperatingPoint {
-  double base = 0.48;
-  double base_rate = 1e-5;
-  double slope = 0.06;
-  double margin = 0.05;  // the best person must beat the second by this much
+  double mean = 0.0;  // of strangers' similarities
+  double sigma = 0.11;
+  double false_match_rate = 1e-4;  // a stranger is taken for anybody of the gallery, per view
+  double margin = 0.05;            // the best person must beat the second by this much
 
-  // Threshold at which a stranger matches anybody among `people` with at most `base_rate`:
-  // the rate per person shrinks by 1/people (union bound).
+  static OperatingPoint of(const Model& embedder, double false_match_rate);
+
+  // Similarity that strangers reach at `rate` per comparison of two faces.
+  double at(double rate) const;
+  // The rate per person shrinks with the number of people compared (union bound).
   double threshold(std::size_t people) const;
 };
 

@@ -57,9 +57,13 @@ class Recogniser {
   explicit Recogniser(const ModelPack& pack);  // throws std::runtime_error if a net does not load
   ~Recogniser();
 
+  // In order of cost, so that a tracker pays only for what it needs.
+  std::vector<Detection> detect(const Image& image);
+  Face locate(const Image& image, const Detection& detection);  // landmarks
+  void embed(const Image& image, Face& face);  // leaves the embedding empty if it cannot
+
   // Faces with landmarks, biggest first, without embeddings.
   std::vector<Face> find(const Image& image);
-  void embed(const Image& image, Face& face);
 
   // The face that a portrait is about: biggest and most central, embedded. Tries harder than
   // find(): tight crops and small pictures are padded and enlarged. nullopt: no face.

@@ -1,0 +1,119 @@
+#include "vision/enrolment.h"
+
+#include <algorithm>
+
+#include "firmware/core/sighting.h"
+
+namespace welcome::vision {
+
+std::string_view to_string(Guidance guidance) {
+  switch (guidance) {
+    case Guidance::none:
+      return "good, stay like that";
+    case Guidance::no_face:
+      return "look into the camera";
+    case Guidance::several_faces:
+      return "one person at a time, please";
+    case Guidance::closer:
+      return "come a little closer";
+    case Guidance::hold_still:
+      return "hold still for a moment";
+    case Guidance::more_light:
+      return "a little more light, please";
+    case Guidance::less_light:
+      return "a little less light, please";
+    case Guidance::face_the_camera:
+      return "turn your face to the camera";
+    case Guidance::turn_a_little:
+      return "turn your head a little";
+    case Guidance::done:
+      return "done, thank you";
+  }
+  return "";
+}
+
+Enrolment::Enrolment(const FaceConsent& consent, Recogniser& recogniser,
+                     std::shared_ptr<const Gallery> everybody, EnrolmentOptions options)
+    : customer_(consent.customer()),
+      recogniser_(recogniser),
+      everybody_(std::move(everybody)),
+      options_(options) {}
+
+bool Enrolment::complete() const {
+  return other_customer_ || views_.size() >= static_cast<std::size_t>(options_.views);
+}
+
+Guidance Enrolment::add(const Image& image) {
+  if (complete()) return Guidance::done;
+  auto faces = recogniser_.detect(image);
+  if (faces.empty()) return Guidance::no_face;
+  std::sort(faces.begin(), faces.end(),
+            [](const Detection& a, const Detection& b) { return a.box.area() > b.box.area(); });
+  // Somebody far behind does not disturb; two people side by side do.
+  if (faces.size() > 1 && faces[1].box.area() > 0.25F * faces[0].box.area()) {
+    return Guidance::several_faces;
+  }
+  if (std::min(faces[0].box.width, faces[0].box.height) < options_.min_face_px) {
+    return Guidance::closer;
+  }
+  Face face = recogniser_.locate(image, faces[0]);
+  recogniser_.embed(image, face);
+  if (face.embedding.empty()) return Guidance::face_the_camera;
+  for (const Embedding& view : views_) {
+    const float similarity = cosine(view, face.embedding);
+    if (similarity < options_.same_person) return Guidance::face_the_camera;
+    if (similarity > options_.too_alike) return Guidance::turn_a_little;
+  }
+  if (everybody_) {
+    const auto match = everybody_->match(face.embedding);
+    if (match && static_cast<double>(match->similarity) >= everybody_->threshold() &&
+        match->customer != customer_) {
+      other_customer_ = true;
+      return Guidance::done;
+    }
+  }
+  views_.push_back(std::move(face.embedding));
+  return complete() ? Guidance::done : Guidance::none;
+}
+
+Result<EnrolledFace> Enrolment::finish() {
+  if (other_customer_) {
+    return fail(ErrorCode::refused, "enrolment: this face is enrolled under another customer");
+  }
+  if (!complete()) return fail(ErrorCode::not_found, "enrolment: not enough good views");
+  EnrolledFace result;
+  result.customer = customer_;
+  for (Embedding& view : views_) {
+    result.templates.push_back(FaceTemplate(recogniser_.model(), std::move(view.values)));
+  }
+  views_.clear();
+  return result;
+}
+
+Result<EnrolledFace> enrol(FrameSource& source, const FaceConsent& consent, Recogniser& recogniser,
+                           std::shared_ptr<const Gallery> everybody,
+                           const EnrolmentOptions& options,
+                           const std::function<void(Guidance)>& on_guidance) {
+  Enrolment enrolment(consent, recogniser, std::move(everybody), options);
+  std::optional<MonoTime> first;
+  std::optional<MonoTime> last;
+  while (!enrolment.complete()) {
+    auto frame = source.next(std::chrono::milliseconds(500));
+    if (!frame) {
+      if (frame.error().code == ErrorCode::malformed) continue;
+      if (source.state() == SourceState::ended || !first) break;
+      continue;
+    }
+    if (!first) first = frame->at;
+    if (frame->at - *first > options.patience) break;
+    // Neighbouring frames show the same view.
+    if (last && frame->at - *last < std::chrono::milliseconds(150)) continue;
+    last = frame->at;
+    const Guidance guidance = enrolment.add(frame->image);
+    if (on_guidance) on_guidance(guidance);
+  }
+  source.close();
+  return enrolment.finish();
+}
+
+}  // namespace welcome::vision
