@@ -1,0 +1,166 @@
+#pragma once
+// Resolver: which known identity an advert belongs to. Holds the key material of consenting
+// customers; everybody else's adverts find nothing here. Pure, one thread, driven by Now.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "beacon/ad.h"
+#include "beacon/advert.h"
+#include "beacon/aes.h"
+#include "beacon/flat_table.h"
+#include "beacon/identity.h"
+#include "beacon/key_schedule.h"
+#include "firmware/core/time.h"
+
+namespace welcome::beacon {
+
+// What an advert was, as far as the parser looks. The only trace of strangers.
+enum class AdvertType : std::uint8_t {
+  ibeacon,
+  altbeacon,
+  eddystone_uid,
+  eddystone_url,
+  eddystone_tlm,
+  eddystone_eid,
+  exposure_notification,
+  find_hub,
+  uuid128,
+  apple_other,
+  manufacturer_data,
+  service_data,
+  other,
+};
+inline constexpr std::size_t kAdvertTypes = 13;
+std::string_view to_string(AdvertType type);
+
+struct ResolverConfig {
+  // A device's clock may be off by this much before it is learnt; at least one window either way.
+  std::chrono::seconds clock_drift{15};
+  std::size_t remembered_addresses = 32768;  // resolvable addresses, found and not found
+  // Tries of addresses against keys per second; above it a new address waits until it is heard
+  // again. Keeps a flood of invented addresses from eating the box.
+  std::uint32_t key_tries_per_second = 4'000'000;
+};
+
+struct ResolverCounters {
+  std::uint64_t malformed = 0;           // payloads with a length that runs past their end
+  std::uint64_t replayed = 0;            // EIDs and UUIDs of a window that is over: refused
+  std::uint64_t addresses_tried = 0;     // new resolvable addresses tried against all keys
+  std::uint64_t addresses_deferred = 0;  // … put off by key_tries_per_second
+};
+
+struct Match {
+  std::uint32_t identity;  // index, valid until the identities change
+  std::uint32_t customer;  // index, valid until the identities change
+  IdentityKind kind;
+  std::optional<std::int8_t> power_1m_dbm;  // calibration or frame; nullopt = unknown
+  bool distance_known = true;               // false: the frame says that its power means nothing
+};
+
+class Resolver {
+ public:
+  explicit Resolver(ResolverConfig config = {});
+
+  // Replaces all identities; what stays the same keeps its state. Windows of new ones are computed
+  // by refresh(), in slices.
+  void set(std::vector<IdentityKey> identities, const Now& now);
+
+  // `type` says what the advert was, whoever sent it.
+  std::optional<Match> resolve(const AdvertReport& report, const Now& now, AdvertType& type);
+
+  // Computes at most that many windows of rotating identities; true when all are up to date.
+  bool refresh(const Now& now, unsigned windows);
+
+  const CustomerId& customer(std::uint32_t index) const { return customers_[index].id; }
+  bool knows(const CustomerId& customer) const;
+  std::size_t identities() const { return live_; }
+  const ResolverCounters& counters() const { return counters_; }
+  std::size_t bytes() const;  // of tables and keys
+
+ private:
+  struct Customer {
+    CustomerId id;
+    std::uint32_t identities = 0;
+  };
+  struct Identity {
+    std::uint64_t id_hash = 0;
+    std::uint64_t content_hash = 0;
+    std::uint32_t customer = 0;
+    std::uint32_t detail = 0;  // index in rotating_, irks_ or statics_
+    IdentityKind kind = IdentityKind::eddystone_eid;
+    std::int8_t power_1m_dbm = kNoTxPower;
+    bool live = false;
+  };
+  struct Rotating {
+    Block key{};
+    std::int64_t clock_zero_s = 0;
+    std::int64_t slew_from_s = 0;  // when the offset was last learnt
+    std::int32_t offset_s = 0;     // learnt: the device's clock is ahead by this
+    std::uint32_t identity = 0;
+    std::int64_t first = 0;  // windows [first, end) are in the table
+    std::int64_t end = 0;
+    std::uint8_t exponent = 0;
+
+    Rotating() = default;
+    Rotating(const Rotating&) = default;
+    Rotating& operator=(const Rotating&) = default;
+    ~Rotating();
+  };
+  struct Irk {
+    Aes128 key;
+    std::uint32_t identity;
+  };
+  struct Static {
+    std::array<std::uint8_t, 20> id;
+    std::uint32_t identity;
+  };
+  // Remembered address: 4 ways to a set, the one not heard for longest is replaced.
+  struct Remembered {
+    std::uint64_t address = 0;  // 0 = free: never a resolvable address
+    std::uint32_t identity = 0;
+    std::uint32_t heard_s = 0;
+  };
+
+  void add(IdentityKey&& key, std::uint64_t id_hash, std::uint64_t content_hash,
+           std::uint32_t customer, const Now& now);
+  void remove(std::uint32_t index);
+  void drop_detail(Identity& identity);
+  std::uint64_t window_tag(const Rotating& r, bool uuid, std::int64_t window) const;
+  std::int64_t window_at(const Rotating& r, const Now& now) const;
+  std::int64_t reach(const Rotating& r) const;
+  unsigned update_windows(Rotating& r, const Now& now, unsigned budget);
+  void learn_clock(Rotating& r, std::int64_t heard, const Now& now);
+
+  std::optional<Match> find_rotating(std::uint64_t tag, const Uuid128* uuid, const Now& now);
+  std::optional<Match> find_static(std::span<const std::uint8_t> id, IdentityKind kind) const;
+  std::optional<Match> find_address(const AdvertReport& report, const Now& now);
+  Match match(std::uint32_t identity, std::optional<std::int8_t> frame_power) const;
+
+  ResolverConfig config_;
+  ResolverCounters counters_;
+  std::vector<Customer> customers_;
+  std::vector<std::uint32_t> free_customers_;
+  std::vector<Identity> identities_;
+  std::vector<std::uint32_t> free_identities_;
+  std::size_t live_ = 0;
+
+  std::vector<Rotating> rotating_;
+  FlatTable windows_;  // first 8 bytes on air → identity, low half of the window's number
+  std::size_t cursor_ = 0;
+  std::size_t fresh_run_ = 0;  // how many in a row refresh() found up to date
+
+  std::vector<Irk> irks_;
+  std::vector<Remembered> remembered_;
+  double tries_left_ = 0;
+  MonoTime tries_at_;
+
+  std::vector<Static> statics_;
+  FlatTable static_index_;
+};
+
+}  // namespace welcome::beacon

@@ -1,0 +1,58 @@
+// Published and recorded vectors, where the data is at hand.
+
+#include <cmath>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "beacon/ad.h"
+#include "beacon/key_schedule.h"
+#include "tests/unit/beacon/bytes.h"
+
+namespace welcome::beacon {
+namespace {
+
+using nlohmann::json;
+using testing::array_from_hex;
+using testing::to_hex;
+
+class Vectors : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!testing::ble_data()) GTEST_SKIP() << "WELCOME_DATA is not set: no recorded vectors";
+  }
+  static json load(const char* name) {
+    std::ifstream in(*testing::ble_data() / "vectors" / name);
+    return json::parse(in);
+  }
+};
+
+TEST_F(Vectors, EveryEddystoneEidIsRight) {
+  const json all = load("eddystone_eid.json");
+  int checked = 0;
+  for (const char* list : {"vectors", "computed_here"}) {
+    for (const json& v : all.at(list)) {
+      if (!v.contains("identity_key")) continue;
+      const auto key = array_from_hex<16>(v.at("identity_key").get<std::string>());
+      EXPECT_EQ(to_hex(eddystone_eid(key, v.at("k").get<unsigned>(),
+                                     v.at("beacon_time").get<std::uint32_t>())),
+                v.at("eid").get<std::string>());
+      ++checked;
+    }
+  }
+  EXPECT_GT(checked, 20);
+}
+
+TEST_F(Vectors, EveryResolvableAddressResolvesOrDoesNot) {
+  for (const json& v : load("rpa.json").at("vectors")) {
+    std::string text = v.at("address");
+    std::erase(text, ':');
+    const auto address = array_from_hex<6>(text);
+    const Aes128 irk(array_from_hex<16>(v.at("irk").get<std::string>()));
+    const bool does = is_resolvable(address, AddressType::random_device) && resolves(irk, address);
+    EXPECT_EQ(does, v.at("resolves").get<bool>()) << v.at("source");
+  }
+}
+
+}  // namespace
+}  // namespace welcome::beacon
