@@ -185,7 +185,7 @@ class Stack {
   }
 
   phoneLink(app) {
-    return `${this.web}/phone/#app-${app}:${this.accounts[`app-${app}`]}`;
+    return `${this.web}/phone/#${this.tenant}/app-${app}:${this.accounts[`app-${app}`]}`;
   }
 
   // Starts a program beside the brokers and waits until it is ready:

@@ -1,0 +1,143 @@
+import { useEffect, useState } from 'preact/hooks';
+import { i18n } from '../shared/i18n';
+import { Icon } from '../shared/parts';
+import { kScores, type Offer, type Phone, type Survey } from './model';
+
+export function Offers({ phone }: { phone: Phone }) {
+  const t = i18n.t.phone;
+  const now = useNow();
+  const { offers, surveys } = phone.kept;
+  const open = offers.filter((offer) => !offer.redeemed && offer.expiresAt > now);
+  const earlier = offers.filter((offer) => !open.includes(offer));
+  return (
+    <>
+      {surveys.slice(0, 1).map((survey) => (
+        <Question key={survey.id} phone={phone} survey={survey} />
+      ))}
+      {open.length === 0 && (
+        <div class="nothing">
+          <Icon name="gift" />
+          <h2>{t.noOffers}</h2>
+          <p class="soft">{t.noOffersHint}</p>
+        </div>
+      )}
+      <ul class="offers">
+        {open.map((offer) => (
+          <OpenOffer key={offer.id} phone={phone} offer={offer} />
+        ))}
+      </ul>
+      {earlier.length > 0 && (
+        <section class="earlier">
+          <h2>{t.earlier}</h2>
+          <ul>
+            {earlier.map((offer) => (
+              <li key={offer.id}>
+                <span>{offer.title}</span>
+                <span class="soft">{offer.redeemed ? t.used : t.expired(i18n.clock(offer.expiresAt))}</span>
+              </li>
+            ))}
+          </ul>
+          <button type="button" class="button quiet" onClick={() => phone.clearEarlier(earlier)}>
+            {t.clearEarlier}
+          </button>
+        </section>
+      )}
+    </>
+  );
+}
+
+function OpenOffer({ phone, offer }: { phone: Phone; offer: Offer }) {
+  const t = i18n.t.phone;
+  return (
+    <li class="offer appear" data-decision={offer.decision}>
+      <h2>{offer.title}</h2>
+      <p>{offer.text}</p>
+      {offer.opened && offer.code && (
+        <figure class="code">
+          <figcaption class="label">{t.code}</figcaption>
+          <output>{offer.code}</output>
+        </figure>
+      )}
+      <div class="offer-foot">
+        <span class="soft">{t.until(i18n.clock(offer.expiresAt))}</span>
+        {offer.opened ? (
+          <button type="button" class="button" onClick={() => phone.redeem(offer)}>
+            {t.redeemed}
+          </button>
+        ) : (
+          <button type="button" class="button primary" onClick={() => phone.open(offer)}>
+            {offer.code ? t.open : t.openNoCode}
+          </button>
+        )}
+      </div>
+    </li>
+  );
+}
+
+function Question({ phone, survey }: { phone: Phone; survey: Survey }) {
+  const [score, setScore] = useState<number | null>(null);
+  const [words, setWords] = useState('');
+  const t = i18n.t.phone;
+  const [low, high] = kScores[survey.kind];
+  const scores = Array.from({ length: high - low + 1 }, (_, i) => low + i);
+  return (
+    <form
+      class="question appear"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (score !== null) phone.answer(survey, score, words.trim());
+      }}
+    >
+      <fieldset>
+        <legend>{survey.question}</legend>
+        <div class={`scores ${survey.kind}`}>
+          {scores.map((value) => (
+            <label key={value}>
+              <input
+                type="radio"
+                name={survey.id}
+                value={value}
+                checked={score === value}
+                onChange={() => setScore(value)}
+              />
+              <span>{value}</span>
+            </label>
+          ))}
+        </div>
+        <p class="scale soft">
+          <span>{t.survey[survey.kind].low}</span>
+          <span>{t.survey[survey.kind].high}</span>
+        </p>
+      </fieldset>
+      {score !== null && (
+        <label class="field">
+          <span class="label">{t.surveyMore}</span>
+          <textarea
+            name="survey-text"
+            maxLength={2000}
+            value={words}
+            onInput={(event) => setWords(event.currentTarget.value)}
+          />
+        </label>
+      )}
+      <div class="offer-foot">
+        <button type="button" class="button quiet" onClick={() => phone.skip(survey)}>
+          {t.surveySkip}
+        </button>
+        <button class="button primary" disabled={score === null}>
+          {t.surveySend}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+// Offers end while the page is open.
+function useNow(): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 10000);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
+}

@@ -1,0 +1,68 @@
+// The page's language: the saved choice, else the browser's, else English.
+
+import { Store } from './store';
+import { de, en, type Texts } from './texts';
+import { load, save } from './session';
+
+export const kLanguages = { en: 'English', de: 'Deutsch' } as const;
+export type Language = keyof typeof kLanguages;
+
+const kKey = 'welcome.language';
+const kTables: Record<Language, Texts> = { en, de };
+
+class I18n extends Store {
+  language: Language;
+
+  constructor() {
+    super();
+    const wanted = load<string>(localStorage, kKey, isLanguage) ?? navigator.language.slice(0, 2);
+    this.language = isLanguage(wanted) ? wanted : 'en';
+    document.documentElement.lang = this.language;
+  }
+
+  get t(): Texts {
+    return kTables[this.language];
+  }
+
+  use(language: Language) {
+    this.language = language;
+    document.documentElement.lang = language;
+    save(localStorage, kKey, language);
+    this.changed();
+  }
+
+  clock(ms: number): string {
+    const today = new Date(ms).toDateString() === new Date().toDateString();
+    return this.#format(ms, today ? { timeStyle: 'short' } : { dateStyle: 'medium', timeStyle: 'short' });
+  }
+
+  // Of an arrival: the time alone, whatever the day.
+  time(ms: number): string {
+    return this.#format(ms, { timeStyle: 'short' });
+  }
+
+  // Of something long ago the day, of today the time.
+  day(ms: number): string {
+    const today = new Date(ms).toDateString() === new Date().toDateString();
+    return this.#format(ms, today ? { timeStyle: 'short' } : { dateStyle: 'long' });
+  }
+
+  number(value: number): string {
+    return new Intl.NumberFormat(this.#locale).format(value);
+  }
+
+  #format(ms: number, options: Intl.DateTimeFormatOptions): string {
+    return new Intl.DateTimeFormat(this.#locale, options).format(ms);
+  }
+
+  // The browser's own flavour of the language: 22:07 in Britain, 10:07 pm in America.
+  get #locale(): string {
+    return navigator.languages.find((locale) => locale.startsWith(this.language)) ?? this.language;
+  }
+}
+
+function isLanguage(value: string): value is Language {
+  return value in kTables;
+}
+
+export const i18n = new I18n();

@@ -1,0 +1,128 @@
+// The page's MQTT link: one WebSocket to the origin that served the page, MQTT 5. Comes back by
+// itself; says which state it is in; never sends what was written while the line was away without
+// its caller knowing.
+
+import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import { parse, type Json } from './read';
+
+export type LinkState = 'connecting' | 'online' | 'lost' | 'refused' | 'elsewhere';
+
+export interface LinkOptions {
+  path: string; // of the broker at this origin
+  account: string;
+  password: string;
+  clientId: string;
+  sessionExpiryS?: number; // 0 or missing: the broker forgets us when we leave
+  topics: string[];
+  qos: 0 | 1;
+  onState(state: LinkState): void;
+  // `json` is null for an empty payload; what is not JSON never arrives here.
+  onMessage(topic: string, json: Json | null, expiresInS: number | null): void;
+  // Subscribed (again): retained messages follow.
+  onSubscribed?(): void;
+}
+
+const kBadLogin = [134, 135]; // MQTT 5 reason codes
+const kTakenOver = 142;
+const kBackoffMs = [500, 1000, 2000, 4000, 8000, 15000];
+const kPublishTimeoutMs = 8000;
+
+export class Link {
+  #client: MqttClient;
+  #ended = false;
+
+  constructor(options: LinkOptions) {
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    let attempt = 0;
+    const settings: IClientOptions = {
+      protocolVersion: 5,
+      username: options.account,
+      password: options.password,
+      clientId: options.clientId,
+      clean: !options.sessionExpiryS,
+      properties: { sessionExpiryInterval: options.sessionExpiryS ?? 0 },
+      keepalive: 15,
+      connectTimeout: 5000,
+      reconnectPeriod: backoff(0),
+      resubscribe: false,
+      timerVariant: 'native',
+    };
+    const client = mqtt.connect(`${scheme}://${location.host}${options.path}`, settings);
+    this.#client = client;
+
+    const stop = (state: LinkState) => {
+      this.#ended = true;
+      client.end(true);
+      options.onState(state);
+    };
+    client.on('connect', () => {
+      attempt = 0;
+      options.onState('online');
+      client.subscribe(options.topics, { qos: options.qos }, (error) => {
+        if (!error) options.onSubscribed?.();
+      });
+    });
+    client.on('close', () => {
+      if (this.#ended) return;
+      options.onState('lost');
+      client.options.reconnectPeriod = backoff(attempt++);
+    });
+    client.on('disconnect', (packet) => {
+      if (packet.reasonCode === kTakenOver) stop('elsewhere');
+    });
+    client.on('error', (error) => {
+      if (kBadLogin.includes((error as { code?: number }).code ?? 0)) stop('refused');
+    });
+    client.on('message', (topic, payload, packet) => {
+      const json = payload.length ? parse(payload) : null;
+      if (payload.length && !json) return;
+      options.onMessage(topic, json, packet.properties?.messageExpiryInterval ?? null);
+    });
+    options.onState('connecting');
+    // A tablet or phone that slept has a dead socket that nobody told it about.
+    addEventListener('online', this.#wake);
+    document.addEventListener('visibilitychange', this.#wake);
+  }
+
+  #wake = () => {
+    if (!this.#ended && document.visibilityState === 'visible' && !this.#client.connected)
+      this.#client.reconnect();
+  };
+
+  // Resolves when the broker has it. Rejects at once when the line is away: nothing is sent late
+  // behind the user's back.
+  async publish(topic: string, json: Json, expiryS?: number): Promise<void> {
+    if (!this.#client.connected) throw new Error('offline');
+    let timer = 0;
+    const late = new Promise<never>((_, reject) => {
+      timer = window.setTimeout(() => reject(new Error('timeout')), kPublishTimeoutMs);
+    });
+    const sent = this.#client.publishAsync(topic, JSON.stringify(json), {
+      qos: 1,
+      properties: expiryS ? { messageExpiryInterval: expiryS } : {},
+    });
+    await Promise.race([sent, late]).finally(() => clearTimeout(timer));
+  }
+
+  end() {
+    this.#ended = true;
+    removeEventListener('online', this.#wake);
+    document.removeEventListener('visibilitychange', this.#wake);
+    this.#client.end(true);
+  }
+}
+
+function backoff(attempt: number): number {
+  const ms = kBackoffMs[Math.min(attempt, kBackoffMs.length - 1)];
+  return ms * (0.5 + Math.random());
+}
+
+export function newId(): string {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  // Browsers offer randomUUID to secure origins only; a box on a shop's network may be plain HTTP.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

@@ -1,0 +1,169 @@
+// A fake box and a fake CRM: publishers of the test, on the real brokers, in place of welcomed and
+// welcome-crm. They speak the contract's messages and remember what the pages sent.
+
+import { randomUUID } from 'node:crypto';
+
+const kFloor = 'welcome/v1/floor';
+
+export function examplePrompt(visit, changes = {}) {
+  const now = Date.now();
+  return {
+    v: 1,
+    visit,
+    decision: `decision-${visit}`,
+    level: 'confirmed',
+    by: ['phone', 'face'],
+    greet: { name: 'Paul Moreau', greeting: 'Mr Moreau', pronunciation: 'mo-ROH' },
+    tier: 'gold',
+    points: 1240,
+    headline: 'This may be Paul Moreau',
+    preferences: [
+      { key: 'drink', text: 'sparkling water, no ice', detail: 'confirmed twice, last in May' },
+      { key: 'seat', text: 'by the window', detail: 'noted once, in March' },
+    ],
+    last_conversation: {
+      text: 'His daughter starts school in Lyon; he asked about the late flight.',
+      at: new Date(now - 40 * 24 * 3600e3).toISOString(),
+    },
+    suggestion: 'Ask how the first school week in Lyon went.',
+    avoid: ['nuts'],
+    zone: 'desk',
+    since: new Date(now - 60e3).toISOString(),
+    state: 'new',
+    claimed_by: null,
+    expires_at: new Date(now + 600e3).toISOString(),
+    ...changes,
+  };
+}
+
+export function exampleStatus(changes = {}) {
+  return {
+    v: 1,
+    store: 'aroma-1',
+    box: 'box-1',
+    link: 'up',
+    in_store: 1,
+    paused: [],
+    rehearsal: false,
+    version: '0.1.0',
+    at: new Date().toISOString(),
+    ...changes,
+  };
+}
+
+// Collects JSON messages and lets a test wait for one.
+class Inbox {
+  all = [];
+  #waiting = new Set();
+
+  push(message) {
+    this.all.push(message);
+    for (const check of this.#waiting) check();
+  }
+
+  // The first that `accept` likes, now or later.
+  next(accept, timeoutMs = 10000) {
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        const found = this.all.find(accept);
+        if (!found) return;
+        this.#waiting.delete(check);
+        clearTimeout(timer);
+        resolve(found);
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.delete(check);
+        reject(new Error(`no such message among ${JSON.stringify(this.all)}`));
+      }, timeoutMs);
+      this.#waiting.add(check);
+      check();
+    });
+  }
+}
+
+export class FakeBox {
+  actions = new Inbox();
+  enrolments = new Inbox();
+  prompts = new Map();
+
+  static async start(stack) {
+    const box = new FakeBox();
+    box.client = await stack.connect('floor', stack.box, { reconnectPeriod: 100 });
+    box.client.on('message', (topic, payload) => {
+      const json = JSON.parse(payload);
+      if (topic.startsWith(`${kFloor}/enrol/`)) return json.from === 'tablet' && box.enrolments.push(json);
+      box.actions.push(json);
+      box.#onAction(json);
+    });
+    await box.client.subscribeAsync([`${kFloor}/action/+`, `${kFloor}/enrol/+`], { qos: 1 });
+    return box;
+  }
+
+  async prompt(visit, changes) {
+    const prompt = examplePrompt(visit, changes);
+    this.prompts.set(visit, prompt);
+    await this.publishPrompt(prompt);
+    return prompt;
+  }
+
+  publishPrompt(prompt, expiryS = 600) {
+    return this.client.publishAsync(`${kFloor}/prompt/${prompt.visit}`, JSON.stringify(prompt), {
+      qos: 1,
+      retain: true,
+      properties: { messageExpiryInterval: expiryS },
+    });
+  }
+
+  async endVisit(visit) {
+    this.prompts.delete(visit);
+    await this.client.publishAsync(`${kFloor}/prompt/${visit}`, '', { qos: 1, retain: true });
+  }
+
+  status(changes) {
+    const status = JSON.stringify(exampleStatus(changes));
+    return this.client.publishAsync(`${kFloor}/status`, status, { qos: 1, retain: true });
+  }
+
+  enrolment(session, message) {
+    const json = { v: 1, id: randomUUID(), session, from: 'box', at: new Date().toISOString(), ...message };
+    return this.client.publishAsync(`${kFloor}/enrol/${session}`, JSON.stringify(json), { qos: 1 });
+  }
+
+  // The first claim wins, as on the box; the prompt is updated in place.
+  #onAction({ visit, kind, staff }) {
+    const prompt = this.prompts.get(visit);
+    if (!prompt) return;
+    if (kind === 'claim' && !prompt.claimed_by) Object.assign(prompt, { state: 'claimed', claimed_by: staff });
+    else if (kind === 'release') Object.assign(prompt, { state: 'new', claimed_by: null });
+    else if (['greeted', 'served', 'declined'].includes(kind)) prompt.state = kind;
+    else if (kind === 'not_this_person') return void this.endVisit(visit);
+    else return;
+    this.publishPrompt(prompt);
+  }
+
+  async stop() {
+    await this.client.endAsync(true);
+  }
+}
+
+export class FakeCrm {
+  requests = new Inbox();
+
+  static async start(stack, app) {
+    const crm = new FakeCrm();
+    crm.topic = `welcome/v1/${stack.tenant}/app/${app}`;
+    crm.client = await stack.connect('uplink', 'crm', { reconnectPeriod: 100 });
+    crm.client.on('message', (_, payload) => crm.requests.push(JSON.parse(payload)));
+    await crm.client.subscribeAsync(`${crm.topic}/request`, { qos: 1 });
+    return crm;
+  }
+
+  send(message) {
+    const json = { v: 1, id: randomUUID(), ...message };
+    return this.client.publishAsync(`${this.topic}/inbox`, JSON.stringify(json), { qos: 1 });
+  }
+
+  async stop() {
+    await this.client.endAsync(true);
+  }
+}

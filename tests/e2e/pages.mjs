@@ -1,0 +1,90 @@
+// Pages in headless Chromium against a stack of real brokers and nginx.
+
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { startStack } from '../../demo/stack.mjs';
+
+const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const kScreenshots = path.join(kRoot, 'build/screenshots');
+
+export class Pages {
+  problems = []; // what any page complained about
+
+  static async start() {
+    const pages = new Pages();
+    pages.run = mkdtempSync(path.join(os.tmpdir(), 'welcome-e2e-'));
+    try {
+      pages.stack = await startStack({ run: pages.run });
+      pages.browser = await chromium.launch({
+        executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+        args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+      });
+    } catch (error) {
+      await pages.stop();
+      throw error;
+    }
+    return pages;
+  }
+
+  async stop() {
+    await this.browser?.close();
+    await this.stack?.stop();
+    rmSync(this.run, { recursive: true, force: true });
+  }
+
+  async tablet(account = 'tablet-1', staff = 'Eva', options = {}) {
+    const page = await this.open(this.stack.tabletLink(account), {
+      viewport: { width: 1280, height: 800 },
+      hasTouch: true,
+      ...options,
+    });
+    if (staff) {
+      await page.getByLabel('Your name').fill(staff);
+      await page.getByRole('button', { name: 'Start' }).click();
+      await page.locator('[data-link=online]').waitFor();
+    }
+    return page;
+  }
+
+  async phone(app = 'paul', options = {}) {
+    const page = await this.open(this.stack.phoneLink(app), {
+      viewport: { width: 390, height: 844 },
+      deviceScaleFactor: 2,
+      hasTouch: true,
+      isMobile: true,
+      ...options,
+    });
+    await page.locator('[data-link=online]').waitFor();
+    return page;
+  }
+
+  async open(url, options) {
+    const context = await this.browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options });
+    context.setDefaultTimeout(10000);
+    const page = await context.newPage();
+    page.on('pageerror', (error) => this.problems.push(`error: ${error.message}`));
+    page.on('console', (message) => {
+      // A broker that is away is part of several tests, and Chromium reports each attempt.
+      if (message.type() === 'error' && !message.text().includes('WebSocket connection'))
+        this.problems.push(`console: ${message.text()}`);
+    });
+    page.on('dialog', (dialog) => {
+      this.problems.push(`dialog: ${dialog.message()}`);
+      dialog.dismiss();
+    });
+    page.on('request', (request) => {
+      if (!request.url().startsWith(this.stack.web) && !request.url().startsWith('blob:'))
+        this.problems.push(`foreign request: ${request.url()}`);
+    });
+    await page.goto(url);
+    return page;
+  }
+
+  async screenshot(page, name, options = {}) {
+    mkdirSync(kScreenshots, { recursive: true });
+    await page.screenshot({ path: path.join(kScreenshots, `${name}.png`), animations: 'disabled', ...options });
+  }
+}
