@@ -1,15 +1,15 @@
 #pragma once
 // CameraWorker: one camera, from frames to FaceMatch. Owns two threads: one captures into a
-// mailbox that holds the newest frame only, one detects, tracks, embeds and matches. Asleep it
-// decodes nothing. All public functions may be called from any thread; the sink is called from the
-// worker's thread and must not block.
+// mailbox that holds the newest frame only, one analyses. Asleep it decodes nothing. All public
+// functions may be called from any thread; the sink is called from the analysing thread, must not
+// block, and must not call back into the worker's destructor.
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 
-#include "vision/enrolment.h"
+#include "vision/analyser.h"
 #include "vision/face_match.h"
 #include "vision/frame_source.h"
 #include "vision/gallery.h"
@@ -17,46 +17,35 @@
 
 namespace welcome::vision {
 
-struct CameraCounters {
-  std::uint64_t frames = 0;          // captured (decoded)
-  std::uint64_t frames_dropped = 0;  // replaced in the mailbox by a newer one
-  std::uint64_t frames_analysed = 0;
-  std::uint64_t frames_bad = 0;       // could not be decoded or analysed
-  std::uint64_t faces_seen = 0;       // tracks that began
-  std::uint64_t faces_discarded = 0;  // tracks that ended without a match; counted once each
-  std::uint64_t faces_embedded = 0;
-  std::uint64_t matches = 0;
-  std::uint64_t wakes = 0;
-};
-
 struct CameraStatus {
   bool awake = false;
   SourceState source = SourceState::closed;
-  CameraCounters counters;
-};
-
-struct CameraOptions {
-  std::string name = "camera-0";
-  int agreeing_views = 2;  // embeddings that must agree before a FaceMatch
-  float min_face_px = 45;  // smaller faces are not matched
+  std::uint64_t wakes = 0;
+  std::uint64_t frames = 0;          // captured (decoded)
+  std::uint64_t frames_dropped = 0;  // replaced in the mailbox by a newer one
+  std::uint64_t frames_bad = 0;      // could not be decoded
+  AnalyserCounters analysis;         // faces_seen, faces_discarded, …
 };
 
 class CameraWorker {
  public:
   using Sink = std::function<void(FaceMatch)>;
 
-  // Starts its threads asleep. The recogniser is used by this worker alone.
-  CameraWorker(CameraOptions options, std::unique_ptr<FrameSource> source,
+  // Starts its threads, asleep.
+  CameraWorker(AnalyserOptions options, std::unique_ptr<FrameSource> source,
                std::unique_ptr<Recogniser> recogniser, Sink sink);
-  ~CameraWorker();  // stops and joins; a match in progress may still reach the sink before it ends
+  ~CameraWorker();  // stops and joins; no match is delivered after it
 
   CameraWorker(const CameraWorker&) = delete;
   CameraWorker& operator=(const CameraWorker&) = delete;
 
   void wake();
-  void sleep();  // the source is closed, every track is forgotten (and counted)
+  // The source is closed, every track is ended and counted. No match is delivered for a frame
+  // that was still being looked at.
+  void sleep();
 
-  // Takes effect with the next face that is matched; tracks start their agreement anew.
+  // Takes effect at once: a match that was made with the gallery before is not delivered, and
+  // tracks start their agreement anew. Null or empty: faces are counted, nothing is embedded.
   void set_gallery(std::shared_ptr<const Gallery> gallery);
 
   CameraStatus status() const;

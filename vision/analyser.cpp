@@ -1,0 +1,98 @@
+#include "vision/analyser.h"
+
+#include <algorithm>
+
+namespace welcome::vision {
+namespace {
+
+// Views that match nobody: the wait doubles up to this, so that strangers cost little.
+constexpr std::chrono::milliseconds kLongestWait{2000};
+constexpr float kBetter = 1.15F;  // a view this much better is worth a comparison
+
+}  // namespace
+
+Analyser::Analyser(AnalyserOptions options, Recogniser& recogniser)
+    : options_(options), recogniser_(recogniser) {}
+
+bool Analyser::due(const Track& track, MonoTime at) const {
+  if (track.views == 0) return true;
+  const auto waited = at - track.compared_at;
+  if (track.matched) return waited >= options_.refresh;
+  if (track.agreeing > 0) return waited >= options_.between_views;
+  const auto wait = options_.between_views * (1 << std::min(track.views - 1, 8));
+  return waited >= std::min<std::chrono::milliseconds>(wait, kLongestWait);
+}
+
+void Analyser::count_ended() {
+  for (const std::uint64_t id : tracker_.take_ended()) {
+    const auto it = tracks_.find(id);
+    if (it == tracks_.end()) continue;
+    if (!it->second.ever_matched) ++counters_.faces_discarded;
+    tracks_.erase(it);
+  }
+}
+
+std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gallery) {
+  std::vector<FaceMatch> matches;
+  ++counters_.frames_analysed;
+  const std::vector<Detection> detections = recogniser_.detect(frame.image);
+  for (const FaceTracker::Sight& sight : tracker_.update(detections, frame.at)) {
+    Track& track = tracks_[sight.track];
+    if (sight.fresh) ++counters_.faces_seen;
+    if (gallery == nullptr || gallery->empty()) continue;
+    if (track.generation != gallery->generation()) {
+      // What was agreed on belongs to another gallery.
+      const bool ever = track.ever_matched;
+      track = Track{};
+      track.ever_matched = ever;
+      track.generation = gallery->generation();
+    }
+    const bool is_due = due(track, frame.at);
+    if (track.matched && !is_due) continue;
+    if (track.views > 0 && frame.at - track.looked_at < options_.between_views) continue;
+    track.looked_at = frame.at;
+
+    const Detection& detection = detections[sight.detection];
+    if (std::min(detection.box.width, detection.box.height) < options_.limits.min_size_px) continue;
+    Face face = recogniser_.locate(frame.image, detection);
+    const Image aligned = align(frame.image, face.landmarks);
+    const Quality quality = measure_quality(face, aligned);
+    if (first_defect(quality, options_.limits) != Defect::none) continue;
+    if (!is_due && quality.score < kBetter * track.best_quality) continue;
+
+    recogniser_.embed(frame.image, face);
+    ++counters_.faces_embedded;
+    const auto match = gallery->match(face.embedding);
+    if (!match) continue;
+    ++track.views;
+    track.compared_at = frame.at;
+    track.best_quality = std::max(track.best_quality, quality.score);
+    if (observer_) observer_(sight.track, frame.at, quality, *match);
+    if (!match->accepted) continue;
+    if (track.candidate == match->customer) {
+      ++track.agreeing;
+    } else {
+      track.candidate = match->customer;
+      track.agreeing = 1;
+      track.matched = false;
+      track.best_similarity = -1;
+    }
+    track.best_similarity = std::max(track.best_similarity, match->similarity);
+    if (track.agreeing < options_.agreeing_views) continue;
+    if (!track.ever_matched) ++counters_.faces_matched;
+    track.matched = true;
+    track.ever_matched = true;
+    matches.push_back({track.candidate, static_cast<double>(track.best_similarity), sight.track,
+                       gallery->generation(), frame.at});
+  }
+  count_ended();
+  return matches;
+}
+
+void Analyser::forget() {
+  tracker_.clear();
+  count_ended();
+  tracks_.clear();
+}
+
+}  // namespace welcome::vision

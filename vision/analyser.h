@@ -1,0 +1,77 @@
+#pragma once
+// Analyser: from frames to matches, without threads or clocks. Detects in every frame, tracks, and
+// embeds a track only when that can change the answer: first good view, better view, a second view
+// to agree, or a refresh now and then. Not thread-safe.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "vision/face_match.h"
+#include "vision/frame_source.h"
+#include "vision/gallery.h"
+#include "vision/quality.h"
+#include "vision/tracker.h"
+
+namespace welcome::vision {
+
+struct AnalyserOptions {
+  int agreeing_views = 2;  // accepted views of one customer before a FaceMatch
+  std::chrono::milliseconds between_views{100};
+  std::chrono::milliseconds refresh{2000};  // how often a matched track is looked at again
+  QualityLimits limits;
+};
+
+struct AnalyserCounters {
+  std::uint64_t frames_analysed = 0;
+  std::uint64_t faces_seen = 0;       // tracks that began
+  std::uint64_t faces_matched = 0;    // tracks with at least one FaceMatch
+  std::uint64_t faces_discarded = 0;  // tracks that ended without one; counted once each
+  std::uint64_t faces_embedded = 0;
+};
+
+class Analyser {
+ public:
+  Analyser(AnalyserOptions options, Recogniser& recogniser);
+
+  // FaceMatches of this frame; a matched track is reported again at every refresh. With an empty
+  // gallery (or none) faces are tracked and counted, and nothing is embedded.
+  std::vector<FaceMatch> analyse(const Frame& frame, const Gallery* gallery);
+
+  // Ends all tracks (and counts them).
+  void forget();
+
+  const AnalyserCounters& counters() const { return counters_; }
+
+  // For evaluation: called with every view that was compared.
+  using Observer = std::function<void(std::uint64_t track, MonoTime, const Quality&, const Match&)>;
+  void set_observer(Observer observer) { observer_ = std::move(observer); }
+
+ private:
+  struct Track {
+    bool ever_matched = false;
+    bool matched = false;
+    std::uint64_t generation = 0;
+    CustomerId candidate;
+    int agreeing = 0;
+    float best_similarity = -1;
+    float best_quality = 0;
+    int views = 0;       // compared with the gallery of `generation`
+    MonoTime looked_at;  // last time that landmarks were found
+    MonoTime compared_at;
+  };
+
+  bool due(const Track& track, MonoTime at) const;
+  void count_ended();
+
+  AnalyserOptions options_;
+  Recogniser& recogniser_;
+  FaceTracker tracker_;
+  std::map<std::uint64_t, Track> tracks_;
+  AnalyserCounters counters_;
+  Observer observer_;
+};
+
+}  // namespace welcome::vision
