@@ -1,12 +1,12 @@
 #pragma once
-// Journal: visits, decisions with their reasons, and what was really sent (for the caps).
+// Journal: visits, decisions with their reasons, and the state that the pipeline restarts from.
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "firmware/core/ids.h"
+#include "firmware/core/pipeline.h"
 #include "firmware/core/result.h"
 #include "firmware/core/time.h"
 
@@ -32,15 +32,6 @@ struct DecisionRow {
   std::string explain;  // JSON: the chain of checks with their outcome, for `why`
 };
 
-// One thing that reached the customer.
-struct CapRow {
-  CustomerId customer;
-  CampaignId campaign;
-  std::string kind;  // offer, prompt, survey
-  std::string variant;
-  WallTime at;
-};
-
 class Journal {
  public:
   explicit Journal(Context& context);
@@ -48,7 +39,6 @@ class Journal {
   // Inserts, or replaces the visit of the same id.
   Result<void> put_visit(const VisitRow& row);
   Result<void> add_decision(const DecisionRow& row);
-  Result<void> add_cap(const CapRow& row);
 
   Result<std::vector<VisitRow>> open_visits() const;
   // Newest first.
@@ -57,11 +47,18 @@ class Journal {
   Result<VisitRow> visit(const VisitId& id) const;
   Result<DecisionRow> decision(const DecisionId& id) const;
   Result<std::vector<DecisionRow>> decisions_of(const VisitId& visit) const;
-  Result<std::vector<CapRow>> caps_since(WallTime since) const;
+  Result<std::vector<VisitRow>> visits_of(const CustomerId& customer) const;
+  Result<std::vector<DecisionRow>> decisions_about(const CustomerId& customer) const;
 
-  // Withdrawal: what was derived from sightings goes, caps stay (a promise of "not more often"
-  // must survive switching off and on). Returns the rows removed.
+  // Withdrawal: visits and decisions of this customer go. The pipeline's state is its own to
+  // change. Returns the rows removed.
   Result<std::size_t> erase_sightings(const CustomerId& customer);
+
+  // Pipeline state. A row without a value is deleted.
+  Result<void> put_state(const StateRow& row, WallTime at);
+  // All rows but those of kind `facts`, which are read one by one.
+  Result<std::vector<StateRow>> states() const;
+  Result<std::optional<std::string>> facts(const CustomerId& customer) const;
 
  private:
   Context& context_;

@@ -27,7 +27,7 @@ std::string_view to_string(Link link);
 
 struct OutboxRow {
   std::int64_t row = 0;  // set by the store: grows with age
-  MessageId id;          // unique over all boxes; refused when it is there already
+  MessageId id;          // unique over all boxes
   Link link = Link::uplink;
   std::string topic;
   std::string payload;
@@ -38,8 +38,18 @@ struct OutboxRow {
   bool retain = false;
   std::uint8_t priority = 2;  // 0 consent and erasure, 1 decisions and prompts, 2 events
   CustomerId customer;        // empty = about nobody
+  std::string kind;           // a word of the caller's, for counting and removing: "offer", "visit"
+  std::string ref;            // an id of the caller's, names nobody: the decision, the visit
   WallTime created;
+  std::optional<WallTime> not_before;  // held over quiet hours
   std::optional<WallTime> expires;
+};
+
+// What became of a row: enough for the caller to tell the pipeline.
+struct OutboxNote {
+  std::int64_t row = 0;
+  std::string kind;
+  std::string ref;
 };
 
 struct OutboxCount {
@@ -55,25 +65,27 @@ class Outbox {
   Result<void> enqueue(const OutboxRow& row);
 
   // Up to `limit` rows that were not handed out since release(), oldest of the most urgent first;
-  // they then count as handed out. Expired rows are not returned; while the wall clock is not
-  // trusted, rows that can expire wait.
+  // they then count as handed out. Expired and held rows are not returned; while the wall clock is
+  // not trusted, rows with either time wait.
   Result<std::vector<OutboxRow>> take(Link link, std::size_t limit, Now now);
 
-  // The broker has them: gone for good.
-  Result<void> acked(std::span<const std::int64_t> rows);
+  // The broker has them: gone for good. Unknown rows are ignored.
+  Result<std::vector<OutboxNote>> acked(std::span<const std::int64_t> rows);
   // The connection is gone, or one row could not be sent: they will be handed out again.
   void release(Link link);
   void release_row(std::int64_t row);
 
-  // Withdrawal: unsent messages about a customer. Those with `from_priority` or less urgent go
-  // (1 keeps consent and erasure messages). Returns how many went.
-  Result<std::size_t> remove(const CustomerId& customer, std::uint8_t from_priority = 1);
-  // Too late to be of use: removed and counted. Does nothing while the clock is not trusted.
-  Result<std::size_t> expire(Now now);
+  // Withdrawal: unsent messages about a customer, of these kinds; all of them when none is named.
+  // What was handed out already may still arrive. Return the rows removed.
+  Result<std::size_t> remove(const CustomerId& customer, std::span<const std::string_view> kinds);
+  Result<std::size_t> remove_ref(std::string_view ref);
+  // Too late to be of use: removed. Does nothing while the clock is not trusted.
+  Result<std::vector<OutboxNote>> expire(Now now);
 
   Result<OutboxCount> count() const;
   // Oldest first, handed out or not; for `welcomectl outbox`.
   Result<std::vector<OutboxRow>> peek(std::size_t limit) const;
+  Result<std::vector<OutboxRow>> about(const CustomerId& customer) const;
 
  private:
   Context& context_;

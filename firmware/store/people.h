@@ -2,7 +2,6 @@
 // People: what the box itself learnt about customers. Everything here is sealed under their key.
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,22 +13,13 @@ namespace welcome::store {
 
 class Context;
 
-// A face template: values of one model, never comparable with another's.
+// A face template: what the recogniser gave to be kept, never comparable with another model's.
 struct TemplateRow {
   TemplateId id;
   CustomerId customer;
   std::string model;
   WallTime created;
-  std::vector<float> values;
-};
-
-// Said or seen by staff; shown at the next visit until the CRM's profile has it.
-struct LearntRow {
-  std::string id;  // of the staff action; repeats are ignored
-  CustomerId customer;
-  std::string kind;  // note, preference
-  WallTime at;
-  std::string body;  // JSON
+  std::vector<std::uint8_t> bytes;  // opaque here
 };
 
 // A consent given or withdrawn at this box; holds at once and until the CRM's record has it.
@@ -48,10 +38,6 @@ class People {
   Result<std::vector<TemplateRow>> templates() const;
   Result<std::vector<TemplateRow>> templates_of(const CustomerId& customer) const;
   Result<std::size_t> remove_templates(const CustomerId& customer);
-
-  Result<void> add_learnt(const LearntRow& row);
-  Result<std::vector<LearntRow>> learnt_of(const CustomerId& customer) const;  // oldest first
-  Result<void> remove_learnt(const std::string& id);
 
   Result<void> add_desk_consent(const DeskConsentRow& row);
   Result<std::vector<DeskConsentRow>> desk_consents() const;  // oldest first

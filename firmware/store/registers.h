@@ -30,8 +30,7 @@ struct ControlRow {
 struct Retention {
   std::chrono::days visits{90};
   std::chrono::days decisions{90};
-  std::chrono::days caps{35};
-  std::chrono::days learnt{365};
+  std::chrono::days facts{400};      // per customer: since last changed
   std::chrono::days templates{365};  // from enrolment; BIPA 15
   std::chrono::days outbox{45};
   std::chrono::days receipts{730};
@@ -46,8 +45,8 @@ class Registers {
   // One more than the last time. Call once per start.
   Result<std::int64_t> next_session();
 
-  // refused when it is older than (or the same as) the one we have.
-  Result<void> put_control(const ControlRow& row);
+  // False, and nothing changes, when it is not newer than the one we have.
+  Result<bool> put_control(const ControlRow& row);
   Result<std::vector<ControlRow>> controls() const;
 
   Result<void> add_counter(std::string_view name, std::int64_t by);

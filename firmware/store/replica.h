@@ -31,6 +31,7 @@ using Digest = std::array<std::uint8_t, 16>;
 
 Digest item_digest(std::string_view key, std::int64_t seq);
 std::string to_hex(const Digest& digest);
+std::optional<Digest> digest_from_hex(std::string_view hex);
 
 struct FeedState {
   std::string epoch;  // empty = nothing received yet

@@ -42,7 +42,7 @@ struct StoreOptions {
 struct OpenReport {
   bool created = false;       // there was no file
   int migrated_from = 0;      // schema version found; equal to the newest = nothing to do
-  bool set_aside = false;     // the old file was corrupt or sealed by another box key
+  bool set_aside = false;     // the old file was corrupt
   std::string set_aside_why;  // for a person
   std::string set_aside_as;   // file name
   std::size_t salvaged_rows = 0;
@@ -62,12 +62,12 @@ class Store {
   const OpenReport& open_report() const;
 
   // Runs fn; commits all it wrote, or nothing. When it returns a value the commit is on the disk.
-  // Does not nest.
+  // Inside another one it is part of that.
   Result<void> transaction(const std::function<void()>& fn);
 
   Replica& replica();      // what the CRM told us
-  Journal& journal();      // visits, decisions, what was really sent
-  People& people();        // templates, notes, consents given at the desk
+  Journal& journal();      // visits, decisions, the pipeline's state
+  People& people();        // templates, consents given at the desk
   Outbox& outbox();        // what is still to be sent
   Erasure& erasure();      // forgetting a person, and what we hold on one
   Audit& audit();          // the signed trail

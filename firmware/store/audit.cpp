@@ -1,0 +1,130 @@
+#include "firmware/store/audit.h"
+
+#include <algorithm>
+
+#include "firmware/store/context.h"
+
+namespace welcome::store {
+
+namespace {
+
+struct Link {
+  std::int64_t seq = 0;
+  std::string hash;
+};
+
+// The entry before the first one that is kept: where the chain hangs after old entries were
+// removed.
+Link anchor(Database& db) {
+  auto s = db.query("SELECT seq, hash FROM audit_anchor");
+  return s.step() ? Link{s.int64(0), std::string(s.blob(1))} : Link{};
+}
+
+std::string chain(std::string_view before, const AuditEntry& e) {
+  return blake2b(
+      pack({before, std::to_string(e.seq), std::to_string(e.at.time_since_epoch().count()), e.kind,
+            e.actor, e.subject, e.detail}));
+}
+
+std::string signed_text(std::string_view hash) {
+  std::string text = "welcomed audit 1:";
+  text.append(hash);
+  return text;
+}
+
+AuditEntry read_entry(const Statement& s) {
+  return {s.int64(0),
+          s.time(1),
+          std::string(s.text(2)),
+          std::string(s.text(3)),
+          std::string(s.text(4)),
+          std::string(s.text(5)),
+          std::string(s.blob(6))};
+}
+
+}  // namespace
+
+void append_audit(Context& context, WallTime at, std::string_view kind, std::string_view actor,
+                  std::string_view subject, std::string_view detail) {
+  Link before;
+  {
+    auto s = context.db.query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1");
+    before = s.step() ? Link{s.int64(0), std::string(s.blob(1))} : anchor(context.db);
+  }
+  const AuditEntry entry{
+      before.seq + 1,      at, std::string(kind), std::string(actor), std::string(subject),
+      std::string(detail), {}};
+  const std::string hash = chain(before.hash, entry);
+  const std::string signature = context.sealer.sign(signed_text(hash));
+  context.db.run("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", entry.seq, entry.at,
+                 entry.kind, entry.actor, entry.subject, entry.detail, Blob{hash}, Blob{signature});
+}
+
+Audit::Audit(Context& context) : context_(context) {}
+
+Result<void> Audit::append(Now now, std::string_view kind, std::string_view actor,
+                           const CustomerId& subject, std::string_view detail) {
+  return context_.db.write(
+      [&] { append_audit(context_, now.wall, kind, actor, subject_of(subject), detail); });
+}
+
+Result<std::vector<AuditEntry>> Audit::show(std::size_t limit) const {
+  return context_.db.read([&] {
+    std::vector<AuditEntry> entries;
+    auto s = context_.db.query(
+        "SELECT seq, at, kind, actor, subject, detail, hash FROM audit ORDER BY seq DESC LIMIT ?",
+        limit);
+    while (s.step()) {
+      entries.push_back(read_entry(s));
+      entries.back().hash = hex(entries.back().hash);
+    }
+    return entries;
+  });
+}
+
+Result<AuditVerdict> Audit::verify() const {
+  return context_.db.read([&] {
+    AuditVerdict verdict;
+    Link before = anchor(context_.db);
+    auto s = context_.db.query(
+        "SELECT seq, at, kind, actor, subject, detail, hash, signature FROM audit ORDER BY seq");
+    while (s.step()) {
+      const AuditEntry entry = read_entry(s);
+      const char* problem = nullptr;
+      if (entry.seq != before.seq + 1) {
+        problem = "an entry before it is missing";
+      } else if (chain(before.hash, entry) != entry.hash) {
+        problem = "the entry was changed";
+      } else if (!Sealer::verify(signed_text(entry.hash), s.blob(7),
+                                 context_.sealer.public_key())) {
+        problem = "the signature is not this box's";
+      }
+      if (problem) {
+        verdict.intact = false;
+        verdict.first_bad = entry.seq;
+        verdict.problem = problem;
+        return verdict;
+      }
+      ++verdict.entries;
+      before = {entry.seq, entry.hash};
+    }
+    return verdict;
+  });
+}
+
+Result<AuditHead> Audit::head() const {
+  return context_.db.read([&] {
+    AuditHead head;
+    auto s = context_.db.query("SELECT seq, hash, signature FROM audit ORDER BY seq DESC LIMIT 1");
+    if (s.step()) head = {s.int64(0), hex(s.blob(1)), base64(s.blob(2))};
+    return head;
+  });
+}
+
+std::string Audit::public_key() const { return base64(context_.sealer.public_key()); }
+
+std::string Audit::subject_of(const CustomerId& customer) const {
+  return customer.empty() ? std::string() : hex(view(context_.sealer.hash(customer)));
+}
+
+}  // namespace welcome::store

@@ -1,0 +1,334 @@
+#include "firmware/store/erasure.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "firmware/store/audit.h"
+#include "firmware/store/context.h"
+#include "firmware/store/journal.h"
+#include "firmware/store/outbox.h"
+#include "firmware/store/people.h"
+#include "firmware/store/replica.h"
+#include "firmware/store/time_text.h"
+
+namespace welcome::store {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+enum State : std::int64_t { key_destroyed, rows_gone, receipt_signed, reported };
+
+ErasureReceipt read_receipt(const Statement& s) {
+  ErasureReceipt receipt;
+  receipt.request = s.text(0);
+  receipt.at = s.time(1);
+  const json rows = json::parse(s.text(2), nullptr, false);
+  if (rows.is_object()) {
+    for (const auto& [name, count] : rows.items())
+      if (count.is_number_integer()) receipt.rows[name] = count.get<std::int64_t>();
+  }
+  receipt.bytes_gone = s.int64(3) != 0;
+  receipt.text = s.text(4);
+  receipt.signature = s.text(5);
+  return receipt;
+}
+
+std::optional<ErasureReceipt> find_signed(Database& db, const std::string& request) {
+  auto s = db.query(
+      "SELECT request, at, counts, bytes_gone, text, signature FROM erasure"
+      " WHERE request = ? AND state >= ?",
+      request, State::receipt_signed);
+  if (!s.step()) return std::nullopt;
+  return read_receipt(s);
+}
+
+// Does the file hold these bytes? Read in steps that overlap.
+bool holds(const fs::path& file, std::string_view bytes) {
+  std::ifstream in(file, std::ios::binary);
+  std::string window;
+  std::string step(1U << 20, '\0');
+  while (in) {
+    in.read(step.data(), static_cast<std::streamsize>(step.size()));
+    window.append(step.data(), static_cast<std::size_t>(in.gcount()));
+    if (window.find(bytes) != std::string::npos) return true;
+    if (window.size() > bytes.size()) window.erase(0, window.size() - bytes.size());
+  }
+  return false;
+}
+
+// The database, its log, and files that were set aside.
+std::vector<fs::path> files_of(const std::string& path) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  const fs::path database(path);
+  const std::string name = database.filename().string();
+  const fs::path folder = database.has_parent_path() ? database.parent_path() : fs::path(".");
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().filename().string().starts_with(name)) files.push_back(entry.path());
+  }
+  return files;
+}
+
+bool any_holds(const std::string& path, std::string_view bytes) {
+  const auto files = files_of(path);
+  return std::any_of(files.begin(), files.end(),
+                     [&](const auto& file) { return holds(file, bytes); });
+}
+
+// A file that was set aside still has everybody's wrapped key. It is worth less than the promise.
+void remove_set_aside(const std::string& path) {
+  std::error_code error;
+  for (const auto& file : files_of(path)) {
+    if (file.filename().string().find(".corrupt-") != std::string::npos) fs::remove(file, error);
+  }
+}
+
+// True when no file holds the wrapped key any more. `wrapped` empty: not known (a restart came in
+// between), so the file is rebuilt to be sure.
+bool scrub(Context& context, const std::string& wrapped) {
+  Database& db = context.db;
+  const auto scrubbed = db.read([&] {
+    remove_set_aside(context.path);
+    db.checkpoint(true);
+    if (!wrapped.empty() && !any_holds(context.path, wrapped)) return true;
+    db.script("VACUUM");
+    db.checkpoint(true);
+    return wrapped.empty() || !any_holds(context.path, wrapped);
+  });
+  return scrubbed && *scrubbed;
+}
+
+struct Deletion {
+  const char* table;
+  const char* sql;
+};
+constexpr std::array kDeletions{
+    Deletion{"visit", "DELETE FROM visit WHERE customer = ?"},
+    Deletion{"decision", "DELETE FROM decision WHERE customer = ?"},
+    Deletion{"state", "DELETE FROM state WHERE customer = ?"},
+    Deletion{"template", "DELETE FROM template WHERE customer = ?"},
+    Deletion{"desk_consent", "DELETE FROM desk_consent WHERE customer = ?"},
+    Deletion{"outbox", "DELETE FROM outbox WHERE customer = ?"},
+};
+
+std::map<std::string, std::int64_t> delete_rows(Database& db, std::string_view hash) {
+  std::map<std::string, std::int64_t> counts;
+  for (const auto& deletion : kDeletions) counts[deletion.table] = db.run(deletion.sql, Blob{hash});
+  // The feed's position still counts these items, so an empty row stays until the CRM deletes them.
+  db.run(
+      "DELETE FROM feed_brief WHERE (part, item) IN"
+      " (SELECT part, id FROM feed_item WHERE customer = ?)",
+      Blob{hash});
+  counts["feed_item"] =
+      db.run("UPDATE feed_item SET customer = NULL, sealed = NULL WHERE customer = ?", Blob{hash});
+  db.run("DELETE FROM customer WHERE hash = ?", Blob{hash});
+  std::erase_if(counts, [](const auto& entry) { return entry.second == 0; });
+  return counts;
+}
+
+// From wherever it stopped to the signed receipt.
+Result<ErasureReceipt> complete(Context& context, const std::string& request,
+                                const std::string& wrapped) {
+  Database& db = context.db;
+  std::int64_t state = 0;
+  std::string hash;
+  std::string box;
+  WallTime at;
+  auto found = db.read([&] {
+    auto s = db.query("SELECT state, hash, box, at FROM erasure WHERE request = ?", request);
+    if (!s.step()) throw DbError({ErrorCode::not_found, "store: no such erasure"});
+    state = s.int64(0);
+    hash = s.blob(1);
+    box = s.text(2);
+    at = s.time(3);
+  });
+  if (!found) return tl::unexpected<Error>(found.error());
+
+  if (state == State::key_destroyed) {
+    auto gone = db.write([&] {
+      const json counts = delete_rows(db, hash);
+      std::int64_t total = 0;
+      for (const auto& count : counts) total += count.get<std::int64_t>();
+      append_audit(context, at, "erasure", "crm", hex(hash), std::to_string(total) + " rows");
+      db.run("UPDATE erasure SET state = ?, counts = ? WHERE request = ?", State::rows_gone,
+             counts.dump(), request);
+    });
+    if (!gone) return tl::unexpected<Error>(gone.error());
+  }
+
+  const bool bytes_gone = scrub(context, wrapped);
+  auto receipt = db.write([&] {
+    json rows;
+    {
+      auto s = db.query("SELECT counts FROM erasure WHERE request = ?", request);
+      if (s.step()) rows = json::parse(s.text(0), nullptr, false);
+    }
+    const std::string text = json{{"v", 1},
+                                  {"request", request},
+                                  {"box", box},
+                                  {"at", time_text(at)},
+                                  {"rows", rows},
+                                  {"key_destroyed", true},
+                                  {"bytes_gone", bytes_gone},
+                                  {"box_public_key", base64(context.sealer.public_key())}}
+                                 .dump();
+    db.run(
+        "UPDATE erasure SET state = ?, bytes_gone = ?, text = ?, signature = ? WHERE request = ?",
+        State::receipt_signed, bytes_gone, text, base64(context.sealer.sign(text)), request);
+    return find_signed(db, request);
+  });
+  if (!receipt) return tl::unexpected<Error>(receipt.error());
+  return std::move(**receipt);
+}
+
+json as_json(const std::string& text) {
+  json value = json::parse(text, nullptr, false);
+  return value.is_discarded() ? json(text) : value;
+}
+
+template <class Rows, class Fn>
+json list_of(const Result<Rows>& rows, Fn&& fn) {
+  json list = json::array();
+  if (!rows) throw DbError(rows.error());
+  for (const auto& row : *rows) list.push_back(fn(row));
+  return list;
+}
+
+}  // namespace
+
+Erasure::Erasure(Context& context) : context_(context) {}
+
+Result<ErasureReceipt> Erasure::erase(const CustomerId& customer, const std::string& request,
+                                      const std::string& box, Now now) {
+  Database& db = context_.db;
+  if (db.in_transaction())
+    return fail(ErrorCode::internal, "store: an erasure is not part of another transaction");
+  if (customer.empty() || request.empty())
+    return fail(ErrorCode::malformed, "store: an erasure needs a customer and a request id");
+
+  // The key first, alone: whatever fails after this, the rows are unreadable.
+  const CustomerHash hash = context_.sealer.hash(customer);
+  std::string wrapped;
+  auto begun = db.write([&]() -> std::optional<ErasureReceipt> {
+    if (auto receipt = find_signed(db, request)) return receipt;
+    {
+      auto s = db.query("SELECT wrapped FROM customer WHERE hash = ?", Blob{view(hash)});
+      // Nobody we know: nothing to search for, nothing to rebuild.
+      wrapped = s.step() ? std::string(s.blob(0)) : std::string(view(hash));
+    }
+    db.run("UPDATE customer SET wrapped = zeroblob(length(wrapped)) WHERE hash = ?",
+           Blob{view(hash)});
+    db.run("INSERT INTO tombstone VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
+           Blob{view(hash)}, now.wall);
+    db.run("INSERT INTO erasure VALUES (?, ?, ?, ?, ?, '{}', 0, '', '') ON CONFLICT DO NOTHING",
+           request, Blob{view(hash)}, box, now.wall, State::key_destroyed);
+    return std::nullopt;
+  });
+  if (!begun) return tl::unexpected<Error>(begun.error());
+  if (*begun) return std::move(**begun);
+  context_.forget_keys();
+  return complete(context_, request, wrapped);
+}
+
+Result<std::vector<ErasureReceipt>> Erasure::unreported() {
+  Database& db = context_.db;
+  auto pending = db.read([&] {
+    std::vector<std::string> requests;
+    auto s = db.query("SELECT request FROM erasure WHERE state < ?", State::receipt_signed);
+    while (s.step()) requests.emplace_back(s.text(0));
+    return requests;
+  });
+  if (!pending) return tl::unexpected<Error>(pending.error());
+  for (const auto& request : *pending) {
+    if (auto done = complete(context_, request, {}); !done)
+      return tl::unexpected<Error>(done.error());
+  }
+  return db.read([&] {
+    std::vector<ErasureReceipt> receipts;
+    auto s = db.query(
+        "SELECT request, at, counts, bytes_gone, text, signature FROM erasure WHERE state = ?"
+        " ORDER BY at",
+        State::receipt_signed);
+    while (s.step()) receipts.push_back(read_receipt(s));
+    return receipts;
+  });
+}
+
+Result<void> Erasure::mark_reported(const std::string& request) {
+  return context_.db.write([&] {
+    context_.db.run("UPDATE erasure SET state = ? WHERE request = ? AND state = ?", State::reported,
+                    request, State::receipt_signed);
+  });
+}
+
+Result<bool> Erasure::is_erased(const CustomerId& customer) const {
+  return context_.db.read([&] { return context_.is_erased(context_.sealer.hash(customer)); });
+}
+
+Result<void> Erasure::lift(const CustomerId& customer, Now now) {
+  return context_.db.write([&] {
+    const CustomerHash hash = context_.sealer.hash(customer);
+    if (context_.db.run("DELETE FROM tombstone WHERE hash = ?", Blob{view(hash)}) > 0)
+      append_audit(context_, now.wall, "erasure", "box", hex(view(hash)), "tombstone lifted");
+  });
+}
+
+Result<std::string> Erasure::export_person(const CustomerId& customer, Now now) const {
+  Context& context = context_;
+  return context.db.read([&] {
+    const CustomerHash hash = context.sealer.hash(customer);
+    json out{{"v", 1}, {"customer", customer.str()}, {"exported_at", time_text(now.wall)}};
+
+    Replica replica(context);
+    for (auto collection : {Collection::profiles, Collection::consents, Collection::identities}) {
+      out[std::string(to_string(collection))] =
+          list_of(replica.of_customer(collection, customer),
+                  [](const FeedItem& item) { return as_json(item.body); });
+    }
+    People people(context);
+    out["desk_consents"] =
+        list_of(people.desk_consents_of(customer), [](const DeskConsentRow& row) {
+          return json{{"id", row.id}, {"at", time_text(row.at)}, {"record", as_json(row.record)}};
+        });
+    out["face_templates"] = list_of(people.templates_of(customer), [](const TemplateRow& row) {
+      return json{{"id", row.id.str()},
+                  {"model", row.model},
+                  {"created_at", time_text(row.created)},
+                  {"template",
+                   base64({reinterpret_cast<const char*>(row.bytes.data()), row.bytes.size()})}};
+    });
+    Journal journal(context);
+    out["visits"] = list_of(journal.visits_of(customer), [](const VisitRow& row) {
+      return json{{"id", row.id.str()},
+                  {"started_at", time_text(row.started)},
+                  {"ended_at", row.ended ? json(time_text(*row.ended)) : json()},
+                  {"detail", as_json(row.detail)}};
+    });
+    out["decisions"] = list_of(journal.decisions_about(customer), [](const DecisionRow& row) {
+      return json{{"id", row.id.str()},      {"visit", row.visit.str()},
+                  {"at", time_text(row.at)}, {"kind", row.kind},
+                  {"reason", row.reason},    {"explain", as_json(row.explain)}};
+    });
+    out["facts"] = json();
+    auto facts = journal.facts(customer);
+    if (!facts) throw DbError(facts.error());
+    if (*facts) out["facts"] = as_json(**facts);
+    Outbox outbox(context);
+    out["unsent"] = list_of(outbox.about(customer), [](const OutboxRow& row) {
+      return json{{"id", row.id.str()},
+                  {"kind", row.kind},
+                  {"created_at", time_text(row.created)},
+                  {"payload", as_json(row.payload)}};
+    });
+    out["erased"] = context.is_erased(hash);
+    return out.dump(2);
+  });
+}
+
+}  // namespace welcome::store

@@ -1,0 +1,246 @@
+#include "firmware/store/journal.h"
+
+#include "firmware/store/context.h"
+
+namespace welcome::store {
+
+namespace {
+
+constexpr std::uint8_t kStateKeys = 32;  // item_hash domain, beside the feed's collections
+
+VisitRow read_visit(Context& context, Statement& s) {
+  VisitRow row;
+  row.id = VisitId(std::string(s.text(0)));
+  row.started = s.time(2);
+  if (!s.is_null(3)) row.ended = s.time(3);
+  const auto plain = context.unseal(s.blob(1), label_of("visit", row.id.str()), s.blob(4));
+  if (const auto fields = plain ? unpack(*plain, 2) : std::nullopt) {
+    row.customer = CustomerId(std::string((*fields)[0]));
+    row.detail = (*fields)[1];
+  }
+  return row;
+}
+
+DecisionRow read_decision(Context& context, Statement& s) {
+  DecisionRow row;
+  row.id = DecisionId(std::string(s.text(0)));
+  row.visit = VisitId(std::string(s.text(2)));
+  row.at = s.time(3);
+  row.kind = s.text(4);
+  row.reason = s.text(5);
+  const auto plain = context.unseal(s.blob(1), label_of("decision", row.id.str()), s.blob(6));
+  if (const auto fields = plain ? unpack(*plain, 2) : std::nullopt) {
+    row.customer = CustomerId(std::string((*fields)[0]));
+    row.explain = (*fields)[1];
+  }
+  return row;
+}
+
+// Rows that do not open (a damaged column) are left out.
+template <class Row>
+std::vector<Row> all(Context& context, Statement s, Row (*read)(Context&, Statement&)) {
+  std::vector<Row> rows;
+  while (s.step()) {
+    Row row = read(context, s);
+    if (!row.customer.empty()) rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+template <class Row>
+Result<Row> the_one(Result<std::vector<Row>> rows, const char* what) {
+  if (!rows) return tl::unexpected<Error>(rows.error());
+  if (rows->empty()) return fail(ErrorCode::not_found, what);
+  return std::move(rows->front());
+}
+
+std::string state_label(StateRow::Kind kind, const CustomerHash& key) {
+  std::string label = label_of("state", view(key));
+  label.push_back(static_cast<char>(kind));
+  return label;
+}
+
+CustomerHash state_key(Context& context, StateRow::Kind kind, std::string_view key) {
+  return context.sealer.item_hash(
+      static_cast<std::uint8_t>(kStateKeys + static_cast<std::uint8_t>(kind)), key);
+}
+
+}  // namespace
+
+Journal::Journal(Context& context) : context_(context) {}
+
+Result<void> Journal::put_visit(const VisitRow& row) {
+  return context_.db.write([&] {
+    const CustomerHash customer = context_.sealer.hash(row.customer);
+    const std::string sealed = context_.seal(row.customer, label_of("visit", row.id.str()),
+                                             pack({row.customer.str(), row.detail}));
+    context_.db.run(
+        "INSERT INTO visit VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " customer = excluded.customer, started = excluded.started, ended = excluded.ended,"
+        " sealed = excluded.sealed",
+        row.id.str(), Blob{view(customer)}, row.started, row.ended, Blob{sealed});
+  });
+}
+
+Result<void> Journal::add_decision(const DecisionRow& row) {
+  return context_.db.write([&] {
+    const CustomerHash customer = context_.sealer.hash(row.customer);
+    const std::string sealed = context_.seal(row.customer, label_of("decision", row.id.str()),
+                                             pack({row.customer.str(), row.explain}));
+    context_.db.run("INSERT INTO decision VALUES (?, ?, ?, ?, ?, ?, ?)", row.id.str(),
+                    row.visit.str(), Blob{view(customer)}, row.at, row.kind, row.reason,
+                    Blob{sealed});
+  });
+}
+
+Result<std::vector<VisitRow>> Journal::open_visits() const {
+  return context_.db.read([&] {
+    return all<VisitRow>(context_,
+                         context_.db.query("SELECT id, customer, started, ended, sealed FROM visit"
+                                           " WHERE ended IS NULL ORDER BY started"),
+                         read_visit);
+  });
+}
+
+Result<std::vector<VisitRow>> Journal::visits(std::size_t limit) const {
+  return context_.db.read([&] {
+    return all<VisitRow>(context_,
+                         context_.db.query("SELECT id, customer, started, ended, sealed FROM visit"
+                                           " ORDER BY started DESC, rowid DESC LIMIT ?",
+                                           limit),
+                         read_visit);
+  });
+}
+
+Result<std::vector<DecisionRow>> Journal::decisions(std::size_t limit) const {
+  return context_.db.read([&] {
+    return all<DecisionRow>(
+        context_,
+        context_.db.query("SELECT id, customer, visit, at, kind, reason, sealed FROM decision"
+                          " ORDER BY at DESC, rowid DESC LIMIT ?",
+                          limit),
+        read_decision);
+  });
+}
+
+Result<VisitRow> Journal::visit(const VisitId& id) const {
+  return the_one(context_.db.read([&] {
+    return all<VisitRow>(
+        context_,
+        context_.db.query("SELECT id, customer, started, ended, sealed FROM visit WHERE id = ?",
+                          id.str()),
+        read_visit);
+  }),
+                 "no such visit");
+}
+
+Result<DecisionRow> Journal::decision(const DecisionId& id) const {
+  return the_one(context_.db.read([&] {
+    return all<DecisionRow>(
+        context_,
+        context_.db.query("SELECT id, customer, visit, at, kind, reason, sealed FROM decision"
+                          " WHERE id = ?",
+                          id.str()),
+        read_decision);
+  }),
+                 "no such decision");
+}
+
+Result<std::vector<DecisionRow>> Journal::decisions_of(const VisitId& visit) const {
+  return context_.db.read([&] {
+    return all<DecisionRow>(
+        context_,
+        context_.db.query("SELECT id, customer, visit, at, kind, reason, sealed FROM decision"
+                          " WHERE visit = ? ORDER BY at, rowid",
+                          visit.str()),
+        read_decision);
+  });
+}
+
+Result<std::vector<VisitRow>> Journal::visits_of(const CustomerId& customer) const {
+  return context_.db.read([&] {
+    const CustomerHash hash = context_.sealer.hash(customer);
+    return all<VisitRow>(context_,
+                         context_.db.query("SELECT id, customer, started, ended, sealed FROM visit"
+                                           " WHERE customer = ? ORDER BY started",
+                                           Blob{view(hash)}),
+                         read_visit);
+  });
+}
+
+Result<std::vector<DecisionRow>> Journal::decisions_about(const CustomerId& customer) const {
+  return context_.db.read([&] {
+    const CustomerHash hash = context_.sealer.hash(customer);
+    return all<DecisionRow>(
+        context_,
+        context_.db.query("SELECT id, customer, visit, at, kind, reason, sealed FROM decision"
+                          " WHERE customer = ? ORDER BY at",
+                          Blob{view(hash)}),
+        read_decision);
+  });
+}
+
+Result<std::size_t> Journal::erase_sightings(const CustomerId& customer) {
+  return context_.db.write([&] {
+    const CustomerHash hash = context_.sealer.hash(customer);
+    auto removed = context_.db.run("DELETE FROM visit WHERE customer = ?", Blob{view(hash)});
+    removed += context_.db.run("DELETE FROM decision WHERE customer = ?", Blob{view(hash)});
+    return static_cast<std::size_t>(removed);
+  });
+}
+
+Result<void> Journal::put_state(const StateRow& row, WallTime at) {
+  return context_.db.write([&] {
+    const CustomerHash key = state_key(context_, row.kind, row.key);
+    if (!row.value) {
+      context_.db.run("DELETE FROM state WHERE kind = ? AND key_hash = ?", row.kind,
+                      Blob{view(key)});
+      return;
+    }
+    const std::string sealed = context_.seal(row.customer, state_label(row.kind, key),
+                                             pack({row.key, row.customer.str(), *row.value}));
+    const auto customer = customer_column(context_.sealer, row.customer);
+    context_.db.run(
+        "INSERT INTO state VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        " customer = excluded.customer, changed = excluded.changed, sealed = excluded.sealed",
+        row.kind, Blob{view(key)}, blob_of(customer), at, Blob{sealed});
+  });
+}
+
+Result<std::vector<StateRow>> Journal::states() const {
+  return context_.db.read([&] {
+    std::vector<StateRow> rows;
+    auto s = context_.db.query("SELECT kind, key_hash, customer, sealed FROM state WHERE kind <> ?",
+                               StateRow::Kind::facts);
+    while (s.step()) {
+      StateRow row;
+      row.kind = static_cast<StateRow::Kind>(s.int64(0));
+      std::string label = label_of("state", s.blob(1));
+      label.push_back(static_cast<char>(row.kind));
+      const auto plain = context_.unseal(s.blob(2), label, s.blob(3));
+      const auto fields = plain ? unpack(*plain, 3) : std::nullopt;
+      if (!fields) continue;
+      row.key = (*fields)[0];
+      row.customer = CustomerId(std::string((*fields)[1]));
+      row.value = std::string((*fields)[2]);
+      rows.push_back(std::move(row));
+    }
+    return rows;
+  });
+}
+
+Result<std::optional<std::string>> Journal::facts(const CustomerId& customer) const {
+  return context_.db.read([&]() -> std::optional<std::string> {
+    const CustomerHash key = state_key(context_, StateRow::Kind::facts, customer.str());
+    auto s = context_.db.query("SELECT customer, sealed FROM state WHERE kind = ? AND key_hash = ?",
+                               StateRow::Kind::facts, Blob{view(key)});
+    if (!s.step()) return std::nullopt;
+    const auto plain =
+        context_.unseal(s.blob(0), state_label(StateRow::Kind::facts, key), s.blob(1));
+    const auto fields = plain ? unpack(*plain, 3) : std::nullopt;
+    if (!fields) return std::nullopt;
+    return std::string((*fields)[2]);
+  });
+}
+
+}  // namespace welcome::store

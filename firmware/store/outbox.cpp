@@ -1,0 +1,206 @@
+#include "firmware/store/outbox.h"
+
+#include <algorithm>
+
+#include "firmware/store/context.h"
+
+namespace welcome::store {
+
+namespace {
+
+std::string label(std::int64_t row) { return label_of("outbox", std::to_string(row)); }
+
+OutboxRow read_row(Context& context, Statement& s) {
+  OutboxRow row;
+  row.row = s.int64(0);
+  row.link = s.int64(1) == 0 ? Link::uplink : Link::floor;
+  row.priority = static_cast<std::uint8_t>(s.int64(2));
+  row.kind = s.text(4);
+  row.ref = s.text(5);
+  row.created = s.time(6);
+  if (!s.is_null(7)) row.not_before = s.time(7);
+  if (!s.is_null(8)) row.expires = s.time(8);
+  const auto plain = context.unseal(s.blob(3), label(row.row), s.blob(9));
+  const auto fields = plain ? unpack(*plain, 8) : std::nullopt;
+  // An unreadable row is told by its empty topic; the caller drops it.
+  if (!fields || (*fields)[7].size() != 2) return row;
+  row.id = MessageId(std::string((*fields)[0]));
+  row.customer = CustomerId(std::string((*fields)[1]));
+  row.topic = (*fields)[2];
+  row.payload = (*fields)[3];
+  row.content_type = (*fields)[4];
+  row.response_topic = (*fields)[5];
+  row.correlation = (*fields)[6];
+  row.qos = static_cast<std::uint8_t>((*fields)[7][0]);
+  row.retain = (*fields)[7][1] != 0;
+  return row;
+}
+
+OutboxNote read_note(const Statement& s) {
+  return {s.int64(0), std::string(s.text(1)), std::string(s.text(2))};
+}
+
+}  // namespace
+
+std::string_view to_string(Link link) { return link == Link::uplink ? "uplink" : "floor"; }
+
+Outbox::Outbox(Context& context) : context_(context) {}
+
+Result<void> Outbox::enqueue(const OutboxRow& row) {
+  return context_.db.write([&] {
+    const std::int64_t number = context_.next_outbox_row++;
+    const char flags[2] = {static_cast<char>(row.qos), static_cast<char>(row.retain ? 1 : 0)};
+    const std::string sealed = context_.seal(
+        row.customer, label(number),
+        pack({row.id.str(), row.customer.str(), row.topic, row.payload, row.content_type,
+              row.response_topic, row.correlation, std::string_view(flags, 2)}));
+    const auto customer = customer_column(context_.sealer, row.customer);
+    if (customer && row.priority > 0) {
+      context_.db.run(
+          "UPDATE outbox SET priority = ?1 WHERE customer = ?2 AND link = ?3 AND priority > ?1",
+          row.priority, Blob{view(*customer)}, row.link);
+    }
+    context_.db.run("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", number, row.link,
+                    row.priority, blob_of(customer), row.kind, row.ref, row.created, row.not_before,
+                    row.expires, Blob{sealed});
+  });
+}
+
+Result<std::vector<OutboxRow>> Outbox::take(Link link, std::size_t limit, Now now) {
+  std::vector<std::int64_t> damaged;
+  auto rows = context_.db.read([&] {
+    std::vector<OutboxRow> found;
+    auto s = context_.db.query(
+        "SELECT row, link, priority, customer, kind, ref, created, not_before, expires, sealed"
+        " FROM outbox WHERE link = ?1"
+        " AND (expires IS NULL OR (?3 AND expires > ?2))"
+        " AND (not_before IS NULL OR (?3 AND not_before <= ?2))"
+        " ORDER BY priority, row",
+        link, now.wall, now.wall_trusted);
+    while (found.size() < limit && s.step()) {
+      const std::int64_t number = s.int64(0);
+      if (context_.handed_out.contains(number)) continue;
+      OutboxRow row = read_row(context_, s);
+      if (row.topic.empty()) {
+        damaged.push_back(number);
+        continue;
+      }
+      found.push_back(std::move(row));
+    }
+    return found;
+  });
+  if (!damaged.empty()) {
+    (void)context_.db.write([&] {
+      for (auto number : damaged) context_.db.run("DELETE FROM outbox WHERE row = ?", number);
+      context_.db.run(
+          "INSERT INTO counter VALUES ('outbox_damaged', ?1)"
+          " ON CONFLICT (name) DO UPDATE SET value = value + ?1",
+          damaged.size());
+    });
+  }
+  if (rows) {
+    for (const auto& row : *rows)
+      context_.handed_out.emplace(row.row, static_cast<std::uint8_t>(link));
+  }
+  return rows;
+}
+
+Result<std::vector<OutboxNote>> Outbox::acked(std::span<const std::int64_t> rows) {
+  auto notes = context_.db.write([&] {
+    std::vector<OutboxNote> gone;
+    for (auto row : rows) {
+      auto s = context_.db.query("DELETE FROM outbox WHERE row = ? RETURNING row, kind, ref", row);
+      while (s.step()) gone.push_back(read_note(s));
+    }
+    return gone;
+  });
+  if (notes) {
+    for (auto row : rows) context_.handed_out.erase(row);
+    context_.keys_to_collect = true;
+  }
+  return notes;
+}
+
+void Outbox::release(Link link) {
+  std::erase_if(context_.handed_out,
+                [&](const auto& entry) { return entry.second == static_cast<std::uint8_t>(link); });
+}
+
+void Outbox::release_row(std::int64_t row) { context_.handed_out.erase(row); }
+
+Result<std::size_t> Outbox::remove(const CustomerId& customer,
+                                   std::span<const std::string_view> kinds) {
+  return context_.db.write([&] {
+    const CustomerHash hash = context_.sealer.hash(customer);
+    if (kinds.empty()) {
+      return static_cast<std::size_t>(
+          context_.db.run("DELETE FROM outbox WHERE customer = ?", Blob{view(hash)}));
+    }
+    std::size_t removed = 0;
+    for (auto kind : kinds) {
+      removed += static_cast<std::size_t>(context_.db.run(
+          "DELETE FROM outbox WHERE customer = ? AND kind = ?", Blob{view(hash)}, kind));
+    }
+    return removed;
+  });
+}
+
+Result<std::size_t> Outbox::remove_ref(std::string_view ref) {
+  if (ref.empty()) return 0;
+  return context_.db.write([&] {
+    return static_cast<std::size_t>(
+        context_.db.run("DELETE FROM outbox WHERE ref = ? AND ref <> ''", ref));
+  });
+}
+
+Result<std::vector<OutboxNote>> Outbox::expire(Now now) {
+  if (!now.wall_trusted) return std::vector<OutboxNote>{};
+  return context_.db.write([&] {
+    std::vector<OutboxNote> gone;
+    auto s = context_.db.query("DELETE FROM outbox WHERE expires <= ? RETURNING row, kind, ref",
+                               now.wall);
+    while (s.step()) gone.push_back(read_note(s));
+    for (const auto& note : gone) context_.handed_out.erase(note.row);
+    return gone;
+  });
+}
+
+Result<OutboxCount> Outbox::count() const {
+  return context_.db.read([&] {
+    OutboxCount count;
+    auto s = context_.db.query("SELECT link, count(*), min(created) FROM outbox GROUP BY link");
+    while (s.step()) {
+      (s.int64(0) == 0 ? count.uplink : count.floor) = s.int64(1);
+      const WallTime oldest = s.time(2);
+      count.oldest = count.oldest ? std::min(*count.oldest, oldest) : oldest;
+    }
+    return count;
+  });
+}
+
+Result<std::vector<OutboxRow>> Outbox::peek(std::size_t limit) const {
+  return context_.db.read([&] {
+    std::vector<OutboxRow> found;
+    auto s = context_.db.query(
+        "SELECT row, link, priority, customer, kind, ref, created, not_before, expires, sealed"
+        " FROM outbox ORDER BY row LIMIT ?",
+        limit);
+    while (s.step()) found.push_back(read_row(context_, s));
+    return found;
+  });
+}
+
+Result<std::vector<OutboxRow>> Outbox::about(const CustomerId& customer) const {
+  return context_.db.read([&] {
+    std::vector<OutboxRow> found;
+    const CustomerHash hash = context_.sealer.hash(customer);
+    auto s = context_.db.query(
+        "SELECT row, link, priority, customer, kind, ref, created, not_before, expires, sealed"
+        " FROM outbox WHERE customer = ? ORDER BY row",
+        Blob{view(hash)});
+    while (s.step()) found.push_back(read_row(context_, s));
+    return found;
+  });
+}
+
+}  // namespace welcome::store

@@ -1,0 +1,119 @@
+#include "firmware/store/people.h"
+
+#include "firmware/store/context.h"
+
+namespace welcome::store {
+
+namespace {
+
+std::vector<TemplateRow> read_templates(Context& context, Statement s) {
+  std::vector<TemplateRow> rows;
+  while (s.step()) {
+    TemplateRow row;
+    row.id = TemplateId(std::string(s.text(0)));
+    row.model = s.text(2);
+    row.created = s.time(3);
+    const auto plain = context.unseal(s.blob(1), label_of("template", row.id.str()), s.blob(4));
+    const auto fields = plain ? unpack(*plain, 3) : std::nullopt;
+    // The model is sealed too: values must never be compared with another model's.
+    if (!fields || (*fields)[1] != row.model) continue;
+    row.customer = CustomerId(std::string((*fields)[0]));
+    row.bytes.assign((*fields)[2].begin(), (*fields)[2].end());
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<DeskConsentRow> read_consents(Context& context, Statement s) {
+  std::vector<DeskConsentRow> rows;
+  while (s.step()) {
+    DeskConsentRow row;
+    row.id = s.text(0);
+    row.at = s.time(2);
+    const auto plain = context.unseal(s.blob(1), label_of("desk_consent", row.id), s.blob(3));
+    const auto fields = plain ? unpack(*plain, 2) : std::nullopt;
+    if (!fields) continue;
+    row.customer = CustomerId(std::string((*fields)[0]));
+    row.record = (*fields)[1];
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace
+
+People::People(Context& context) : context_(context) {}
+
+Result<void> People::add_template(const TemplateRow& row) {
+  return context_.db.write([&] {
+    const std::string_view bytes(reinterpret_cast<const char*>(row.bytes.data()), row.bytes.size());
+    const std::string sealed = context_.seal(row.customer, label_of("template", row.id.str()),
+                                             pack({row.customer.str(), row.model, bytes}));
+    const CustomerHash hash = context_.sealer.hash(row.customer);
+    context_.db.run("INSERT INTO template VALUES (?, ?, ?, ?, ?)", row.id.str(), Blob{view(hash)},
+                    row.model, row.created, Blob{sealed});
+  });
+}
+
+Result<std::vector<TemplateRow>> People::templates() const {
+  return context_.db.read([&] {
+    return read_templates(
+        context_, context_.db.query("SELECT id, customer, model, created, sealed FROM template"
+                                    " ORDER BY created, rowid"));
+  });
+}
+
+Result<std::vector<TemplateRow>> People::templates_of(const CustomerId& customer) const {
+  return context_.db.read([&] {
+    const CustomerHash hash = context_.sealer.hash(customer);
+    return read_templates(
+        context_, context_.db.query("SELECT id, customer, model, created, sealed FROM template"
+                                    " WHERE customer = ? ORDER BY created, rowid",
+                                    Blob{view(hash)}));
+  });
+}
+
+Result<std::size_t> People::remove_templates(const CustomerId& customer) {
+  return context_.db.write([&] {
+    const CustomerHash hash = context_.sealer.hash(customer);
+    return static_cast<std::size_t>(
+        context_.db.run("DELETE FROM template WHERE customer = ?", Blob{view(hash)}));
+  });
+}
+
+Result<void> People::add_desk_consent(const DeskConsentRow& row) {
+  return context_.db.write([&] {
+    const std::string sealed = context_.seal(row.customer, label_of("desk_consent", row.id),
+                                             pack({row.customer.str(), row.record}));
+    const CustomerHash hash = context_.sealer.hash(row.customer);
+    context_.db.run("INSERT INTO desk_consent VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row.id,
+                    Blob{view(hash)}, row.at, Blob{sealed});
+  });
+}
+
+Result<std::vector<DeskConsentRow>> People::desk_consents() const {
+  return context_.db.read([&] {
+    return read_consents(context_,
+                         context_.db.query("SELECT id, customer, at, sealed FROM desk_consent"
+                                           " ORDER BY at, rowid"));
+  });
+}
+
+Result<std::vector<DeskConsentRow>> People::desk_consents_of(const CustomerId& customer) const {
+  return context_.db.read([&] {
+    const CustomerHash hash = context_.sealer.hash(customer);
+    return read_consents(context_,
+                         context_.db.query("SELECT id, customer, at, sealed FROM desk_consent"
+                                           " WHERE customer = ? ORDER BY at, rowid",
+                                           Blob{view(hash)}));
+  });
+}
+
+Result<void> People::remove_desk_consent(const std::string& id) {
+  return context_.db.write([&] {
+    context_.db.run("DELETE FROM desk_consent WHERE id = ?", id);
+    context_.keys_to_collect = true;
+  });
+}
+
+}  // namespace welcome::store

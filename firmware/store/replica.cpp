@@ -1,0 +1,363 @@
+#include "firmware/store/replica.h"
+
+#include <algorithm>
+#include <sodium.h>
+
+#include "firmware/store/context.h"
+
+namespace welcome::store {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> kNames{"profiles", "consents", "identities", "campaigns",
+                                                 "policy"};
+
+std::string_view digest_view(const Digest& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+Digest digest_from(std::string_view bytes) {
+  Digest digest{};
+  if (bytes.size() == digest.size()) std::copy(bytes.begin(), bytes.end(), digest.begin());
+  return digest;
+}
+
+void mix(Digest& digest, const Digest& other) {
+  for (std::size_t i = 0; i < digest.size(); ++i)
+    digest[i] = static_cast<std::uint8_t>(digest[i] ^ other[i]);
+}
+
+// The label does not hold the part, so that a snapshot takes over without being sealed again.
+std::string label(std::string_view table, std::string_view key_hash) {
+  return label_of(table, key_hash);
+}
+
+struct Position {
+  std::int64_t part = 0;
+  std::string epoch;
+  std::int64_t seq = 0;
+  Digest digest{};
+};
+
+Position read_position(Statement s) {
+  Position position;
+  if (s.step()) {
+    position.part = s.int64(0);
+    position.epoch = s.text(1);
+    position.seq = s.int64(2);
+    position.digest = digest_from(s.blob(3));
+  }
+  return position;
+}
+
+Position live(Database& db, Collection c) {
+  return read_position(
+      db.query("SELECT part, epoch, seq, digest FROM feed WHERE collection = ?", c));
+}
+
+Position staging(Database& db, Collection c) {
+  return read_position(
+      db.query("SELECT part, epoch, seq, digest FROM feed_staging WHERE collection = ?", c));
+}
+
+void write_live(Database& db, Collection c, const Position& p) {
+  db.run(
+      "INSERT INTO feed VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET part = excluded.part,"
+      " epoch = excluded.epoch, seq = excluded.seq, digest = excluded.digest",
+      c, p.part, p.epoch, p.seq, Blob{digest_view(p.digest)});
+}
+
+void drop_staging(Database& db, Collection c) {
+  db.run("INSERT OR IGNORE INTO feed_dead SELECT part FROM feed_staging WHERE collection = ?", c);
+  db.run("DELETE FROM feed_staging WHERE collection = ?", c);
+}
+
+// A part that no row uses.
+std::int64_t fresh_part(Database& db) {
+  return 1 + db.integer(
+                   "SELECT max(part) FROM (SELECT part FROM feed UNION ALL"
+                   " SELECT part FROM feed_staging UNION ALL SELECT part FROM feed_dead)")
+                 .value_or(0);
+}
+
+struct Placed {
+  std::int64_t id = 0;
+  std::int64_t seq = 0;
+};
+
+std::optional<Placed> locate(Database& db, std::int64_t part, std::string_view key_hash) {
+  auto s = db.query("SELECT id, seq FROM feed_item WHERE part = ? AND key_hash = ?", part,
+                    Blob{key_hash});
+  if (!s.step()) return std::nullopt;
+  return Placed{s.int64(0), s.int64(1)};
+}
+
+void apply_one(Context& context, Collection collection, Position& position,
+               const FeedChange& change, ApplyReport& report) {
+  Database& db = context.db;
+  const FeedItem& item = change.item;
+  const CustomerHash hash =
+      context.sealer.item_hash(static_cast<std::uint8_t>(collection), item.key);
+  const std::string_view key_hash = view(hash);
+
+  if (change.erase) {
+    const auto old = locate(db, position.part, key_hash);
+    if (!old) return;
+    if (old->seq > item.seq) {
+      ++report.stale;
+      return;
+    }
+    db.run("DELETE FROM feed_item WHERE id = ?", old->id);
+    mix(position.digest, item_digest(item.key, old->seq));
+    context.keys_to_collect = true;
+    ++report.erased;
+    return;
+  }
+
+  const auto customer = customer_column(context.sealer, item.customer);
+  const bool withheld = change.withhold || (customer && context.is_erased(*customer));
+  std::optional<std::string> sealed;
+  std::optional<std::string> brief;
+  if (!withheld) {
+    const Secret& key = customer ? context.key_for(*customer) : context.sealer.box_data_key();
+    sealed = context.sealer.seal(key, label("item", key_hash),
+                                 pack({item.key, item.customer.str(), item.body}));
+    if (!item.brief.empty())
+      brief = context.sealer.seal(key, label("brief", key_hash),
+                                  pack({item.key, item.customer.str(), item.brief}));
+  }
+  const auto owner = withheld ? std::nullopt : blob_of(customer);
+  const auto body = sealed ? std::optional<Blob>(Blob{*sealed}) : std::nullopt;
+
+  std::int64_t id = 0;
+  // Mostly new: a snapshot. Mostly there already: a delta; then the failed insert is the look-up.
+  if (db.run("INSERT INTO feed_item (part, key_hash, customer, seq, sealed) VALUES (?, ?, ?, ?, ?)"
+             " ON CONFLICT DO NOTHING",
+             position.part, Blob{key_hash}, owner, item.seq, body) == 1) {
+    id = db.last_row();
+  } else {
+    const auto old = locate(db, position.part, key_hash);
+    if (!old) throw DbError({ErrorCode::corrupt, "store: feed index and items differ"});
+    if (old->seq > item.seq) {
+      ++report.stale;
+      return;
+    }
+    id = old->id;
+    db.run("UPDATE feed_item SET customer = ?, seq = ?, sealed = ? WHERE id = ?", owner, item.seq,
+           body, id);
+    db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", position.part, id);
+    mix(position.digest, item_digest(item.key, old->seq));
+  }
+  if (brief) db.run("INSERT INTO feed_brief VALUES (?, ?, ?)", position.part, id, Blob{*brief});
+  mix(position.digest, item_digest(item.key, item.seq));
+  ++(withheld ? report.withheld : report.put);
+}
+
+std::optional<FeedItem> open_item(const std::optional<std::string>& plain, std::int64_t seq,
+                                  bool is_brief) {
+  const auto fields = plain ? unpack(*plain, 3) : std::nullopt;
+  if (!fields) return std::nullopt;
+  FeedItem item;
+  item.key = (*fields)[0];
+  item.customer = CustomerId(std::string((*fields)[1]));
+  item.seq = seq;
+  (is_brief ? item.brief : item.body) = (*fields)[2];
+  return item;
+}
+
+// Rows: key_hash, customer, seq, sealed body or NULL, sealed brief or NULL (then it is used).
+Result<Replica::LoadReport> load_rows(Context& context, const char* sql, Collection collection,
+                                      const std::function<void(FeedItem&&)>& fn) {
+  return context.db.read([&] {
+    Replica::LoadReport report;
+    const std::int64_t part = live(context.db, collection).part;
+    const Context::AllKeys keys = context.all_keys();
+    auto s = context.db.query(sql, part);
+    while (s.step()) {
+      const bool is_brief = !s.is_null(4);
+      const Secret* key = &context.sealer.box_data_key();
+      if (!s.is_null(1)) {
+        const auto found = keys.find(std::string(s.blob(1)));
+        key = found == keys.end() ? nullptr : &found->second;
+      }
+      std::optional<FeedItem> item;
+      if (key)
+        item = open_item(Sealer::open(*key, label(is_brief ? "brief" : "item", s.blob(0)),
+                                      s.blob(is_brief ? 4 : 3)),
+                         s.int64(2), is_brief);
+      if (!item) {
+        ++report.damaged;
+        continue;
+      }
+      ++report.loaded;
+      fn(std::move(*item));
+    }
+    return report;
+  });
+}
+
+}  // namespace
+
+std::string_view to_string(Collection collection) {
+  return kNames[static_cast<std::size_t>(collection)];
+}
+
+std::optional<Collection> collection_from_string(std::string_view text) {
+  for (std::size_t i = 0; i < kNames.size(); ++i)
+    if (kNames[i] == text) return static_cast<Collection>(i);
+  return std::nullopt;
+}
+
+Digest item_digest(std::string_view key, std::int64_t seq) {
+  std::string text(key);
+  text.push_back('\0');
+  text += std::to_string(seq);
+  Digest digest{};
+  crypto_generichash(digest.data(), digest.size(),
+                     reinterpret_cast<const unsigned char*>(text.data()), text.size(), nullptr, 0);
+  return digest;
+}
+
+std::string to_hex(const Digest& digest) { return hex(digest_view(digest)); }
+
+std::optional<Digest> digest_from_hex(std::string_view text) {
+  Digest digest{};
+  std::size_t written = 0;
+  const int bad = sodium_hex2bin(digest.data(), digest.size(), text.data(), text.size(), nullptr,
+                                 &written, nullptr);
+  if (bad != 0 || written != digest.size() || text.size() != 2 * digest.size()) return std::nullopt;
+  return digest;
+}
+
+Replica::Replica(Context& context) : context_(context) {}
+
+Result<FeedState> Replica::state(Collection collection) const {
+  return context_.db.read([&] {
+    Position p = live(context_.db, collection);
+    return FeedState{std::move(p.epoch), p.seq, p.digest};
+  });
+}
+
+Result<ApplyReport> Replica::apply(Collection collection, std::string_view epoch,
+                                   std::int64_t to_seq, std::span<const FeedChange> changes) {
+  return context_.db.write([&] {
+    Position position = live(context_.db, collection);
+    if (position.part == 0) position.part = fresh_part(context_.db);
+    ApplyReport report;
+    for (const auto& change : changes) apply_one(context_, collection, position, change, report);
+    position.epoch = epoch;
+    position.seq = to_seq;
+    write_live(context_.db, collection, position);
+    return report;
+  });
+}
+
+Result<void> Replica::snapshot_begin(Collection collection, std::string_view epoch,
+                                     std::int64_t to_seq) {
+  return context_.db.write([&] {
+    drop_staging(context_.db, collection);
+    context_.db.run("INSERT INTO feed_staging VALUES (?, ?, ?, ?, ?)", collection,
+                    fresh_part(context_.db), epoch, to_seq, Blob{digest_view(Digest{})});
+  });
+}
+
+Result<ApplyReport> Replica::snapshot_add(Collection collection,
+                                          std::span<const FeedChange> items) {
+  return context_.db.write([&] {
+    Position position = staging(context_.db, collection);
+    if (position.part == 0)
+      throw DbError({ErrorCode::refused, "store: a snapshot part without its beginning"});
+    ApplyReport report;
+    for (const auto& item : items) apply_one(context_, collection, position, item, report);
+    context_.db.run("UPDATE feed_staging SET digest = ? WHERE collection = ?",
+                    Blob{digest_view(position.digest)}, collection);
+    return report;
+  });
+}
+
+Result<void> Replica::snapshot_finish(Collection collection,
+                                      const std::optional<Digest>& expected) {
+  bool differs = false;
+  auto result = context_.db.write([&] {
+    const Position fresh = staging(context_.db, collection);
+    if (fresh.part == 0)
+      throw DbError({ErrorCode::refused, "store: a snapshot end without its beginning"});
+    if (expected && *expected != fresh.digest) {
+      differs = true;
+      drop_staging(context_.db, collection);
+      return;
+    }
+    context_.db.run("INSERT OR IGNORE INTO feed_dead SELECT part FROM feed WHERE collection = ?",
+                    collection);
+    write_live(context_.db, collection, fresh);
+    context_.db.run("DELETE FROM feed_staging WHERE collection = ?", collection);
+  });
+  if (result && differs)
+    return fail(ErrorCode::refused, "store: the snapshot is not what its digest says");
+  return result;
+}
+
+Result<void> Replica::snapshot_abort(Collection collection) {
+  return context_.db.write([&] { drop_staging(context_.db, collection); });
+}
+
+Result<FeedItem> Replica::find(Collection collection, std::string_view key) const {
+  auto found = context_.db.read([&]() -> std::optional<FeedItem> {
+    const CustomerHash hash = context_.sealer.item_hash(static_cast<std::uint8_t>(collection), key);
+    auto s = context_.db.query(
+        "SELECT customer, seq, sealed FROM feed_item WHERE part = ? AND key_hash = ?"
+        " AND sealed IS NOT NULL",
+        live(context_.db, collection).part, Blob{view(hash)});
+    if (!s.step()) return std::nullopt;
+    return open_item(context_.unseal(s.blob(0), label("item", view(hash)), s.blob(2)), s.int64(1),
+                     false);
+  });
+  if (!found) return tl::unexpected<Error>(found.error());
+  if (!*found) return fail(ErrorCode::not_found, "no such item");
+  return std::move(**found);
+}
+
+Result<std::vector<FeedItem>> Replica::of_customer(Collection collection,
+                                                   const CustomerId& customer) const {
+  return context_.db.read([&] {
+    std::vector<FeedItem> items;
+    const CustomerHash hash = context_.sealer.hash(customer);
+    auto s = context_.db.query(
+        "SELECT key_hash, customer, seq, sealed FROM feed_item WHERE customer = ? AND +part = ?",
+        Blob{view(hash)}, live(context_.db, collection).part);
+    while (s.step()) {
+      auto item = open_item(context_.unseal(s.blob(1), label("item", s.blob(0)), s.blob(3)),
+                            s.int64(2), false);
+      if (item) items.push_back(std::move(*item));
+    }
+    return items;
+  });
+}
+
+Result<Replica::LoadReport> Replica::load(Collection collection,
+                                          const std::function<void(FeedItem&&)>& fn) const {
+  return load_rows(context_,
+                   "SELECT key_hash, customer, seq, sealed, NULL FROM feed_item"
+                   " WHERE part = ? AND sealed IS NOT NULL",
+                   collection, fn);
+}
+
+Result<Replica::LoadReport> Replica::load_briefs(Collection collection,
+                                                 const std::function<void(FeedItem&&)>& fn) const {
+  return load_rows(context_,
+                   "SELECT i.key_hash, i.customer, i.seq, CASE WHEN b.sealed IS NULL THEN i.sealed"
+                   " END, b.sealed FROM feed_item i LEFT JOIN feed_brief b ON b.part = i.part AND"
+                   " b.item = i.id WHERE i.part = ? AND i.sealed IS NOT NULL",
+                   collection, fn);
+}
+
+Result<std::int64_t> Replica::count(Collection collection) const {
+  return context_.db.read([&] {
+    auto s =
+        context_.db.query("SELECT count(*) FROM feed_item WHERE part = ? AND sealed IS NOT NULL",
+                          live(context_.db, collection).part);
+    return s.step() ? s.int64(0) : 0;
+  });
+}
+
+}  // namespace welcome::store

@@ -1,0 +1,320 @@
+#include "firmware/store/store.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sodium.h>
+#include <sqlite3.h>
+
+#include "firmware/store/context.h"
+#include "firmware/store/salvage.h"
+#include "firmware/store/schema.h"
+
+namespace welcome::store {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// A log of this many pages (4 KiB) is moved into the database when there is time…
+constexpr int kCheckpointPages = 256;
+// …and at this size even when there is none.
+constexpr int kCheckpointAtOnce = 8192;
+// Files up to this size are checked in full at every start (measured: about 1 ms per MiB).
+constexpr std::uintmax_t kCheckUpTo = 64U << 20;
+constexpr const char* kKeyCheck = "store:key_check";
+constexpr std::chrono::minutes kCollectEvery{60};
+
+std::string suspect_file(const std::string& path) { return path + ".suspect"; }
+
+void configure(Database& db, const StoreOptions& options) {
+  if (sqlite3_db_readonly(db.handle(), "main") == 1)
+    throw DbError({ErrorCode::unavailable, "store: the database file is read-only"});
+  // The only connection: no shared-memory file, and a second process is refused.
+  db.script("PRAGMA locking_mode = EXCLUSIVE");
+  db.script("PRAGMA journal_mode = WAL");
+  db.script("PRAGMA synchronous = FULL");
+  db.script("PRAGMA foreign_keys = ON");
+  db.script("PRAGMA secure_delete = ON");
+  // maintain() does it, away from decisions.
+  db.script("PRAGMA wal_autocheckpoint = 0");
+  db.script("PRAGMA journal_size_limit = 4194304");
+  db.script("PRAGMA cell_size_check = ON");
+  db.script("PRAGMA trusted_schema = OFF");
+  db.script("PRAGMA cache_size = -" + std::to_string(options.cache_kib));
+}
+
+void in_transaction(Database& db, const std::function<void()>& fn) {
+  auto done = db.write([&] { fn(); });
+  if (!done) throw DbError(done.error());
+}
+
+void set_version(Database& db, int version) {
+  db.script("PRAGMA user_version = " + std::to_string(version));
+}
+
+// Brings the file to the newest schema. Returns the version found; 0 = it was empty.
+int migrate(Context& context) {
+  Database& db = context.db;
+  const auto version = static_cast<int>(db.integer("PRAGMA user_version").value_or(0));
+  if (version == 0) {
+    if (db.integer("SELECT count(*) FROM sqlite_schema").value_or(0) != 0)
+      throw DbError({ErrorCode::corrupt, "store: the file is not a database of ours"});
+    in_transaction(db, [&] {
+      db.script(schema());
+      db.script("PRAGMA application_id = " + std::to_string(kApplicationId));
+      db.run("INSERT INTO meta VALUES (?, ?)", kKeyCheck, context.sealer.key_check());
+      set_version(db, kSchemaVersion);
+    });
+    return 0;
+  }
+  if (db.integer("PRAGMA application_id") != kApplicationId)
+    throw DbError({ErrorCode::corrupt, "store: the file is not a database of ours"});
+  if (version > kSchemaVersion)
+    throw DbError({ErrorCode::refused, "store: the database is of a newer version (schema " +
+                                           std::to_string(version) + "); update welcomed"});
+  for (int from = version; from < kSchemaVersion; ++from) {
+    in_transaction(db, [&] {
+      db.script(migrations()[static_cast<std::size_t>(from - 1)]);
+      set_version(db, from + 1);
+    });
+  }
+  return version;
+}
+
+void check_key(Context& context) {
+  auto s = context.db.query("SELECT value FROM meta WHERE name = ?", kKeyCheck);
+  if (!s.step()) throw DbError({ErrorCode::corrupt, "store: the key check is missing"});
+  if (s.text(0) != context.sealer.key_check())
+    throw DbError({ErrorCode::refused,
+                   "store: the database was sealed with another box key; give that key, or move "
+                   "the file away to begin afresh"});
+}
+
+void check_pages(Context& context) {
+  std::error_code ignored;
+  const bool suspect = fs::exists(suspect_file(context.path), ignored);
+  const auto size = fs::file_size(context.path, ignored);
+  if (!suspect && (ignored || size > kCheckUpTo)) return;
+  auto s = context.db.prepare("PRAGMA quick_check(1)");
+  if (!s.step() || s.text(0) != "ok")
+    throw DbError({ErrorCode::corrupt, "store: the database file is damaged"});
+  fs::remove(suspect_file(context.path), ignored);
+}
+
+struct Opened {
+  std::unique_ptr<Context> context;
+  int version = 0;
+};
+
+Opened open_file(const std::string& path, const BoxKey& key, const StoreOptions& options) {
+  Opened opened;
+  opened.context =
+      std::make_unique<Context>(path, options.vfs, std::span<const std::uint8_t, 32>(key));
+  configure(opened.context->db, options);
+  opened.version = migrate(*opened.context);
+  if (opened.version != 0) check_pages(*opened.context);
+  check_key(*opened.context);
+  return opened;
+}
+
+// Renames the database and its log; returns the new name.
+std::string set_aside(const std::string& path) {
+  std::error_code error;
+  std::string aside;
+  for (int n = 1;; ++n) {
+    aside = path + ".corrupt-" + std::to_string(n);
+    if (!fs::exists(aside, error)) break;
+  }
+  fs::rename(path, aside, error);
+  if (error)
+    throw DbError({ErrorCode::unavailable, "store: a damaged database cannot be set aside"});
+  for (const char* tail : {"-wal", "-journal"}) {
+    if (fs::exists(path + tail, error)) fs::rename(path + tail, aside + tail, error);
+  }
+  fs::remove(path + "-shm", error);
+  fs::remove(suspect_file(path), error);
+  return aside;
+}
+
+}  // namespace
+
+BoxKey make_box_key() {
+  if (sodium_init() < 0) throw std::runtime_error("store: libsodium does not start");
+  BoxKey key;
+  randombytes_buf(key.data(), key.size());
+  return key;
+}
+
+struct Store::Impl {
+  explicit Impl(std::unique_ptr<Context> opened)
+      : context(std::move(opened)),
+        replica(*context),
+        journal(*context),
+        people(*context),
+        outbox(*context),
+        erasure(*context),
+        audit(*context),
+        registers(*context) {}
+  ~Impl() {
+    if (context && context->db.saw_corruption()) std::ofstream(suspect_file(context->path));
+  }
+
+  // One small piece of housekeeping; true = did something.
+  bool step(const Now& now);
+  bool collect_keys(const Now& now);
+
+  std::unique_ptr<Context> context;
+  Replica replica;
+  Journal journal;
+  People people;
+  Outbox outbox;
+  Erasure erasure;
+  Audit audit;
+  Registers registers;
+  OpenReport report;
+  std::optional<MonoTime> collected;
+};
+
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Store::Store(Store&&) noexcept = default;
+Store& Store::operator=(Store&&) noexcept = default;
+Store::~Store() = default;
+
+Result<Store> Store::open(const std::string& path, const BoxKey& key, StoreOptions options) {
+  try {
+    OpenReport report;
+    Opened opened;
+    try {
+      opened = open_file(path, key, options);
+    } catch (const DbError& e) {
+      if (e.error.code != ErrorCode::corrupt) throw;
+      report.set_aside = true;
+      report.set_aside_why = e.error.message;
+    }
+    if (report.set_aside) {
+      const std::string aside = set_aside(path);
+      report.set_aside_as = fs::path(aside).filename().string();
+      opened = open_file(path, key, options);
+      if (options.salvage) report.salvaged_rows = salvage(*opened.context, aside, options.vfs);
+    }
+    report.created = opened.version == 0 && !report.set_aside;
+    report.migrated_from = opened.version == 0 ? kSchemaVersion : opened.version;
+
+    Context& context = *opened.context;
+    if (context.db.integer("SELECT count(*) FROM feed_staging").value_or(0) != 0) {
+      in_transaction(context.db, [&] {
+        context.db.run("INSERT OR IGNORE INTO feed_dead SELECT part FROM feed_staging");
+        context.db.run("DELETE FROM feed_staging");
+      });
+    }
+    context.next_outbox_row = 1 + context.db.integer("SELECT max(row) FROM outbox").value_or(0);
+
+    auto impl = std::make_unique<Impl>(std::move(opened.context));
+    impl->report = std::move(report);
+    return Store(std::move(impl));
+  } catch (const DbError& e) {
+    return tl::unexpected<Error>(e.error);
+  }
+}
+
+const OpenReport& Store::open_report() const { return impl_->report; }
+
+Result<void> Store::transaction(const std::function<void()>& fn) {
+  Database& db = impl_->context->db;
+  auto result = db.write([&] { fn(); });
+  if (result && db.wal_pages() >= kCheckpointAtOnce) (void)db.read([&] { db.checkpoint(false); });
+  return result;
+}
+
+Replica& Store::replica() { return impl_->replica; }
+Journal& Store::journal() { return impl_->journal; }
+People& Store::people() { return impl_->people; }
+Outbox& Store::outbox() { return impl_->outbox; }
+Erasure& Store::erasure() { return impl_->erasure; }
+Audit& Store::audit() { return impl_->audit; }
+Registers& Store::registers() { return impl_->registers; }
+
+bool Store::Impl::collect_keys(const Now& now) {
+  if (!context->keys_to_collect) return false;
+  if (context->collect_cursor.empty() && collected && now.mono - *collected < kCollectEvery)
+    return false;
+  Database& db = context->db;
+  std::vector<std::string> batch;
+  {
+    auto s = db.query("SELECT hash FROM customer WHERE hash > ? ORDER BY hash LIMIT 200",
+                      Blob{context->collect_cursor});
+    while (s.step()) batch.emplace_back(s.blob(0));
+  }
+  if (batch.empty()) {
+    context->collect_cursor.clear();
+    context->keys_to_collect = false;
+    collected = now.mono;
+    return false;
+  }
+  std::int64_t removed = 0;
+  in_transaction(db, [&] {
+    for (const auto& hash : batch) {
+      removed += db.run(
+          "DELETE FROM customer WHERE hash = ?1"
+          " AND NOT EXISTS (SELECT 1 FROM feed_item WHERE customer = ?1)"
+          " AND NOT EXISTS (SELECT 1 FROM visit WHERE customer = ?1)"
+          " AND NOT EXISTS (SELECT 1 FROM decision WHERE customer = ?1)"
+          " AND NOT EXISTS (SELECT 1 FROM state WHERE customer = ?1)"
+          " AND NOT EXISTS (SELECT 1 FROM template WHERE customer = ?1)"
+          " AND NOT EXISTS (SELECT 1 FROM desk_consent WHERE customer = ?1)"
+          " AND NOT EXISTS (SELECT 1 FROM outbox WHERE customer = ?1)"
+          " AND NOT EXISTS (SELECT 1 FROM erasure WHERE hash = ?1 AND state < 2)",
+          Blob{hash});
+    }
+  });
+  if (removed > 0) context->forget_keys();
+  context->collect_cursor = batch.back();
+  return true;
+}
+
+bool Store::Impl::step(const Now& now) {
+  Database& db = context->db;
+  if (db.wal_pages() >= kCheckpointPages) {
+    db.checkpoint(false);
+    return true;
+  }
+  if (const auto part = db.integer("SELECT part FROM feed_dead LIMIT 1")) {
+    in_transaction(db, [&] {
+      if (db.run("DELETE FROM feed_item WHERE id IN"
+                 " (SELECT id FROM feed_item WHERE part = ? LIMIT 200)",
+                 *part) == 0) {
+        db.run("DELETE FROM feed_dead WHERE part = ?", *part);
+        context->keys_to_collect = true;
+      }
+    });
+    return true;
+  }
+  return collect_keys(now);
+}
+
+Result<bool> Store::maintain(Now now, std::chrono::milliseconds budget) {
+  // The one clock in here measures our own work, and decides nothing else.
+  const auto until = std::chrono::steady_clock::now() + budget;
+  return impl_->context->db.read([&] {
+    while (impl_->step(now)) {
+      if (std::chrono::steady_clock::now() >= until) return true;
+    }
+    return false;
+  });
+}
+
+Result<Store::Size> Store::size() const {
+  Database& db = impl_->context->db;
+  return db.read([&] {
+    Size size;
+    const auto page = db.integer("PRAGMA page_size").value_or(0);
+    size.database_bytes = page * db.integer("PRAGMA page_count").value_or(0);
+    size.wal_bytes = page * db.wal_pages();
+    size.customers = db.integer("SELECT count(*) FROM customer").value_or(0);
+    return size;
+  });
+}
+
+}  // namespace welcome::store

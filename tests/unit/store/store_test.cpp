@@ -1,0 +1,237 @@
+#include "firmware/store/store.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/store/fixture.h"
+
+namespace welcome::store {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+VisitRow visit(const std::string& id, const std::string& customer, std::int64_t ms = 0) {
+  VisitRow row;
+  row.id = VisitId(id);
+  row.customer = CustomerId(customer);
+  row.started = wall(ms);
+  row.detail = R"({"zone":"door"})";
+  return row;
+}
+
+DecisionRow decision(const std::string& id, const std::string& customer, std::int64_t ms = 0) {
+  DecisionRow row;
+  row.id = DecisionId(id);
+  row.visit = VisitId("v-1");
+  row.customer = CustomerId(customer);
+  row.at = wall(ms);
+  row.kind = "offer";
+  row.reason = "made";
+  row.explain = R"([{"rule":"consent: proximity_offers","passed":true}])";
+  return row;
+}
+
+class StoreOpenTest : public StoreTest {};
+
+TEST_F(StoreOpenTest, SaysThatTheFileIsNewAndLaterThatItIsNot) {
+  EXPECT_TRUE(store().open_report().created);
+  reopen();
+  EXPECT_FALSE(store().open_report().created);
+  EXPECT_FALSE(store().open_report().set_aside);
+}
+
+TEST_F(StoreOpenTest, RefusesAnotherBoxKeyAndLeavesTheFileAlone) {
+  close();
+  auto opened = Store::open(path(), test_key(9));
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::refused);
+  reopen();
+  EXPECT_FALSE(store().open_report().created);
+}
+
+TEST_F(StoreOpenTest, RefusesASecondProcess) {
+  ASSERT_TRUE(store().registers().put("x", "y"));
+  auto second = Store::open(path(), test_key());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::unavailable);
+}
+
+TEST_F(StoreOpenTest, SaysSoWhenTheDirectoryIsMissing) {
+  auto opened = Store::open(dir_.file("nowhere/box.db"), test_key());
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::unavailable);
+}
+
+class TransactionTest : public StoreTest {};
+
+TEST_F(TransactionTest, WritesAllOrNothing) {
+  ASSERT_TRUE(store().transaction([&] {
+    (void)store().journal().put_visit(visit("v-1", "c-paul"));
+    (void)store().journal().add_decision(decision("d-1", "c-paul"));
+    (void)store().outbox().enqueue(message("m-1", "c-paul", 1));
+  }));
+  // The second decision of the same id fails, and takes the rest with it.
+  auto failed = store().transaction([&] {
+    (void)store().outbox().enqueue(message("m-2", "c-new", 1));
+    (void)store().journal().add_decision(decision("d-1", "c-paul"));
+    (void)store().journal().put_visit(visit("v-2", "c-paul"));
+  });
+  ASSERT_FALSE(failed);
+  EXPECT_THAT(*store().journal().visits(10), SizeIs(1));
+  EXPECT_THAT(*store().journal().decisions(10), SizeIs(1));
+  EXPECT_EQ(store().outbox().count()->uplink, 1);
+  // The key made for c-new was rolled back as well; a new one is made when it is needed.
+  ASSERT_TRUE(store().outbox().enqueue(message("m-3", "c-new")));
+  reopen();
+  EXPECT_THAT(ids(*store().outbox().take(Link::uplink, 10, at())), ElementsAre("m-1", "m-3"));
+}
+
+TEST_F(TransactionTest, InsideAnotherIsPartOfIt) {
+  auto outer = store().transaction([&] {
+    (void)store().transaction([&] { (void)store().registers().put("inner", "1"); });
+    (void)store().journal().put_visit(visit("v-1", "c-paul"));
+    (void)store().outbox().enqueue(message("m", "c-paul"));
+    (void)store().erasure().erase(CustomerId("c-paul"), "req", "box-1", at());
+    (void)store().journal().add_decision(decision("d-1", "c-paul"));
+    (void)store().journal().add_decision(decision("d-1", "c-paul"));
+  });
+  EXPECT_FALSE(outer);
+  EXPECT_EQ(*store().registers().get("inner"), std::nullopt);
+  EXPECT_FALSE(*store().erasure().is_erased(CustomerId("c-paul")));
+}
+
+class JournalTest : public StoreTest {};
+
+TEST_F(JournalTest, AVisitIsUpdatedInPlace) {
+  ASSERT_TRUE(store().journal().put_visit(visit("v-1", "c-paul")));
+  EXPECT_THAT(*store().journal().open_visits(), SizeIs(1));
+  VisitRow over = visit("v-1", "c-paul");
+  over.ended = wall(60'000);
+  over.detail = "{}";
+  ASSERT_TRUE(store().journal().put_visit(over));
+  reopen();
+  EXPECT_THAT(*store().journal().open_visits(), IsEmpty());
+  auto back = store().journal().visit(VisitId("v-1"));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->customer, CustomerId("c-paul"));
+  EXPECT_EQ(back->ended, wall(60'000));
+  EXPECT_EQ(back->detail, "{}");
+  EXPECT_EQ(store().journal().visit(VisitId("v-9")).error().code, ErrorCode::not_found);
+}
+
+TEST_F(JournalTest, ADecisionKeepsItsWholeExplanation) {
+  ASSERT_TRUE(store().journal().add_decision(decision("d-1", "c-paul")));
+  ASSERT_TRUE(store().journal().add_decision(decision("d-2", "c-paul", 5)));
+  reopen();
+  auto back = store().journal().decision(DecisionId("d-1"));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->explain, decision("d-1", "c-paul").explain);
+  EXPECT_EQ(back->customer, CustomerId("c-paul"));
+  EXPECT_THAT(*store().journal().decisions_of(VisitId("v-1")), SizeIs(2));
+  EXPECT_EQ(store().journal().decisions(1)->front().id, DecisionId("d-2"));
+}
+
+TEST_F(JournalTest, WithdrawalErasesWhatCameFromSightings) {
+  ASSERT_TRUE(store().journal().put_visit(visit("v-1", "c-paul")));
+  ASSERT_TRUE(store().journal().add_decision(decision("d-1", "c-paul")));
+  ASSERT_TRUE(store().journal().put_visit(visit("v-2", "c-mia")));
+  EXPECT_EQ(*store().journal().erase_sightings(CustomerId("c-paul")), 2U);
+  EXPECT_THAT(*store().journal().visits(10), SizeIs(1));
+  EXPECT_THAT(*store().journal().decisions(10), IsEmpty());
+}
+
+TEST_F(JournalTest, PipelineStateIsGivenBackAfterARestart) {
+  auto& journal = store().journal();
+  ASSERT_TRUE(
+      journal.put_state({StateRow::Kind::visit, "v-1", CustomerId("c-paul"), "open"}, wall()));
+  ASSERT_TRUE(journal.put_state({StateRow::Kind::store, "caps", CustomerId(), "12"}, wall()));
+  ASSERT_TRUE(
+      journal.put_state({StateRow::Kind::facts, "c-paul", CustomerId("c-paul"), "note"}, wall()));
+  ASSERT_TRUE(
+      journal.put_state({StateRow::Kind::visit, "v-1", CustomerId("c-paul"), "moved"}, wall()));
+  reopen();
+  auto rows = store().journal().states();
+  ASSERT_TRUE(rows);
+  ASSERT_THAT(*rows, SizeIs(2));
+  std::map<std::string, StateRow> by_key;
+  for (const auto& row : *rows) by_key[row.key] = row;
+  EXPECT_EQ(by_key["v-1"].value, "moved");
+  EXPECT_EQ(by_key["v-1"].customer, CustomerId("c-paul"));
+  EXPECT_EQ(by_key["caps"].value, "12");
+  EXPECT_EQ(*store().journal().facts(CustomerId("c-paul")), "note");
+  EXPECT_EQ(*store().journal().facts(CustomerId("c-mia")), std::nullopt);
+  ASSERT_TRUE(
+      store().journal().put_state({StateRow::Kind::visit, "v-1", {}, std::nullopt}, wall()));
+  EXPECT_THAT(*store().journal().states(), SizeIs(1));
+}
+
+class PeopleTest : public StoreTest {};
+
+TEST_F(PeopleTest, TemplatesAreKeptWithTheModelThatMadeThem) {
+  const TemplateRow row{TemplateId("t-1"), CustomerId("c-paul"), "best-1", wall(), {1, 0, 255}};
+  ASSERT_TRUE(store().people().add_template(row));
+  ASSERT_TRUE(store().people().add_template(
+      {TemplateId("t-2"), CustomerId("c-bruno"), "best-1", wall(), {1}}));
+  reopen();
+  auto rows = store().people().templates_of(CustomerId("c-paul"));
+  ASSERT_TRUE(rows);
+  ASSERT_THAT(*rows, SizeIs(1));
+  EXPECT_EQ(rows->front().bytes, row.bytes);
+  EXPECT_EQ(rows->front().model, "best-1");
+  EXPECT_THAT(*store().people().templates(), SizeIs(2));
+  EXPECT_EQ(*store().people().remove_templates(CustomerId("c-paul")), 1U);
+  EXPECT_THAT(*store().people().templates(), SizeIs(1));
+}
+
+TEST_F(PeopleTest, DeskConsentsAreKeptOncePerChange) {
+  const DeskConsentRow row{"change-1", CustomerId("c-paul"), wall(), R"({"record_id":"r"})"};
+  ASSERT_TRUE(store().people().add_desk_consent(row));
+  ASSERT_TRUE(store().people().add_desk_consent(row));
+  reopen();
+  auto rows = store().people().desk_consents();
+  ASSERT_TRUE(rows);
+  ASSERT_THAT(*rows, SizeIs(1));
+  EXPECT_EQ(rows->front().record, row.record);
+  ASSERT_TRUE(store().people().remove_desk_consent("change-1"));
+  EXPECT_THAT(*store().people().desk_consents_of(CustomerId("c-paul")), IsEmpty());
+}
+
+class RegistersTest : public StoreTest {};
+
+TEST_F(RegistersTest, EveryStartHasItsOwnSessionNumber) {
+  EXPECT_EQ(*store().registers().next_session(), 1);
+  reopen();
+  EXPECT_EQ(*store().registers().next_session(), 2);
+}
+
+TEST_F(RegistersTest, APauseHoldsAfterARestartAndAnOlderMessageDoesNotLiftIt) {
+  ASSERT_TRUE(*store().registers().put_control({"_all", "face", 3, true, "signed"}));
+  reopen();
+  EXPECT_FALSE(*store().registers().put_control({"_all", "face", 3, false, "replayed"}));
+  EXPECT_FALSE(*store().registers().put_control({"_all", "face", 2, false, "old"}));
+  auto rows = store().registers().controls();
+  ASSERT_TRUE(rows);
+  ASSERT_THAT(*rows, SizeIs(1));
+  EXPECT_TRUE(rows->front().paused);
+  EXPECT_TRUE(*store().registers().put_control({"_all", "face", 4, false, "newer"}));
+  EXPECT_FALSE(store().registers().controls()->front().paused);
+}
+
+TEST_F(RegistersTest, CountersAddUpAcrossRestarts) {
+  ASSERT_TRUE(store().registers().add_counter("expired", 2));
+  reopen();
+  ASSERT_TRUE(store().registers().add_counter("expired", 3));
+  EXPECT_THAT(*store().registers().counters(), ElementsAre(std::pair("expired", 5)));
+}
+
+TEST_F(RegistersTest, SmallSettingsAreKept) {
+  EXPECT_EQ(*store().registers().get("crm_key"), std::nullopt);
+  ASSERT_TRUE(store().registers().put("crm_key", "k1"));
+  ASSERT_TRUE(store().registers().put("crm_key", "k2"));
+  reopen();
+  EXPECT_EQ(*store().registers().get("crm_key"), "k2");
+}
+
+}  // namespace
+}  // namespace welcome::store
