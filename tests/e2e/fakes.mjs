@@ -2,6 +2,7 @@
 // welcome-crm. They speak the contract's messages and remember what the pages sent.
 
 import { randomUUID } from 'node:crypto';
+import { assertFits } from './contract.mjs';
 
 const kFloor = 'welcome/v1/floor';
 
@@ -55,8 +56,14 @@ export function exampleStatus(changes = {}) {
 class Inbox {
   all = [];
   #waiting = new Set();
+  #schema;
+
+  constructor(schema) {
+    this.#schema = schema;
+  }
 
   push(message) {
+    assertFits(this.#schema, message);
     this.all.push(message);
     for (const check of this.#waiting) check();
   }
@@ -82,9 +89,11 @@ class Inbox {
 }
 
 export class FakeBox {
-  actions = new Inbox();
-  enrolments = new Inbox();
+  actions = new Inbox('floor.action');
+  enrolments = new Inbox('floor.enrol');
   prompts = new Map();
+  hold = 0; // answers nothing before this many actions have come
+  #held = [];
 
   static async start(stack) {
     const box = new FakeBox();
@@ -93,7 +102,9 @@ export class FakeBox {
       const json = JSON.parse(payload);
       if (topic.startsWith(`${kFloor}/enrol/`)) return json.from === 'tablet' && box.enrolments.push(json);
       box.actions.push(json);
-      box.#onAction(json);
+      box.#held.push(json);
+      if (box.#held.length < box.hold) return;
+      for (const action of box.#held.splice(0)) box.#onAction(action);
     });
     await box.client.subscribeAsync([`${kFloor}/action/+`, `${kFloor}/enrol/+`], { qos: 1 });
     return box;
@@ -101,6 +112,7 @@ export class FakeBox {
 
   async prompt(visit, changes) {
     const prompt = examplePrompt(visit, changes);
+    assertFits('floor.prompt', prompt);
     this.prompts.set(visit, prompt);
     await this.publishPrompt(prompt);
     return prompt;
@@ -120,12 +132,14 @@ export class FakeBox {
   }
 
   status(changes) {
-    const status = JSON.stringify(exampleStatus(changes));
-    return this.client.publishAsync(`${kFloor}/status`, status, { qos: 1, retain: true });
+    const status = exampleStatus(changes);
+    assertFits('floor.status', status);
+    return this.client.publishAsync(`${kFloor}/status`, JSON.stringify(status), { qos: 1, retain: true });
   }
 
   enrolment(session, message) {
     const json = { v: 1, id: randomUUID(), session, from: 'box', at: new Date().toISOString(), ...message };
+    assertFits('floor.enrol', json);
     return this.client.publishAsync(`${kFloor}/enrol/${session}`, JSON.stringify(json), { qos: 1 });
   }
 
@@ -147,7 +161,7 @@ export class FakeBox {
 }
 
 export class FakeCrm {
-  requests = new Inbox();
+  requests = new Inbox('app.request');
 
   static async start(stack, app) {
     const crm = new FakeCrm();
@@ -160,6 +174,7 @@ export class FakeCrm {
 
   send(message) {
     const json = { v: 1, id: randomUUID(), ...message };
+    assertFits('app.inbox', json);
     return this.client.publishAsync(`${this.topic}/inbox`, JSON.stringify(json), { qos: 1 });
   }
 

@@ -120,6 +120,7 @@ export class Phone extends Store {
   #key = '';
   #topic = '';
   #link: Link | null = null;
+  #windows: BroadcastChannel | null = null;
   #flushing = false;
   #unanswered = new Map<Purpose, Json>(); // changes that no answer has confirmed yet
   #toastId = 0;
@@ -134,6 +135,11 @@ export class Phone extends Store {
     this.#key = `welcome.phone.${account.account}`;
     this.#topic = `welcome/v1/${parts.tenant}/app/${parts.app}`;
     this.kept = { ...structuredClone(kNothing), ...load<Kept>(localStorage, this.#key, (kept) => Array.isArray(kept.offers)) };
+    // The broker gives the session to whoever came last; the windows of this browser tell each other,
+    // so that the older one does not fight for it.
+    this.#windows ??= new BroadcastChannel('welcome.phone');
+    this.#windows.onmessage = ({ data }) => data === this.#key && this.#rest();
+    this.#windows.postMessage(this.#key);
     this.#unanswered.clear();
     for (const request of this.kept.outbox) {
       const purpose = one(request.purpose, kPurposes);
@@ -165,6 +171,7 @@ export class Phone extends Store {
     this.#link?.end();
     this.#link = null;
     save(localStorage, this.#key, null);
+    this.#key = '';
     this.kept = structuredClone(kNothing);
   }
 
@@ -256,13 +263,21 @@ export class Phone extends Store {
     this.changed();
   }
 
+  #rest() {
+    this.#link?.end();
+    this.#link = null;
+    this.linkState = 'elsewhere';
+    this.changed();
+  }
+
   // In order, one after the other; what the broker has leaves the list.
   async #flush() {
     if (this.#flushing) return;
     this.#flushing = true;
     try {
       for (let next = this.kept.outbox[0]; next; next = this.kept.outbox[0]) {
-        await this.#link?.publish(`${this.#topic}/request`, next);
+        if (!this.#link) return;
+        await this.#link.publish(`${this.#topic}/request`, next);
         this.kept.outbox = this.kept.outbox.filter((request) => request !== next);
         this.#keep();
       }
@@ -351,6 +366,7 @@ export class Phone extends Store {
     this.#link?.end();
     this.#link = null;
     save(localStorage, this.#key, null);
+    this.#key = '';
     this.kept = structuredClone(kNothing);
     this.forgottenAt = time(json.at) ?? Date.now();
     this.changed();

@@ -25,6 +25,7 @@ export interface LinkOptions {
 const kBadLogin = [134, 135]; // MQTT 5 reason codes
 const kTakenOver = 142;
 const kBackoffMs = [500, 1000, 2000, 4000, 8000, 15000];
+const kSteadyMs = 10000;
 const kPublishTimeoutMs = 8000;
 
 export class Link {
@@ -55,14 +56,17 @@ export class Link {
       client.end(true);
       options.onState(state);
     };
+    let steady = 0;
     client.on('connect', () => {
-      attempt = 0;
+      // Two that take one session from each other must not do so at full speed.
+      steady = window.setTimeout(() => (attempt = 0), kSteadyMs);
       options.onState('online');
       client.subscribe(options.topics, { qos: options.qos }, (error) => {
         if (!error) options.onSubscribed?.();
       });
     });
     client.on('close', () => {
+      clearTimeout(steady);
       if (this.#ended) return;
       options.onState('lost');
       client.options.reconnectPeriod = backoff(attempt++);

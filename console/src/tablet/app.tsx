@@ -176,9 +176,9 @@ function Guests({ tablet }: { tablet: Tablet }) {
       <div class="nobody">
         <svg viewBox="0 0 160 110" aria-hidden="true">
           <path class="door" d="M46 96V22a6 6 0 0 1 6-6h56a6 6 0 0 1 6 6v74" />
-          <path class="leaf" d="M58 96V28l34 8v68z" />
+          <path class="leaf" d="M46 97V17l40 13v67z" />
           <path class="floor" d="M16 97h128" />
-          <circle class="knob" cx="85" cy="68" r="2.600" />
+          <circle class="knob" cx="79" cy="64" r="2.600" />
         </svg>
         <h2>{t.nobody}</h2>
         <p class="soft">{t.nobodyHint}</p>

@@ -1,0 +1,292 @@
+// The staff tablet in Chromium, with a fake box on the real floor broker.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { assertAccessible, assertOnlyText, kHostile } from './checks.mjs';
+import { FakeBox, examplePrompt } from './fakes.mjs';
+import { Pages } from './pages.mjs';
+
+describe('staff tablet', () => {
+  let pages, box, tablet;
+  const card = (visit, page = tablet) => page.locator(`[data-visit="${visit}"]`);
+  const press = (visit, name, page = tablet) => card(visit, page).getByRole('button', { name, exact: true }).click();
+
+  before(async () => {
+    pages = await Pages.start();
+    box = await FakeBox.start(pages.stack);
+    await box.status();
+    tablet = await pages.tablet('tablet-1', 'Eva');
+  });
+  after(async () => {
+    await box?.stop();
+    await pages?.stop();
+  });
+  afterEach(async () => {
+    for (const visit of [...box.prompts.keys()]) await box.endVisit(visit);
+    await tablet.getByText('Nobody to greet right now').waitFor();
+    assert.deepEqual(pages.problems.splice(0), []);
+  });
+
+  it('shows who is here, how to greet and where the last conversation ended', async () => {
+    await box.status({ in_store: 2 });
+    await box.prompt('v-paul');
+    await card('v-paul').getByRole('heading', { name: 'Mr Moreau' }).waitFor();
+    const words = await card('v-paul').innerText();
+    for (const expected of [
+      'This may be Paul Moreau',
+      'say “mo-ROH”',
+      'gold',
+      '1,240 points',
+      'phone + face',
+      'sparkling water, no ice',
+      'confirmed twice, last in May',
+      'starts school in Lyon',
+      'Ask how the first school week',
+      'nuts',
+      'at the desk',
+    ])
+      assert.ok(words.toLowerCase().includes(expected.toLowerCase()), `${expected} is missing in ${words}`);
+    await tablet.getByText('2 members here').waitFor();
+    await pages.screenshot(tablet, 'tablet');
+    await assertAccessible(tablet);
+  });
+
+  it('keeps the account out of the address bar and out of storage that stays', async () => {
+    const password = pages.stack.accounts['tablet-1'];
+    assert.ok(!tablet.url().includes('#'));
+    const kept = await tablet.evaluate(() => JSON.stringify({ ...localStorage }) + history.length);
+    assert.ok(!kept.includes(password));
+  });
+
+  it('updates a card in place and takes it away when the visit ends', async () => {
+    const prompt = await box.prompt('v-mia', { level: 'present', by: ['phone'], zone: 'inside' });
+    await card('v-mia').getByText('inside').waitFor();
+    await card('v-mia').evaluate((element) => (element.dataset.same = 'yes'));
+    await box.publishPrompt({ ...prompt, level: 'confirmed', by: ['phone', 'face'], zone: 'desk' });
+    await card('v-mia').getByText('phone + face').waitFor();
+    assert.equal(await card('v-mia').getAttribute('data-same'), 'yes', 'the card was drawn anew');
+    await box.endVisit('v-mia');
+    await card('v-mia').waitFor({ state: 'detached' });
+  });
+
+  it('forgets a prompt when it expires, although nobody clears it', async () => {
+    await box.publishPrompt(examplePrompt('v-late'), 2);
+    await card('v-late').waitFor();
+    await card('v-late').waitFor({ state: 'detached', timeout: 5000 });
+  });
+
+  it('lets one of two colleagues go who claim at the same moment', async () => {
+    const other = await pages.tablet('tablet-2', 'Tom');
+    await box.prompt('v-race');
+    await Promise.all([card('v-race').waitFor(), card('v-race', other).waitFor()]);
+    box.hold = 2;
+    await press('v-race', 'I’ll go', other);
+    await press('v-race', 'I’ll go');
+    await card('v-race', other).getByText('You are with this guest').waitFor();
+    box.hold = 0;
+    const [name, loser] = ['Tom', tablet];
+    await card('v-race', loser).getByText(`${name} is with this guest`).waitFor();
+    await loser.getByText(`${name} was a moment faster`).waitFor();
+    assert.equal(await card('v-race', loser).getByRole('button', { name: 'Served' }).count(), 0);
+    assert.equal(box.actions.all.filter(({ visit, kind }) => visit === 'v-race' && kind === 'claim').length, 2);
+    await pages.screenshot(loser, 'tablet-claimed');
+    await other.context().close();
+  });
+
+  it('tells the box who claimed, greeted and served', async () => {
+    await box.prompt('v-serve');
+    for (const [button, kind, then] of [
+      ['I’ll go', 'claim', 'You are with this guest'],
+      ['Greeted', 'greeted', 'You are with this guest'],
+      ['Served', 'served', 'Served by Eva'],
+    ]) {
+      await press('v-serve', button);
+      const action = await box.actions.next((one) => one.visit === 'v-serve' && one.kind === kind);
+      assert.equal(action.staff, 'Eva');
+      await card('v-serve').getByText(then).waitFor();
+    }
+  });
+
+  it('hands a guest back', async () => {
+    await box.prompt('v-back');
+    await press('v-back', 'I’ll go');
+    await press('v-back', 'Hand back');
+    await box.actions.next(({ visit, kind }) => visit === 'v-back' && kind === 'release');
+    await card('v-back').getByRole('button', { name: 'I’ll go' }).waitFor();
+  });
+
+  it('sends a note and keeps what is typed while the card changes', async () => {
+    const prompt = await box.prompt('v-note');
+    await press('v-note', 'Add a note');
+    await card('v-note').getByRole('textbox').fill('Flies to Lyon on Friday.');
+    await box.publishPrompt({ ...prompt, points: 1250 });
+    await card('v-note').getByText('1,250 points').waitFor();
+    assert.equal(await card('v-note').getByRole('textbox').inputValue(), 'Flies to Lyon on Friday.');
+    await press('v-note', 'Save');
+    const note = await box.actions.next(({ visit, kind }) => visit === 'v-note' && kind === 'note');
+    assert.equal(note.text, 'Flies to Lyon on Friday.');
+    await tablet.getByText('Note saved').waitFor();
+  });
+
+  it('confirms and changes a preference', async () => {
+    await box.prompt('v-like');
+    await press('v-like', '“sparkling water, no ice” is still right');
+    const confirmed = await box.actions.next(({ preference }) => preference?.verdict === 'confirm');
+    assert.deepEqual(confirmed.preference, { key: 'drink', value: 'sparkling water, no ice', verdict: 'confirm' });
+    await press('v-like', 'Change “by the window”');
+    await card('v-like').getByRole('textbox').fill('on the terrace');
+    await press('v-like', 'Save');
+    const changed = await box.actions.next(({ preference }) => preference?.verdict === 'change');
+    assert.deepEqual(changed.preference, { key: 'seat', value: 'on the terrace', verdict: 'change' });
+  });
+
+  it('waits with "not this person" until it can no longer be undone', async () => {
+    await box.prompt('v-wrong');
+    await press('v-wrong', 'Not this person');
+    await card('v-wrong').waitFor({ state: 'detached' });
+    await tablet.getByRole('button', { name: 'Undo' }).click();
+    await card('v-wrong').waitFor();
+    assert.equal(box.actions.all.filter(({ kind }) => kind === 'not_this_person').length, 0);
+    await press('v-wrong', 'Not this person');
+    await box.actions.next(({ visit, kind }) => visit === 'v-wrong' && kind === 'not_this_person');
+    await card('v-wrong').waitFor({ state: 'detached' });
+  });
+
+  it('shows hostile words as words', async () => {
+    const [a, b, c, d, e] = kHostile;
+    await box.prompt('v-hostile', {
+      greet: { name: a, greeting: b, pronunciation: c },
+      tier: 'gold',
+      headline: d,
+      preferences: [{ key: 'drink', text: e, detail: a }],
+      last_conversation: { text: b, at: new Date().toISOString() },
+      suggestion: c,
+      avoid: [a],
+      claimed_by: a,
+      state: 'claimed',
+    });
+    await card('v-hostile').waitFor();
+    await assertOnlyText(tablet, kHostile);
+    await box.prompt('v-turned', { greet: { name: 'Ann\u202eluaP\u0007', greeting: `${'long '.repeat(39)}name` } });
+    const turned = await card('v-turned').innerText();
+    assert.ok(!/[\u202e\u0007]/.test(turned), 'a direction-changing character reached the page');
+    await assertAccessible(tablet);
+  });
+
+  it('ignores what is not a prompt and goes on', async () => {
+    const topic = 'welcome/v1/floor/prompt/v-bad';
+    const { v: _, ...rest } = examplePrompt('v-other');
+    for (const payload of ['not json', '[]', '42', '{"v":1}', '\xff\xfe', JSON.stringify(rest), `{"a":${'['.repeat(9999)}`])
+      await box.client.publishAsync(topic, payload, { qos: 1 });
+    await box.client.publishAsync(topic, JSON.stringify({ ...examplePrompt('v-bad'), preferences: 'x', by: [7] }), { qos: 1 });
+    await card('v-bad').getByText('Nothing known yet').waitFor();
+    box.prompts.set('v-bad', {});
+  });
+
+  it('says what is paused, that the line is down and that it is a rehearsal', async () => {
+    await box.status({ link: 'down', paused: ['face'], rehearsal: true });
+    for (const name of ['link-down', 'paused-face', 'rehearsal'])
+      await tablet.locator(`[data-banner=${name}]`).waitFor();
+    await box.prompt('v-banner');
+    await card('v-banner').waitFor();
+    await pages.screenshot(tablet, 'tablet-banners');
+    await assertAccessible(tablet);
+    await box.status();
+    await tablet.locator('[data-banner]').first().waitFor({ state: 'detached' });
+  });
+
+  it('goes on without the central broker', async () => {
+    await pages.stack.program('mosquitto-central').stop();
+    await box.prompt('v-alone');
+    await press('v-alone', 'I’ll go');
+    await card('v-alone').getByText('You are with this guest').waitFor();
+    await pages.stack.startBroker('uplink');
+  });
+
+  it('says when the box is out of reach, comes back, and drops visits that ended meanwhile', async () => {
+    await box.prompt('v-gone');
+    await box.prompt('v-stays');
+    await card('v-gone').waitFor();
+    await card('v-stays').waitFor();
+    await pages.stack.program('mosquitto-floor').stop();
+    await tablet.locator('[data-banner=lost]').waitFor();
+    assert.equal(await card('v-gone').count(), 1, 'what was known stays readable');
+    assert.ok(await card('v-gone').getByRole('button', { name: 'I’ll go' }).isDisabled());
+    box.prompts.delete('v-gone');
+    await pages.stack.startBroker('floor');
+    await box.publishPrompt(box.prompts.get('v-stays'));
+    await box.status();
+    await tablet.locator('[data-link=online]').waitFor();
+    await card('v-gone').waitFor({ state: 'detached' });
+    assert.equal(await card('v-stays').count(), 1);
+    await press('v-stays', 'I’ll go');
+    await card('v-stays').getByText('You are with this guest').waitFor();
+  });
+
+  it('stays signed in over a reload, and signs in by hand', async () => {
+    await tablet.reload();
+    await tablet.locator('[data-link=online]').waitFor();
+    const fresh = await pages.open(`${pages.stack.web}/tablet/`, { viewport: { width: 1280, height: 800 } });
+    await fresh.getByLabel('Account').fill('tablet-2');
+    await fresh.getByLabel('Password').fill('wrong');
+    await fresh.getByRole('button', { name: 'Sign in' }).click();
+    await fresh.getByLabel('Your name').or(fresh.getByRole('alert')).first().waitFor();
+    await fresh.getByRole('alert').waitFor();
+    await pages.screenshot(fresh, 'tablet-sign-in');
+    await assertAccessible(fresh);
+    await fresh.getByLabel('Account').fill('tablet-2');
+    await fresh.getByLabel('Password').fill(pages.stack.accounts['tablet-2']);
+    await fresh.getByRole('button', { name: 'Sign in' }).click();
+    await fresh.getByLabel('Your name').fill('Tom');
+    await fresh.getByRole('button', { name: 'Start' }).click();
+    await fresh.locator('[data-link=online]').waitFor();
+    await fresh.context().close();
+  });
+
+  it('speaks German and reads well in the dark and without motion', async () => {
+    const german = await pages.open(pages.stack.tabletLink('tablet-2'), {
+      locale: 'de-DE',
+      colorScheme: 'dark',
+      reducedMotion: 'reduce',
+      viewport: { width: 1024, height: 768 },
+    });
+    await german.getByLabel('Ihr Name').fill('Jörg');
+    await german.getByRole('button', { name: 'Los geht’s' }).click();
+    await box.prompt('v-deutsch');
+    await card('v-deutsch', german).getByRole('button', { name: 'Ich gehe hin' }).waitFor();
+    await assertAccessible(german);
+    const moving = await german.evaluate(() => document.getAnimations().length);
+    assert.equal(moving, 0);
+    await pages.screenshot(german, 'tablet-dark');
+    await german.context().close();
+  });
+
+  it('is served under a strict policy', async () => {
+    const answer = await fetch(`${pages.stack.web}/tablet/`);
+    const policy = answer.headers.get('content-security-policy');
+    assert.match(policy, /default-src 'none'/);
+    assert.ok(!policy.includes('unsafe'));
+    const html = await answer.text();
+    assert.ok(!/<script(?![^>]*src=)/.test(html) && !/style=|<style/.test(html), 'inline script or style');
+    const asset = /src="(\/assets\/[^"]+)"/.exec(html)[1];
+    assert.match((await fetch(pages.stack.web + asset)).headers.get('cache-control'), /immutable/);
+  });
+
+  it('has an account that reads prompts, writes actions, and nothing else', async () => {
+    const spy = await pages.stack.connect('floor', 'tablet-2');
+    const heard = [];
+    spy.on('message', (topic) => heard.push(topic));
+    await spy.subscribeAsync('#', { qos: 1 });
+    await assert.rejects(spy.publishAsync('welcome/v1/floor/prompt/v-fake', JSON.stringify(examplePrompt('v-fake')), { qos: 1, retain: true }));
+    await box.prompt('v-seen');
+    await press('v-seen', 'I’ll go');
+    await card('v-seen').getByText('You are with this guest').waitFor();
+    assert.ok(heard.every((topic) => /floor\/(prompt\/|status)/.test(topic)), heard.join());
+    assert.equal(await card('v-fake').count(), 0);
+    await spy.endAsync(true);
+    await assert.rejects(
+      pages.stack.connect('uplink', 'tablet-2'),
+      'a tablet account works at the central broker',
+    );
+  });
+});
