@@ -125,7 +125,7 @@ class Program {
 }
 
 // run       directory for every file of this stack; made when it is missing
-// pages     built pages (`npm run build:console`); null = brokers only, without nginx
+// pages     built pages (`npm run build`); null = brokers only, without nginx
 // tenant, store, box, apps, tablets: who has an account at which broker
 // ports     { web, uplink, uplinkWs, floor, floorWs }; what is not named is a free port
 export const startStack = (options) => Stack.create(options);
@@ -147,7 +147,7 @@ class Stack {
   } = {}) {
     if (!run) throw new Error('startStack needs a run directory');
     if (pages && !existsSync(path.join(pages, 'tablet/index.html')))
-      throw new Error(`no pages in ${pages}: build them with "npm run build:console"`);
+      throw new Error(`no pages in ${pages}: build them with "npm run build"`);
     const stack = new Stack({ run: path.resolve(run), tenant, store, box });
     const names = ['web', 'uplink', 'uplinkWs', 'floor', 'floorWs'];
     const free = await freePorts(names.length);
