@@ -21,8 +21,17 @@ int usage_error(std::string_view usage);
 
 int adverts(Arguments arguments);
 int ad(Arguments arguments);
+int zones(Arguments arguments);
 
 inline constexpr std::string_view kVerifyUsage = "verify [--models DIR] [--pack NAME] PAIRS|-";
+inline constexpr std::string_view kDetectUsage = "detect [--models DIR] [--pack NAME] IMAGE...";
+inline constexpr std::string_view kIdentifyUsage =
+    "identify --gallery DIR --probes DIR [--fmr RATE] [--models DIR] [--pack NAME]";
+inline constexpr std::string_view kClipUsage =
+    "clip VIDEO --gallery DIR [--fps N] [--fmr RATE] [--quality] [--models DIR] [--pack NAME]";
 int verify(Arguments arguments);
+int detect(Arguments arguments);
+int identify(Arguments arguments);
+int clip(Arguments arguments);
 
 }  // namespace welcome::eval

@@ -14,8 +14,13 @@ constexpr std::array kCommands{
     Command{"adverts", "adverts FILE.btsnoop", "every advert of a capture and the frames in it",
             adverts},
     Command{"ad", "ad < HEX_LINES", "decode AD payloads, one in hex per line", ad},
+    Command{"zones", "zones --ranging FILE.csv --boxes FILE.csv",
+            "where customers are, from what several boxes heard", zones},
     Command{"verify", kVerifyUsage, "similarity of each pair of pictures (imageA imageB per line)",
             verify},
+    Command{"detect", kDetectUsage, "the faces of each picture", detect},
+    Command{"identify", kIdentifyUsage, "who of the gallery is on each probe, or nobody", identify},
+    Command{"clip", kClipUsage, "tracks and decisions over a recording", clip},
 };
 
 int print_help(std::ostream& out) {

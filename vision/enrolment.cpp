@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "firmware/core/sighting.h"
-
 namespace welcome::vision {
 
 std::string_view to_string(Guidance guidance) {
@@ -34,7 +32,7 @@ std::string_view to_string(Guidance guidance) {
 
 Enrolment::Enrolment(const FaceConsent& consent, Recogniser& recogniser,
                      std::shared_ptr<const Gallery> everybody, EnrolmentOptions options)
-    : customer_(consent.customer()),
+    : consent_(consent),
       recogniser_(recogniser),
       everybody_(std::move(everybody)),
       options_(options) {}
@@ -67,7 +65,7 @@ Guidance Enrolment::add(const Image& image) {
   if (everybody_) {
     const auto match = everybody_->match(face.embedding);
     if (match && static_cast<double>(match->similarity) >= everybody_->threshold() &&
-        match->customer != customer_) {
+        match->customer != consent_.customer()) {
       other_customer_ = true;
       return Guidance::done;
     }
@@ -82,9 +80,9 @@ Result<EnrolledFace> Enrolment::finish() {
   }
   if (!complete()) return fail(ErrorCode::not_found, "enrolment: not enough good views");
   EnrolledFace result;
-  result.customer = customer_;
-  for (Embedding& view : views_) {
-    result.templates.push_back(FaceTemplate(recogniser_.model(), std::move(view.values)));
+  result.customer = consent_.customer();
+  for (const Embedding& view : views_) {
+    result.templates.emplace_back(consent_, recogniser_.model(), view);
   }
   views_.clear();
   return result;

@@ -11,6 +11,7 @@
 
 #include "firmware/core/ids.h"
 #include "firmware/core/result.h"
+#include "firmware/core/sighting.h"
 #include "vision/face_template.h"
 #include "vision/frame_source.h"
 #include "vision/gallery.h"
@@ -61,7 +62,7 @@ class Enrolment {
   Result<EnrolledFace> finish();
 
  private:
-  CustomerId customer_;
+  FaceConsent consent_;
   Recogniser& recogniser_;
   std::shared_ptr<const Gallery> everybody_;
   EnrolmentOptions options_;

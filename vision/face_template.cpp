@@ -38,6 +38,9 @@ float cosine(const Embedding& a, const Embedding& b) {
   return sum;
 }
 
+FaceTemplate::FaceTemplate(const FaceConsent& /*consent*/, std::string model, const Embedding& face)
+    : model_(std::move(model)), values_(face.values) {}
+
 FaceTemplate::~FaceTemplate() {
   // Volatile, so that the compiler cannot drop stores to memory that dies.
   volatile float* p = values_.data();

@@ -10,9 +10,13 @@
 
 #include "firmware/core/result.h"
 
+namespace welcome {
+class FaceConsent;  // made by the consent gate only: firmware/core/sighting.h
+}
+
 namespace welcome::vision {
 
-// One face as a unit vector. Exists inside the worker; only an Enrolment makes a template of it.
+// One face as a unit vector. Exists while a frame is looked at, and is never kept.
 struct Embedding {
   std::vector<float> values;
 
@@ -29,6 +33,9 @@ class FaceTemplate {
   FaceTemplate& operator=(FaceTemplate&&) = default;
   ~FaceTemplate();
 
+  // The only way from a face to a template; `model` made the embedding.
+  FaceTemplate(const FaceConsent& consent, std::string model, const Embedding& face);
+
   // The model that made it; templates of different models are never compared.
   const std::string& model() const { return model_; }
 
@@ -39,7 +46,6 @@ class FaceTemplate {
 
  private:
   friend class Gallery;
-  friend class Enrolment;
   FaceTemplate(std::string model, std::vector<float> values)
       : model_(std::move(model)), values_(std::move(values)) {}
 
