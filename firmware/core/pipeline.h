@@ -19,6 +19,7 @@
 #include "firmware/core/consent.h"
 #include "firmware/core/consent_gate.h"
 #include "firmware/core/decision.h"
+#include "firmware/core/evidence.h"
 #include "firmware/core/profile.h"
 #include "firmware/core/visit.h"
 
@@ -115,7 +116,8 @@ struct ExternalOutcome {
   CustomerId customer;
   DecisionId decision;
   Outcome outcome;
-  std::string product;
+  std::string product;  // purchase
+  double value = 0.0;   // purchase, in the store's currency
   WallTime at;
 };
 struct Tick {};
@@ -189,7 +191,9 @@ struct Effects {
 struct PipelineSettings {
   std::chrono::milliseconds encounter_timeout{15'000};  // silence that ends an encounter
   std::chrono::milliseconds visit_timeout{120'000};     // time away that ends a visit
-  std::chrono::milliseconds face_window{30'000};        // how long a face match counts
+  std::chrono::milliseconds face_window{30'000};        // how long a face says where she is
+  std::chrono::milliseconds left_behind{4 * 3600'000};  // a phone this long in one place, no face
+  FaceCalibration face;                                 // of the recogniser in use
   Zone face_wake_zone = Zone::door;                     // nearer than this wakes the camera
   Zone prompt_zone = Zone::door;                        // prompts are raised from here on
   bool rehearsal = false;  // invented customers: nothing is reported, nothing is stored
@@ -197,7 +201,8 @@ struct PipelineSettings {
 
 class Pipeline {
  public:
-  // What the pipeline asks the world. Pointers stay valid until the next call of handle().
+  // What the pipeline asks the world. A profile stays valid until the next call of handle().
+  // facts() reflects the rows of every earlier Effects.
   struct Directory {
     virtual ~Directory() = default;
     virtual const Profile* profile(const CustomerId& customer) = 0;            // null: not known
