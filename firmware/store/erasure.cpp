@@ -89,17 +89,20 @@ void remove_set_aside(const std::string& path) {
   }
 }
 
-// True when no file holds the wrapped key any more. `wrapped` empty: not known (a restart came in
-// between), so the file is rebuilt to be sure.
-bool scrub(Context& context, const std::string& wrapped) {
+// What to search the files for. Nothing: not known (a restart came in between), so the database is
+// rebuilt to be sure. Empty: there was no key.
+using WrappedKey = std::optional<std::string>;
+
+// True when no file holds the wrapped key any more.
+bool scrub(Context& context, const WrappedKey& wrapped) {
   Database& db = context.db;
   const auto scrubbed = db.read([&] {
     remove_set_aside(context.path);
     db.checkpoint(true);
-    if (!wrapped.empty() && !any_holds(context.path, wrapped)) return true;
+    if (wrapped && (wrapped->empty() || !any_holds(context.path, *wrapped))) return true;
     db.script("VACUUM");
     db.checkpoint(true);
-    return wrapped.empty() || !any_holds(context.path, wrapped);
+    return !wrapped || !any_holds(context.path, *wrapped);
   });
   return scrubbed && *scrubbed;
 }
@@ -134,7 +137,7 @@ std::map<std::string, std::int64_t> delete_rows(Database& db, std::string_view h
 
 // From wherever it stopped to the signed receipt.
 Result<ErasureReceipt> complete(Context& context, const std::string& request,
-                                const std::string& wrapped) {
+                                const WrappedKey& wrapped) {
   Database& db = context.db;
   std::int64_t state = 0;
   std::string hash;
@@ -214,13 +217,15 @@ Result<ErasureReceipt> Erasure::erase(const CustomerId& customer, const std::str
 
   // The key first, alone: whatever fails after this, the rows are unreadable.
   const CustomerHash hash = context_.sealer.hash(customer);
-  std::string wrapped;
+  WrappedKey wrapped;
   auto begun = db.write([&]() -> std::optional<ErasureReceipt> {
     if (auto receipt = find_signed(db, request)) return receipt;
     {
       auto s = db.query("SELECT wrapped FROM customer WHERE hash = ?", Blob{view(hash)});
-      // Nobody we know: nothing to search for, nothing to rebuild.
-      wrapped = s.step() ? std::string(s.blob(0)) : std::string(view(hash));
+      wrapped = s.step() ? std::string(s.blob(0)) : std::string();
+      // Destroyed by an earlier try that did not get to its end.
+      if (!wrapped->empty() && wrapped->find_first_not_of('\0') == std::string::npos)
+        wrapped.reset();
     }
     db.run("UPDATE customer SET wrapped = zeroblob(length(wrapped)) WHERE hash = ?",
            Blob{view(hash)});
@@ -246,7 +251,7 @@ Result<std::vector<ErasureReceipt>> Erasure::unreported() {
   });
   if (!pending) return tl::unexpected<Error>(pending.error());
   for (const auto& request : *pending) {
-    if (auto done = complete(context_, request, {}); !done)
+    if (auto done = complete(context_, request, std::nullopt); !done)
       return tl::unexpected<Error>(done.error());
   }
   return db.read([&] {

@@ -1,0 +1,359 @@
+#include "firmware/store/erasure.h"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "firmware/store/database.h"
+#include "firmware/store/sealing.h"
+#include "tests/unit/store/fixture.h"
+
+namespace welcome::store {
+namespace {
+
+using nlohmann::json;
+using testing::Contains;
+using testing::IsEmpty;
+using testing::Not;
+using testing::Pair;
+using testing::SizeIs;
+
+constexpr const char* kTables[] = {"feed_item", "visit",  "decision",    "state",
+                                   "template",  "outbox", "desk_consent"};
+
+// Everything a box can hold about one person, with the canary in every text.
+void fill(Store& store, const std::string& customer, const std::string& canary, int n) {
+  const CustomerId id(customer);
+  const std::string text = R"({"name":")" + canary + R"("})";
+  ASSERT_TRUE(store.replica().apply(Collection::profiles, "e", n,
+                                    std::vector{put(customer, n, customer, text)}));
+  auto consent = put("r-" + customer, n, customer, text);
+  consent.item.brief = canary;
+  ASSERT_TRUE(store.replica().apply(Collection::consents, "e", n, std::vector{consent}));
+  ASSERT_TRUE(store.replica().apply(Collection::identities, "e", n,
+                                    std::vector{put("i-" + customer, n, customer, text)}));
+  ASSERT_TRUE(store.transaction([&] {
+    const std::string visit = "v-" + std::to_string(n);
+    (void)store.journal().put_visit({VisitId(visit), id, wall(n), std::nullopt, text});
+    for (int i = 0; i < 3; ++i) {
+      (void)store.journal().add_decision(
+          {DecisionId("d-" + std::to_string(n) + "-" + std::to_string(i)), VisitId(visit), id,
+           wall(n), "offer", "made", text});
+      OutboxRow row = message("m-" + std::to_string(n) + "-" + std::to_string(i), customer);
+      row.payload = text;
+      row.topic = "topic/" + canary;
+      (void)store.outbox().enqueue(row);
+    }
+    (void)store.journal().put_state({StateRow::Kind::facts, customer, id, text}, wall(n));
+    (void)store.people().add_template({TemplateId("t-" + std::to_string(n)),
+                                       id,
+                                       "model",
+                                       wall(n),
+                                       {canary.begin(), canary.end()}});
+    (void)store.people().add_desk_consent({"dc-" + std::to_string(n), id, wall(n), text});
+  }));
+}
+
+class ErasureTest : public StoreTest {
+ protected:
+  Erasure& erasure() { return store().erasure(); }
+
+  // The wrapped key and every sealed value of a customer, as they stand in the file.
+  std::vector<std::string> stored_bytes(const std::string& customer) {
+    close();
+    std::vector<std::string> found;
+    const Sealer sealer{std::span<const std::uint8_t, 32>(key_)};
+    const CustomerHash hash = sealer.hash(CustomerId(customer));
+    {
+      Database db(path(), "", false);
+      auto keys = db.query("SELECT wrapped FROM customer WHERE hash = ?", Blob{view(hash)});
+      while (keys.step()) found.emplace_back(keys.blob(0));
+      for (const char* table : kTables) {
+        auto rows = db.prepare(std::string("SELECT sealed FROM ") + table + " WHERE customer = ?");
+        rows.bind(1, Blob{view(hash)});
+        while (rows.step()) found.emplace_back(rows.blob(0));
+      }
+    }
+    reopen();
+    return found;
+  }
+
+  BoxKey key_ = test_key();
+};
+
+TEST_F(ErasureTest, NothingPersonalIsLegibleInAnyFileEvenBefore) {
+  fill(store(), "c-canary-id", "Canary-Name", 1);
+  EXPECT_THAT(files_with(dir_.path(), "Canary-Name"), IsEmpty());
+  EXPECT_THAT(files_with(dir_.path(), "c-canary-id"), IsEmpty());
+  close();
+  EXPECT_THAT(files_with(dir_.path(), "Canary-Name"), IsEmpty());
+  EXPECT_THAT(files_with(dir_.path(), "c-canary-id"), IsEmpty());
+}
+
+TEST_F(ErasureTest, ErasesEveryRowAndSaysHowMany) {
+  fill(store(), "c-paul", "Paul", 1);
+  fill(store(), "c-mia", "Mia", 2);
+  auto receipt = erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at(5));
+  ASSERT_TRUE(receipt) << receipt.error().message;
+  EXPECT_TRUE(receipt->bytes_gone);
+  EXPECT_THAT(receipt->rows,
+              testing::UnorderedElementsAre(
+                  Pair("feed_item", 3), Pair("visit", 1), Pair("decision", 3), Pair("state", 1),
+                  Pair("template", 1), Pair("desk_consent", 1), Pair("outbox", 3)));
+  EXPECT_FALSE(store().replica().find(Collection::profiles, "c-paul"));
+  EXPECT_TRUE(store().replica().find(Collection::profiles, "c-mia"));
+  EXPECT_THAT(*store().journal().visits(10), SizeIs(1));
+  EXPECT_THAT(*store().people().templates(), SizeIs(1));
+  EXPECT_EQ(store().outbox().count()->uplink, 3);
+  EXPECT_EQ(*store().journal().facts(CustomerId("c-paul")), std::nullopt);
+  EXPECT_EQ(store().size()->customers, 1);
+}
+
+TEST_F(ErasureTest, TheReceiptIsSignedByTheBoxAndNamesNobody) {
+  fill(store(), "c-paul", "Paul", 1);
+  auto receipt = erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at(5));
+  ASSERT_TRUE(receipt);
+  const json text = json::parse(receipt->text);
+  EXPECT_EQ(text["request"], "req-1");
+  EXPECT_EQ(text["box"], "box-1");
+  EXPECT_EQ(text["at"], "2026-05-28T20:26:40.005Z");
+  EXPECT_EQ(text["rows"]["visit"], 1);
+  EXPECT_EQ(text["box_public_key"], store().audit().public_key());
+  EXPECT_EQ(receipt->text.find("c-paul"), std::string::npos);
+  const Sealer sealer{std::span<const std::uint8_t, 32>(key_)};
+  EXPECT_EQ(receipt->signature, base64(sealer.sign(receipt->text)));
+  EXPECT_TRUE(Sealer::verify(receipt->text, sealer.sign(receipt->text), sealer.public_key()));
+}
+
+TEST_F(ErasureTest, NoCopyOfTheKeyOrOfASealedRowStaysInAnyFile) {
+  for (int n = 1; n <= 60; ++n) fill(store(), "c-" + std::to_string(n), "Canary", n);
+  const auto bytes = stored_bytes("c-30");
+  ASSERT_THAT(bytes, SizeIs(1 + 3 + 1 + 3 + 1 + 1 + 3 + 1));
+  // More writing after it, so that pages split and copies wander.
+  for (int n = 61; n <= 90; ++n) fill(store(), "c-" + std::to_string(n), "Canary", n);
+  ASSERT_TRUE(erasure().erase(CustomerId("c-30"), "req", "box-1", at()));
+  for (const auto& value : bytes) EXPECT_THAT(files_with(dir_.path(), value), IsEmpty());
+  close();
+  for (const auto& value : bytes) EXPECT_THAT(files_with(dir_.path(), value), IsEmpty());
+}
+
+TEST_F(ErasureTest, TheSameRequestAgainGivesTheSameReceipt) {
+  fill(store(), "c-paul", "Paul", 1);
+  auto first = erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at(5));
+  auto again = erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at(9));
+  ASSERT_TRUE(first && again);
+  EXPECT_EQ(first->text, again->text);
+  EXPECT_EQ(first->signature, again->signature);
+}
+
+TEST_F(ErasureTest, SomebodyUnknownGetsAReceiptToo) {
+  auto receipt = erasure().erase(CustomerId("c-nobody"), "req-1", "box-1", at());
+  ASSERT_TRUE(receipt);
+  EXPECT_THAT(receipt->rows, IsEmpty());
+  EXPECT_TRUE(receipt->bytes_gone);
+  EXPECT_TRUE(*erasure().is_erased(CustomerId("c-nobody")));
+}
+
+TEST_F(ErasureTest, AReceiptIsOfferedUntilItWasPutInTheOutbox) {
+  ASSERT_TRUE(erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at()));
+  reopen();
+  auto waiting = erasure().unreported();
+  ASSERT_TRUE(waiting);
+  ASSERT_THAT(*waiting, SizeIs(1));
+  EXPECT_EQ(waiting->front().request, "req-1");
+  EXPECT_FALSE(waiting->front().text.empty());
+  ASSERT_TRUE(erasure().mark_reported("req-1"));
+  EXPECT_THAT(*erasure().unreported(), IsEmpty());
+}
+
+TEST_F(ErasureTest, ALateFeedItemDoesNotBringThePersonBack) {
+  fill(store(), "c-paul", "Paul", 1);
+  ASSERT_TRUE(erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at()));
+  const FeedState before = *store().replica().state(Collection::profiles);
+  auto report = store().replica().apply(Collection::profiles, "e", 2,
+                                        std::vector{put("c-paul", 2, "c-paul", "Paul")});
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->withheld, 1U);
+  EXPECT_FALSE(store().replica().find(Collection::profiles, "c-paul"));
+  EXPECT_EQ(store().size()->customers, 0);
+  // The position still follows the CRM's: no endless resync.
+  EXPECT_NE(store().replica().state(Collection::profiles)->digest, before.digest);
+  EXPECT_EQ(store().replica().state(Collection::profiles)->digest, item_digest("c-paul", 2));
+  ASSERT_TRUE(
+      store().replica().apply(Collection::profiles, "e", 3, std::vector{erase("c-paul", 3)}));
+  EXPECT_EQ(store().replica().state(Collection::profiles)->digest, Digest{});
+}
+
+TEST_F(ErasureTest, ErasingDoesNotMoveTheFeedsPosition) {
+  fill(store(), "c-paul", "Paul", 1);
+  const FeedState before = *store().replica().state(Collection::consents);
+  ASSERT_TRUE(erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at()));
+  EXPECT_EQ(store().replica().state(Collection::consents)->digest, before.digest);
+  EXPECT_EQ(store().replica().state(Collection::consents)->seq, before.seq);
+}
+
+TEST_F(ErasureTest, NothingNewIsWrittenAboutAForgottenPerson) {
+  ASSERT_TRUE(erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at()));
+  auto refused = store().outbox().enqueue(message("m", "c-paul"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::refused);
+  EXPECT_FALSE(store().journal().put_visit({VisitId("v"), CustomerId("c-paul"), wall(), {}, "{}"}));
+  ASSERT_TRUE(erasure().lift(CustomerId("c-paul"), at()));
+  EXPECT_TRUE(store().outbox().enqueue(message("m", "c-paul")));
+}
+
+TEST_F(ErasureTest, ErasesFromASnapshotThatIsStillComingIn) {
+  ASSERT_TRUE(store().replica().snapshot_begin(Collection::profiles, "e", 2));
+  ASSERT_TRUE(store().replica().snapshot_add(Collection::profiles,
+                                             std::vector{put("c-paul", 1, "c-paul", "Paul")}));
+  ASSERT_TRUE(erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at()));
+  ASSERT_TRUE(store().replica().snapshot_add(Collection::profiles,
+                                             std::vector{put("c-mia", 2, "c-mia", "Mia")}));
+  ASSERT_TRUE(store().replica().snapshot_finish(Collection::profiles, std::nullopt));
+  EXPECT_FALSE(store().replica().find(Collection::profiles, "c-paul"));
+  EXPECT_TRUE(store().replica().find(Collection::profiles, "c-mia"));
+}
+
+TEST_F(ErasureTest, AFileThatWasSetAsideGoesWithTheFirstErasure) {
+  close();
+  std::ofstream(dir_.file("box.db.corrupt-1")) << "old";
+  reopen();
+  ASSERT_TRUE(erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at()));
+  EXPECT_FALSE(std::filesystem::exists(dir_.file("box.db.corrupt-1")));
+}
+
+TEST_F(ErasureTest, ExportHasEverythingAboutThePersonAndNothingAboutOthers) {
+  fill(store(), "c-paul", "Paul-Canary", 1);
+  fill(store(), "c-mia", "Mia-Canary", 2);
+  auto text = erasure().export_person(CustomerId("c-paul"), at());
+  ASSERT_TRUE(text) << text.error().message;
+  const json out = json::parse(*text);
+  EXPECT_EQ(out["customer"], "c-paul");
+  EXPECT_EQ(out["profiles"][0]["name"], "Paul-Canary");
+  for (const char* list :
+       {"profiles", "consents", "identities", "desk_consents", "face_templates", "visits"})
+    EXPECT_THAT(out[list], SizeIs(1)) << list;
+  EXPECT_THAT(out["decisions"], SizeIs(3));
+  EXPECT_THAT(out["unsent"], SizeIs(3));
+  EXPECT_EQ(out["facts"]["name"], "Paul-Canary");
+  EXPECT_FALSE(out["erased"]);
+  EXPECT_EQ(text->find("Mia"), std::string::npos);
+}
+
+TEST_F(ErasureTest, ExportOfAForgottenPersonIsEmpty) {
+  fill(store(), "c-paul", "Paul-Canary", 1);
+  ASSERT_TRUE(erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at()));
+  auto text = erasure().export_person(CustomerId("c-paul"), at());
+  ASSERT_TRUE(text);
+  EXPECT_EQ(text->find("Paul-Canary"), std::string::npos);
+  EXPECT_TRUE(json::parse(*text)["erased"]);
+}
+
+class AuditTest : public StoreTest {
+ protected:
+  Audit& audit() { return store().audit(); }
+  void append(const std::string& kind, const std::string& detail, std::int64_t ms = 0) {
+    ASSERT_TRUE(audit().append(at(ms), kind, "desk", CustomerId("c-paul"), detail));
+  }
+  // As somebody with the file and a SQL shell could.
+  void tamper(const char* sql) {
+    close();
+    {
+      Database db(path(), "", false);
+      db.script(sql);
+    }
+    reopen();
+  }
+};
+
+TEST_F(AuditTest, TheTrailIsIntactAndNamesNobody) {
+  append("enrolment", "2 views");
+  append("consent", "face_recognition given");
+  reopen();
+  append("pause", "face");
+  auto verdict = audit().verify();
+  ASSERT_TRUE(verdict);
+  EXPECT_TRUE(verdict->intact);
+  EXPECT_EQ(verdict->entries, 3);
+  const auto entries = *audit().show(10);
+  EXPECT_EQ(entries[0].kind, "pause");
+  EXPECT_EQ(entries[2].kind, "enrolment");
+  EXPECT_EQ(entries[2].subject, audit().subject_of(CustomerId("c-paul")));
+  EXPECT_EQ(entries[2].subject.find("paul"), std::string::npos);
+  EXPECT_EQ(audit().head()->seq, 3);
+  EXPECT_EQ(audit().head()->hash, entries[0].hash);
+}
+
+TEST_F(AuditTest, AChangedEntryShows) {
+  append("a", "1");
+  append("b", "2");
+  append("c", "3");
+  tamper("UPDATE audit SET detail = '9' WHERE seq = 2");
+  auto verdict = audit().verify();
+  EXPECT_FALSE(verdict->intact);
+  EXPECT_EQ(verdict->first_bad, 2);
+}
+
+TEST_F(AuditTest, ARemovedEntryShows) {
+  append("a", "1");
+  append("b", "2");
+  append("c", "3");
+  tamper("DELETE FROM audit WHERE seq = 2");
+  EXPECT_EQ(audit().verify()->first_bad, 3);
+}
+
+TEST_F(AuditTest, AForgedEntryShows) {
+  append("a", "1");
+  append("b", "2");
+  tamper("UPDATE audit SET signature = zeroblob(64) WHERE seq = 2");
+  EXPECT_EQ(audit().verify()->first_bad, 2);
+}
+
+TEST_F(AuditTest, AnErasureIsInTheTrail) {
+  ASSERT_TRUE(store().erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at()));
+  const auto entries = *audit().show(10);
+  ASSERT_THAT(entries, SizeIs(1));
+  EXPECT_EQ(entries[0].kind, "erasure");
+  EXPECT_EQ(entries[0].subject, audit().subject_of(CustomerId("c-paul")));
+}
+
+class RetentionTest : public StoreTest {
+ protected:
+  static constexpr std::int64_t kDay = 86'400'000;
+};
+
+TEST_F(RetentionTest, WhatIsTooOldGoesAndTheRestStays) {
+  fill(store(), "c-paul", "Paul", 1);
+  VisitRow ended{VisitId("v-old"), CustomerId("c-mia"), wall(), wall(1000), "{}"};
+  ASSERT_TRUE(store().journal().put_visit(ended));
+  ASSERT_TRUE(store().audit().append(at(0), "a", "box", {}, ""));
+  ASSERT_TRUE(store().audit().append(at(500 * kDay), "b", "box", {}, ""));
+  auto removed = store().registers().apply_retention({}, at(91 * kDay));
+  ASSERT_TRUE(removed);
+  EXPECT_THAT(*removed, testing::UnorderedElementsAre(Pair("visit", 1), Pair("decision", 3),
+                                                      Pair("outbox", 3)));
+  // An open visit stays whatever its age.
+  EXPECT_THAT(*store().journal().visits(10), SizeIs(1));
+
+  removed = store().registers().apply_retention({}, at(1096 * kDay));
+  EXPECT_THAT(*removed, testing::UnorderedElementsAre(Pair("state", 1), Pair("template", 1),
+                                                      Pair("audit", 1)));
+  EXPECT_TRUE(store().audit().verify()->intact);
+  EXPECT_EQ(store().audit().verify()->entries, 1);
+  ASSERT_TRUE(store().audit().append(at(1097 * kDay), "c", "box", {}, ""));
+  EXPECT_TRUE(store().audit().verify()->intact);
+}
+
+TEST_F(RetentionTest, UnsentConsentMessagesStay) {
+  ASSERT_TRUE(store().outbox().enqueue(message("consent", "c-paul", 0)));
+  EXPECT_THAT(*store().registers().apply_retention({}, at(900 * kDay)), IsEmpty());
+  EXPECT_EQ(store().outbox().count()->uplink, 1);
+}
+
+TEST_F(RetentionTest, WaitsForAClockThatIsTrusted) {
+  fill(store(), "c-paul", "Paul", 1);
+  EXPECT_THAT(*store().registers().apply_retention({}, at(900 * kDay, false)), IsEmpty());
+  EXPECT_THAT(*store().people().templates(), SizeIs(1));
+}
+
+}  // namespace
+}  // namespace welcome::store
