@@ -192,12 +192,12 @@ class Stack {
   //   ready: { port } accepts | { line: /regex/ } is written | { retained: [link, topic, accept?] }
   // A `conf` (sections of keys) is written to `<run>/<name>/<name>.conf`; `credentials` become files in
   // a directory that the program finds as CREDENTIALS_DIRECTORY, as under systemd. Both may be named
-  // in `args` as {conf} and {dir}.
+  // in `args` as {conf} and {dir}, the latter also in values of `conf`.
   async start({ name, file, args = [], env = {}, conf, credentials, cwd, ready = {}, timeoutMs = 15000 }) {
     const dir = path.join(this.run, name);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     const confFile = path.join(dir, `${name}.conf`);
-    if (conf) writeFileSync(confFile, ini(conf));
+    if (conf) writeFileSync(confFile, ini(conf).replaceAll('{dir}', dir));
     const all = { ...env };
     if (credentials) {
       all.CREDENTIALS_DIRECTORY = path.join(dir, 'credentials');

@@ -223,6 +223,65 @@ describe('staff tablet', () => {
     await card('v-stays').getByText('You are with this guest').waitFor();
   });
 
+  it('enrols a guest who switches each purpose on by hand, and guides to a few good views', async () => {
+    await box.prompt('v-private');
+    await card('v-private').waitFor();
+    await tablet.getByRole('button', { name: 'Enrol a guest' }).click();
+    await tablet.getByLabel('Member number').fill('c-paul');
+    await tablet.getByRole('button', { name: 'Continue' }).click();
+    await tablet.getByText('What we promise').waitFor();
+    assert.equal(await card('v-private').count(), 0, 'the guest sees the card of another');
+    assert.equal(await tablet.getByRole('switch', { checked: true }).count(), 0, 'a purpose is on by default');
+    const agree = tablet.getByRole('button', { name: 'I agree to what I switched on' });
+    assert.ok(await agree.isDisabled());
+    assert.equal(box.enrolments.all.length, 0, 'the box was asked before the guest agreed');
+    await tablet.getByRole('switch', { name: 'Recognise my face' }).click();
+    await pages.screenshot(tablet, 'tablet-enrol');
+    await assertAccessible(tablet);
+    await agree.click();
+    const consent = await box.enrolments.next(({ kind }) => kind === 'consent');
+    assert.deepEqual(consent.purposes, { face_recognition: true });
+    assert.equal(consent.customer, 'c-paul');
+    const { session } = await box.enrolments.next(({ kind }) => kind === 'start');
+    await box.enrolment(session, { kind: 'guide', hint: 'turn_left', views: 1, views_needed: 3 });
+    await tablet.getByRole('heading', { name: 'Turn your head slightly to the left' }).waitFor();
+    await tablet.getByText('1 of 3 views').waitFor();
+    await pages.screenshot(tablet, 'tablet-camera');
+    await assertAccessible(tablet);
+    await box.enrolment(session, { kind: 'done', views: 3 });
+    await tablet.getByRole('heading', { name: 'All done. Welcome!' }).waitFor();
+    await tablet.getByRole('button', { name: 'Hand the tablet back' }).click();
+    await card('v-private').waitFor();
+  });
+
+  it('takes no picture without the face purpose, and stops the camera when the guest stops', async () => {
+    const begin = async (purpose) => {
+      box.enrolments.all = [];
+      await tablet.getByRole('button', { name: 'Enrol a guest' }).click();
+      await tablet.getByLabel('Member number').fill('c-mia');
+      await tablet.getByRole('button', { name: 'Continue' }).click();
+      await tablet.getByRole('switch', { name: purpose }).click();
+      await tablet.getByRole('button', { name: 'I agree to what I switched on' }).click();
+      return (await box.enrolments.next(({ kind }) => kind === 'consent')).session;
+    };
+    const quiet = await begin('Offers when I am near');
+    await box.enrolment(quiet, { kind: 'done', views: 0 });
+    await tablet.getByRole('button', { name: 'Hand the tablet back' }).click();
+    assert.deepEqual(box.enrolments.all.map(({ kind }) => kind), ['consent']);
+
+    const stopped = await begin('Recognise my face');
+    await tablet.getByRole('button', { name: 'Stop' }).click();
+    await box.enrolments.next(({ kind, session }) => kind === 'stop' && session === stopped);
+
+    const failing = await begin('Recognise my face');
+    await box.enrolment(failing, { kind: 'failed', reason: 'The camera is covered.' });
+    await tablet.getByText('The camera is covered.').waitFor();
+    await tablet.getByRole('button', { name: 'Try again' }).click();
+    await tablet.getByRole('heading', { name: 'Waiting for the box…' }).waitFor();
+    await box.enrolment(failing, { kind: 'done', views: 3 });
+    await tablet.getByRole('button', { name: 'Hand the tablet back' }).click();
+  });
+
   it('stays signed in over a reload, and signs in by hand', async () => {
     await tablet.reload();
     await tablet.locator('[data-link=online]').waitFor();

@@ -30,11 +30,15 @@ const kPublishTimeoutMs = 8000;
 
 export class Link {
   #client: MqttClient;
+  #topics: Set<string>;
+  #qos: 0 | 1;
   #ended = false;
 
   constructor(options: LinkOptions) {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     let attempt = 0;
+    this.#topics = new Set(options.topics);
+    this.#qos = options.qos;
     const settings: IClientOptions = {
       protocolVersion: 5,
       username: options.account,
@@ -61,7 +65,7 @@ export class Link {
       // Two that take one session from each other must not do so at full speed.
       steady = window.setTimeout(() => (attempt = 0), kSteadyMs);
       options.onState('online');
-      client.subscribe(options.topics, { qos: options.qos }, (error) => {
+      client.subscribe([...this.#topics], { qos: options.qos }, (error) => {
         if (!error) options.onSubscribed?.();
       });
     });
@@ -106,6 +110,16 @@ export class Link {
       properties: expiryS ? { messageExpiryInterval: expiryS } : {},
     });
     await Promise.race([sent, late]).finally(() => clearTimeout(timer));
+  }
+
+  // Now and after each time the line comes back.
+  subscribe(topic: string) {
+    this.#topics.add(topic);
+    if (this.#client.connected) this.#client.subscribe(topic, { qos: this.#qos });
+  }
+
+  unsubscribe(topic: string) {
+    if (this.#topics.delete(topic) && this.#client.connected) this.#client.unsubscribe(topic);
   }
 
   end() {

@@ -76,6 +76,7 @@ export const en = {
     arrived: (who: string) => `${who} has arrived`,
     say: (how: string) => `say “${how}”`,
     points: (n: string) => `${n} points`,
+    toReward: (n: string) => `${n} to the next reward`,
     level: {
       near: 'May be near',
       present: 'Here, by phone',
@@ -127,7 +128,6 @@ export const en = {
     next: 'Continue',
     agree: 'I agree to what I switched on',
     withoutFace: 'Without face recognition no picture is taken.',
-    startCamera: 'Start the camera',
     camera: 'Look at the camera on the desk',
     cameraLead: 'A few good views are enough. No picture is kept.',
     views: (n: number, of: number) => `${n} of ${of} views`,
@@ -148,6 +148,7 @@ export const en = {
     again: 'Try again',
     finish: 'Hand the tablet back',
     waiting: 'Waiting for the box…',
+    noAnswer: 'The box did not answer. Please try again in a moment.',
   },
   pledge: {
     title: 'What we promise',
@@ -275,6 +276,7 @@ export const de: Texts = {
     arrived: (who) => `${who} ist da`,
     say: (how) => `sprich „${how}“`,
     points: (n) => `${n} Punkte`,
+    toReward: (n) => `noch ${n} bis zur Prämie`,
     level: {
       near: 'Vielleicht in der Nähe',
       present: 'Hier, laut Telefon',
@@ -326,7 +328,6 @@ export const de: Texts = {
     next: 'Weiter',
     agree: 'Ich stimme dem Eingeschalteten zu',
     withoutFace: 'Ohne Gesichtserkennung wird kein Bild aufgenommen.',
-    startCamera: 'Kamera starten',
     camera: 'Bitte in die Kamera am Tresen schauen',
     cameraLead: 'Ein paar gute Ansichten genügen. Kein Bild wird aufbewahrt.',
     views: (n, of) => `${n} von ${of} Ansichten`,
@@ -347,6 +348,7 @@ export const de: Texts = {
     again: 'Noch einmal',
     finish: 'Tablet zurückgeben',
     waiting: 'Die Box antwortet gleich …',
+    noAnswer: 'Die Box hat nicht geantwortet. Bitte gleich noch einmal versuchen.',
   },
   pledge: {
     title: 'Was wir versprechen',

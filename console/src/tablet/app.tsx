@@ -6,6 +6,7 @@ import { Field, Icon, Languages, SignIn, Toasts } from '../shared/parts';
 import { saveAccount, type Account } from '../shared/session';
 import { useStore } from '../shared/store';
 import { Card } from './card';
+import { Enrol } from './enrol';
 import type { Tablet } from './model';
 
 export function App({ tablet, signedIn: atStart }: { tablet: Tablet; signedIn: boolean }) {
@@ -44,6 +45,7 @@ export function App({ tablet, signedIn: atStart }: { tablet: Tablet; signedIn: b
         <ChooseStaff tablet={tablet} onSignOut={signOut} />
       </Welcome>
     );
+  if (tablet.enrolment) return <Enrol enrolment={tablet.enrolment} onClose={() => tablet.endEnrolment()} />;
   return (
     <div class="desk">
       <Header tablet={tablet} />
@@ -125,6 +127,10 @@ function Header({ tablet }: { tablet: Tablet }) {
         <span class="dot" />
         {online ? t.online : tablet.linkState === 'connecting' ? i18n.t.common.connecting : t.lost}
       </span>
+      <button type="button" class="button quiet" disabled={!online} onClick={() => tablet.enrol()}>
+        <Icon name="plus" />
+        {t.enrol}
+      </button>
       <Languages />
       <button type="button" class="button" title={t.changeStaff} onClick={() => tablet.useStaff('')}>
         <Icon name="person" />

@@ -22,7 +22,14 @@ export function Card({ tablet, prompt }: { tablet: Tablet; prompt: Prompt }) {
           {prompt.pronunciation && <span class="say">{t.say(prompt.pronunciation)}</span>}
           {prompt.greeting !== prompt.name && <span>{prompt.name}</span>}
           {prompt.tier && <span class="pill warm">{prompt.tier}</span>}
-          {prompt.points !== null && <span class="soft">{t.points(i18n.number(prompt.points))}</span>}
+          {prompt.points !== null && (
+            <span class="soft">
+              {t.points(i18n.number(prompt.points))}
+              {prompt.nextReward !== null &&
+                prompt.nextReward > prompt.points &&
+                ` · ${t.toReward(i18n.number(prompt.nextReward - prompt.points))}`}
+            </span>
+          )}
         </p>
       </div>
       {prompt.suggestion && (

@@ -6,6 +6,7 @@ import { Link, newId, type LinkState } from '../shared/link';
 import { integer, list, one, record, text, time, type Json } from '../shared/read';
 import { load, save, type Account } from '../shared/session';
 import { Store } from '../shared/store';
+import { Enrolment } from './enrolment';
 
 const kLevels = ['near', 'present', 'confirmed'] as const;
 const kSigns = ['phone', 'fob', 'face', 'app'] as const;
@@ -28,6 +29,7 @@ export interface Prompt {
   pronunciation: string;
   tier: string;
   points: number | null;
+  nextReward: number | null; // points at which the next reward comes
   headline: string;
   preferences: Preference[];
   lastConversation: { text: string; at: number | null } | null;
@@ -93,6 +95,7 @@ export function readPrompt(visit: string, json: Json): Prompt | null {
     pronunciation: text(greet.pronunciation, 80),
     tier: text(json.tier, 32),
     points: integer(json.points),
+    nextReward: integer(json.next_reward_points),
     headline: text(json.headline, 160),
     preferences: list(json.preferences, readPreference, 12),
     lastConversation: conversation && { text: text(conversation.text, 600), at: time(conversation.at) },
@@ -133,6 +136,8 @@ export class Tablet extends Store {
   claiming = new Set<string>();
   held = new Map<string, ActionKind>(); // visit → action that still can be undone
   drafts = new Map<string, { id: string; text: string }>(); // visit → note being written
+
+  enrolment: Enrolment | null = null;
 
   #prompts = new Map<string, Prompt>();
   #fresh = new Set<string>(); // visits heard of since the last subscription
@@ -228,6 +233,17 @@ export class Tablet extends Store {
     }
   }
 
+  enrol() {
+    this.enrolment = this.#link && new Enrolment(this.#link, this.staff);
+    this.changed();
+  }
+
+  endEnrolment() {
+    this.enrolment?.close();
+    this.enrolment = null;
+    this.changed();
+  }
+
   draft(visit: string): string {
     return this.drafts.get(visit)?.text ?? '';
   }
@@ -288,6 +304,8 @@ export class Tablet extends Store {
       this.#fresh.add(visit);
       if (prompt) this.#put(prompt, expiresInS);
       else if (!json) this.#remove(visit);
+    } else if (topic === this.enrolment?.topic && json) {
+      this.enrolment.onMessage(json);
     }
     this.changed();
   }

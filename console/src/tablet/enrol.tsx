@@ -1,0 +1,141 @@
+// The pages of an enrolment. The guest holds the tablet: no other guest's card is to be seen.
+
+import { useState } from 'preact/hooks';
+import { i18n } from '../shared/i18n';
+import { Field, Icon, Languages, Pledge, Purposes } from '../shared/parts';
+import { useStore } from '../shared/store';
+import type { Enrolment } from './enrolment';
+
+export function Enrol({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
+  useStore(enrolment);
+  const t = i18n.t.enrol;
+  return (
+    <main class={`enrol enrol-${enrolment.step}`}>
+      <Languages />
+      {enrolment.step === 'member' && <Member enrolment={enrolment} onClose={onClose} />}
+      {enrolment.step === 'choices' && <ChoicesStep enrolment={enrolment} onClose={onClose} />}
+      {enrolment.step === 'camera' && <Camera enrolment={enrolment} onClose={onClose} />}
+      {enrolment.step === 'done' && (
+        <div class="enrol-end">
+          <Icon name="check" />
+          <h1>{t.done}</h1>
+          <p>{t.doneHint}</p>
+          <button type="button" class="button primary" onClick={onClose}>
+            {t.finish}
+          </button>
+        </div>
+      )}
+      {enrolment.step === 'failed' && (
+        <div class="enrol-end">
+          <Icon name="warn" />
+          <h1>{t.failed}</h1>
+          <p role="alert">{enrolment.reason}</p>
+          {enrolment.purposes.face_recognition && (
+            <button type="button" class="button primary" onClick={() => void enrolment.startCamera()}>
+              {t.again}
+            </button>
+          )}
+          <button type="button" class="button" onClick={onClose}>
+            {t.finish}
+          </button>
+        </div>
+      )}
+    </main>
+  );
+}
+
+function Member({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
+  const [customer, setCustomer] = useState('');
+  const t = i18n.t.enrol;
+  return (
+    <form
+      class="enrol-narrow"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (customer.trim()) enrolment.chooseMember(customer);
+      }}
+    >
+      <h1>{i18n.t.tablet.enrol}</h1>
+      <Field label={t.customer} hint={t.customerHint}>
+        <input
+          name="customer"
+          autocomplete="off"
+          autocapitalize="none"
+          spellcheck={false}
+          maxLength={128}
+          required
+          value={customer}
+          onInput={(event) => setCustomer(event.currentTarget.value)}
+        />
+      </Field>
+      <p class="soft">{t.lead}</p>
+      <div class="actions">
+        <button class="button primary wide">{t.next}</button>
+        <button type="button" class="button quiet" onClick={onClose}>
+          {i18n.t.common.cancel}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function ChoicesStep({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
+  const t = i18n.t.enrol;
+  return (
+    <>
+      <h1>{t.title}</h1>
+      <div class="enrol-columns">
+        <div class="enrol-side">
+          <Pledge />
+          <p class="soft">{t.withoutFace}</p>
+        </div>
+        <section>
+          <p class="soft">{t.choose}</p>
+          <Purposes
+            given={enrolment.purposes}
+            disabled={enrolment.agreeing}
+            onChange={(purpose, given) => enrolment.choose(purpose, given)}
+          />
+          <div class="actions">
+            <button
+              type="button"
+              class="button primary wide"
+              disabled={!enrolment.anyChosen || enrolment.agreeing}
+              onClick={() => void enrolment.agree()}
+            >
+              {t.agree}
+            </button>
+            <button type="button" class="button quiet" onClick={onClose}>
+              {i18n.t.common.cancel}
+            </button>
+          </div>
+        </section>
+      </div>
+    </>
+  );
+}
+
+function Camera({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
+  const t = i18n.t.enrol;
+  const { views, viewsNeeded, hint } = enrolment;
+  const share = viewsNeeded ? Math.min(1, views / viewsNeeded) : 0;
+  return (
+    <div class="enrol-end">
+      <svg class={`ring ${hint ?? ''}`} viewBox="0 0 120 120" aria-hidden="true">
+        <circle class="ring-track" cx="60" cy="60" r="54" />
+        <circle class="ring-share" cx="60" cy="60" r="54" pathLength={1} stroke-dasharray={`${share} 1`} />
+        <g class="ring-face">
+          <path d="M60 30c14 0 22 10 22 26S73 88 60 88 38 72 38 56s8-26 22-26z" />
+          <path d="M51 54v3M69 54v3M60 56v9M53 73c4 4 10 4 14 0" />
+        </g>
+      </svg>
+      <div role="status" aria-live="polite">
+        <h1>{hint ? t.hints[hint] : viewsNeeded ? t.camera : t.waiting}</h1>
+        <p class="soft">{viewsNeeded ? t.views(views, viewsNeeded) : t.cameraLead}</p>
+      </div>
+      <button type="button" class="button" onClick={onClose}>
+        {t.stop}
+      </button>
+    </div>
+  );
+}
