@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@
 #include "firmware/core/purpose.h"
 #include "firmware/core/result.h"
 #include "firmware/core/time.h"
+#include "sync/items.h"
 #include "sync/message.h"
 #include "sync/topics.h"
 
@@ -82,8 +84,9 @@ struct FeedItem {
   bool deleted = false;
   std::string key;
   std::string value;  // put: JSON text of the item, unknown fields left out; decode_item() reads it
-  CustomerId customer;  // put: whose item it is; empty for campaigns and policy
-  std::string error;    // not empty: the item is set aside, and why
+  std::shared_ptr<const Item> item;  // put: the same, decoded
+  CustomerId customer;               // put: whose item it is; empty for campaigns and policy
+  std::string error;                 // not empty: the item is set aside, and why
 };
 
 struct FeedBatch {

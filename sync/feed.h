@@ -9,13 +9,14 @@
 // swept when the last part is there and its digest is right. Until then `have` stays behind, so a
 // half snapshot heals by the next hello.
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "sync/contract.h"
@@ -60,44 +61,52 @@ struct FeedPlan {
   // value of any other collection stays.
   std::vector<FeedItem> items;
   std::vector<std::string> sweep;  // keys that the finished snapshot does not have: remove
-  Have have;                       // to be kept in the same transaction
-  bool complete = false;           // the collection is now as the CRM had it at have.seq
+  std::optional<Have> have;        // to be kept in the same transaction
+  bool complete = false;           // the collection is now as the CRM had it at have->seq
   std::string reason;              // gap: why, for the log
-  // Snapshot parts: what committed() takes over.
-  std::uint32_t part = 0;
-  std::uint32_t parts = 0;
-  std::string epoch;
-  std::uint64_t to_seq = 0;
+
+  // What committed() takes over.
+  struct Part {
+    std::string epoch;
+    std::uint64_t to_seq = 0;
+    std::uint32_t part = 0;
+    std::uint32_t parts = 0;
+    Digest digest;  // of all parts so far
+  };
+  std::optional<Part> part;
+  bool distrust = false;  // what is here differs from what the CRM says: ask for everything
 };
 
 class FeedReceiver {
  public:
-  explicit FeedReceiver(const ReplicaView& replica) : replica_(replica) {}
+  explicit FeedReceiver(const ReplicaView& replica);
 
   // At start, from the store; a collection without one was never received.
   void load(Collection collection, Have have);
 
   FeedPlan plan(FeedBatch batch) const;
+  // For each plan, whatever its verdict, once what it asks for is in the store.
   void committed(const FeedPlan& plan);
 
   // A new connection: parts of snapshots that have not come will not come.
   void reset_snapshots();
 
-  std::map<Collection, Have> have() const { return have_; }
+  // What hello says: without collections that are to be sent whole.
+  std::map<Collection, Have> have() const;
 
  private:
   struct Snapshot {
-    std::string epoch;
-    std::uint64_t to_seq = 0;
-    std::uint32_t parts = 0;
-    std::uint32_t next_part = 1;
-    std::unordered_set<std::uint64_t> seen;  // hashes of the keys that it has
+    FeedPlan::Part last;
+    std::vector<std::uint64_t> seen;  // keyed hashes of the keys that it has
   };
   FeedPlan plan_delta(FeedBatch batch) const;
   FeedPlan plan_snapshot(FeedBatch batch) const;
+  std::uint64_t hash(std::string_view key) const;
 
   const ReplicaView& replica_;
+  std::array<std::uint8_t, 16> hash_key_{};
   std::map<Collection, Have> have_;
+  std::set<Collection> distrusted_;
   std::map<Collection, Snapshot> snapshots_;
 };
 

@@ -43,9 +43,11 @@ struct LinkConfig {
   std::optional<Message> will;
   std::optional<Message> birth;
   std::optional<Message> farewell;
-  std::chrono::seconds keep_alive{15};
+  std::chrono::seconds keep_alive{10};
   std::chrono::milliseconds connect_timeout{10'000};
-  std::chrono::milliseconds backoff_min{500};
+  // After a break the n-th attempt waits a random part of first·2ⁿ, at most max: a thousand boxes
+  // do not come back in the same second.
+  std::chrono::milliseconds backoff_first{5'000};
   std::chrono::milliseconds backoff_max{60'000};
   std::size_t queue = 1000;  // publishes waiting for the thread; beyond it publish() says no
 };

@@ -68,8 +68,9 @@ class OutboxDrain {
   // The broker or the link's queue had no room: once more, in its old place, from `not_before`.
   void retry(RowId row, MonoTime not_before);
 
-  // The customer withdrew; her rows are gone from the outbox.
-  void forget(const CustomerId& customer);
+  // Rows that were deleted from the outbox unsent (withdrawal, erasure).
+  void removed(const std::vector<RowId>& rows);
+  void removed(const CustomerId& customer);  // all of hers
 
   std::size_t in_flight() const { return in_flight_.size(); }
   std::size_t buffered() const { return waiting_.size() + in_flight_.size(); }

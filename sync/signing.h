@@ -48,6 +48,9 @@ class KeyRing {
 
   // The object's "sig" must be by a pinned key over everything else.
   Result<void> verify(std::string_view json) const;
+  // The same for any bytes; the signature is base64 of 64 bytes.
+  Result<void> verify_bytes(std::string_view message, std::string_view key_id,
+                            std::string_view signature) const;
 
   // One key per line: id, blank, base64 of 32 bytes; '#' starts a comment.
   static Result<KeyRing> parse(std::string_view text);

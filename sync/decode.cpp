@@ -1,0 +1,472 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "sync/canonical.h"
+#include "sync/contract.h"
+#include "sync/item_value.h"
+#include "sync/json_fields.h"
+#include "sync/json_names.h"
+#include "sync/json_text.h"
+#include "sync/schema_set.h"
+
+namespace welcome::sync {
+
+namespace {
+
+using nlohmann::json;
+
+Result<json> accepted(std::string_view schema, std::string_view payload) {
+  auto value = parse_json(payload);
+  if (!value) {
+    return fail(value.error().code, std::string(schema) + ": " + value.error().message);
+  }
+  if (auto checked = check_schema(schema, *value); !checked) {
+    return tl::unexpected(checked.error());
+  }
+  return value;
+}
+
+std::optional<ConsentNotice> notice(const json& value) {
+  const auto found = value.find("notice");
+  if (found == value.end()) return std::nullopt;
+  return ConsentNotice{text(*found, "id"), text(*found, "version"), text(*found, "language")};
+}
+
+// ---- for the box -------------------------------------------------------------------------------
+
+// What is wrong with a put, or nothing. Fills value, item and customer.
+std::string check_item(const BoxAddress& self, Collection collection, const KeyRing* keys,
+                       json& value, FeedItem& out) {
+  auto item = decode_value(collection, value);
+  if (!item) return item.error().message;
+  const ItemHead known = head(*item);
+  if (known.key != out.key) return "the key is not the item's own";
+  if (collection == Collection::consents) {
+    if (std::get<ConsentRecord>(*item).tenant != self.tenant) return "a record of another tenant";
+    if (keys != nullptr) {
+      if (auto verified = verify_value(*keys, value); !verified) return verified.error().message;
+    }
+  }
+  out.customer = known.customer;
+  out.value = value.dump();
+  out.item = std::make_shared<const Item>(std::move(*item));
+  return {};
+}
+
+Result<BoxInbound> feed_batch(const BoxAddress& self, std::string_view leaf, const RawMessage& raw,
+                              const KeyRing* keys) {
+  const auto collection = collection_from_string(leaf);
+  if (!collection) return fail(ErrorCode::not_found, "feed: a collection this version ignores");
+  auto payload = accepted("feed", raw.payload);
+  if (!payload) return tl::unexpected(payload.error());
+  FeedBatch batch;
+  batch.collection = *collection;
+  if (text(*payload, "collection") != leaf) {
+    return fail(ErrorCode::refused, "feed: collection differs from the topic");
+  }
+  batch.epoch = text(*payload, "epoch");
+  batch.snapshot = text(*payload, "kind") == "snapshot";
+  batch.to_seq = static_cast<std::uint64_t>(integer(*payload, "to_seq"));
+  batch.digest = text(*payload, "digest");
+  if (batch.snapshot) {
+    if (!payload->contains("part") || !payload->contains("parts") || batch.digest.empty()) {
+      return fail(ErrorCode::malformed, "feed: a snapshot needs part, parts and digest");
+    }
+    batch.part = static_cast<std::uint32_t>(integer(*payload, "part"));
+    batch.parts = static_cast<std::uint32_t>(integer(*payload, "parts"));
+    if (batch.part > batch.parts) return fail(ErrorCode::malformed, "feed: part beyond parts");
+  } else {
+    if (!payload->contains("from_seq")) {
+      return fail(ErrorCode::malformed, "feed: a delta needs from_seq");
+    }
+    batch.from_seq = static_cast<std::uint64_t>(integer(*payload, "from_seq"));
+    if (batch.from_seq > batch.to_seq) {
+      return fail(ErrorCode::malformed, "feed: from_seq is after to_seq");
+    }
+  }
+  for (json& entry : (*payload)["items"]) {
+    FeedItem item;
+    item.seq = static_cast<std::uint64_t>(integer(entry, "seq"));
+    item.key = text(entry, "key");
+    item.deleted = text(entry, "op") == "delete";
+    if (item.seq > batch.to_seq || (!batch.snapshot && item.seq <= batch.from_seq)) {
+      return fail(ErrorCode::malformed, "feed: items.seq lies outside the batch");
+    }
+    if (batch.snapshot && item.deleted) {
+      return fail(ErrorCode::malformed, "feed: a snapshot deletes nothing");
+    }
+    if (!item.deleted) {
+      const auto value = entry.find("value");
+      item.error = value == entry.end() ? "a put without a value"
+                                        : check_item(self, *collection, keys, *value, item);
+    }
+    batch.items.push_back(std::move(item));
+  }
+  return batch;
+}
+
+Result<BoxInbound> command(const RawMessage& raw, const KeyRing* keys) {
+  const auto payload = accepted("command", raw.payload);
+  if (!payload) return tl::unexpected(payload.error());
+  if (keys != nullptr) {
+    if (auto verified = verify_value(*keys, *payload); !verified) {
+      return fail(verified.error().code, "command: " + verified.error().message);
+    }
+  }
+  Command out;
+  out.id = MessageId(text(*payload, "id"));
+  out.kind = value_of(kCommandKinds, text(*payload, "kind"));
+  out.customer = CustomerId(text(*payload, "customer"));
+  out.eid = text(*payload, "eid");
+  out.at = time(*payload, "at");
+  out.decision = DecisionId(text(*payload, "decision"));
+  out.campaign = CampaignId(text(*payload, "campaign"));
+  out.variant = text(*payload, "variant");
+  out.product = text(*payload, "product");
+  if (payload->contains("outcome")) {
+    out.outcome = *outcome_from_string(text(*payload, "outcome"));
+  }
+  if (payload->contains("settings")) payload->at("settings").get_to(out.settings);
+  out.response_topic = raw.response_topic;
+  out.correlation = raw.correlation;
+  return out;
+}
+
+Result<BoxInbound> control(const ParsedTopic& topic, const RawMessage& raw, const KeyRing* keys) {
+  const auto payload = accepted("control", raw.payload);
+  if (!payload) return tl::unexpected(payload.error());
+  if (keys != nullptr) {
+    if (auto verified = verify_value(*keys, *payload); !verified) {
+      return fail(verified.error().code, "control: " + verified.error().message);
+    }
+  }
+  Control out;
+  out.id = MessageId(text(*payload, "id"));
+  out.seq = static_cast<std::uint64_t>(integer(*payload, "seq"));
+  out.tenant = text(*payload, "tenant");
+  out.store = text(*payload, "store");
+  // A signed message must not be moved to another store's topic.
+  if (out.tenant != topic.address.tenant || out.store != topic.address.store) {
+    return fail(ErrorCode::refused, "control: made for another tenant or store");
+  }
+  out.function = *function_from_string(text(*payload, "function"));
+  out.paused = payload->at("paused").get<bool>();
+  out.at = time_of(*payload, "at");
+  return out;
+}
+
+Result<BoxInbound> staff_action(const ParsedTopic& topic, const RawMessage& raw) {
+  const auto payload = accepted("floor.action", raw.payload);
+  if (!payload) return tl::unexpected(payload.error());
+  StaffAction out;
+  out.id = text(*payload, "id");
+  out.visit = VisitId(text(*payload, "visit"));
+  if (out.visit.str() != topic.leaf) {
+    return fail(ErrorCode::refused, "floor.action: visit differs from the topic");
+  }
+  out.staff = StaffId(text(*payload, "staff"));
+  out.kind = *staff_action_from_string(text(*payload, "kind"));
+  out.text = text(*payload, "text");
+  if (const auto preference = payload->find("preference"); preference != payload->end()) {
+    out.preference_key = text(*preference, "key");
+    out.preference_value = text(*preference, "value");
+    out.verdict = text(*preference, "verdict") == "change" ? StaffAction::Verdict::change
+                                                           : StaffAction::Verdict::confirm;
+  }
+  out.at = time_of(*payload, "at");
+  return out;
+}
+
+Result<BoxInbound> enrol(const ParsedTopic& topic, const RawMessage& raw) {
+  const auto payload = accepted("floor.enrol", raw.payload);
+  if (!payload) return tl::unexpected(payload.error());
+  EnrolMessage out;
+  out.id = MessageId(text(*payload, "id"));
+  out.session = text(*payload, "session");
+  if (out.session != topic.leaf) {
+    return fail(ErrorCode::refused, "floor.enrol: session differs from the topic");
+  }
+  out.from_box = text(*payload, "from") == "box";
+  out.kind = value_of(kEnrolKinds, text(*payload, "kind"));
+  out.staff = StaffId(text(*payload, "staff"));
+  out.customer = CustomerId(text(*payload, "customer"));
+  if (payload->contains("purposes")) payload->at("purposes").get_to(out.purposes);
+  out.notice = notice(*payload);
+  out.hint = text(*payload, "hint");
+  out.views = static_cast<int>(integer(*payload, "views"));
+  out.views_needed = static_cast<int>(integer(*payload, "views_needed"));
+  out.reason = text(*payload, "reason");
+  out.at = time_of(*payload, "at");
+  return out;
+}
+
+// ---- for the CRM -------------------------------------------------------------------------------
+
+Result<CrmInbound> box_state(const json& payload) {
+  BoxState out;
+  out.state = value_of(kLinkStates, text(payload, "state"));
+  out.session = static_cast<std::uint64_t>(integer(payload, "session"));
+  out.version = text(payload, "version");
+  out.at = time_of(payload, "at");
+  return out;
+}
+
+Result<CrmInbound> hello(const json& payload) {
+  Hello out;
+  out.session = static_cast<std::uint64_t>(integer(payload, "session"));
+  out.version = text(payload, "version");
+  for (const Collection collection : kAllCollections) {
+    const auto found = payload.at("have").find(to_string(collection));
+    if (found == payload.at("have").end()) continue;
+    out.have[collection] = {text(*found, "epoch"),
+                            static_cast<std::uint64_t>(integer(*found, "seq")),
+                            text(*found, "digest")};
+  }
+  return out;
+}
+
+SurveyKind survey_kind(const json& value, const char* name) {
+  return survey_kind_from_string(text(value, name)).value_or(SurveyKind::nps);
+}
+
+VisitNews visit_news(std::string_view type, const json& data) {
+  VisitNews out;
+  for (const auto kind : {VisitEvent::Kind::started, VisitEvent::Kind::moved,
+                          VisitEvent::Kind::confirmed, VisitEvent::Kind::ended}) {
+    if (type.find(to_string(kind)) != std::string_view::npos) out.kind = kind;
+  }
+  out.visit = VisitId(text(data, "visit"));
+  out.zone = zone_from_string(text(data, "zone")).value_or(Zone::away);
+  out.level = level_from_string(text(data, "level")).value_or(Level::near);
+  if (data.contains("dwell_s")) out.dwell_s = integer(data, "dwell_s");
+  return out;
+}
+
+StaffNews staff_news(const json& data) {
+  StaffNews out;
+  out.action.visit = VisitId(text(data, "visit"));
+  out.action.staff = StaffId(text(data, "staff"));
+  out.action.kind = *staff_action_from_string(text(data, "kind"));
+  out.action.text = text(data, "text");
+  if (const auto preference = data.find("preference"); preference != data.end()) {
+    out.action.preference_key = text(*preference, "key");
+    out.action.preference_value = text(*preference, "value");
+    out.action.verdict = text(*preference, "verdict") == "change" ? StaffAction::Verdict::change
+                                                                  : StaffAction::Verdict::confirm;
+  }
+  return out;
+}
+
+SuppressedNews suppressed_news(const json& data) {
+  SuppressedNews out{DecisionId(text(data, "decision")), VisitId(text(data, "visit")),
+                     DecisionKind::offer, CampaignId(text(data, "campaign")), text(data, "reason")};
+  for (const auto kind : {DecisionKind::offer, DecisionKind::prompt, DecisionKind::survey}) {
+    if (text(data, "kind") == to_string(kind)) out.kind = kind;
+  }
+  return out;
+}
+
+ConsentNews consent_news(const json& data) {
+  return {*purpose_from_string(text(data, "purpose")),
+          text(data, "state") == "given",
+          time_of(data, "at"),
+          text(data, "how"),
+          text(data, "record_id"),
+          notice(data)};
+}
+
+Result<CrmInbound> event(const json& payload) {
+  EventMessage out;
+  out.id = MessageId(text(payload, "id"));
+  out.time = time_of(payload, "time");
+  out.subject = CustomerId(text(payload, "subject"));
+  const std::string source = text(payload, "source");
+  const auto store = source.find('/', 1), box = source.rfind('/');
+  out.source = {source.substr(1, store - 1), source.substr(store + 1, box - store - 1),
+                source.substr(box + 1)};
+
+  std::string type = text(payload, "type");
+  constexpr std::string_view kPrefix = "com.welcomed.";
+  type.erase(0, kPrefix.size());
+  if (!type.ends_with(".v1")) return fail(ErrorCode::not_found, "event: a newer version");
+  type.resize(type.size() - 3);
+  const std::string schema = type.starts_with("visit.") ? "event.visit" : "event." + type;
+  const auto& schemas = schema_texts();
+  const bool known = std::any_of(schemas.begin(), schemas.end(),
+                                 [&](const SchemaText& it) { return it.name == schema; });
+  if (!known) return fail(ErrorCode::not_found, "event: a type this version ignores");
+  const json& data = payload.at("data");
+  if (auto checked = check_schema(schema, data); !checked) return tl::unexpected(checked.error());
+
+  if (schema == "event.visit") {
+    out.data = visit_news(type, data);
+  } else if (type == kEventName<OfferNews>) {
+    out.data = OfferNews{DecisionId(text(data, "decision")),
+                         VisitId(text(data, "visit")),
+                         CampaignId(text(data, "campaign")),
+                         text(data, "variant"),
+                         text(data, "language"),
+                         text(data, "title"),
+                         text(data, "text"),
+                         text(data, "code"),
+                         time_of(data, "expires_at")};
+  } else if (type == kEventName<PromptNews>) {
+    out.data = PromptNews{DecisionId(text(data, "decision")), VisitId(text(data, "visit"))};
+  } else if (type == kEventName<SuppressedNews>) {
+    out.data = suppressed_news(data);
+  } else if (type == kEventName<SurveyNews>) {
+    out.data = SurveyNews{
+        DecisionId(text(data, "decision")), VisitId(text(data, "visit")), text(data, "survey"),
+        survey_kind(data, "kind"),          text(data, "language"),       text(data, "question"),
+        time_of(data, "expires_at")};
+  } else if (type == kEventName<StaffNews>) {
+    out.data = staff_news(data);
+  } else if (type == kEventName<ConsentNews>) {
+    out.data = consent_news(data);
+  } else if (type == kEventName<EnrolmentNews>) {
+    out.data = EnrolmentNews{TemplateId(text(data, "template")), text(data, "model"),
+                             static_cast<int>(integer(data, "views")), text(data, "staff")};
+  } else if (type == kEventName<ErasureReceipt>) {
+    ErasureReceipt receipt{MessageId(text(data, "command")),
+                           CustomerId(text(data, "customer")),
+                           {},
+                           time_of(data, "at")};
+    data.at("erased").get_to(receipt.erased);
+    out.data = std::move(receipt);
+  } else if (type == kEventName<SurveyAnswer>) {
+    out.data = SurveyAnswer{text(data, "survey"), DecisionId(text(data, "decision")),
+                            survey_kind(data, "kind"), static_cast<int>(integer(data, "score")),
+                            text(data, "text")};
+  } else if (type == kEventName<FeedRejected>) {
+    out.data = FeedRejected{*collection_from_string(text(data, "collection")), text(data, "key"),
+                            static_cast<std::uint64_t>(integer(data, "seq")), text(data, "reason")};
+  } else {
+    HealthNews health{text(data, "part"), text(data, "state"), text(data, "text"), {}};
+    if (data.contains("counters")) data.at("counters").get_to(health.counters);
+    out.data = std::move(health);
+  }
+  return out;
+}
+
+Result<CrmInbound> response(const json& payload) {
+  CommandResponse out;
+  out.command = MessageId(text(payload, "id"));
+  out.box = text(payload, "box");
+  out.ok = payload.at("ok").get<bool>();
+  out.error = text(payload, "error");
+  if (payload.contains("result")) out.result = payload["result"].dump();
+  out.at = time_of(payload, "at");
+  return out;
+}
+
+Result<CrmInbound> app_request(const ParsedTopic& topic, const json& payload) {
+  AppRequest out;
+  out.app = topic.leaf;
+  out.id = MessageId(text(payload, "id"));
+  out.kind = value_of(kAppRequestKinds, text(payload, "kind"));
+  if (payload.contains("purpose")) out.purpose = purpose_from_string(text(payload, "purpose"));
+  out.given = payload.value("given", false);
+  out.notice = notice(payload);
+  out.decision = DecisionId(text(payload, "decision"));
+  out.survey = text(payload, "survey");
+  out.survey_kind = survey_kind(payload, "survey_kind");
+  out.score = static_cast<int>(integer(payload, "score"));
+  out.text = text(payload, "text");
+  return out;
+}
+
+Result<CrmInbound> crm_message(const ParsedTopic& topic, std::string_view payload) {
+  std::string_view schema;
+  switch (topic.kind) {
+    case TopicKind::state:
+      schema = "state";
+      break;
+    case TopicKind::hello:
+      schema = "hello";
+      break;
+    case TopicKind::event:
+      schema = "event";
+      break;
+    case TopicKind::response:
+      schema = "command.response";
+      break;
+    case TopicKind::request:
+      schema = "app.request";
+      break;
+    default:
+      return fail(ErrorCode::refused, "not a topic that the CRM listens to");
+  }
+  const auto value = accepted(schema, payload);
+  if (!value) return tl::unexpected(value.error());
+  switch (topic.kind) {
+    case TopicKind::state:
+      return box_state(*value);
+    case TopicKind::hello:
+      return hello(*value);
+    case TopicKind::event:
+      return event(*value);
+    case TopicKind::response:
+      return response(*value);
+    default:
+      return app_request(topic, *value);
+  }
+}
+
+}  // namespace
+
+Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
+                                  const KeyRing* keys) {
+  const auto topic = parse_topic(raw.topic);
+  if (!topic) return fail(ErrorCode::refused, "not a topic of this contract");
+  const bool mine = topic->address == self;
+  if (raw.retained && topic->kind != TopicKind::control) {
+    return fail(ErrorCode::refused, "a retained message where none may be kept");
+  }
+  try {
+    switch (topic->kind) {
+      case TopicKind::feed:
+        if (mine) return feed_batch(self, topic->leaf, raw, keys);
+        break;
+      case TopicKind::command:
+        if (mine) return command(raw, keys);
+        break;
+      case TopicKind::control:
+        if (topic->address.tenant == self.tenant &&
+            (topic->address.store == self.store || topic->address.store == kAllStores)) {
+          return control(*topic, raw, keys);
+        }
+        break;
+      case TopicKind::action:
+        return staff_action(*topic, raw);
+      case TopicKind::enrol:
+        return enrol(*topic, raw);
+      default:
+        break;
+    }
+  } catch (const BadField& bad) {
+    return fail(ErrorCode::malformed, bad.what());
+  }
+  return fail(ErrorCode::refused, "not a topic that this box listens to");
+}
+
+Result<FromBox> decode_for_crm(std::string_view tenant, const RawMessage& raw) {
+  const auto topic = parse_topic(raw.topic);
+  if (!topic || topic->address.tenant != tenant) {
+    return fail(ErrorCode::refused, "not a topic of this contract and tenant");
+  }
+  try {
+    auto message = crm_message(*topic, raw.payload);
+    if (!message) return tl::unexpected(message.error());
+    // A box speaks for itself alone, whatever its account may publish.
+    if (const auto* event = std::get_if<EventMessage>(&*message);
+        event != nullptr && event->source != topic->address) {
+      return fail(ErrorCode::refused, "event: source differs from the topic");
+    }
+    return FromBox{topic->address, std::move(*message)};
+  } catch (const BadField& bad) {
+    return fail(ErrorCode::malformed, bad.what());
+  }
+}
+
+}  // namespace welcome::sync

@@ -1,0 +1,462 @@
+#include <nlohmann/json.hpp>
+#include <type_traits>
+
+#include "sync/contract.h"
+#include "sync/json_names.h"
+#include "sync/signing.h"
+
+namespace welcome::sync {
+
+namespace {
+
+using nlohmann::json;
+
+// Bytes that are not UTF-8 can only come from our own stores: they become U+FFFD, not an exception.
+std::string dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+json signed_by(const json& value, const Signer* signer) {
+  if (signer == nullptr) return value;
+  const auto text = signer->sign(dump(value));
+  return text ? json::parse(*text) : value;
+}
+
+void set_if(json& object, const char* name, const std::string& value) {
+  if (!value.empty()) object[name] = value;
+}
+
+json notice_json(const ConsentNotice& notice) {
+  return {{"id", notice.id}, {"version", notice.version}, {"language", notice.language}};
+}
+
+json object_of(const std::string& text) {
+  json value = json::parse(text, nullptr, false);
+  return value.is_object() ? value : json::object();
+}
+
+Message message_on(std::string topic, const json& payload) {
+  Message message;
+  message.id = MessageId(new_uuid());
+  message.content_type = content_type_of(topic);
+  message.topic = std::move(topic);
+  message.payload = dump(payload);
+  return message;
+}
+
+json data_of(const VisitNews& news) {
+  json data{{"visit", news.visit.str()},
+            {"zone", to_string(news.zone)},
+            {"level", to_string(news.level)}};
+  if (news.dwell_s) data["dwell_s"] = *news.dwell_s;
+  return data;
+}
+
+json data_of(const OfferNews& news) {
+  json data{{"decision", news.decision.str()},
+            {"visit", news.visit.str()},
+            {"campaign", news.campaign.str()},
+            {"variant", news.variant},
+            {"language", news.language},
+            {"title", news.title},
+            {"text", news.text},
+            {"expires_at", to_rfc3339(news.expires_at)}};
+  set_if(data, "code", news.code);
+  return data;
+}
+
+json data_of(const PromptNews& news) {
+  return {{"decision", news.decision.str()}, {"visit", news.visit.str()}};
+}
+
+json data_of(const SuppressedNews& news) {
+  json data{{"decision", news.decision.str()},
+            {"visit", news.visit.str()},
+            {"kind", to_string(news.kind)},
+            {"reason", news.reason}};
+  set_if(data, "campaign", news.campaign.str());
+  return data;
+}
+
+json data_of(const SurveyNews& news) {
+  return {{"decision", news.decision.str()},
+          {"visit", news.visit.str()},
+          {"survey", news.survey},
+          {"kind", to_string(news.kind)},
+          {"language", news.language},
+          {"question", news.question},
+          {"expires_at", to_rfc3339(news.expires_at)}};
+}
+
+json data_of(const StaffNews& news) {
+  const StaffAction& action = news.action;
+  json data{{"visit", action.visit.str()},
+            {"staff", action.staff.str()},
+            {"kind", to_string(action.kind)}};
+  if (action.kind == StaffAction::Kind::note) data["text"] = action.text;
+  if (action.kind == StaffAction::Kind::preference) {
+    data["preference"] = {
+        {"key", action.preference_key},
+        {"value", action.preference_value},
+        {"verdict", action.verdict == StaffAction::Verdict::change ? "change" : "confirm"}};
+  }
+  return data;
+}
+
+json data_of(const ConsentNews& news) {
+  json data{{"purpose", to_string(news.purpose)},
+            {"state", news.given ? "given" : "withdrawn"},
+            {"at", to_rfc3339(news.at)},
+            {"how", news.how}};
+  set_if(data, "record_id", news.record_id);
+  if (news.notice) data["notice"] = notice_json(*news.notice);
+  return data;
+}
+
+json data_of(const EnrolmentNews& news) {
+  json data{{"template", news.face_template.str()}, {"model", news.model}, {"views", news.views}};
+  set_if(data, "staff", news.staff);
+  return data;
+}
+
+json data_of(const ErasureReceipt& receipt, const std::string& box, const Signer* signer) {
+  return signed_by({{"command", receipt.command.str()},
+                    {"box", box},
+                    {"customer", receipt.customer.str()},
+                    {"erased", receipt.erased},
+                    {"at", to_rfc3339(receipt.at)}},
+                   signer);
+}
+
+json data_of(const SurveyAnswer& answer) {
+  json data{{"survey", answer.survey}, {"kind", to_string(answer.kind)}, {"score", answer.score}};
+  set_if(data, "decision", answer.decision.str());
+  set_if(data, "text", answer.text);
+  return data;
+}
+
+json data_of(const FeedRejected& news) {
+  return {{"collection", to_string(news.collection)},
+          {"key", news.key},
+          {"seq", news.seq},
+          {"reason", news.reason}};
+}
+
+json data_of(const HealthNews& news) {
+  json data{{"part", news.part}, {"state", news.state}};
+  set_if(data, "text", news.text);
+  if (!news.counters.empty()) data["counters"] = news.counters;
+  return data;
+}
+
+Priority priority_of(const EventData& data) {
+  if (std::holds_alternative<ConsentNews>(data) || std::holds_alternative<ErasureReceipt>(data)) {
+    return Priority::consent;
+  }
+  if (std::holds_alternative<OfferNews>(data) || std::holds_alternative<PromptNews>(data) ||
+      std::holds_alternative<SurveyNews>(data)) {
+    return Priority::decision;
+  }
+  return Priority::event;
+}
+
+}  // namespace
+
+Message encode_state(const BoxAddress& box, const BoxState& state) {
+  Message message = message_on(state_topic(box), {{"v", 1},
+                                                  {"state", name_of(kLinkStates, state.state)},
+                                                  {"session", state.session},
+                                                  {"version", state.version},
+                                                  {"at", to_rfc3339(state.at)}});
+  message.retain = true;
+  return message;
+}
+
+Message encode_hello(const BoxAddress& box, const Hello& hello) {
+  json have = json::object();
+  for (const auto& [collection, at] : hello.have) {
+    have[std::string(to_string(collection))] = {
+        {"epoch", at.epoch}, {"seq", at.seq}, {"digest", at.digest}};
+  }
+  Message message = message_on(hello_topic(box), {{"v", 1},
+                                                  {"box", box.box},
+                                                  {"session", hello.session},
+                                                  {"version", hello.version},
+                                                  {"have", have}});
+  message.priority = Priority::consent;
+  return message;
+}
+
+Message encode_feed(const BoxAddress& box, const FeedBatch& batch) {
+  json items = json::array();
+  for (const FeedItem& item : batch.items) {
+    if (!item.error.empty()) continue;
+    json entry{{"seq", item.seq}, {"op", item.deleted ? "delete" : "put"}, {"key", item.key}};
+    if (!item.deleted) entry["value"] = object_of(item.value);
+    items.push_back(std::move(entry));
+  }
+  json payload{{"v", 1},
+               {"collection", to_string(batch.collection)},
+               {"epoch", batch.epoch},
+               {"kind", batch.snapshot ? "snapshot" : "delta"},
+               {"to_seq", batch.to_seq},
+               {"items", std::move(items)}};
+  set_if(payload, "digest", batch.digest);
+  if (batch.snapshot) {
+    payload["part"] = batch.part;
+    payload["parts"] = batch.parts;
+  } else {
+    payload["from_seq"] = batch.from_seq;
+  }
+  return message_on(feed_topic(box, batch.collection), payload);
+}
+
+EventData news(const VisitEvent& event) {
+  VisitNews out{event.kind, event.visit, event.zone, event.level, std::nullopt};
+  if (event.kind == VisitEvent::Kind::ended) {
+    out.dwell_s = std::chrono::duration_cast<std::chrono::seconds>(
+                      std::max(event.at - event.started_at, WallTime::duration::zero()))
+                      .count();
+  }
+  return out;
+}
+
+EventData news(const Decision& decision) {
+  if (!decision.made()) {
+    return SuppressedNews{decision.id, decision.visit, decision.kind, decision.campaign,
+                          std::string(to_string(decision.reason))};
+  }
+  switch (decision.kind) {
+    case DecisionKind::offer:
+      return OfferNews{decision.id,      decision.visit,    decision.campaign,
+                       decision.variant, decision.language, decision.title,
+                       decision.text,    decision.code,     decision.expires_at};
+    case DecisionKind::survey:
+      return SurveyNews{decision.id,        decision.visit,
+                        decision.survey,    decision.survey_kind.value_or(SurveyKind::nps),
+                        decision.language,  decision.text,
+                        decision.expires_at};
+    case DecisionKind::prompt:
+      break;
+  }
+  return PromptNews{decision.id, decision.visit};
+}
+
+EventData news(const StaffOutcome& outcome) { return StaffNews{outcome.action}; }
+
+std::string event_type(const EventData& data) {
+  const std::string name = std::visit(
+      [](const auto& it) -> std::string {
+        using T = std::decay_t<decltype(it)>;
+        if constexpr (std::is_same_v<T, VisitNews>) {
+          return std::string("visit.").append(to_string(it.kind));
+        } else {
+          return std::string(kEventName<T>);
+        }
+      },
+      data);
+  return "com.welcomed." + name + ".v1";
+}
+
+Message encode_event(const BoxAddress& box, const EventMessage& event, const Signer* signer) {
+  json payload{{"specversion", "1.0"},
+               {"id", event.id.str()},
+               {"source", "/" + box.tenant + "/" + box.store + "/" + box.box},
+               {"type", event_type(event.data)},
+               {"time", to_rfc3339(event.time)},
+               {"datacontenttype", "application/json"},
+               {"data", std::visit(
+                            [&](const auto& it) {
+                              using T = std::decay_t<decltype(it)>;
+                              if constexpr (std::is_same_v<T, ErasureReceipt>) {
+                                return data_of(it, box.box, signer);
+                              } else {
+                                return data_of(it);
+                              }
+                            },
+                            event.data)}};
+  set_if(payload, "subject", event.subject.str());
+  Message message = message_on(event_topic(box), payload);
+  message.id = event.id;
+  message.priority = priority_of(event.data);
+  message.customer = event.subject;
+  // An offer or a question that cannot be shown any more is noise.
+  if (const auto* offer = std::get_if<OfferNews>(&event.data)) {
+    message.expires_at = offer->expires_at;
+  } else if (const auto* survey = std::get_if<SurveyNews>(&event.data)) {
+    message.expires_at = survey->expires_at;
+  }
+  return message;
+}
+
+Message encode_command(const BoxAddress& box, const Command& command, const Signer* signer) {
+  json payload{{"v", 1}, {"id", command.id.str()}, {"kind", name_of(kCommandKinds, command.kind)}};
+  set_if(payload, "customer", command.customer.str());
+  set_if(payload, "eid", command.eid);
+  if (command.at) payload["at"] = to_rfc3339(*command.at);
+  set_if(payload, "decision", command.decision.str());
+  set_if(payload, "campaign", command.campaign.str());
+  set_if(payload, "variant", command.variant);
+  set_if(payload, "product", command.product);
+  if (command.kind == Command::Kind::outcome) payload["outcome"] = to_string(command.outcome);
+  if (command.kind == Command::Kind::config) payload["settings"] = command.settings;
+  Message message = message_on(command_topic(box), signed_by(payload, signer));
+  message.id = command.id;
+  message.response_topic =
+      command.response_topic.empty() ? response_topic(box) : command.response_topic;
+  message.correlation = command.correlation.empty() ? command.id.str() : command.correlation;
+  return message;
+}
+
+Message encode_command_response(const BoxAddress& box, const Command& command,
+                                const CommandResponse& response) {
+  json payload{{"v", 1},
+               {"id", command.id.str()},
+               {"box", box.box},
+               {"ok", response.ok},
+               {"at", to_rfc3339(response.at)}};
+  set_if(payload, "error", response.error);
+  if (!response.result.empty()) payload["result"] = object_of(response.result);
+  Message message = message_on(
+      command.response_topic.empty() ? response_topic(box) : command.response_topic, payload);
+  message.correlation = command.correlation;
+  message.priority = Priority::decision;
+  return message;
+}
+
+Message encode_control(const Control& control, const Signer* signer) {
+  Message message = message_on(control_topic(control.tenant, control.store),
+                               signed_by({{"v", 1},
+                                          {"id", control.id.str()},
+                                          {"seq", control.seq},
+                                          {"tenant", control.tenant},
+                                          {"store", control.store},
+                                          {"function", to_string(control.function)},
+                                          {"paused", control.paused},
+                                          {"at", to_rfc3339(control.at)}},
+                                         signer));
+  message.id = control.id;
+  message.retain = true;
+  return message;
+}
+
+Message encode_prompt(const Prompt& prompt) {
+  json preferences = json::array();
+  for (const PromptPreference& line : prompt.preferences) {
+    json entry{{"key", line.key}, {"text", line.text}};
+    set_if(entry, "detail", line.detail);
+    preferences.push_back(std::move(entry));
+  }
+  json greet{{"name", prompt.name}};
+  set_if(greet, "greeting", prompt.greeting);
+  set_if(greet, "pronunciation", prompt.pronunciation);
+  json last = nullptr;
+  if (prompt.last_conversation) {
+    last = {{"text", prompt.last_conversation->text},
+            {"at", to_rfc3339(prompt.last_conversation->at)}};
+  }
+  json payload{
+      {"v", 1},
+      {"visit", prompt.visit.str()},
+      {"decision", prompt.decision.str()},
+      {"level", to_string(prompt.level)},
+      {"by", prompt.by},
+      {"greet", greet},
+      {"tier", prompt.tier},
+      {"points", prompt.points},
+      {"next_reward_points", prompt.next_reward_points},
+      {"headline", prompt.headline},
+      {"preferences", preferences},
+      {"last_conversation", last},
+      {"suggestion", prompt.suggestion},
+      {"avoid", prompt.avoid},
+      {"zone", to_string(prompt.zone)},
+      {"since", to_rfc3339(prompt.since)},
+      {"state", to_string(prompt.state)},
+      {"claimed_by", prompt.claimed_by.empty() ? json(nullptr) : json(prompt.claimed_by.str())},
+      {"expires_at", to_rfc3339(prompt.expires_at)}};
+  if (prompt.rehearsal) payload["rehearsal"] = true;
+  Message message = message_on(prompt_topic(prompt.visit.str()), payload);
+  message.link = LinkName::floor;
+  message.retain = true;
+  message.priority = Priority::decision;
+  message.customer = prompt.customer;
+  message.expires_at = prompt.expires_at;
+  return message;
+}
+
+Message encode_prompt_cleared(const VisitId& visit, const CustomerId& customer) {
+  Message message;
+  message.id = MessageId(new_uuid());
+  message.link = LinkName::floor;
+  message.topic = prompt_topic(visit.str());
+  message.retain = true;
+  message.priority = Priority::decision;
+  message.customer = customer;
+  return message;
+}
+
+Message encode_floor_status(const FloorStatus& status) {
+  json paused = json::array();
+  for (const Function function : status.paused) paused.push_back(to_string(function));
+  Message message = message_on(floor_status_topic(), {{"v", 1},
+                                                      {"store", status.store},
+                                                      {"box", status.box},
+                                                      {"link", status.link_up ? "up" : "down"},
+                                                      {"in_store", status.in_store},
+                                                      {"paused", paused},
+                                                      {"rehearsal", status.rehearsal},
+                                                      {"version", status.version},
+                                                      {"at", to_rfc3339(status.at)}});
+  message.link = LinkName::floor;
+  message.retain = true;
+  return message;
+}
+
+Message encode_enrol(const EnrolMessage& enrol) {
+  json payload{{"v", 1},
+               {"id", enrol.id.str()},
+               {"session", enrol.session},
+               {"from", enrol.from_box ? "box" : "tablet"},
+               {"kind", name_of(kEnrolKinds, enrol.kind)},
+               {"at", to_rfc3339(enrol.at)}};
+  set_if(payload, "staff", enrol.staff.str());
+  set_if(payload, "customer", enrol.customer.str());
+  if (enrol.kind == EnrolMessage::Kind::consent) payload["purposes"] = enrol.purposes;
+  if (enrol.notice) payload["notice"] = notice_json(*enrol.notice);
+  set_if(payload, "hint", enrol.hint);
+  if (enrol.from_box) payload["views"] = enrol.views;
+  if (enrol.views_needed > 0) payload["views_needed"] = enrol.views_needed;
+  set_if(payload, "reason", enrol.reason);
+  Message message = message_on(enrol_topic(enrol.session), payload);
+  message.id = enrol.id;
+  message.link = LinkName::floor;
+  message.priority = Priority::decision;
+  return message;
+}
+
+Message encode_inbox(std::string_view tenant, std::string_view app, const AppMessage& inbox) {
+  json payload{{"v", 1}, {"id", inbox.id.str()}, {"kind", name_of(kAppMessageKinds, inbox.kind)}};
+  set_if(payload, "decision", inbox.decision.str());
+  set_if(payload, "title", inbox.title);
+  set_if(payload, "text", inbox.text);
+  set_if(payload, "code", inbox.code);
+  if (inbox.expires_at) payload["expires_at"] = to_rfc3339(*inbox.expires_at);
+  if (!inbox.record.empty()) payload["record"] = object_of(inbox.record);
+  if (inbox.kind == AppMessage::Kind::consents) payload["purposes"] = inbox.purposes;
+  if (inbox.notice) payload["notice"] = notice_json(*inbox.notice);
+  if (inbox.kind == AppMessage::Kind::survey) {
+    payload["survey"] = inbox.survey;
+    payload["survey_kind"] = to_string(inbox.survey_kind);
+    payload["question"] = inbox.question;
+  }
+  if (inbox.kind == AppMessage::Kind::export_data) payload["data"] = object_of(inbox.data);
+  if (inbox.at) payload["at"] = to_rfc3339(*inbox.at);
+  Message message = message_on(inbox_topic(tenant, app), payload);
+  message.id = inbox.id;
+  message.priority = Priority::decision;
+  message.expires_at = inbox.expires_at;
+  return message;
+}
+
+}  // namespace welcome::sync

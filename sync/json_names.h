@@ -1,0 +1,96 @@
+#pragma once
+// The words of the contract for enums that only the contract has. Inside sync/ only.
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "sync/contract.h"
+
+namespace welcome::sync {
+
+template <class E, std::size_t N>
+using Names = std::array<std::pair<E, std::string_view>, N>;
+
+inline constexpr Names<LinkState, 3> kLinkStates{{{LinkState::online, "online"},
+                                                  {LinkState::stopped, "stopped"},
+                                                  {LinkState::offline, "offline"}}};
+
+inline constexpr Names<Command::Kind, 7> kCommandKinds{{{Command::Kind::erase, "erase"},
+                                                        {Command::Kind::export_data, "export"},
+                                                        {Command::Kind::diagnostics, "diagnostics"},
+                                                        {Command::Kind::presence, "presence"},
+                                                        {Command::Kind::outcome, "outcome"},
+                                                        {Command::Kind::offered, "offered"},
+                                                        {Command::Kind::config, "config"}}};
+
+inline constexpr Names<EnrolMessage::Kind, 6> kEnrolKinds{{{EnrolMessage::Kind::start, "start"},
+                                                           {EnrolMessage::Kind::consent, "consent"},
+                                                           {EnrolMessage::Kind::stop, "stop"},
+                                                           {EnrolMessage::Kind::guide, "guide"},
+                                                           {EnrolMessage::Kind::done, "done"},
+                                                           {EnrolMessage::Kind::failed, "failed"}}};
+
+inline constexpr Names<AppRequest::Kind, 9> kAppRequestKinds{
+    {{AppRequest::Kind::consents_get, "consents.get"},
+     {AppRequest::Kind::consent_set, "consent.set"},
+     {AppRequest::Kind::offer_opened, "offer.opened"},
+     {AppRequest::Kind::offer_redeemed, "offer.redeemed"},
+     {AppRequest::Kind::offer_dismissed, "offer.dismissed"},
+     {AppRequest::Kind::complaint, "complaint"},
+     {AppRequest::Kind::export_data, "export"},
+     {AppRequest::Kind::forget, "forget"},
+     {AppRequest::Kind::survey_answer, "survey.answer"}}};
+
+inline constexpr Names<AppMessage::Kind, 6> kAppMessageKinds{
+    {{AppMessage::Kind::offer, "offer"},
+     {AppMessage::Kind::receipt, "receipt"},
+     {AppMessage::Kind::consents, "consents"},
+     {AppMessage::Kind::survey, "survey"},
+     {AppMessage::Kind::export_data, "export"},
+     {AppMessage::Kind::forgotten, "forgotten"}}};
+
+template <class E, std::size_t N>
+std::string_view name_of(const Names<E, N>& names, E value) {
+  for (const auto& [e, name] : names) {
+    if (e == value) return name;
+  }
+  return "";
+}
+
+// The schema has made sure that the name is one of them.
+template <class E, std::size_t N>
+E value_of(const Names<E, N>& names, std::string_view name) {
+  for (const auto& [e, known] : names) {
+    if (known == name) return e;
+  }
+  return names[0].first;
+}
+
+// Middle of the CloudEvents type, and of the schema's name; visits have four.
+template <class T>
+inline constexpr std::string_view kEventName = "";
+template <>
+inline constexpr std::string_view kEventName<OfferNews> = "decision.offer";
+template <>
+inline constexpr std::string_view kEventName<PromptNews> = "decision.prompt";
+template <>
+inline constexpr std::string_view kEventName<SuppressedNews> = "decision.suppressed";
+template <>
+inline constexpr std::string_view kEventName<SurveyNews> = "decision.survey";
+template <>
+inline constexpr std::string_view kEventName<StaffNews> = "staff.action";
+template <>
+inline constexpr std::string_view kEventName<ConsentNews> = "consent.changed";
+template <>
+inline constexpr std::string_view kEventName<EnrolmentNews> = "enrolment.done";
+template <>
+inline constexpr std::string_view kEventName<ErasureReceipt> = "erasure.receipt";
+template <>
+inline constexpr std::string_view kEventName<SurveyAnswer> = "survey.answer";
+template <>
+inline constexpr std::string_view kEventName<FeedRejected> = "feed.rejected";
+template <>
+inline constexpr std::string_view kEventName<HealthNews> = "health";
+
+}  // namespace welcome::sync

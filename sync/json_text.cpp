@@ -1,0 +1,75 @@
+#include "sync/json_text.h"
+
+#include "sync/contract.h"
+
+namespace welcome::sync {
+
+bool valid_utf8(std::string_view text) {
+  const auto* at = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* const end = at + text.size();
+  while (at < end) {
+    const unsigned char lead = *at++;
+    if (lead < 0x80) continue;
+    int more = 0;
+    // The second byte's range keeps out overlong forms, surrogates and everything above U+10FFFF.
+    unsigned char low = 0x80, high = 0xBF;
+    if (lead >= 0xC2 && lead <= 0xDF) {
+      more = 1;
+    } else if (lead >= 0xE0 && lead <= 0xEF) {
+      more = 2;
+      if (lead == 0xE0) low = 0xA0;
+      if (lead == 0xED) high = 0x9F;
+    } else if (lead >= 0xF0 && lead <= 0xF4) {
+      more = 3;
+      if (lead == 0xF0) low = 0x90;
+      if (lead == 0xF4) high = 0x8F;
+    } else {
+      return false;
+    }
+    for (; more > 0; --more) {
+      if (at == end || *at < low || *at > high) return false;
+      ++at;
+      low = 0x80;
+      high = 0xBF;
+    }
+  }
+  return true;
+}
+
+namespace {
+
+// Nesting of brackets outside strings; the parser itself judges everything else.
+int depth_of(std::string_view text) {
+  int depth = 0, deepest = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') {
+        ++i;
+      } else if (c == '"') {
+        in_string = false;
+      }
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
+}  // namespace
+
+Result<nlohmann::json> parse_json(std::string_view text) {
+  if (text.size() > kMaxPayload) return fail(ErrorCode::malformed, "larger than 4 MiB");
+  if (!valid_utf8(text)) return fail(ErrorCode::malformed, "not UTF-8");
+  if (depth_of(text) > kMaxDepth) return fail(ErrorCode::malformed, "nested deeper than 32 levels");
+  auto value = nlohmann::json::parse(text, nullptr, false);
+  if (value.is_discarded()) return fail(ErrorCode::malformed, "not JSON");
+  return value;
+}
+
+}  // namespace welcome::sync

@@ -1,0 +1,221 @@
+#include "sync/signing.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sodium.h>
+#include <sstream>
+#include <vector>
+
+#include "sync/canonical.h"
+#include "sync/json_text.h"
+
+namespace welcome::sync {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::int64_t kMaxExact = (std::int64_t{1} << 53) - 1;  // what every JSON library can hold
+
+std::u16string utf16(std::string_view text) {
+  std::u16string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const std::size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    std::uint32_t point = length == 1 ? lead : lead & (0xFFU >> (length + 1));
+    for (std::size_t k = 1; k < length && i + k < text.size(); ++k) {
+      point = point << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3FU);
+    }
+    i += length;
+    if (point >= 0x10000) {
+      point -= 0x10000;
+      out += static_cast<char16_t>(0xD800 + (point >> 10));
+      out += static_cast<char16_t>(0xDC00 + (point & 0x3FF));
+    } else {
+      out += static_cast<char16_t>(point);
+    }
+  }
+  return out;
+}
+
+Result<void> write(const json& value, std::string& out) {
+  switch (value.type()) {
+    case json::value_t::object: {
+      std::vector<std::pair<std::u16string, json::const_iterator>> members;
+      for (auto it = value.begin(); it != value.end(); ++it) {
+        members.emplace_back(utf16(it.key()), it);
+      }
+      std::sort(members.begin(), members.end(),
+                [](const auto& a, const auto& b) { return a.first < b.first; });
+      out += '{';
+      bool first = true;
+      for (const auto& [name, member] : members) {
+        if (!first) out += ',';
+        first = false;
+        out += json(member.key()).dump();
+        out += ':';
+        if (auto written = write(member.value(), out); !written) return written;
+      }
+      out += '}';
+      return {};
+    }
+    case json::value_t::array: {
+      out += '[';
+      for (std::size_t i = 0; i < value.size(); ++i) {
+        if (i > 0) out += ',';
+        if (auto written = write(value[i], out); !written) return written;
+      }
+      out += ']';
+      return {};
+    }
+    case json::value_t::number_unsigned:
+      if (value.get<std::uint64_t>() > static_cast<std::uint64_t>(kMaxExact)) {
+        return fail(ErrorCode::malformed, "canonical form: a number of more than 53 bits");
+      }
+      break;
+    case json::value_t::number_integer:
+      if (value.get<std::int64_t>() < -kMaxExact) {
+        return fail(ErrorCode::malformed, "canonical form: a number of more than 53 bits");
+      }
+      break;
+    case json::value_t::number_float:
+      return fail(ErrorCode::malformed, "canonical form: a number that is not an integer");
+    default:
+      break;
+  }
+  out += value.dump();
+  return {};
+}
+
+std::string base64(const unsigned char* data, std::size_t size) {
+  std::string out(sodium_base64_ENCODED_LEN(size, sodium_base64_VARIANT_ORIGINAL), '\0');
+  sodium_bin2base64(out.data(), out.size(), data, size, sodium_base64_VARIANT_ORIGINAL);
+  out.pop_back();  // its terminating zero
+  return out;
+}
+
+template <std::size_t N>
+std::optional<std::array<std::uint8_t, N>> from_base64(std::string_view text) {
+  std::array<std::uint8_t, N> bytes{};
+  std::size_t length = 0;
+  const int failed = sodium_base642bin(bytes.data(), bytes.size(), text.data(), text.size(),
+                                       nullptr, &length, nullptr, sodium_base64_VARIANT_ORIGINAL);
+  if (failed != 0 || length != N) return std::nullopt;
+  return bytes;
+}
+
+}  // namespace
+
+Result<std::string> canonical(const json& value) {
+  std::string out;
+  if (auto written = write(value, out); !written) return tl::unexpected(written.error());
+  return out;
+}
+
+Result<std::string> canonical_json(std::string_view text) {
+  const auto value = parse_json(text);
+  if (!value) return tl::unexpected(value.error());
+  return canonical(*value);
+}
+
+Signer::Signer(std::string key_id, const std::array<std::uint8_t, 32>& seed)
+    : key_id_(std::move(key_id)) {
+  crypto_sign_seed_keypair(public_.data(), secret_.data(), seed.data());
+}
+
+Signer::~Signer() { sodium_memzero(secret_.data(), secret_.size()); }
+
+std::array<std::uint8_t, 32> Signer::new_seed() {
+  std::array<std::uint8_t, 32> seed{};
+  randombytes_buf(seed.data(), seed.size());
+  return seed;
+}
+
+Result<std::string> Signer::sign(std::string_view text) const {
+  auto value = parse_json(text);
+  if (!value) return tl::unexpected(value.error());
+  if (!value->is_object()) return fail(ErrorCode::malformed, "only an object can be signed");
+  value->erase("sig");
+  const auto form = canonical(*value);
+  if (!form) return tl::unexpected(form.error());
+  std::array<unsigned char, crypto_sign_BYTES> signature{};
+  crypto_sign_detached(signature.data(), nullptr,
+                       reinterpret_cast<const unsigned char*>(form->data()), form->size(),
+                       secret_.data());
+  (*value)["sig"] = {{"key", key_id_}, {"value", base64(signature.data(), signature.size())}};
+  return value->dump();
+}
+
+void KeyRing::pin(std::string key_id, const Ed25519Public& key) { keys_[std::move(key_id)] = key; }
+
+void KeyRing::drop(std::string_view key_id) {
+  const auto found = keys_.find(key_id);
+  if (found != keys_.end()) keys_.erase(found);
+}
+
+Result<void> verify_value(const KeyRing& keys, const json& object) {
+  const auto sig = object.find("sig");
+  if (sig == object.end() || !sig->is_object()) return fail(ErrorCode::refused, "not signed");
+  const auto key = sig->find("key");
+  const auto value = sig->find("value");
+  if (key == sig->end() || value == sig->end() || !key->is_string() || !value->is_string()) {
+    return fail(ErrorCode::malformed, "sig: needs key and value");
+  }
+  json unsigned_part = object;
+  unsigned_part.erase("sig");
+  const auto form = canonical(unsigned_part);
+  if (!form) return tl::unexpected(form.error());
+  return keys.verify_bytes(*form, key->get_ref<const std::string&>(),
+                           value->get_ref<const std::string&>());
+}
+
+Result<void> KeyRing::verify(std::string_view text) const {
+  const auto value = parse_json(text);
+  if (!value) return tl::unexpected(value.error());
+  if (!value->is_object()) return fail(ErrorCode::malformed, "only an object can be signed");
+  return verify_value(*this, *value);
+}
+
+Result<void> KeyRing::verify_bytes(std::string_view message, std::string_view key_id,
+                                   std::string_view signature) const {
+  const auto key = keys_.find(key_id);
+  if (key == keys_.end()) return fail(ErrorCode::refused, "signed with a key that is not pinned");
+  const auto bytes = from_base64<crypto_sign_BYTES>(signature);
+  if (!bytes) return fail(ErrorCode::malformed, "sig: not base64 of 64 bytes");
+  if (crypto_sign_verify_detached(bytes->data(),
+                                  reinterpret_cast<const unsigned char*>(message.data()),
+                                  message.size(), key->second.data()) != 0) {
+    return fail(ErrorCode::refused, "the signature is wrong");
+  }
+  return {};
+}
+
+Result<KeyRing> KeyRing::parse(std::string_view text) {
+  KeyRing ring;
+  std::istringstream lines{std::string(text)};
+  std::string line;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    line.resize(std::min(line.find('#'), line.size()));
+    std::istringstream words(line);
+    std::string id, key, more;
+    if (!(words >> id)) continue;
+    const auto bytes = words >> key && !(words >> more) ? from_base64<32>(key) : std::nullopt;
+    if (!bytes || id.size() > 64) {
+      return fail(ErrorCode::malformed, "keys, line " + std::to_string(number) +
+                                            ": expected an id and the base64 of 32 bytes");
+    }
+    ring.pin(id, *bytes);
+  }
+  return ring;
+}
+
+std::string KeyRing::to_text() const {
+  std::string out;
+  for (const auto& [id, key] : keys_) {
+    out.append(id).append(" ").append(base64(key.data(), key.size())).append("\n");
+  }
+  return out;
+}
+
+}  // namespace welcome::sync

@@ -1,0 +1,156 @@
+#include "sync/topics.h"
+
+#include <vector>
+
+namespace welcome::sync {
+
+namespace {
+
+constexpr std::string_view kRoot = "welcome/v1/";
+constexpr std::string_view kFloor = "welcome/v1/floor/";
+
+std::string box_topic(const BoxAddress& box, std::string_view leaf) {
+  std::string topic{kRoot};
+  topic.append(box.tenant).append("/").append(box.store).append("/").append(box.box);
+  topic.append("/").append(leaf);
+  return topic;
+}
+
+std::string floor_topic(std::string_view kind, std::string_view leaf) {
+  std::string topic{kFloor};
+  topic.append(kind).append("/").append(leaf);
+  return topic;
+}
+
+std::vector<std::string_view> split(std::string_view topic) {
+  std::vector<std::string_view> levels;
+  for (;;) {
+    const std::size_t slash = topic.find('/');
+    levels.push_back(topic.substr(0, slash));
+    if (slash == std::string_view::npos) return levels;
+    topic.remove_prefix(slash + 1);
+  }
+}
+
+}  // namespace
+
+std::string_view to_string(Collection collection) {
+  switch (collection) {
+    case Collection::profiles:
+      return "profiles";
+    case Collection::consents:
+      return "consents";
+    case Collection::identities:
+      return "identities";
+    case Collection::campaigns:
+      return "campaigns";
+    case Collection::policy:
+      return "policy";
+  }
+  return "";
+}
+
+std::optional<Collection> collection_from_string(std::string_view text) {
+  for (const Collection c : kAllCollections) {
+    if (to_string(c) == text) return c;
+  }
+  return std::nullopt;
+}
+
+bool valid_level(std::string_view level) {
+  if (level.empty() || level.size() > 64) return false;
+  for (const char c : level) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F || c == '/' || c == '+' || c == '#' || c == '$') return false;
+  }
+  return true;
+}
+
+std::string state_topic(const BoxAddress& box) { return box_topic(box, "state"); }
+std::string hello_topic(const BoxAddress& box) { return box_topic(box, "hello"); }
+std::string feed_topic(const BoxAddress& box, Collection collection) {
+  return box_topic(box, "feed/").append(to_string(collection));
+}
+std::string event_topic(const BoxAddress& box) { return box_topic(box, "event"); }
+std::string command_topic(const BoxAddress& box) { return box_topic(box, "command"); }
+std::string response_topic(const BoxAddress& box) { return box_topic(box, "response"); }
+
+std::string control_topic(std::string_view tenant, std::string_view store) {
+  return std::string(kRoot).append(tenant).append("/").append(store).append("/control");
+}
+std::string inbox_topic(std::string_view tenant, std::string_view app) {
+  return std::string(kRoot).append(tenant).append("/app/").append(app).append("/inbox");
+}
+std::string request_topic(std::string_view tenant, std::string_view app) {
+  return std::string(kRoot).append(tenant).append("/app/").append(app).append("/request");
+}
+
+std::string prompt_topic(std::string_view visit) { return floor_topic("prompt", visit); }
+std::string action_topic(std::string_view visit) { return floor_topic("action", visit); }
+std::string enrol_topic(std::string_view session) { return floor_topic("enrol", session); }
+std::string floor_status_topic() { return std::string(kFloor).append("status"); }
+
+std::optional<ParsedTopic> parse_topic(std::string_view topic) {
+  if (!topic.starts_with(kRoot) || topic.size() > 600) return std::nullopt;
+  const auto levels = split(topic.substr(kRoot.size()));
+  for (const auto level : levels) {
+    if (!valid_level(level)) return std::nullopt;
+  }
+  const std::size_t n = levels.size();
+  ParsedTopic parsed;
+  const auto is = [&](TopicKind kind) {
+    parsed.kind = kind;
+    return parsed;
+  };
+  if (levels[0] == "floor") {
+    if (n == 2 && levels[1] == "status") return is(TopicKind::floor_status);
+    if (n != 3) return std::nullopt;
+    parsed.leaf = levels[2];
+    if (levels[1] == "prompt") return is(TopicKind::prompt);
+    if (levels[1] == "action") return is(TopicKind::action);
+    if (levels[1] == "enrol") return is(TopicKind::enrol);
+    return std::nullopt;
+  }
+  parsed.address.tenant = levels[0];
+  if (n == 3 && levels[2] == "control") {
+    parsed.address.store = levels[1];
+    return is(TopicKind::control);
+  }
+  if (n == 4 && levels[1] == "app") {
+    parsed.leaf = levels[2];
+    if (levels[3] == "inbox") return is(TopicKind::inbox);
+    if (levels[3] == "request") return is(TopicKind::request);
+    return std::nullopt;
+  }
+  if (n < 4) return std::nullopt;
+  parsed.address.store = levels[1];
+  parsed.address.box = levels[2];
+  if (n == 5 && levels[3] == "feed") {
+    parsed.leaf = levels[4];
+    return is(TopicKind::feed);
+  }
+  if (n != 4) return std::nullopt;
+  if (levels[3] == "state") return is(TopicKind::state);
+  if (levels[3] == "hello") return is(TopicKind::hello);
+  if (levels[3] == "event") return is(TopicKind::event);
+  if (levels[3] == "command") return is(TopicKind::command);
+  if (levels[3] == "response") return is(TopicKind::response);
+  return std::nullopt;
+}
+
+std::array<std::string, 4> Subscriptions::box_uplink(const BoxAddress& box) {
+  return {box_topic(box, "feed/+"), command_topic(box), control_topic(box.tenant, box.store),
+          control_topic(box.tenant, kAllStores)};
+}
+
+std::array<std::string, 2> Subscriptions::box_floor() {
+  return {action_topic("+"), enrol_topic("+")};
+}
+
+std::array<std::string, 5> Subscriptions::crm(std::string_view tenant) {
+  const BoxAddress every{std::string(tenant), "+", "+"};
+  return {state_topic(every), hello_topic(every), event_topic(every), response_topic(every),
+          request_topic(tenant, "+")};
+}
+
+}  // namespace welcome::sync
