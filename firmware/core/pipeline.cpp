@@ -28,6 +28,7 @@ constexpr chr::minutes kPromptRenew{15};
 constexpr chr::seconds kHeardLately{3};
 constexpr chr::minutes kHeardRowEvery{5};
 constexpr std::size_t kMaxNote = 2000;
+constexpr double kMaxFaceDoubt = 3.0;  // a very clear face with a phone can always confirm
 
 constexpr std::size_t at(Zone z) { return static_cast<std::size_t>(z); }
 constexpr std::size_t at(ClaimSource s) { return static_cast<std::size_t>(s); }
@@ -172,6 +173,7 @@ class Pipeline::Impl {
   bool reassess(const CustomerId& customer);
   bool timed_out(Presence& p);
   void judge_presence(Presence& p);
+  double face_doubt(const CustomerFacts& f) const;
   void end(const CustomerId& customer, std::string why);
   void visit_event(const Presence& p, VisitEvent::Kind kind, std::string why = {});
   void drop(const CustomerId& customer);
@@ -357,11 +359,7 @@ void Pipeline::Impl::judge_presence(Presence& p) {
   std::optional<double> face;
   if (p.face_at && p.purposes.has(Purpose::face_recognition)) {
     face = p.face_rival ? contested(p.face_evidence, *p.face_rival) : p.face_evidence;
-    const CustomerFacts& f = facts(p.customer);
-    if (f.face_doubt > 0.0 && f.face_doubt_at) {
-      const double days = static_cast<double>((now_.wall - *f.face_doubt_at).count()) / 86.4e6;
-      *face -= f.face_doubt * std::exp2(-std::max(days, 0.0) / 30.0);
-    }
+    *face -= face_doubt(facts(p.customer));
   }
   const Judgement j = judge(radio, face);
   p.log_odds = j.log_odds;
@@ -384,6 +382,12 @@ void Pipeline::Impl::judge_presence(Presence& p) {
     p.dirty = true;
     visit_event(p, VisitEvent::Kind::confirmed);
   }
+}
+
+double Pipeline::Impl::face_doubt(const CustomerFacts& f) const {
+  if (!f.face_doubt_at) return 0.0;
+  const double days = static_cast<double>((now_.wall - *f.face_doubt_at).count()) / 86.4e6;
+  return f.face_doubt * std::exp2(-std::max(days, 0.0) / 30.0);
 }
 
 bool Pipeline::Impl::timed_out(Presence& p) {
@@ -694,7 +698,7 @@ void Pipeline::Impl::on(const event::Staff& e) {
       p.not_this_person = true;
       if (p.face_at) {
         CustomerFacts& f = changed_facts(p.customer);
-        f.face_doubt = std::min(f.face_doubt + 1.0, kMaxFaceEvidence);
+        f.face_doubt = std::min(face_doubt(f) + 1.0, kMaxFaceDoubt);
         f.face_doubt_at = now_.wall;
         outcome.lowers_face_trust = true;
         p.face_at.reset();
