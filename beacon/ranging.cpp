@@ -1,10 +1,16 @@
 #include "beacon/ranging.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 namespace welcome::beacon {
 namespace {
+
+using std::chrono::milliseconds;
+
+// Between two looks no more time counts as evidence: she was not heard in between.
+constexpr double kLongestLookS = 1.0;
 
 double fade(MonoClock::duration age, MonoClock::duration memory) {
   return std::exp(-static_cast<double>(std::max(age, MonoClock::duration{0}).count()) /
@@ -12,6 +18,20 @@ double fade(MonoClock::duration age, MonoClock::duration memory) {
 }
 
 }  // namespace
+
+RangingConfig RangingConfig::one_box() {
+  return {.fast_level = {.memory = milliseconds{1000}},
+          .fast = {.allowance_db = 1.5, .evidence_db_s = 1.0},
+          .settled_level = {.memory = milliseconds{3000}},
+          .settled = {.allowance_db = 1.0, .evidence_db_s = 8.0}};
+}
+
+RangingConfig RangingConfig::several_boxes() {
+  return {.fast_level = {.memory = milliseconds{450}, .silence_weight = 0.1},
+          .fast = {.allowance_db = 0.5},
+          .settled_level = {.memory = milliseconds{2000}, .silence_weight = 0.3},
+          .settled = {.allowance_db = 3.0, .evidence_db_s = 60.0}};
+}
 
 void Level::hear(const LevelConfig& config, double rssi_dbm, MonoTime at) {
   const double f = fade(at - at_, config.memory);
@@ -22,34 +42,66 @@ void Level::hear(const LevelConfig& config, double rssi_dbm, MonoTime at) {
 
 std::optional<double> Level::at(const LevelConfig& config, MonoTime at) const {
   if (weight_ == 0.0) return std::nullopt;
+  if (config.silence_weight == 0.0) return sum_ / weight_;
   const double f = fade(at - at_, config.memory);
-  const double silence = config.silence_weight;
-  if (silence == 0.0) return sum_ / weight_;
-  return (sum_ * f + silence * config.silence_dbm) / (weight_ * f + silence);
+  return (sum_ * f + config.silence_weight * config.silence_dbm) /
+         (weight_ * f + config.silence_weight);
 }
 
 int Judge::judge(const JudgeConfig& config, std::span<const double> scores, MonoTime at) {
   if (scores.empty()) return zone_;
   const auto best =
-      static_cast<int>(std::max_element(scores.begin(), scores.end()) - scores.begin());
-  const auto score = [&](int zone) { return scores[static_cast<std::size_t>(zone)]; };
+      static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
   if (zone_ == kNone) {
-    zone_ = best;
+    zone_ = static_cast<int>(best);
+    at_ = at;
+    evidence_.assign(scores.size(), 0.0);
     return zone_;
   }
-  if (best == zone_ || score(best) - score(zone_) < config.margin_db) {
-    rival_ = kNone;
-    return zone_;
+  const double passed =
+      std::clamp(std::chrono::duration<double>(at - at_).count(), 0.0, kLongestLookS);
+  at_ = std::max(at, at_);
+  const double current = scores[static_cast<std::size_t>(zone_)];
+  for (std::size_t zone = 0; zone < scores.size(); ++zone) {
+    const double ahead = std::min(scores[zone] - current, config.strongest_db);
+    evidence_[zone] = std::max(0.0, evidence_[zone] + (ahead - config.allowance_db) * passed);
   }
-  if (rival_ != best) {
-    rival_ = best;
-    rival_since_ = at;
-  }
-  if (at - rival_since_ >= config.dwell) {
-    zone_ = best;
-    rival_ = kNone;
+  if (scores[best] - current > config.allowance_db && evidence_[best] >= config.evidence_db_s) {
+    zone_ = static_cast<int>(best);
+    std::fill(evidence_.begin(), evidence_.end(), 0.0);
   }
   return zone_;
+}
+
+StoreRanging::StoreRanging(const RangingConfig& config, std::span<const int> zone_of_box, int zones)
+    : config_(config),
+      zone_of_box_(zone_of_box),
+      boxes_(zone_of_box.size()),
+      scores_(static_cast<std::size_t>(zones)) {}
+
+void StoreRanging::hear(int box, double rssi_dbm, MonoTime at) {
+  BoxLevels& levels = boxes_[static_cast<std::size_t>(box)];
+  levels.fast.hear(config_.fast_level, rssi_dbm, at);
+  levels.settled.hear(config_.settled_level, rssi_dbm, at);
+}
+
+void StoreRanging::score(const LevelConfig& config, Level BoxLevels::*level, MonoTime at) {
+  std::fill(scores_.begin(), scores_.end(), 0.0);
+  for (std::size_t box = 0; box < boxes_.size(); ++box) {
+    const double dbm = (boxes_[box].*level).at(config, at).value_or(config.silence_dbm);
+    scores_[static_cast<std::size_t>(zone_of_box_[box])] += std::pow(10.0, dbm / 10.0);
+  }
+  for (double& score : scores_) score = 10.0 * std::log10(std::max(score, 1e-13));
+}
+
+bool StoreRanging::update(MonoTime at) {
+  const int fast_before = fast();
+  const int settled_before = settled();
+  score(config_.fast_level, &BoxLevels::fast, at);
+  fast_.judge(config_.fast, scores_, at);
+  score(config_.settled_level, &BoxLevels::settled, at);
+  settled_.judge(config_.settled, scores_, at);
+  return fast() != fast_before || settled() != settled_before;
 }
 
 }  // namespace welcome::beacon

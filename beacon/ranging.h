@@ -3,19 +3,19 @@
 //
 // Every box that hears her gets a level in dB, each zone gets a score from these levels, and a
 // judge picks the zone. There are two of each, because no single estimate is both quick and quiet:
-// *fast* (short memory, quick judge) says where she is this second, *settled* (long memory, slow
-// judge) where she stays. How levels become scores is the only difference between the two set-ups:
-//   - several boxes, each with the name of a zone: a zone scores as its loudest box;
+// *fast* (short memory, judge with no patience) says where she is this second, *settled* (longer
+// memory, a judge that wants evidence) where she stays. How levels become scores is the only
+// difference between the two set-ups:
+//   - several boxes, each with the name of a zone: a zone scores the power that its boxes hear;
 //   - one box: zones are bands of distance, and a zone scores by how far outside its band she is.
+// How the constants were found: docs/evaluation.md.
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
-#include "firmware/core/claim.h"
 #include "firmware/core/time.h"
 
 namespace welcome::beacon {
@@ -23,9 +23,9 @@ namespace welcome::beacon {
 // Mean of the readings in dB, each weighted by exp(-age/memory). `silence_weight` readings of
 // `silence_dbm` are mixed in, so that a box that no longer hears her fades.
 struct LevelConfig {
-  MonoClock::duration memory{std::chrono::milliseconds{1000}};
+  MonoClock::duration memory;
   double silence_weight = 0.0;
-  double silence_dbm = -105.0;
+  double silence_dbm = -100.0;
 };
 
 class Level {
@@ -40,32 +40,65 @@ class Level {
   MonoTime at_;
 };
 
-// A new zone must beat the current one by `margin_db` for `dwell`.
+// Sequential test (Page's CUSUM): every other zone collects the dB by which it beats the current
+// one, less `allowance_db`, over time, never below zero. The first with `evidence_db_s` wins. A
+// clear difference convinces within seconds, a faint one has to last, noise does not add up.
 struct JudgeConfig {
-  double margin_db = 0.0;
-  MonoClock::duration dwell{0};
+  double allowance_db = 0.0;
+  double evidence_db_s = 0.0;  // 0: the best zone wins as soon as it beats the allowance
+  double strongest_db = 20.0;  // one loud moment counts no more than this
 };
 
 class Judge {
  public:
   static constexpr int kNone = -1;
 
-  // `scores` by zone, higher is better. Returns the zone, kNone before the first.
+  // `scores` by zone, higher is better; always of the same number of zones. Returns the zone.
   int judge(const JudgeConfig& config, std::span<const double> scores, MonoTime at);
-  int zone() const { return zone_; }
-  void reset() { *this = Judge{}; }
+  int zone() const { return zone_; }  // kNone before the first
 
  private:
   int zone_ = kNone;
-  int rival_ = kNone;
-  MonoTime rival_since_;
+  MonoTime at_;
+  std::vector<double> evidence_;
 };
 
 struct RangingConfig {
-  LevelConfig fast_level{std::chrono::milliseconds{1000}, 0.0, -105.0};
-  JudgeConfig fast{3.0, std::chrono::milliseconds{400}};
-  LevelConfig settled_level{std::chrono::seconds{4}, 0.0, -105.0};
-  JudgeConfig settled{3.0, std::chrono::seconds{3}};
+  LevelConfig fast_level;
+  JudgeConfig fast;
+  LevelConfig settled_level;
+  JudgeConfig settled;
+
+  static RangingConfig one_box();
+  static RangingConfig several_boxes();
+};
+
+// One customer among several boxes. Boxes and zones are numbers from 0.
+class StoreRanging {
+ public:
+  // `zone_of_box` must outlive this.
+  StoreRanging(const RangingConfig& config, std::span<const int> zone_of_box, int zones);
+
+  void hear(int box, double rssi_dbm, MonoTime at);
+  // Whether either zone changed. Call after hear(); every 100 ms is enough.
+  bool update(MonoTime at);
+
+  int fast() const { return fast_.zone(); }
+  int settled() const { return settled_.zone(); }
+
+ private:
+  struct BoxLevels {
+    Level fast;
+    Level settled;
+  };
+  void score(const LevelConfig& config, Level BoxLevels::*level, MonoTime at);
+
+  RangingConfig config_;
+  std::span<const int> zone_of_box_;
+  std::vector<BoxLevels> boxes_;
+  std::vector<double> scores_;
+  Judge fast_;
+  Judge settled_;
 };
 
 }  // namespace welcome::beacon

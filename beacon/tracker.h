@@ -31,7 +31,7 @@ struct ZoneConfig {
 
 struct TrackerConfig {
   ResolverConfig resolver;
-  RangingConfig ranging;
+  RangingConfig ranging = RangingConfig::one_box();
   ZoneConfig zones;
   std::chrono::milliseconds away_after{20000};  // not heard for this long = left
   std::chrono::milliseconds refresh{2000};      // unchanged claims are repeated this often
