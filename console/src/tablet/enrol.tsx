@@ -126,7 +126,7 @@ function Camera({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void 
         <circle class="ring-share" cx="60" cy="60" r="54" pathLength={1} stroke-dasharray={`${share} 1`} />
         <g class="ring-face">
           <path d="M60 30c14 0 22 10 22 26S73 88 60 88 38 72 38 56s8-26 22-26z" />
-          <path d="M51 54v3M69 54v3M60 56v9M53 73c4 4 10 4 14 0" />
+          <path class="ring-looks" d="M51 54v3M69 54v3M60 56v9M53 73c4 4 10 4 14 0" />
         </g>
       </svg>
       <div role="status" aria-live="polite">
