@@ -183,6 +183,17 @@ describe('staff tablet', () => {
     box.prompts.set('v-bad', {});
   });
 
+  it('finds room for thirty guests, upright too', async () => {
+    for (let i = 0; i < 30; i++)
+      await box.prompt(`v-many-${i}`, { greet: { name: `Guest ${i}`, greeting: `Ms ${i}` }, since: new Date(Date.now() - i * 1000).toISOString() });
+    await tablet.locator('.card').nth(29).waitFor();
+    assert.equal(await tablet.locator('.card h2').first().innerText(), 'Ms 29', 'not in the order of arrival');
+    await tablet.setViewportSize({ width: 800, height: 1280 });
+    await assertAccessible(tablet);
+    await pages.screenshot(tablet, 'tablet-upright');
+    await tablet.setViewportSize({ width: 1280, height: 800 });
+  });
+
   it('says what is paused, that the line is down and that it is a rehearsal', async () => {
     await box.status({ link: 'down', paused: ['face'], rehearsal: true });
     for (const name of ['link-down', 'paused-face', 'rehearsal'])
@@ -293,7 +304,7 @@ describe('staff tablet', () => {
     await fresh.getByRole('alert').waitFor();
     await pages.screenshot(fresh, 'tablet-sign-in');
     await assertAccessible(fresh);
-    await fresh.getByLabel('Account').fill('tablet-2');
+    assert.equal(await fresh.getByLabel('Account').inputValue(), 'tablet-2');
     await fresh.getByLabel('Password').fill(pages.stack.accounts['tablet-2']);
     await fresh.getByRole('button', { name: 'Sign in' }).click();
     await fresh.getByLabel('Your name').fill('Tom');

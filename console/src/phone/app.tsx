@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
 import { Icon, Languages, SignIn, Toasts, type IconName } from '../shared/parts';
-import { saveAccount, type Account } from '../shared/session';
+import { savedAccount, saveAccount, type Account } from '../shared/session';
 import { useStore } from '../shared/store';
 import { Choices } from './choices';
 import { Data } from './data';
@@ -55,6 +55,7 @@ export function App({ phone, signedIn: atStart }: { phone: Phone; signedIn: bool
           title={t.signInTitle}
           hint={t.signInHint}
           accountHint={t.accountHint}
+          account={savedAccount()?.account}
           refused={rejected || (signedIn && phone.linkState === 'refused')}
           onSignIn={signIn}
         />

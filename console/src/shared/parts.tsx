@@ -78,9 +78,10 @@ export function SignIn(props: {
   hint: string;
   accountHint: string;
   refused: boolean;
+  account?: string; // typed before
   onSignIn(account: Account): void;
 }) {
-  const [account, setAccount] = useState('');
+  const [account, setAccount] = useState(props.account ?? '');
   const [password, setPassword] = useState('');
   const t = i18n.t.common;
   return (

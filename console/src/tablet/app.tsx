@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
 import { Field, Icon, Languages, SignIn, Toasts } from '../shared/parts';
-import { saveAccount, type Account } from '../shared/session';
+import { savedAccount, saveAccount, type Account } from '../shared/session';
 import { useStore } from '../shared/store';
 import { Card } from './card';
 import { Enrol } from './enrol';
@@ -34,6 +34,7 @@ export function App({ tablet, signedIn: atStart }: { tablet: Tablet; signedIn: b
           title={t.signInTitle}
           hint={t.signInHint}
           accountHint={t.accountHint}
+          account={savedAccount()?.account}
           refused={signedIn && tablet.linkState === 'refused'}
           onSignIn={signIn}
         />
