@@ -26,7 +26,9 @@ constexpr std::array kTables{
 std::size_t salvage(Context& to, const std::string& damaged_file, const std::string& vfs) {
   std::size_t rows = 0;
   try {
-    Database from(damaged_file, vfs, true);
+    // Not read-only: the log beside it has the newest rows.
+    Database from(damaged_file, vfs, false);
+    from.script("PRAGMA locking_mode = EXCLUSIVE");
     for (const auto& table : kTables) {
       (void)to.db.write([&] {
         try {

@@ -1,0 +1,115 @@
+// Pull the plug at every change to the disk of a busy day: what was acknowledged is there, what was
+// under way is there wholly or not at all.
+//
+// By default a sample of the points, so that it runs with every build; WELCOME_POWER_ALL=1 runs
+// all, and cuts the power again during the recovery.
+
+#include <cstdlib>
+#include <gtest/gtest.h>
+#include <random>
+
+#include "tests/power/power_vfs.h"
+#include "tests/power/scenario.h"
+#include "tests/unit/store/fixture.h"
+
+namespace welcome::test {
+namespace {
+
+using namespace welcome::store;
+
+constexpr int kSample = 60;
+
+Result<Store> open(const TempDir& dir, const PowerVfs& vfs) {
+  StoreOptions options;
+  options.vfs = vfs.name();
+  return Store::open(dir.file("box.db"), test_key(), options);
+}
+
+struct Reference {
+  std::vector<std::string> after;  // after[i]: description once i steps are done
+  std::int64_t operations = 0;
+  std::int64_t to_open = 0;
+};
+
+Reference play_undisturbed() {
+  Reference reference;
+  TempDir dir;
+  PowerVfs vfs("power-reference");
+  auto store = open(dir, vfs);
+  if (!store) throw std::runtime_error(store.error().message);
+  reference.to_open = vfs.operations();
+  reference.after.push_back(describe(*store));
+  for (const auto& step : busy_day()) {
+    if (!step.run(*store))
+      throw std::runtime_error(std::string("failed undisturbed: ") + step.name);
+    reference.after.push_back(describe(*store));
+  }
+  { const Store closing = std::move(*store); }
+  reference.operations = vfs.operations();
+  return reference;
+}
+
+// How many steps were acknowledged before the power went.
+std::size_t play_until_cut(const TempDir& dir, PowerVfs& vfs) {
+  auto store = open(dir, vfs);
+  if (!store) return 0;
+  std::size_t done = 0;
+  for (const auto& step : busy_day()) {
+    if (!step.run(*store)) break;
+    ++done;
+  }
+  return done;
+}
+
+void expect_promise_kept(const Reference& reference, std::int64_t cut, bool twice) {
+  SCOPED_TRACE("power cut at operation " + std::to_string(cut));
+  TempDir dir;
+  PowerVfs vfs("power");
+  vfs.cut_at(cut);
+  const std::size_t done = play_until_cut(dir, vfs);
+  ASSERT_TRUE(vfs.is_cut());
+  vfs.restore(static_cast<std::uint64_t>(cut));
+
+  if (twice) {
+    vfs.cut_at(vfs.operations() + 1 + cut % 7);
+    { auto interrupted = open(dir, vfs); }
+    vfs.restore(static_cast<std::uint64_t>(cut) + 1);
+  }
+
+  auto store = open(dir, vfs);
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_FALSE(store->open_report().set_aside) << store->open_report().set_aside_why;
+  const std::string found = describe(*store);
+  ASSERT_FALSE(found.empty());
+  const std::string& before = reference.after[done];
+  const std::string& after = reference.after[std::min(done + 1, reference.after.size() - 1)];
+  if (found != before && found != after) {
+    // The one that is nearer tells more.
+    EXPECT_EQ(found, found.size() > before.size() ? after : before) << "after " << done << " steps";
+  }
+  EXPECT_TRUE(store->registers().put("usable", "yes"));
+}
+
+TEST(StorePower, KeepsEveryPromiseWhereverThePlugIsPulled) {
+  const Reference reference = play_undisturbed();
+  ASSERT_GT(reference.operations, 200);
+  const bool all = std::getenv("WELCOME_POWER_ALL") != nullptr;
+  if (all) {
+    for (std::int64_t cut = 1; cut < reference.operations; ++cut) {
+      expect_promise_kept(reference, cut, false);
+      expect_promise_kept(reference, cut, true);
+      if (HasFailure()) return;
+    }
+    return;
+  }
+  std::mt19937_64 random(20260502);
+  for (int i = 0; i < kSample; ++i) {
+    const auto cut = static_cast<std::int64_t>(
+        1 + random() % static_cast<std::uint64_t>(reference.operations - 1));
+    expect_promise_kept(reference, cut, i % 3 == 0);
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace welcome::test
