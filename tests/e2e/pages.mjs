@@ -12,12 +12,13 @@ const kScreenshots = path.join(kRoot, 'build/screenshots');
 
 export class Pages {
   problems = []; // what any page complained about
+  #run;
 
-  static async start() {
+  // On a stack of its own, or beside one that runs already and is not stopped here.
+  static async start(stack) {
     const pages = new Pages();
-    pages.run = mkdtempSync(path.join(os.tmpdir(), 'welcome-e2e-'));
     try {
-      pages.stack = await startStack({ run: pages.run });
+      pages.stack = stack ?? (await pages.#startStack());
       pages.browser = await chromium.launch({
         executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
         args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
@@ -31,8 +32,14 @@ export class Pages {
 
   async stop() {
     await this.browser?.close();
+    if (!this.#run) return;
     await this.stack?.stop();
-    rmSync(this.run, { recursive: true, force: true });
+    rmSync(this.#run, { recursive: true, force: true });
+  }
+
+  #startStack() {
+    this.#run = mkdtempSync(path.join(os.tmpdir(), 'welcome-e2e-'));
+    return startStack({ run: this.#run });
   }
 
   async tablet(account = 'tablet-1', staff = 'Eva', options = {}) {
