@@ -1,0 +1,158 @@
+#pragma once
+// The CRM's records and the rules over them: customers, consents, identities, campaigns, policy,
+// what happened, and who must be forgotten. Everything that a box should know goes through the
+// Feed, so that a change here is a change there.
+//
+// A box hears of a customer (profile, identities) only while she has given at least one purpose.
+//
+// Every call that changes something runs inside the caller's Transaction. One thread. Personal
+// data passes through here: nothing of it is logged.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "firmware/core/consent.h"
+#include "firmware/core/consent_gate.h"
+#include "firmware/core/purpose.h"
+#include "firmware/core/result.h"
+#include "firmware/core/time.h"
+#include "sync/contract.h"
+#include "sync/crm/database.h"
+#include "sync/crm/feed.h"
+#include "sync/signing.h"
+
+namespace welcome::crm {
+
+using nlohmann::json;
+
+// Set once by `init`; every consent record says them.
+struct Settings {
+  std::string tenant;
+  std::string controller;
+  std::string jurisdiction = "EU";
+  std::string storage_location = "box";
+  std::int64_t retention_days = 365;
+  ConsentNotice notice{"notice", "1", "en"};
+};
+
+struct ConsentChange {
+  std::string customer;
+  Purpose purpose = Purpose::proximity_offers;
+  bool given = false;
+  WallTime at;
+  std::string how;  // "app", "desk", "crm"
+  std::optional<ConsentNotice> notice;
+  std::optional<WallTime> expires_at;
+};
+
+// What staff learnt about a preference.
+struct PreferenceNews {
+  std::string key;
+  std::string value;
+  bool change = false;  // false: staff confirmed what was there
+};
+
+struct ErasureBox {
+  std::string store, box;
+  std::optional<std::string> done_at;
+};
+
+struct Erasure {
+  std::string id;
+  std::string asked_at;
+  std::optional<std::string> done_at;
+  std::vector<ErasureBox> boxes;
+};
+
+class Crm {
+ public:
+  // Throws DatabaseError when the database was not initialised.
+  explicit Crm(Database& db);
+  static void init(Database& db, const Settings& settings);
+
+  const Settings& settings() const { return settings_; }
+  Feed& feed() { return feed_; }
+  Database& database() { return db_; }
+
+  // Records. The value is the item of docs/schemas (item.profiles, item.identities, …).
+  // Errors: malformed (schema), refused (the customer was erased), not_found (no such customer).
+  Result<void> put_customer(const json& profile, const std::string& app_id, WallTime now);
+  Result<void> put_identity(const json& identity);
+  Result<void> put_campaign(const json& campaign);
+  Result<void> remove_campaign(const std::string& campaign);
+  Result<void> put_policy(const json& policy);
+
+  std::vector<std::string> customers();
+  std::optional<json> profile(const std::string& customer);
+  std::optional<std::string> app_of(const std::string& customer);
+  std::optional<std::string> customer_of(const std::string& app_id);
+
+  // Adds to the history of the record of this purpose, and makes the record when there is none.
+  // Returns the record as it is now. Saying the same thing again at the same time changes nothing.
+  Result<json> set_consent(const ConsentChange& change);
+  std::vector<json> consents(const std::string& customer);
+  PurposeSet given(const std::string& customer, WallTime now);
+
+  // What staff learnt. Older news never replaces newer.
+  Result<void> note_conversation(const std::string& customer, const std::string& text, WallTime at);
+  Result<void> note_preference(const std::string& customer, const PreferenceNews& change,
+                               WallTime at);
+
+  // Everything that is held on a customer (docs/schemas/export.customer.json).
+  Result<json> export_customer(const std::string& customer, WallTime now);
+
+  // Erases the customer here and starts the erasure on every box known. Returns the erasure's id.
+  Result<std::string> forget(const std::string& customer, WallTime now);
+  bool was_erased(const std::string& customer);
+  std::optional<Erasure> erasure(const std::string& id_or_customer);
+  // Erasures that this box has not confirmed: id and customer.
+  std::vector<std::pair<std::string, std::string>> erasures_open(const std::string& store,
+                                                                 const std::string& box);
+  void erasure_done(const std::string& erasure, const std::string& store, const std::string& box,
+                    const std::string& receipt, WallTime now);
+
+  // Pauses or resumes a function in a store, or in all (sync::kAllStores).
+  sync::Control set_control(const std::string& store, Function function, bool paused, WallTime now);
+  std::vector<sync::Control> controls();  // the newest of each store and function
+
+  // Makes a new key pair for consent records and control messages and signs them all again; the
+  // secret half of the old one is gone, its public half stays listed. Returns the key's id.
+  std::string new_signing_key(WallTime now);
+  // For the key ring of a box: sync/signing.h KeyRing::parse.
+  std::string public_keys();
+  // The current key, or null when nothing is signed.
+  std::unique_ptr<sync::Signer> signer();
+
+  // A message for the customer's app leaves with the next round of `serve`. Its id makes it
+  // unique: a second one with the same id is dropped.
+  void to_app(const std::string& app_id, const std::string& customer,
+              const sync::AppMessage& message, WallTime expires_at);
+  void to_outbox(const sync::Message& message);
+
+ private:
+  Result<void> must_exist(const std::string& customer);
+  void save_profile(const std::string& customer, const json& profile);
+  void refresh(const std::string& customer);
+  std::string hash(const std::string& customer) const;
+  void finish_erasure(const std::string& erasure, WallTime now);
+  Result<void> sign(json& record);
+  sync::Control to_control(const Row& row) const;
+  void save_control(const sync::Control& control);
+
+  Database& db_;
+  Feed feed_;
+  Settings settings_;
+  std::string tombstone_key_;
+};
+
+// ISO/IEC TS 27560 history → is the purpose given at `now`? The newest entry counts, a withdrawal
+// wins a tie, and an expired record gives nothing.
+bool is_given(const json& record, WallTime now);
+
+}  // namespace welcome::crm

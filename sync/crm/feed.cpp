@@ -1,0 +1,195 @@
+#include "sync/crm/feed.h"
+
+#include "sync/feed.h"
+
+namespace welcome::crm {
+namespace {
+
+// Small enough for a broker's usual limits, large enough to be few.
+constexpr std::size_t kMaxBatchBytes = 256 * 1024;
+constexpr std::size_t kMaxBatchItems = 1000;
+
+constexpr const char* kItemColumns = "SELECT key, customer, seq, deleted, value FROM item ";
+
+std::string name_of(Collection collection) { return std::string(sync::to_string(collection)); }
+
+std::vector<Item> to_items(const Rows& rows) {
+  std::vector<Item> items;
+  items.reserve(rows.size());
+  for (const Row& row : rows) {
+    items.push_back({row.text(0), row.text(1), row.integer(2), row.integer(3) != 0, row.text(4)});
+  }
+  return items;
+}
+
+sync::FeedItem to_feed_item(const Item& item) {
+  sync::FeedItem out;
+  out.seq = static_cast<std::uint64_t>(item.seq);
+  out.deleted = item.deleted;
+  out.key = item.key;
+  out.value = item.value;
+  out.customer = CustomerId(item.customer);
+  return out;
+}
+
+// Splits without ever making an empty batch in the middle.
+std::vector<std::vector<sync::FeedItem>> split(const std::vector<Item>& items) {
+  std::vector<std::vector<sync::FeedItem>> batches(1);
+  std::size_t bytes = 0;
+  for (const Item& item : items) {
+    const std::size_t size = item.value.size() + item.key.size() + 64;
+    if (!batches.back().empty() &&
+        (bytes + size > kMaxBatchBytes || batches.back().size() == kMaxBatchItems)) {
+      batches.emplace_back();
+      bytes = 0;
+    }
+    batches.back().push_back(to_feed_item(item));
+    bytes += size;
+  }
+  return batches;
+}
+
+}  // namespace
+
+void Feed::create() {
+  for (const Collection collection : sync::kAllCollections) {
+    db_.execute(
+        "INSERT INTO feed (collection, epoch, seq, oldest, digest) VALUES ($1, $2, 0, 0, $3) "
+        "ON CONFLICT DO NOTHING",
+        {name_of(collection), sync::new_uuid(), sync::Digest().hex()});
+  }
+}
+
+std::int64_t Feed::advance(Collection collection, const Change& change) {
+  const Position before = head(collection);
+  const std::int64_t seq = before.seq + 1;
+  std::optional<sync::Digest> digest = sync::Digest::from_hex(before.digest);
+  if (!digest) throw DatabaseError("the feed's digest is damaged");
+  if (change.old_live_seq != 0) {
+    digest->toggle(change.key, static_cast<std::uint64_t>(change.old_live_seq));
+  }
+  if (change.live) digest->toggle(change.key, static_cast<std::uint64_t>(seq));
+  db_.execute("UPDATE feed SET seq = $2, digest = $3 WHERE collection = $1",
+              {name_of(collection), seq, digest->hex()});
+  return seq;
+}
+
+bool Feed::put(Collection collection, const std::string& key, const std::string& customer,
+               const std::string& value) {
+  const std::optional<Item> old = get(collection, key);
+  if (old && old->value == value && old->customer == customer) return false;
+  const std::int64_t seq = advance(collection, {key, old ? old->seq : 0, true});
+  db_.execute(
+      "INSERT INTO item (collection, key, customer, seq, deleted, value) "
+      "VALUES ($1, $2, $3, $4, 0, $5) ON CONFLICT (collection, key) DO UPDATE SET "
+      "customer = excluded.customer, seq = excluded.seq, deleted = 0, value = excluded.value",
+      {name_of(collection), key, customer, seq, value});
+  return true;
+}
+
+bool Feed::remove(Collection collection, const std::string& key) {
+  const std::optional<Item> old = get(collection, key);
+  if (!old) return false;
+  const std::int64_t seq = advance(collection, {key, old->seq, false});
+  db_.execute(
+      "UPDATE item SET seq = $3, deleted = 1, value = '' WHERE collection = $1 AND key = $2",
+      {name_of(collection), key, seq});
+  return true;
+}
+
+std::optional<Item> Feed::get(Collection collection, const std::string& key) {
+  auto items = to_items(
+      db_.query(std::string(kItemColumns) + "WHERE collection = $1 AND key = $2 AND deleted = 0",
+                {name_of(collection), key}));
+  if (items.empty()) return std::nullopt;
+  return std::move(items.front());
+}
+
+std::vector<Item> Feed::of_customer(Collection collection, const std::string& customer) {
+  return to_items(db_.query(std::string(kItemColumns) +
+                                "WHERE collection = $1 AND customer = $2 AND deleted = 0 "
+                                "ORDER BY key",
+                            {name_of(collection), customer}));
+}
+
+std::vector<Item> Feed::live(Collection collection) {
+  return to_items(
+      db_.query(std::string(kItemColumns) + "WHERE collection = $1 AND deleted = 0 ORDER BY seq",
+                {name_of(collection)}));
+}
+
+Position Feed::head(Collection collection) {
+  const Rows rows =
+      db_.query("SELECT epoch, seq, digest FROM feed WHERE collection = $1", {name_of(collection)});
+  if (rows.empty()) throw DatabaseError("the database has no feed: run `welcome-crm init` first");
+  return {rows[0].text(0), rows[0].integer(1), rows[0].text(2)};
+}
+
+void Feed::purge_deleted(const std::string& customer) {
+  db_.execute(
+      "UPDATE feed SET oldest = seq WHERE collection IN "
+      "(SELECT collection FROM item WHERE customer = $1 AND deleted = 1)",
+      {customer});
+  db_.execute("DELETE FROM item WHERE customer = $1 AND deleted = 1", {customer});
+}
+
+std::vector<Item> Feed::since(Collection collection, std::int64_t seq) {
+  return to_items(
+      db_.query(std::string(kItemColumns) + "WHERE collection = $1 AND seq > $2 ORDER BY seq",
+                {name_of(collection), seq}));
+}
+
+std::int64_t Feed::oldest(Collection collection) {
+  return db_.query("SELECT oldest FROM feed WHERE collection = $1", {name_of(collection)})
+      .at(0)
+      .integer(0);
+}
+
+Remedy remedy(const std::optional<Position>& have, const Position& head, std::int64_t oldest) {
+  if (!have || have->epoch != head.epoch || have->seq > head.seq) return Remedy::snapshot;
+  if (have->seq == head.seq) {
+    return have->digest == head.digest ? Remedy::nothing : Remedy::snapshot;
+  }
+  return have->seq >= oldest ? Remedy::delta : Remedy::snapshot;
+}
+
+std::vector<sync::FeedBatch> delta(Collection collection, const Position& head,
+                                   std::int64_t from_seq, const std::vector<Item>& items) {
+  std::vector<sync::FeedBatch> batches;
+  auto position = static_cast<std::uint64_t>(from_seq);
+  for (auto& part : split(items)) {
+    sync::FeedBatch batch;
+    batch.collection = collection;
+    batch.epoch = head.epoch;
+    batch.from_seq = position;
+    batch.to_seq = part.empty() ? position : part.back().seq;
+    batch.items = std::move(part);
+    position = batch.to_seq;
+    batches.push_back(std::move(batch));
+  }
+  // The head's own number may belong to a key that was purged since.
+  batches.back().to_seq = static_cast<std::uint64_t>(head.seq);
+  batches.back().digest = head.digest;
+  return batches;
+}
+
+std::vector<sync::FeedBatch> snapshot(Collection collection, const Position& head,
+                                      const std::vector<Item>& items) {
+  std::vector<sync::FeedBatch> batches;
+  auto parts = split(items);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    sync::FeedBatch batch;
+    batch.collection = collection;
+    batch.epoch = head.epoch;
+    batch.snapshot = true;
+    batch.to_seq = static_cast<std::uint64_t>(head.seq);
+    batch.part = static_cast<std::uint32_t>(i + 1);
+    batch.parts = static_cast<std::uint32_t>(parts.size());
+    batch.digest = head.digest;
+    batch.items = std::move(parts[i]);
+    batches.push_back(std::move(batch));
+  }
+  return batches;
+}
+
+}  // namespace welcome::crm

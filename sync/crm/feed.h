@@ -1,0 +1,87 @@
+#pragma once
+// The CRM's half of the feed (docs/protocol.md): every fact that goes to the boxes, with the
+// sequence number of its last change, and the messages that bring a box up to date.
+//
+// Changes happen inside the caller's Transaction. One thread.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sync/contract.h"
+#include "sync/crm/database.h"
+#include "sync/topics.h"
+
+namespace welcome::crm {
+
+using sync::Collection;
+
+struct Item {
+  std::string key;
+  std::string customer;  // empty: about nobody
+  std::int64_t seq = 0;
+  bool deleted = false;
+  std::string value;  // JSON; empty when deleted
+};
+
+// What somebody has, or the CRM itself.
+struct Position {
+  std::string epoch;
+  std::int64_t seq = 0;
+  std::string digest;
+  friend bool operator==(const Position&, const Position&) = default;
+};
+
+class Feed {
+ public:
+  explicit Feed(Database& db) : db_(db) {}
+
+  // Makes the collections that are missing, each with a new epoch.
+  void create();
+
+  // Returns false when nothing changed: an equal value gets no new number.
+  bool put(Collection collection, const std::string& key, const std::string& customer,
+           const std::string& value);
+  bool remove(Collection collection, const std::string& key);
+
+  std::optional<Item> get(Collection collection, const std::string& key);  // live only
+  std::vector<Item> of_customer(Collection collection, const std::string& customer);
+  std::vector<Item> live(Collection collection);
+
+  Position head(Collection collection);
+
+  // Forgets that these keys ever were. Boxes that are behind get a snapshot from now on.
+  void purge_deleted(const std::string& customer);
+
+  // Every item after `seq` in order of change, deletions included.
+  std::vector<Item> since(Collection collection, std::int64_t seq);
+  // The oldest `seq` from which since() still tells everything.
+  std::int64_t oldest(Collection collection);
+
+ private:
+  struct Change {
+    std::string key;
+    std::int64_t old_live_seq = 0;  // 0: there was no live item
+    bool live = true;
+  };
+  std::int64_t advance(Collection collection, const Change& change);
+
+  Database& db_;
+};
+
+enum class Remedy : std::uint8_t { nothing, delta, snapshot };
+
+// What a box that has `have` needs. `oldest` as in Feed.
+Remedy remedy(const std::optional<Position>& have, const Position& head, std::int64_t oldest);
+
+// The batches that bring a box from `from_seq` to the head; with no items it says "you are up to
+// date, and I am alive".
+std::vector<sync::FeedBatch> delta(Collection collection, const Position& head,
+                                   std::int64_t from_seq, const std::vector<Item>& items);
+// The whole collection in parts; items are the live ones. At least one part.
+std::vector<sync::FeedBatch> snapshot(Collection collection, const Position& head,
+                                      const std::vector<Item>& items);
+
+}  // namespace welcome::crm

@@ -1,0 +1,333 @@
+#include "sync/crm/intake.h"
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+namespace welcome::crm {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Somebody who comes in this long after an offer (or after being held out) is counted for it.
+constexpr auto kCameInWithin = 2h;
+constexpr auto kReceiptLife = 30 * 24h;
+
+constexpr const char* kTypePrefix = "com.welcomed.";
+constexpr const char* kHoldout = "holdout";
+
+// "com.welcomed.decision.offer.v1" → "decision.offer"
+std::string short_type(const std::string& type) {
+  std::string out = type;
+  if (out.starts_with(kTypePrefix)) out.erase(0, std::string_view(kTypePrefix).size());
+  if (const auto at = out.rfind(".v"); at != std::string::npos) out.erase(at);
+  return out;
+}
+
+WallTime time_of(const std::string& text) { return sync::from_rfc3339(text).value_or(WallTime{}); }
+
+}  // namespace
+
+struct Intake::Entry {
+  std::int64_t position = 0;
+  std::string id;
+  std::string store, box;  // events
+  std::string app;         // requests
+  std::string kind;        // short type, or the request's kind
+  std::string time;
+  std::string customer;  // events: the subject
+  std::string body;      // JSON
+};
+
+bool Intake::take_event(const sync::BoxAddress& box, const sync::EventMessage& event,
+                        const std::string& payload, WallTime now) {
+  const json envelope = json::parse(payload);
+  std::string customer = event.subject.str();
+  std::string data = envelope.at("data").dump();
+  std::string note;
+  const std::string type = envelope.at("type");
+  if (const auto* receipt = std::get_if<sync::ErasureReceipt>(&event.data)) {
+    // The id is left out: whoever knows it can put it back and check the signature.
+    json without = envelope.at("data");
+    without.erase("customer");
+    data = without.dump();
+    customer.clear();
+    (void)receipt;
+  } else if (!customer.empty() && crm_.was_erased(customer)) {
+    customer.clear();
+    data = "{}";
+    note = "erased";
+  }
+  return db_.execute(
+             "INSERT INTO ledger (id, store, box, type, time, customer, data, received_at, "
+             "handled, note) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+             "ON CONFLICT (id) DO NOTHING",
+             {event.id.str(), box.store, box.box, type, sync::to_rfc3339(event.time), customer,
+              data, sync::to_rfc3339(now), std::int64_t{note.empty() ? 0 : 1}, note}) == 1;
+}
+
+bool Intake::take_request(const sync::AppRequest& request, const std::string& payload,
+                          WallTime now) {
+  const json body = json::parse(payload);
+  return db_.execute(
+             "INSERT INTO request (id, app_id, kind, body, received_at, handled, note) "
+             "VALUES ($1, $2, $3, $4, $5, 0, '') ON CONFLICT (app_id, id) DO NOTHING",
+             {request.id.str(), request.app, body.at("kind").get<std::string>(), body.dump(),
+              sync::to_rfc3339(now)}) == 1;
+}
+
+int Intake::work(WallTime now) {
+  int done = 0;
+  // Requests first: a withdrawal must not wait behind a backlog of events.
+  while (work_request(now)) ++done;
+  while (work_event(now)) {
+    ++done;
+    while (work_request(now)) ++done;
+  }
+  return done;
+}
+
+bool Intake::work_event(WallTime now) {
+  Transaction transaction(db_);
+  const Rows rows = db_.query(
+      "SELECT position, id, store, box, type, time, customer, data FROM ledger "
+      "WHERE handled = 0 ORDER BY position LIMIT 1");
+  if (rows.empty()) return false;
+  const Row& row = rows[0];
+  Entry entry;
+  entry.position = row.integer(0);
+  entry.id = row.text(1);
+  entry.store = row.text(2);
+  entry.box = row.text(3);
+  entry.kind = short_type(row.text(4));
+  entry.time = row.text(5);
+  entry.customer = row.text(6);
+  entry.body = row.text(7);
+  const std::string note = act_on_event(entry, now);
+  db_.execute("UPDATE ledger SET handled = 1, note = $2 WHERE position = $1",
+              {entry.position, note});
+  transaction.commit();
+  return true;
+}
+
+bool Intake::work_request(WallTime now) {
+  Transaction transaction(db_);
+  const Rows rows = db_.query(
+      "SELECT position, id, app_id, kind, received_at, body FROM request "
+      "WHERE handled = 0 ORDER BY position LIMIT 1");
+  if (rows.empty()) return false;
+  const Row& row = rows[0];
+  Entry entry;
+  entry.position = row.integer(0);
+  entry.id = row.text(1);
+  entry.app = row.text(2);
+  entry.kind = row.text(3);
+  entry.time = row.text(4);
+  entry.body = row.text(5);
+  const std::string note = act_on_request(entry, now);
+  db_.execute("UPDATE request SET handled = 1, note = $2 WHERE position = $1",
+              {entry.position, note});
+  transaction.commit();
+  return true;
+}
+
+// ---- events ------------------------------------------------------------------------------------
+
+// Returns a word for the ledger when nothing was done, and why.
+std::string Intake::act_on_event(const Entry& entry, WallTime now) {
+  const json data = json::parse(entry.body);
+  if (entry.kind == "erasure.receipt") return erasure_receipt(entry, data, now);
+  if (entry.customer.empty()) return {};
+  if (!crm_.app_of(entry.customer)) return "unknown customer";
+  if (entry.kind == "decision.offer") return offer(entry, data, now);
+  if (entry.kind == "decision.survey") return survey(entry, data, now);
+  if (entry.kind == "decision.suppressed") return held_out(entry, data);
+  if (entry.kind.starts_with("visit.")) return visit(entry, data);
+  if (entry.kind == "staff.action") return staff_action(entry, data);
+  if (entry.kind == "consent.changed") return consent_changed(entry, data, now);
+  if (entry.kind == "survey.answer") {
+    db_.execute(
+        "INSERT INTO survey_answer (id, customer, kind, campaign, score, at) "
+        "VALUES ($1, $2, $3, '', $4, $5) ON CONFLICT DO NOTHING",
+        {entry.id, entry.customer, data.at("kind").get<std::string>(),
+         data.at("score").get<std::int64_t>(), entry.time});
+  }
+  return {};
+}
+
+std::string Intake::offer(const Entry& entry, const json& data, WallTime now) {
+  const std::string decision = data.at("decision");
+  if (!crm_.given(entry.customer, now).has(Purpose::proximity_offers)) return "consent withdrawn";
+  const bool first =
+      db_.execute(
+          "INSERT INTO offer (decision, customer, campaign, variant, shown_at, opened_at, "
+          "redeemed_at, came_in_at) VALUES ($1, $2, $3, $4, $5, NULL, NULL, NULL) "
+          "ON CONFLICT DO NOTHING",
+          {decision, entry.customer, data.at("campaign").get<std::string>(),
+           data.at("variant").get<std::string>(), entry.time}) == 1;
+  if (!first) return "decision repeated";
+  sync::AppMessage message;
+  message.id = MessageId(entry.id);
+  message.kind = sync::AppMessage::Kind::offer;
+  message.decision = DecisionId(decision);
+  message.title = data.at("title");
+  message.text = data.at("text");
+  message.code = data.value("code", "");
+  message.expires_at = sync::from_rfc3339(data.at("expires_at").get<std::string>());
+  crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message,
+              now + (time_of(data.at("expires_at")) - time_of(entry.time)));
+  return {};
+}
+
+std::string Intake::survey(const Entry& entry, const json& data, WallTime now) {
+  sync::AppMessage message;
+  message.id = MessageId(entry.id);
+  message.kind = sync::AppMessage::Kind::survey;
+  message.decision = DecisionId(data.at("decision").get<std::string>());
+  message.survey = data.at("survey");
+  message.survey_kind = survey_kind_from_string(data.at("kind").get<std::string>()).value();
+  message.question = data.at("question");
+  message.expires_at = sync::from_rfc3339(data.at("expires_at").get<std::string>());
+  crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message,
+              now + (time_of(data.at("expires_at")) - time_of(entry.time)));
+  return {};
+}
+
+// The hold-out is written beside the offers: it is what they are compared with.
+std::string Intake::held_out(const Entry& entry, const json& data) {
+  if (data.at("reason") != kHoldout || !data.contains("campaign")) return {};
+  db_.execute(
+      "INSERT INTO offer (decision, customer, campaign, variant, shown_at, opened_at, redeemed_at, "
+      "came_in_at) VALUES ($1, $2, $3, $4, $5, NULL, NULL, NULL) ON CONFLICT DO NOTHING",
+      {data.at("decision").get<std::string>(), entry.customer,
+       data.at("campaign").get<std::string>(), std::string(kHoldout), entry.time});
+  return {};
+}
+
+std::string Intake::visit(const Entry& entry, const json& data) {
+  const std::string zone = data.at("zone");
+  if (zone != "inside" && zone != "desk") return {};
+  db_.execute(
+      "UPDATE offer SET came_in_at = $2 WHERE customer = $1 AND came_in_at IS NULL "
+      "AND shown_at <= $2 AND shown_at >= $3",
+      {entry.customer, entry.time, sync::to_rfc3339(time_of(entry.time) - kCameInWithin)});
+  return {};
+}
+
+std::string Intake::staff_action(const Entry& entry, const json& data) {
+  const std::string kind = data.at("kind");
+  Result<void> done;
+  if (kind == "note") {
+    done = crm_.note_conversation(entry.customer, data.at("text"), time_of(entry.time));
+  } else if (kind == "preference") {
+    const json& preference = data.at("preference");
+    done = crm_.note_preference(
+        entry.customer,
+        {preference.at("key"), preference.at("value"), preference.at("verdict") == "change"},
+        time_of(entry.time));
+  }
+  return done ? std::string() : done.error().message;
+}
+
+std::string Intake::consent_changed(const Entry& entry, const json& data, WallTime now) {
+  ConsentChange change;
+  change.customer = entry.customer;
+  change.purpose = purpose_from_string(data.at("purpose").get<std::string>()).value();
+  change.given = data.at("given");
+  change.at = time_of(data.at("at"));
+  change.how = data.value("how", "desk");
+  if (const auto notice = data.find("notice"); notice != data.end()) {
+    change.notice = ConsentNotice{notice->at("id"), notice->at("version"), notice->at("language")};
+  }
+  const auto record = crm_.set_consent(change);
+  if (!record) return record.error().message;
+  sync::AppMessage receipt;
+  receipt.id = MessageId(entry.id);
+  receipt.kind = sync::AppMessage::Kind::receipt;
+  receipt.record = record->dump();
+  receipt.at = now;
+  const std::string app = *crm_.app_of(entry.customer);
+  crm_.to_app(app, entry.customer, receipt, now + kReceiptLife);
+  send_consents(app, entry.customer, entry.id + "/consents", now);
+  return {};
+}
+
+std::string Intake::erasure_receipt(const Entry& entry, const json& data, WallTime now) {
+  crm_.erasure_done(data.at("command"), entry.store, entry.box, entry.body, now);
+  return {};
+}
+
+// ---- requests ----------------------------------------------------------------------------------
+
+void Intake::send_consents(const std::string& app, const std::string& customer,
+                           const std::string& id, WallTime now) {
+  sync::AppMessage message;
+  message.id = MessageId(id);
+  message.kind = sync::AppMessage::Kind::consents;
+  const PurposeSet given = crm_.given(customer, now);
+  for (const Purpose purpose : kAllPurposes) {
+    message.purposes[std::string(to_string(purpose))] = given.has(purpose);
+  }
+  message.notice = crm_.settings().notice;
+  message.at = now;
+  crm_.to_app(app, customer, message, now + kReceiptLife);
+}
+
+std::string Intake::act_on_request(const Entry& entry, WallTime now) {
+  const std::optional<std::string> customer = crm_.customer_of(entry.app);
+  if (!customer) return "unknown app";
+  const json body = json::parse(entry.body);
+  // Answers carry the request's id, so that the app can tell which question they answer.
+  if (entry.kind == "consents.get") {
+    send_consents(entry.app, *customer, entry.id, now);
+  } else if (entry.kind == "consent.set") {
+    ConsentChange change;
+    change.customer = *customer;
+    change.purpose = purpose_from_string(body.at("purpose").get<std::string>()).value();
+    change.given = body.at("given");
+    change.at = time_of(entry.time);
+    change.how = "app";
+    if (const auto notice = body.find("notice"); notice != body.end()) {
+      change.notice =
+          ConsentNotice{notice->at("id"), notice->at("version"), notice->at("language")};
+    }
+    const auto record = crm_.set_consent(change);
+    if (!record) return record.error().message;
+    sync::AppMessage receipt;
+    receipt.id = MessageId(entry.id);
+    receipt.kind = sync::AppMessage::Kind::receipt;
+    receipt.record = record->dump();
+    receipt.at = now;
+    crm_.to_app(entry.app, *customer, receipt, now + kReceiptLife);
+    send_consents(entry.app, *customer, entry.id + "/consents", now);
+  } else if (entry.kind == "offer.opened" || entry.kind == "offer.redeemed") {
+    const std::string column = entry.kind == "offer.opened" ? "opened_at" : "redeemed_at";
+    db_.execute("UPDATE offer SET " + column + " = $3 WHERE decision = $1 AND customer = $2 AND " +
+                    column + " IS NULL",
+                {body.at("decision").get<std::string>(), *customer, entry.time});
+  } else if (entry.kind == "survey.answer") {
+    db_.execute(
+        "INSERT INTO survey_answer (id, customer, kind, campaign, score, at) "
+        "VALUES ($1, $2, $3, '', $4, $5) ON CONFLICT DO NOTHING",
+        {entry.app + "/" + entry.id, *customer, body.at("survey_kind").get<std::string>(),
+         body.at("score").get<std::int64_t>(), entry.time});
+  } else if (entry.kind == "export") {
+    const auto data = crm_.export_customer(*customer, now);
+    if (!data) return data.error().message;
+    sync::AppMessage message;
+    message.id = MessageId(entry.id);
+    message.kind = sync::AppMessage::Kind::export_data;
+    message.data = data->dump();
+    message.at = now;
+    crm_.to_app(entry.app, *customer, message, now + kReceiptLife);
+  } else if (entry.kind == "forget") {
+    if (const auto done = crm_.forget(*customer, now); !done) return done.error().message;
+    sync::AppMessage message;
+    message.id = MessageId(entry.id);
+    message.kind = sync::AppMessage::Kind::forgotten;
+    message.at = now;
+    crm_.to_app(entry.app, "", message, now + kReceiptLife);
+  }
+  return {};
+}
+
+}  // namespace welcome::crm

@@ -1,0 +1,50 @@
+#pragma once
+// What comes up: events of boxes and requests of apps. First written down, each exactly once by
+// its id; then acted on, each exactly once, whatever is cut in between.
+//
+// take_*() inside the caller's Transaction (so that a batch is one commit; acknowledge the MQTT
+// messages after it). work() makes its own. One thread. Never logs what a message says.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "firmware/core/time.h"
+#include "sync/contract.h"
+#include "sync/crm/crm.h"
+
+namespace welcome::crm {
+
+class Intake {
+ public:
+  explicit Intake(Crm& crm) : crm_(crm), db_(crm.database()) {}
+
+  // `payload` is the CloudEvent as it came. False: it was here already.
+  bool take_event(const sync::BoxAddress& box, const sync::EventMessage& event,
+                  const std::string& payload, WallTime now);
+  bool take_request(const sync::AppRequest& request, const std::string& payload, WallTime now);
+
+  // Acts on what was written down and not yet acted on, in order. Returns how many.
+  int work(WallTime now);
+
+ private:
+  struct Entry;
+  bool work_event(WallTime now);
+  bool work_request(WallTime now);
+  std::string act_on_event(const Entry& entry, WallTime now);
+  std::string act_on_request(const Entry& entry, WallTime now);
+  std::string offer(const Entry& entry, const json& data, WallTime now);
+  std::string survey(const Entry& entry, const json& data, WallTime now);
+  std::string held_out(const Entry& entry, const json& data);
+  std::string visit(const Entry& entry, const json& data);
+  std::string staff_action(const Entry& entry, const json& data);
+  std::string consent_changed(const Entry& entry, const json& data, WallTime now);
+  std::string erasure_receipt(const Entry& entry, const json& data, WallTime now);
+  void send_consents(const std::string& app, const std::string& customer, const std::string& id,
+                     WallTime now);
+
+  Crm& crm_;
+  Database& db_;
+};
+
+}  // namespace welcome::crm

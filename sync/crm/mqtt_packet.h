@@ -1,0 +1,80 @@
+#pragma once
+// The part of MQTT 5 that the CRM speaks (OASIS MQTT Version 5.0, chapters 2 and 3): bytes to
+// packets and back. Pure; any thread. What breaks the format is an Error (malformed).
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "firmware/core/result.h"
+
+namespace welcome::crm::mqtt {
+
+struct Connect {
+  std::string client_id;
+  std::string user, password;  // empty user: none
+  bool clean_start = false;
+  std::uint32_t session_expiry_s = 0;
+  std::uint16_t keep_alive_s = 15;
+  std::uint16_t receive_maximum = 100;
+  std::uint32_t maximum_packet_size = 0;
+};
+
+struct Connack {
+  bool session_present = false;
+  std::uint8_t reason = 0;
+  std::uint16_t receive_maximum = 65535;
+  std::optional<std::uint16_t> keep_alive_s;
+  std::optional<std::uint32_t> maximum_packet_size;
+};
+
+struct Publish {
+  std::string topic;
+  std::string payload;
+  int qos = 1;
+  bool retain = false;
+  bool duplicate = false;
+  std::uint16_t id = 0;  // QoS 1
+  std::optional<std::uint32_t> expiry_s;
+  std::string content_type;
+  std::string response_topic;
+  std::string correlation;
+};
+
+struct Puback {
+  std::uint16_t id = 0;
+  std::uint8_t reason = 0;
+};
+
+struct Suback {
+  std::uint16_t id = 0;
+  std::vector<std::uint8_t> reasons;
+};
+
+struct Pingresp {};
+
+struct Disconnect {
+  std::uint8_t reason = 0;
+};
+
+using Packet = std::variant<Connack, Publish, Puback, Suback, Pingresp, Disconnect>;
+
+std::string encode(const Connect& packet);
+std::string encode(const Publish& packet);
+std::string encode(const Puback& packet);
+std::string encode_subscribe(std::uint16_t id, const std::vector<std::string>& filters);  // QoS 1
+std::string encode_pingreq();
+std::string encode(const Disconnect& packet);
+
+struct Taken {
+  Packet packet;
+  std::size_t bytes = 0;  // of the buffer
+};
+
+// The first packet of what a server sent; nothing when it is not complete yet.
+Result<std::optional<Taken>> take(std::string_view buffer, std::size_t max_packet);
+
+}  // namespace welcome::crm::mqtt

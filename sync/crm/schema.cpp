@@ -1,0 +1,101 @@
+#include "sync/crm/database.h"
+
+namespace welcome::crm {
+namespace {
+
+constexpr std::int64_t kSchemaVersion = 1;
+
+// {int} {serial} {text} {end} become what the database calls them.
+// Times are RFC 3339 texts of one length, so they sort as text.
+constexpr const char* kTables[] = {
+    // One row per setting: tenant, controller, jurisdiction, storage_location, tombstone_key …
+    "CREATE TABLE setting (name {text} PRIMARY KEY, value {text} NOT NULL){end}",
+    // What the boxes are told: the newest value of every key of every collection.
+    "CREATE TABLE feed (collection {text} PRIMARY KEY, epoch {text} NOT NULL, seq {int} NOT NULL, "
+    "oldest {int} NOT NULL, digest {text} NOT NULL){end}",
+    "CREATE TABLE item (collection {text} NOT NULL, key {text} NOT NULL, customer {text} NOT NULL, "
+    "seq {int} NOT NULL, deleted {int} NOT NULL, value {text} NOT NULL, "
+    "PRIMARY KEY (collection, key)){end}",
+    "CREATE INDEX item_seq ON item (collection, seq)",
+    "CREATE INDEX item_customer ON item (customer)",
+    "CREATE TABLE customer (customer {text} PRIMARY KEY, app_id {text} NOT NULL UNIQUE, "
+    "profile {text} NOT NULL, created_at {text} NOT NULL){end}",
+    "CREATE TABLE identity (identity {text} PRIMARY KEY, customer {text} NOT NULL, "
+    "value {text} NOT NULL){end}",
+    "CREATE INDEX identity_customer ON identity (customer)",
+    "CREATE TABLE tombstone (customer_hash {text} PRIMARY KEY, at {text} NOT NULL){end}",
+    "CREATE TABLE box (store {text} NOT NULL, box {text} NOT NULL, state {text} NOT NULL, "
+    "session {int} NOT NULL, version {text} NOT NULL, seen_at {text} NOT NULL, "
+    "PRIMARY KEY (store, box)){end}",
+    // How far each box has been told; a missing row means: nobody knows, ask.
+    "CREATE TABLE told (store {text} NOT NULL, box {text} NOT NULL, collection {text} NOT NULL, "
+    "epoch {text} NOT NULL, seq {int} NOT NULL, PRIMARY KEY (store, box, collection)){end}",
+    // Every event of every box, once.
+    "CREATE TABLE ledger (position {serial}, id {text} NOT NULL UNIQUE, store {text} NOT NULL, "
+    "box {text} NOT NULL, type {text} NOT NULL, time {text} NOT NULL, customer {text} NOT NULL, "
+    "data {text} NOT NULL, received_at {text} NOT NULL, handled {int} NOT NULL, "
+    "note {text} NOT NULL){end}",
+    "CREATE INDEX ledger_open ON ledger (position) WHERE handled = 0",
+    "CREATE INDEX ledger_customer ON ledger (customer)",
+    "CREATE TABLE request (position {serial}, id {text} NOT NULL, app_id {text} NOT NULL, "
+    "kind {text} NOT NULL, body {text} NOT NULL, received_at {text} NOT NULL, "
+    "handled {int} NOT NULL, note {text} NOT NULL, UNIQUE (app_id, id)){end}",
+    "CREATE INDEX request_open ON request (position) WHERE handled = 0",
+    // What has to leave, until the broker has it.
+    "CREATE TABLE outbox (position {serial}, id {text} NOT NULL UNIQUE, topic {text} NOT NULL, "
+    "payload {text} NOT NULL, retain {int} NOT NULL, expires_at {text}, "
+    "customer {text} NOT NULL){end}",
+    "CREATE TABLE offer (decision {text} PRIMARY KEY, customer {text} NOT NULL, "
+    "campaign {text} NOT NULL, variant {text} NOT NULL, shown_at {text} NOT NULL, "
+    "opened_at {text}, redeemed_at {text}, came_in_at {text}){end}",
+    "CREATE INDEX offer_campaign ON offer (campaign)",
+    "CREATE INDEX offer_customer ON offer (customer)",
+    "CREATE TABLE survey_answer (id {text} PRIMARY KEY, customer {text} NOT NULL, "
+    "kind {text} NOT NULL, campaign {text} NOT NULL, score {int} NOT NULL, at {text} NOT "
+    "NULL){end}",
+    // An erasure keeps the customer's id only while some box still has to be told it.
+    "CREATE TABLE erasure (erasure {text} PRIMARY KEY, customer {text} NOT NULL, "
+    "customer_hash {text} NOT NULL, asked_at {text} NOT NULL, done_at {text}){end}",
+    "CREATE TABLE erasure_box (erasure {text} NOT NULL, store {text} NOT NULL, box {text} NOT "
+    "NULL, "
+    "done_at {text}, receipt {text}, PRIMARY KEY (erasure, store, box)){end}",
+    "CREATE TABLE control (store {text} NOT NULL, function {text} NOT NULL, seq {int} NOT NULL, "
+    "paused {int} NOT NULL, id {text} NOT NULL, at {text} NOT NULL, "
+    "PRIMARY KEY (store, function)){end}",
+    "CREATE TABLE signing_key (id {text} PRIMARY KEY, public_key {text} NOT NULL, "
+    "seed {text} NOT NULL, made_at {text} NOT NULL, retired_at {text}){end}",
+};
+
+std::string spell(std::string sql, const Database::Types& types) {
+  const std::pair<const char*, const std::string*> words[] = {{"{int}", &types.integer},
+                                                              {"{serial}", &types.serial},
+                                                              {"{text}", &types.text},
+                                                              {"{end}", &types.table_end}};
+  for (const auto& [word, spelling] : words) {
+    for (auto at = sql.find(word); at != std::string::npos; at = sql.find(word)) {
+      sql.replace(at, std::string_view(word).size(), *spelling);
+    }
+  }
+  return sql;
+}
+
+}  // namespace
+
+void migrate(Database& db) {
+  const Database::Types types = db.types();
+  Transaction transaction(db);
+  db.execute(
+      spell("CREATE TABLE IF NOT EXISTS schema_version (version {int} NOT NULL){end}", types));
+  const Rows rows = db.query("SELECT version FROM schema_version");
+  const std::int64_t version = rows.empty() ? 0 : rows.front().integer(0);
+  if (version > kSchemaVersion) {
+    throw DatabaseError("the database was made by a newer welcome-crm");
+  }
+  if (version < 1) {
+    for (const char* table : kTables) db.execute(spell(table, types));
+    db.execute("INSERT INTO schema_version (version) VALUES ($1)", {kSchemaVersion});
+  }
+  transaction.commit();
+}
+
+}  // namespace welcome::crm

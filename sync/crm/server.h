@@ -1,0 +1,107 @@
+#pragma once
+// `welcome-crm serve`: one loop over the broker's connection and the database's wake-ups.
+//
+//   messages in → written down, committed, then acknowledged → acted on (Intake)
+//   hello       → what the box lacks: nothing, a delta, or a snapshot in parts
+//   any change  → deltas to every box that is there, at once, consent first
+//   outbox      → the broker; a row goes when the broker has the message
+//
+// What is lost on the way heals: every box is regularly told where the feed stands, and a box that
+// is not there says hello. One thread, which owns everything.
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sync/crm/crm.h"
+#include "sync/crm/database.h"
+#include "sync/crm/intake.h"
+#include "sync/crm/mqtt_client.h"
+
+namespace welcome::crm {
+
+struct ServeConfig {
+  MqttConfig mqtt;
+  std::string share;  // several instances: the name of their shared subscription
+  std::chrono::seconds heartbeat{30};
+};
+
+struct ServeCounters {
+  std::uint64_t events = 0, repeated_events = 0;
+  std::uint64_t requests = 0, repeated_requests = 0;
+  std::uint64_t refused = 0;  // messages that break the contract
+  std::uint64_t hellos = 0, deltas = 0, snapshots = 0;
+  std::uint64_t sent = 0, expired = 0, undeliverable = 0;
+};
+
+class Server {
+ public:
+  // Throws when another serve is using a database that takes only one.
+  Server(Database& db, ServeConfig config);
+
+  // Until `stop_fd` becomes readable. Throws DatabaseError when the database fails: nothing that
+  // was not committed has been acknowledged, so starting again continues where it was.
+  void run(int stop_fd);
+
+  const ServeCounters& counters() const { return counters_; }
+
+ private:
+  using BoxKey = std::pair<std::string, std::string>;  // store, box
+  using Steady = std::chrono::steady_clock::time_point;
+
+  // Waiting messages, fairly over the boxes.
+  class Lane {
+   public:
+    void add(const BoxKey& box, std::shared_ptr<const sync::FeedBatch> batch);
+    bool empty() const { return turn_.empty(); }
+    std::pair<BoxKey, std::shared_ptr<const sync::FeedBatch>> take();
+    void drop(const BoxKey& box);
+    void clear();
+
+   private:
+    std::map<BoxKey, std::deque<std::shared_ptr<const sync::FeedBatch>>> waiting_;
+    std::deque<BoxKey> turn_;
+  };
+
+  void process_received();
+  void on_state(const sync::BoxAddress& box, const sync::BoxState& state);
+  void on_hello(const sync::BoxAddress& box, const sync::Hello& hello);
+  void see_box(const BoxKey& box, const std::string& state, std::int64_t session,
+               const std::string& version);
+  void forget_told(const BoxKey& box);
+  void tell(const BoxKey& box, const std::vector<sync::FeedBatch>& batches);
+  void push_changes();
+  void push_erasures();
+  void heartbeat();
+  void send_controls();
+  void send();
+  void send_outbox();
+  void publish(const sync::Message& message, std::int64_t tag);
+  void drop_sent();
+  sync::BoxAddress address(const BoxKey& box) const;
+
+  Database& db_;
+  Crm crm_;
+  Intake intake_;
+  ServeConfig config_;
+  ServeCounters counters_;
+  MqttClient client_;
+
+  std::vector<mqtt::Publish> received_;
+  std::map<BoxKey, std::map<Collection, Position>> told_;
+  Lane urgent_, bulk_;
+  std::deque<sync::Message> commands_;
+  std::set<std::pair<std::string, BoxKey>> commanded_;  // erasure commands sent to who is there
+  std::int64_t outbox_sent_ = 0;                        // position up to which rows are in flight
+  std::vector<std::int64_t> outbox_done_;
+  bool controls_due_ = false;
+  Steady next_heartbeat_, next_controls_;
+};
+
+}  // namespace welcome::crm
