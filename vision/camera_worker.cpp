@@ -44,7 +44,7 @@ void CameraWorker::Impl::capture() {
   using std::chrono::milliseconds;
   constexpr milliseconds kPatience{100};
   constexpr milliseconds kFirstRetry{250};
-  constexpr milliseconds kLongestRetry{8000};
+  constexpr milliseconds kLongestRetry{2000};
   milliseconds retry = kFirstRetry;
   std::unique_lock lock(mutex);
   while (!stopping) {

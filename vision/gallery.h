@@ -1,11 +1,14 @@
 #pragma once
 // Gallery: an immutable snapshot of the templates that may be matched now: of customers who
-// consented and are near. Replaced as a whole; safe to read from any thread.
+// consented and are near. Replaced as a whole; safe to read from any thread. Templates are kept as
+// 8-bit numbers (a quarter of the memory that a search has to read); similarities are within 0.003
+// of what floats give.
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "firmware/core/ids.h"
@@ -66,7 +69,8 @@ class Gallery {
   std::vector<CustomerId> customers_;
   std::vector<float> penalty_;        // per customer: what "not this person" adds to the threshold
   std::vector<std::uint32_t> owner_;  // per template: index of its customer
-  std::vector<float> rows_;           // templates × dimension, unit length
+  std::vector<std::int8_t> rows_;     // templates × dimension
+  std::vector<float> scale_;          // per template: value = scale × number
 };
 
 // Collects the templates of one snapshot. Needs the consent of each person; a template made by
@@ -82,6 +86,7 @@ class Gallery::Builder {
  private:
   std::string model_;
   OperatingPoint point_;
+  std::unordered_map<CustomerId, std::uint32_t> index_;
   Gallery gallery_;
 };
 

@@ -1,0 +1,122 @@
+#include "vision/analyser.h"
+
+#include <gtest/gtest.h>
+#include <opencv2/imgproc.hpp>
+#include <set>
+
+#include "tests/unit/vision/people.h"
+
+namespace welcome::vision {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::enrolled_people;
+using testing::frames_of;
+using testing::media;
+
+class AnalyserTest : public ::testing::Test {
+ protected:
+  void SetUp() override { WELCOME_NEEDS_MODELS_AND_MEDIA(); }
+
+  // Customers that were matched in the frames.
+  std::multiset<std::string> run(const std::vector<Frame>& frames, const Gallery* gallery) {
+    std::multiset<std::string> matched;
+    for (const Frame& frame : frames) {
+      for (const FaceMatch& match : analyser_.analyse(frame, gallery)) {
+        matched.insert(match.customer.str());
+        last_ = match;
+      }
+    }
+    return matched;
+  }
+
+  Analyser analyser_{{}, testing::recogniser()};
+  FaceMatch last_;
+};
+
+TEST_F(AnalyserTest, RecognisesPaulLaterInHisRecording) {
+  const auto gallery = enrolled_people();
+  const auto matched =
+      run(frames_of(media("franck.mp4"), seconds(100), seconds(110), 10), gallery.get());
+  EXPECT_GE(matched.count("c-paul"), 3U);  // at once, and at every refresh
+  EXPECT_EQ(matched.count("c-bruno"), 0U);
+  EXPECT_GT(last_.similarity, 0.7);
+  EXPECT_EQ(last_.generation, 1U);
+  EXPECT_EQ(analyser_.counters().faces_matched, 1U);
+  // Work per person, not per frame: two views, then one every two seconds.
+  EXPECT_LE(analyser_.counters().faces_embedded, 8U);
+}
+
+TEST_F(AnalyserTest, RecognisesBrunoInAnotherRecording) {
+  const auto gallery = enrolled_people();
+  const auto matched =
+      run(frames_of(media("cap13_edit2.mp4"), seconds(1), seconds(11), 10), gallery.get());
+  EXPECT_GE(matched.count("c-bruno"), 3U);
+  EXPECT_EQ(matched.count("c-paul"), 0U);
+}
+
+TEST_F(AnalyserTest, MatchesWithinAFewFramesOfTheFirstUsableFace) {
+  const auto gallery = enrolled_people();
+  const auto frames = frames_of(media("franck.mp4"), seconds(120), seconds(121), 24);
+  for (const Frame& frame : frames) {
+    if (!analyser_.analyse(frame, gallery.get()).empty()) {
+      EXPECT_LE(frame.at - frames.front().at, milliseconds(300));
+      return;
+    }
+  }
+  FAIL() << "no match within a second";
+}
+
+TEST_F(AnalyserTest, NeverMatchesAudreyOrTheGroupPicturesAndCountsThemOnce) {
+  const auto gallery = enrolled_people();
+  std::vector<Frame> frames;
+  for (int picture = 0; picture <= 6; ++picture) {
+    const auto image =
+        Image::load(picture == 0 ? media("audrey.jpg") : testing::group_picture(picture));
+    ASSERT_TRUE(image.has_value());
+    for (int i = 0; i < 6; ++i) {
+      const auto number = static_cast<std::uint64_t>(frames.size());
+      // Pictures follow each other after a gap, so that tracks end in between.
+      frames.push_back({*image, MonoTime{} + picture * seconds(5) + i * milliseconds(200), number});
+    }
+  }
+  EXPECT_TRUE(run(frames, gallery.get()).empty());
+  analyser_.forget();
+  const AnalyserCounters& counters = analyser_.counters();
+  EXPECT_GE(counters.faces_seen, 10U);
+  EXPECT_EQ(counters.faces_discarded, counters.faces_seen);
+}
+
+TEST_F(AnalyserTest, ForgetsSomebodyWithTheGalleryThatHeLeft) {
+  const auto frames = frames_of(media("cap13_edit2.mp4"), seconds(1), seconds(5), 10);
+  EXPECT_GE(run(frames, enrolled_people().get()).count("c-bruno"), 1U);
+  std::vector<Frame> later = frames;
+  for (Frame& frame : later) frame.at += seconds(4);
+  EXPECT_TRUE(run(later, enrolled_people(false, 2).get()).empty());
+}
+
+TEST_F(AnalyserTest, WithNobodyToLookForComparesNothing) {
+  const auto frames = frames_of(media("franck.mp4"), seconds(100), seconds(102), 10);
+  EXPECT_TRUE(run(frames, nullptr).empty());
+  EXPECT_EQ(analyser_.counters().faces_embedded, 0U);
+  analyser_.forget();
+  EXPECT_EQ(analyser_.counters().faces_seen, 1U);
+  EXPECT_EQ(analyser_.counters().faces_discarded, 1U);
+}
+
+TEST_F(AnalyserTest, LeavesSmallFacesAlone) {
+  auto frames = frames_of(media("franck.mp4"), seconds(100), seconds(102), 10);
+  for (Frame& frame : frames) {
+    cv::Mat wide(720, 1280, CV_8UC3, cv::Scalar::all(120));
+    cv::Mat small;
+    cv::resize(frame.image.mat(), small, {}, 0.28, 0.28, cv::INTER_AREA);  // a face of 40 px
+    small.copyTo(wide(cv::Rect(600, 300, small.cols, small.rows)));
+    frame.image = Image(wide);
+  }
+  EXPECT_TRUE(run(frames, enrolled_people().get()).empty());
+  EXPECT_EQ(analyser_.counters().faces_embedded, 0U);
+}
+
+}  // namespace
+}  // namespace welcome::vision

@@ -1,0 +1,93 @@
+#include "vision/enrolment.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/vision/support.h"
+
+namespace welcome::vision {
+namespace {
+
+using std::chrono::seconds;
+using testing::consent_of;
+using testing::media;
+
+class EnrolmentTest : public ::testing::Test {
+ protected:
+  void SetUp() override { WELCOME_NEEDS_MODELS_AND_MEDIA(); }
+
+  static Recogniser& recogniser() {
+    static Recogniser instance(load_model_pack(testing::models_dir(), "best"));
+    return instance;
+  }
+  static std::unique_ptr<FrameSource> clip(const std::string& name, seconds from, seconds to) {
+    return make_clip_source({media(name), from, to, 5});
+  }
+};
+
+TEST_F(EnrolmentTest, MakesSeveralViewsOfOnePerson) {
+  const auto source = clip("franck.mp4", seconds(0), seconds(40));
+  const auto enrolled = enrol(*source, consent_of("c-paul"), recogniser(), nullptr);
+  ASSERT_TRUE(enrolled.has_value()) << enrolled.error().message;
+  EXPECT_EQ(enrolled->customer, CustomerId("c-paul"));
+  ASSERT_EQ(enrolled->templates.size(), 3U);
+  EXPECT_EQ(enrolled->templates[0].model(), recogniser().model());
+}
+
+TEST_F(EnrolmentTest, RefusesAFaceThatIsEnrolledUnderAnotherCustomer) {
+  const FaceConsent paul = consent_of("c-paul");
+  const auto first = enrol(*clip("franck.mp4", seconds(0), seconds(40)), paul, recogniser(), {});
+  ASSERT_TRUE(first.has_value());
+  Gallery::Builder builder(recogniser().model(),
+                           OperatingPoint::of(recogniser().pack().embedder, 1e-4));
+  for (const FaceTemplate& face : first->templates) ASSERT_TRUE(builder.add(paul, face));
+  const auto everybody = std::move(builder).build(1);
+
+  const auto other = enrol(*clip("franck.mp4", seconds(100), seconds(130)), consent_of("c-eve"),
+                           recogniser(), everybody);
+  ASSERT_FALSE(other.has_value());
+  EXPECT_EQ(other.error().code, ErrorCode::refused);
+
+  const auto again =
+      enrol(*clip("franck.mp4", seconds(100), seconds(130)), paul, recogniser(), everybody);
+  EXPECT_TRUE(again.has_value());  // the same customer may enrol anew
+}
+
+TEST_F(EnrolmentTest, TellsSeveralPeopleToComeOneByOne) {
+  Enrolment enrolment(consent_of("c-paul"), recogniser(), nullptr);
+  const auto group = Image::load(testing::group_picture(1));
+  ASSERT_TRUE(group.has_value());
+  EXPECT_EQ(enrolment.add(*group), Guidance::several_faces);
+  EXPECT_FALSE(enrolment.complete());
+  EXPECT_EQ(enrolment.finish().error().code, ErrorCode::not_found);
+}
+
+TEST_F(EnrolmentTest, AStillPictureNeverGivesSeveralViews) {
+  Enrolment enrolment(consent_of("c-mia"), recogniser(), nullptr);
+  const auto picture = Image::load(media("audrey.jpg"));
+  ASSERT_TRUE(picture.has_value());
+  EXPECT_EQ(enrolment.add(*picture), Guidance::none);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(enrolment.add(*picture), Guidance::turn_a_little);
+  EXPECT_FALSE(enrolment.complete());
+}
+
+TEST_F(EnrolmentTest, AClipThatIsMissingOrNoClipIsAnErrorNotACrash) {
+  EXPECT_EQ(enrol(*make_clip_source({"/nowhere.mp4", {}, {}, 0}), consent_of("c-1"), recogniser(),
+                  nullptr)
+                .error()
+                .code,
+            ErrorCode::not_found);
+  EXPECT_EQ(enrol(*make_clip_source({media("audrey.jpg"), {}, {}, 0}), consent_of("c-1"),
+                  recogniser(), nullptr)
+                .error()
+                .code,
+            ErrorCode::not_found);
+}
+
+TEST(Guidance, HasWordsForEverything) {
+  for (int i = 0; i <= static_cast<int>(Guidance::done); ++i) {
+    EXPECT_FALSE(to_string(static_cast<Guidance>(i)).empty());
+  }
+}
+
+}  // namespace
+}  // namespace welcome::vision
