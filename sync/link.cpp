@@ -244,7 +244,8 @@ class Link::Impl {
     struct SubscribeListener : mqtt::iaction_listener {
       SubscribeListener(Impl& i, std::uint64_t n) : impl(i), number(n) {}
       void on_success(const mqtt::token& token) override {
-        for (const auto code : token.get_subscribe_response().get_reason_codes()) {
+        const auto response = token.get_subscribe_response();  // outlives the loop over its codes
+        for (const auto code : response.get_reason_codes()) {
           if (static_cast<int>(code) >= 0x80) {
             impl.post({number, Failed{static_cast<int>(code),
                                       "subscription: " + reason_text(static_cast<int>(code))}});
