@@ -1,0 +1,551 @@
+#include "sync/contract.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "sync/signing.h"
+
+namespace welcome::sync {
+namespace {
+
+using namespace std::chrono;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+const BoxAddress kBox{"demo", "aroma-1", "box-1"};
+const WallTime kAt = sys_days{2026y / 5 / 4} + 8h + 15min + 30s + 250ms;
+
+RawMessage raw(const Message& message) {
+  RawMessage out;
+  out.topic = message.topic;
+  out.payload = message.payload;
+  out.response_topic = message.response_topic;
+  out.correlation = message.correlation;
+  return out;
+}
+
+RawMessage on(std::string topic, const json& payload) {
+  RawMessage out;
+  out.topic = std::move(topic);
+  out.payload = payload.dump();
+  return out;
+}
+
+Command command_of(Command::Kind kind, const char* customer = "") {
+  Command command;
+  command.id = MessageId("c");
+  command.kind = kind;
+  command.customer = CustomerId(customer);
+  return command;
+}
+
+template <class T>
+T at_box(const Message& message) {
+  const auto decoded = decode_for_box(kBox, raw(message));
+  EXPECT_TRUE(decoded) << (decoded ? "" : decoded.error().message);
+  return std::get<T>(*decoded);
+}
+
+template <class T>
+T at_crm(const Message& message) {
+  const auto decoded = decode_for_crm("demo", raw(message));
+  EXPECT_TRUE(decoded) << (decoded ? "" : decoded.error().message);
+  return std::get<T>(decoded->message);
+}
+
+json profile_value() { return {{"customer", "c-paul"}, {"name", "Paul Moreau"}, {"points", 1240}}; }
+
+json consent_value() {
+  return {{"record_id", "r-1"},
+          {"schema_version", "1"},
+          {"tenant", "demo"},
+          {"customer", "c-paul"},
+          {"purpose", "proximity_offers"},
+          {"notice", {{"id", "n-1"}, {"version", "3"}, {"language", "en"}}},
+          {"data_categories", {"ble_key"}},
+          {"controller", "Aroma Ltd"},
+          {"storage_location", "box"},
+          {"retention_days", 365},
+          {"jurisdiction", "EU"},
+          {"recipients", json::array()},
+          {"withdraw_how", "app"},
+          {"history", {{{"state", "given"}, {"at", to_rfc3339(kAt)}, {"how", "app"}}}}};
+}
+
+RawMessage feed(Collection collection, const std::vector<json>& items, std::uint64_t to_seq = 9) {
+  return on(feed_topic(kBox, collection), {{"v", 1},
+                                           {"collection", to_string(collection)},
+                                           {"epoch", "e1"},
+                                           {"kind", "delta"},
+                                           {"from_seq", 0},
+                                           {"to_seq", to_seq},
+                                           {"items", items}});
+}
+
+json put(std::uint64_t seq, const std::string& key, const json& value) {
+  return {{"seq", seq}, {"op", "put"}, {"key", key}, {"value", value}};
+}
+
+FeedBatch batch_of(const RawMessage& message, const KeyRing* keys = nullptr) {
+  auto decoded = decode_for_box(kBox, message, keys);
+  EXPECT_TRUE(decoded) << (decoded ? "" : decoded.error().message);
+  return std::get<FeedBatch>(*decoded);
+}
+
+// ---- both ways ---------------------------------------------------------------------------------
+
+TEST(Contract, StateAndHelloArriveAsTheyWereSent) {
+  const auto state = at_crm<BoxState>(encode_state(kBox, {LinkState::stopped, 7, "0.1.0", kAt}));
+  EXPECT_EQ(state.state, LinkState::stopped);
+  EXPECT_EQ(state.session, 7U);
+  EXPECT_EQ(state.at, kAt);
+
+  Hello hello{7, "0.1.0", {}};
+  hello.have[Collection::consents] = {"e1", 12, std::string(32, 'a')};
+  const auto back = at_crm<Hello>(encode_hello(kBox, hello));
+  EXPECT_EQ(back.have, hello.have);
+  EXPECT_TRUE(encode_state(kBox, {}).retain);
+}
+
+TEST(Contract, EveryEventArrivesAsItWasSent) {
+  StaffAction preference;
+  preference.visit = VisitId("v");
+  preference.staff = StaffId("eva");
+  preference.kind = StaffAction::Kind::preference;
+  preference.preference_key = "drink";
+  preference.preference_value = "tea";
+  preference.verdict = StaffAction::Verdict::change;
+  const std::vector<EventData> all{
+      VisitNews{VisitEvent::Kind::started, VisitId("v"), Zone::door, Level::present, {}},
+      VisitNews{VisitEvent::Kind::moved, VisitId("v"), Zone::desk, Level::present, {}},
+      VisitNews{VisitEvent::Kind::confirmed, VisitId("v"), Zone::desk, Level::confirmed, {}},
+      VisitNews{VisitEvent::Kind::ended, VisitId("v"), Zone::away, Level::near, 61},
+      OfferNews{DecisionId("d"), VisitId("v"), CampaignId("k"), "a", "en", "T", "Text", "C", kAt},
+      PromptNews{DecisionId("d"), VisitId("v")},
+      SuppressedNews{DecisionId("d"), VisitId("v"), DecisionKind::prompt, {}, "paused"},
+      SurveyNews{DecisionId("d"), VisitId("v"), "s", SurveyKind::ces, "en", "Easy?", kAt},
+      StaffNews{preference},
+      ConsentNews{Purpose::face_recognition, false, kAt, "desk", "r",
+                  ConsentNotice{"n", "1", "en"}},
+      EnrolmentNews{TemplateId("t"), "model/1", 3, "eva"},
+      ErasureReceipt{MessageId("cmd"), CustomerId("c"), {{"profiles", 1}}, kAt},
+      SurveyAnswer{"s", DecisionId("d"), SurveyKind::nps, 9, "Kind."},
+      FeedRejected{Collection::profiles, "k", 4, "why"},
+      HealthNews{"radio", "degraded", "quiet", {{"restarts", 1}}},
+  };
+  std::set<std::string> types;
+  for (const EventData& data : all) {
+    const EventMessage event{MessageId(new_uuid()), kAt, CustomerId("c-paul"), data, {}};
+    const Message message = encode_event(kBox, event);
+    SCOPED_TRACE(message.payload);
+    const auto back = at_crm<EventMessage>(message);
+    EXPECT_EQ(back.id, event.id);
+    EXPECT_EQ(back.subject, event.subject);
+    EXPECT_EQ(back.source, kBox);
+    EXPECT_EQ(back.data.index(), data.index());
+    // Encoded again it is the same text: nothing was lost on the way.
+    EXPECT_EQ(encode_event(kBox, back).payload, message.payload);
+    EXPECT_EQ(message.content_type, "application/cloudevents+json");
+    types.insert(event_type(data));
+  }
+  EXPECT_EQ(types.size(), all.size());
+}
+
+TEST(Contract, ConsentOvertakesDecisionsAndDecisionsTheRest) {
+  const auto priority = [](EventData data) {
+    return encode_event(kBox, {MessageId("m"), kAt, {}, std::move(data), {}}).priority;
+  };
+  EXPECT_EQ(priority(ConsentNews{}), Priority::consent);
+  EXPECT_EQ(priority(ErasureReceipt{}), Priority::consent);
+  EXPECT_EQ(priority(OfferNews{}), Priority::decision);
+  EXPECT_EQ(priority(VisitNews{}), Priority::event);
+}
+
+TEST(Contract, AnOfferThatNobodyCanUseAnyMoreExpires) {
+  OfferNews offer;
+  offer.expires_at = kAt + 10min;
+  EXPECT_EQ(encode_event(kBox, {MessageId("m"), kAt, {}, offer, {}}).expires_at, kAt + 10min);
+  EXPECT_FALSE(encode_event(kBox, {MessageId("m"), kAt, {}, VisitNews{}, {}}).expires_at);
+}
+
+TEST(Contract, WhatTheCoreSaysBecomesAnEvent) {
+  VisitEvent ended;
+  ended.kind = VisitEvent::Kind::ended;
+  ended.started_at = kAt;
+  ended.at = kAt + 90s;
+  EXPECT_EQ(std::get<VisitNews>(news(ended)).dwell_s, 90);
+
+  Decision decision;
+  decision.kind = DecisionKind::offer;
+  decision.campaign = CampaignId("k");
+  EXPECT_TRUE(std::holds_alternative<OfferNews>(news(decision)));
+  decision.reason = Reason::cap_campaign;
+  EXPECT_EQ(std::get<SuppressedNews>(news(decision)).reason, to_string(Reason::cap_campaign));
+  decision.reason = Reason::made;
+  decision.kind = DecisionKind::prompt;
+  EXPECT_TRUE(std::holds_alternative<PromptNews>(news(decision)));
+}
+
+TEST(Contract, CommandsControlAndAnswersArriveAsTheyWereSent) {
+  Command command;
+  command.id = MessageId("cmd-1");
+  command.kind = Command::Kind::outcome;
+  command.customer = CustomerId("c-paul");
+  command.decision = DecisionId("d");
+  command.outcome = Outcome::purchase;
+  command.product = "espresso";
+  command.at = kAt;
+  const Message sent = encode_command(kBox, command);
+  EXPECT_EQ(sent.response_topic, response_topic(kBox));
+  const auto got = at_box<Command>(sent);
+  EXPECT_EQ(got.kind, command.kind);
+  EXPECT_EQ(got.outcome, Outcome::purchase);
+  EXPECT_EQ(got.correlation, "cmd-1");
+
+  const auto answer = at_crm<CommandResponse>(encode_command_response(
+      kBox, got, {command.id, "box-1", false, "no such customer", R"({"rows":0})", kAt}));
+  EXPECT_EQ(answer.command, command.id);
+  EXPECT_FALSE(answer.ok);
+  EXPECT_EQ(answer.result, R"({"rows":0})");
+
+  const Control control{MessageId("ctl"), 3, "demo", "_all", Function::face, true, kAt};
+  const Message retained = encode_control(control);
+  EXPECT_TRUE(retained.retain);
+  const auto paused = at_box<Control>(retained);
+  EXPECT_EQ(paused.function, Function::face);
+  EXPECT_EQ(paused.seq, 3U);
+  EXPECT_TRUE(paused.paused);
+}
+
+TEST(Contract, EnrolmentArrivesAsItWasSent) {
+  EnrolMessage consent;
+  consent.id = MessageId("e");
+  consent.session = "s-1";
+  consent.kind = EnrolMessage::Kind::consent;
+  consent.staff = StaffId("eva");
+  consent.customer = CustomerId("c-paul");
+  consent.purposes = {{"face_recognition", true}};
+  consent.notice = ConsentNotice{"n", "3", "en"};
+  consent.at = kAt;
+  const auto back = at_box<EnrolMessage>(encode_enrol(consent));
+  EXPECT_EQ(back.kind, EnrolMessage::Kind::consent);
+  EXPECT_EQ(back.purposes, consent.purposes);
+  EXPECT_FALSE(back.from_box);
+}
+
+TEST(Contract, WhatTheTabletGetsFitsItsSchema) {
+  Prompt prompt;
+  prompt.visit = VisitId("v");
+  prompt.decision = DecisionId("d");
+  prompt.by = {"phone", "face"};
+  prompt.name = "Paul Moreau";
+  prompt.preferences = {{"drink", "tea", ""}};
+  const Message message = encode_prompt(prompt);
+  EXPECT_EQ(message.link, LinkName::floor);
+  EXPECT_TRUE(message.retain);
+  EXPECT_TRUE(validate("floor.prompt", message.payload));
+  EXPECT_TRUE(json::parse(message.payload)["claimed_by"].is_null());
+
+  const Message cleared = encode_prompt_cleared(prompt.visit, CustomerId("c"));
+  EXPECT_EQ(cleared.topic, message.topic);
+  EXPECT_TRUE(cleared.payload.empty());
+  EXPECT_TRUE(cleared.retain);
+
+  const FloorStatus status{"aroma-1", "box-1", true, 2, {Function::face}, false, "0.1.0", kAt};
+  EXPECT_TRUE(validate("floor.status", encode_floor_status(status).payload));
+}
+
+TEST(Contract, WhatThePhoneGetsFitsItsSchema) {
+  AppMessage offer;
+  offer.id = MessageId("m");
+  offer.decision = DecisionId("d");
+  offer.title = "T";
+  offer.text = "Text";
+  offer.expires_at = kAt;
+  AppMessage consents;
+  consents.id = MessageId("m2");
+  consents.kind = AppMessage::Kind::consents;
+  consents.purposes = {{"face_recognition", false}};
+  for (const AppMessage& message : {offer, consents}) {
+    const auto valid = validate("app.inbox", encode_inbox("demo", "a", message).payload);
+    EXPECT_TRUE(valid) << valid.error().message;
+  }
+}
+
+TEST(Contract, AppRequestsAreUnderstood) {
+  const json set{{"v", 1},
+                 {"id", "q"},
+                 {"kind", "consent.set"},
+                 {"purpose", "face_recognition"},
+                 {"given", false}};
+  const auto decoded = decode_for_crm("demo", on(request_topic("demo", "app-7"), set));
+  ASSERT_TRUE(decoded);
+  const auto& request = std::get<AppRequest>(decoded->message);
+  EXPECT_EQ(request.app, "app-7");
+  EXPECT_EQ(request.kind, AppRequest::Kind::consent_set);
+  EXPECT_EQ(request.purpose, Purpose::face_recognition);
+  EXPECT_FALSE(request.given);
+}
+
+TEST(Contract, StaffActionsAreUnderstood) {
+  const json note{{"v", 1},         {"id", "a"},      {"visit", "v-1"},       {"staff", "eva"},
+                  {"kind", "note"}, {"text", "tea?"}, {"at", to_rfc3339(kAt)}};
+  const auto decoded = decode_for_box(kBox, on(action_topic("v-1"), note));
+  ASSERT_TRUE(decoded);
+  const auto& action = std::get<StaffAction>(*decoded);
+  EXPECT_EQ(action.kind, StaffAction::Kind::note);
+  EXPECT_EQ(action.text, "tea?");
+  EXPECT_EQ(action.at, kAt);
+}
+
+// ---- what the box keeps out --------------------------------------------------------------------
+
+TEST(Feed, APoisonedItemIsSetAsideAndTheOthersGoOn) {
+  json bad = profile_value();
+  bad["points"] = "many";
+  const FeedBatch batch =
+      batch_of(feed(Collection::profiles, {put(1, "c-paul", profile_value()), put(2, "c-x", bad),
+                                           json{{"seq", 3}, {"op", "delete"}, {"key", "c-y"}}}));
+  ASSERT_EQ(batch.items.size(), 3U);
+  EXPECT_EQ(batch.items[0].error, "");
+  EXPECT_EQ(batch.items[0].customer, CustomerId("c-paul"));
+  EXPECT_EQ(std::get<Profile>(*batch.items[0].item).points, 1240);
+  EXPECT_THAT(batch.items[1].error, HasSubstr("points"));
+  EXPECT_THAT(batch.items[1].error, Not(HasSubstr("many")));
+  EXPECT_EQ(batch.items[1].value, "");
+  EXPECT_TRUE(batch.items[2].deleted);
+}
+
+TEST(Feed, UnknownMembersAreLeftOutOfWhatIsKept) {
+  json value = profile_value();
+  value["shoe_size"] = 43;
+  value["preferences"] = json::array({{{"key", "drink"}, {"value", "tea"}, {"mood", "sad"}}});
+  const FeedBatch batch = batch_of(feed(Collection::profiles, {put(1, "c-paul", value)}));
+  EXPECT_THAT(batch.items[0].value, Not(HasSubstr("shoe_size")));
+  EXPECT_THAT(batch.items[0].value, Not(HasSubstr("mood")));
+  EXPECT_THAT(batch.items[0].value, HasSubstr("drink"));
+}
+
+TEST(Feed, AnItemUnderAnotherKeyOrTenantIsSetAside) {
+  EXPECT_THAT(
+      batch_of(feed(Collection::profiles, {put(1, "c-mia", profile_value())})).items[0].error,
+      HasSubstr("key"));
+  json foreign = consent_value();
+  foreign["tenant"] = "other";
+  EXPECT_THAT(batch_of(feed(Collection::consents, {put(1, "r-1", foreign)})).items[0].error,
+              HasSubstr("tenant"));
+}
+
+TEST(Feed, WithPinnedKeysOnlySignedConsentCounts) {
+  const Signer crm("k1", Signer::new_seed()), thief("k1", Signer::new_seed());
+  KeyRing keys;
+  keys.pin("k1", crm.public_key());
+  const auto error = [&](const json& value) {
+    return batch_of(feed(Collection::consents, {put(1, "r-1", value)}), &keys).items[0].error;
+  };
+  EXPECT_EQ(error(json::parse(*crm.sign(consent_value().dump()))), "");
+  EXPECT_EQ(error(consent_value()), "not signed");
+  EXPECT_EQ(error(json::parse(*thief.sign(consent_value().dump()))), "the signature is wrong");
+  json changed = json::parse(*crm.sign(consent_value().dump()));
+  changed["purpose"] = "face_recognition";
+  EXPECT_EQ(error(changed), "the signature is wrong");
+  json added = json::parse(*crm.sign(consent_value().dump()));
+  added["note"] = "not described by the schema, covered by the signature";
+  EXPECT_EQ(error(added), "the signature is wrong");
+}
+
+TEST(Feed, BatchesThatContradictThemselvesAreRefused) {
+  const auto refused = [](json change) {
+    json payload =
+        json::parse(feed(Collection::profiles, {put(1, "c-paul", profile_value())}).payload);
+    payload.merge_patch(change);
+    return !decode_for_box(kBox, on(feed_topic(kBox, Collection::profiles), payload));
+  };
+  EXPECT_FALSE(refused(json::object()));
+  EXPECT_TRUE(refused({{"from_seq", 10}}));
+  EXPECT_TRUE(refused({{"from_seq", 1}}));  // its item is older than where it starts
+  EXPECT_TRUE(refused({{"from_seq", nullptr}}));
+  EXPECT_TRUE(refused({{"to_seq", 0}}));
+  EXPECT_TRUE(refused({{"kind", "snapshot"}}));
+  EXPECT_TRUE(refused({{"collection", "consents"}}));
+  EXPECT_TRUE(refused({{"v", 2}}));
+}
+
+TEST(Feed, AnUnknownCollectionIsIgnored) {
+  RawMessage message = feed(Collection::profiles, {});
+  message.topic = "welcome/v1/demo/aroma-1/box-1/feed/weather";
+  const auto decoded = decode_for_box(kBox, message);
+  ASSERT_FALSE(decoded);
+  EXPECT_EQ(decoded.error().code, ErrorCode::not_found);
+}
+
+TEST(Inbound, WhatIsNotForThisBoxIsRefused) {
+  const Message other =
+      encode_command({"demo", "aroma-1", "box-2"}, command_of(Command::Kind::diagnostics));
+  EXPECT_FALSE(decode_for_box(kBox, raw(other)));
+  const Control elsewhere{MessageId("c"), 1, "demo", "aroma-2", Function::all, true, kAt};
+  EXPECT_FALSE(decode_for_box(kBox, raw(encode_control(elsewhere))));
+  EXPECT_FALSE(decode_for_box(kBox, raw(encode_hello(kBox, {}))));
+  // A signed message that was moved to another topic.
+  Message moved = encode_control(elsewhere);
+  moved.topic = control_topic("demo", kAllStores);
+  EXPECT_FALSE(decode_for_box(kBox, raw(moved)));
+}
+
+TEST(Inbound, WithPinnedKeysCommandsAndControlMustBeSigned) {
+  const Signer crm("k1", Signer::new_seed());
+  KeyRing keys;
+  keys.pin("k1", crm.public_key());
+  const Command erase = command_of(Command::Kind::erase, "c-paul");
+  EXPECT_FALSE(decode_for_box(kBox, raw(encode_command(kBox, erase)), &keys));
+  EXPECT_TRUE(decode_for_box(kBox, raw(encode_command(kBox, erase, &crm)), &keys));
+  const Control pause{MessageId("c"), 1, "demo", "_all", Function::all, true, kAt};
+  EXPECT_FALSE(decode_for_box(kBox, raw(encode_control(pause)), &keys));
+  EXPECT_TRUE(decode_for_box(kBox, raw(encode_control(pause, &crm)), &keys));
+}
+
+TEST(Inbound, RetainedLeftoversAreRefusedExceptControl) {
+  RawMessage command = raw(encode_command(kBox, command_of(Command::Kind::diagnostics)));
+  command.retained = true;
+  EXPECT_FALSE(decode_for_box(kBox, command));
+  const Control pause{MessageId("c"), 1, "demo", "_all", Function::all, true, kAt};
+  RawMessage control = raw(encode_control(pause));
+  control.retained = true;
+  EXPECT_TRUE(decode_for_box(kBox, control));
+}
+
+TEST(Inbound, ABoxSpeaksForItselfAlone) {
+  Message event = encode_event({"demo", "aroma-1", "box-2"},
+                               {MessageId("m"), kAt, {}, HealthNews{"a", "ok", "", {}}, {}});
+  event.topic = event_topic(kBox);
+  EXPECT_FALSE(decode_for_crm("demo", raw(event)));
+  EXPECT_FALSE(decode_for_crm("other", raw(encode_hello(kBox, {}))));
+}
+
+TEST(Inbound, HostileBytesAreRefusedBeforeTheyAreParsed) {
+  const auto error = [](std::string payload) {
+    RawMessage message;
+    message.topic = command_topic(kBox);
+    message.payload = std::move(payload);
+    const auto decoded = decode_for_box(kBox, message);
+    return decoded ? std::string() : decoded.error().message;
+  };
+  EXPECT_THAT(error(std::string(kMaxPayload + 1, ' ')), HasSubstr("4 MiB"));
+  EXPECT_THAT(error(std::string(100'000, '[')), HasSubstr("nested"));
+  std::string members;
+  for (int i = 0; i < 100'000; ++i) members += "{\"a\":";
+  EXPECT_THAT(error(members), HasSubstr("nested"));
+  EXPECT_THAT(error("{\"id\":\"\xC3\x28\"}"), HasSubstr("UTF-8"));
+  EXPECT_THAT(error("{\"id\":\"\xED\xA0\x80\"}"), HasSubstr("UTF-8"));  // a surrogate
+  EXPECT_THAT(error("{\"id\":\"\xC0\xAF\"}"), HasSubstr("UTF-8"));      // overlong
+  EXPECT_THAT(error("{\"id\":"), HasSubstr("not JSON"));
+  EXPECT_THAT(error(""), HasSubstr("not JSON"));
+  EXPECT_THAT(error("null"), Not(HasSubstr("not JSON")));
+  EXPECT_NE(error("[[1e999]]"), "");
+}
+
+TEST(Inbound, AnErrorNamesThePlaceAndNoValue) {
+  const auto error = [](const json& value) {
+    return decode_item(Collection::profiles, value.dump()).error().message;
+  };
+  json value = profile_value();
+  value["preferences"] = json::array({{{"key", "secret-word"}, {"value", "x"}, {"confidence", 7}}});
+  EXPECT_THAT(error(value), HasSubstr("preferences[0].confidence"));
+  EXPECT_THAT(error(value), Not(HasSubstr("secret-word")));
+  value = profile_value();
+  value["name"] = json::array({"secret-word"});
+  EXPECT_THAT(error(value), HasSubstr("name"));
+  EXPECT_THAT(error(value), Not(HasSubstr("secret-word")));
+  const json texts{
+      {"campaign", "k"},
+      {"name", "n"},
+      {"trigger", {{"on", "enter"}}},
+      {"variants", {{{"id", "a"}, {"title", {{"secret-word", 5}}}, {"text", {{"en", "t"}}}}}}};
+  const auto campaign = decode_item(Collection::campaigns, texts.dump());
+  ASSERT_FALSE(campaign);
+  EXPECT_THAT(campaign.error().message, HasSubstr("title"));
+  EXPECT_THAT(campaign.error().message, Not(HasSubstr("secret-word")));
+}
+
+// ---- items -------------------------------------------------------------------------------------
+
+TEST(Items, AnIdentityIsDecodedBitForBit) {
+  const auto eid = decode_item(
+      Collection::identities,
+      R"({"identity":"i","customer":"c","kind":"eddystone_eid","key":"000102030405060708090A0b0c0d0e0f",
+          "rotation_exponent":7,"clock_zero":"2026-01-01T00:00:00Z","measured_power_1m_dbm":-59})");
+  ASSERT_TRUE(eid);
+  const auto& item = std::get<IdentityItem>(*eid);
+  const auto& key = std::get<RotatingKey>(item.key);
+  EXPECT_EQ(key.key[10], 0x0A);
+  EXPECT_EQ(key.key[15], 0x0F);
+  EXPECT_EQ(key.rotation_exponent, 7);
+  EXPECT_EQ(key.clock_zero, WallTime(sys_days{2026y / 1 / 1}));
+  EXPECT_EQ(item.measured_power_1m_dbm, -59);
+
+  const auto fob = decode_item(
+      Collection::identities,
+      R"({"identity":"i","customer":"c","kind":"ibeacon","uuid":"f7826da6-4fa2-4e98-8024-bc5b71e0893e","major":1,"minor":65535})");
+  ASSERT_TRUE(fob);
+  const auto& beacon = std::get<IbeaconId>(std::get<IdentityItem>(*fob).key);
+  EXPECT_EQ(beacon.uuid[0], 0xF7);
+  EXPECT_EQ(beacon.uuid[15], 0x3E);
+  EXPECT_EQ(beacon.minor, 65535);
+}
+
+TEST(Items, ACampaignIsDecodedWhole) {
+  const json value = json::parse(R"({
+    "campaign": "k", "name": "n", "priority": 5,
+    "trigger": {"on": "dwell", "zone": "desk", "dwell_ms": 5000},
+    "schedule": {"days": ["sat", "sun"], "hours": [["22:00", "02:30"]]},
+    "audience": {"all": [{"field": "tier", "in": ["gold", "silver"]}],
+                 "none": [{"field": "points", "at_least": 100.5}]},
+    "cap": {"per_customer": 2, "per": "week"},
+    "variants": [{"id": "a", "title": {"en": "T"}, "text": {"en": "X"}}],
+    "expires_s": 60})");
+  const auto decoded = decode_item(Collection::campaigns, value.dump());
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  const auto& campaign = std::get<Campaign>(*decoded);
+  EXPECT_EQ(campaign.trigger.on, TriggerOn::dwell);
+  EXPECT_EQ(campaign.trigger.dwell, 5s);
+  EXPECT_EQ(campaign.schedule.days, (std::array<bool, 7>{0, 0, 0, 0, 0, 1, 1}));
+  EXPECT_EQ(campaign.schedule.hours.at(0).to, 150min);
+  EXPECT_EQ(campaign.audience.all.at(0).values, (std::vector<std::string>{"gold", "silver"}));
+  EXPECT_EQ(campaign.audience.none.at(0).op, Condition::Op::at_least);
+  EXPECT_DOUBLE_EQ(campaign.audience.none.at(0).number, 100.5);
+  EXPECT_EQ(campaign.cap.per, Period::week);
+  EXPECT_EQ(campaign.expires, 60s);
+}
+
+TEST(Items, APolicyIsDecodedAndItsDefaultsStay) {
+  const auto decoded = decode_item(
+      Collection::policy,
+      R"({"time_zone":"Europe/Berlin","quiet_hours":{"from":"21:00","to":"08:00","mode":"hold"},
+          "caps":{"per_customer_day":2,"min_gap_s":3600},"holidays":["2026-12-25"]})");
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  const auto& policy = std::get<Policy>(*decoded);
+  EXPECT_EQ(policy.quiet_hours->mode, QuietHours::Mode::hold);
+  EXPECT_EQ(policy.quiet_hours->hours.from, 21h);
+  EXPECT_EQ(policy.caps.per_customer_day, 2);
+  EXPECT_FALSE(policy.caps.per_store_day);
+  EXPECT_EQ(policy.caps.min_gap, 1h);
+  EXPECT_EQ(policy.consent_max_age, Policy().consent_max_age);
+  EXPECT_EQ(policy.holidays.size(), 1U);
+}
+
+TEST(Items, AConsentRecordKeepsItsHistory) {
+  json value = consent_value();
+  value["history"].push_back(
+      {{"state", "withdrawn"}, {"at", to_rfc3339(kAt + 1h)}, {"how", "desk"}});
+  const auto decoded = decode_item(Collection::consents, value.dump());
+  ASSERT_TRUE(decoded);
+  const auto& record = std::get<ConsentRecord>(*decoded);
+  ASSERT_EQ(record.history.size(), 2U);
+  EXPECT_EQ(record.history[1].how, "desk");
+  EXPECT_FALSE(standing(record).given());
+}
+
+}  // namespace
+}  // namespace welcome::sync

@@ -1,0 +1,173 @@
+// docs/examples against docs/schemas and the code: what is published as an example is accepted,
+// what is published as refused is refused, and every message of the contract has an example.
+
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "sync/contract.h"
+
+namespace welcome::sync {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+const BoxAddress kBox{"demo", "aroma-1", "box-1"};
+
+std::string read(const fs::path& path) {
+  std::ifstream in(path);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::vector<fs::path> files(const char* folder) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(fs::path(WELCOME_DOCS) / folder)) {
+    if (entry.path().extension() == ".json") found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+// "floor.action.note.json" belongs to the schema "floor.action": the longest that fits.
+std::string schema_of(const fs::path& example) {
+  const std::string name = example.stem().string();
+  std::string best;
+  for (const fs::path& schema : files("schemas")) {
+    const std::string candidate = schema.stem().string();
+    const bool fits = name == candidate || name.starts_with(candidate + ".");
+    if (fits && candidate.size() > best.size()) best = candidate;
+  }
+  return best;
+}
+
+// Takes the message the way it takes at the peer that receives it.
+Result<void> receive(const std::string& schema, const std::string& text) {
+  const auto nothing = [](const auto& result) -> Result<void> {
+    if (!result) return tl::unexpected(result.error());
+    return {};
+  };
+  const json value = json::parse(text);
+  RawMessage raw;
+  raw.payload = text;
+  if (schema.starts_with("item.")) {
+    return nothing(decode_item(*collection_from_string(schema.substr(5)), text));
+  }
+  if (schema == "feed") {
+    raw.topic = "welcome/v1/demo/aroma-1/box-1/feed/" + value.value("collection", "profiles");
+    return nothing(decode_for_box(kBox, raw));
+  }
+  if (schema == "command" || schema == "control" || schema == "floor.action" ||
+      schema == "floor.enrol") {
+    raw.topic = schema == "command"        ? command_topic(kBox)
+                : schema == "control"      ? control_topic("demo", value.value("store", "_all"))
+                : schema == "floor.action" ? action_topic(value.value("visit", "v"))
+                                           : enrol_topic(value.value("session", "s"));
+    return nothing(decode_for_box(kBox, raw));
+  }
+  if (schema.starts_with("event") || schema == "state" || schema == "hello" ||
+      schema == "command.response" || schema == "app.request") {
+    raw.topic = schema == "state"              ? state_topic(kBox)
+                : schema == "hello"            ? hello_topic(kBox)
+                : schema == "command.response" ? response_topic(kBox)
+                : schema == "app.request"      ? request_topic("demo", "app-1")
+                                               : event_topic(kBox);
+    return nothing(decode_for_crm("demo", raw));
+  }
+  return validate(schema, text);
+}
+
+TEST(Examples, AreAccepted) {
+  for (const fs::path& example : files("examples")) {
+    const std::string schema = schema_of(example);
+    ASSERT_FALSE(schema.empty()) << example.filename();
+    const auto result = receive(schema, read(example));
+    EXPECT_TRUE(result) << example.filename() << ": " << (result ? "" : result.error().message);
+  }
+}
+
+TEST(Examples, OfWhatMustBeRefusedAreRefused) {
+  for (const fs::path& example : files("examples/refused")) {
+    const std::string schema = schema_of(example);
+    ASSERT_FALSE(schema.empty()) << example.filename();
+    EXPECT_FALSE(receive(schema, read(example))) << example.filename();
+  }
+}
+
+TEST(Examples, ExistForEverySchema) {
+  std::set<std::string> shown;
+  for (const fs::path& example : files("examples")) {
+    shown.insert(schema_of(example));
+    if (example.stem().string().starts_with("event.")) shown.insert("event");
+  }
+  // Visits share one schema.
+  shown.insert("event.visit");
+  for (const fs::path& schema : files("schemas")) {
+    EXPECT_TRUE(shown.contains(schema.stem().string())) << schema.filename();
+  }
+}
+
+// The regular expressions of the standard library recurse once per repeated character: an unbounded
+// repetition would let a long string exhaust the stack.
+TEST(Schemas, HaveNoUnboundedPatternAndBoundEveryText) {
+  for (const fs::path& path : files("schemas")) {
+    const auto walk = [&](const auto& self, const json& node) -> void {
+      if (!node.is_structured()) return;
+      if (node.is_object() && node.contains("pattern") && node["pattern"].is_string()) {
+        const std::string pattern = std::regex_replace(node["pattern"].get<std::string>(),
+                                                       std::regex("\\[[^\\]]*\\]"), "x");
+        EXPECT_EQ(pattern.find_first_of("*+"), std::string::npos) << path << " " << pattern;
+      }
+      if (node.is_object() && node.contains("maxLength") == false && node.contains("type") &&
+          node["type"] == "string") {
+        EXPECT_TRUE(node.contains("pattern") || node.contains("enum") || node.contains("const"))
+            << path.filename() << ": a string without a bound: " << node.dump();
+      }
+      for (const auto& child : node) self(self, child);
+    };
+    walk(walk, json::parse(read(path)));
+  }
+}
+
+// No example may carry a member that its schema does not describe.
+TEST(Examples, SurviveTheRemovalOfUnknownMembers) {
+  for (const fs::path& example : files("examples")) {
+    const std::string name = example.stem().string();
+    if (!name.starts_with("item.") || name.starts_with("item.consents")) continue;
+    const std::string schema = schema_of(example);
+    const json value = json::parse(read(example));
+    const Collection collection = *collection_from_string(schema.substr(5));
+    static const std::map<std::string, std::string> kKeys{{"item.profiles", "customer"},
+                                                          {"item.identities", "identity"},
+                                                          {"item.campaigns", "campaign"}};
+    const auto key = kKeys.find(schema);
+    const json batch{{"v", 1},
+                     {"collection", to_string(collection)},
+                     {"epoch", "e"},
+                     {"kind", "delta"},
+                     {"from_seq", 0},
+                     {"to_seq", 1},
+                     {"items",
+                      {{{"seq", 1},
+                        {"op", "put"},
+                        {"key", key == kKeys.end() ? json("policy") : value.at(key->second)},
+                        {"value", value}}}}};
+    RawMessage raw;
+    raw.topic = feed_topic(kBox, collection);
+    raw.payload = batch.dump();
+    const auto decoded = decode_for_box(kBox, raw);
+    ASSERT_TRUE(decoded) << name;
+    const FeedItem& item = std::get<FeedBatch>(*decoded).items.at(0);
+    EXPECT_EQ(item.error, "") << name;
+    EXPECT_EQ(json::parse(item.value), value) << name;
+  }
+}
+
+}  // namespace
+}  // namespace welcome::sync

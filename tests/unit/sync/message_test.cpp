@@ -1,0 +1,101 @@
+#include "sync/message.h"
+
+#include <gtest/gtest.h>
+#include <set>
+
+#include "sync/topics.h"
+
+namespace welcome::sync {
+namespace {
+
+using namespace std::chrono;
+
+TEST(Rfc3339, WritesUtcWithMilliseconds) {
+  const WallTime time = sys_days{2026y / 5 / 4} + 8h + 15min + 30s + 250ms;
+  EXPECT_EQ(to_rfc3339(time), "2026-05-04T08:15:30.250Z");
+  EXPECT_EQ(to_rfc3339(sys_days{1969y / 12 / 31} + 23h + 59min + 59s + 1ms),
+            "1969-12-31T23:59:59.001Z");
+}
+
+TEST(Rfc3339, ReadsWhatItWroteAndOtherFractions) {
+  const WallTime time = sys_days{2024y / 2 / 29} + 1h + 2min + 3s + 4ms;
+  EXPECT_EQ(from_rfc3339(to_rfc3339(time)), time);
+  EXPECT_EQ(from_rfc3339("2024-02-29T01:02:03.0049Z"), time);
+  EXPECT_EQ(from_rfc3339("2024-02-29T01:02:03Z"), time - 4ms);
+}
+
+TEST(Rfc3339, RefusesWhatIsNoTime) {
+  for (const char* text :
+       {"", "2026-05-04", "2026-05-04T08:15:30", "2026-05-04T08:15:30+02:00",
+        "2026-13-04T08:15:30Z", "2026-02-29T08:15:30Z", "2026-05-04T24:00:00Z",
+        "2026-05-04T08:60:00Z", "2026-05-04T08:15:30.Z", "2026-05-04T08:15:30.1234567890Z",
+        "2026-05-04t08:15:30Z", "2026-05-04T08:15:-1Z", "2026-05-04T08:15:30,5Z"}) {
+    EXPECT_FALSE(from_rfc3339(text)) << text;
+  }
+}
+
+TEST(Uuid, IsRandomVersionFour) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string id = new_uuid();
+    ASSERT_EQ(id.size(), 36U);
+    EXPECT_EQ(id[14], '4');
+    EXPECT_NE(std::string("89ab").find(id[19]), std::string::npos);
+    EXPECT_TRUE(seen.insert(id).second);
+  }
+}
+
+const BoxAddress kBox{"demo", "aroma-1", "box-1"};
+
+TEST(Topics, AreTakenApartAsTheyWereMade) {
+  const auto feed = parse_topic(feed_topic(kBox, Collection::consents));
+  ASSERT_TRUE(feed);
+  EXPECT_EQ(feed->kind, TopicKind::feed);
+  EXPECT_EQ(feed->address, kBox);
+  EXPECT_EQ(feed->leaf, "consents");
+
+  EXPECT_EQ(parse_topic(state_topic(kBox))->kind, TopicKind::state);
+  EXPECT_EQ(parse_topic(hello_topic(kBox))->kind, TopicKind::hello);
+  EXPECT_EQ(parse_topic(event_topic(kBox))->kind, TopicKind::event);
+  EXPECT_EQ(parse_topic(command_topic(kBox))->kind, TopicKind::command);
+  EXPECT_EQ(parse_topic(response_topic(kBox))->kind, TopicKind::response);
+  const auto control = parse_topic(control_topic("demo", kAllStores));
+  EXPECT_EQ(control->kind, TopicKind::control);
+  EXPECT_EQ(control->address.store, "_all");
+  const auto inbox = parse_topic(inbox_topic("demo", "app-7"));
+  EXPECT_EQ(inbox->kind, TopicKind::inbox);
+  EXPECT_EQ(inbox->leaf, "app-7");
+  EXPECT_EQ(parse_topic(request_topic("demo", "app-7"))->kind, TopicKind::request);
+  EXPECT_EQ(parse_topic(prompt_topic("v-1"))->kind, TopicKind::prompt);
+  EXPECT_EQ(parse_topic(action_topic("v-1"))->leaf, "v-1");
+  EXPECT_EQ(parse_topic(enrol_topic("s-1"))->kind, TopicKind::enrol);
+  EXPECT_EQ(parse_topic(floor_status_topic())->kind, TopicKind::floor_status);
+}
+
+TEST(Topics, OutsideTheContractAreRefused) {
+  for (const char* topic :
+       {"", "welcome/v1", "welcome/v2/demo/aroma-1/box-1/event", "welcome/v1/demo/aroma-1/box-1",
+        "welcome/v1/demo/aroma-1/box-1/other", "welcome/v1/demo/aroma-1/box-1/feed",
+        "welcome/v1/demo/aroma-1/box-1/feed/a/b", "welcome/v1/demo//box-1/event",
+        "welcome/v1/demo/+/box-1/event", "welcome/v1/demo/aroma-1/box-1/#",
+        "welcome/v1/floor/prompt", "welcome/v1/floor/prompt/a/b", "$SYS/broker/version",
+        "welcome/v1/demo/app/x/outbox"}) {
+    EXPECT_FALSE(parse_topic(topic)) << topic;
+  }
+}
+
+TEST(Topics, ALevelHoldsNoWildcardNoSlashNoControlCharacter) {
+  EXPECT_TRUE(valid_level("box-1"));
+  EXPECT_TRUE(valid_level("Café"));
+  for (const char* level : {"", "a/b", "+", "a#", "$SYS", "a\n"}) EXPECT_FALSE(valid_level(level));
+  EXPECT_FALSE(valid_level(std::string(65, 'a')));
+  EXPECT_FALSE(valid_level(std::string("a\0b", 3)));
+}
+
+TEST(Message, ContentTypeFollowsTheTopic) {
+  EXPECT_EQ(content_type_of(event_topic(kBox)), "application/cloudevents+json");
+  EXPECT_EQ(content_type_of(hello_topic(kBox)), "application/json");
+}
+
+}  // namespace
+}  // namespace welcome::sync
