@@ -11,7 +11,7 @@
 namespace welcome::beacon {
 namespace {
 
-// Reports due within this time of each other go over in one batch.
+// Reports due within this time of each other go over in one batch, when the last of them is due.
 constexpr std::chrono::milliseconds kBatch{20};
 constexpr std::size_t kBatchReports = 512;
 
@@ -58,6 +58,7 @@ class BtsnoopSource final : public AdvertSource {
     BtsnoopRecord record;
     std::vector<AdvertReport> batch;
     std::chrono::steady_clock::time_point first_due;
+    std::chrono::steady_clock::time_point last_due;
     while (reader->next(record)) {
       if (record.type != HciPacketType::event) continue;
       ReplaySlot slot{MonoTime{record.at.time_since_epoch()}, {}};
@@ -72,12 +73,13 @@ class BtsnoopSource final : public AdvertSource {
       }
       const bool due_later = schedule_ && !batch.empty() && slot.due - first_due > kBatch;
       if (due_later || batch.size() >= kBatchReports) {
-        if (!hand_over(batch, first_due, counters)) return;
+        if (!hand_over(batch, last_due, counters)) return;
       }
       if (batch.empty()) first_due = slot.due;
+      last_due = slot.due;
       parse_advertising_event(record.packet, slot.at, batch, counters);
     }
-    if (!batch.empty() && !hand_over(batch, first_due, counters)) return;
+    if (!batch.empty() && !hand_over(batch, last_due, counters)) return;
     set_state(SourceState::ended, reader->damage() ? reader->damage()->message : "");
   }
 

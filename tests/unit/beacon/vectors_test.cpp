@@ -54,5 +54,38 @@ TEST_F(Vectors, EveryResolvableAddressResolvesOrDoesNot) {
   }
 }
 
+// The bytes of the frame itself as an AD payload.
+std::vector<std::uint8_t> payload_of(const json& v) {
+  const auto bytes = testing::from_hex(v.at("hex").get<std::string>());
+  const std::string layer = v.at("layer");
+  if (layer == "ad") return bytes;
+  if (layer == "hci_event_h4") {  // one legacy report: data length at 13, data behind it
+    return {bytes.begin() + 14, bytes.begin() + 14 + bytes.at(13)};
+  }
+  const char* head = layer == "mfg_data_4c00"   ? "ff4c00"
+                     : layer == "svc_data_fd6f" ? "166ffd"
+                                                : "16aafe";
+  std::vector<std::uint8_t> out{0};
+  for (const std::uint8_t b : testing::from_hex(head)) out.push_back(b);
+  out.insert(out.end(), bytes.begin(), bytes.end());
+  out[0] = static_cast<std::uint8_t>(out.size() - 1);
+  return out;
+}
+
+TEST_F(Vectors, EveryFrameIsDecodedAndWhatIsNoFrameIsRefused) {
+  int refused = 0;
+  for (const json& v : load("beacon_decode.json")) {
+    const AdContent content = decode_ad(payload_of(v));
+    const std::string kind = v.at("kind");
+    const Frame* found = nullptr;
+    for (const Frame& frame : content.frames) {
+      if (kind == "any" || kind == "eddystone" || kind == kind_name(frame)) found = &frame;
+    }
+    EXPECT_EQ(found != nullptr, !v.at("expected").is_null()) << v.at("id");
+    refused += found == nullptr ? 1 : 0;
+  }
+  EXPECT_EQ(refused, 12);
+}
+
 }  // namespace
 }  // namespace welcome::beacon

@@ -1,0 +1,93 @@
+#include "beacon/ranging.h"
+
+#include <array>
+#include <gtest/gtest.h>
+
+namespace welcome::beacon {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+MonoTime at_ms(int ms) { return MonoTime{milliseconds{ms} + seconds{1000}}; }
+
+TEST(Ranging, ALevelIsTheMeanOfWhatWasHeardLately) {
+  const LevelConfig config{.memory = milliseconds{1000}};
+  Level level;
+  EXPECT_FALSE(level.at(config, at_ms(0)));
+  for (int t = 0; t < 10000; t += 100) level.hear(config, t < 5000 ? -90 : -50, at_ms(t));
+  EXPECT_NEAR(*level.at(config, at_ms(10000)), -50, 0.5);
+}
+
+TEST(Ranging, ALevelOfAMixedBoxFadesInSilence) {
+  const LevelConfig config{.memory = milliseconds{500}, .silence_weight = 0.1};
+  Level level;
+  for (int t = 0; t < 2000; t += 100) level.hear(config, -50, at_ms(t));
+  EXPECT_NEAR(*level.at(config, at_ms(2000)), -51, 1.5);
+  EXPECT_LT(*level.at(config, at_ms(6000)), -90);
+}
+
+TEST(Ranging, TheJudgeFollowsAClearMoveSoonAndAFaintOneLate) {
+  const JudgeConfig config{.allowance_db = 3, .evidence_db_s = 60};
+  const auto seconds_to_move = [&](double db) {
+    Judge judge;
+    judge.judge(config, std::array{0.0, -50.0}, at_ms(0));
+    for (int t = 100; t < 600'000; t += 100) {
+      if (judge.judge(config, std::array{0.0, db}, at_ms(t)) == 1) return t / 1000.0;
+    }
+    return 600.0;
+  };
+  EXPECT_LT(seconds_to_move(25), 5);
+  EXPECT_NEAR(seconds_to_move(6), 20, 1);
+  EXPECT_EQ(seconds_to_move(2.9), 600.0);
+}
+
+TEST(Ranging, NoiseDoesNotAddUp) {
+  const JudgeConfig config{.allowance_db = 3, .evidence_db_s = 60};
+  Judge judge;
+  judge.judge(config, std::array{0.0, -5.0}, at_ms(0));
+  for (int t = 100; t < 3'600'000; t += 100) {
+    const double swing = (t / 1000) % 2 == 0 ? 8.0 : -8.0;
+    ASSERT_EQ(judge.judge(config, std::array{0.0, swing}, at_ms(t)), 0);
+  }
+}
+
+TEST(Ranging, TimeWithoutBeingHeardIsNoEvidence) {
+  const JudgeConfig config{.allowance_db = 3, .evidence_db_s = 60};
+  Judge judge;
+  judge.judge(config, std::array{0.0, -5.0}, at_ms(0));
+  EXPECT_EQ(judge.judge(config, std::array{0.0, 20.0}, at_ms(3'600'000)), 0);
+}
+
+TEST(Ranging, ATimeThatStepsBackBreaksNothing) {
+  const RangingConfig config = RangingConfig::several_boxes();
+  const std::array zone_of_box{0, 1};
+  StoreRanging ranging(config, zone_of_box, 2);
+  for (int t = 0; t < 5000; t += 100) {
+    ranging.hear(0, -50, at_ms(t % 300 == 0 ? t - 2000 : t));
+    ranging.update(at_ms(t));
+  }
+  EXPECT_EQ(ranging.fast(), 0);
+}
+
+TEST(Ranging, WhoWalksFromBoxToBoxIsFastAtOnceAndSettledLater) {
+  const RangingConfig config = RangingConfig::several_boxes();
+  const std::array zone_of_box{0, 1};
+  StoreRanging ranging(config, zone_of_box, 2);
+  int fast_at = 0;
+  int settled_at = 0;
+  for (int t = 0; t < 60'000; t += 100) {
+    const bool moved = t >= 20'000;
+    ranging.hear(0, moved ? -80 : -55, at_ms(t));
+    ranging.hear(1, moved ? -55 : -80, at_ms(t));
+    ranging.update(at_ms(t));
+    if (fast_at == 0 && ranging.fast() == 1) fast_at = t;
+    if (settled_at == 0 && ranging.settled() == 1) settled_at = t;
+  }
+  EXPECT_LT(fast_at - 20'000, 1000);
+  EXPECT_GT(settled_at - fast_at, 1000);
+  EXPECT_LT(settled_at - 20'000, 10'000);
+}
+
+}  // namespace
+}  // namespace welcome::beacon

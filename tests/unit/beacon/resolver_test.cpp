@@ -1,0 +1,208 @@
+#include "beacon/resolver.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/beacon/adverts.h"
+
+namespace welcome::beacon {
+namespace {
+
+using namespace testing;
+
+class ResolverTest : public ::testing::Test {
+ protected:
+  void know(std::vector<IdentityKey> keys, const Now& now) {
+    resolver_.set(std::move(keys), now);
+    settle(now);
+  }
+  void settle(const Now& now) {
+    for (int i = 0; i < 10'000 && !resolver_.refresh(now, 64); ++i) {
+    }
+  }
+  // The customer's id, or "" for nobody.
+  std::string who(const AdvertReport& report, const Now& now) {
+    AdvertType type = AdvertType::other;
+    const auto match = resolver_.resolve(report, now, type);
+    return match ? resolver_.customer(match->customer).str() : "";
+  }
+  Resolver resolver_;
+};
+
+TEST_F(ResolverTest, EveryRotationExponentIsFollowedThroughManyWindows) {
+  for (const auto kind : {IdentityKind::eddystone_eid, IdentityKind::rotating_uuid}) {
+    for (unsigned k = 0; k <= kLongestRotationExponent; ++k) {
+      const IdentityKey key = phone("ann", 1 + k, k, kind);
+      know({key}, now_at(0));
+      const double window = static_cast<double>(1U << k);
+      for (double t = 0; t < 5 * window; t += window / 2) {
+        settle(now_at(t));
+        EXPECT_EQ(who(phone_advert(key, -60, now_at(t)), now_at(t)), "ann") << k << " at " << t;
+      }
+    }
+  }
+}
+
+TEST_F(ResolverTest, AClockThatIsOffByOneWindowIsStillHers) {
+  const IdentityKey key = phone("ann", 1, 7);
+  know({key}, now_at(0));
+  EXPECT_EQ(who(phone_advert(key, -60, now_at(0), -100), now_at(0)), "ann");
+  EXPECT_EQ(who(phone_advert(key, -60, now_at(0), +100), now_at(0)), "ann");
+  EXPECT_EQ(who(phone_advert(key, -60, now_at(0), +300), now_at(0)), "");
+}
+
+TEST_F(ResolverTest, AFobThatDrifts150PpmIsFollowedForAYear) {
+  const IdentityKey key = phone("ann", 1, 7);
+  know({key}, now_at(0));
+  for (double day = 0; day < 365; day += 0.5) {
+    const Now now = now_at(day * 86400);
+    settle(now);
+    // Set exactly at the start of the test, 30 days after its clock zero.
+    EXPECT_EQ(who(phone_advert(key, -60, now, day * 86400 * 150e-6), now), "ann") << day;
+  }
+}
+
+TEST_F(ResolverTest, AReplayedEidIsRefusedAndCountedAndCannotDragTheClockAlong) {
+  const IdentityKey key = phone("ann", 1, 7);
+  know({key}, now_at(0));
+  const AdvertReport recorded = phone_advert(key, -60, now_at(0));
+  double accepted_until = 0;
+  for (double t = 0; t < 3600; t += 10) {
+    settle(now_at(t));
+    if (who(recorded, now_at(t)) == "ann") accepted_until = t;
+  }
+  EXPECT_LT(accepted_until, 3 * 128);
+  EXPECT_GT(resolver_.counters().replayed, 0U);
+  EXPECT_EQ(who(phone_advert(key, -60, now_at(3600)), now_at(3600)), "ann");
+}
+
+TEST_F(ResolverTest, TheClockMayJumpForwardsAndBackwards) {
+  const IdentityKey key = phone("ann", 1, 7);
+  know({key}, now_at(0));
+  for (const double t : {1e6, 10.0, 3e7, -1e6, 0.0}) {
+    settle(now_at(t));
+    EXPECT_EQ(who(phone_advert(key, -60, now_at(t)), now_at(t)), "ann") << t;
+  }
+}
+
+TEST_F(ResolverTest, BeforeItsClockZeroADeviceHasNothingToSay) {
+  IdentityKey key = phone("ann", 1, 7);
+  key.clock_zero = kMorning + std::chrono::hours{1};
+  know({key}, now_at(0));
+  EXPECT_EQ(who(eid_advert(Eid{}, -60, now_at(0)), now_at(0)), "");
+  settle(now_at(3700));
+  EXPECT_EQ(who(phone_advert(key, -60, now_at(3700)), now_at(3700)), "ann");
+}
+
+TEST_F(ResolverTest, AResolvableAddressIsTriedOnceAndRemembered) {
+  const IdentityKey key = phone("ann", 5, 0, IdentityKind::irk);
+  know({phone("bob", 6, 0, IdentityKind::irk), key}, now_at(0));
+  AdvertReport hers = report({}, -60, now_at(0));
+  hers.address = address_of(key, 0x123456);
+  AdvertReport stranger = hers;
+  stranger.address = address_of(phone("eve", 7), 0x123456);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(who(hers, now_at(i)), "ann");
+    EXPECT_EQ(who(stranger, now_at(i)), "");
+  }
+  EXPECT_EQ(resolver_.counters().addresses_tried, 2U);
+}
+
+TEST_F(ResolverTest, OnlyRandomAddressesAreResolved) {
+  const IdentityKey key = phone("ann", 5, 0, IdentityKind::irk);
+  know({key}, now_at(0));
+  AdvertReport r = report({}, -60, now_at(0));
+  r.address = address_of(key, 1);
+  for (const auto type : {AddressType::public_device, AddressType::public_identity,
+                          AddressType::random_identity, AddressType::anonymous}) {
+    r.address_type = type;
+    EXPECT_EQ(who(r, now_at(0)), "");
+  }
+}
+
+TEST_F(ResolverTest, ANewKeyFindsAnAddressThatWasAStrangersBefore) {
+  const IdentityKey key = phone("ann", 5, 0, IdentityKind::irk);
+  know({phone("bob", 6, 0, IdentityKind::irk)}, now_at(0));
+  AdvertReport r = report({}, -60, now_at(0));
+  r.address = address_of(key, 99);
+  EXPECT_EQ(who(r, now_at(0)), "");
+  know({phone("bob", 6, 0, IdentityKind::irk), key}, now_at(1));
+  EXPECT_EQ(who(r, now_at(1)), "ann");
+  know({phone("bob", 6, 0, IdentityKind::irk)}, now_at(2));
+  EXPECT_EQ(who(r, now_at(2)), "");
+}
+
+TEST_F(ResolverTest, AFloodOfNewAddressesIsDeferredNotServed) {
+  ResolverConfig config;
+  config.key_tries_per_second = 10;
+  resolver_ = Resolver(config);
+  know({phone("ann", 1, 0, IdentityKind::irk)}, now_at(0));
+  AdvertReport r = report({}, -60, now_at(0));
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    r.address = {0x41, 0, static_cast<std::uint8_t>(i >> 8U), static_cast<std::uint8_t>(i), 0, 0};
+    who(r, now_at(10));
+  }
+  EXPECT_LE(resolver_.counters().addresses_tried, 11U);
+  EXPECT_GT(resolver_.counters().addresses_deferred, 900U);
+}
+
+TEST_F(ResolverTest, StaticIdsAreLookedUpExactly) {
+  const IdentityKey key = fob("mia");
+  know({key}, now_at(0));
+  EXPECT_EQ(who(fob_advert(key, -60, now_at(0)), now_at(0)), "mia");
+  IdentityKey other = key;
+  other.static_id[19] = static_cast<std::uint8_t>(other.static_id[19] + 1);
+  EXPECT_EQ(who(fob_advert(other, -60, now_at(0)), now_at(0)), "");
+}
+
+TEST_F(ResolverTest, ReplacingTheIdentitiesForgetsAtOnceAndKeepsWhoStays) {
+  const IdentityKey ann = phone("ann", 1);
+  const IdentityKey bob = phone("bob", 2);
+  know({ann, bob, fob("mia")}, now_at(0));
+  // No refresh in between: who stays must be known without a gap.
+  resolver_.set({bob}, now_at(1));
+  EXPECT_EQ(who(phone_advert(ann, -60, now_at(1)), now_at(1)), "");
+  EXPECT_EQ(who(fob_advert(fob("mia"), -60, now_at(1)), now_at(1)), "");
+  EXPECT_EQ(who(phone_advert(bob, -60, now_at(1)), now_at(1)), "bob");
+  EXPECT_EQ(resolver_.identities(), 1U);
+  EXPECT_FALSE(resolver_.knows(CustomerId("ann")));
+}
+
+TEST_F(ResolverTest, AnIdentityThatMovesToAnotherCustomerIsHersAtOnce) {
+  IdentityKey key = phone("ann", 1);
+  know({key}, now_at(0));
+  key.customer = CustomerId("bea");
+  know({key}, now_at(1));
+  EXPECT_EQ(who(phone_advert(key, -60, now_at(1)), now_at(1)), "bea");
+}
+
+TEST_F(ResolverTest, AnyOrderOfFeedChangesEndsInTheSameIdentities) {
+  std::vector<IdentityKey> all;
+  for (std::uint32_t i = 0; i < 40; ++i) all.push_back(phone("c" + std::to_string(i), i + 1));
+  unsigned seed = 7;
+  for (int step = 0; step < 200; ++step) {
+    std::vector<IdentityKey> some;
+    std::vector<bool> in(all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      seed = seed * 1664525U + 1013904223U;
+      in[i] = (seed >> 31U) != 0;
+      if (in[i]) some.push_back(all[i]);
+    }
+    know(some, now_at(step * 20));
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const Now now = now_at(step * 20);
+      ASSERT_EQ(who(phone_advert(all[i], -60, now), now), in[i] ? all[i].customer.str() : "");
+    }
+  }
+}
+
+TEST_F(ResolverTest, ASliceOfARefreshComputesNoMoreThanAsked) {
+  std::vector<IdentityKey> all;
+  for (std::uint32_t i = 0; i < 100; ++i) all.push_back(phone("c" + std::to_string(i), i + 1));
+  resolver_.set(all, now_at(0));
+  int slices = 0;
+  while (!resolver_.refresh(now_at(0), 10)) ASSERT_LT(++slices, 1000);
+  EXPECT_GE(slices, 40);  // 100 identities with 5 windows each
+}
+
+}  // namespace
+}  // namespace welcome::beacon

@@ -1,0 +1,192 @@
+#include "beacon/tracker.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <random>
+
+#include "tests/unit/beacon/adverts.h"
+
+namespace welcome::beacon {
+namespace {
+
+using namespace testing;
+
+class TrackerTest : public ::testing::Test {
+ protected:
+  TrackerTest() { know({ann_, mia_}); }
+
+  void know(std::vector<IdentityKey> keys) {
+    tracker_.set_identities(std::move(keys), now_at(0));
+    tracker_.tick(now_at(0));
+  }
+
+  // Hears her phone from `from` to `to` at that strength; keeps the last claim.
+  void hear(const IdentityKey& key, double from, double to, int rssi) {
+    for (double t = from; t < to; t += 0.25) {
+      const Now now = now_at(t);
+      const AdvertReport r = key.kind == IdentityKind::ibeacon ? fob_advert(key, rssi, now)
+                                                               : phone_advert(key, rssi, now);
+      keep(tracker_.handle(r, now));
+      keep(tracker_.tick(now));
+    }
+  }
+  void keep(std::vector<IdentityClaim> claims) {
+    for (IdentityClaim& claim : claims) {
+      ++claims_;
+      last_ = std::move(claim);
+    }
+  }
+
+  const IdentityKey ann_ = phone("ann", 1);
+  const IdentityKey mia_ = fob("mia");
+  Tracker tracker_;
+  IdentityClaim last_;
+  int claims_ = 0;
+};
+
+// 0 dB loss at 1 m: -59 dBm; at 14 m -84; at 8 m -79; at 4 m -72; at 1.4 m -62.
+TEST_F(TrackerTest, DistanceBecomesAZone) {
+  hear(ann_, 0, 10, -84);
+  EXPECT_EQ(last_.fast, Zone::street);
+  EXPECT_EQ(last_.settled, Zone::street);
+  EXPECT_EQ(last_.customer, CustomerId("ann"));
+  EXPECT_EQ(last_.source, ClaimSource::eddystone_eid);
+  hear(ann_, 10, 30, -72);
+  EXPECT_EQ(last_.fast, Zone::inside);
+  EXPECT_EQ(last_.settled, Zone::inside);
+  hear(ann_, 30, 50, -62);
+  EXPECT_EQ(last_.fast, Zone::desk);
+  EXPECT_EQ(last_.settled, Zone::desk);
+}
+
+TEST_F(TrackerTest, FastMovesBeforeSettled) {
+  hear(ann_, 0, 10, -84);
+  double fast = 0;
+  double settled = 0;
+  for (double t = 10; t < 30; t += 0.25) {
+    hear(ann_, t, t + 0.25, -62);
+    if (fast == 0 && last_.fast == Zone::desk) fast = t;
+    if (settled == 0 && last_.settled == Zone::desk) settled = t;
+  }
+  EXPECT_LT(fast, 14);
+  EXPECT_GT(settled, fast);
+  EXPECT_LT(settled, 22);
+}
+
+TEST_F(TrackerTest, NobodyFlickersAtTheEdgeOfAZone) {
+  // 2.5 m is the edge of the desk: -67.8 dBm.
+  std::minstd_rand dice(3);
+  std::vector<Zone> settled;
+  for (double t = 0; t < 600; t += 0.25) {
+    const int rssi = -68 + static_cast<int>(dice() % 7) - 3;
+    hear(ann_, t, t + 0.25, rssi);
+    if (settled.empty() || settled.back() != last_.settled) settled.push_back(last_.settled);
+  }
+  EXPECT_LE(settled.size(), 2U);
+}
+
+TEST_F(TrackerTest, LeavingIsNoticedAfterTheConfiguredTimeAndSaidOnce) {
+  hear(ann_, 0, 10, -62);
+  claims_ = 0;
+  double left = 0;
+  for (double t = 10; t < 60; t += 0.1) {
+    keep(tracker_.tick(now_at(t)));
+    if (left == 0 && claims_ > 0) left = t;
+  }
+  EXPECT_NEAR(left, 29.75, 0.3);
+  EXPECT_EQ(claims_, 1);
+  EXPECT_EQ(last_.fast, Zone::away);
+  EXPECT_EQ(last_.settled, Zone::away);
+  EXPECT_EQ(tracker_.present(), 0U);
+}
+
+TEST_F(TrackerTest, UnchangedClaimsAreRepeatedNowAndThen) {
+  hear(ann_, 0, 10, -62);
+  claims_ = 0;
+  hear(ann_, 10, 30, -62);
+  EXPECT_GE(claims_, 8);
+  EXPECT_LE(claims_, 12);
+}
+
+TEST_F(TrackerTest, AFobIsAStaticSourceAndAPhoneBesideItCountsMore) {
+  hear(mia_, 0, 5, -62);
+  EXPECT_EQ(last_.source, ClaimSource::static_beacon);
+  IdentityKey phone_too = phone("mia", 9);
+  know({ann_, mia_, phone_too});
+  hear(phone_too, 5, 8, -62);
+  hear(mia_, 8, 12, -62);
+  EXPECT_EQ(last_.source, ClaimSource::eddystone_eid);
+}
+
+TEST_F(TrackerTest, AFrameWithoutPowerIsHeardButNotRanged) {
+  for (double t = 0; t < 10; t += 0.25) {
+    keep(tracker_.handle(fob_advert(mia_, -40, now_at(t), 0), now_at(t)));
+  }
+  EXPECT_EQ(last_.fast, Zone::street);
+  EXPECT_LT(last_.confidence, 0.5);
+}
+
+TEST_F(TrackerTest, ACalibratedPowerWinsOverTheFrame) {
+  IdentityKey calibrated = mia_;
+  calibrated.measured_power_1m_dbm = -75;  // a weak fob
+  know({calibrated});
+  hear(calibrated, 0, 10, -78);
+  EXPECT_EQ(last_.fast, Zone::desk);
+}
+
+TEST_F(TrackerTest, StrangersLeaveNothingButACount) {
+  const IdentityKey stranger = phone("nobody", 77);
+  hear(stranger, 0, 5, -50);
+  EXPECT_EQ(claims_, 0);
+  EXPECT_EQ(tracker_.present(), 0U);
+  EXPECT_EQ(tracker_.counters().discarded, 20U);
+  EXPECT_EQ(tracker_.counters().identified, 0U);
+  EXPECT_EQ(tracker_.counters().heard[static_cast<std::size_t>(AdvertType::eddystone_eid)], 20U);
+}
+
+TEST_F(TrackerTest, WhoWithdrawsIsForgottenAtOnceWithoutAClaim) {
+  hear(ann_, 0, 10, -62);
+  claims_ = 0;
+  tracker_.set_identities({mia_}, now_at(10));
+  hear(ann_, 10, 40, -62);
+  EXPECT_EQ(claims_, 0);
+  EXPECT_EQ(tracker_.present(), 0U);
+}
+
+TEST_F(TrackerTest, AReportWithoutRssiKeepsHerPresentWithoutMovingHer) {
+  hear(ann_, 0, 10, -62);
+  for (double t = 10; t < 60; t += 0.25) {
+    keep(tracker_.handle(phone_advert(ann_, kNoRssi, now_at(t)), now_at(t)));
+    keep(tracker_.tick(now_at(t)));
+  }
+  EXPECT_EQ(last_.fast, Zone::desk);
+  EXPECT_EQ(tracker_.present(), 1U);
+}
+
+TEST_F(TrackerTest, TheSameDayGivesTheSameClaims) {
+  const auto day = [&] {
+    Tracker tracker;
+    tracker.set_identities({ann_, mia_}, now_at(0));
+    std::string text;
+    std::minstd_rand dice(5);
+    for (double t = 0; t < 300; t += 0.1) {
+      const Now now = now_at(t);
+      auto claims = tracker.tick(now);
+      const int rssi = -60 - static_cast<int>(dice() % 25);
+      for (auto& c : tracker.handle(
+               dice() % 2 == 0 ? phone_advert(ann_, rssi, now) : fob_advert(mia_, rssi, now),
+               now)) {
+        claims.push_back(std::move(c));
+      }
+      for (const auto& c : claims) {
+        text += c.customer.str() + std::string(to_string(c.fast)) +
+                std::string(to_string(c.settled)) + std::to_string(c.confidence);
+      }
+    }
+    return text;
+  };
+  EXPECT_EQ(day(), day());
+}
+
+}  // namespace
+}  // namespace welcome::beacon
