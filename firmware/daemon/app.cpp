@@ -1,0 +1,418 @@
+#include "firmware/daemon/app.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+#include <stdexcept>
+#include <systemd/sd-daemon.h>
+
+#include "beacon/btsnoop_source.h"
+#include "firmware/daemon/clock.h"
+#include "firmware/daemon/control_server.h"
+#include "firmware/daemon/credentials.h"
+#include "firmware/daemon/engine.h"
+#include "firmware/daemon/enroller.h"
+#include "firmware/daemon/inbox.h"
+#include "firmware/daemon/version.h"
+#include "vision/camera_worker.h"
+
+namespace welcome::daemon {
+
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+constexpr std::size_t kControlLane = 10'000;
+constexpr std::size_t kSensorLane = 1'000;
+constexpr auto kTick = 50ms;
+
+class Uuids : public Pipeline::IdSource {
+ public:
+  std::string next() override { return sync::new_uuid(); }
+};
+
+std::unique_ptr<Clock> make_clock(const Config& config, store::Store& store) {
+  const auto from_ms = [](std::int64_t ms) { return WallTime(std::chrono::milliseconds(ms)); };
+  if (config.replaying()) {
+    return std::make_unique<ReplayClock>(from_ms(config.replay_epoch_ms),
+                                         from_ms(config.replay_start_ms), config.replay_speed);
+  }
+  const auto last = store.registers().get(kWallRegister);
+  return std::make_unique<SystemClock>(last && *last ? from_ms(std::stoll(**last)) : WallTime{});
+}
+
+store::Store open_store(const Config& config) {
+  std::filesystem::create_directories(config.state_dir);
+  auto store = store::Store::open((config.state_dir / "welcomed.db").string(), read_box_key());
+  if (!store) {
+    throw std::runtime_error("cannot open the database in " + config.state_dir.string() + ": " +
+                             store.error().message);
+  }
+  if (const auto& report = store->open_report(); report.set_aside) {
+    spdlog::error("the database was set aside as {} ({}); consents will come again from the CRM",
+                  report.set_aside_as, report.set_aside_why);
+  }
+  return std::move(*store);
+}
+
+beacon::TrackerConfig tracker_config(const Config& config) {
+  beacon::TrackerConfig tracker;
+  tracker.zones.desk_m = config.zone_desk_m;
+  tracker.zones.inside_m = config.zone_inside_m;
+  tracker.zones.door_m = config.zone_door_m;
+  tracker.zones.street_m = config.zone_street_m;
+  tracker.zones.path_loss_exponent = config.path_loss_exponent;
+  tracker.away_after = std::chrono::seconds(config.radio_leave_after_s);
+  return tracker;
+}
+
+std::string_view word(vision::SourceState state) {
+  switch (state) {
+    case vision::SourceState::closed:
+      return "closed";
+    case vision::SourceState::running:
+      return "running";
+    case vision::SourceState::stalled:
+      return "stalled";
+    case vision::SourceState::ended:
+      return "ended";
+    case vision::SourceState::failed:
+      return "failed";
+  }
+  return "?";
+}
+
+EngineSettings engine_settings(const Config& config, const vision::ModelPack& pack) {
+  EngineSettings settings;
+  settings.box = {config.tenant, config.store, config.box};
+  settings.version = kVersion;
+  settings.tracker = tracker_config(config);
+  settings.pipeline.visit_timeout = std::chrono::seconds(config.visit_end_after_s);
+  settings.consent_max_age = std::chrono::hours(config.consent_max_age_h);
+  settings.camera_always = config.camera_wake == "always";
+  settings.face_model = pack.embedder.id;
+  settings.face_operating_point =
+      vision::OperatingPoint::of(pack.embedder, config.false_match_rate);
+  return settings;
+}
+
+sync::LinkConfig link_config(const BrokerConfig& broker, const std::string& client_id,
+                             const std::string& password) {
+  sync::LinkConfig link;
+  link.host = broker.host;
+  link.port = broker.port;
+  link.client_id = client_id;
+  link.user = broker.user;
+  link.password = password;
+  if (!broker.tls_ca.empty()) {
+    link.tls = sync::LinkTls{broker.tls_ca, broker.tls_cert, broker.tls_key, {"mqtt"}, true};
+  }
+  return link;
+}
+
+// ---- the app
+// -------------------------------------------------------------------------------------
+
+class App : private Ports {
+ public:
+  App(int argc, const char* const* argv, const Config& config)
+      : argc_(argc),
+        argv_(argv),
+        config_(config),
+        pack_(vision::load_model_pack(config.models_dir, config.model_pack)),
+        store_(open_store(config)),
+        clock_(make_clock(config, store_)),
+        inbox_(kControlLane, kSensorLane, [this] { asio::post(loop_, [this] { drain_inbox(); }); }),
+        engine_(engine_settings(config, pack_), store_, *this, uuids_, clock_->now()),
+        enroller_(
+            pack_,
+            [this](std::uint64_t job, std::string text) {
+              (void)inbox_.post_control(input::EnrolProgress{job, std::move(text)});
+            },
+            [this](std::uint64_t job, CustomerId customer, Result<vision::EnrolledFace> face) {
+              (void)inbox_.post_control(input::Enrolled{job, std::move(customer), std::move(face)});
+            }),
+        control_(loop_, config.control_socket,
+                 [this](const control::Request& request, std::shared_ptr<Answer> answer) {
+                   on_request(request, answer);
+                 }),
+        signals_(loop_, SIGTERM, SIGINT, SIGHUP),
+        ticker_(loop_) {
+    uplink_ = make_uplink();
+    floor_ = make_floor();
+    radio_ = make_radio();
+    camera_ = make_camera();
+  }
+
+  void run() {
+    await_signal();
+    await_tick();
+    camera_look_for(wanted_gallery_);
+    uplink_->start();
+    floor_->start();
+    if (radio_) radio_->start(radio_callbacks());
+    sd_notify(0, "READY=1");
+    spdlog::info("welcomed {} is ready: session {}, radio {}, camera {}", kVersion,
+                 engine_.session(), config_.radio_source, config_.camera_source);
+    loop_.run();
+  }
+
+ private:
+  // -- Ports: what the engine asks of the world
+
+  bool publish(sync::Message message, std::int64_t tag,
+               std::optional<std::chrono::seconds> expiry) override {
+    const auto& link = message.link == sync::LinkName::uplink ? uplink_ : floor_;
+    return link && link->publish(std::move(message), tag, expiry);
+  }
+
+  void look_for(std::shared_ptr<const vision::Gallery> gallery) override {
+    wanted_gallery_ = std::move(gallery);
+    camera_look_for(wanted_gallery_);
+  }
+
+  void enrol(std::uint64_t job, const FaceConsent& consent, const std::string& clip,
+             std::shared_ptr<const vision::Gallery> everybody) override {
+    enroller_.start(job, consent, clip, std::move(everybody));
+  }
+
+  // -- making the parts
+
+  std::unique_ptr<sync::Link> make_uplink() {
+    const sync::BoxAddress box{config_.tenant, config_.store, config_.box};
+    auto link =
+        link_config(config_.uplink, config_.tenant + "-" + config_.store + "-" + config_.box,
+                    read_credential("uplink-password"));
+    const auto subscriptions = sync::Subscriptions::box_uplink(box);
+    link.subscriptions.assign(subscriptions.begin(), subscriptions.end());
+    const auto state = [&](sync::LinkState what) {
+      return sync::encode_state(
+          box, {what, static_cast<std::uint64_t>(engine_.session()), kVersion, clock_->now().wall});
+    };
+    link.will = state(sync::LinkState::offline);
+    link.birth = state(sync::LinkState::online);
+    link.farewell = state(sync::LinkState::stopped);
+    return std::make_unique<sync::Link>(std::move(link), link_sink(sync::LinkName::uplink));
+  }
+
+  std::unique_ptr<sync::Link> make_floor() {
+    auto link = link_config(config_.floor, config_.box, read_credential("floor-password"));
+    const auto subscriptions = sync::Subscriptions::box_floor();
+    link.subscriptions.assign(subscriptions.begin(), subscriptions.end());
+    return std::make_unique<sync::Link>(std::move(link), link_sink(sync::LinkName::floor));
+  }
+
+  sync::Link::Sink link_sink(sync::LinkName name) {
+    return [this, name](sync::LinkEvent event) {
+      (void)inbox_.post_control(
+          input::FromLink{name, std::move(event), std::chrono::steady_clock::now()});
+    };
+  }
+
+  std::unique_ptr<beacon::AdvertSource> make_radio() {
+    if (config_.radio_source == "none") return nullptr;
+    const WallTime start{std::chrono::milliseconds(config_.replay_start_ms)};
+    return beacon::make_btsnoop_source(
+        config_.radio_file,
+        [this, start](std::chrono::sys_time<std::chrono::microseconds> captured)
+            -> std::optional<beacon::ReplaySlot> {
+          const MonoTime at(captured -
+                            std::chrono::time_point_cast<std::chrono::microseconds>(start));
+          const auto wait = clock_->until(at);
+          if (wait == wait.zero() && clock_->now().mono - at > 1s) return std::nullopt;
+          return beacon::ReplaySlot{at, std::chrono::steady_clock::now() + wait};
+        });
+  }
+
+  beacon::SourceCallbacks radio_callbacks() {
+    return {
+        [this](std::vector<beacon::AdvertReport> reports) {
+          inbox_.post_sensor(input::Adverts{std::move(reports), std::chrono::steady_clock::now()});
+        },
+        [](const beacon::SourceStatus& status) {
+          spdlog::info("radio {} {}", beacon::to_string(status.state), status.detail);
+        }};
+  }
+
+  std::unique_ptr<vision::CameraWorker> make_camera() {
+    if (config_.camera_source == "none") return nullptr;
+    const vision::Clock now = [this] { return clock_->now().mono; };
+    std::unique_ptr<vision::FrameSource> source;
+    if (config_.camera_source == "file") {
+      vision::FileSourceOptions options;
+      options.file = config_.camera_path;
+      options.clock = now;
+      options.position = [this] { return clock_->now().mono.time_since_epoch(); };
+      options.max_fps = config_.camera_fps;
+      source = vision::make_file_source(std::move(options));
+    } else {
+      vision::V4l2Options options;
+      options.device = config_.camera_path;
+      options.fps = static_cast<int>(config_.camera_fps);
+      options.clock = now;
+      source = vision::make_v4l2_source(std::move(options));
+    }
+    return std::make_unique<vision::CameraWorker>(
+        vision::AnalyserOptions{}, std::move(source), std::make_unique<vision::Recogniser>(pack_),
+        [this](vision::FaceMatch match) {
+          inbox_.post_sensor(input::Face{std::move(match), std::chrono::steady_clock::now()});
+        });
+  }
+
+  void camera_look_for(const std::shared_ptr<const vision::Gallery>& gallery) {
+    if (!camera_) return;
+    if (gallery) {
+      camera_->set_gallery(gallery);
+      camera_->wake();
+    } else {
+      camera_->sleep();
+      camera_->set_gallery(nullptr);
+    }
+  }
+
+  // -- the loop
+
+  void drain_inbox() {
+    for (const auto& input : inbox_.take()) engine_.handle(input, clock_->now());
+    if (const auto refused = inbox_.control_refused(); refused != seen_refused_) {
+      seen_refused_ = refused;
+      spdlog::error("the inbox was full, {} control messages refused: links connect anew", refused);
+      uplink_->renew();
+      floor_->renew();
+    }
+  }
+
+  void await_tick() {
+    ticker_.expires_after(kTick);
+    ticker_.async_wait([this](boost::system::error_code e) {
+      if (e) return;
+      engine_.tick(clock_->now());
+      sd_notify(0, "WATCHDOG=1");
+      await_tick();
+    });
+  }
+
+  void await_signal() {
+    signals_.async_wait([this](boost::system::error_code e, int signal) {
+      if (e) return;
+      if (signal == SIGHUP) {
+        reload();
+        await_signal();
+        return;
+      }
+      stop();
+    });
+  }
+
+  void reload() {
+    sd_notify(0, "RELOADING=1");
+    try {
+      const Config fresh = read_config(argc_, argv_).config;
+      spdlog::set_level(spdlog::level::from_str(fresh.log_level));
+      engine_.set_zones(tracker_config(fresh), clock_->now());
+      spdlog::info(
+          "configuration read again: log level and zones are in force, the rest after a "
+          "restart");
+    } catch (const ConfigError& error) {
+      spdlog::error("configuration kept as it was: {}", error.what());
+    }
+    sd_notify(0, "READY=1");
+  }
+
+  void stop() {
+    sd_notify(0, "STOPPING=1");
+    spdlog::info("stopping");
+    if (radio_) radio_->stop();
+    camera_.reset();
+    ticker_.cancel();
+    engine_.stopping(clock_->now());
+    uplink_->stop();
+    floor_->stop();
+    loop_.stop();
+  }
+
+  void on_request(const control::Request& request, const std::shared_ptr<Answer>& answer) {
+    const auto id = request.args.value("id", "");
+    if (request.command == "status") {
+      answer->data(status());
+    } else if (request.command == "visits") {
+      answer->data(engine_.visits());
+    } else if (request.command == "decisions") {
+      answer->data(engine_.decisions());
+    } else if (request.command == "outbox") {
+      answer->data(engine_.outbox());
+    } else if (request.command == "why") {
+      const auto told = engine_.why(id);
+      told ? answer->data(*told) : answer->error(told.error().message);
+    } else if (request.command == "enrol") {
+      const auto started = engine_.enrol(
+          CustomerId(id), request.args.value("clip", ""), clock_->now(),
+          [answer](const std::string& text) { answer->progress(text); },
+          [answer](const Result<nlohmann::json>& done) {
+            done ? answer->data(*done) : answer->error(done.error().message);
+          });
+      if (!started) answer->error(started.error().message);
+    } else {
+      answer->error("unknown command '" + request.command +
+                    "': update welcomectl and welcomed together");
+    }
+  }
+
+  nlohmann::json status() const {
+    auto status = engine_.status(clock_->now());
+    if (radio_) {
+      const auto radio = radio_->status();
+      status["radio"]["source"] = beacon::to_string(radio.state);
+      status["radio"]["detail"] = radio.detail;
+      status["radio"]["malformed"] = radio.malformed;
+      status["radio"]["skipped"] = radio.skipped;
+    }
+    if (camera_) {
+      const auto camera = camera_->status();
+      auto& faces = status["faces"];
+      faces["awake"] = camera.awake;
+      faces["source"] = word(camera.source);
+      faces["wakes"] = camera.wakes;
+      faces["frames"] = camera.frames;
+      faces["frames_bad"] = camera.frames_bad;
+      faces["seen"] = camera.analysis.faces_seen;
+      faces["discarded"] = camera.analysis.faces_discarded;
+    }
+    status["inbox"] = {{"sensor_dropped", inbox_.sensor_dropped()},
+                       {"control_refused", inbox_.control_refused()}};
+    status["control_refused"] = control_.refused();
+    return status;
+  }
+
+  const int argc_;
+  const char* const* const argv_;
+  const Config config_;
+  const vision::ModelPack pack_;
+  Uuids uuids_;
+  store::Store store_;
+  const std::unique_ptr<Clock> clock_;
+  asio::io_context loop_{1};
+  Inbox<Input> inbox_;
+  std::shared_ptr<const vision::Gallery> wanted_gallery_;
+  // The threads end before what they post to: declared after it.
+  std::unique_ptr<vision::CameraWorker> camera_;
+  std::unique_ptr<beacon::AdvertSource> radio_;
+  std::unique_ptr<sync::Link> uplink_, floor_;
+  Engine engine_;
+  Enroller enroller_;
+  ControlServer control_;
+  asio::signal_set signals_;
+  asio::steady_timer ticker_;
+  std::uint64_t seen_refused_ = 0;
+};
+
+}  // namespace
+
+void run(int argc, const char* const* argv, const Config& config) { App(argc, argv, config).run(); }
+
+}  // namespace welcome::daemon

@@ -1,0 +1,53 @@
+#include "firmware/daemon/clock.h"
+
+#include <algorithm>
+#include <sys/timex.h>
+
+namespace welcome::daemon {
+
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+WallTime wall_now() {
+  return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+}
+
+bool kernel_says_synchronised() {
+  timex state{};
+  return adjtimex(&state) >= 0 && (state.status & STA_UNSYNC) == 0;
+}
+
+}  // namespace
+
+SystemClock::SystemClock(WallTime last_known) : last_known_(last_known) {}
+
+Now SystemClock::now() const {
+  const auto mono = MonoTime(duration_cast<microseconds>(steady_clock::now().time_since_epoch()));
+  const auto wall = wall_now();
+  return {mono, wall, wall > last_known_ || kernel_says_synchronised()};
+}
+
+steady_clock::duration SystemClock::until(MonoTime mono) const {
+  const auto due = steady_clock::time_point(mono.time_since_epoch());
+  return std::max(steady_clock::duration::zero(), due - steady_clock::now());
+}
+
+ReplayClock::ReplayClock(WallTime epoch, WallTime start, double speed)
+    : epoch_(steady_clock::now() + (epoch - wall_now())), start_(start), speed_(speed) {}
+
+Now ReplayClock::now() const {
+  const auto played = duration_cast<microseconds>(
+      std::max(steady_clock::duration::zero(), steady_clock::now() - epoch_) * speed_);
+  return {MonoTime(played), start_ + duration_cast<milliseconds>(played), true};
+}
+
+steady_clock::duration ReplayClock::until(MonoTime mono) const {
+  const auto due = epoch_ + duration_cast<steady_clock::duration>(mono.time_since_epoch() / speed_);
+  return std::max(steady_clock::duration::zero(), due - steady_clock::now());
+}
+
+}  // namespace welcome::daemon

@@ -1,0 +1,322 @@
+#include "firmware/daemon/config.h"
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+namespace welcome::daemon {
+
+namespace po = boost::program_options;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kDefaultFile = "/etc/welcomed/welcomed.conf";
+
+// Checks a value's range; the message names key, value and what is allowed.
+template <class T>
+auto in_range(const char* key, T low, T high) {
+  return [=](const T& value) {
+    if (value < low || value > high) {
+      std::ostringstream text;
+      text << key << " = " << value << " is out of range (" << low << " … " << high << ")";
+      throw ConfigError(text.str());
+    }
+  };
+}
+
+auto one_of(const char* key, std::vector<std::string> allowed) {
+  return [key, allowed = std::move(allowed)](const std::string& value) {
+    if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return;
+    std::string text = std::string(key) + " = " + value + " is not one of";
+    for (const auto& word : allowed) text += " " + word;
+    throw ConfigError(text);
+  };
+}
+
+// A word that may stand in an MQTT topic.
+auto topic_word(const char* key) {
+  return [key](const std::string& value) {
+    if (value.empty() || value.find_first_of("/+# \t") != std::string::npos) {
+      throw ConfigError(std::string(key) + " = '" + value +
+                        "' cannot be used in a topic (empty, space, '/', '+' or '#')");
+    }
+  };
+}
+
+po::options_description file_options(Config& c) {
+  po::options_description options("Configuration keys");
+  auto add = options.add_options();
+  const auto text = [](std::string* target, const std::string& fallback) {
+    return po::value<std::string>(target)->default_value(fallback);
+  };
+  const auto path = [](fs::path* target, const std::string& fallback) {
+    return po::value<std::string>()->default_value(fallback)->notifier(
+        [target](const std::string& value) { *target = value; });
+  };
+  const auto broker = [&](const std::string& section, BrokerConfig* b, std::uint16_t port,
+                          const char* what) {
+    const auto key = [&](const char* name) { return section + "." + name; };
+    options.add_options()(key("host").c_str(), text(&b->host, "127.0.0.1"), what)(
+        key("port").c_str(), po::value<std::uint16_t>(&b->port)->default_value(port), "its port")(
+        key("user").c_str(), text(&b->user, ""),
+        ("account; the password is the credential " + section + "-password").c_str())(
+        key("tls_ca").c_str(), text(&b->tls_ca, ""),
+        "file with the CA certificate; empty = no TLS, for a broker on this machine only")(
+        key("tls_cert").c_str(), text(&b->tls_cert, ""), "file with the client certificate")(
+        key("tls_key").c_str(), text(&b->tls_key, ""), "file with the client certificate's key");
+  };
+
+  add("box.tenant", text(&c.tenant, ""), "the company, as in the MQTT topics");
+  add("box.store", text(&c.store, ""), "the store this box hangs in");
+  add("box.id", text(&c.box, ""), "this box");
+  add("box.state_dir", path(&c.state_dir, "/var/lib/welcomed"), "where the database lives");
+  add("box.control_socket", path(&c.control_socket, "/run/welcomed/control.sock"),
+      "socket that welcomectl speaks to");
+  add("box.log_level",
+      text(&c.log_level, "info")
+          ->notifier(one_of("box.log_level", {"debug", "info", "warning", "error"})),
+      "debug, info, warning or error");
+
+  broker("uplink", &c.uplink, 8883, "central broker, towards the CRM");
+  broker("floor", &c.floor, 1883, "broker in the store, towards the tablets");
+
+  add("radio.source",
+      text(&c.radio_source, "none")->notifier(one_of("radio.source", {"none", "btsnoop"})),
+      "where adverts come from: none, or btsnoop (a recorded capture)");
+  add("radio.file", path(&c.radio_file, ""), "the capture, for source = btsnoop");
+  add("radio.leave_after_s",
+      po::value<int>(&c.radio_leave_after_s)
+          ->default_value(20)
+          ->notifier(in_range("radio.leave_after_s", 2, 600)),
+      "a customer not heard for so long has left");
+  const auto metres = [&](const char* key, double* target, double fallback, const char* what) {
+    add(key,
+        po::value<double>(target)->default_value(fallback)->notifier(in_range(key, 0.5, 100.0)),
+        what);
+  };
+  metres("zones.desk_m", &c.zone_desk_m, 2.5, "outer edge of the zone desk, by signal (walk test)");
+  metres("zones.inside_m", &c.zone_inside_m, 6, "outer edge of the zone inside");
+  metres("zones.door_m", &c.zone_door_m, 10, "outer edge of the zone door");
+  metres("zones.street_m", &c.zone_street_m, 30, "outer edge of the zone street; beyond is away");
+  add("zones.path_loss_exponent",
+      po::value<double>(&c.path_loss_exponent)
+          ->default_value(2.2)
+          ->notifier(in_range("zones.path_loss_exponent", 1.0, 6.0)),
+      "how fast the signal fades: 2 in free space, 3 to 4 between walls");
+
+  add("visits.end_after_s",
+      po::value<int>(&c.visit_end_after_s)
+          ->default_value(120)
+          ->notifier(in_range("visits.end_after_s", 5, 3600)),
+      "who has been away for so long has ended the visit");
+
+  add("camera.source",
+      text(&c.camera_source, "none")->notifier(one_of("camera.source", {"none", "file", "v4l2"})),
+      "where pictures come from: none, file (a recorded video) or v4l2 (a camera)");
+  add("camera.path", text(&c.camera_path, ""), "video file, or device such as /dev/video0");
+  add("camera.wake",
+      text(&c.camera_wake, "nearby")->notifier(one_of("camera.wake", {"nearby", "always"})),
+      "nearby: look only while a consenting, enrolled customer is near; always: where the law of "
+      "the place allows it");
+  add("camera.fps",
+      po::value<double>(&c.camera_fps)
+          ->default_value(15)
+          ->notifier(in_range("camera.fps", 1.0, 60.0)),
+      "pictures looked at per second, at most");
+
+  add("vision.models_dir", path(&c.models_dir, "/usr/share/welcomed/models"), "the face models");
+  add("vision.pack",
+      text(&c.model_pack, "best")->notifier(one_of("vision.pack", {"best", "known-origin"})),
+      "which set of models; see docs/evaluation.md for what is known of each");
+
+  add("vision.false_match_rate",
+      po::value<double>(&c.false_match_rate)
+          ->default_value(1e-5, "0.00001")
+          ->notifier(in_range("vision.false_match_rate", 1e-7, 1e-2)),
+      "how often a stranger's view may be taken for somebody of the gallery");
+
+  add("consent.max_age_h",
+      po::value<int>(&c.consent_max_age_h)
+          ->default_value(72)
+          ->notifier(in_range("consent.max_age_h", 1, 24 * 90)),
+      "no word from the CRM for so long means: nobody consents");
+
+  add("replay.epoch_ms", po::value<std::int64_t>(&c.replay_epoch_ms)->default_value(0),
+      "Unix time at which recorded input starts to play; 0 = live input, the machine's clock");
+  add("replay.start_ms", po::value<std::int64_t>(&c.replay_start_ms)->default_value(0),
+      "Unix time of the recording's first moment");
+  add("replay.speed",
+      po::value<double>(&c.replay_speed)
+          ->default_value(1.0)
+          ->notifier(in_range("replay.speed", 0.1, 100.0)),
+      "pace of recorded input; 1 = as recorded");
+  return options;
+}
+
+struct Arguments {
+  std::string config_file;
+  bool check = false, help = false, version = false, describe = false;
+};
+
+po::options_description program_options(Arguments& a) {
+  po::options_description options("Options");
+  options.add_options()("config,c",
+                        po::value<std::string>(&a.config_file)->default_value(kDefaultFile),
+                        "configuration file; conf.d/*.conf beside it is read too")(
+      "check", po::bool_switch(&a.check), "read the configuration, say what is wrong, and end")(
+      "describe-options", po::bool_switch(&a.describe),
+      "print the configuration reference as Markdown")(
+      "help,h", po::bool_switch(&a.help), "print this")("version", po::bool_switch(&a.version),
+                                                        "print the version");
+  return options;
+}
+
+std::string trimmed(const std::string& text) {
+  const auto first = text.find_first_not_of(" \t\r");
+  if (first == std::string::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+}
+
+// Boost's own file parser knows no line numbers, so it gets one line at a time.
+void read_file(const fs::path& file, const po::options_description& options,
+               std::vector<po::parsed_options>& parsed) {
+  std::ifstream in(file);
+  if (!in) {
+    throw ConfigError(file.string() + ": cannot be read; name another with --config");
+  }
+  std::string section;
+  std::string raw;
+  for (int number = 1; std::getline(in, raw); ++number) {
+    const std::string line = trimmed(raw.substr(0, raw.find('#')));
+    if (line.empty()) continue;
+    const std::string where = file.string() + ":" + std::to_string(number) + ": ";
+    if (line.front() == '[') {
+      if (line.back() != ']') throw ConfigError(where + "section without ']'");
+      section = line.substr(1, line.size() - 2);
+      continue;
+    }
+    std::istringstream one((section.empty() ? "" : "[" + section + "]\n") + line + "\n");
+    try {
+      auto result = po::parse_config_file(one, options);
+      // Convert now, into a map of its own, so that a bad value is reported with its line.
+      po::variables_map scratch;
+      po::store(result, scratch);
+      const auto& key = result.options.front().string_key;
+      const auto* semantic = options.find(key, false).semantic().get();
+      semantic->notify(scratch[key].value());
+      parsed.push_back(std::move(result));
+    } catch (const po::unknown_option& e) {
+      throw ConfigError(where + "unknown key '" + e.get_option_name() +
+                        "'; welcomed --help lists all keys");
+    } catch (const ConfigError& e) {
+      throw ConfigError(where + e.what());
+    } catch (const po::error& e) {
+      throw ConfigError(where + e.what());
+    }
+  }
+}
+
+void check_whole(const Config& c) {
+  topic_word("box.tenant")(c.tenant);
+  topic_word("box.store")(c.store);
+  topic_word("box.id")(c.box);
+  if (c.radio_source == "btsnoop" && !c.replaying()) {
+    throw ConfigError(
+        "radio.source = btsnoop needs replay.epoch_ms: a recording has its own clock");
+  }
+  if (c.camera_source != "none" && c.camera_path.empty()) {
+    throw ConfigError("camera.source = " + c.camera_source + " needs camera.path");
+  }
+  if (!(c.zone_desk_m < c.zone_inside_m && c.zone_inside_m < c.zone_door_m &&
+        c.zone_door_m < c.zone_street_m)) {
+    throw ConfigError("zones: desk_m < inside_m < door_m < street_m must hold");
+  }
+}
+
+std::vector<fs::path> files_of(const std::string& main_file) {
+  std::vector<fs::path> files{main_file};
+  const fs::path drop_ins = fs::path(main_file).parent_path() / "conf.d";
+  std::error_code none;
+  std::vector<fs::path> more;
+  for (const auto& entry : fs::directory_iterator(drop_ins, none)) {
+    if (entry.path().extension() == ".conf") more.push_back(entry.path());
+  }
+  std::sort(more.begin(), more.end());
+  files.insert(files.end(), more.begin(), more.end());
+  return files;
+}
+
+}  // namespace
+
+CommandLine read_config(int argc, const char* const* argv) {
+  CommandLine result;
+  Arguments arguments;
+  const auto keys = file_options(result.config);
+  po::options_description all;
+  all.add(program_options(arguments)).add(keys);
+
+  po::variables_map values;
+  std::vector<po::parsed_options> from_files;
+  try {
+    const auto from_line = po::parse_command_line(argc, argv, all);
+    po::store(from_line, values);
+    // The file's name may be on the line, so look at that before reading files.
+    arguments.config_file = values["config"].as<std::string>();
+    arguments.help = values["help"].as<bool>();
+    arguments.version = values["version"].as<bool>();
+    arguments.describe = values["describe-options"].as<bool>();
+    arguments.check = values["check"].as<bool>();
+    if (arguments.help) result.action = CommandLine::Action::help;
+    if (arguments.version) result.action = CommandLine::Action::version;
+    if (arguments.describe) result.action = CommandLine::Action::describe_options;
+    if (result.action != CommandLine::Action::run) return result;
+    if (arguments.check) result.action = CommandLine::Action::check_config;
+
+    for (const auto& file : files_of(arguments.config_file)) read_file(file, keys, from_files);
+    // po::store keeps the first value of a key: the line is stored already, then the last file.
+    for (auto parsed = from_files.rbegin(); parsed != from_files.rend(); ++parsed) {
+      po::store(*parsed, values);
+    }
+    po::notify(values);
+  } catch (const po::error& e) {
+    throw ConfigError(e.what());
+  }
+  check_whole(result.config);
+  return result;
+}
+
+void print_help(std::ostream& out) {
+  Config config;
+  Arguments arguments;
+  out << "welcomed greets the customers who asked for it.\n\n"
+      << "Usage: welcomed [--config FILE] [--KEY=VALUE …]\n\n"
+      << program_options(arguments) << "\n"
+      << file_options(config) << "\n"
+      << "In a file, keys stand in sections: [radio] then source = btsnoop.\n"
+      << "SIGHUP reads box.log_level and zones.* again. Exit codes: 0 clean stop, 1 failure, "
+         "2 configuration.\n";
+}
+
+void print_markdown_reference(std::ostream& out) {
+  Config config;
+  out << "| key | default | what |\n|---|---|---|\n";
+  const auto keys = file_options(config);
+  for (const auto& option : keys.options()) {
+    boost::any fallback;
+    std::string shown = "none";
+    if (option->semantic()->apply_default(fallback)) {
+      // The textual form stands in the parameter's name: "arg (=15)".
+      const std::string name = option->format_parameter();
+      const auto from = name.find("(=");
+      if (from != std::string::npos) shown = name.substr(from + 2, name.rfind(')') - from - 2);
+      if (shown.empty()) shown = "none";
+    }
+    out << "| `" << option->long_name() << "` | " << shown << " | " << option->description()
+        << " |\n";
+  }
+}
+
+}  // namespace welcome::daemon

@@ -1,0 +1,90 @@
+#pragma once
+// Configuration of welcomed: one file, `conf.d/*.conf` beside it in name order, then the command
+// line; later values win. INI syntax, units in the key.
+//
+// Unknown keys, values of the wrong type or out of range are errors that name file and line.
+// Secrets are not here: they are systemd credentials (see credentials.h). Start-up only: throws
+// ConfigError.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <iosfwd>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace welcome::daemon {
+
+class ConfigError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct BrokerConfig {
+  std::string host;
+  std::uint16_t port = 0;
+  std::string user;      // the password is a credential
+  std::string tls_ca;    // file; empty = no TLS, loopback only
+  std::string tls_cert;  // file; empty = no client certificate
+  std::string tls_key;   // file
+};
+
+struct Config {
+  // [box]
+  std::string tenant, store, box;
+  std::filesystem::path state_dir;
+  std::filesystem::path control_socket;
+  std::string log_level;
+
+  BrokerConfig uplink, floor;
+
+  // [radio]
+  std::string radio_source;  // none | btsnoop
+  std::filesystem::path radio_file;
+  int radio_leave_after_s = 20;
+
+  // [zones], metres by path loss
+  double zone_desk_m = 0, zone_inside_m = 0, zone_door_m = 0, zone_street_m = 0;
+  double path_loss_exponent = 0;
+
+  // [visits]
+  int visit_end_after_s = 120;
+
+  // [camera]
+  std::string camera_source;  // none | file | v4l2
+  std::string camera_path;
+  std::string camera_wake;  // nearby | always
+  double camera_fps = 15;
+
+  // [vision]
+  std::filesystem::path models_dir;
+  std::string model_pack;  // best | known-origin
+  double false_match_rate = 1e-5;
+
+  // [consent]
+  int consent_max_age_h = 72;
+
+  // [replay]: recorded input plays against a clock of its own
+  std::int64_t replay_epoch_ms = 0;  // real time (Unix) at which the recording starts; 0 = live
+  std::int64_t replay_start_ms = 0;  // wall time (Unix) of the recording's first moment
+  double replay_speed = 1.0;
+
+  bool replaying() const { return replay_epoch_ms != 0; }
+};
+
+struct CommandLine {
+  enum class Action { run, check_config, help, version, describe_options };
+  Action action = Action::run;
+  Config config;
+};
+
+// Reads argv and the files it names. Throws ConfigError.
+CommandLine read_config(int argc, const char* const* argv);
+
+void print_help(std::ostream& out);
+// The configuration reference (docs/configuration.md) is made from the option descriptions.
+void print_markdown_reference(std::ostream& out);
+
+}  // namespace welcome::daemon

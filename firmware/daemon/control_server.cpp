@@ -1,0 +1,177 @@
+#include "firmware/daemon/control_server.h"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <deque>
+#include <string>
+#include <sys/stat.h>
+
+namespace welcome::daemon {
+
+namespace asio = boost::asio;
+using Stream = asio::local::stream_protocol;
+using boost::system::error_code;
+
+namespace {
+
+constexpr auto kPatience = std::chrono::seconds(10);
+constexpr int kMaxClients = 16;
+
+}  // namespace
+
+struct ControlServer::State : std::enable_shared_from_this<ControlServer::State> {
+  State(asio::io_context& io, Handler h) : loop(io), acceptor(io), handler(std::move(h)) {}
+
+  void accept();
+
+  asio::io_context& loop;
+  Stream::acceptor acceptor;
+  Handler handler;
+  std::filesystem::path path;
+  int clients = 0;
+  std::uint64_t refused = 0;
+};
+
+namespace {
+
+// One connection; lives as long as a read, a write or a handler holds it.
+class Session : public Answer, public std::enable_shared_from_this<Session> {
+ public:
+  Session(Stream::socket socket, std::shared_ptr<ControlServer::Handler> handler,
+          std::function<void(bool refused)> ended)
+      : socket_(std::move(socket)),
+        patience_(socket_.get_executor(), kPatience),
+        handler_(std::move(handler)),
+        ended_(std::move(ended)) {}
+  ~Session() override { ended_(refused_); }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void start() {
+    patience_.async_wait([weak = weak_from_this()](error_code e) {
+      const auto self = weak.lock();
+      if (e || !self) return;
+      self->refused_ = true;
+      self->close();
+    });
+    asio::async_read_until(socket_, asio::dynamic_buffer(input_, control::kMaxRequestBytes), '\n',
+                           [self = shared_from_this()](error_code e, std::size_t bytes) {
+                             self->on_request(e, bytes);
+                           });
+  }
+
+  void progress(std::string_view text) override { send(control::encode_progress(text), false); }
+  void data(const nlohmann::json& data) override { send(control::encode_data(data), true); }
+  void error(std::string_view message) override { send(control::encode_error(message), true); }
+
+ private:
+  void on_request(error_code e, std::size_t bytes) {
+    patience_.cancel();
+    if (e) {
+      refused_ = true;
+      if (e == asio::error::not_found) error("request too long");
+      return;
+    }
+    const auto request = control::parse_request(std::string_view(input_).substr(0, bytes));
+    if (!request) {
+      refused_ = true;
+      error(request.error().message);
+      return;
+    }
+    (*handler_)(*request, shared_from_this());
+  }
+
+  void send(std::string line, bool last) {
+    if (finished_) return;
+    finished_ = last;
+    const bool idle = output_.empty();
+    output_.push_back(std::move(line));
+    if (idle) write();
+  }
+
+  void write() {
+    asio::async_write(socket_, asio::buffer(output_.front()),
+                      [self = shared_from_this()](error_code e, std::size_t) {
+                        self->output_.pop_front();
+                        if (e) {
+                          self->output_.clear();
+                          self->finished_ = true;
+                          return;
+                        }
+                        if (!self->output_.empty()) {
+                          self->write();
+                        } else if (self->finished_) {
+                          self->close();
+                        }
+                      });
+  }
+
+  void close() {
+    error_code ignored;
+    socket_.shutdown(Stream::socket::shutdown_both, ignored);
+    socket_.close(ignored);
+  }
+
+  Stream::socket socket_;
+  asio::steady_timer patience_;
+  std::shared_ptr<ControlServer::Handler> handler_;
+  std::function<void(bool)> ended_;
+  std::string input_;
+  std::deque<std::string> output_;
+  bool finished_ = false;
+  bool refused_ = false;
+};
+
+}  // namespace
+
+void ControlServer::State::accept() {
+  acceptor.async_accept([self = shared_from_this()](error_code e, Stream::socket socket) {
+    if (e == asio::error::operation_aborted) return;
+    if (!e && self->clients >= kMaxClients) {
+      ++self->refused;  // the socket closes here
+    } else if (!e) {
+      ++self->clients;
+      std::make_shared<Session>(std::move(socket), std::shared_ptr<Handler>(self, &self->handler),
+                                [weak = std::weak_ptr(self)](bool was_refused) {
+                                  if (const auto state = weak.lock()) {
+                                    --state->clients;
+                                    state->refused += was_refused ? 1 : 0;
+                                  }
+                                })
+          ->start();
+    }
+    self->accept();
+  });
+}
+
+ControlServer::ControlServer(asio::io_context& loop, const std::filesystem::path& path,
+                             Handler handler)
+    : state_(std::make_shared<State>(loop, std::move(handler))) {
+  state_->path = path;
+  std::filesystem::create_directories(path.parent_path());
+  std::filesystem::remove(path);
+  const Stream::endpoint endpoint(path.string());
+  state_->acceptor.open();
+  const mode_t before = ::umask(0117);
+  error_code bound;
+  state_->acceptor.bind(endpoint, bound);
+  ::umask(before);
+  if (bound) throw std::system_error(bound.value(), std::system_category(), path.string());
+  state_->acceptor.listen();
+  state_->accept();
+}
+
+ControlServer::~ControlServer() {
+  error_code ignored;
+  state_->acceptor.close(ignored);
+  std::error_code gone_already;
+  std::filesystem::remove(state_->path, gone_already);
+}
+
+std::uint64_t ControlServer::refused() const { return state_->refused; }
+
+}  // namespace welcome::daemon

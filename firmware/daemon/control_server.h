@@ -1,0 +1,48 @@
+#pragma once
+// ControlServer: the daemon's end of the control socket.
+//
+// Runs on the engine's loop; the handler is called there and answers through the Answer it is
+// given, now or later (an enrolment takes seconds). A client that goes away, sends nonsense or
+// sends nothing for ten seconds is closed and counted; it never holds up the loop.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+
+#include "firmware/control/protocol.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace welcome::daemon {
+
+// The way back to one client. Copies share it. Engine thread.
+class Answer {
+ public:
+  virtual ~Answer() = default;
+  virtual void progress(std::string_view text) = 0;
+  virtual void data(const nlohmann::json& data) = 0;  // the last word
+  virtual void error(std::string_view message) = 0;   // the last word
+};
+
+class ControlServer {
+ public:
+  using Handler = std::function<void(const control::Request&, std::shared_ptr<Answer>)>;
+
+  // Replaces a socket that a killed daemon left behind; the socket is for owner and group only.
+  // Throws std::system_error.
+  ControlServer(boost::asio::io_context& loop, const std::filesystem::path& path, Handler handler);
+  ~ControlServer();
+
+  std::uint64_t refused() const;  // connections closed for what they sent, or did not
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace welcome::daemon

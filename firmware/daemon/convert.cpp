@@ -1,0 +1,56 @@
+#include "firmware/daemon/convert.h"
+
+#include <algorithm>
+#include <type_traits>
+
+namespace welcome::daemon {
+
+beacon::IdentityKey key_of(const IdentityItem& item) {
+  beacon::IdentityKey key;
+  key.identity = item.identity;
+  key.customer = item.customer;
+  if (item.measured_power_1m_dbm) {
+    key.measured_power_1m_dbm =
+        static_cast<std::int8_t>(std::clamp(*item.measured_power_1m_dbm, -127, 20));
+  }
+  std::visit(
+      [&](const auto& k) {
+        using Kind = std::decay_t<decltype(k)>;
+        if constexpr (std::is_same_v<Kind, RotatingKey>) {
+          key.kind = k.service_uuid ? beacon::IdentityKind::rotating_uuid
+                                    : beacon::IdentityKind::eddystone_eid;
+          key.key = k.key;
+          key.rotation_exponent = static_cast<std::uint8_t>(k.rotation_exponent);
+          key.clock_zero = k.clock_zero;
+        } else if constexpr (std::is_same_v<Kind, ResolvingKey>) {
+          key.kind = beacon::IdentityKind::irk;
+          key.key = k.irk;
+        } else if constexpr (std::is_same_v<Kind, IbeaconId>) {
+          key.kind = beacon::IdentityKind::ibeacon;
+          std::copy(k.uuid.begin(), k.uuid.end(), key.static_id.begin());
+          key.static_id[16] = static_cast<std::uint8_t>(k.major >> 8U);
+          key.static_id[17] = static_cast<std::uint8_t>(k.major & 0xFFU);
+          key.static_id[18] = static_cast<std::uint8_t>(k.minor >> 8U);
+          key.static_id[19] = static_cast<std::uint8_t>(k.minor & 0xFFU);
+        } else if constexpr (std::is_same_v<Kind, AltBeaconId>) {
+          key.kind = beacon::IdentityKind::altbeacon;
+          key.static_id = k.id;
+        } else {
+          key.kind = beacon::IdentityKind::eddystone_uid;
+          std::copy(k.name_space.begin(), k.name_space.end(), key.static_id.begin());
+          std::copy(k.instance.begin(), k.instance.end(), key.static_id.begin() + 10);
+        }
+      },
+      item.key);
+  return key;
+}
+
+store::Link store_link(sync::LinkName link) {
+  return link == sync::LinkName::uplink ? store::Link::uplink : store::Link::floor;
+}
+
+store::Collection store_collection(sync::Collection collection) {
+  return *store::collection_from_string(to_string(collection));
+}
+
+}  // namespace welcome::daemon

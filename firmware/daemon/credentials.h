@@ -1,0 +1,17 @@
+#pragma once
+// Secrets, as systemd hands them over: files in $CREDENTIALS_DIRECTORY (systemd.exec(5),
+// LoadCredential=). Start-up only: throws ConfigError.
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace welcome::daemon {
+
+// The text of a credential without its last newline; empty when there is none.
+std::string read_credential(const std::string& name);
+
+// The box key: 32 bytes, raw or as 64 hexadecimal digits.
+std::array<std::uint8_t, 32> read_box_key();
+
+}  // namespace welcome::daemon

@@ -1,0 +1,702 @@
+#include "firmware/daemon/engine.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+#include "firmware/daemon/convert.h"
+#include "sync/items.h"
+
+namespace welcome::daemon {
+
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+constexpr std::size_t kProfileCache = 512;
+constexpr auto kHousekeepingEvery = 1s;
+// How often "the CRM spoke" is written down. A restart forgets at most this much freshness.
+constexpr auto kWriteHeardEvery = 60s;
+constexpr std::int64_t kNoRow = 0;  // tag of a message that is not in the outbox
+
+constexpr std::string_view kHeardRegister = "crm_heard_ms";
+
+// What a row of the outbox is about; a withdrawal removes by these words.
+namespace kind {
+constexpr std::string_view visit = "visit";
+constexpr std::string_view offer = "offer";
+constexpr std::string_view survey = "survey";
+constexpr std::string_view report = "report";  // a suppressed decision, a raised prompt
+constexpr std::string_view prompt = "prompt";
+constexpr std::string_view staff = "staff";
+constexpr std::string_view enrolment = "enrolment";
+constexpr std::string_view feed = "feed";
+constexpr std::string_view receipt = "receipt";
+}  // namespace kind
+
+std::int64_t to_ms(WallTime time) { return time.time_since_epoch().count(); }
+WallTime from_ms(std::int64_t ms) { return WallTime(std::chrono::milliseconds(ms)); }
+
+std::string_view word(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::malformed:
+      return "malformed";
+    case ErrorCode::refused:
+      return "refused";
+    case ErrorCode::not_found:
+      return "not_found";
+    case ErrorCode::unavailable:
+      return "unavailable";
+    case ErrorCode::full:
+      return "full";
+    case ErrorCode::corrupt:
+      return "corrupt";
+    case ErrorCode::internal:
+      return "internal";
+  }
+  return "?";
+}
+
+std::string explain_text(const Decision& d) {
+  json steps = json::array();
+  for (const auto& step : d.steps) {
+    steps.push_back({{"rule", step.rule}, {"passed", step.passed}, {"detail", step.detail}});
+  }
+  return json{{"campaign", d.campaign.str()}, {"variant", d.variant}, {"steps", std::move(steps)}}
+      .dump();
+}
+
+std::string visit_detail(const VisitEvent& v) {
+  return json{{"zone", to_string(v.zone)}, {"level", to_string(v.level)}, {"why", v.ended_why}}
+      .dump();
+}
+
+}  // namespace
+
+Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipeline::IdSource& ids,
+               const Now& now)
+    : settings_(std::move(settings)),
+      store_(store),
+      ports_(ports),
+      ids_(ids),
+      pipeline_(settings_.pipeline, *this, ids_),
+      tracker_(settings_.tracker),
+      next_housekeeping_(now.mono) {
+  load(now);
+}
+
+Engine::~Engine() = default;
+
+// ---- start
+// ---------------------------------------------------------------------------------------
+
+void Engine::load(const Now& now) {
+  const auto must = [](const auto& result, const char* what) {
+    if (!result) {
+      throw std::runtime_error(std::string("cannot read ") + what + ": " + result.error().message);
+    }
+  };
+  const auto session = store_.registers().next_session();
+  must(session, "the session number");
+  session_ = *session;
+
+  ConsentGate& gate = pipeline_.gate_for_loading();
+  gate.set_max_age(settings_.consent_max_age);
+  if (const auto heard = store_.registers().get(kHeardRegister); heard && *heard) {
+    gate.heard_from_crm(from_ms(std::stoll(**heard)));
+  }
+
+  // Items of an older version may not decode any more: counted, and the CRM is asked anew for the
+  // rest by the digest.
+  const auto load_items = [&](sync::Collection collection, const auto& take) {
+    const auto report =
+        store_.replica().load(store_collection(collection), [&](store::FeedItem&& stored) {
+          auto item = sync::decode_item(collection, stored.body);
+          if (item) {
+            take(std::move(*item));
+          } else {
+            ++counters_.feed_set_aside;
+          }
+        });
+    must(report, "the CRM's data");
+  };
+  load_items(sync::Collection::consents,
+             [&](sync::Item&& item) { gate.put(std::get<ConsentRecord>(item)); });
+  Effects effects;
+  load_items(sync::Collection::policy, [&](sync::Item&& item) {
+    effects.append(pipeline_.handle(event::PolicyReplaced{std::get<Policy>(std::move(item))}, now));
+  });
+  std::vector<Campaign> campaigns;
+  load_items(sync::Collection::campaigns,
+             [&](sync::Item&& item) { campaigns.push_back(std::get<Campaign>(std::move(item))); });
+  effects.append(pipeline_.handle(event::CampaignsReplaced{std::move(campaigns)}, now));
+
+  const auto controls = store_.registers().controls();
+  must(controls, "paused functions");
+  for (const auto& control : *controls) {
+    if (const auto function = function_from_string(control.function)) {
+      effects.append(pipeline_.handle(event::PauseChanged{*function, control.paused}, now));
+    }
+  }
+
+  const auto states = store_.journal().states();
+  must(states, "open visits");
+  const auto restored = pipeline_.restore(*states, now);
+  if (restored.unreadable > 0) {
+    spdlog::warn("{} stored rows could not be read and were left out", restored.unreadable);
+  }
+  effects.append(pipeline_.handle(event::Tick{}, now));
+  carry_out(std::move(effects), now, {});
+  refresh_identities(now);
+  refresh_gallery(now);
+}
+
+// ---- what comes in
+// -------------------------------------------------------------------------------
+
+void Engine::handle(const Input& input, const Now& now) {
+  std::visit([&](const auto& what) { on(what, now); }, input);
+}
+
+void Engine::on(const input::Adverts& adverts, const Now& now) {
+  ingress_ = adverts.ingress;
+  for (const auto& report : adverts.reports) {
+    for (auto& claim : tracker_.handle(report, now)) {
+      decide(event::Claim{std::move(claim)}, now);
+    }
+  }
+  ingress_.reset();
+}
+
+void Engine::on(const input::Face& face, const Now& now) {
+  // A match against an older gallery may be of somebody who has withdrawn since.
+  if (face.match.generation != gallery_generation_) return;
+  ++counters_.face_matches;
+  ingress_ = face.ingress;
+  IdentityClaim claim;
+  claim.customer = face.match.customer;
+  claim.source = ClaimSource::face;
+  claim.fast = claim.settled = Zone::desk;
+  claim.confidence = face.match.similarity;
+  claim.track = face.match.track;
+  claim.at = face.match.at;
+  decide(event::Claim{std::move(claim)}, now);
+  ingress_.reset();
+}
+
+void Engine::on(const input::FromLink& from, const Now& now) {
+  LinkSide& link = side(from.link);
+  const auto name = sync::to_string(from.link);
+  std::visit(
+      [&](const auto& what) {
+        using What = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, sync::LinkUp>) {
+          spdlog::info("{} is up", name);
+          link = {true, std::min(settings_.uplink_window, what.receive_maximum), 0, {}};
+          if (from.link == sync::LinkName::uplink) say_hello();
+          publish_floor_status(now);
+          pump(from.link, now);
+        } else if constexpr (std::is_same_v<What, sync::LinkDown>) {
+          if (link.up || link.why_down != what.reason) {
+            spdlog::warn("{} is down: {}; trying again", name, what.reason);
+          }
+          link = {false, 0, 0, what.reason};
+          store_.outbox().release(store_link(from.link));
+          publish_floor_status(now);
+        } else if constexpr (std::is_same_v<What, sync::Acked>) {
+          if (what.tag != kNoRow) on_acked(from.link, what.tag, now);
+        } else if constexpr (std::is_same_v<What, sync::Refused>) {
+          if (what.tag == kNoRow) return;
+          ++counters_.messages_refused;
+          spdlog::warn("{} refused a message, reason code {}", name, what.code);
+          if (what.for_good) {
+            // A message that the broker will never take must not hold up those behind it.
+            on_acked(from.link, what.tag, now);
+          } else {
+            if (link.in_flight > 0) --link.in_flight;
+            store_.outbox().release_row(what.tag);
+          }
+        } else {
+          ingress_ = from.ingress;
+          on_message(from.link, what, now);
+          ingress_.reset();
+        }
+      },
+      from.event);
+}
+
+void Engine::on_message(sync::LinkName link, const sync::RawMessage& raw, const Now& now) {
+  auto message = sync::decode_for_box(settings_.box, raw);
+  if (!message) {
+    ++counters_.inbound_refused[std::string(word(message.error().code))];
+    spdlog::warn("message from {} refused: {}", sync::to_string(link), message.error().message);
+    return;
+  }
+  std::visit(
+      [&](auto&& what) {
+        using What = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, sync::FeedBatch>) {
+          on_feed(std::move(what), now);
+        } else if constexpr (std::is_same_v<What, sync::Control>) {
+          on_control(what, raw.payload, now);
+        } else if constexpr (std::is_same_v<What, sync::Command>) {
+          on_command(what, now);
+        } else if constexpr (std::is_same_v<What, StaffAction>) {
+          decide(event::Staff{std::forward<decltype(what)>(what)}, now);
+        }
+      },
+      std::move(*message));
+}
+
+void Engine::on_control(const sync::Control& control, const std::string& body, const Now& now) {
+  const auto name = std::string(to_string(control.function));
+  const auto kept = store_.registers().put_control(
+      {control.store, name, static_cast<std::int64_t>(control.seq), control.paused, body});
+  if (!kept) {
+    // An older word, or one we have: the retained message comes again with every connect.
+    if (kept.error().code != ErrorCode::refused) store_failed(kept.error());
+    return;
+  }
+  // Paused for this store or for all stores: either is enough.
+  const auto controls = store_.registers().controls();
+  if (!controls) return store_failed(controls.error());
+  const bool paused = std::any_of(controls->begin(), controls->end(), [&](const auto& row) {
+    return row.function == name && row.paused;
+  });
+  spdlog::warn("{} {} by head office", name, paused ? "paused" : "resumed");
+  decide(event::PauseChanged{control.function, paused}, now,
+         [&] { (void)store_.audit().append(now, "pause", "crm", {}, name); });
+  publish_floor_status(now);
+}
+
+void Engine::on_acked(sync::LinkName link, std::int64_t row, const Now& now) {
+  LinkSide& s = side(link);
+  if (s.in_flight > 0) --s.in_flight;
+  const std::int64_t rows[] = {row};
+  Effects effects;
+  const auto notes = store_.outbox().acked(rows);
+  if (!notes) return store_failed(notes.error());
+  for (const auto& note : *notes) {
+    ++counters_.messages_acked;
+    if (const auto way = in_the_way_.find(note.ref); way != in_the_way_.end()) {
+      latency_.add(std::chrono::duration_cast<Latency::Duration>(std::chrono::steady_clock::now() -
+                                                                 way->second));
+      in_the_way_.erase(way);
+    }
+    if (note.kind == kind::offer || note.kind == kind::survey) {
+      effects.append(pipeline_.handle(event::DecisionSent{DecisionId(note.ref)}, now));
+    }
+  }
+  carry_out(std::move(effects), now, {});
+  pump(link, now);
+}
+
+void Engine::say_hello() {
+  sync::Hello hello;
+  hello.session = static_cast<std::uint64_t>(session_);
+  hello.version = settings_.version;
+  for (const auto collection : sync::kAllCollections) {
+    const auto state = store_.replica().state(store_collection(collection));
+    if (!state) return store_failed(state.error());
+    if (state->epoch.empty()) continue;
+    hello.have[collection] = {state->epoch, static_cast<std::uint64_t>(state->seq),
+                              store::to_hex(state->digest)};
+  }
+  ports_.publish(sync::encode_hello(settings_.box, hello), kNoRow, std::nullopt);
+}
+
+// ---- deciding
+// ------------------------------------------------------------------------------------
+
+void Engine::decide(const Event& event, const Now& now, const std::function<void()>& also) {
+  carry_out(pipeline_.handle(event, now), now, also);
+}
+
+void Engine::carry_out(Effects effects, const Now& now, const std::function<void()>& also) {
+  const bool writes = also || !effects.visits.empty() || !effects.decisions.empty() ||
+                      !effects.prompts.empty() || !effects.prompts_cleared.empty() ||
+                      !effects.staff.empty() || !effects.consents.empty() ||
+                      !effects.withdrawn_decisions.empty() || !effects.rows.empty();
+  if (writes) {
+    const auto done = store_.transaction([&] {
+      if (also) also();
+      write(effects, now);
+    });
+    if (!done) store_failed(done.error());
+  }
+  for (const auto& why : effects.refused) {
+    ++counters_.feed_set_aside;
+    spdlog::warn("refused: {}", why);
+  }
+  for (const auto& d : effects.decisions) {
+    if (!d.made()) {
+      ++counters_.suppressed[std::string(family(d.reason))];
+    } else if (d.kind == DecisionKind::offer) {
+      ++counters_.offers;
+    } else if (d.kind == DecisionKind::prompt) {
+      ++counters_.prompts;
+    } else {
+      ++counters_.surveys;
+    }
+  }
+  if (effects.wake_at) wake_at_ = effects.wake_at;
+  for (const auto& consent : effects.consents) profiles_.erase(consent.customer);
+  if (effects.loadable_changed) refresh_identities(now);
+  if (effects.face_candidates) face_candidates_ = *effects.face_candidates;
+  if (effects.face_candidates || effects.loadable_changed) refresh_gallery(now);
+  if (!effects.visits.empty()) publish_floor_status(now);
+  if (writes) {
+    pump(sync::LinkName::floor, now);
+    pump(sync::LinkName::uplink, now);
+  }
+}
+
+// Inside the transaction.
+void Engine::write(const Effects& effects, const Now& now) {
+  auto& outbox = store_.outbox();
+  auto& journal = store_.journal();
+
+  for (const auto& consent : effects.consents) {
+    (void)store_.audit().append(
+        now, "consent", "crm", consent.customer,
+        std::string(to_string(consent.purpose)) + (consent.given ? " given" : " withdrawn"));
+    if (consent.given) continue;
+    if (consent.forgotten) {
+      (void)outbox.remove(consent.customer, {});
+      (void)store_.people().remove_templates(consent.customer);
+      (void)journal.erase_sightings(consent.customer);
+      continue;
+    }
+    static constexpr std::string_view kOffers[] = {kind::offer, kind::survey};
+    static constexpr std::string_view kPersonal[] = {kind::offer};
+    static constexpr std::string_view kPrompts[] = {kind::prompt};
+    static constexpr std::string_view kVisits[] = {kind::visit, kind::report};
+    switch (consent.purpose) {
+      case Purpose::proximity_offers:
+        (void)outbox.remove(consent.customer, kOffers);
+        (void)journal.erase_sightings(consent.customer);
+        break;
+      case Purpose::face_recognition:
+        (void)store_.people().remove_templates(consent.customer);
+        break;
+      case Purpose::preference_prompts:
+        (void)outbox.remove(consent.customer, kPrompts);
+        break;
+      case Purpose::personalised_offers:
+        (void)outbox.remove(consent.customer, kPersonal);
+        break;
+      case Purpose::visit_analytics:
+        (void)outbox.remove(consent.customer, kVisits);
+        break;
+    }
+  }
+  for (const auto& decision : effects.withdrawn_decisions) (void)outbox.remove_ref(decision.str());
+
+  // `id` empty: a new one.
+  const auto up = [&](const auto& what, const CustomerId& customer, WallTime at,
+                      std::string_view word, std::string ref, MessageId id = {},
+                      std::optional<WallTime> expires = {},
+                      std::optional<WallTime> not_before = {}) {
+    if (id.empty()) id = MessageId(ids_.next());
+    const auto message = sync::encode_event(
+        settings_.box, {std::move(id), at, customer, sync::news(what), settings_.box});
+    enqueue(message, word, std::move(ref), expires, not_before, now);
+  };
+
+  for (const auto& v : effects.visits) {
+    (void)journal.put_visit({v.visit, v.customer, v.started_at,
+                             v.kind == VisitEvent::Kind::ended ? std::optional(v.at) : std::nullopt,
+                             visit_detail(v)});
+    if (v.report) up(v, v.customer, v.at, kind::visit, v.visit.str());
+  }
+  for (const auto& d : effects.decisions) {
+    (void)journal.add_decision({d.id, d.visit, d.customer, d.at, std::string(to_string(d.kind)),
+                                std::string(to_string(d.reason)), explain_text(d)});
+    if (!d.report) continue;
+    if (d.made() && d.kind != DecisionKind::prompt) {
+      // The event of an offer carries the decision's own id: it can never be told twice.
+      up(d, d.customer, d.at, d.kind == DecisionKind::offer ? kind::offer : kind::survey,
+         d.id.str(), MessageId(d.id.str()), d.expires_at, d.not_before);
+    } else {
+      up(d, d.customer, d.at, kind::report, d.id.str());
+    }
+  }
+  for (const auto& outcome : effects.staff) {
+    up(outcome, outcome.customer, outcome.action.at, kind::staff, outcome.action.id);
+  }
+  for (const auto& p : effects.prompts) {
+    const auto message = sync::encode_prompt(p);
+    enqueue(message, kind::prompt, p.visit.str(), p.expires_at, {}, now);
+  }
+  for (const auto& visit : effects.prompts_cleared) {
+    enqueue(sync::encode_prompt_cleared(visit, {}), kind::prompt, visit.str(), {}, {}, now);
+  }
+  for (const auto& row : effects.rows) (void)journal.put_state(row, now.wall);
+}
+
+void Engine::enqueue(const sync::Message& message, std::string_view what, std::string ref,
+                     std::optional<WallTime> expires, std::optional<WallTime> not_before,
+                     const Now& now) {
+  if (ingress_) in_the_way_.try_emplace(ref, *ingress_);
+  store::OutboxRow row;
+  row.id = message.id.empty() ? MessageId(ids_.next()) : message.id;
+  row.link = store_link(message.link);
+  row.topic = message.topic;
+  row.payload = message.payload;
+  row.content_type = message.content_type;
+  row.qos = static_cast<std::uint8_t>(message.qos);
+  row.retain = message.retain;
+  row.priority = static_cast<std::uint8_t>(message.priority);
+  row.customer = message.customer;
+  row.kind = what;
+  row.ref = std::move(ref);
+  row.created = now.wall;
+  row.not_before = not_before;
+  row.expires = expires ? expires : message.expires_at;
+  (void)store_.outbox().enqueue(row);
+}
+
+void Engine::pump(sync::LinkName name, const Now& now) {
+  LinkSide& link = side(name);
+  while (link.up && link.in_flight < link.window) {
+    const auto rows = store_.outbox().take(store_link(name), link.window - link.in_flight, now);
+    if (!rows) return store_failed(rows.error());
+    if (rows->empty()) return;
+    for (const auto& row : *rows) {
+      sync::Message message;
+      message.id = row.id;
+      message.link = name;
+      message.topic = row.topic;
+      message.payload = row.payload;
+      message.qos = row.qos;
+      message.retain = row.retain;
+      message.content_type = row.content_type;
+      message.response_topic = row.response_topic;
+      message.correlation = row.correlation;
+      std::optional<std::chrono::seconds> expiry;
+      if (row.expires) {
+        expiry = std::max(1s, std::chrono::ceil<std::chrono::seconds>(*row.expires - now.wall));
+      }
+      if (ports_.publish(std::move(message), row.row, expiry)) {
+        ++link.in_flight;
+      } else {
+        store_.outbox().release_row(row.row);
+        return;  // the link says when there is room
+      }
+    }
+  }
+}
+
+// ---- who may be recognised
+// -----------------------------------------------------------------------
+
+void Engine::refresh_identities(const Now& now) {
+  std::vector<beacon::IdentityKey> keys;
+  for (const auto& customer : pipeline_.gate().loadable_keys(now)) {
+    const auto items = store_.replica().of_customer(store::Collection::identities, customer);
+    if (!items) return store_failed(items.error());
+    for (const auto& stored : *items) {
+      if (auto item = sync::decode_item(sync::Collection::identities, stored.body)) {
+        keys.push_back(key_of(std::get<IdentityItem>(*item)));
+      }
+    }
+  }
+  tracker_.set_identities(std::move(keys), now);
+}
+
+void Engine::refresh_gallery(const Now& now) {
+  vision::Gallery::Builder builder(settings_.face_model, settings_.face_operating_point);
+  bool anybody = false;
+  const auto add = [&](const FaceConsent& consent) {
+    const auto templates = store_.people().templates_of(consent.customer());
+    if (!templates) return store_failed(templates.error());
+    for (const auto& row : *templates) {
+      const auto face = vision::FaceTemplate::from_bytes(row.bytes);
+      if (face && builder.add(consent, *face)) anybody = true;
+    }
+  };
+  if (settings_.camera_always) {
+    for (const auto& consent : pipeline_.gate().loadable_faces(now)) add(consent);
+  } else {
+    for (const auto& customer : face_candidates_) {
+      if (const auto consent = pipeline_.gate().face_consent(customer, now)) add(*consent);
+    }
+  }
+  ++gallery_generation_;
+  ports_.look_for(anybody ? std::move(builder).build(gallery_generation_) : nullptr);
+}
+
+Result<void> Engine::enrol(const CustomerId& customer, const std::string& clip, const Now& now,
+                           std::function<void(const std::string&)> progress,
+                           std::function<void(Result<json>)> done) {
+  const auto consent = pipeline_.gate().face_consent(customer, now);
+  if (!consent) {
+    const auto verdict = pipeline_.gate().verdict(customer, Purpose::face_recognition, now);
+    return fail(ErrorCode::refused,
+                "no consent to face recognition: " + std::string(to_string(verdict)));
+  }
+  vision::Gallery::Builder everybody(settings_.face_model, settings_.face_operating_point);
+  for (const auto& other : pipeline_.gate().loadable_faces(now)) {
+    const auto templates = store_.people().templates_of(other.customer());
+    if (!templates) return tl::unexpected(templates.error());
+    for (const auto& row : *templates) {
+      if (const auto face = vision::FaceTemplate::from_bytes(row.bytes)) {
+        (void)everybody.add(other, *face);
+      }
+    }
+  }
+  const auto job = next_job_++;
+  enrolments_[job] = {customer, std::move(progress), std::move(done)};
+  ports_.enrol(job, *consent, clip, std::move(everybody).build(0));
+  return {};
+}
+
+void Engine::on(const input::EnrolProgress& progress, const Now&) {
+  const auto job = enrolments_.find(progress.job);
+  if (job != enrolments_.end()) job->second.progress(progress.text);
+}
+
+void Engine::on(const input::Enrolled& enrolled, const Now& now) {
+  const auto found = enrolments_.find(enrolled.job);
+  if (found == enrolments_.end()) return;
+  const EnrolJob job = std::move(found->second);
+  enrolments_.erase(found);
+  if (!enrolled.face) return job.done(tl::unexpected(enrolled.face.error()));
+  // Seconds have gone by: the customer may have changed her mind.
+  if (!pipeline_.gate().face_consent(job.customer, now)) {
+    return job.done(fail(ErrorCode::refused, "the consent was withdrawn meanwhile"));
+  }
+  TemplateId first;
+  const auto stored = store_.transaction([&] {
+    (void)store_.people().remove_templates(job.customer);
+    for (const auto& face : enrolled.face->templates) {
+      TemplateId id(ids_.next());
+      if (first.empty()) first = id;
+      (void)store_.people().add_template(
+          {std::move(id), job.customer, face.model(), now.wall, face.to_bytes()});
+    }
+    sync::EventMessage event{
+        MessageId(ids_.next()),
+        now.wall,
+        job.customer,
+        sync::EnrolmentNews{first, settings_.face_model,
+                            static_cast<int>(enrolled.face->templates.size()), ""},
+        {}};
+    enqueue(sync::encode_event(settings_.box, event), kind::enrolment, first.str(), {}, {}, now);
+    (void)store_.audit().append(now, "enrolment", "technician", job.customer, settings_.face_model);
+  });
+  if (!stored) {
+    store_failed(stored.error());
+    return job.done(tl::unexpected(stored.error()));
+  }
+  refresh_gallery(now);
+  pump(sync::LinkName::uplink, now);
+  job.done(json{{"templates", enrolled.face->templates.size()}, {"model", settings_.face_model}});
+}
+
+// ---- timers
+// --------------------------------------------------------------------------------------
+
+void Engine::tick(const Now& now) {
+  for (auto& claim : tracker_.tick(now)) decide(event::Claim{std::move(claim)}, now);
+  if (wake_at_ && *wake_at_ <= now.mono) {
+    wake_at_.reset();
+    decide(event::Tick{}, now);
+  }
+  if (now.mono < next_housekeeping_) return;
+  next_housekeeping_ = now.mono + kHousekeepingEvery;
+
+  if (const auto expired = store_.outbox().expire(now); !expired) {
+    store_failed(expired.error());
+  } else {
+    for (const auto& note : *expired) {
+      ++counters_.messages_expired;
+      in_the_way_.erase(note.ref);
+      if (note.kind == kind::offer || note.kind == kind::survey) {
+        decide(event::DecisionExpired{DecisionId(note.ref)}, now);
+      }
+    }
+  }
+  pump(sync::LinkName::floor, now);
+  pump(sync::LinkName::uplink, now);
+  if (const auto more = store_.maintain(now); !more) store_failed(more.error());
+}
+
+void Engine::set_zones(const beacon::TrackerConfig& tracker, const Now& now) {
+  settings_.tracker = tracker;
+  tracker_ = beacon::Tracker(tracker);
+  refresh_identities(now);
+}
+
+void Engine::stopping(const Now& now) {
+  if (now.wall_trusted) {
+    (void)store_.registers().put(kWallRegister, std::to_string(to_ms(now.wall)));
+  }
+}
+
+// ---- helpers
+// -------------------------------------------------------------------------------------
+
+const Profile* Engine::profile(const CustomerId& customer) {
+  if (const auto cached = profiles_.find(customer); cached != profiles_.end()) {
+    return &cached->second;
+  }
+  const auto stored = store_.replica().find(store::Collection::profiles, customer.str());
+  if (!stored) return nullptr;
+  auto item = sync::decode_item(sync::Collection::profiles, stored->body);
+  if (!item) return nullptr;
+  if (profiles_.size() >= kProfileCache) profiles_.clear();
+  return &(profiles_[customer] = std::get<Profile>(std::move(*item)));
+}
+
+std::optional<std::string> Engine::facts(const CustomerId& customer) {
+  auto facts = store_.journal().facts(customer);
+  if (!facts) {
+    store_failed(facts.error());
+    return std::nullopt;
+  }
+  return std::move(*facts);
+}
+
+void Engine::publish_floor_status(const Now& now) {
+  if (!floor_.up) {
+    floor_status_.clear();
+    return;
+  }
+  sync::FloorStatus status;
+  status.store = settings_.box.store;
+  status.box = settings_.box.box;
+  status.link_up = uplink_.up;
+  const auto visits = pipeline_.visits();
+  status.in_store = static_cast<int>(
+      std::count_if(visits.begin(), visits.end(), [](const auto& v) { return v.in_store; }));
+  for (const auto function : kAllFunctions) {
+    if (pipeline_.gate().paused(function)) {
+      status.paused.push_back(function);
+    }
+  }
+  status.rehearsal = settings_.pipeline.rehearsal;
+  status.version = settings_.version;
+  const std::string without_time = sync::encode_floor_status(status).payload;
+  if (without_time == floor_status_) return;
+  status.at = now.wall;
+  if (ports_.publish(sync::encode_floor_status(status), kNoRow, std::nullopt)) {
+    floor_status_ = without_time;
+  }
+}
+
+void Engine::store_failed(const Error& error) {
+  if (counters_.store_errors++ == 0 || error.code == ErrorCode::corrupt) {
+    spdlog::error("store: {}", error.message);
+  }
+}
+
+Engine::LinkSide& Engine::side(sync::LinkName link) {
+  return link == sync::LinkName::uplink ? uplink_ : floor_;
+}
+
+}  // namespace welcome::daemon

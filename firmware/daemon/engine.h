@@ -1,0 +1,228 @@
+#pragma once
+// Engine: the state of a box and everything that happens to it. Adverts, faces, CRM messages, staff
+// actions and acknowledgements come in through handle(); rows go to the store in one transaction
+// per event, and only then messages to the links.
+//
+// Engine thread only. Asks no clock: every call brings a Now. The world is behind Ports, so a test
+// runs a day of a shop without a thread, a broker or a camera.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "beacon/source.h"
+#include "beacon/tracker.h"
+#include "firmware/core/pipeline.h"
+#include "firmware/daemon/latency.h"
+#include "firmware/store/store.h"
+#include "sync/contract.h"
+#include "sync/items.h"
+#include "sync/link.h"
+#include "vision/enrolment.h"
+#include "vision/face_match.h"
+#include "vision/gallery.h"
+
+namespace welcome::daemon {
+
+// Register that holds the last wall time this box was sure of, in ms since 1970.
+inline constexpr std::string_view kWallRegister = "wall_ms";
+
+using Ingress = std::chrono::steady_clock::time_point;
+
+namespace input {
+
+struct Adverts {
+  std::vector<beacon::AdvertReport> reports;
+  Ingress ingress;
+};
+struct Face {
+  vision::FaceMatch match;
+  Ingress ingress;
+};
+struct FromLink {
+  sync::LinkName link;
+  sync::LinkEvent event;
+  Ingress ingress;
+};
+struct Enrolled {
+  std::uint64_t job;
+  CustomerId customer;
+  Result<vision::EnrolledFace> face;
+};
+struct EnrolProgress {
+  std::uint64_t job;
+  std::string text;
+};
+
+}  // namespace input
+
+using Input = std::variant<input::Adverts, input::Face, input::FromLink, input::Enrolled,
+                           input::EnrolProgress>;
+
+// What the engine asks of the world. Called on the engine thread; none may block.
+class Ports {
+ public:
+  virtual ~Ports() = default;
+  // False: no room or link down; the row stays and is handed over again later.
+  virtual bool publish(sync::Message message, std::int64_t tag,
+                       std::optional<std::chrono::seconds> expiry) = 0;
+  // Null: nobody to look for, the camera sleeps.
+  virtual void look_for(std::shared_ptr<const vision::Gallery> gallery) = 0;
+  // Starts an enrolment in the background; ends with input::Enrolled.
+  virtual void enrol(std::uint64_t job, const FaceConsent& consent, const std::string& clip,
+                     std::shared_ptr<const vision::Gallery> everybody) = 0;
+};
+
+struct EngineSettings {
+  sync::BoxAddress box;
+  std::string version;
+  beacon::TrackerConfig tracker;
+  PipelineSettings pipeline;
+  std::chrono::hours consent_max_age{72};
+  bool camera_always = false;  // look for all enrolled customers all the time, not only those near
+  std::string face_model;      // templates of other models are not matched
+  vision::OperatingPoint face_operating_point;
+  std::size_t uplink_window = 100;  // messages in flight
+};
+
+struct EngineCounters {
+  std::uint64_t offers = 0;
+  std::uint64_t prompts = 0;
+  std::uint64_t surveys = 0;
+  std::map<std::string, std::uint64_t> suppressed;  // by reason
+  std::uint64_t face_matches = 0;
+  std::uint64_t sightings_refused = 0;
+  std::uint64_t feed_items = 0;
+  std::uint64_t feed_gaps = 0;
+  std::uint64_t feed_set_aside = 0;
+  std::map<std::string, std::uint64_t> inbound_refused;  // by error code
+  std::uint64_t messages_acked = 0;
+  std::uint64_t messages_expired = 0;
+  std::uint64_t messages_refused = 0;
+  std::uint64_t store_errors = 0;
+};
+
+class Engine : private Pipeline::Directory {
+ public:
+  // The store and the ports outlive the engine. Loads everything; throws std::runtime_error.
+  Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipeline::IdSource& ids,
+         const Now& now);
+  ~Engine() override;
+
+  void handle(const Input& input, const Now& now);
+  // Timers: leaving, dwell, expiry, housekeeping. Call about every 50 ms and at wake_at().
+  void tick(const Now& now);
+  std::optional<MonoTime> wake_at() const { return wake_at_; }
+
+  // New thresholds take effect at once; who is near is found out anew.
+  void set_zones(const beacon::TrackerConfig& tracker, const Now& now);
+  // Before a clean stop: writes down the time, so that a clock that starts in the past shows.
+  void stopping(const Now& now);
+
+  std::int64_t session() const { return session_; }
+  const EngineCounters& counters() const { return counters_; }
+
+  // Answers for welcomectl. Visits and decisions name customers by their pseudonym only.
+  nlohmann::json status(const Now& now) const;
+  nlohmann::json visits() const;
+  nlohmann::json decisions() const;
+  nlohmann::json outbox() const;
+  Result<nlohmann::json> why(const std::string& decision_or_visit) const;
+  // `progress` and `done` are called later, on the engine thread.
+  Result<void> enrol(const CustomerId& customer, const std::string& clip, const Now& now,
+                     std::function<void(const std::string&)> progress,
+                     std::function<void(Result<nlohmann::json>)> done);
+
+ private:
+  struct EnrolJob {
+    CustomerId customer;
+    std::function<void(const std::string&)> progress;
+    std::function<void(Result<nlohmann::json>)> done;
+  };
+  struct LinkSide {
+    bool up = false;
+    std::size_t window = 0;
+    std::size_t in_flight = 0;
+    std::string why_down = "not connected yet";
+  };
+
+  // Pipeline::Directory
+  const Profile* profile(const CustomerId& customer) override;
+  std::optional<std::string> facts(const CustomerId& customer) override;
+
+  void load(const Now& now);
+  void on(const input::Adverts& adverts, const Now& now);
+  void on(const input::Face& face, const Now& now);
+  void on(const input::FromLink& from, const Now& now);
+  void on(const input::Enrolled& enrolled, const Now& now);
+  void on(const input::EnrolProgress& progress, const Now& now);
+
+  void on_message(sync::LinkName link, const sync::RawMessage& raw, const Now& now);
+  void on_feed(sync::FeedBatch batch, const Now& now);
+  void finish_snapshot(const sync::FeedBatch& batch,
+                       const std::map<std::string, std::string>& before, const Now& now);
+  std::map<std::string, std::string> keys_of(sync::Collection collection);
+  using Tell = std::function<void(const Event&)>;
+  void tell_put(sync::Item item, const Tell& tell);
+  void tell_removed(sync::Collection collection, const std::string& key, const Tell& tell);
+  void tell_removed_body(sync::Collection collection, const std::string& key,
+                         const std::string& body, const Tell& tell);
+  void heard_from_crm(const Now& now);
+  void ask_again(const Now& now);
+  void on_control(const sync::Control& control, const std::string& body, const Now& now);
+  void on_command(const sync::Command& command, const Now& now);
+  Result<std::string> erase(const sync::Command& command, const Now& now);
+  void report_erasures(const CustomerId& customer, const Now& now);
+  void on_acked(sync::LinkName link, std::int64_t row, const Now& now);
+  void say_hello();
+
+  // Hands an event to the pipeline and carries out its effects. `also` runs in the same
+  // transaction.
+  void decide(const Event& event, const Now& now, const std::function<void()>& also = {});
+  void carry_out(Effects effects, const Now& now, const std::function<void()>& also);
+  void write(const Effects& effects, const Now& now);
+  void enqueue(const sync::Message& message, std::string_view kind, std::string ref,
+               std::optional<WallTime> expires, std::optional<WallTime> not_before, const Now& now);
+  void pump(sync::LinkName link, const Now& now);
+  void refresh_identities(const Now& now);
+  void refresh_gallery(const Now& now);
+  void publish_floor_status(const Now& now);
+  void store_failed(const Error& error);
+  LinkSide& side(sync::LinkName link);
+
+  EngineSettings settings_;
+  store::Store& store_;
+  Ports& ports_;
+  Pipeline::IdSource& ids_;
+  std::unordered_map<CustomerId, Profile> profiles_;  // opened lately; a cache
+  Pipeline pipeline_;
+  beacon::Tracker tracker_;
+  std::int64_t session_ = 0;
+  LinkSide uplink_;
+  LinkSide floor_;
+  std::vector<CustomerId> face_candidates_;
+  std::uint64_t gallery_generation_ = 0;
+  std::optional<MonoTime> wake_at_;
+  std::map<std::uint64_t, EnrolJob> enrolments_;
+  std::uint64_t next_job_ = 1;
+  EngineCounters counters_;
+  Latency latency_;
+  std::optional<Ingress> ingress_;                       // of the input being handled
+  std::unordered_map<std::string, Ingress> in_the_way_;  // message id → its input; until acked
+  std::string floor_status_;                             // as last published, without its time
+  bool identities_stale_ = false;
+  MonoTime next_housekeeping_;
+  MonoTime next_hello_;
+  MonoTime next_heard_write_;
+  std::vector<CustomerId> changed_profiles_;  // by the feed, not yet told to the pipeline
+};
+
+}  // namespace welcome::daemon

@@ -1,0 +1,203 @@
+// The part of the Engine that answers welcomectl. Customers appear by their pseudonym only: no
+// name, no text that was written for them.
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "firmware/daemon/engine.h"
+#include "sync/message.h"
+
+namespace welcome::daemon {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kListed = 200;
+
+double to_ms(Latency::Duration duration) { return static_cast<double>(duration.count()) / 1000.0; }
+
+json link_json(bool up, const std::string& why, std::size_t in_flight) {
+  json out{{"state", up ? "up" : "down"}, {"in_flight", in_flight}};
+  if (!up) out["why"] = why;
+  return out;
+}
+
+}  // namespace
+
+json Engine::status(const Now& now) const {
+  const auto visits = pipeline_.visits();
+  const auto in_store =
+      std::count_if(visits.begin(), visits.end(), [](const auto& v) { return v.in_store; });
+  json paused = json::array();
+  for (const auto function : kAllFunctions) {
+    if (pipeline_.gate().paused(function)) paused.push_back(to_string(function));
+  }
+  json feed = json::object();
+  for (const auto collection : sync::kAllCollections) {
+    const auto name = sync::to_string(collection);
+    const auto kept = *store::collection_from_string(name);
+    const auto state = store_.replica().state(kept);
+    const auto count = store_.replica().count(kept);
+    if (state && count) feed[std::string(name)] = {{"items", *count}, {"seq", state->seq}};
+  }
+  const auto& radio = tracker_.counters();
+  json heard = json::object();
+  for (std::size_t i = 0; i < radio.heard.size(); ++i) {
+    if (radio.heard[i] > 0) {
+      heard[std::string(beacon::to_string(static_cast<beacon::AdvertType>(i)))] = radio.heard[i];
+    }
+  }
+  json gate = json::object();
+  for (std::size_t i = 0; i < kConsentVerdicts; ++i) {
+    if (const auto n = pipeline_.gate().turned_away()[i]; n > 0) {
+      gate[std::string(to_string(static_cast<ConsentVerdict>(i)))] = n;
+    }
+  }
+  const auto waiting = store_.outbox().count();
+  const auto size = store_.size();
+  const auto heard_from_crm = pipeline_.gate().last_heard();
+
+  return {
+      {"box",
+       {{"tenant", settings_.box.tenant},
+        {"store", settings_.box.store},
+        {"id", settings_.box.box},
+        {"version", settings_.version},
+        {"session", session_}}},
+      {"clock", {{"wall", sync::to_rfc3339(now.wall)}, {"trusted", now.wall_trusted}}},
+      {"links",
+       {{"uplink", link_json(uplink_.up, uplink_.why_down, uplink_.in_flight)},
+        {"floor", link_json(floor_.up, floor_.why_down, floor_.in_flight)}}},
+      {"crm",
+       {{"last_heard", heard_from_crm ? json(sync::to_rfc3339(*heard_from_crm)) : json()},
+        {"feed", std::move(feed)},
+        {"items", counters_.feed_items},
+        {"gaps", counters_.feed_gaps},
+        {"set_aside", counters_.feed_set_aside},
+        {"refused", counters_.inbound_refused}}},
+      {"radio",
+       {{"reports", radio.reports},
+        {"identified", radio.identified},
+        {"discarded", radio.discarded},
+        {"heard", std::move(heard)}}},
+      {"gate", {{"turned_away", std::move(gate)}}},
+      {"visits", {{"in_store", in_store}, {"near", visits.size()}}},
+      {"paused", std::move(paused)},
+      {"decisions",
+       {{"offers", counters_.offers},
+        {"prompts", counters_.prompts},
+        {"surveys", counters_.surveys},
+        {"suppressed", counters_.suppressed},
+        {"campaigns", pipeline_.campaigns()}}},
+      {"faces", {{"matches", counters_.face_matches}}},
+      {"outbox",
+       {{"uplink", waiting ? waiting->uplink : -1},
+        {"floor", waiting ? waiting->floor : -1},
+        {"acked", counters_.messages_acked},
+        {"expired", counters_.messages_expired},
+        {"refused", counters_.messages_refused}}},
+      {"store",
+       {{"bytes", size ? size->database_bytes + size->wal_bytes : -1},
+        {"customers", size ? size->customers : -1},
+        {"errors", counters_.store_errors}}},
+      {"latency_ms",
+       {{"p50", to_ms(latency_.percentile(0.5))},
+        {"p95", to_ms(latency_.percentile(0.95))},
+        {"count", latency_.count()}}},
+  };
+}
+
+json Engine::visits() const {
+  json rows = json::array();
+  for (const auto& visit : pipeline_.visits()) {
+    std::string by;
+    for (const auto& word : visit.by) by += (by.empty() ? "" : "+") + word;
+    rows.push_back({{"visit", visit.visit.str()},
+                    {"customer", visit.customer.str()},
+                    {"zone", to_string(visit.zone)},
+                    {"level", to_string(visit.level)},
+                    {"by", by},
+                    {"since", sync::to_rfc3339(visit.started_at)},
+                    {"ended", nullptr}});
+  }
+  if (const auto stored = store_.journal().visits(kListed)) {
+    for (const auto& row : *stored) {
+      if (!row.ended) continue;
+      rows.push_back({{"visit", row.id.str()},
+                      {"customer", row.customer.str()},
+                      {"zone", nullptr},
+                      {"level", json::parse(row.detail).value("level", "")},
+                      {"by", nullptr},
+                      {"since", sync::to_rfc3339(row.started)},
+                      {"ended", sync::to_rfc3339(*row.ended)}});
+    }
+  }
+  return rows;
+}
+
+json Engine::decisions() const {
+  json rows = json::array();
+  if (const auto stored = store_.journal().decisions(kListed)) {
+    for (const auto& row : *stored) {
+      rows.push_back({{"id", row.id.str()},
+                      {"at", sync::to_rfc3339(row.at)},
+                      {"kind", row.kind},
+                      {"reason", row.reason},
+                      {"customer", row.customer.str()},
+                      {"visit", row.visit.str()}});
+    }
+  }
+  return rows;
+}
+
+json Engine::outbox() const {
+  json rows = json::array();
+  if (const auto waiting = store_.outbox().peek(kListed)) {
+    for (const auto& row : *waiting) {
+      rows.push_back({{"id", row.id.str()},
+                      {"link", store::to_string(row.link)},
+                      {"kind", row.kind},
+                      {"priority", row.priority},
+                      {"bytes", row.payload.size()},
+                      {"created", sync::to_rfc3339(row.created)},
+                      {"expires", row.expires ? json(sync::to_rfc3339(*row.expires)) : json()}});
+    }
+  }
+  return rows;
+}
+
+Result<json> Engine::why(const std::string& id) const {
+  auto rows = store_.journal().decisions_of(VisitId(id));
+  if (!rows) return tl::unexpected(rows.error());
+  if (rows->empty()) {
+    auto one = store_.journal().decision(DecisionId(id));
+    if (!one) {
+      return fail(ErrorCode::not_found,
+                  "no decision or visit with this id; welcomectl decisions lists them");
+    }
+    rows->push_back(std::move(*one));
+  }
+  json lines = json::array();
+  for (const auto& row : *rows) {
+    const json explained = json::parse(row.explain, nullptr, false);
+    const bool made = row.reason == to_string(Reason::made);
+    std::string head = sync::to_rfc3339(row.at) + "  " + row.kind +
+                       (made ? " made" : " suppressed: " + row.reason);
+    if (explained.is_object() && !explained.value("campaign", "").empty()) {
+      head += ", campaign " + explained.value("campaign", "");
+      if (!explained.value("variant", "").empty())
+        head += ", variant " + explained.value("variant", "");
+    }
+    lines.push_back(head);
+    lines.push_back("    decision " + row.id.str() + ", customer " + row.customer.str());
+    if (!explained.is_object()) continue;
+    for (const auto& step : explained.value("steps", json::array())) {
+      lines.push_back(std::string(step.value("passed", false) ? "    yes  " : "    no   ") +
+                      step.value("rule", "") + ": " + step.value("detail", ""));
+    }
+  }
+  return json{{"lines", std::move(lines)}};
+}
+
+}  // namespace welcome::daemon

@@ -1,0 +1,102 @@
+// The part of the Engine that obeys the CRM's commands.
+
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+#include <type_traits>
+#include <utility>
+
+#include "firmware/daemon/engine.h"
+
+namespace welcome::daemon {
+
+using nlohmann::json;
+
+void Engine::on_command(const sync::Command& command, const Now& now) {
+  heard_from_crm(now);
+  Result<std::string> answer = fail(ErrorCode::internal, "unknown command");
+  switch (command.kind) {
+    case sync::Command::Kind::erase:
+      answer = erase(command, now);
+      break;
+    case sync::Command::Kind::export_data:
+      answer = store_.erasure().export_person(command.customer, now);
+      (void)store_.audit().append(now, "export", "crm", command.customer, "");
+      break;
+    case sync::Command::Kind::diagnostics:
+      answer = status(now).dump();
+      break;
+    case sync::Command::Kind::outcome:
+      decide(event::ExternalOutcome{.customer = command.customer,
+                                    .decision = command.decision,
+                                    .outcome = command.outcome,
+                                    .product = command.product,
+                                    .at = command.at.value_or(now.wall)},
+             now);
+      answer = std::string();
+      break;
+    case sync::Command::Kind::offered:
+      decide(event::OfferElsewhere{command.customer, command.campaign, command.variant,
+                                   command.decision, command.at.value_or(now.wall)},
+             now);
+      answer = std::string();
+      break;
+    case sync::Command::Kind::presence:
+      answer =
+          fail(ErrorCode::refused, "this box does not advertise, so no phone can have heard it");
+      break;
+    case sync::Command::Kind::config:
+      answer =
+          fail(ErrorCode::refused, "configuration is changed on the box: /etc/welcomed/conf.d");
+      break;
+  }
+  if (command.response_topic.empty()) return;
+  sync::CommandResponse response;
+  response.command = command.id;
+  response.box = settings_.box.box;
+  response.ok = answer.has_value();
+  response.at = now.wall;
+  if (answer) {
+    response.result = *answer;
+  } else {
+    response.error = answer.error().message;
+  }
+  enqueue(sync::encode_command_response(settings_.box, command, response), "response", {}, {}, {},
+          now);
+  pump(sync::LinkName::uplink, now);
+}
+
+// The person is out of the hot path first, then off the disk, then the CRM hears of it.
+Result<std::string> Engine::erase(const sync::Command& command, const Now& now) {
+  decide(event::CustomerForgotten{command.customer}, now);
+  profiles_.erase(command.customer);
+  const auto receipt =
+      store_.erasure().erase(command.customer, command.id.str(), settings_.box.box, now);
+  if (!receipt) {
+    store_failed(receipt.error());
+    return tl::unexpected(receipt.error());
+  }
+  refresh_identities(now);
+  refresh_gallery(now);
+  report_erasures(command.customer, now);
+  return json{{"rows", receipt->rows}, {"bytes_gone", receipt->bytes_gone}}.dump();
+}
+
+// Also at start: the power may have gone between an erasure and its report.
+void Engine::report_erasures(const CustomerId& customer, const Now& now) {
+  const auto receipts = store_.erasure().unreported();
+  if (!receipts) return store_failed(receipts.error());
+  for (const auto& receipt : *receipts) {
+    const auto done = store_.transaction([&] {
+      sync::ErasureReceipt news{MessageId(receipt.request), customer, receipt.rows, receipt.at};
+      auto message = sync::encode_event(
+          settings_.box, {MessageId(ids_.next()), receipt.at, customer, std::move(news), {}});
+      message.customer = {};  // the row must outlive what is erased
+      enqueue(message, "receipt", receipt.request, {}, {}, now);
+      (void)store_.erasure().mark_reported(receipt.request);
+    });
+    if (!done) store_failed(done.error());
+  }
+  pump(sync::LinkName::uplink, now);
+}
+
+}  // namespace welcome::daemon

@@ -1,0 +1,52 @@
+#include "firmware/daemon/enroller.h"
+
+#include <exception>
+#include <utility>
+
+#include "vision/frame_source.h"
+
+namespace welcome::daemon {
+
+Enroller::Enroller(vision::ModelPack pack, Progress progress, Done done)
+    : pack_(std::move(pack)),
+      progress_(std::move(progress)),
+      done_(std::move(done)),
+      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+Enroller::~Enroller() = default;
+
+void Enroller::start(std::uint64_t job, const FaceConsent& consent, std::string clip,
+                     std::shared_ptr<const vision::Gallery> everybody) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back({job, consent, std::move(clip), std::move(everybody)});
+  }
+  news_.notify_one();
+}
+
+void Enroller::run(const std::stop_token& stop) {
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    if (!news_.wait(lock, stop, [this] { return !jobs_.empty(); })) return;
+    const Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    done_(job.id, job.consent.customer(), enrol(job));
+  }
+}
+
+Result<vision::EnrolledFace> Enroller::enrol(const Job& job) {
+  // OpenCV and the decoder report by exception; none may leave this thread.
+  try {
+    if (!recogniser_) recogniser_ = std::make_unique<vision::Recogniser>(pack_);
+    const auto source = vision::make_clip_source({job.clip, {}, {}, 5.0});
+    return vision::enrol(*source, job.consent, *recogniser_, job.everybody, {},
+                         [&](vision::Guidance guidance) {
+                           progress_(job.id, std::string(vision::to_string(guidance)));
+                         });
+  } catch (const std::exception& e) {
+    return fail(ErrorCode::malformed, std::string("the clip cannot be used: ") + e.what());
+  }
+}
+
+}  // namespace welcome::daemon

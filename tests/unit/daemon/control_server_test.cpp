@@ -1,0 +1,75 @@
+#include "firmware/daemon/control_server.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+#include <filesystem>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+namespace welcome::daemon {
+namespace {
+
+namespace asio = boost::asio;
+using Stream = asio::local::stream_protocol;
+using testing::HasSubstr;
+
+class ControlServerTest : public testing::Test {
+ protected:
+  ControlServerTest()
+      : path_(std::filesystem::path(testing::TempDir()) / ("ctl-" + std::to_string(::getpid())) /
+              "control.sock"),
+        server_(loop_, path_, [this](const control::Request& request, auto answer) {
+          asked_ = request.command;
+          answer->progress("half way");
+          answer->data({{"echo", request.args}});
+        }) {}
+
+  // Says `bytes` and hears until the server hangs up.
+  std::string talk(const std::string& bytes) {
+    std::string heard;
+    std::jthread client([&] {
+      asio::io_context io;
+      Stream::socket socket(io);
+      socket.connect(Stream::endpoint(path_.string()));
+      boost::system::error_code e;
+      asio::write(socket, asio::buffer(bytes), e);
+      socket.shutdown(Stream::socket::shutdown_send, e);
+      asio::read(socket, asio::dynamic_buffer(heard), e);
+      loop_.stop();
+    });
+    loop_.restart();
+    loop_.run();
+    return heard;
+  }
+
+  std::filesystem::path path_;
+  asio::io_context loop_;
+  std::string asked_;
+  ControlServer server_;
+};
+
+TEST_F(ControlServerTest, AnswersWithProgressAndData) {
+  const std::string heard = talk(control::encode({"status", {{"a", 1}}}));
+  EXPECT_EQ(asked_, "status");
+  EXPECT_EQ(heard, "{\"progress\":\"half way\"}\n{\"data\":{\"echo\":{\"a\":1}},\"ok\":true}\n");
+}
+
+TEST_F(ControlServerTest, NonsenseIsRefusedWithTheReasonAndCounted) {
+  EXPECT_THAT(talk("GET / HTTP/1.1\n"), HasSubstr("\"ok\":false"));
+  EXPECT_THAT(talk(std::string(control::kMaxRequestBytes + 10, 'x')), HasSubstr("too long"));
+  EXPECT_EQ(talk(""), "");
+  EXPECT_TRUE(asked_.empty());
+  EXPECT_EQ(server_.refused(), 3U);
+}
+
+TEST_F(ControlServerTest, SocketIsForOwnerAndGroupOnly) {
+  const auto permissions = std::filesystem::status(path_).permissions();
+  EXPECT_EQ(permissions & std::filesystem::perms::others_all, std::filesystem::perms::none);
+}
+
+}  // namespace
+}  // namespace welcome::daemon
