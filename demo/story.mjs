@@ -1,0 +1,355 @@
+// The story of a shop, played on the real programs: who comes, what staff and customers do, and
+// what must come out. `playStory` is used by the demo and by the tests that kill, listen and look.
+
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { startStack } from './stack.mjs';
+
+const kHere = path.dirname(fileURLToPath(import.meta.url));
+const kRoot = path.dirname(kHere);
+const run = promisify(execFile);
+
+export const kStorySeconds = 205;
+const kTail = 30; // story seconds after it, for the last visit to end
+const kApps = { paul: 'a-7c41e09d', mia: 'a-19f3b6a2', bruno: 'a-e5028d47' };
+export const kNote = 'Asked about the Ethiopian beans; wants to hear how to grind them.';
+
+const names = { 'c-paul': 'Paul', 'c-mia': 'Mia', 'c-bruno': 'Bruno' };
+const who = (customer) => names[customer] ?? 'somebody';
+
+// The shop of the demo lies where it is morning now, so that its quiet hours never hush the story.
+function morningZone() {
+  const offset = ((10 - new Date().getUTCHours() + 36) % 24) - 12; // hours east of Greenwich
+  return offset === 0 ? 'Etc/GMT' : `Etc/GMT${offset > 0 ? '-' : '+'}${Math.abs(offset)}`;
+}
+
+export class Story {
+  // dir       run directory, made by us
+  // bin       where the programs are
+  // speed     story seconds per real second
+  // say       called with each line of the timeline
+  constructor({ dir, bin = process.env.WELCOME_BIN ?? path.join(kRoot, 'build/release/bin'), speed = 1, say = () => {}, pages, ports, seed = 1 }) {
+    Object.assign(this, { dir: path.resolve(dir), bin, speed, say, pages, ports, seed });
+    this.inbox = { paul: [], mia: [], bruno: [] }; // what the phones got, in order
+    this.prompts = []; // every version of every prompt that tablets saw
+    this.events = []; // what went to the CRM, repeats included
+    this.waiting = [];
+  }
+
+  program(name) {
+    const file = path.join(this.bin, name);
+    if (!existsSync(file)) throw new Error(`${file} is missing: run ./dev build first`);
+    return file;
+  }
+
+  now() {
+    return ((Date.now() - this.epoch) / 1000) * this.speed;
+  }
+
+  #tell(text, at = this.now()) {
+    const seconds = Math.max(0, at);
+    const stamp = `${String(Math.floor(seconds / 60)).padStart(2, '0')}:${(seconds % 60).toFixed(1).padStart(4, '0')}`;
+    this.say(`${stamp}  ${text}`);
+  }
+
+  crm(...args) {
+    return run(this.program('welcome-crm'), ['-d', path.join(this.dir, 'crm', 'crm.db'), ...args]);
+  }
+
+  async ctl(...args) {
+    const { stdout } = await run(
+      this.program('welcomectl'),
+      ['--socket', path.join(this.dir, 'welcomed', 'control.sock'), '--json', ...args],
+      { maxBuffer: 64 * 1024 * 1024 },
+    );
+    return JSON.parse(stdout);
+  }
+
+  // The brokers, the pages and the CRM with its data; then the two members are enrolled.
+  async prepare() {
+    for (const name of ['welcomed', 'welcomectl', 'welcome-crm', 'welcome-shop']) this.program(name);
+    mkdirSync(this.dir, { recursive: true, mode: 0o700 });
+    this.stack = await startStack({
+      run: this.dir,
+      apps: Object.values(kApps),
+      ...(this.pages === undefined ? {} : { pages: this.pages }),
+      ...(this.ports ? { ports: this.ports } : {}),
+    });
+    await this.#startCrm();
+    await this.#listen();
+    await this.#enrol();
+  }
+
+  async #startCrm() {
+    const dir = path.join(this.dir, 'crm');
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    const policy = JSON.parse(readFileSync(path.join(kHere, 'data/policy.json'), 'utf8'));
+    policy.policy.time_zone = morningZone();
+    writeFileSync(path.join(dir, 'policy.json'), JSON.stringify(policy));
+    writeFileSync(path.join(dir, 'password'), this.stack.accounts.crm, { mode: 0o600 });
+    await this.crm('init', '--tenant', 'demo', '--controller', 'Aroma Ltd');
+    const data = (name) => path.join(kHere, 'data', name);
+    await this.crm('import', data('customers.csv'), data('consents.csv'), data('campaigns.json'),
+      path.join(dir, 'policy.json'), path.join(kHere, 'members.json'));
+    await this.stack.start({
+      name: 'crm',
+      file: this.program('welcome-crm'),
+      args: ['-d', '{dir}/crm.db', 'serve', '--broker', `mqtt://127.0.0.1:${this.stack.ports.uplink}`,
+        '--password-file', '{dir}/password', '--heartbeat-s', '5'],
+      ready: { line: /connected/i },
+    });
+  }
+
+  // Starts the daemon; with `replay` its radio and camera play the story.
+  startDaemon({ replay = false } = {}) {
+    const { stack } = this;
+    const conf = {
+      box: {
+        tenant: stack.tenant, store: stack.store, id: stack.box,
+        state_dir: '{dir}', control_socket: '{dir}/control.sock',
+      },
+      uplink: { port: stack.ports.uplink, user: stack.box },
+      floor: { port: stack.ports.floor, user: stack.box },
+      vision: { models_dir: path.join(kRoot, 'build/models') },
+      // A short story: who goes out of reach has left after seconds, not minutes.
+      visits: { end_after_s: 12 },
+    };
+    conf.radio = { leave_after_s: 8 };
+    if (replay) {
+      conf.radio = { ...conf.radio, source: 'btsnoop', file: path.join(this.dir, 'shop.btsnoop') };
+      conf.camera = { source: 'file', path: path.join(kRoot, 'build/demo/scene.mp4') };
+      conf.replay = { epoch_ms: this.epoch, start_ms: this.epoch, speed: this.speed };
+    }
+    this.boxKey ??= [...crypto.getRandomValues(new Uint8Array(32))]
+      .map((byte) => byte.toString(16).padStart(2, '0')).join('');
+    const dir = path.join(this.dir, 'welcomed');
+    const real = (value) => (typeof value === 'string' ? value.replaceAll('{dir}', dir) : value);
+    const filled = Object.fromEntries(Object.entries(conf).map(([section, keys]) => [
+      section, Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, real(value)])),
+    ]));
+    return stack.start({
+      name: 'welcomed',
+      file: this.program('welcomed'),
+      args: ['--config', '{conf}'],
+      conf: filled,
+      credentials: {
+        'box-key': this.boxKey,
+        'uplink-password': stack.accounts[stack.box],
+        'floor-password': stack.accounts[stack.box],
+      },
+      ready: { line: /is ready/ },
+    });
+  }
+
+  async #enrol() {
+    const daemon = await this.startDaemon();
+    await this.until(async () => {
+      const { crm } = await this.ctl('status');
+      return crm.feed.consents?.items >= 11 && crm.feed.identities?.items >= 3 &&
+        crm.feed.policy?.items >= 1 && crm.feed.campaigns?.items >= 1;
+    }, 'the CRM has sent profiles and consents');
+    for (const [member, clip] of [['c-paul', 'enrol-paul.mp4'], ['c-bruno', 'enrol-bruno.mp4']]) {
+      const done = await this.ctl('enrol', member, '--clip', path.join(kRoot, 'build/demo', clip));
+      this.say(`       ${who(member)} is enrolled: ${done.templates} views; the clip is forgotten`);
+    }
+    await daemon.stop();
+  }
+
+  // Polls a program of ours for a state that it does not announce.
+  async until(state, what, timeoutMs = 30000) {
+    const end = Date.now() + timeoutMs;
+    for (;;) {
+      if (await state()) return;
+      if (Date.now() > end) throw new Error(`waited ${timeoutMs / 1000} s in vain: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  // ---- playing -------------------------------------------------------------------------------
+
+  async play() {
+    this.epoch = Date.now() + 2500;
+    await run(this.program('welcome-shop'), ['--out', path.join(this.dir, 'shop.btsnoop'),
+      '--start', String(this.epoch), '--seed', String(this.seed)]);
+    this.daemon = await this.startDaemon({ replay: true });
+    this.#direct();
+    await this.at(kStorySeconds + kTail);
+    await this.until(async () => {
+      const { outbox } = await this.ctl('status');
+      return outbox.uplink === 0 && outbox.floor === 0;
+    }, 'everything was sent');
+    return this.result();
+  }
+
+  // Resolves at this second of the story.
+  at(second) {
+    const wait = this.epoch + (second * 1000) / this.speed - Date.now();
+    return new Promise((resolve) => this.waiting.push(setTimeout(resolve, Math.max(0, wait))));
+  }
+
+  // What people do. Staff and customer are played here; everything else happens by itself.
+  #direct() {
+    this.#nextPrompt((p) => p.greet.name.startsWith('Paul') && p.level === 'confirmed').then(async (p) => {
+      await this.#act(p.visit, { kind: 'claim' });
+      await this.#act(p.visit, { kind: 'greeted' });
+      await this.at(Math.max(this.now() + 3, 80));
+      await this.#act(p.visit, { kind: 'served' });
+      await this.#act(p.visit, { kind: 'note', text: kNote });
+    });
+    this.at(136).then(async () => {
+      this.#tell('Bruno switches face recognition off on his phone');
+      const phone = await this.stack.connect('uplink', `app-${kApps.bruno}`);
+      await phone.publishAsync(`welcome/v1/demo/app/${kApps.bruno}/request`,
+        JSON.stringify({ v: 1, id: crypto.randomUUID(), kind: 'consent.set',
+          purpose: 'face_recognition', given: false }), { qos: 1 });
+      await phone.endAsync();
+    });
+  }
+
+  async #act(visit, action) {
+    this.#tell(`staff (eva): ${action.kind}${action.text ? ` "${action.text}"` : ''}`);
+    await this.tablet.publishAsync(`welcome/v1/floor/action/${visit}`,
+      JSON.stringify({ v: 1, id: crypto.randomUUID(), visit, staff: 'eva',
+        at: new Date(this.epoch + this.now() * 1000).toISOString(), ...action }), { qos: 1 });
+  }
+
+  #nextPrompt(wanted) {
+    return new Promise((resolve) => {
+      (this.promptListeners ??= []).push((prompt) => wanted(prompt) && resolve(prompt));
+    });
+  }
+
+  // ---- listening -----------------------------------------------------------------------------
+
+  async #listen() {
+    this.clients = [];
+    const listen = async (link, account, topic, on) => {
+      const client = await this.stack.connect(link, account, { reconnectPeriod: 300 });
+      this.clients.push(client);
+      client.on('message', (name, payload) => on(name, payload.length ? JSON.parse(payload) : null));
+      await client.subscribeAsync(topic, { qos: 1 });
+      return client;
+    };
+    this.tablet = await listen('floor', 'tablet-1', 'welcome/v1/floor/prompt/+', (topic, prompt) => {
+      if (prompt) this.#onPrompt(prompt);
+    });
+    await listen('uplink', 'crm', `${this.stack.prefix}/event`, (_, event) => this.#onEvent(event));
+    for (const [name, app] of Object.entries(kApps)) {
+      await this.stack.pairPhone(app);
+      await listen('uplink', `app-${app}`, `welcome/v1/demo/app/${app}/inbox`, (_, message) => {
+        this.inbox[name].push(message);
+        if (message.kind === 'offer') {
+          this.#tell(`phone of ${names[`c-${name}`]} buzzes: "${message.title}" ${message.text}`);
+        }
+      });
+    }
+  }
+
+  #onPrompt(prompt) {
+    const last = this.prompts.filter((p) => p.visit === prompt.visit).at(-1);
+    this.prompts.push(prompt);
+    if (this.epoch && (!last || last.level !== prompt.level)) {
+      const likes = prompt.preferences.map((p) => p.text).join('; ');
+      const note = prompt.last_conversation ? `; last time: "${prompt.last_conversation.text}"` : '';
+      this.#tell(`tablet: ${prompt.headline} [${prompt.by.join(' + ')}]${likes ? `, likes ${likes}` : ''}${note}`);
+    }
+    for (const listener of this.promptListeners ?? []) listener(prompt);
+  }
+
+  #onEvent(event) {
+    this.events.push(event);
+    if (!this.epoch) return;
+    const kind = event.type.replace(/^com\.welcomed\.|\.v1$/g, '');
+    const at = (Date.parse(event.time) - this.epoch) / 1000;
+    const { data } = event;
+    const name = who(event.subject);
+    if (kind === 'decision.suppressed') {
+      this.#tell(`${name}: ${data.kind} suppressed, ${data.reason}`, at);
+    } else if (kind === 'decision.offer') {
+      this.#tell(`${name}: offer decided, campaign ${data.campaign}, variant ${data.variant}`, at);
+      this.#explain(data.decision);
+    } else if (kind.startsWith('visit.')) {
+      this.#tell(`${name}: visit ${kind.slice(6)}, ${data.zone}`, at);
+    }
+  }
+
+  async #explain(decision) {
+    const { lines } = await this.ctl('why', decision).catch(() => ({ lines: [] }));
+    for (const line of lines.slice(2)) this.say(`           ${line.trim()}`);
+  }
+
+  // ---- the end -------------------------------------------------------------------------------
+
+  async result() {
+    const status = await this.ctl('status');
+    const decisions = await this.ctl('decisions');
+    const { stdout } = await this.crm('--json', 'ledger');
+    const ledger = stdout.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    const inLedger = new Map();
+    for (const entry of ledger) inLedger.set(entry.id, (inLedger.get(entry.id) ?? 0) + 1);
+
+    // Every offer that the box decided stands in the ledger once, and reached its phone once.
+    const offers = decisions.filter((d) => d.kind === 'offer' && d.reason === 'made');
+    const received = Object.values(this.inbox).flat().filter((m) => m.kind === 'offer');
+    const times = (decision) => received.filter((m) => m.decision === decision).length;
+    const sent = new Set(this.events.map((event) => event.id));
+    const lost = [...sent].filter((id) => !inLedger.has(id)).length +
+      offers.filter((d) => !inLedger.has(d.id) || times(d.id) === 0).length;
+    const duplicated = [...inLedger.values()].filter((n) => n > 1).length +
+      offers.filter((d) => times(d.id) > 1).length;
+    return {
+      offers: offers.length,
+      prompts: new Set(this.prompts.map((p) => p.visit)).size,
+      suppressed: decisions.filter((d) => d.reason !== 'made').reduce((by, d) => {
+        by[d.reason] = (by[d.reason] ?? 0) + 1;
+        return by;
+      }, {}),
+      faces_seen: status.faces.seen,
+      faces_discarded: status.faces.discarded,
+      identities_heard: status.radio.identified,
+      adverts_discarded: status.radio.discarded,
+      messages_lost: lost,
+      messages_duplicated: duplicated,
+      latency_ms_p50: status.latency_ms.p50,
+      latency_ms_p95: status.latency_ms.p95,
+    };
+  }
+
+  // What did not come out as the story goes; empty = all is well.
+  complaints(result) {
+    const wrong = [];
+    const want = (good, text) => good || wrong.push(text);
+    const of = (name) => this.prompts.filter((p) => p.greet.name.startsWith(name));
+    const withFace = (name) => of(name).filter((p) => p.by.includes('face'));
+    const seconds = (p) => (Date.parse(p.since) - this.epoch) / 1000;
+
+    want(this.inbox.paul.filter((m) => m.kind === 'offer').length === 1,
+      'Paul should have got exactly one offer, for walking by');
+    want(Object.keys(result.suppressed).some((reason) => reason.startsWith('cap') || reason === 'min_gap'),
+      "Paul's second walk-by should have been suppressed by a cap");
+    want(withFace('Paul').some((p) => p.level === 'confirmed' && p.preferences.length > 0),
+      'the tablet should have shown Paul, confirmed by his face, with what he likes');
+    want(withFace('Bruno').length > 0, 'Bruno should have been recognised before he withdrew');
+    want(this.facesAfterWithdrawal === 0 || this.facesAfterWithdrawal === undefined,
+      'Bruno was recognised after he withdrew');
+    want(of('Mia').length === 0, 'Mia agreed to offers only: no prompt may show her');
+    const paulVisits = new Set(of('Paul').map((p) => p.visit));
+    want(paulVisits.size === 2, `Paul should have had two visits with a prompt, not ${paulVisits.size}`);
+    want(of('Paul').some((p) => seconds(p) > 140 && p.last_conversation?.text === kNote),
+      "Paul's second prompt should have started from the note");
+    want(result.faces_discarded > 0, 'faces of strangers should have been seen and discarded');
+    want(result.adverts_discarded > result.identities_heard, "strangers' adverts should have been discarded");
+    want(result.messages_lost === 0, `${result.messages_lost} messages were lost`);
+    want(result.messages_duplicated === 0, `${result.messages_duplicated} messages came twice`);
+    return wrong;
+  }
+
+  async stop() {
+    for (const timer of this.waiting) clearTimeout(timer);
+    for (const client of this.clients ?? []) await client.endAsync(true).catch(() => {});
+    await this.stack?.stop();
+  }
+}
