@@ -1,7 +1,5 @@
 #include "firmware/store/context.h"
 
-#include <algorithm>
-
 namespace welcome::store {
 
 namespace {
@@ -16,67 +14,74 @@ Context::Context(std::string file, std::string vfs, std::span<const std::uint8_t
   db.on_rollback = [this] { forget_keys(); };
 }
 
-const Secret* Context::key_of(const CustomerHash& customer) {
-  const std::string name(view(customer));
-  if (auto found = keys_.find(name); found != keys_.end()) return &found->second;
-  Statement s = db.query("SELECT wrapped FROM customer WHERE hash = ?", Blob{name});
-  if (!s.step()) return nullptr;
-  auto key = sealer.unwrap(s.blob(0), customer);
-  if (!key) return nullptr;
-  if (keys_.size() >= kCachedKeys) keys_.clear();
-  return &keys_.emplace(name, *key).first->second;
+std::int64_t Context::id_of(const CustomerId& customer) {
+  const CustomerHash hash = sealer.hash(customer);
+  const std::string name(view(hash));
+  if (auto found = ids_.find(name); found != ids_.end()) return found->second;
+  auto s = db.query("SELECT id FROM customer WHERE hash = ?", Blob{name});
+  if (!s.step()) return 0;
+  if (ids_.size() >= kCachedKeys) ids_.clear();
+  return ids_.emplace(name, s.int64(0)).first->second;
 }
 
-const Secret& Context::key_for(const CustomerHash& customer) {
-  if (const Secret* key = key_of(customer)) return *key;
-  if (is_erased(customer))
+const Secret* Context::key_of(std::int64_t id) {
+  if (id == 0) return &sealer.box_data_key();
+  if (auto found = keys_.find(id); found != keys_.end()) return &found->second;
+  auto s = db.query("SELECT hash, wrapped FROM customer WHERE id = ?", id);
+  if (!s.step()) return nullptr;
+  auto key = sealer.unwrap(s.blob(1), s.blob(0));
+  if (!key) return nullptr;
+  if (keys_.size() >= kCachedKeys) keys_.clear();
+  return &keys_.emplace(id, *key).first->second;
+}
+
+Context::Owner Context::owner_of(const CustomerId& customer) {
+  if (customer.empty()) return {std::nullopt, &sealer.box_data_key()};
+  std::int64_t id = id_of(customer);
+  if (id != 0) {
+    if (const Secret* key = key_of(id)) return {id, key};
+  }
+  const CustomerHash hash = sealer.hash(customer);
+  if (is_erased(hash))
     throw DbError({ErrorCode::refused, "store: this person asked to be forgotten"});
   const Secret key = Secret::random();
-  db.run(
-      "INSERT INTO customer (hash, wrapped) VALUES (?, ?)"
-      " ON CONFLICT (hash) DO UPDATE SET wrapped = excluded.wrapped",
-      Blob{view(customer)}, Blob{sealer.wrap(key, customer)});
-  return keys_.insert_or_assign(std::string(view(customer)), key).first->second;
+  const std::string wrapped = sealer.wrap(key, view(hash));
+  if (id == 0) {
+    db.run("INSERT INTO customer (hash, wrapped) VALUES (?, ?)", Blob{view(hash)}, Blob{wrapped});
+    id = db.last_row();
+    ids_.emplace(view(hash), id);
+  } else {
+    // The key was damaged, and what it sealed is lost.
+    db.run("UPDATE customer SET wrapped = ? WHERE id = ?", Blob{wrapped}, id);
+  }
+  return {id, &keys_.insert_or_assign(id, key).first->second};
 }
 
 Context::AllKeys Context::all_keys() {
   AllKeys keys;
   keys.reserve(static_cast<std::size_t>(db.integer("SELECT count(*) FROM customer").value_or(0)));
-  Statement s = db.query("SELECT hash, wrapped FROM customer");
-  CustomerHash hash{};
+  keys.emplace(0, sealer.box_data_key());
+  auto s = db.query("SELECT id, hash, wrapped FROM customer");
   while (s.step()) {
-    const auto name = s.blob(0);
-    if (name.size() != hash.size()) continue;
-    std::copy(name.begin(), name.end(), hash.begin());
-    if (auto key = sealer.unwrap(s.blob(1), hash)) keys.emplace(name, *key);
+    if (auto key = sealer.unwrap(s.blob(2), s.blob(1))) keys.emplace(s.int64(0), *key);
   }
   return keys;
 }
 
-std::string Context::seal(const CustomerId& customer, std::string_view label,
-                          std::string_view plain) {
-  const Secret& key = customer.empty() ? sealer.box_data_key() : key_for(sealer.hash(customer));
-  return sealer.seal(key, label, plain);
+void Context::forget_keys() {
+  ids_.clear();
+  keys_.clear();
 }
 
-std::optional<std::string> Context::unseal(std::string_view customer, std::string_view label,
+std::optional<std::string> Context::unseal(std::int64_t customer, std::string_view label,
                                            std::string_view sealed) {
-  if (customer.empty()) return Sealer::open(sealer.box_data_key(), label, sealed);
-  CustomerHash hash{};
-  if (customer.size() != hash.size()) return std::nullopt;
-  std::copy(customer.begin(), customer.end(), hash.begin());
-  const Secret* key = key_of(hash);
+  const Secret* key = key_of(customer);
   if (!key) return std::nullopt;
   return Sealer::open(*key, label, sealed);
 }
 
 bool Context::is_erased(const CustomerHash& customer) {
   return db.query("SELECT 1 FROM tombstone WHERE hash = ?", Blob{view(customer)}).step();
-}
-
-std::optional<CustomerHash> customer_column(const Sealer& sealer, const CustomerId& customer) {
-  if (customer.empty()) return std::nullopt;
-  return sealer.hash(customer);
 }
 
 }  // namespace welcome::store

@@ -22,19 +22,25 @@ class Context {
   const Sealer sealer;
   Database db;
 
-  // The customer's key, made when there is none. Throws: refused for a person who was forgotten.
-  const Secret& key_for(const CustomerHash& customer);
-  // The customer's key, if there is one that opens.
-  const Secret* key_of(const CustomerHash& customer);
+  // Whose row it is and what seals it. No id: about nobody.
+  struct Owner {
+    std::optional<std::int64_t> id;
+    const Secret* key;  // until the next call
+  };
+  // Makes the customer when there is none. Throws: refused for a person who was forgotten.
+  Owner owner_of(const CustomerId& customer);
+  // The customer's row, or 0, which no row has.
+  std::int64_t id_of(const CustomerId& customer);
+  // The key of a customer's row, if there is one that opens; of nobody for 0.
+  const Secret* key_of(std::int64_t id);
   // Keys of everybody, for reading a whole table.
-  using AllKeys = std::unordered_map<std::string, Secret>;
+  using AllKeys = std::unordered_map<std::int64_t, Secret>;
   AllKeys all_keys();
-  void forget_keys() { keys_.clear(); }
+  // After customers were deleted, or a transaction that made some failed.
+  void forget_keys();
 
-  // Seals for the customer, or for nobody when it is empty.
-  std::string seal(const CustomerId& customer, std::string_view label, std::string_view plain);
-  // `customer` as read from the column; empty = about nobody. Nothing when it does not open.
-  std::optional<std::string> unseal(std::string_view customer, std::string_view label,
+  // `customer` as read from the column; 0 (NULL) = about nobody. Nothing when it does not open.
+  std::optional<std::string> unseal(std::int64_t customer, std::string_view label,
                                     std::string_view sealed);
 
   bool is_erased(const CustomerHash& customer);
@@ -44,23 +50,16 @@ class Context {
   std::int64_t next_outbox_row = 1;
   // Rows may be gone whose customer has nothing else: maintain() looks for keys of nobody.
   bool keys_to_collect = true;
-  std::string collect_cursor;
+  std::int64_t collect_cursor = 0;
 
  private:
-  std::unordered_map<std::string, Secret> keys_;
+  std::unordered_map<std::string, std::int64_t> ids_;  // by hash
+  std::unordered_map<std::int64_t, Secret> keys_;
 };
 
 // Adds to the audit trail, within a write. Throws DbError. (audit.cpp)
 void append_audit(Context& context, WallTime at, std::string_view kind, std::string_view actor,
                   std::string_view subject, std::string_view detail);
-
-// The customer column: a keyed hash, or NULL for what is about nobody.
-std::optional<CustomerHash> customer_column(const Sealer& sealer, const CustomerId& customer);
-
-inline std::optional<Blob> blob_of(const std::optional<CustomerHash>& hash) {
-  if (!hash) return std::nullopt;
-  return Blob{view(*hash)};
-}
 
 inline std::string label_of(std::string_view table, std::string_view id) {
   std::string label(table);

@@ -120,17 +120,25 @@ constexpr std::array kDeletions{
     Deletion{"outbox", "DELETE FROM outbox WHERE customer = ?"},
 };
 
-std::map<std::string, std::int64_t> delete_rows(Database& db, std::string_view hash) {
+std::map<std::string, std::int64_t> delete_rows(Context& context, std::string_view hash) {
+  Database& db = context.db;
   std::map<std::string, std::int64_t> counts;
-  for (const auto& deletion : kDeletions) counts[deletion.table] = db.run(deletion.sql, Blob{hash});
+  std::int64_t id = 0;
+  {
+    auto s = db.query("SELECT id FROM customer WHERE hash = ?", Blob{hash});
+    if (!s.step()) return counts;
+    id = s.int64(0);
+  }
+  for (const auto& deletion : kDeletions) counts[deletion.table] = db.run(deletion.sql, id);
   // The feed's position still counts these items, so an empty row stays until the CRM deletes them.
   db.run(
       "DELETE FROM feed_brief WHERE (part, item) IN"
       " (SELECT part, id FROM feed_item WHERE customer = ?)",
-      Blob{hash});
+      id);
   counts["feed_item"] =
-      db.run("UPDATE feed_item SET customer = NULL, sealed = NULL WHERE customer = ?", Blob{hash});
-  db.run("DELETE FROM customer WHERE hash = ?", Blob{hash});
+      db.run("UPDATE feed_item SET customer = NULL, sealed = NULL WHERE customer = ?", id);
+  db.run("DELETE FROM customer WHERE id = ?", id);
+  context.forget_keys();
   std::erase_if(counts, [](const auto& entry) { return entry.second == 0; });
   return counts;
 }
@@ -155,7 +163,7 @@ Result<ErasureReceipt> complete(Context& context, const std::string& request,
 
   if (state == State::key_destroyed) {
     auto gone = db.write([&] {
-      const json counts = delete_rows(db, hash);
+      const json counts = delete_rows(context, hash);
       std::int64_t total = 0;
       for (const auto& count : counts) total += count.get<std::int64_t>();
       append_audit(context, at, "erasure", "crm", hex(hash), std::to_string(total) + " rows");

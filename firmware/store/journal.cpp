@@ -13,7 +13,7 @@ VisitRow read_visit(Context& context, Statement& s) {
   row.id = VisitId(std::string(s.text(0)));
   row.started = s.time(2);
   if (!s.is_null(3)) row.ended = s.time(3);
-  const auto plain = context.unseal(s.blob(1), label_of("visit", row.id.str()), s.blob(4));
+  const auto plain = context.unseal(s.int64(1), label_of("visit", row.id.str()), s.blob(4));
   if (const auto fields = plain ? unpack(*plain, 2) : std::nullopt) {
     row.customer = CustomerId(std::string((*fields)[0]));
     row.detail = (*fields)[1];
@@ -28,7 +28,7 @@ DecisionRow read_decision(Context& context, Statement& s) {
   row.at = s.time(3);
   row.kind = s.text(4);
   row.reason = s.text(5);
-  const auto plain = context.unseal(s.blob(1), label_of("decision", row.id.str()), s.blob(6));
+  const auto plain = context.unseal(s.int64(1), label_of("decision", row.id.str()), s.blob(6));
   if (const auto fields = plain ? unpack(*plain, 2) : std::nullopt) {
     row.customer = CustomerId(std::string((*fields)[0]));
     row.explain = (*fields)[1];
@@ -71,25 +71,24 @@ Journal::Journal(Context& context) : context_(context) {}
 
 Result<void> Journal::put_visit(const VisitRow& row) {
   return context_.db.write([&] {
-    const CustomerHash customer = context_.sealer.hash(row.customer);
-    const std::string sealed = context_.seal(row.customer, label_of("visit", row.id.str()),
-                                             pack({row.customer.str(), row.detail}));
+    const auto owner = context_.owner_of(row.customer);
+    const std::string sealed = context_.sealer.seal(*owner.key, label_of("visit", row.id.str()),
+                                                    pack({row.customer.str(), row.detail}));
     context_.db.run(
         "INSERT INTO visit VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
         " customer = excluded.customer, started = excluded.started, ended = excluded.ended,"
         " sealed = excluded.sealed",
-        row.id.str(), Blob{view(customer)}, row.started, row.ended, Blob{sealed});
+        row.id.str(), owner.id, row.started, row.ended, Blob{sealed});
   });
 }
 
 Result<void> Journal::add_decision(const DecisionRow& row) {
   return context_.db.write([&] {
-    const CustomerHash customer = context_.sealer.hash(row.customer);
-    const std::string sealed = context_.seal(row.customer, label_of("decision", row.id.str()),
-                                             pack({row.customer.str(), row.explain}));
+    const auto owner = context_.owner_of(row.customer);
+    const std::string sealed = context_.sealer.seal(*owner.key, label_of("decision", row.id.str()),
+                                                    pack({row.customer.str(), row.explain}));
     context_.db.run("INSERT INTO decision VALUES (?, ?, ?, ?, ?, ?, ?)", row.id.str(),
-                    row.visit.str(), Blob{view(customer)}, row.at, row.kind, row.reason,
-                    Blob{sealed});
+                    row.visit.str(), owner.id, row.at, row.kind, row.reason, Blob{sealed});
   });
 }
 
@@ -159,32 +158,32 @@ Result<std::vector<DecisionRow>> Journal::decisions_of(const VisitId& visit) con
 
 Result<std::vector<VisitRow>> Journal::visits_of(const CustomerId& customer) const {
   return context_.db.read([&] {
-    const CustomerHash hash = context_.sealer.hash(customer);
+    const auto id = context_.id_of(customer);
     return all<VisitRow>(context_,
                          context_.db.query("SELECT id, customer, started, ended, sealed FROM visit"
                                            " WHERE customer = ? ORDER BY started",
-                                           Blob{view(hash)}),
+                                           id),
                          read_visit);
   });
 }
 
 Result<std::vector<DecisionRow>> Journal::decisions_about(const CustomerId& customer) const {
   return context_.db.read([&] {
-    const CustomerHash hash = context_.sealer.hash(customer);
+    const auto id = context_.id_of(customer);
     return all<DecisionRow>(
         context_,
         context_.db.query("SELECT id, customer, visit, at, kind, reason, sealed FROM decision"
                           " WHERE customer = ? ORDER BY at",
-                          Blob{view(hash)}),
+                          id),
         read_decision);
   });
 }
 
 Result<std::size_t> Journal::erase_sightings(const CustomerId& customer) {
   return context_.db.write([&] {
-    const CustomerHash hash = context_.sealer.hash(customer);
-    auto removed = context_.db.run("DELETE FROM visit WHERE customer = ?", Blob{view(hash)});
-    removed += context_.db.run("DELETE FROM decision WHERE customer = ?", Blob{view(hash)});
+    const auto id = context_.id_of(customer);
+    auto removed = context_.db.run("DELETE FROM visit WHERE customer = ?", id);
+    removed += context_.db.run("DELETE FROM decision WHERE customer = ?", id);
     return static_cast<std::size_t>(removed);
   });
 }
@@ -197,13 +196,13 @@ Result<void> Journal::put_state(const StateRow& row, WallTime at) {
                       Blob{view(key)});
       return;
     }
-    const std::string sealed = context_.seal(row.customer, state_label(row.kind, key),
-                                             pack({row.key, row.customer.str(), *row.value}));
-    const auto customer = customer_column(context_.sealer, row.customer);
+    const auto owner = context_.owner_of(row.customer);
+    const std::string sealed = context_.sealer.seal(
+        *owner.key, state_label(row.kind, key), pack({row.key, row.customer.str(), *row.value}));
     context_.db.run(
         "INSERT INTO state VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
         " customer = excluded.customer, changed = excluded.changed, sealed = excluded.sealed",
-        row.kind, Blob{view(key)}, blob_of(customer), at, Blob{sealed});
+        row.kind, Blob{view(key)}, owner.id, at, Blob{sealed});
   });
 }
 
@@ -217,7 +216,7 @@ Result<std::vector<StateRow>> Journal::states() const {
       row.kind = static_cast<StateRow::Kind>(s.int64(0));
       std::string label = label_of("state", s.blob(1));
       label.push_back(static_cast<char>(row.kind));
-      const auto plain = context_.unseal(s.blob(2), label, s.blob(3));
+      const auto plain = context_.unseal(s.int64(2), label, s.blob(3));
       const auto fields = plain ? unpack(*plain, 3) : std::nullopt;
       if (!fields) continue;
       row.key = (*fields)[0];
@@ -236,7 +235,7 @@ Result<std::optional<std::string>> Journal::facts(const CustomerId& customer) co
                                StateRow::Kind::facts, Blob{view(key)});
     if (!s.step()) return std::nullopt;
     const auto plain =
-        context_.unseal(s.blob(0), state_label(StateRow::Kind::facts, key), s.blob(1));
+        context_.unseal(s.int64(0), state_label(StateRow::Kind::facts, key), s.blob(1));
     const auto fields = plain ? unpack(*plain, 3) : std::nullopt;
     if (!fields) return std::nullopt;
     return std::string((*fields)[2]);

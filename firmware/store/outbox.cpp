@@ -20,7 +20,7 @@ OutboxRow read_row(Context& context, Statement& s) {
   row.created = s.time(6);
   if (!s.is_null(7)) row.not_before = s.time(7);
   if (!s.is_null(8)) row.expires = s.time(8);
-  const auto plain = context.unseal(s.blob(3), label(row.row), s.blob(9));
+  const auto plain = context.unseal(s.int64(3), label(row.row), s.blob(9));
   const auto fields = plain ? unpack(*plain, 8) : std::nullopt;
   // An unreadable row is told by its empty topic; the caller drops it.
   if (!fields || (*fields)[7].size() != 2) return row;
@@ -50,18 +50,18 @@ Result<void> Outbox::enqueue(const OutboxRow& row) {
   return context_.db.write([&] {
     const std::int64_t number = context_.next_outbox_row++;
     const char flags[2] = {static_cast<char>(row.qos), static_cast<char>(row.retain ? 1 : 0)};
-    const std::string sealed = context_.seal(
-        row.customer, label(number),
+    const auto owner = context_.owner_of(row.customer);
+    const std::string sealed = context_.sealer.seal(
+        *owner.key, label(number),
         pack({row.id.str(), row.customer.str(), row.topic, row.payload, row.content_type,
               row.response_topic, row.correlation, std::string_view(flags, 2)}));
-    const auto customer = customer_column(context_.sealer, row.customer);
-    if (customer && row.priority > 0) {
+    if (owner.id && row.priority > 0) {
       context_.db.run(
           "UPDATE outbox SET priority = ?1 WHERE customer = ?2 AND link = ?3 AND priority > ?1",
-          row.priority, Blob{view(*customer)}, row.link);
+          row.priority, owner.id, row.link);
     }
     context_.db.run("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", number, row.link,
-                    row.priority, blob_of(customer), row.kind, row.ref, row.created, row.not_before,
+                    row.priority, owner.id, row.kind, row.ref, row.created, row.not_before,
                     row.expires, Blob{sealed});
   });
 }
@@ -131,15 +131,14 @@ void Outbox::release_row(std::int64_t row) { context_.handed_out.erase(row); }
 Result<std::size_t> Outbox::remove(const CustomerId& customer,
                                    std::span<const std::string_view> kinds) {
   return context_.db.write([&] {
-    const CustomerHash hash = context_.sealer.hash(customer);
+    const auto id = context_.id_of(customer);
     if (kinds.empty()) {
-      return static_cast<std::size_t>(
-          context_.db.run("DELETE FROM outbox WHERE customer = ?", Blob{view(hash)}));
+      return static_cast<std::size_t>(context_.db.run("DELETE FROM outbox WHERE customer = ?", id));
     }
     std::size_t removed = 0;
     for (auto kind : kinds) {
-      removed += static_cast<std::size_t>(context_.db.run(
-          "DELETE FROM outbox WHERE customer = ? AND kind = ?", Blob{view(hash)}, kind));
+      removed += static_cast<std::size_t>(
+          context_.db.run("DELETE FROM outbox WHERE customer = ? AND kind = ?", id, kind));
     }
     return removed;
   });
@@ -193,11 +192,11 @@ Result<std::vector<OutboxRow>> Outbox::peek(std::size_t limit) const {
 Result<std::vector<OutboxRow>> Outbox::about(const CustomerId& customer) const {
   return context_.db.read([&] {
     std::vector<OutboxRow> found;
-    const CustomerHash hash = context_.sealer.hash(customer);
+    const auto id = context_.id_of(customer);
     auto s = context_.db.query(
         "SELECT row, link, priority, customer, kind, ref, created, not_before, expires, sealed"
         " FROM outbox WHERE customer = ? ORDER BY row",
-        Blob{view(hash)});
+        id);
     while (s.step()) found.push_back(read_row(context_, s));
     return found;
   });

@@ -13,7 +13,7 @@ std::vector<TemplateRow> read_templates(Context& context, Statement s) {
     row.id = TemplateId(std::string(s.text(0)));
     row.model = s.text(2);
     row.created = s.time(3);
-    const auto plain = context.unseal(s.blob(1), label_of("template", row.id.str()), s.blob(4));
+    const auto plain = context.unseal(s.int64(1), label_of("template", row.id.str()), s.blob(4));
     const auto fields = plain ? unpack(*plain, 3) : std::nullopt;
     // The model is sealed too: values must never be compared with another model's.
     if (!fields || (*fields)[1] != row.model) continue;
@@ -30,7 +30,7 @@ std::vector<DeskConsentRow> read_consents(Context& context, Statement s) {
     DeskConsentRow row;
     row.id = s.text(0);
     row.at = s.time(2);
-    const auto plain = context.unseal(s.blob(1), label_of("desk_consent", row.id), s.blob(3));
+    const auto plain = context.unseal(s.int64(1), label_of("desk_consent", row.id), s.blob(3));
     const auto fields = plain ? unpack(*plain, 2) : std::nullopt;
     if (!fields) continue;
     row.customer = CustomerId(std::string((*fields)[0]));
@@ -47,10 +47,10 @@ People::People(Context& context) : context_(context) {}
 Result<void> People::add_template(const TemplateRow& row) {
   return context_.db.write([&] {
     const std::string_view bytes(reinterpret_cast<const char*>(row.bytes.data()), row.bytes.size());
-    const std::string sealed = context_.seal(row.customer, label_of("template", row.id.str()),
-                                             pack({row.customer.str(), row.model, bytes}));
-    const CustomerHash hash = context_.sealer.hash(row.customer);
-    context_.db.run("INSERT INTO template VALUES (?, ?, ?, ?, ?)", row.id.str(), Blob{view(hash)},
+    const auto owner = context_.owner_of(row.customer);
+    const std::string sealed = context_.sealer.seal(*owner.key, label_of("template", row.id.str()),
+                                                    pack({row.customer.str(), row.model, bytes}));
+    context_.db.run("INSERT INTO template VALUES (?, ?, ?, ?, ?)", row.id.str(), owner.id,
                     row.model, row.created, Blob{sealed});
   });
 }
@@ -65,29 +65,28 @@ Result<std::vector<TemplateRow>> People::templates() const {
 
 Result<std::vector<TemplateRow>> People::templates_of(const CustomerId& customer) const {
   return context_.db.read([&] {
-    const CustomerHash hash = context_.sealer.hash(customer);
+    const auto id = context_.id_of(customer);
     return read_templates(
         context_, context_.db.query("SELECT id, customer, model, created, sealed FROM template"
                                     " WHERE customer = ? ORDER BY created, rowid",
-                                    Blob{view(hash)}));
+                                    id));
   });
 }
 
 Result<std::size_t> People::remove_templates(const CustomerId& customer) {
   return context_.db.write([&] {
-    const CustomerHash hash = context_.sealer.hash(customer);
-    return static_cast<std::size_t>(
-        context_.db.run("DELETE FROM template WHERE customer = ?", Blob{view(hash)}));
+    const auto id = context_.id_of(customer);
+    return static_cast<std::size_t>(context_.db.run("DELETE FROM template WHERE customer = ?", id));
   });
 }
 
 Result<void> People::add_desk_consent(const DeskConsentRow& row) {
   return context_.db.write([&] {
-    const std::string sealed = context_.seal(row.customer, label_of("desk_consent", row.id),
-                                             pack({row.customer.str(), row.record}));
-    const CustomerHash hash = context_.sealer.hash(row.customer);
+    const auto owner = context_.owner_of(row.customer);
+    const std::string sealed = context_.sealer.seal(*owner.key, label_of("desk_consent", row.id),
+                                                    pack({row.customer.str(), row.record}));
     context_.db.run("INSERT INTO desk_consent VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row.id,
-                    Blob{view(hash)}, row.at, Blob{sealed});
+                    owner.id, row.at, Blob{sealed});
   });
 }
 
@@ -101,11 +100,11 @@ Result<std::vector<DeskConsentRow>> People::desk_consents() const {
 
 Result<std::vector<DeskConsentRow>> People::desk_consents_of(const CustomerId& customer) const {
   return context_.db.read([&] {
-    const CustomerHash hash = context_.sealer.hash(customer);
+    const auto id = context_.id_of(customer);
     return read_consents(context_,
                          context_.db.query("SELECT id, customer, at, sealed FROM desk_consent"
                                            " WHERE customer = ? ORDER BY at, rowid",
-                                           Blob{view(hash)}));
+                                           id));
   });
 }
 

@@ -27,10 +27,9 @@ void mix(Digest& digest, const Digest& other) {
     digest[i] = static_cast<std::uint8_t>(digest[i] ^ other[i]);
 }
 
-// The label does not hold the part, so that a snapshot takes over without being sealed again.
-std::string label(std::string_view table, std::string_view key_hash) {
-  return label_of(table, key_hash);
-}
+// No label holds the part, so that a snapshot takes over without being sealed again. A brief has
+// its key inside.
+constexpr std::string_view kBriefLabel = "brief";
 
 struct Position {
   std::int64_t part = 0;
@@ -108,25 +107,27 @@ void apply_one(Context& context, Collection collection, Position& position,
       return;
     }
     db.run("DELETE FROM feed_item WHERE id = ?", old->id);
+    db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", position.part, old->id);
     mix(position.digest, item_digest(item.key, old->seq));
     context.keys_to_collect = true;
     ++report.erased;
     return;
   }
 
-  const auto customer = customer_column(context.sealer, item.customer);
-  const bool withheld = change.withhold || (customer && context.is_erased(*customer));
+  const bool withheld = change.withhold || (!item.customer.empty() &&
+                                            context.is_erased(context.sealer.hash(item.customer)));
+  std::optional<std::int64_t> owner;
   std::optional<std::string> sealed;
   std::optional<std::string> brief;
   if (!withheld) {
-    const Secret& key = customer ? context.key_for(*customer) : context.sealer.box_data_key();
-    sealed = context.sealer.seal(key, label("item", key_hash),
+    const auto [id, key] = context.owner_of(item.customer);
+    owner = id;
+    sealed = context.sealer.seal(*key, label_of("item", key_hash),
                                  pack({item.key, item.customer.str(), item.body}));
     if (!item.brief.empty())
-      brief = context.sealer.seal(key, label("brief", key_hash),
-                                  pack({item.key, item.customer.str(), item.brief}));
+      brief =
+          context.sealer.seal(*key, kBriefLabel, pack({item.key, item.customer.str(), item.brief}));
   }
-  const auto owner = withheld ? std::nullopt : blob_of(customer);
   const auto body = sealed ? std::optional<Blob>(Blob{*sealed}) : std::nullopt;
 
   std::int64_t id = 0;
@@ -148,7 +149,9 @@ void apply_one(Context& context, Collection collection, Position& position,
     db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", position.part, id);
     mix(position.digest, item_digest(item.key, old->seq));
   }
-  if (brief) db.run("INSERT INTO feed_brief VALUES (?, ?, ?)", position.part, id, Blob{*brief});
+  if (brief)
+    db.run("INSERT INTO feed_brief VALUES (?, ?, ?, ?, ?)", position.part, id, owner, item.seq,
+           Blob{*brief});
   mix(position.digest, item_digest(item.key, item.seq));
   ++(withheld ? report.withheld : report.put);
 }
@@ -165,35 +168,26 @@ std::optional<FeedItem> open_item(const std::optional<std::string>& plain, std::
   return item;
 }
 
-// Rows: key_hash, customer, seq, sealed body or NULL, sealed brief or NULL (then it is used).
-Result<Replica::LoadReport> load_rows(Context& context, const char* sql, Collection collection,
-                                      const std::function<void(FeedItem&&)>& fn) {
-  return context.db.read([&] {
-    Replica::LoadReport report;
-    const std::int64_t part = live(context.db, collection).part;
-    const Context::AllKeys keys = context.all_keys();
-    auto s = context.db.query(sql, part);
-    while (s.step()) {
-      const bool is_brief = !s.is_null(4);
-      const Secret* key = &context.sealer.box_data_key();
-      if (!s.is_null(1)) {
-        const auto found = keys.find(std::string(s.blob(1)));
-        key = found == keys.end() ? nullptr : &found->second;
-      }
-      std::optional<FeedItem> item;
-      if (key)
-        item = open_item(Sealer::open(*key, label(is_brief ? "brief" : "item", s.blob(0)),
-                                      s.blob(is_brief ? 4 : 3)),
-                         s.int64(2), is_brief);
-      if (!item) {
-        ++report.damaged;
-        continue;
-      }
-      ++report.loaded;
-      fn(std::move(*item));
+// Reads rows of customer, seq, sealed and, for whole items, key_hash.
+Replica::LoadReport load_rows(Context& context, Statement s, bool is_brief,
+                              const std::function<void(FeedItem&&)>& fn) {
+  Replica::LoadReport report;
+  const Context::AllKeys keys = context.all_keys();
+  while (s.step()) {
+    std::optional<FeedItem> item;
+    if (const auto key = keys.find(s.int64(0)); key != keys.end()) {
+      item = open_item(is_brief ? Sealer::open(key->second, kBriefLabel, s.blob(2))
+                                : Sealer::open(key->second, label_of("item", s.blob(3)), s.blob(2)),
+                       s.int64(1), is_brief);
     }
-    return report;
-  });
+    if (!item) {
+      ++report.damaged;
+      continue;
+    }
+    ++report.loaded;
+    fn(std::move(*item));
+  }
+  return report;
 }
 
 }  // namespace
@@ -309,8 +303,8 @@ Result<FeedItem> Replica::find(Collection collection, std::string_view key) cons
         " AND sealed IS NOT NULL",
         live(context_.db, collection).part, Blob{view(hash)});
     if (!s.step()) return std::nullopt;
-    return open_item(context_.unseal(s.blob(0), label("item", view(hash)), s.blob(2)), s.int64(1),
-                     false);
+    return open_item(context_.unseal(s.int64(0), label_of("item", view(hash)), s.blob(2)),
+                     s.int64(1), false);
   });
   if (!found) return tl::unexpected<Error>(found.error());
   if (!*found) return fail(ErrorCode::not_found, "no such item");
@@ -321,12 +315,11 @@ Result<std::vector<FeedItem>> Replica::of_customer(Collection collection,
                                                    const CustomerId& customer) const {
   return context_.db.read([&] {
     std::vector<FeedItem> items;
-    const CustomerHash hash = context_.sealer.hash(customer);
     auto s = context_.db.query(
         "SELECT key_hash, customer, seq, sealed FROM feed_item WHERE customer = ? AND +part = ?",
-        Blob{view(hash)}, live(context_.db, collection).part);
+        context_.id_of(customer), live(context_.db, collection).part);
     while (s.step()) {
-      auto item = open_item(context_.unseal(s.blob(1), label("item", s.blob(0)), s.blob(3)),
+      auto item = open_item(context_.unseal(s.int64(1), label_of("item", s.blob(0)), s.blob(3)),
                             s.int64(2), false);
       if (item) items.push_back(std::move(*item));
     }
@@ -336,19 +329,25 @@ Result<std::vector<FeedItem>> Replica::of_customer(Collection collection,
 
 Result<Replica::LoadReport> Replica::load(Collection collection,
                                           const std::function<void(FeedItem&&)>& fn) const {
-  return load_rows(context_,
-                   "SELECT key_hash, customer, seq, sealed, NULL FROM feed_item"
-                   " WHERE part = ? AND sealed IS NOT NULL",
-                   collection, fn);
+  return context_.db.read([&] {
+    return load_rows(context_,
+                     context_.db.query("SELECT customer, seq, sealed, key_hash FROM feed_item"
+                                       " INDEXED BY feed_item_part"
+                                       " WHERE part = ? AND sealed IS NOT NULL",
+                                       live(context_.db, collection).part),
+                     false, fn);
+  });
 }
 
 Result<Replica::LoadReport> Replica::load_briefs(Collection collection,
                                                  const std::function<void(FeedItem&&)>& fn) const {
-  return load_rows(context_,
-                   "SELECT i.key_hash, i.customer, i.seq, CASE WHEN b.sealed IS NULL THEN i.sealed"
-                   " END, b.sealed FROM feed_item i LEFT JOIN feed_brief b ON b.part = i.part AND"
-                   " b.item = i.id WHERE i.part = ? AND i.sealed IS NOT NULL",
-                   collection, fn);
+  return context_.db.read([&] {
+    return load_rows(context_,
+                     context_.db.query("SELECT customer, seq, sealed FROM feed_brief"
+                                       " WHERE part = ?",
+                                       live(context_.db, collection).part),
+                     true, fn);
+  });
 }
 
 Result<std::int64_t> Replica::count(Collection collection) const {

@@ -93,8 +93,8 @@ class Replica {
     std::size_t damaged = 0;
   };
   Result<LoadReport> load(Collection collection, const std::function<void(FeedItem&&)>& fn) const;
-  // The same without `body`, for a start with 100,000 customers. Items stored without a brief come
-  // with their body instead.
+  // The same with `brief` in place of `body`, for a start with 100,000 customers. Items that were
+  // stored without a brief are left out.
   Result<LoadReport> load_briefs(Collection collection,
                                  const std::function<void(FeedItem&&)>& fn) const;
 

@@ -4,9 +4,9 @@ namespace welcome::store {
 
 namespace {
 
-// `customer` is everywhere the keyed hash of the customer's id; NULL = about nobody. `sealed` is
-// readable with that customer's key only, or with the box's data key where there is no customer.
-// Times are milliseconds since 1970, UTC.
+// `customer` is everywhere a row of the table customer, which knows only the keyed hash of the
+// CRM's id; NULL = about nobody. `sealed` is readable with that customer's key only, or with the
+// box's data key where there is no customer. Times are milliseconds since 1970, UTC.
 constexpr const char* kSchema = R"sql(
 CREATE TABLE meta (
   name TEXT NOT NULL PRIMARY KEY,
@@ -65,23 +65,27 @@ CREATE TABLE feed_item (
   id INTEGER PRIMARY KEY,
   part INTEGER NOT NULL,
   key_hash BLOB NOT NULL,
-  customer BLOB REFERENCES customer (hash),
+  customer INTEGER REFERENCES customer (id),
   seq INTEGER NOT NULL,
   sealed BLOB
 ) STRICT;
 CREATE UNIQUE INDEX feed_item_key ON feed_item (part, key_hash);
+-- With the row number at its end: reads a part in the order of the file.
+CREATE INDEX feed_item_part ON feed_item (part);
 CREATE INDEX feed_item_customer ON feed_item (customer) WHERE customer IS NOT NULL;
 
 CREATE TABLE feed_brief (
   part INTEGER NOT NULL,
-  item INTEGER NOT NULL REFERENCES feed_item (id) ON DELETE CASCADE,
+  item INTEGER NOT NULL,
+  customer INTEGER,
+  seq INTEGER NOT NULL,
   sealed BLOB NOT NULL,
   PRIMARY KEY (part, item)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE visit (
   id TEXT NOT NULL UNIQUE,
-  customer BLOB NOT NULL REFERENCES customer (hash),
+  customer INTEGER NOT NULL REFERENCES customer (id),
   started INTEGER NOT NULL,
   ended INTEGER,
   sealed BLOB NOT NULL
@@ -92,7 +96,7 @@ CREATE INDEX visit_started ON visit (started);
 CREATE TABLE decision (
   id TEXT NOT NULL UNIQUE,
   visit TEXT NOT NULL,
-  customer BLOB NOT NULL REFERENCES customer (hash),
+  customer INTEGER NOT NULL REFERENCES customer (id),
   at INTEGER NOT NULL,
   kind TEXT NOT NULL,
   reason TEXT NOT NULL,
@@ -106,7 +110,7 @@ CREATE INDEX decision_at ON decision (at);
 CREATE TABLE state (
   kind INTEGER NOT NULL,
   key_hash BLOB NOT NULL,
-  customer BLOB REFERENCES customer (hash),
+  customer INTEGER REFERENCES customer (id),
   changed INTEGER NOT NULL,
   sealed BLOB NOT NULL,
   PRIMARY KEY (kind, key_hash)
@@ -115,7 +119,7 @@ CREATE INDEX state_customer ON state (customer) WHERE customer IS NOT NULL;
 
 CREATE TABLE template (
   id TEXT NOT NULL UNIQUE,
-  customer BLOB NOT NULL REFERENCES customer (hash),
+  customer INTEGER NOT NULL REFERENCES customer (id),
   model TEXT NOT NULL,
   created INTEGER NOT NULL,
   sealed BLOB NOT NULL
@@ -124,7 +128,7 @@ CREATE INDEX template_customer ON template (customer);
 
 CREATE TABLE desk_consent (
   id TEXT NOT NULL UNIQUE,
-  customer BLOB NOT NULL REFERENCES customer (hash),
+  customer INTEGER NOT NULL REFERENCES customer (id),
   at INTEGER NOT NULL,
   sealed BLOB NOT NULL
 ) STRICT;
@@ -134,7 +138,7 @@ CREATE TABLE outbox (
   row INTEGER PRIMARY KEY,
   link INTEGER NOT NULL,
   priority INTEGER NOT NULL,
-  customer BLOB REFERENCES customer (hash),
+  customer INTEGER REFERENCES customer (id),
   kind TEXT NOT NULL,
   ref TEXT NOT NULL,
   created INTEGER NOT NULL,

@@ -34,9 +34,9 @@ CustomerHash keyed_hash(const Secret& key, char domain, std::string_view text) {
   return out;
 }
 
-std::string wrap_label(const CustomerHash& customer) {
+std::string wrap_label(std::string_view customer_hash) {
   std::string label = "key";
-  label.append(view(customer));
+  label.append(customer_hash);
   return label;
 }
 
@@ -92,12 +92,13 @@ std::optional<std::string> Sealer::open(const Secret& key, std::string_view labe
   return plain;
 }
 
-std::string Sealer::wrap(const Secret& customer_key, const CustomerHash& customer) const {
-  return seal(wrap_, wrap_label(customer), customer_key.view());
+std::string Sealer::wrap(const Secret& customer_key, std::string_view customer_hash) const {
+  return seal(wrap_, wrap_label(customer_hash), customer_key.view());
 }
 
-std::optional<Secret> Sealer::unwrap(std::string_view wrapped, const CustomerHash& customer) const {
-  auto plain = open(wrap_, wrap_label(customer), wrapped);
+std::optional<Secret> Sealer::unwrap(std::string_view wrapped,
+                                     std::string_view customer_hash) const {
+  auto plain = open(wrap_, wrap_label(customer_hash), wrapped);
   if (!plain || plain->size() != Secret::size()) return std::nullopt;
   Secret key;
   std::memcpy(key.data(), plain->data(), Secret::size());

@@ -55,8 +55,8 @@ class Sealer {
   static std::optional<std::string> open(const Secret& key, std::string_view label,
                                          std::string_view sealed);
 
-  std::string wrap(const Secret& customer_key, const CustomerHash& customer) const;
-  std::optional<Secret> unwrap(std::string_view wrapped, const CustomerHash& customer) const;
+  std::string wrap(const Secret& customer_key, std::string_view customer_hash) const;
+  std::optional<Secret> unwrap(std::string_view wrapped, std::string_view customer_hash) const;
 
   CustomerHash hash(const CustomerId& customer) const;
   // Of a feed item's key, within its collection.

@@ -238,26 +238,26 @@ Registers& Store::registers() { return impl_->registers; }
 
 bool Store::Impl::collect_keys(const Now& now) {
   if (!context->keys_to_collect) return false;
-  if (context->collect_cursor.empty() && collected && now.mono - *collected < kCollectEvery)
+  if (context->collect_cursor == 0 && collected && now.mono - *collected < kCollectEvery)
     return false;
   Database& db = context->db;
-  std::vector<std::string> batch;
+  std::vector<std::int64_t> batch;
   {
-    auto s = db.query("SELECT hash FROM customer WHERE hash > ? ORDER BY hash LIMIT 200",
-                      Blob{context->collect_cursor});
-    while (s.step()) batch.emplace_back(s.blob(0));
+    auto s = db.query("SELECT id FROM customer WHERE id > ? ORDER BY id LIMIT 200",
+                      context->collect_cursor);
+    while (s.step()) batch.push_back(s.int64(0));
   }
   if (batch.empty()) {
-    context->collect_cursor.clear();
+    context->collect_cursor = 0;
     context->keys_to_collect = false;
     collected = now.mono;
     return false;
   }
   std::int64_t removed = 0;
   in_transaction(db, [&] {
-    for (const auto& hash : batch) {
+    for (const auto id : batch) {
       removed += db.run(
-          "DELETE FROM customer WHERE hash = ?1"
+          "DELETE FROM customer WHERE id = ?1"
           " AND NOT EXISTS (SELECT 1 FROM feed_item WHERE customer = ?1)"
           " AND NOT EXISTS (SELECT 1 FROM visit WHERE customer = ?1)"
           " AND NOT EXISTS (SELECT 1 FROM decision WHERE customer = ?1)"
@@ -265,8 +265,8 @@ bool Store::Impl::collect_keys(const Now& now) {
           " AND NOT EXISTS (SELECT 1 FROM template WHERE customer = ?1)"
           " AND NOT EXISTS (SELECT 1 FROM desk_consent WHERE customer = ?1)"
           " AND NOT EXISTS (SELECT 1 FROM outbox WHERE customer = ?1)"
-          " AND NOT EXISTS (SELECT 1 FROM erasure WHERE hash = ?1 AND state < 2)",
-          Blob{hash});
+          " AND NOT EXISTS (SELECT 1 FROM erasure WHERE hash = customer.hash AND state < 2)",
+          id);
     }
   });
   if (removed > 0) context->forget_keys();
@@ -282,8 +282,12 @@ bool Store::Impl::step(const Now& now) {
   }
   if (const auto part = db.integer("SELECT part FROM feed_dead LIMIT 1")) {
     in_transaction(db, [&] {
-      if (db.run("DELETE FROM feed_item WHERE id IN"
-                 " (SELECT id FROM feed_item WHERE part = ? LIMIT 200)",
+      db.run(
+          "DELETE FROM feed_brief WHERE part = ?1 AND item IN (SELECT item FROM feed_brief"
+          " WHERE part = ?1 LIMIT 200)",
+          *part);
+      if (db.run("DELETE FROM feed_item WHERE id IN (SELECT id FROM feed_item"
+                 " INDEXED BY feed_item_part WHERE part = ? LIMIT 200)",
                  *part) == 0) {
         db.run("DELETE FROM feed_dead WHERE part = ?", *part);
         context->keys_to_collect = true;

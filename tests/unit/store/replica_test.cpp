@@ -153,7 +153,7 @@ TEST_F(ReplicaTest, FindsTheItemsOfACustomer) {
   EXPECT_THAT(bodies, UnorderedElementsAre("1", "3"));
 }
 
-TEST_F(ReplicaTest, LoadsBriefsAndWholeItemsWhereThereIsNoBrief) {
+TEST_F(ReplicaTest, LoadsBriefsOfTheItemsThatHaveOne) {
   auto with_brief = put("r1", 1, "c-paul", "long");
   with_brief.item.brief = "short";
   ASSERT_TRUE(replica().apply(Collection::consents, "e", 2,
@@ -164,7 +164,7 @@ TEST_F(ReplicaTest, LoadsBriefsAndWholeItemsWhereThereIsNoBrief) {
   });
   ASSERT_TRUE(report);
   EXPECT_EQ(seen["r1"], "short|");
-  EXPECT_EQ(seen["r2"], "|whole");
+  EXPECT_EQ(seen.size(), 1U);
 }
 
 TEST_F(ReplicaTest, SameKeyInTwoCollectionsIsTwoItems) {
