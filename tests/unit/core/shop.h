@@ -82,6 +82,10 @@ class Shop {
   CustomerId member(const std::string& id) {
     return member(id, {kAllPurposes.begin(), kAllPurposes.end()});
   }
+  // The CRM knows it, this box hears of it at its next start.
+  void withdraw_unheard(const CustomerId& c, Purpose p) {
+    consents_.push_back(consent(c, p, ConsentState::withdrawn, wall));
+  }
   Effects give(const CustomerId& c, Purpose p) { return consent_step(c, p, ConsentState::given); }
   Effects withdraw(const CustomerId& c, Purpose p) {
     return consent_step(c, p, ConsentState::withdrawn);
@@ -167,7 +171,7 @@ class Shop {
     return handle(event::Staff{a});
   }
 
-  // A new process on the same rows.
+  // A new process on the same rows; what it did first is in `after_restart`.
   Pipeline::Restored restart(std::chrono::milliseconds off = 5s) {
     std::vector<StateRow> rows;
     for (const auto& [key, row] : directory.rows) {
@@ -178,8 +182,8 @@ class Shop {
     pipeline.emplace(settings_, directory, ids);
     for (const auto& r : consents_) pipeline->gate_for_loading().put(r);
     const auto restored = pipeline->restore(rows, now());
-    handle(event::PolicyReplaced{policy});
-    handle(event::CampaignsReplaced{campaigns});
+    after_restart = handle(event::PolicyReplaced{policy});
+    after_restart.append(handle(event::CampaignsReplaced{campaigns}));
     return restored;
   }
   Effects use(Policy p) {
@@ -207,6 +211,7 @@ class Shop {
   MonoClock::duration mono{500s};
   bool wall_trusted = true;
   std::optional<MonoTime> last_wake;
+  Effects after_restart;
 
  private:
   Effects consent_step(const CustomerId& c, Purpose p, ConsentState state) {
