@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "firmware/core/time.h"
 
@@ -37,15 +38,22 @@ class AdBytes {
   AdBytes() = default;
   explicit AdBytes(std::span<const std::uint8_t> bytes) { append(bytes); }
   AdBytes(const AdBytes& other) { append(other.view()); }
-  AdBytes(AdBytes&& other) noexcept = default;
+  AdBytes(AdBytes&& other) noexcept { *this = std::move(other); }
   AdBytes& operator=(const AdBytes& other) {
     if (this != &other) *this = AdBytes(other);
     return *this;
   }
-  AdBytes& operator=(AdBytes&& other) noexcept = default;
+  AdBytes& operator=(AdBytes&& other) noexcept {
+    heap_ = std::move(other.heap_);
+    inline_ = other.inline_;
+    size_ = std::exchange(other.size_, std::uint16_t{0});
+    return *this;
+  }
   ~AdBytes() = default;
 
-  std::span<const std::uint8_t> view() const { return {heap_ ? heap_.get() : inline_, size_}; }
+  std::span<const std::uint8_t> view() const {
+    return {heap_ ? heap_.get() : inline_.data(), size_};
+  }
   std::size_t size() const { return size_; }
 
   void append(std::span<const std::uint8_t> bytes) {
@@ -55,14 +63,14 @@ class AdBytes {
       std::memcpy(grown.get(), view().data(), size_);
       heap_ = std::move(grown);
     }
-    std::uint8_t* to = heap_ ? heap_.get() : inline_;
+    std::uint8_t* to = heap_ ? heap_.get() : inline_.data();
     if (!bytes.empty()) std::memcpy(to + size_, bytes.data(), bytes.size());
     size_ = static_cast<std::uint16_t>(total);
   }
 
  private:
   std::uint16_t size_ = 0;
-  std::uint8_t inline_[kInline];
+  std::array<std::uint8_t, kInline> inline_{};
   std::unique_ptr<std::uint8_t[]> heap_;
 };
 

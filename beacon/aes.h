@@ -1,5 +1,7 @@
 #pragma once
-// AES-128, one block at a time, through OpenSSL's libcrypto. The expanded key is wiped at the end.
+// AES-128, one block at a time. libcrypto expands the key; the rounds run on the processor's AES
+// instructions where it has them, else in libcrypto (docs/decisions/: why not EVP). The expanded
+// key is wiped at the end.
 
 #include <array>
 #include <cstdint>
@@ -16,13 +18,12 @@ class Aes128 {
   ~Aes128();
 
   Block encrypt(const Block& in) const;
+  Block encrypt_in_libcrypto(const Block& in) const;  // the same, without the instructions
+
+  static bool hardware();
 
  private:
-  // libcrypto's AES_KEY: 15 round keys and the number of rounds. Its header stays in the .cpp.
-  struct alignas(4) Schedule {
-    std::array<std::uint8_t, 244> bytes;
-  };
-  Schedule schedule_;
+  std::array<Block, 11> round_keys_;  // FIPS 197 byte order
 };
 
 }  // namespace welcome::beacon

@@ -1,5 +1,6 @@
 #include "beacon/hci_events.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include "tests/unit/beacon/bytes.h"
@@ -73,6 +74,23 @@ TEST(HciEvents, ACutOffEventKeepsItsWholeReportsAndIsCountedByReason) {
   EXPECT_EQ(parse(event(2, 3, kLegacyA)).counters.short_report, 1U);
   EXPECT_EQ(parse(event(2, 0, "")).counters.no_reports, 1U);
   EXPECT_EQ(parse(event(2, 1, kLegacyA + "ff")).counters.trailing_bytes, 1U);
+}
+
+TEST(AdBytes, KeepsShortAndLongPayloadsThroughCopiesAndMoves) {
+  for (const std::size_t size : {0U, 5U, 62U, 63U, 1650U}) {
+    const std::vector<std::uint8_t> bytes(size, 7);
+    AdBytes one(bytes);
+    AdBytes copy = one;
+    AdBytes moved = std::move(one);
+    EXPECT_TRUE(std::ranges::equal(copy.view(), bytes));
+    EXPECT_TRUE(std::ranges::equal(moved.view(), bytes));
+    copy.append(bytes);
+    EXPECT_EQ(copy.size(), 2 * size);
+    copy = moved;
+    moved = std::move(copy);
+    EXPECT_TRUE(std::ranges::equal(moved.view(), bytes));
+    EXPECT_EQ(copy.size(), 0U);  // NOLINT(bugprone-use-after-move): empty is promised
+  }
 }
 
 TEST(HciEvents, OtherEventsAreNoneOfItsBusiness) {

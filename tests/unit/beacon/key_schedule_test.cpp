@@ -16,6 +16,16 @@ TEST(KeySchedule, AesIsThatOfFips197) {
             "69c4e0d86a7b0430d8cdb78070b4c55a");
 }
 
+TEST(KeySchedule, TheInstructionsAndLibcryptoAgree) {
+  Block block{};
+  for (int i = 0; i < 1000; ++i) {
+    const Aes128 aes(block);
+    const Block next = aes.encrypt(block);
+    ASSERT_EQ(next, aes.encrypt_in_libcrypto(block));
+    block = next;
+  }
+}
+
 TEST(KeySchedule, AnEidHoldsForItsWindowAndChangesWithIt) {
   const auto key = array_from_hex<16>("000102030405060708090a0b0c0d0e0f");
   for (unsigned k = 0; k <= kLongestRotationExponent; ++k) {
