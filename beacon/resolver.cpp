@@ -79,7 +79,7 @@ void Resolver::set(std::vector<IdentityKey> keys, const Now& now) {
   }
   // First what is new or stays, then what is left over in `known` goes: a customer who stays is
   // never forgotten in between.
-  std::unordered_map<std::string_view, std::uint32_t> customers;
+  std::unordered_map<std::string, std::uint32_t> customers;
   customers.reserve(customers_.size());
   for (std::uint32_t i = 0; i < customers_.size(); ++i) {
     if (customers_[i].identities > 0) customers.emplace(customers_[i].id.str(), i);
@@ -103,7 +103,7 @@ void Resolver::set(std::vector<IdentityKey> keys, const Now& now) {
     rotating += rotates(keys[i].kind) ? 1 : 0;
     irks += keys[i].kind == IdentityKind::irk ? 1 : 0;
   }
-  customers_.reserve(customers_.size() + fresh.size());  // `customers` points into it
+  customers_.reserve(customers_.size() + fresh.size());
   rotating_.reserve(rotating);
   irks_.reserve(irks);
   windows_.reserve(rotating * 6);
@@ -121,7 +121,6 @@ void Resolver::set(std::vector<IdentityKey> keys, const Now& now) {
         free_customers_.pop_back();
       }
       customers_[customer].id = keys[i].customer;
-      // The key's own text: it outlives this map, and customers_ may move.
       customers.emplace(keys[i].customer.str(), customer);
     }
     ++customers_[customer].identities;
