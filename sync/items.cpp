@@ -1,5 +1,6 @@
 #include "sync/items.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
@@ -309,6 +310,12 @@ Result<Item> decode_item(Collection collection, std::string_view text) {
   auto value = parse_json(text);
   if (!value) return tl::unexpected(value.error());
   return decode_value(collection, *value);
+}
+
+bool replayed(const ConsentStanding& known, const ConsentRecord& incoming) {
+  const ConsentStanding said = standing(incoming);
+  // std::nullopt is before every time.
+  return std::max(said.given_at, said.withdrawn_at) < std::max(known.given_at, known.withdrawn_at);
 }
 
 ItemHead head(const Item& item) {

@@ -295,6 +295,7 @@ class Link::Impl {
     PublishListener publish_listener;
     FarewellListener farewell_listener;
     std::size_t receive_maximum = 65535;
+    std::size_t subscriptions_open = 0;
     bool subscribed = false;
     Clock::time_point give_up_at;
     Clock::time_point up_since;
@@ -307,7 +308,8 @@ class Link::Impl {
   }
 
   Failed failure(const mqtt::token& token) {
-    const int code = static_cast<int>(token.get_reason_code());
+    // A refused connect has the broker's reason as its return code.
+    const int code = std::max(static_cast<int>(token.get_reason_code()), token.get_return_code());
     if (code >= 0x80) return {code, reason_text(code)};
     std::string text = mqtt::exception::error_str(token.get_return_code());
     const std::lock_guard lock(mutex_);
@@ -464,16 +466,16 @@ class Link::Impl {
       connection->receive_maximum = connected->receive_maximum;
       subscribe(*connection);
     } else if (std::holds_alternative<Subscribed>(news.what)) {
-      came_up(*connection);
+      if (--connection->subscriptions_open == 0) came_up(*connection);
     } else if (const auto* failed = std::get_if<Failed>(&news.what)) {
       if (connection == next_.get()) {
         spdlog::warn("{}: renewal failed ({}), the old connection stays", config_.client_id,
                      failed->reason);
         next_.reset();
-      } else if (next_ && failed->code == 0x8E) {
-        // The broker has let the new connection in; it takes over in came_up().
-        active_->subscribed = false;
-        active_->give_up_at = next_->give_up_at;
+      } else if (next_) {
+        // Most likely the broker has let the new connection in, which ends the old one.
+        active_ = std::move(next_);
+        tell_down({0, "certificates renewed"}, 0ms);
       } else {
         down(*failed);
       }
@@ -485,12 +487,13 @@ class Link::Impl {
       came_up(connection);
       return;
     }
-    const auto filters = mqtt::string_collection::create(config_.subscriptions);
-    const mqtt::iasync_client::qos_collection qos(config_.subscriptions.size(), 1);
-    const std::vector<mqtt::subscribe_options> no_echo(config_.subscriptions.size(),
-                                                       mqtt::subscribe_options(true));
+    connection.subscriptions_open = config_.subscriptions.size();
     try {
-      connection.client->subscribe(filters, qos, nullptr, connection.subscribe_listener, no_echo);
+      // One by one: the library's call for many crashes with options (Paho C++ 1.2.0).
+      for (const std::string& filter : config_.subscriptions) {
+        connection.client->subscribe(filter, 1, nullptr, connection.subscribe_listener,
+                                     mqtt::subscribe_options(true));
+      }
     } catch (const mqtt::exception& error) {
       post({connection.id, Failed{0, error.what()}});
     }

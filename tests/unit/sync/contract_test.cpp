@@ -547,5 +547,19 @@ TEST(Items, AConsentRecordKeepsItsHistory) {
   EXPECT_FALSE(standing(record).given());
 }
 
+TEST(Items, AnOlderConsentRecordIsARepeatOfWhatWasSaidBefore) {
+  ConsentRecord given, withdrawn, again;
+  given.history = {{ConsentState::given, kAt, "app"}};
+  withdrawn.history = {{ConsentState::given, kAt, "app"},
+                       {ConsentState::withdrawn, kAt + 1h, "app"}};
+  again.history = withdrawn.history;
+  again.history.push_back({ConsentState::given, kAt + 2h, "app"});
+  EXPECT_FALSE(replayed({}, given));
+  EXPECT_FALSE(replayed(standing(given), given));
+  EXPECT_FALSE(replayed(standing(given), withdrawn));
+  EXPECT_TRUE(replayed(standing(withdrawn), given));
+  EXPECT_TRUE(replayed(standing(again), withdrawn));
+}
+
 }  // namespace
 }  // namespace welcome::sync

@@ -1,0 +1,81 @@
+#pragma once
+// A Link whose events are collected, and waited for.
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sync/link.h"
+
+namespace welcome::testing {
+
+class Peer {
+ public:
+  explicit Peer(sync::LinkConfig config)
+      : link_(std::move(config), [this](sync::LinkEvent event) { take(std::move(event)); }) {
+    link_.start();
+  }
+
+  sync::Link& link() { return link_; }
+
+  // Waits until `done` says so about what has come so far.
+  bool wait(const std::function<bool(const Peer&)>& done,
+            std::chrono::milliseconds patience = std::chrono::seconds(20)) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, patience, [&] { return done(*this); });
+  }
+  bool wait_up(int times = 1) {
+    return wait([times](const Peer& peer) { return peer.ups >= times; });
+  }
+  bool wait_down(int times = 1, std::chrono::milliseconds patience = std::chrono::seconds(20)) {
+    return wait([times](const Peer& peer) { return peer.downs.size() >= std::size_t(times); },
+                patience);
+  }
+  bool wait_messages(std::size_t count) {
+    return wait([count](const Peer& peer) { return peer.messages.size() >= count; });
+  }
+  std::optional<sync::RawMessage> last_on(const std::string& topic) {
+    const std::lock_guard lock(mutex_);
+    for (auto it = messages.rbegin(); it != messages.rend(); ++it) {
+      if (it->topic == topic) return *it;
+    }
+    return std::nullopt;
+  }
+
+  // Read inside wait(), or after the link was stopped.
+  int ups = 0;
+  std::size_t receive_maximum = 0;
+  std::vector<sync::LinkDown> downs;
+  std::vector<std::int64_t> acked;
+  std::vector<sync::Refused> refused;
+  std::vector<sync::RawMessage> messages;
+
+ private:
+  void take(sync::LinkEvent event) {
+    const std::lock_guard lock(mutex_);
+    if (const auto* up = std::get_if<sync::LinkUp>(&event)) {
+      ++ups;
+      receive_maximum = up->receive_maximum;
+    } else if (auto* down = std::get_if<sync::LinkDown>(&event)) {
+      downs.push_back(*down);
+    } else if (const auto* ack = std::get_if<sync::Acked>(&event)) {
+      acked.push_back(ack->tag);
+    } else if (const auto* no = std::get_if<sync::Refused>(&event)) {
+      refused.push_back(*no);
+    } else {
+      messages.push_back(std::get<sync::RawMessage>(std::move(event)));
+    }
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  sync::Link link_;  // last: its threads end before what they write to
+};
+
+}  // namespace welcome::testing
