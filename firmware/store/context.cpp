@@ -14,14 +14,14 @@ Context::Context(std::string file, std::string vfs, std::span<const std::uint8_t
   db.on_rollback = [this] { forget_keys(); };
 }
 
-std::int64_t Context::id_of(const CustomerId& customer) {
-  const CustomerHash hash = sealer.hash(customer);
-  const std::string name(view(hash));
-  if (auto found = ids_.find(name); found != ids_.end()) return found->second;
-  auto s = db.query("SELECT id FROM customer WHERE hash = ?", Blob{name});
+std::int64_t Context::id_of(const CustomerId& customer) { return id_of(sealer.hash(customer)); }
+
+std::int64_t Context::id_of(const CustomerHash& hash) {
+  if (auto found = ids_.find(hash); found != ids_.end()) return found->second;
+  auto s = db.query("SELECT id FROM customer WHERE hash = ?", Blob{view(hash)});
   if (!s.step()) return 0;
   if (ids_.size() >= kCachedKeys) ids_.clear();
-  return ids_.emplace(name, s.int64(0)).first->second;
+  return ids_.emplace(hash, s.int64(0)).first->second;
 }
 
 const Secret* Context::key_of(std::int64_t id) {
@@ -35,26 +35,30 @@ const Secret* Context::key_of(std::int64_t id) {
   return &keys_.emplace(id, *key).first->second;
 }
 
-Context::Owner Context::owner_of(const CustomerId& customer) {
-  if (customer.empty()) return {std::nullopt, &sealer.box_data_key()};
-  std::int64_t id = id_of(customer);
-  if (id != 0) {
-    if (const Secret* key = key_of(id)) return {id, key};
-  }
+std::optional<Context::Owner> Context::find_owner(const CustomerId& customer) {
+  if (customer.empty()) return Owner{std::nullopt, &sealer.box_data_key()};
   const CustomerHash hash = sealer.hash(customer);
-  if (is_erased(hash))
-    throw DbError({ErrorCode::refused, "store: this person asked to be forgotten"});
+  std::int64_t id = id_of(hash);
+  if (id != 0) {
+    if (const Secret* key = key_of(id)) return Owner{id, key};
+  }
+  if (is_erased(hash)) return std::nullopt;
   const Secret key = Secret::random();
   const std::string wrapped = sealer.wrap(key, view(hash));
   if (id == 0) {
     db.run("INSERT INTO customer (hash, wrapped) VALUES (?, ?)", Blob{view(hash)}, Blob{wrapped});
     id = db.last_row();
-    ids_.emplace(view(hash), id);
   } else {
     // The key was damaged, and what it sealed is lost.
     db.run("UPDATE customer SET wrapped = ? WHERE id = ?", Blob{wrapped}, id);
   }
-  return {id, &keys_.insert_or_assign(id, key).first->second};
+  if (keys_.size() >= kCachedKeys) keys_.clear();
+  return Owner{id, &keys_.insert_or_assign(id, key).first->second};
+}
+
+Context::Owner Context::owner_of(const CustomerId& customer) {
+  if (const auto owner = find_owner(customer)) return *owner;
+  throw DbError({ErrorCode::refused, "store: this person asked to be forgotten"});
 }
 
 Context::AllKeys Context::all_keys() {

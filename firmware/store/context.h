@@ -2,6 +2,7 @@
 // Context: what the parts of the store share. Internal to firmware/store.
 
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -27,7 +28,9 @@ class Context {
     std::optional<std::int64_t> id;
     const Secret* key;  // until the next call
   };
-  // Makes the customer when there is none. Throws: refused for a person who was forgotten.
+  // Makes the customer when there is none. Nothing for a person who was forgotten.
+  std::optional<Owner> find_owner(const CustomerId& customer);
+  // The same; throws DbError (refused) for a person who was forgotten.
   Owner owner_of(const CustomerId& customer);
   // The customer's row, or 0, which no row has.
   std::int64_t id_of(const CustomerId& customer);
@@ -53,7 +56,17 @@ class Context {
   std::int64_t collect_cursor = 0;
 
  private:
-  std::unordered_map<std::string, std::int64_t> ids_;  // by hash
+  // A keyed hash is random already.
+  struct FirstBytes {
+    std::size_t operator()(const CustomerHash& hash) const noexcept {
+      std::size_t out = 0;
+      std::memcpy(&out, hash.data(), sizeof out);
+      return out;
+    }
+  };
+  std::int64_t id_of(const CustomerHash& hash);
+
+  std::unordered_map<CustomerHash, std::int64_t, FirstBytes> ids_;
   std::unordered_map<std::int64_t, Secret> keys_;
 };
 

@@ -114,19 +114,18 @@ void apply_one(Context& context, Collection collection, Position& position,
     return;
   }
 
-  const bool withheld = change.withhold || (!item.customer.empty() &&
-                                            context.is_erased(context.sealer.hash(item.customer)));
-  std::optional<std::int64_t> owner;
+  std::optional<std::int64_t> owner_id;
   std::optional<std::string> sealed;
   std::optional<std::string> brief;
-  if (!withheld) {
-    const auto [id, key] = context.owner_of(item.customer);
-    owner = id;
-    sealed = context.sealer.seal(*key, label_of("item", key_hash),
-                                 pack({item.key, item.customer.str(), item.body}));
-    if (!item.brief.empty())
-      brief =
-          context.sealer.seal(*key, kBriefLabel, pack({item.key, item.customer.str(), item.brief}));
+  if (!change.withhold) {
+    if (const auto owner = context.find_owner(item.customer)) {
+      owner_id = owner->id;
+      sealed = context.sealer.seal(*owner->key, label_of("item", key_hash),
+                                   pack({item.key, item.customer.str(), item.body}));
+      if (!item.brief.empty())
+        brief = context.sealer.seal(*owner->key, kBriefLabel,
+                                    pack({item.key, item.customer.str(), item.brief}));
+    }
   }
   const auto body = sealed ? std::optional<Blob>(Blob{*sealed}) : std::nullopt;
 
@@ -134,7 +133,7 @@ void apply_one(Context& context, Collection collection, Position& position,
   // Mostly new: a snapshot. Mostly there already: a delta; then the failed insert is the look-up.
   if (db.run("INSERT INTO feed_item (part, key_hash, customer, seq, sealed) VALUES (?, ?, ?, ?, ?)"
              " ON CONFLICT DO NOTHING",
-             position.part, Blob{key_hash}, owner, item.seq, body) == 1) {
+             position.part, Blob{key_hash}, owner_id, item.seq, body) == 1) {
     id = db.last_row();
   } else {
     const auto old = locate(db, position.part, key_hash);
@@ -144,16 +143,16 @@ void apply_one(Context& context, Collection collection, Position& position,
       return;
     }
     id = old->id;
-    db.run("UPDATE feed_item SET customer = ?, seq = ?, sealed = ? WHERE id = ?", owner, item.seq,
-           body, id);
+    db.run("UPDATE feed_item SET customer = ?, seq = ?, sealed = ? WHERE id = ?", owner_id,
+           item.seq, body, id);
     db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", position.part, id);
     mix(position.digest, item_digest(item.key, old->seq));
   }
   if (brief)
-    db.run("INSERT INTO feed_brief VALUES (?, ?, ?, ?, ?)", position.part, id, owner, item.seq,
+    db.run("INSERT INTO feed_brief VALUES (?, ?, ?, ?, ?)", position.part, id, owner_id, item.seq,
            Blob{*brief});
   mix(position.digest, item_digest(item.key, item.seq));
-  ++(withheld ? report.withheld : report.put);
+  ++(sealed ? report.put : report.withheld);
 }
 
 std::optional<FeedItem> open_item(const std::optional<std::string>& plain, std::int64_t seq,

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 // A log of this many pages (4 KiB) is moved into the database when there is time…
-constexpr int kCheckpointPages = 256;
+constexpr int kCheckpointPages = 1024;
 // …and at this size even when there is none.
 constexpr int kCheckpointAtOnce = 8192;
 // Files up to this size are checked in full at every start (measured: about 1 ms per MiB).
