@@ -83,8 +83,8 @@ try {
   await phone.getByRole('heading', { name: 'My choices' }).scrollIntoViewIfNeeded();
   await phone.evaluate(() => scrollTo(0, document.querySelector('.choices').offsetTop - 16));
   await shoot(phone, 'phone-choices');
-  await box.stop();
-  await crm.stop();
+  box.stop();
+  crm.stop();
 } finally {
   await pages.stop();
 }

@@ -14,7 +14,7 @@
 import { spawn, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -193,7 +193,7 @@ class Stack {
   // A `conf` (sections of keys) is written to `<run>/<name>/<name>.conf`; `credentials` become files in
   // a directory that the program finds as CREDENTIALS_DIRECTORY, as under systemd. Both may be named
   // in `args` as {conf} and {dir}, the latter also in values of `conf`.
-  async start({ name, file, args = [], env = {}, conf, credentials, cwd, ready = {}, timeoutMs = 15000 }) {
+  async start({ name, file, args = [], env = {}, conf, credentials, cwd, ready = {}, timeoutMs = 30000 }) {
     const dir = path.join(this.run, name);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     const confFile = path.join(dir, `${name}.conf`);
@@ -241,7 +241,7 @@ class Stack {
         client.once('connect', resolve);
         client.once('error', reject);
       }),
-      10000,
+      30000,
       `${account} cannot connect to ${link}`,
     );
     return client;
@@ -260,7 +260,7 @@ class Stack {
       await client.subscribeAsync(topic, { qos: 1 });
       return await within(wanted, timeoutMs, `nothing on ${topic}`);
     } finally {
-      await client.endAsync(true);
+      client.end(true);
     }
   }
 
@@ -305,13 +305,15 @@ class Stack {
     });
     const starting = [this.startBroker('uplink'), this.startBroker('floor')];
     if (pages) {
+      // A copy: the pages may be built anew while this stack runs.
+      cpSync(pages, path.join(this.run, 'pages'), { recursive: true });
       for (const dir of ['nginx', 'nginx/tmp'])
         mkdirSync(path.join(this.run, dir), { recursive: true, mode: 0o700 });
       fill('nginx.conf.in', path.join(this.run, 'nginx/nginx.conf'), {
         RUN: path.join(this.run, 'nginx'),
         USER: user && `${user};`,
         WEB: this.ports.web,
-        PAGES: path.resolve(pages),
+        PAGES: path.join(this.run, 'pages'),
         UPLINK_WS: this.ports.uplinkWs,
         FLOOR_WS: this.ports.floorWs,
       });

@@ -52,6 +52,15 @@ export function exampleStatus(changes = {}) {
   };
 }
 
+// A broker that is away must fail a test, not hold it up.
+function publish(client, topic, payload, options) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`cannot publish on ${topic}`)), 30e3);
+  });
+  return Promise.race([client.publishAsync(topic, payload, options), late]).finally(() => clearTimeout(timer));
+}
+
 // Collects JSON messages and lets a test wait for one.
 class Inbox {
   all = [];
@@ -69,7 +78,7 @@ class Inbox {
   }
 
   // The first that `accept` likes, now or later.
-  next(accept, timeoutMs = 10000) {
+  next(accept, timeoutMs = 30000) {
     return new Promise((resolve, reject) => {
       const check = () => {
         const found = this.all.find(accept);
@@ -119,7 +128,7 @@ export class FakeBox {
   }
 
   publishPrompt(prompt, expiryS = 600) {
-    return this.client.publishAsync(`${kFloor}/prompt/${prompt.visit}`, JSON.stringify(prompt), {
+    return publish(this.client, `${kFloor}/prompt/${prompt.visit}`, JSON.stringify(prompt), {
       qos: 1,
       retain: true,
       properties: { messageExpiryInterval: expiryS },
@@ -128,19 +137,19 @@ export class FakeBox {
 
   async endVisit(visit) {
     this.prompts.delete(visit);
-    await this.client.publishAsync(`${kFloor}/prompt/${visit}`, '', { qos: 1, retain: true });
+    await publish(this.client, `${kFloor}/prompt/${visit}`, '', { qos: 1, retain: true });
   }
 
   status(changes) {
     const status = exampleStatus(changes);
     assertFits('floor.status', status);
-    return this.client.publishAsync(`${kFloor}/status`, JSON.stringify(status), { qos: 1, retain: true });
+    return publish(this.client, `${kFloor}/status`, JSON.stringify(status), { qos: 1, retain: true });
   }
 
   enrolment(session, message) {
     const json = { v: 1, id: randomUUID(), session, from: 'box', at: new Date().toISOString(), ...message };
     assertFits('floor.enrol', json);
-    return this.client.publishAsync(`${kFloor}/enrol/${session}`, JSON.stringify(json), { qos: 1 });
+    return publish(this.client, `${kFloor}/enrol/${session}`, JSON.stringify(json), { qos: 1 });
   }
 
   // The first claim wins, as on the box; the prompt is updated in place.
@@ -155,8 +164,8 @@ export class FakeBox {
     this.publishPrompt(prompt);
   }
 
-  async stop() {
-    await this.client.endAsync(true);
+  stop() {
+    this.client.end(true);
   }
 }
 
@@ -175,10 +184,10 @@ export class FakeCrm {
   send(message) {
     const json = { v: 1, id: randomUUID(), ...message };
     assertFits('app.inbox', json);
-    return this.client.publishAsync(`${this.topic}/inbox`, JSON.stringify(json), { qos: 1 });
+    return publish(this.client, `${this.topic}/inbox`, JSON.stringify(json), { qos: 1 });
   }
 
-  async stop() {
-    await this.client.endAsync(true);
+  stop() {
+    this.client.end(true);
   }
 }

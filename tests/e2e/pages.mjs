@@ -8,6 +8,7 @@ import { chromium } from 'playwright-core';
 import { startStack } from '../../demo/stack.mjs';
 
 const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const kHangMs = 8 * 60e3; // a file of tests takes one minute, several on a busy machine
 const kScreenshots = path.join(kRoot, 'build/screenshots');
 
 export class Pages {
@@ -17,6 +18,10 @@ export class Pages {
   // On a stack of its own, or beside one that runs already and is not stopped here.
   static async start(stack) {
     const pages = new Pages();
+    setTimeout(() => {
+      process.stderr.write('the tests hang\n');
+      process.exit(1); // the stack ends with us
+    }, kHangMs).unref();
     try {
       pages.stack = stack ?? (await pages.#startStack());
       pages.browser = await chromium.launch({
@@ -70,7 +75,7 @@ export class Pages {
 
   async open(url, options) {
     const context = await this.browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options });
-    context.setDefaultTimeout(10000);
+    context.setDefaultTimeout(30000);
     const page = await context.newPage();
     page.on('pageerror', (error) => this.problems.push(`error: ${error.message}`));
     page.on('console', (message) => {

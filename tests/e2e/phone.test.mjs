@@ -64,7 +64,7 @@ describe('customer phone', () => {
     await pages.stack.pairPhone('paul');
   });
   after(async () => {
-    await crm?.stop();
+    crm?.stop();
     await pages?.stop();
   });
   afterEach(() => assert.deepEqual(pages.problems.splice(0), []));
@@ -166,7 +166,7 @@ describe('customer phone', () => {
     await phone.getByText('Saved on this phone').waitFor();
     assert.equal(await choice('proximity_offers').isChecked(), false);
     await pages.stack.startBroker('uplink');
-    const request = await crm.requests.next(({ purpose }) => purpose === 'proximity_offers', 20000);
+    const request = await crm.requests.next(({ purpose }) => purpose === 'proximity_offers');
     assert.equal(request.given, false);
     const none = { ...kAll, face_recognition: false, proximity_offers: false };
     await crm.send({ kind: 'consents', purposes: none, notice: kNotice });
@@ -244,7 +244,7 @@ describe('customer phone', () => {
     await crm.send(offer('d-private', { title: 'For Paul alone' }));
     await tab('Offers');
     await phone.getByText('For Paul alone').waitFor();
-    await spy.endAsync();
+    spy.end(true);
     assert.deepEqual(heard, []);
   });
 

@@ -18,7 +18,7 @@ describe('staff tablet', () => {
     tablet = await pages.tablet('tablet-1', 'Eva');
   });
   after(async () => {
-    await box?.stop();
+    box?.stop();
     await pages?.stop();
   });
   afterEach(async () => {
@@ -72,7 +72,7 @@ describe('staff tablet', () => {
   it('forgets a prompt when it expires, although nobody clears it', async () => {
     await box.publishPrompt(examplePrompt('v-late'), 2);
     await card('v-late').waitFor();
-    await card('v-late').waitFor({ state: 'detached', timeout: 5000 });
+    await card('v-late').waitFor({ state: 'detached' });
   });
 
   it('lets one of two colleagues go who claim at the same moment', async () => {
@@ -353,7 +353,7 @@ describe('staff tablet', () => {
     await card('v-seen').getByText('You are with this guest').waitFor();
     assert.ok(heard.every((topic) => /floor\/(prompt\/|status)/.test(topic)), heard.join());
     assert.equal(await card('v-fake').count(), 0);
-    await spy.endAsync(true);
+    spy.end(true);
     await assert.rejects(
       pages.stack.connect('uplink', 'tablet-2'),
       'a tablet account works at the central broker',

@@ -69,6 +69,7 @@ const kNothing: Kept = {
 const kSeenMax = 500;
 const kOffersMax = 50;
 const kToastMs = 4000;
+const kExportMs = 60000; // after this, asking again is allowed
 const kSessionS = 7 * 24 * 3600;
 
 export function readReceipt(value: unknown): Receipt | null {
@@ -237,6 +238,10 @@ export class Phone extends Store {
 
   export() {
     this.exporting = true;
+    setTimeout(() => {
+      this.exporting = false;
+      this.changed();
+    }, kExportMs);
     this.request({ kind: 'export' });
   }
 
