@@ -110,15 +110,18 @@ ConsentVerdict ConsentGate::verdict(const CustomerId& customer, Purpose purpose,
   return v;
 }
 
-PurposeSet ConsentGate::purposes(const CustomerId& customer, const Now& now) const {
+PurposeSet ConsentGate::purposes(const Person& person, const Now& now) const {
   PurposeSet set;
-  auto it = people_.find(customer);
-  if (it == people_.end()) return set;
   for (Purpose p : kAllPurposes) {
-    if (judge(it->second.purposes[index(p)], now) == ConsentVerdict::permitted) set.add(p);
+    if (judge(person.purposes[index(p)], now) == ConsentVerdict::permitted) set.add(p);
   }
   if (paused(Function::face)) set.remove(Purpose::face_recognition);
   return set;
+}
+
+PurposeSet ConsentGate::purposes(const CustomerId& customer, const Now& now) const {
+  const auto it = people_.find(customer);
+  return it == people_.end() ? PurposeSet() : purposes(it->second, now);
 }
 
 ConsentStanding ConsentGate::standing(const CustomerId& customer, Purpose purpose) const {
@@ -129,12 +132,13 @@ ConsentStanding ConsentGate::standing(const CustomerId& customer, Purpose purpos
 std::optional<Sighting> ConsentGate::admit(const IdentityClaim& claim, const Now& now) {
   const Purpose needed =
       claim.source == ClaimSource::face ? Purpose::face_recognition : Purpose::proximity_offers;
-  const ConsentVerdict v = verdict(claim.customer, needed, now);
-  if (v != ConsentVerdict::permitted) {
-    ++turned_away_[static_cast<std::size_t>(v)];
-    return std::nullopt;
+  const auto it = people_.find(claim.customer);
+  if (it != people_.end()) {
+    const PurposeSet set = purposes(it->second, now);
+    if (set.has(needed)) return Sighting(claim, set);
   }
-  return Sighting(claim, purposes(claim.customer, now));
+  ++turned_away_[static_cast<std::size_t>(verdict(claim.customer, needed, now))];
+  return std::nullopt;
 }
 
 std::optional<FaceConsent> ConsentGate::face_consent(const CustomerId& customer,

@@ -106,6 +106,7 @@ class ConsentGate {
   static Packed pack(const ConsentStanding& standing);
   static ConsentStanding unpack(const Packed& packed);
   ConsentVerdict judge(const Packed& packed, const Now& now) const;
+  PurposeSet purposes(const Person& person, const Now& now) const;
   bool stale(const Now& now) const;
 
   TombstoneKey tombstone_key_;

@@ -170,20 +170,26 @@ class Pipeline::Impl {
   void take_radio(Presence& p, const Sighting& sighting);
   Presence& begin(const CustomerId& customer);
   // Looks again at everything about a presence. False if it is gone.
-  bool reassess(const CustomerId& customer);
+  bool reassess(const CustomerId& customer) {
+    return reassess(customer, gate_.purposes(customer, now_));
+  }
+  bool reassess(const CustomerId& customer, PurposeSet purposes);
+  void reassess_everybody();
   bool timed_out(Presence& p);
+  void set_candidate(Presence& p, bool candidate);
   void judge_presence(Presence& p);
   double face_doubt(const CustomerFacts& f) const;
   void end(const CustomerId& customer, std::string why);
   void visit_event(const Presence& p, VisitEvent::Kind kind, std::string why = {});
   void drop(const CustomerId& customer);
-  void schedule(Presence& p);
+  void schedule(Presence& p, std::optional<MonoTime> next_trigger);
   void run_timers();
 
   // ---- decisions
   void refresh_prompt(Presence& p);
   void clear_prompt(Presence& p);
-  void check_triggers(Presence& p);
+  // Fires what is due; says when the next one will be.
+  std::optional<MonoTime> check_triggers(Presence& p);
   std::optional<MonoTime> trigger_due(const Presence& p, const TriggerSpec& spec) const;
   void fire(Presence& p, const TriggerSpec& spec);
   void make_offer(Presence& p, const CompiledCampaign& c, const TriggerSpec& spec,
@@ -222,6 +228,7 @@ class Pipeline::Impl {
   StoreClock clock_;
   std::map<CampaignId, std::unique_ptr<CompiledCampaign>> campaigns_;
   std::vector<TriggerSpec> specs_;
+  std::uint64_t specs_version_ = 1;
   Learner learner_;
 
   std::unordered_map<CustomerId, Presence> presences_;
@@ -267,7 +274,6 @@ void Pipeline::Impl::take(const Sighting& s) {
     if (!face && s.fast() == Zone::away && s.settled() == Zone::away) return;
     p = &begin(s.customer());
   }
-  p->purposes = s.purposes();
   if (face) {
     take_face(*p, s);
   } else {
@@ -276,6 +282,7 @@ void Pipeline::Impl::take(const Sighting& s) {
   if (in_store) {
     p->last_in = now_.mono;
     if (p->stage == Presence::Stage::encounter) {
+      p->purposes = s.purposes();
       judge_presence(*p);  // first, so that the visit starts where she is
       p->stage = Presence::Stage::in_store;
       p->started_at = now_.wall;
@@ -283,7 +290,7 @@ void Pipeline::Impl::take(const Sighting& s) {
       visit_event(*p, VisitEvent::Kind::started);
     }
   }
-  reassess(s.customer());
+  reassess(s.customer(), s.purposes());
 }
 
 Presence& Pipeline::Impl::begin(const CustomerId& customer) {
@@ -304,6 +311,7 @@ void Pipeline::Impl::take_face(Presence& p, const Sighting& s) {
   p.still_since = now_.mono;
   if (raw <= 0.0) return;  // says rather that it is somebody else
   p.face_evidence = p.face_at ? std::max(p.face_evidence, raw) : raw;
+  if (!p.face_at) p.prompt_stale = true;
   p.face_at = now_.mono;
   p.face_zone = s.settled() == Zone::away ? Zone::desk : s.settled();
   p.face_track = s.track();
@@ -325,6 +333,7 @@ void Pipeline::Impl::take_face(Presence& p, const Sighting& s) {
 }
 
 void Pipeline::Impl::take_radio(Presence& p, const Sighting& s) {
+  if (!p.heard[at(s.source())]) p.prompt_stale = true;
   p.heard[at(s.source())] = now_.mono;
   if (s.fast() != Zone::away || s.settled() != Zone::away) {
     p.last_heard = now_.mono;
@@ -363,7 +372,7 @@ void Pipeline::Impl::judge_presence(Presence& p) {
   }
   const Judgement j = judge(radio, face);
   p.log_odds = j.log_odds;
-  if (p.level != j.level) p.dirty = true;
+  if (p.level != j.level) p.dirty = p.prompt_stale = true;
   p.level = j.level;
 
   Zone zone = p.settled;
@@ -372,7 +381,7 @@ void Pipeline::Impl::judge_presence(Presence& p) {
   }
   if (zone != p.zone) {
     p.zone = zone;
-    p.dirty = true;
+    p.dirty = p.prompt_stale = true;
     if (p.stage == Presence::Stage::in_store && zone != Zone::away) {
       visit_event(p, VisitEvent::Kind::moved);
     }
@@ -390,6 +399,17 @@ double Pipeline::Impl::face_doubt(const CustomerFacts& f) const {
   return f.face_doubt * std::exp2(-std::max(days, 0.0) / 30.0);
 }
 
+// In the order of ids: the tables' own order is nobody's promise, and replay must not depend on it.
+void Pipeline::Impl::reassess_everybody() {
+  std::vector<CustomerId> all;
+  for (auto& [id, p] : presences_) {
+    p.prompt_stale = true;
+    all.push_back(id);
+  }
+  std::sort(all.begin(), all.end());
+  for (const CustomerId& id : all) reassess(id);
+}
+
 bool Pipeline::Impl::timed_out(Presence& p) {
   switch (p.stage) {
     case Presence::Stage::encounter:
@@ -405,19 +425,18 @@ bool Pipeline::Impl::timed_out(Presence& p) {
   return false;
 }
 
-bool Pipeline::Impl::reassess(const CustomerId& id) {
+bool Pipeline::Impl::reassess(const CustomerId& id, PurposeSet purposes) {
   Presence* p = find(id);
   if (!p) return false;
   touched_.push_back(id);
 
-  const PurposeSet before = p->purposes;
-  p->purposes = gate_.purposes(id, now_);
-  if (before != p->purposes) p->dirty = true;
+  if (p->purposes != purposes) p->dirty = p->prompt_stale = true;
+  p->purposes = purposes;
   if (!p->purposes.has(Purpose::face_recognition) && p->face_at) {
     p->face_at.reset();
     p->face_evidence = 0.0;
     p->face_rival.reset();
-    p->dirty = true;
+    p->dirty = p->prompt_stale = true;
   }
   if (!p->purposes.has(Purpose::proximity_offers)) {
     // What was heard may not be used any more; a face of her own may carry the visit on.
@@ -430,20 +449,30 @@ bool Pipeline::Impl::reassess(const CustomerId& id) {
     }
   }
   if (timed_out(*p)) return find(id) != nullptr;
+  std::optional<MonoTime> next_trigger;
   if (p->stage != Presence::Stage::lingering) {
     judge_presence(*p);
     refresh_prompt(*p);
-    check_triggers(*p);
+    next_trigger = check_triggers(*p);
   }
   const bool candidate = p->stage != Presence::Stage::lingering &&
                          p->purposes.has(Purpose::face_recognition) &&
                          std::max({p->fast, p->settled, p->zone}) >= settings_.face_wake_zone &&
                          now_.mono - p->last_heard < settings_.encounter_timeout;
-  if (candidate ? face_candidates_.insert(id).second : face_candidates_.erase(id) > 0) {
-    face_candidates_changed_ = true;
-  }
-  schedule(*p);
+  set_candidate(*p, candidate);
+  schedule(*p, next_trigger);
   return true;
+}
+
+void Pipeline::Impl::set_candidate(Presence& p, bool candidate) {
+  if (p.face_candidate == candidate) return;
+  p.face_candidate = candidate;
+  if (candidate) {
+    face_candidates_.insert(p.customer);
+  } else {
+    face_candidates_.erase(p.customer);
+  }
+  face_candidates_changed_ = true;
 }
 
 void Pipeline::Impl::visit_event(const Presence& p, VisitEvent::Kind kind, std::string why) {
@@ -484,8 +513,8 @@ void Pipeline::Impl::end(const CustomerId& id, std::string why) {
     out_->rows.push_back({StateRow::Kind::visit, p.visit.str(), id, std::nullopt});
     p.stage = Presence::Stage::lingering;
     p.dirty = false;
-    if (face_candidates_.erase(id) > 0) face_candidates_changed_ = true;
-    schedule(p);
+    set_candidate(p, false);
+    schedule(p, std::nullopt);
     return;
   }
   drop(id);
@@ -494,17 +523,17 @@ void Pipeline::Impl::end(const CustomerId& id, std::string why) {
 void Pipeline::Impl::drop(const CustomerId& id) {
   const auto it = presences_.find(id);
   if (it == presences_.end()) return;
-  const Presence& p = it->second;
+  Presence& p = it->second;
+  set_candidate(p, false);
   if (p.persistent() && p.stage != Presence::Stage::lingering) {
     out_->rows.push_back({StateRow::Kind::visit, p.visit.str(), id, std::nullopt});
   }
   visits_.erase(p.visit);
-  if (face_candidates_.erase(id) > 0) face_candidates_changed_ = true;
   presences_.erase(it);
   touched_.push_back(id);
 }
 
-void Pipeline::Impl::schedule(Presence& p) {
+void Pipeline::Impl::schedule(Presence& p, std::optional<MonoTime> next_trigger) {
   MonoTime due = p.last_heard + settings_.encounter_timeout;
   if (p.stage == Presence::Stage::in_store) {
     // The camera may sleep again at `due`; after that only the visit's own end is left.
@@ -517,12 +546,7 @@ void Pipeline::Impl::schedule(Presence& p) {
       due = std::min(due, *p.face_at + settings_.face_window + chr::microseconds{1});
     }
   }
-  if (p.stage != Presence::Stage::lingering) {
-    for (const TriggerSpec& spec : specs_) {
-      const auto t = trigger_due(p, spec);
-      if (t && *t > now_.mono) due = std::min(due, *t);
-    }
-  }
+  if (next_trigger) due = std::min(due, *next_trigger);
   due = std::max(due, now_.mono + chr::milliseconds{1});
   if (p.timer && *p.timer <= due && *p.timer > now_.mono) return;  // looked at then anyway
   p.timer = due;
@@ -532,10 +556,7 @@ void Pipeline::Impl::schedule(Presence& p) {
 void Pipeline::Impl::run_timers() {
   if (gate_change_ && now_.wall >= *gate_change_) {
     out_->loadable_changed = true;
-    std::vector<CustomerId> all;
-    for (const auto& [id, p] : presences_) all.push_back(id);
-    std::sort(all.begin(), all.end());
-    for (const CustomerId& id : all) reassess(id);
+    reassess_everybody();
   }
   while (!timers_.empty() && timers_.top().first <= now_.mono) {
     const auto [due, id] = timers_.top();
@@ -603,6 +624,9 @@ void Pipeline::Impl::refresh_prompt(Presence& p) {
   if (p.stage != Presence::Stage::in_store) return;
   if (p.prompt.empty() && p.zone < settings_.prompt_zone) return;
 
+  if (!p.prompt_stale && (!p.prompt_shown || now_.mono < p.prompt_renew_at)) return;
+  p.prompt_stale = false;
+
   const Profile* profile = directory_.profile(p.customer);
   Reason reason = Reason::made;
   std::string detail;
@@ -667,7 +691,7 @@ void Pipeline::Impl::on(const event::Staff& e) {
     if (std::find(p.actions.begin(), p.actions.end(), a.id) != p.actions.end()) return;
     p.actions.push_back(a.id);
   }
-  p.dirty = true;
+  p.dirty = p.prompt_stale = true;
   StaffOutcome outcome{a, p.customer, false};
   const bool may_learn = p.purposes.has(Purpose::preference_prompts);
   switch (a.kind) {
@@ -725,7 +749,6 @@ void Pipeline::Impl::on(const event::Staff& e) {
 
 std::optional<MonoTime> Pipeline::Impl::trigger_due(const Presence& p,
                                                     const TriggerSpec& spec) const {
-  if (std::find(p.fired.begin(), p.fired.end(), spec.key) != p.fired.end()) return std::nullopt;
   const bool in_store = p.stage == Presence::Stage::in_store;
   switch (spec.on) {
     case TriggerOn::pass_by:
@@ -747,12 +770,30 @@ std::optional<MonoTime> Pipeline::Impl::trigger_due(const Presence& p,
   return std::nullopt;
 }
 
-void Pipeline::Impl::check_triggers(Presence& p) {
-  const bool heard = now_.mono - p.last_heard <= kHeardLately;
-  for (const TriggerSpec& spec : specs_) {
-    const auto due = trigger_due(p, spec);
-    if (due && *due <= now_.mono && (heard || spec.on == TriggerOn::leave)) fire(p, spec);
+std::optional<MonoTime> Pipeline::Impl::check_triggers(Presence& p) {
+  if (p.unfired_of != specs_version_) {
+    p.unfired_of = specs_version_;
+    p.unfired.clear();
+    for (std::size_t i = 0; i < specs_.size(); ++i) {
+      if (std::find(p.fired.begin(), p.fired.end(), specs_[i].key) == p.fired.end()) {
+        p.unfired.push_back(static_cast<std::uint16_t>(i));
+      }
+    }
   }
+  const bool heard = now_.mono - p.last_heard <= kHeardLately;
+  std::optional<MonoTime> next;
+  for (std::size_t i = 0; i < p.unfired.size();) {
+    const TriggerSpec& spec = specs_[p.unfired[i]];
+    const auto due = trigger_due(p, spec);
+    if (due && *due <= now_.mono && (heard || spec.on == TriggerOn::leave)) {
+      p.unfired.erase(p.unfired.begin() + static_cast<std::ptrdiff_t>(i));
+      fire(p, spec);
+      continue;
+    }
+    if (due && *due > now_.mono && (!next || *due < *next)) next = due;
+    ++i;
+  }
+  return next;
 }
 
 OfferContext Pipeline::Impl::context_for(const Presence& p) {
@@ -1191,13 +1232,13 @@ void Pipeline::Impl::on(const event::PauseChanged& e) {
   store_row(key_of(kPauseRow, to_string(e.function)),
             e.paused ? std::optional<std::string>("1") : std::nullopt);
   if (e.function == Function::face || e.function == Function::all) out_->loadable_changed = true;
-  std::vector<CustomerId> all;
-  for (const auto& [id, p] : presences_) all.push_back(id);
-  std::sort(all.begin(), all.end());
-  for (const CustomerId& id : all) reassess(id);
+  reassess_everybody();
 }
 
-void Pipeline::Impl::on(const event::ProfileChanged& e) { reassess(e.customer); }
+void Pipeline::Impl::on(const event::ProfileChanged& e) {
+  if (Presence* p = find(e.customer)) p->prompt_stale = true;
+  reassess(e.customer);
+}
 
 // ------------------------------------------------------------------ campaigns and policy
 
@@ -1222,6 +1263,7 @@ void Pipeline::Impl::rebuild_specs() {
         c->trigger_key, TriggerSpec{t.on, c->trigger_zone, t.dwell, c->trigger_key, {}});
     it->second.campaigns.push_back(c.get());
   }
+  ++specs_version_;
   specs_.clear();
   for (auto& [key, spec] : by_key) {
     std::stable_sort(spec.campaigns.begin(), spec.campaigns.end(),
@@ -1277,10 +1319,7 @@ void Pipeline::Impl::on(const event::PolicyReplaced& e) {
     removed = true;
   }
   if (removed) rebuild_specs();
-  std::vector<CustomerId> all;
-  for (const auto& [id, p] : presences_) all.push_back(id);
-  std::sort(all.begin(), all.end());
-  for (const CustomerId& id : all) reassess(id);
+  reassess_everybody();
 }
 
 // ------------------------------------------------------------------ state
@@ -1300,6 +1339,7 @@ CustomerFacts& Pipeline::Impl::changed_facts(const CustomerId& customer) {
   CustomerFacts& f = facts(customer);
   loaded_[customer].dirty = true;
   touched_.push_back(customer);
+  if (Presence* p = find(customer)) p->prompt_stale = true;
   return f;
 }
 

@@ -65,8 +65,13 @@ struct Presence {
   MonoTime prompt_renew_at;
   std::uint64_t prompt_print = 0;  // what the tablet shows now
 
+  // Not stored: found again from the rest.
   std::optional<MonoTime> timer;
-  bool dirty = false;
+  std::vector<std::uint16_t> unfired;  // the pipeline's triggers that may still fire
+  std::uint64_t unfired_of = 0;        // which set of triggers that is
+  bool prompt_stale = true;            // something that the tablet shows may have changed
+  bool face_candidate = false;
+  bool dirty = false;  // the row must be written
 
   bool persistent() const { return stage == Stage::in_store || !fired.empty(); }
 };
