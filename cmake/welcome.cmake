@@ -9,7 +9,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # gcc 12 reports these in its own standard library once that is inlined (GCC bugs 105329, 105651,
   # 107852); AddressSanitizer finds the true ones.
   target_compile_options(welcome_warnings INTERFACE -Wno-array-bounds -Wno-stringop-overflow
-                         -Wno-restrict)
+                         -Wno-stringop-overread -Wno-restrict)
 elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # gcc is the compiler of the product and judges the warnings; clang builds the fuzzers, and its
   # -Wconversion means more than gcc's.

@@ -368,7 +368,6 @@ void Engine::write(const Effects& effects, const Now& now) {
     if (consent.forgotten) {
       (void)outbox.remove(consent.customer, {});
       (void)store_.people().remove_templates(consent.customer);
-      (void)journal.erase_sightings(consent.customer);
       continue;
     }
     static constexpr std::string_view kOffers[] = {kind::offer, kind::survey};
@@ -378,7 +377,6 @@ void Engine::write(const Effects& effects, const Now& now) {
     switch (consent.purpose) {
       case Purpose::proximity_offers:
         (void)outbox.remove(consent.customer, kOffers);
-        (void)journal.erase_sightings(consent.customer);
         break;
       case Purpose::face_recognition:
         (void)store_.people().remove_templates(consent.customer);
@@ -436,6 +434,12 @@ void Engine::write(const Effects& effects, const Now& now) {
     enqueue(sync::encode_prompt_cleared(visit, {}), kind::prompt, visit.str(), {}, {}, now);
   }
   for (const auto& row : effects.rows) (void)journal.put_state(row, now.wall);
+  // Last, so that the end of her visit goes with the visit.
+  for (const auto& consent : effects.consents) {
+    if (!consent.given && (consent.forgotten || consent.purpose == Purpose::proximity_offers)) {
+      (void)journal.erase_sightings(consent.customer);
+    }
+  }
 }
 
 void Engine::enqueue(const sync::Message& message, std::string_view what, std::string ref,

@@ -1,0 +1,131 @@
+#include "tests/support/bench_box.h"
+
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <unistd.h>
+
+namespace welcome::test {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+std::string CountingIds::next() {
+  char text[40];
+  std::snprintf(text, sizeof text, "00000000-0000-4000-8000-%012llx",
+                static_cast<unsigned long long>(++last_));
+  return text;
+}
+
+bool FakeWorld::publish(sync::Message message, std::int64_t tag,
+                        std::optional<std::chrono::seconds>) {
+  if (full) return false;
+  if (tag != 0) unacked.emplace_back(message.link, tag);
+  sent.push_back({std::move(message), now()});
+  return true;
+}
+
+void FakeWorld::look_for(std::shared_ptr<const vision::Gallery> wanted) {
+  gallery = std::move(wanted);
+}
+
+void FakeWorld::enrol(std::uint64_t job, const FaceConsent&, const std::string&,
+                      std::shared_ptr<const vision::Gallery>) {
+  enrolments.push_back(job);
+}
+
+BenchBox::BenchBox(WallTime start_at) : start_(start_at) {
+  static int count = 0;
+  dir_ = fs::temp_directory_path() /
+         ("welcome-bench-box-" + std::to_string(::getpid()) + "-" + std::to_string(++count));
+  fs::create_directories(dir_);
+  key_.fill(7);
+  world_.now = [this] { return mono_; };
+  start();
+}
+
+BenchBox::~BenchBox() {
+  engine_.reset();
+  store_.reset();
+  fs::remove_all(dir_);
+}
+
+void BenchBox::start() {
+  auto opened = store::Store::open((dir_ / "welcomed.db").string(), key_);
+  if (!opened) throw std::runtime_error(opened.error().message);
+  store_.emplace(std::move(*opened));
+  daemon::EngineSettings settings;
+  settings.box = {"demo", "aroma-1", "box-1"};
+  settings.version = "test";
+  settings.face_model = "test-model";
+  settings.tracker.away_after = 8s;
+  settings.pipeline.visit_timeout = 12s;
+  engine_ = std::make_unique<daemon::Engine>(settings, *store_, world_, ids_, now());
+}
+
+void BenchBox::power_cycle() {
+  engine_.reset();
+  store_.reset();
+  world_.unacked.clear();
+  start();
+}
+
+Now BenchBox::now() const {
+  return {mono_,
+          start_ + std::chrono::duration_cast<std::chrono::milliseconds>(mono_.time_since_epoch()),
+          true};
+}
+
+void BenchBox::advance(std::chrono::microseconds by) {
+  const MonoTime end = mono_ + by;
+  while (mono_ < end) {
+    mono_ = std::min<MonoTime>(mono_ + 50ms, end);
+    engine_->tick(now());
+    if (broker_acks) ack_all();
+  }
+}
+
+void BenchBox::skip(std::chrono::microseconds by) {
+  mono_ += by;
+  engine_->tick(now());
+  if (broker_acks) ack_all();
+}
+
+void BenchBox::link_up(sync::LinkName link) {
+  engine_->handle(daemon::input::FromLink{link, sync::LinkUp{}, {}}, now());
+  if (broker_acks) ack_all();
+}
+
+void BenchBox::link_down(sync::LinkName link) {
+  std::erase_if(world_.unacked, [&](const auto& row) { return row.first == link; });
+  engine_->handle(daemon::input::FromLink{link, sync::LinkDown{"pulled", 0, 1s}, {}}, now());
+}
+
+void BenchBox::ack_all() {
+  while (!world_.unacked.empty()) {
+    const auto [link, row] = world_.unacked.front();
+    world_.unacked.pop_front();
+    engine_->handle(daemon::input::FromLink{link, sync::Acked{row}, {}}, now());
+  }
+}
+
+void BenchBox::inbound(sync::LinkName link, std::string topic, std::string payload) {
+  sync::RawMessage raw;
+  raw.topic = std::move(topic);
+  raw.payload = std::move(payload);
+  engine_->handle(daemon::input::FromLink{link, std::move(raw), {}}, now());
+  if (broker_acks) ack_all();
+}
+
+void BenchBox::feed_file(const fs::path& jsonl) {
+  std::ifstream in(jsonl);
+  if (!in) throw std::runtime_error("cannot read " + jsonl.string());
+  std::string line;
+  while (std::getline(in, line)) {
+    const auto row = nlohmann::json::parse(line);
+    inbound(sync::LinkName::uplink, row.at("topic"), row.at("payload").dump());
+  }
+}
+
+}  // namespace welcome::test

@@ -1,0 +1,88 @@
+#pragma once
+// BenchBox: a whole box on the test bench: the real Engine, Store, Tracker and codec, with a fake
+// world behind the Ports and a clock that the test moves. The broker takes every message at once
+// unless told otherwise.
+
+#include <chrono>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "firmware/daemon/engine.h"
+
+namespace welcome::test {
+
+// Ids that count up, so that a run can be compared with another.
+class CountingIds : public Pipeline::IdSource {
+ public:
+  std::string next() override;
+
+ private:
+  std::uint64_t last_ = 0;
+};
+
+struct Sent {
+  sync::Message message;
+  MonoTime at;
+};
+
+class FakeWorld : public daemon::Ports {
+ public:
+  bool publish(sync::Message message, std::int64_t tag,
+               std::optional<std::chrono::seconds> expiry) override;
+  void look_for(std::shared_ptr<const vision::Gallery> gallery) override;
+  void enrol(std::uint64_t job, const FaceConsent& consent, const std::string& clip,
+             std::shared_ptr<const vision::Gallery> everybody) override;
+
+  std::vector<Sent> sent;  // in the order in which the link got them
+  std::deque<std::pair<sync::LinkName, std::int64_t>> unacked;
+  std::shared_ptr<const vision::Gallery> gallery;
+  bool full = false;  // the link's queue has no room
+  std::vector<std::uint64_t> enrolments;
+  std::function<MonoTime()> now;
+};
+
+class BenchBox {
+ public:
+  // The state directory is made, and removed with the last box that uses it.
+  explicit BenchBox(WallTime start);
+  ~BenchBox();
+
+  Now now() const;
+  void advance(std::chrono::microseconds by);  // moves the clock and ticks every 50 ms
+  void skip(std::chrono::microseconds by);     // moves the clock, ticks once
+  // Ends the engine as a pulled plug does, and starts it again on what is on the disk.
+  void power_cycle();
+
+  void link_up(sync::LinkName link);
+  void link_down(sync::LinkName link);
+  // The broker acknowledges what it has.
+  void ack_all();
+  void inbound(sync::LinkName link, std::string topic, std::string payload);
+  void feed_file(const std::filesystem::path& jsonl);  // {"topic":…,"payload":…} a line
+
+  daemon::Engine& engine() { return *engine_; }
+  store::Store& store() { return *store_; }
+  FakeWorld& world() { return world_; }
+  const std::filesystem::path& dir() const { return dir_; }
+
+  bool broker_acks = true;  // ack_all() after every step
+
+ private:
+  void start();
+
+  std::filesystem::path dir_;
+  WallTime start_;
+  MonoTime mono_{};
+  store::BoxKey key_{};
+  CountingIds ids_;
+  FakeWorld world_;
+  std::optional<store::Store> store_;
+  std::unique_ptr<daemon::Engine> engine_;
+};
+
+}  // namespace welcome::test

@@ -1,0 +1,251 @@
+#include "firmware/daemon/engine.h"
+
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/bench_box.h"
+
+namespace welcome {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using sync::LinkName;
+using testing::HasSubstr;
+
+constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 8h};
+constexpr const char* kBox = "welcome/v1/demo/aroma-1/box-1/";
+
+class EngineTest : public testing::Test {
+ protected:
+  EngineTest() : box_(kStart) {
+    box_.link_up(LinkName::uplink);
+    box_.link_up(LinkName::floor);
+  }
+
+  void feed() {
+    box_.feed_file(std::string(WELCOME_SOURCE_DIR) + "/tests/replay/data/shop-feed.jsonl");
+  }
+
+  json status() { return box_.engine().status(box_.now()); }
+
+  // What was sent to topics that end like this, parsed; empty payloads as null.
+  std::vector<json> sent(const std::string& part) {
+    std::vector<json> found;
+    for (const auto& one : box_.world().sent) {
+      if (one.message.topic.find(part) == std::string::npos) continue;
+      found.push_back(one.message.payload.empty() ? json() : json::parse(one.message.payload));
+    }
+    return found;
+  }
+  std::vector<json> events(const std::string& type) {
+    auto found = sent("/event");
+    std::erase_if(
+        found, [&](const json& e) { return e.value("type", "").find(type) == std::string::npos; });
+    return found;
+  }
+
+  void send_feed(const std::string& collection, json batch) {
+    batch["v"] = 1;
+    batch["collection"] = collection;
+    box_.inbound(LinkName::uplink, kBox + ("feed/" + collection), batch.dump());
+  }
+
+  // Mia's consent to offers, as the feed has it, with one more step in its history.
+  void withdraw(const std::string& customer, const std::string& purpose) {
+    std::ifstream in(std::string(WELCOME_SOURCE_DIR) + "/tests/replay/data/shop-feed.jsonl");
+    for (std::string line; std::getline(in, line);) {
+      const json row = json::parse(line);
+      if (row["payload"]["collection"] != "consents") continue;
+      const json& batch = row["payload"];
+      const std::int64_t last = batch["to_seq"];
+      for (json item : batch["items"]) {
+        if (item["value"]["customer"] != customer || item["value"]["purpose"] != purpose) continue;
+        item["seq"] = last + 1;
+        item["value"]["history"].push_back(
+            {{"state", "withdrawn"}, {"at", sync::to_rfc3339(box_.now().wall)}, {"how", "app"}});
+        send_feed("consents", {{"kind", "delta"},
+                               {"epoch", batch["epoch"]},
+                               {"from_seq", last},
+                               {"to_seq", last + 1},
+                               {"items", {item}}});
+      }
+    }
+  }
+
+  // The fob is heard two metres from the box.
+  void hear_mia() {
+    beacon::AdvertReport report;
+    report.at = box_.now().mono;
+    report.address = {0xC0, 1, 2, 3, 4, 5};
+    report.address_type = beacon::AddressType::random_device;
+    report.rssi_dbm = -64;
+    const std::uint8_t ad[] = {0x1A, 0xFF, 0x4C, 0x00, 0x02, 0x15, 0x7d, 0x1c, 0x6f,
+                               0x52, 0x40, 0xb3, 0x4a, 0x0e, 0x9c, 0x55, 0x0d, 0x2f,
+                               0x8a, 0x7e, 0x1b, 0x36, 0x00, 0x0C, 0x0B, 0xFF, 0xC5};
+    report.ad = beacon::AdBytes(ad);
+    box_.engine().handle(daemon::input::Adverts{{report}, {}}, box_.now());
+  }
+  void hear_mia_for(std::chrono::seconds time) {
+    for (const auto end = box_.now().mono + time; box_.now().mono < end;) {
+      hear_mia();
+      box_.advance(200ms);
+    }
+  }
+
+  test::BenchBox box_;
+};
+
+TEST_F(EngineTest, SaysHelloWithWhatItHasAtEveryConnect) {
+  ASSERT_EQ(sent("/hello").size(), 1U);
+  EXPECT_TRUE(sent("/hello")[0]["have"].empty());
+  feed();
+  box_.link_down(LinkName::uplink);
+  box_.link_up(LinkName::uplink);
+  const auto hello = sent("/hello").back();
+  EXPECT_EQ(hello["have"]["consents"]["seq"], 11);
+  EXPECT_EQ(hello["have"]["policy"]["seq"], 1);
+}
+
+TEST_F(EngineTest, NobodyIsKnownWithoutTheFeed) {
+  hear_mia_for(3s);
+  EXPECT_EQ(status()["radio"]["identified"], 0);
+  feed();
+  hear_mia_for(3s);
+  EXPECT_GT(status()["radio"]["identified"], 0);
+}
+
+TEST_F(EngineTest, AGapMakesItAskAgainAndChangesNothing) {
+  feed();
+  const auto before = sent("/hello").size();
+  box_.advance(2s);
+  send_feed("profiles", {{"kind", "delta"},
+                         {"epoch", "another"},
+                         {"from_seq", 9},
+                         {"to_seq", 10},
+                         {"items", json::array()}});
+  EXPECT_EQ(sent("/hello").size(), before + 1);
+  EXPECT_EQ(status()["crm"]["gaps"], 1);
+  EXPECT_EQ(status()["crm"]["feed"]["profiles"]["items"], 3);
+}
+
+TEST_F(EngineTest, AMalformedMessageIsCountedAndTheRestGoesOn) {
+  box_.inbound(LinkName::uplink, std::string(kBox) + "feed/profiles", "{ not json");
+  box_.inbound(LinkName::uplink, std::string(kBox) + "feed/profiles", "{\"v\":1}");
+  box_.inbound(LinkName::floor, "welcome/v1/floor/action/x", "[]");
+  EXPECT_EQ(status()["crm"]["refused"]["malformed"], 3);
+  feed();
+  EXPECT_EQ(status()["crm"]["feed"]["profiles"]["items"], 3);
+}
+
+TEST_F(EngineTest, AWithdrawalUnloadsTheKeysAtOnceAndForGood) {
+  feed();
+  hear_mia_for(3s);
+  ASSERT_FALSE(box_.engine().visits().empty());
+  withdraw("c-mia", "proximity_offers");
+  EXPECT_TRUE(box_.engine().visits().empty()) << "the visit is over and not listed";
+  const auto known = status()["radio"]["identified"].get<int>();
+  hear_mia_for(3s);
+  EXPECT_EQ(status()["radio"]["identified"], known) << "the fob is a stranger's now";
+  box_.power_cycle();
+  hear_mia_for(3s);
+  EXPECT_EQ(status()["radio"]["identified"], 0);
+}
+
+TEST_F(EngineTest, WhatTheBrokerDidNotTakeIsSentAgainUnderTheSameId) {
+  feed();
+  box_.broker_acks = false;
+  box_.world().sent.clear();
+  send_feed("campaigns", {{"kind", "delta"},
+                          {"epoch", "x"},
+                          {"from_seq", 0},
+                          {"to_seq", 1},
+                          {"items", json::array()}});
+  box_.inbound(LinkName::uplink, std::string(kBox) + "command",
+               json{{"v", 1},
+                    {"id", "00000000-0000-4000-8000-0000000000ff"},
+                    {"kind", "erase"},
+                    {"customer", "c-mia"}}
+                   .dump());
+  const auto first = events("erasure.receipt");
+  ASSERT_EQ(first.size(), 1U);
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  const auto both = events("erasure.receipt");
+  ASSERT_EQ(both.size(), 2U);
+  EXPECT_EQ(both[0]["id"], both[1]["id"]);
+  box_.ack_all();
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  EXPECT_EQ(events("erasure.receipt").size(), 2U);
+}
+
+TEST_F(EngineTest, AnErasedPersonIsInNoFileAndDoesNotComeBack) {
+  feed();
+  hear_mia_for(2s);
+  box_.inbound(LinkName::uplink, std::string(kBox) + "command",
+               json{{"v", 1},
+                    {"id", "00000000-0000-4000-8000-0000000000fe"},
+                    {"kind", "erase"},
+                    {"customer", "c-mia"}}
+                   .dump());
+  EXPECT_EQ(events("erasure.receipt").size(), 1U);
+  const auto known = status()["radio"]["identified"].get<int>();
+  hear_mia_for(3s);
+  EXPECT_EQ(status()["radio"]["identified"], known);
+  feed();  // late items of the same feed
+  box_.power_cycle();
+  hear_mia_for(3s);
+  EXPECT_EQ(status()["radio"]["identified"], 0);
+}
+
+TEST_F(EngineTest, APauseHoldsAfterARestartWithoutALine) {
+  feed();
+  box_.inbound(LinkName::uplink, "welcome/v1/demo/_all/control",
+               json{{"v", 1},
+                    {"id", "00000000-0000-4000-8000-0000000000aa"},
+                    {"seq", 1},
+                    {"tenant", "demo"},
+                    {"store", "_all"},
+                    {"function", "offers"},
+                    {"paused", true},
+                    {"at", sync::to_rfc3339(kStart)}}
+                   .dump());
+  EXPECT_EQ(status()["paused"], json::array({"offers"}));
+  EXPECT_EQ(sent("floor/status").back()["paused"], json::array({"offers"}));
+  box_.power_cycle();
+  EXPECT_EQ(status()["paused"], json::array({"offers"}));
+}
+
+TEST_F(EngineTest, WhyOfAnUnknownIdSaysWhereToLook) {
+  const auto answer = box_.engine().why("nothing");
+  ASSERT_FALSE(answer);
+  EXPECT_THAT(answer.error().message, HasSubstr("welcomectl decisions"));
+}
+
+TEST_F(EngineTest, EnrolmentNeedsConsent) {
+  feed();
+  const auto refused = box_.engine().enrol(CustomerId("c-mia"), "clip.mp4", box_.now(), {}, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::refused);
+  EXPECT_TRUE(box_.world().enrolments.empty());
+  EXPECT_TRUE(box_.engine().enrol(CustomerId("c-paul"), "clip.mp4", box_.now(), {}, {}));
+  EXPECT_EQ(box_.world().enrolments.size(), 1U);
+}
+
+TEST_F(EngineTest, SilenceOfTheCrmMeansNoConsent) {
+  feed();
+  hear_mia_for(1s);
+  ASSERT_FALSE(box_.engine().visits().empty());
+  box_.link_down(LinkName::uplink);
+  // 72 h on, in one step: nobody was heard meanwhile.
+  box_.skip(73h);
+  const auto known = status()["radio"]["identified"].get<int>();
+  hear_mia_for(2s);
+  EXPECT_EQ(status()["radio"]["identified"], known);
+}
+
+}  // namespace
+}  // namespace welcome
