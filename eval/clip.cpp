@@ -22,7 +22,8 @@ double seconds(MonoTime at) { return std::chrono::duration<double>(at.time_since
 }  // namespace
 
 int clip(Arguments arguments) {
-  const auto options = VisionOptions::parse(arguments, {"gallery", "fps", "fmr"}, {"quality"});
+  const auto options =
+      VisionOptions::parse(arguments, {"gallery", "fps", "fmr"}, {"quality", "liveness"});
   if (!options || options->files().size() != 1 || !options->value("gallery")) {
     return usage_error(kClipUsage);
   }
@@ -32,6 +33,7 @@ int clip(Arguments arguments) {
   const auto gallery = read_gallery(*options->value("gallery"), recogniser, point);
 
   vision::AnalyserOptions analysis;
+  analysis.require_liveness = options->flag("liveness");
   if (!options->flag("quality")) analysis.limits = vision::QualityLimits::none();
   vision::Analyser analyser(analysis, recogniser);
   analyser.set_observer([](std::uint64_t track, MonoTime at, const vision::Quality& quality,

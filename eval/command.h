@@ -24,11 +24,16 @@ int ad(Arguments arguments);
 int zones(Arguments arguments);
 
 inline constexpr std::string_view kVerifyUsage = "verify [--models DIR] [--pack NAME] PAIRS|-";
-inline constexpr std::string_view kDetectUsage = "detect [--models DIR] [--pack NAME] IMAGE...";
+inline constexpr std::string_view kDetectUsage =
+    "detect [--far] [--models DIR] [--pack NAME] IMAGE...";
 inline constexpr std::string_view kIdentifyUsage =
     "identify --gallery DIR --probes DIR [--fmr RATE] [--models DIR] [--pack NAME]";
 inline constexpr std::string_view kClipUsage =
-    "clip VIDEO --gallery DIR [--fps N] [--fmr RATE] [--quality] [--models DIR] [--pack NAME]";
+    "clip VIDEO --gallery DIR [--fps N] [--fmr RATE] [--quality] [--liveness] [--models DIR] "
+    "[--pack NAME]";
+inline constexpr std::string_view kLivenessUsage =
+    "liveness [--fps N] [--attack print|screen] [--models DIR] [--pack NAME] IMAGE|VIDEO...";
+int liveness(Arguments arguments);
 int verify(Arguments arguments);
 int detect(Arguments arguments);
 int identify(Arguments arguments);

@@ -1,4 +1,4 @@
-// welcome-eval detect IMAGE…: the faces of each picture, biggest first.
+// welcome-eval detect IMAGE…: the faces of each picture, the surest first.
 
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -11,7 +11,7 @@ namespace welcome::eval {
 
 int detect(Arguments arguments) {
   using Json = nlohmann::ordered_json;
-  const auto options = VisionOptions::parse(arguments);
+  const auto options = VisionOptions::parse(arguments, {}, {"far"});
   if (!options || options->files().empty()) return usage_error(kDetectUsage);
   vision::Recogniser recogniser(options->load_pack());
   for (const std::string& file : options->files()) {
@@ -20,7 +20,8 @@ int detect(Arguments arguments) {
       line["width"] = image->width();
       line["height"] = image->height();
       line["faces"] = Json::array();
-      for (const vision::Face& face : recogniser.find(*image)) {
+      for (const vision::Detection& face :
+           options->flag("far") ? recogniser.detect_far(*image) : recogniser.detect(*image)) {
         line["faces"].push_back({{"x", face.box.x},
                                  {"y", face.box.y},
                                  {"width", face.box.width},

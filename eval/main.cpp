@@ -20,6 +20,7 @@ constexpr std::array kCommands{
             verify},
     Command{"detect", kDetectUsage, "the faces of each picture", detect},
     Command{"identify", kIdentifyUsage, "who of the gallery is on each probe, or nobody", identify},
+    Command{"liveness", kLivenessUsage, "a person, or a picture of one", liveness},
     Command{"clip", kClipUsage, "tracks and decisions over a recording", clip},
 };
 

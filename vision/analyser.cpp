@@ -8,6 +8,8 @@ namespace {
 // Views that match nobody: the wait doubles up to this, so that strangers cost little.
 constexpr std::chrono::milliseconds kLongestWait{2000};
 constexpr float kBetter = 1.15F;  // a view this much better is worth a comparison
+// However still the picture is, it is searched this often.
+constexpr std::chrono::milliseconds kSearchAnyway{1000};
 
 }  // namespace
 
@@ -23,6 +25,21 @@ bool Analyser::due(const Track& track, MonoTime at) const {
   return waited >= std::min<std::chrono::milliseconds>(wait, kLongestWait);
 }
 
+bool Analyser::nothing_moves(const Frame& frame) {
+  picture_ = health_.look(frame.image, frame.at);
+  const bool skip = tracker_.empty() && !health_.moved() && frame.at - searched_at_ < kSearchAnyway;
+  if (!skip) {
+    health_.accept_still();
+    searched_at_ = frame.at;
+  }
+  return skip;
+}
+
+bool Analyser::is_live(Track& track, const Frame& frame, const Box& face) {
+  if (const auto score = recogniser_.liveness(frame.image, face)) track.liveness.add(*score);
+  return track.liveness.verdict() == Liveness::live;
+}
+
 void Analyser::count_ended() {
   for (const std::uint64_t id : tracker_.take_ended()) {
     const auto it = tracks_.find(id);
@@ -35,7 +52,12 @@ void Analyser::count_ended() {
 std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gallery) {
   std::vector<FaceMatch> matches;
   ++counters_.frames_analysed;
-  const std::vector<Detection> detections = recogniser_.detect(frame.image);
+  if (nothing_moves(frame)) {
+    ++counters_.frames_still;
+    return matches;
+  }
+  const std::vector<Detection> detections =
+      options_.far_faces ? recogniser_.detect_far(frame.image) : recogniser_.detect(frame.image);
   for (const FaceTracker::Sight& sight : tracker_.update(detections, frame.at)) {
     Track& track = tracks_[sight.track];
     if (sight.fresh) ++counters_.faces_seen;
@@ -78,6 +100,13 @@ std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gall
       track.best_similarity = -1;
     }
     track.best_similarity = std::max(track.best_similarity, match->similarity);
+    if (options_.require_liveness && !is_live(track, frame, detection.box)) {
+      if (track.liveness.verdict() == Liveness::attack && !track.refused) {
+        track.refused = true;
+        ++counters_.faces_not_live;
+      }
+      continue;
+    }
     if (track.agreeing < options_.agreeing_views) continue;
     if (!track.ever_matched) ++counters_.faces_matched;
     track.matched = true;

@@ -12,6 +12,8 @@
 #include "vision/face_match.h"
 #include "vision/frame_source.h"
 #include "vision/gallery.h"
+#include "vision/liveness.h"
+#include "vision/picture_health.h"
 #include "vision/quality.h"
 #include "vision/tracker.h"
 
@@ -22,6 +24,8 @@ struct AnalyserOptions {
   std::chrono::milliseconds between_views{100};
   std::chrono::milliseconds refresh{2000};  // how often a matched track is looked at again
   QualityLimits limits;
+  bool require_liveness = false;  // no match before a track was judged to be a person
+  bool far_faces = false;         // tiles: five times the cost of detection
 };
 
 struct AnalyserCounters {
@@ -30,6 +34,8 @@ struct AnalyserCounters {
   std::uint64_t faces_matched = 0;    // tracks with at least one FaceMatch
   std::uint64_t faces_discarded = 0;  // tracks that ended without one; counted once each
   std::uint64_t faces_embedded = 0;
+  std::uint64_t faces_not_live = 0;  // tracks that would have matched but look like a picture
+  std::uint64_t frames_still = 0;    // nobody there and nothing moved: not searched for faces
 };
 
 class Analyser {
@@ -44,6 +50,7 @@ class Analyser {
   void forget();
 
   const AnalyserCounters& counters() const { return counters_; }
+  PictureFault picture() const { return picture_; }
 
   // For evaluation: called with every view that was compared.
   using Observer = std::function<void(std::uint64_t track, MonoTime, const Quality&, const Match&)>;
@@ -61,14 +68,21 @@ class Analyser {
     int views = 0;       // compared with the gallery of `generation`
     MonoTime looked_at;  // last time that landmarks were found
     MonoTime compared_at;
+    LivenessVote liveness;
+    bool refused = false;  // counted as not live
   };
 
+  bool nothing_moves(const Frame& frame);
   bool due(const Track& track, MonoTime at) const;
+  bool is_live(Track& track, const Frame& frame, const Box& face);
   void count_ended();
 
   AnalyserOptions options_;
   Recogniser& recogniser_;
   FaceTracker tracker_;
+  PictureHealth health_;
+  PictureFault picture_ = PictureFault::none;
+  MonoTime searched_at_;
   std::map<std::uint64_t, Track> tracks_;
   AnalyserCounters counters_;
   Observer observer_;

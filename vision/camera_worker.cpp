@@ -102,6 +102,7 @@ void CameraWorker::Impl::analyse() {
     deliver(matches, snapshot, last_nap);
     lock.lock();
     status.analysis = analyser.counters();
+    status.picture = analyser.picture();
   }
 }
 

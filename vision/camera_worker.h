@@ -24,7 +24,8 @@ struct CameraStatus {
   std::uint64_t frames = 0;          // captured (decoded)
   std::uint64_t frames_dropped = 0;  // replaced in the mailbox by a newer one
   std::uint64_t frames_bad = 0;      // could not be decoded
-  AnalyserCounters analysis;         // faces_seen, faces_discarded, …
+  PictureFault picture = PictureFault::none;
+  AnalyserCounters analysis;  // faces_seen, faces_discarded, …
 };
 
 class CameraWorker {

@@ -16,6 +16,8 @@ std::string_view to_string(Guidance guidance) {
       return "come a little closer";
     case Guidance::hold_still:
       return "hold still for a moment";
+    case Guidance::uncover:
+      return "please uncover your face";
     case Guidance::more_light:
       return "a little more light, please";
     case Guidance::less_light:
@@ -29,6 +31,28 @@ std::string_view to_string(Guidance guidance) {
   }
   return "";
 }
+
+namespace {
+
+Guidance advice(Defect defect) {
+  switch (defect) {
+    case Defect::none:
+      return Guidance::none;
+    case Defect::too_small:
+      return Guidance::closer;
+    case Defect::too_dark:
+      return Guidance::more_light;
+    case Defect::too_bright:
+      return Guidance::less_light;
+    case Defect::blurred:
+      return Guidance::hold_still;
+    case Defect::turned_away:
+      return Guidance::face_the_camera;
+  }
+  return Guidance::none;
+}
+
+}  // namespace
 
 Enrolment::Enrolment(const FaceConsent& consent, Recogniser& recogniser,
                      std::shared_ptr<const Gallery> everybody, EnrolmentOptions options)
@@ -51,12 +75,18 @@ Guidance Enrolment::add(const Image& image) {
   if (faces.size() > 1 && faces[1].box.area() > 0.25F * faces[0].box.area()) {
     return Guidance::several_faces;
   }
-  if (std::min(faces[0].box.width, faces[0].box.height) < options_.min_face_px) {
-    return Guidance::closer;
-  }
   Face face = recogniser_.locate(image, faces[0]);
+  const Quality quality = measure_quality(face, align(image, face.landmarks));
+  if (const Guidance wrong = advice(first_defect(quality, options_.limits));
+      wrong != Guidance::none) {
+    return wrong;
+  }
+  if (options_.require_liveness) {
+    if (const auto score = recogniser_.liveness(image, face.box)) liveness_.add(*score);
+  }
   recogniser_.embed(image, face);
   if (face.embedding.empty()) return Guidance::face_the_camera;
+  if (recogniser_.symmetry(image, face) < options_.min_symmetry) return Guidance::uncover;
   for (const Embedding& view : views_) {
     const float similarity = cosine(view, face.embedding);
     if (similarity < options_.same_person) return Guidance::face_the_camera;
@@ -77,6 +107,12 @@ Guidance Enrolment::add(const Image& image) {
 Result<EnrolledFace> Enrolment::finish() {
   if (other_customer_) {
     return fail(ErrorCode::refused, "enrolment: this face is enrolled under another customer");
+  }
+  if (options_.require_liveness && liveness_.verdict() != Liveness::live) {
+    return fail(ErrorCode::refused,
+                liveness_.verdict() == Liveness::attack
+                    ? "enrolment: this looks like a picture of a person"
+                    : "enrolment: cannot tell whether a person is there; step back a little");
   }
   if (!complete()) return fail(ErrorCode::not_found, "enrolment: not enough good views");
   EnrolledFace result;

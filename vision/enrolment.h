@@ -15,13 +15,17 @@
 #include "vision/face_template.h"
 #include "vision/frame_source.h"
 #include "vision/gallery.h"
+#include "vision/liveness.h"
+#include "vision/quality.h"
 #include "vision/recogniser.h"
 
 namespace welcome::vision {
 
 struct EnrolmentOptions {
-  int views = 3;  // templates to make
-  float min_face_px = 60;
+  int views = 3;                  // templates to make
+  bool require_liveness = false;  // refuse what looks like a picture or cannot be judged
+  QualityLimits limits{.min_size_px = 60};
+  float min_symmetry = 0.5F;  // see Recogniser::symmetry
   float too_alike = 0.95F;    // a further view must be less like the others than this
   float same_person = 0.35F;  // and more than this
   std::chrono::milliseconds patience{60000};  // of the clip's time
@@ -34,6 +38,7 @@ enum class Guidance : std::uint8_t {
   several_faces,
   closer,
   hold_still,
+  uncover,
   more_light,
   less_light,
   face_the_camera,
@@ -57,7 +62,7 @@ class Enrolment {
   Guidance add(const Image& image);
   bool complete() const;
 
-  // `refused`: already enrolled under another customer, or the views are of different people;
+  // `refused`: already enrolled under another customer, or it looks like a picture of a person;
   // `not_found`: not enough good views.
   Result<EnrolledFace> finish();
 
@@ -67,6 +72,7 @@ class Enrolment {
   std::shared_ptr<const Gallery> everybody_;
   EnrolmentOptions options_;
   std::vector<Embedding> views_;
+  LivenessVote liveness_;
   bool other_customer_ = false;
 };
 

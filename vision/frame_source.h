@@ -72,4 +72,12 @@ struct V4l2Options {
 };
 std::unique_ptr<FrameSource> make_v4l2_source(V4l2Options options);
 
+// A camera of the network: "rtsp://…" or "rtsps://…" (the address may hold a password: never log
+// it). A broken stream is `failed` until a later next() opens it again.
+struct RtspOptions {
+  std::string url;
+  Clock clock;
+};
+std::unique_ptr<FrameSource> make_rtsp_source(RtspOptions options);
+
 }  // namespace welcome::vision

@@ -50,13 +50,27 @@ cv::Mat cut(const cv::Mat& bgr, const Box& box, cv::Size size) {
   return out;
 }
 
+// Non-maximum suppression: of boxes that overlap, the one with the best score stays.
+std::vector<Detection> suppress(std::vector<Detection> all) {
+  std::sort(all.begin(), all.end(),
+            [](const Detection& a, const Detection& b) { return a.score > b.score; });
+  std::vector<Detection> kept;
+  for (const Detection& candidate : all) {
+    const bool covered = std::any_of(kept.begin(), kept.end(), [&](const Detection& k) {
+      return overlap(k.box, candidate.box) > 0.4F;
+    });
+    if (!covered) kept.push_back(candidate);
+  }
+  return kept;
+}
+
 // Ultra-Light-Fast-Generic-Face-Detector, RFB-320: scores [N×2] (background, face) and corners
 // [N×4] in 0…1 of the picture; the priors are already applied inside the net.
 class UltraLightDetector final : public Detector {
  public:
   explicit UltraLightDetector(const Model& model) : model_(model), net_(read_net(model)) {}
 
-  std::vector<Detection> detect(const Image& image) override {
+  std::vector<Detection> detect(const Image& image, float min_score) override {
     if (image.empty() || image.width() < 8 || image.height() < 8) return {};
     try {
       cv::Mat small;
@@ -67,7 +81,8 @@ class UltraLightDetector final : public Detector {
       std::vector<cv::Mat> out;
       net_.forward(out, std::vector<cv::String>{"scores", "boxes"});
       return suppress(decode(out[0], out[1], static_cast<float>(image.width()),
-                             static_cast<float>(image.height())));
+                             static_cast<float>(image.height()),
+                             min_score > 0 ? min_score : static_cast<float>(model_.threshold)));
     } catch (const cv::Exception&) {
       return {};
     }
@@ -75,7 +90,7 @@ class UltraLightDetector final : public Detector {
 
  private:
   std::vector<Detection> decode(const cv::Mat& scores, const cv::Mat& corners, float width,
-                                float height) const {
+                                float height, float min_score) const {
     std::vector<Detection> found;
     const auto count = static_cast<std::size_t>(model_.output_size);
     if (scores.total() != count * 2 || corners.total() != count * 4) return found;
@@ -83,26 +98,13 @@ class UltraLightDetector final : public Detector {
     const auto* corner = corners.ptr<float>();
     for (std::size_t i = 0; i < count; ++i, corner += 4) {
       const float s = score[2 * i + 1];
-      if (!(s >= static_cast<float>(model_.threshold))) continue;
+      if (!(s >= min_score)) continue;
       const Box box{corner[0] * width, corner[1] * height, (corner[2] - corner[0]) * width,
                     (corner[3] - corner[1]) * height};
       if (!(box.width > 1 && box.height > 1)) continue;  // also false for NaN
       found.push_back({box, s});
     }
     return found;
-  }
-
-  static std::vector<Detection> suppress(std::vector<Detection> all) {
-    std::sort(all.begin(), all.end(),
-              [](const Detection& a, const Detection& b) { return a.score > b.score; });
-    std::vector<Detection> kept;
-    for (const Detection& candidate : all) {
-      const bool covered = std::any_of(kept.begin(), kept.end(), [&](const Detection& k) {
-        return overlap(k.box, candidate.box) > 0.4F;
-      });
-      if (!covered) kept.push_back(candidate);
-    }
-    return kept;
   }
 
   Model model_;
@@ -168,6 +170,49 @@ class NetEmbedder final : public Embedder {
   }
 
   const std::string& model() const override { return model_.id; }
+
+ private:
+  Model model_;
+  cv::dnn::Net net_;
+};
+
+// Scores of three classes, of which the first is "real"; wants the surroundings of the face.
+class NetLiveness {
+ public:
+  explicit NetLiveness(const Model& model) : model_(model), net_(read_net(model)) {}
+
+  std::optional<float> score(const Image& image, const Box& face) {
+    const auto width = static_cast<float>(image.width());
+    const auto height = static_cast<float>(image.height());
+    if (face.width < 1 || face.height < 1) return std::nullopt;
+    // As large as the picture allows, moved to lie inside it.
+    constexpr float kScale = 2.7F;
+    constexpr float kLeast = 1.5F;  // tighter crops say nothing
+    const float scale = std::min({kScale, (width - 1) / face.width, (height - 1) / face.height});
+    if (scale < kLeast) return std::nullopt;
+    const Point centre = face.centre();
+    Box box{0, 0, face.width * scale, face.height * scale};
+    box.x = std::clamp(centre.x - box.width / 2, 0.0F, width - box.width);
+    box.y = std::clamp(centre.y - box.height / 2, 0.0F, height - box.height);
+    try {
+      cv::Mat crop;
+      const cv::Rect inside = cv::Rect(static_cast<int>(box.x), static_cast<int>(box.y),
+                                       static_cast<int>(box.width), static_cast<int>(box.height)) &
+                              cv::Rect(0, 0, image.width(), image.height());
+      cv::resize(image.mat()(inside), crop, {model_.input_width, model_.input_height});
+      net_.setInput(to_blob(crop, model_));
+      const cv::Mat out = net_.forward();
+      if (out.total() != static_cast<std::size_t>(model_.output_size)) return std::nullopt;
+      const auto* value = out.ptr<float>();
+      const float largest = *std::max_element(value, value + out.total());
+      float sum = 0;
+      for (std::size_t i = 0; i < out.total(); ++i) sum += std::exp(value[i] - largest);
+      const float real = std::exp(value[0] - largest) / sum;
+      return std::isfinite(real) ? std::optional(real) : std::nullopt;
+    } catch (const cv::Exception&) {
+      return std::nullopt;
+    }
+  }
 
  private:
   Model model_;
@@ -249,12 +294,15 @@ Image align(const Image& image, const Landmarks& landmarks) {
 
 struct Recogniser::Impl {
   explicit Impl(const ModelPack& p)
-      : pack(p), detector(p.detector), landmarks(p.landmarks), embedder(p.embedder) {}
+      : pack(p), detector(p.detector), landmarks(p.landmarks), embedder(p.embedder) {
+    if (p.liveness) liveness.emplace(*p.liveness);
+  }
 
   ModelPack pack;
   UltraLightDetector detector;
   NetLandmarks landmarks;
   NetEmbedder embedder;
+  std::optional<NetLiveness> liveness;
 };
 
 Recogniser::Recogniser(const ModelPack& pack) {
@@ -265,7 +313,38 @@ Recogniser::Recogniser(const ModelPack& pack) {
 Recogniser::~Recogniser() = default;
 
 std::vector<Detection> Recogniser::detect(const Image& image) {
-  return impl_->detector.detect(image);
+  return impl_->detector.detect(image, 0);
+}
+
+std::vector<Detection> Recogniser::detect_far(const Image& image) {
+  std::vector<Detection> all = detect(image);
+  if (image.empty()) return all;
+  const int width = image.width() * 3 / 5;
+  const int height = image.height() * 3 / 5;
+  for (const int x : {0, image.width() - width}) {
+    for (const int y : {0, image.height() - height}) {
+      const Image tile(image.mat()(cv::Rect(x, y, width, height)));
+      for (Detection detection : impl_->detector.detect(tile, 0)) {
+        detection.box.x += static_cast<float>(x);
+        detection.box.y += static_cast<float>(y);
+        all.push_back(detection);
+      }
+    }
+  }
+  return suppress(std::move(all));
+}
+
+std::optional<float> Recogniser::liveness(const Image& image, const Box& face) {
+  if (image.empty() || !impl_->liveness) return std::nullopt;
+  return impl_->liveness->score(image, face);
+}
+
+float Recogniser::symmetry(const Image& image, const Face& face) {
+  const Image aligned = align(image, face.landmarks);
+  if (aligned.empty() || face.embedding.empty()) return -1;
+  cv::Mat mirrored;
+  cv::flip(aligned.mat(), mirrored, 1);
+  return cosine(face.embedding, impl_->embedder.embed(Image(mirrored)));
 }
 
 Face Recogniser::locate(const Image& image, const Detection& detection) {
@@ -298,8 +377,13 @@ std::optional<Face> Recogniser::portrait(const Image& image) {
       static_cast<double>(impl_->pack.detector.input_width) / impl_->pack.detector.input_height;
   // A little margin first: tight crops cut forehead and chin, and the picture is brought to the
   // net's proportions so that it does not stretch faces. Then without margin, for small faces;
-  // then with a lot, for crops that are nothing but a face.
-  for (const double margin : {0.2, 0.0, 0.8}) {
+  // then with a lot, for crops that are nothing but a face. Last, what the detector is less sure
+  // of: somebody asked about a portrait, so there probably is a face.
+  struct Try {
+    double margin;
+    float min_score;
+  };
+  for (const auto& [margin, min_score] : {Try{0.2, 0}, Try{0.0, 0}, Try{0.8, 0}, Try{0.2, 0.4F}}) {
     double width = image.width() * (1 + 2 * margin);
     double height = image.height() * (1 + 2 * margin);
     (width < height * net_aspect ? width : height) =
@@ -309,7 +393,7 @@ std::optional<Face> Recogniser::portrait(const Image& image) {
     cv::Mat padded;
     cv::copyMakeBorder(image.mat(), padded, dy, dy, dx, dx, cv::BORDER_CONSTANT,
                        cv::Scalar::all(127));
-    const std::vector<Detection> found = impl_->detector.detect(Image(padded));
+    const std::vector<Detection> found = impl_->detector.detect(Image(padded), min_score);
     const auto best =
         std::max_element(found.begin(), found.end(), [&](const Detection& a, const Detection& b) {
           return prominence(a.box, padded.cols, padded.rows) <

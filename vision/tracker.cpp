@@ -107,6 +107,8 @@ std::vector<FaceTracker::Sight> FaceTracker::update(const std::vector<Detection>
 
 std::vector<std::uint64_t> FaceTracker::take_ended() { return std::exchange(impl_->ended, {}); }
 
+bool FaceTracker::empty() const { return impl_->tracks.empty(); }
+
 void FaceTracker::clear() {
   for (const Track& track : impl_->tracks) impl_->drop(track);
   impl_->tracks.clear();

@@ -37,6 +37,9 @@ class FaceTracker {
   // Tracks (that had reached min_hits) which ended since the last call.
   std::vector<std::uint64_t> take_ended();
 
+  // Nobody is being followed, not even for a frame.
+  bool empty() const;
+
   // Ends every track now.
   void clear();
 
