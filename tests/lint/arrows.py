@@ -60,8 +60,9 @@ def check(root, files):
             if not match:
                 continue
             quoted, target = match[1] == '"', match[2]
-            generated = root / "build/release" / target
-            if quoted and not (root / target).is_file() and not generated.is_file():
+            # CMake makes a header from its .in.
+            exists = any((root / f"{target}{suffix}").is_file() for suffix in ("", ".in"))
+            if quoted and not exists:
                 problems.append(f'{where}: "{target}" is not written from the root of the project')
             target_room = room_of(target, rooms) if quoted else None
             if room and target_room and target_room != room and target_room not in rooms[room]:

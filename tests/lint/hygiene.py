@@ -15,7 +15,7 @@ TEXT_RULES = [
     (re.compile(r"^(<{7}|>{7}) "), "a merge conflict"),
 ]
 # Bytes of others or of machines: only their size and the lock file's hosts are looked at.
-NOT_OUR_TEXT = ("package-lock.json", "tests/fuzz/corpus/", "tests/data/")
+NOT_OUR_TEXT = ("package-lock.json", "tests/fuzz/corpus/", "tests/data/", "tests/replay/data/")
 
 
 def check(root, files):

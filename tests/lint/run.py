@@ -44,8 +44,9 @@ def units():
     with tempfile.TemporaryDirectory() as directory:
         for unit in tracked(".service"):
             # 20 is a score of 2.0; a unit without any sandbox has 9.6.
-            found = run("systemd-analyze", "security", "--offline=yes", "--threshold=20", unit)
-            problems += [f"{unit}: {found[-1]}"] if found else []
+            if unit.startswith("systemd/"):
+                found = run("systemd-analyze", "security", "--offline=yes", "--threshold=20", unit)
+                problems += [f"{unit}: {found[-1]}"] if found else []
             # A copy whose program exists on every machine: the rest of the unit is what is checked.
             copy = pathlib.Path(directory) / pathlib.Path(unit).name
             text = (ROOT / unit).read_text()
