@@ -41,6 +41,14 @@ function(welcome_program name)
   add_dependencies(programs ${name})
 endfunction()
 
+# The target `tests-LABEL` builds the tests of one label.
+function(welcome_labelled_test name label)
+  if(NOT TARGET tests-${label})
+    add_custom_target(tests-${label})
+  endif()
+  add_dependencies(tests-${label} ${name})
+endfunction()
+
 # welcome_test(NAME LABEL unit SOURCES a_test.cpp … DEPS …)
 # One GoogleTest program; every test of it is a test of ctest, labelled for `ctest -L`.
 # A test finds ../shared/data through the environment variable WELCOME_DATA and skips by name
@@ -48,6 +56,7 @@ endfunction()
 function(welcome_test name)
   cmake_parse_arguments(arg "" "LABEL" "SOURCES;DEPS" ${ARGN})
   welcome_executable(${name} SOURCES ${arg_SOURCES} DEPS ${arg_DEPS} GTest::gtest_main GTest::gmock)
+  welcome_labelled_test(${name} ${arg_LABEL})
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}:"
                        PROPERTIES LABELS ${arg_LABEL} TIMEOUT 300)
