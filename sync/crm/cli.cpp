@@ -21,6 +21,7 @@
 #include "sync/crm/crm.h"
 #include "sync/crm/database.h"
 #include "sync/crm/import.h"
+#include "sync/crm/report.h"
 #include "sync/crm/server.h"
 
 namespace welcome::crm {
@@ -463,12 +464,38 @@ int pause_or_resume(const Call& call, bool paused) {
 int pause(const Call& call) { return pause_or_resume(call, true); }
 int resume(const Call& call) { return pause_or_resume(call, false); }
 
+int report(const Call& call) {
+  const std::string& campaign = call.word(0, "CAMPAIGN");
+  call.at_most(1);
+  const std::string format = call.json_wanted ? "json" : call.text("format");
+  Opened opened(call);
+  const Report made = make_report(opened.crm, campaign);
+  if (made.arms.empty() && !made.holdout &&
+      !opened.crm.feed().get(Collection::campaigns, campaign)) {
+    return call.no({ErrorCode::not_found, "there is no such campaign"});
+  }
+  if (format == "json") {
+    *call.out << report_json(made);
+  } else if (format == "svg") {
+    *call.out << report_svg(made);
+  } else if (format == "table") {
+    *call.out << report_table(made);
+  } else {
+    throw Usage("--format is table, json or svg");
+  }
+  return kDone;
+}
+
 int sign_keys(const Call& call) {
   call.at_most(0);
   Opened opened(call);
-  if (call.has("new")) {
+  if (call.has("new") || call.has("use")) {
     Transaction transaction(*opened.db);
-    opened.crm.new_signing_key(wall_now());
+    if (call.has("new")) opened.crm.new_signing_key(wall_now());
+    if (call.has("use")) {
+      const auto used = opened.crm.use_signing_key(call.text("use"), wall_now());
+      if (!used) return call.no(used.error());
+    }
     transaction.commit();
     opened.db->announce();
   }
@@ -598,8 +625,14 @@ void store_options(po::options_description& options) {
   options.add_options()("store", po::value<std::string>(), "one store instead of all");
 }
 
+void report_options(po::options_description& options) {
+  options.add_options()("format", po::value<std::string>()->default_value("table"),
+                        "table, json, or svg (a picture)");
+}
+
 void key_options(po::options_description& options) {
-  options.add_options()("new", "make a new key, sign everything with it, retire the old one");
+  options.add_options()("new", "make a key; the first is used at once")(
+      "use", po::value<std::string>(), "sign everything with this key, retire the one before");
 }
 
 void serve_options(po::options_description& options) {
@@ -637,6 +670,8 @@ constexpr Command kCommands[] = {
     {"pause", "FUNCTION", "stop face, offers, prompts, surveys or all, everywhere at once", pause,
      store_options},
     {"resume", "FUNCTION", "and go on", resume, store_options},
+    {"report", "CAMPAIGN", "what each variant did, against the hold-out; survey scores", report,
+     report_options},
     {"sign-keys", "", "public keys for the boxes' key ring", sign_keys, key_options},
     {"serve", "", "connect to the broker and serve the boxes", serve, serve_options},
 };

@@ -238,7 +238,7 @@ Result<json> Crm::set_consent(const ConsentChange& change) {
   }
   const ConsentNotice& notice = change.notice ? *change.notice : settings_.notice;
   if (record.is_null()) {
-    record = {{"record_id", sync::new_uuid()},
+    record = {{"record_id", change.record_id.empty() ? sync::new_uuid() : change.record_id},
               {"schema_version", "1"},
               {"tenant", settings_.tenant},
               {"customer", change.customer},
@@ -306,8 +306,7 @@ PurposeSet Crm::given(const std::string& customer, WallTime now) {
 
 std::unique_ptr<sync::Signer> Crm::signer() {
   const Rows rows = db_.query(
-      "SELECT id, seed FROM signing_key WHERE retired_at IS NULL ORDER BY made_at DESC, id LIMIT "
-      "1");
+      "SELECT id, seed FROM signing_key WHERE used_from IS NOT NULL AND retired_at IS NULL");
   if (rows.empty()) return nullptr;
   std::array<std::uint8_t, 32> seed{};
   const std::string hex = rows[0].text(1);
@@ -336,13 +335,24 @@ std::string Crm::new_signing_key(WallTime now) {
   std::array<char, 65> hex{};
   sodium_bin2hex(hex.data(), hex.size(), seed.data(), seed.size());
   sodium_memzero(seed.data(), seed.size());
-  db_.execute("UPDATE signing_key SET retired_at = $1, seed = '' WHERE retired_at IS NULL", {at});
   sync::KeyRing ring;
   ring.pin(id, made.public_key());
+  db_.execute("INSERT INTO signing_key (id, public_key, seed, made_at) VALUES ($1, $2, $3, $4)",
+              {id, ring.to_text(), std::string(hex.data()), at});
+  if (!signer() && !use_signing_key(id, now)) throw DatabaseError("the new key is not there");
+  return id;
+}
+
+Result<void> Crm::use_signing_key(const std::string& id, WallTime now) {
+  const std::string at = sync::to_rfc3339(now);
+  if (db_.execute("UPDATE signing_key SET used_from = $2 WHERE id = $1 AND retired_at IS NULL",
+                  {id, at}) != 1) {
+    return fail(ErrorCode::not_found, "there is no such key that is not retired");
+  }
   db_.execute(
-      "INSERT INTO signing_key (id, public_key, seed, made_at, retired_at) "
-      "VALUES ($1, $2, $3, $4, NULL)",
-      {id, ring.to_text(), std::string(hex.data()), at});
+      "UPDATE signing_key SET retired_at = $2, seed = '' WHERE id <> $1 AND used_from IS NOT NULL "
+      "AND retired_at IS NULL",
+      {id, at});
   for (const Item& item : feed_.live(Collection::consents)) {
     json record = parse(item.value);
     if (sign(record)) feed_.put(Collection::consents, item.key, item.customer, record.dump());
@@ -350,14 +360,25 @@ std::string Crm::new_signing_key(WallTime now) {
   for (const Row& row : db_.query("SELECT store, function, seq, paused, id, at FROM control")) {
     save_control(to_control(row));
   }
-  return id;
+  const auto key = signer();
+  for (const Row& row : db_.query("SELECT id, store, box, payload FROM command")) {
+    if (const auto signed_again = key->sign(row.text(3))) {
+      db_.execute("UPDATE command SET payload = $4 WHERE id = $1 AND store = $2 AND box = $3",
+                  {row.text(0), row.text(1), row.text(2), *signed_again});
+    }
+  }
+  return {};
 }
 
 std::string Crm::public_keys() {
   std::string out;
-  for (const Row& row :
-       db_.query("SELECT public_key, retired_at FROM signing_key ORDER BY made_at")) {
-    if (!row.null(1)) out += "# retired " + row.text(1) + "\n";
+  for (const Row& row : db_.query("SELECT public_key, used_from, retired_at FROM signing_key "
+                                  "ORDER BY made_at")) {
+    if (!row.null(2)) {
+      out += "# retired " + row.text(2) + "\n";
+    } else {
+      out += row.null(1) ? "# not used yet\n" : "# used from " + row.text(1) + "\n";
+    }
     out += row.text(0);
   }
   return out;
@@ -481,6 +502,7 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
   db_.execute("DELETE FROM identity WHERE customer = $1", {customer});
   db_.execute("DELETE FROM customer WHERE customer = $1", {customer});
   db_.execute("DELETE FROM outbox WHERE customer = $1", {customer});
+  db_.execute("DELETE FROM command WHERE customer = $1", {customer});
   // Counts stay, the person does not.
   db_.execute(
       "UPDATE ledger SET customer = '', data = '{}', note = 'erased', handled = 1 "
@@ -503,6 +525,11 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
       "INSERT INTO erasure_box (erasure, store, box, done_at, receipt) "
       "SELECT $1, store, box, NULL, NULL FROM box",
       {id});
+  sync::Command command;
+  command.id = MessageId(id);
+  command.kind = sync::Command::Kind::erase;
+  command.customer = CustomerId(customer);
+  for (const auto& [store, box] : boxes("")) to_box(store, box, command, now, std::nullopt);
   finish_erasure(id, now);
   return id;
 }
@@ -522,25 +549,13 @@ std::optional<Erasure> Crm::erasure(const std::string& id_or_customer) {
   return out;
 }
 
-std::vector<std::pair<std::string, std::string>> Crm::erasures_open(const std::string& store,
-                                                                    const std::string& box) {
-  std::vector<std::pair<std::string, std::string>> out;
-  for (const Row& row : db_.query("SELECT erasure.erasure, erasure.customer FROM erasure "
-                                  "JOIN erasure_box ON erasure_box.erasure = erasure.erasure "
-                                  "WHERE store = $1 AND box = $2 AND erasure_box.done_at IS NULL "
-                                  "AND erasure.done_at IS NULL ORDER BY asked_at",
-                                  {store, box})) {
-    out.emplace_back(row.text(0), row.text(1));
-  }
-  return out;
-}
-
 void Crm::erasure_done(const std::string& erasure, const std::string& store, const std::string& box,
                        const std::string& receipt, WallTime now) {
   db_.execute(
       "UPDATE erasure_box SET done_at = $4, receipt = $5 "
       "WHERE erasure = $1 AND store = $2 AND box = $3 AND done_at IS NULL",
       {erasure, store, box, sync::to_rfc3339(now), receipt});
+  answered(erasure, store, box);
   finish_erasure(erasure, now);
 }
 
@@ -622,6 +637,32 @@ void Crm::to_outbox(const sync::Message& message) {
       {message.id.str(), message.topic, message.payload, std::int64_t{message.retain ? 1 : 0},
        message.expires_at ? Value(sync::to_rfc3339(*message.expires_at)) : Value(nullptr),
        message.customer.str()});
+}
+
+void Crm::to_box(const std::string& store, const std::string& box, const sync::Command& command,
+                 WallTime now, std::optional<WallTime> expires_at) {
+  const auto key = signer();
+  const sync::Message message =
+      sync::encode_command({settings_.tenant, store, box}, command, key.get());
+  db_.execute(
+      "INSERT INTO command (id, store, box, customer, payload, made_at, expires_at, sent_at) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, NULL) ON CONFLICT DO NOTHING",
+      {command.id.str(), store, box, command.customer.str(), message.payload, sync::to_rfc3339(now),
+       expires_at ? Value(sync::to_rfc3339(*expires_at)) : Value(nullptr)});
+}
+
+void Crm::answered(const std::string& command, const std::string& store, const std::string& box) {
+  db_.execute("DELETE FROM command WHERE id = $1 AND store = $2 AND box = $3",
+              {command, store, box});
+}
+
+std::vector<std::pair<std::string, std::string>> Crm::boxes(const std::string& store) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const Row& row : db_.query(
+           "SELECT store, box FROM box WHERE store = $1 OR $1 = '' ORDER BY store, box", {store})) {
+    out.emplace_back(row.text(0), row.text(1));
+  }
+  return out;
 }
 
 void Crm::to_app(const std::string& app_id, const std::string& customer,

@@ -49,6 +49,7 @@ struct ConsentChange {
   std::string how;  // "app", "desk", "crm"
   std::optional<ConsentNotice> notice;
   std::optional<WallTime> expires_at;
+  std::string record_id;  // of a new record; made here if empty
 };
 
 // What staff learnt about a preference.
@@ -111,9 +112,6 @@ class Crm {
   Result<std::string> forget(const std::string& customer, WallTime now);
   bool was_erased(const std::string& customer);
   std::optional<Erasure> erasure(const std::string& id_or_customer);
-  // Erasures that this box has not confirmed: id and customer.
-  std::vector<std::pair<std::string, std::string>> erasures_open(const std::string& store,
-                                                                 const std::string& box);
   void erasure_done(const std::string& erasure, const std::string& store, const std::string& box,
                     const std::string& receipt, WallTime now);
 
@@ -121,13 +119,23 @@ class Crm {
   sync::Control set_control(const std::string& store, Function function, bool paused, WallTime now);
   std::vector<sync::Control> controls();  // the newest of each store and function
 
-  // Makes a new key pair for consent records and control messages and signs them all again; the
-  // secret half of the old one is gone, its public half stays listed. Returns the key's id.
+  // Makes a key pair and returns its id. The first one is used at once; a later one is only listed,
+  // so that boxes can pin it before use_signing_key().
   std::string new_signing_key(WallTime now);
+  // Signs everything with this key from now on, and what is there again. The secret halves of the
+  // others are gone.
+  Result<void> use_signing_key(const std::string& id, WallTime now);
   // For the key ring of a box: sync/signing.h KeyRing::parse.
   std::string public_keys();
   // The current key, or null when nothing is signed.
   std::unique_ptr<sync::Signer> signer();
+
+  // A command leaves whenever the box is there, until the box has answered or it expires.
+  void to_box(const std::string& store, const std::string& box, const sync::Command& command,
+              WallTime now, std::optional<WallTime> expires_at);
+  void answered(const std::string& command, const std::string& store, const std::string& box);
+  // Every box of a store, or of all stores (empty).
+  std::vector<std::pair<std::string, std::string>> boxes(const std::string& store);
 
   // A message for the customer's app leaves with the next round of `serve`. Its id makes it
   // unique: a second one with the same id is dropped.

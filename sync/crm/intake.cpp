@@ -3,6 +3,8 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "firmware/core/pipeline.h"
+
 namespace welcome::crm {
 namespace {
 
@@ -11,6 +13,8 @@ using namespace std::chrono_literals;
 // Somebody who comes in this long after an offer (or after being held out) is counted for it.
 constexpr auto kCameInWithin = 2h;
 constexpr auto kReceiptLife = 30 * 24h;
+// An outcome that a box has not heard of by then teaches it nothing any more.
+constexpr auto kOutcomeLife = 7 * 24h;
 
 constexpr const char* kTypePrefix = "com.welcomed.";
 constexpr const char* kHoldout = "holdout";
@@ -102,7 +106,12 @@ bool Intake::work_event(WallTime now) {
   entry.time = row.text(5);
   entry.customer = row.text(6);
   entry.body = row.text(7);
-  const std::string note = act_on_event(entry, now);
+  std::string note;
+  try {
+    note = act_on_event(entry, now);
+  } catch (const json::exception&) {
+    note = "set aside: not as expected";
+  }
   db_.execute("UPDATE ledger SET handled = 1, note = $2 WHERE position = $1",
               {entry.position, note});
   transaction.commit();
@@ -123,7 +132,12 @@ bool Intake::work_request(WallTime now) {
   entry.kind = row.text(3);
   entry.time = row.text(4);
   entry.body = row.text(5);
-  const std::string note = act_on_request(entry, now);
+  std::string note;
+  try {
+    note = act_on_request(entry, now);
+  } catch (const json::exception&) {
+    note = "set aside: not as expected";
+  }
   db_.execute("UPDATE request SET handled = 1, note = $2 WHERE position = $1",
               {entry.position, note});
   transaction.commit();
@@ -159,12 +173,21 @@ std::string Intake::offer(const Entry& entry, const json& data, WallTime now) {
   if (!crm_.given(entry.customer, now).has(Purpose::proximity_offers)) return "consent withdrawn";
   const bool first =
       db_.execute(
-          "INSERT INTO offer (decision, customer, campaign, variant, shown_at, opened_at, "
-          "redeemed_at, came_in_at) VALUES ($1, $2, $3, $4, $5, NULL, NULL, NULL) "
-          "ON CONFLICT DO NOTHING",
-          {decision, entry.customer, data.at("campaign").get<std::string>(),
+          "INSERT INTO offer (decision, store, customer, campaign, variant, shown_at) "
+          "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+          {decision, entry.store, entry.customer, data.at("campaign").get<std::string>(),
            data.at("variant").get<std::string>(), entry.time}) == 1;
   if (!first) return "decision repeated";
+  // Caps are per customer, and the other boxes of the store count too.
+  sync::Command offered;
+  offered.id = MessageId(entry.id + "/offered");
+  offered.kind = sync::Command::Kind::offered;
+  offered.customer = CustomerId(entry.customer);
+  offered.decision = DecisionId(decision);
+  offered.campaign = CampaignId(data.at("campaign").get<std::string>());
+  offered.variant = data.at("variant");
+  offered.at = time_of(entry.time);
+  tell_boxes(entry.store, entry.box, offered, now);
   sync::AppMessage message;
   message.id = MessageId(entry.id);
   message.kind = sync::AppMessage::Kind::offer;
@@ -196,9 +219,9 @@ std::string Intake::survey(const Entry& entry, const json& data, WallTime now) {
 std::string Intake::held_out(const Entry& entry, const json& data) {
   if (data.at("reason") != kHoldout || !data.contains("campaign")) return {};
   db_.execute(
-      "INSERT INTO offer (decision, customer, campaign, variant, shown_at, opened_at, redeemed_at, "
-      "came_in_at) VALUES ($1, $2, $3, $4, $5, NULL, NULL, NULL) ON CONFLICT DO NOTHING",
-      {data.at("decision").get<std::string>(), entry.customer,
+      "INSERT INTO offer (decision, store, customer, campaign, variant, shown_at) "
+      "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+      {data.at("decision").get<std::string>(), entry.store, entry.customer,
        data.at("campaign").get<std::string>(), std::string(kHoldout), entry.time});
   return {};
 }
@@ -232,7 +255,8 @@ std::string Intake::consent_changed(const Entry& entry, const json& data, WallTi
   ConsentChange change;
   change.customer = entry.customer;
   change.purpose = purpose_from_string(data.at("purpose").get<std::string>()).value();
-  change.given = data.at("given");
+  change.given = data.at("state") == "given";
+  change.record_id = data.value("record_id", "");
   change.at = time_of(data.at("at"));
   change.how = data.value("how", "desk");
   if (const auto notice = data.find("notice"); notice != data.end()) {
@@ -256,6 +280,13 @@ std::string Intake::erasure_receipt(const Entry& entry, const json& data, WallTi
   return {};
 }
 
+void Intake::tell_boxes(const std::string& store, const std::string& but, sync::Command command,
+                        WallTime now) {
+  for (const auto& [its_store, box] : crm_.boxes(store)) {
+    if (box != but) crm_.to_box(its_store, box, command, now, now + kOutcomeLife);
+  }
+}
+
 // ---- requests ----------------------------------------------------------------------------------
 
 void Intake::send_consents(const std::string& app, const std::string& customer,
@@ -270,6 +301,36 @@ void Intake::send_consents(const std::string& app, const std::string& customer,
   message.notice = crm_.settings().notice;
   message.at = now;
   crm_.to_app(app, customer, message, now + kReceiptLife);
+}
+
+// What came of an offer is written down, and the boxes that decide about the next one hear of it.
+bool Intake::outcome(const Entry& entry, const std::string& customer, const json& body,
+                     WallTime now) {
+  sync::Command command;
+  command.id = MessageId(entry.app + "/" + entry.id);
+  command.kind = sync::Command::Kind::outcome;
+  command.customer = CustomerId(customer);
+  command.at = time_of(entry.time);
+  std::string store;  // a complaint is for all stores
+  if (entry.kind == "complaint") {
+    command.outcome = Outcome::complaint;
+  } else {
+    const std::string word = entry.kind.substr(entry.kind.find('.') + 1);
+    const std::string decision = body.at("decision");
+    const Rows rows = db_.query("SELECT store FROM offer WHERE decision = $1 AND customer = $2",
+                                {decision, customer});
+    const auto known = outcome_from_string(word);
+    if (rows.empty() || !known) return false;
+    store = rows[0].text(0);
+    const std::string column = word + "_at";
+    db_.execute(
+        "UPDATE offer SET " + column + " = $2 WHERE decision = $1 AND " + column + " IS NULL",
+        {decision, entry.time});
+    command.outcome = *known;
+    command.decision = DecisionId(decision);
+  }
+  tell_boxes(store, "", command, now);
+  return true;
 }
 
 std::string Intake::act_on_request(const Entry& entry, WallTime now) {
@@ -299,11 +360,8 @@ std::string Intake::act_on_request(const Entry& entry, WallTime now) {
     receipt.at = now;
     crm_.to_app(entry.app, *customer, receipt, now + kReceiptLife);
     send_consents(entry.app, *customer, entry.id + "/consents", now);
-  } else if (entry.kind == "offer.opened" || entry.kind == "offer.redeemed") {
-    const std::string column = entry.kind == "offer.opened" ? "opened_at" : "redeemed_at";
-    db_.execute("UPDATE offer SET " + column + " = $3 WHERE decision = $1 AND customer = $2 AND " +
-                    column + " IS NULL",
-                {body.at("decision").get<std::string>(), *customer, entry.time});
+  } else if (entry.kind.starts_with("offer.") || entry.kind == "complaint") {
+    if (!outcome(entry, *customer, body, now)) return "unknown decision";
   } else if (entry.kind == "survey.answer") {
     db_.execute(
         "INSERT INTO survey_answer (id, customer, kind, campaign, score, at) "

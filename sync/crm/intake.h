@@ -2,6 +2,8 @@
 // What comes up: events of boxes and requests of apps. First written down, each exactly once by
 // its id; then acted on, each exactly once, whatever is cut in between.
 //
+// What cannot be acted on is set aside with a note; the rest goes on.
+//
 // take_*() inside the caller's Transaction (so that a batch is one commit; acknowledge the MQTT
 // messages after it). work() makes its own. One thread. Never logs what a message says.
 
@@ -40,6 +42,9 @@ class Intake {
   std::string staff_action(const Entry& entry, const json& data);
   std::string consent_changed(const Entry& entry, const json& data, WallTime now);
   std::string erasure_receipt(const Entry& entry, const json& data, WallTime now);
+  void tell_boxes(const std::string& store, const std::string& but, sync::Command command,
+                  WallTime now);
+  bool outcome(const Entry& entry, const std::string& customer, const json& body, WallTime now);
   void send_consents(const std::string& app, const std::string& customer, const std::string& id,
                      WallTime now);
 

@@ -44,10 +44,15 @@ constexpr const char* kTables[] = {
     // What has to leave, until the broker has it.
     "CREATE TABLE outbox (position {serial}, id {text} NOT NULL UNIQUE, topic {text} NOT NULL, "
     "payload {text} NOT NULL, retain {int} NOT NULL, expires_at {text}, "
-    "customer {text} NOT NULL){end}",
-    "CREATE TABLE offer (decision {text} PRIMARY KEY, customer {text} NOT NULL, "
-    "campaign {text} NOT NULL, variant {text} NOT NULL, shown_at {text} NOT NULL, "
-    "opened_at {text}, redeemed_at {text}, came_in_at {text}){end}",
+    "customer {text} NOT NULL, leased_until {text}){end}",
+    // What a box has to do, until it has answered.
+    "CREATE TABLE command (id {text} NOT NULL, store {text} NOT NULL, box {text} NOT NULL, "
+    "customer {text} NOT NULL, payload {text} NOT NULL, made_at {text} NOT NULL, "
+    "expires_at {text}, sent_at {text}, PRIMARY KEY (id, store, box)){end}",
+    "CREATE TABLE offer (decision {text} PRIMARY KEY, store {text} NOT NULL, "
+    "customer {text} NOT NULL, campaign {text} NOT NULL, variant {text} NOT NULL, "
+    "shown_at {text} NOT NULL, opened_at {text}, redeemed_at {text}, dismissed_at {text}, "
+    "came_in_at {text}){end}",
     "CREATE INDEX offer_campaign ON offer (campaign)",
     "CREATE INDEX offer_customer ON offer (customer)",
     "CREATE TABLE survey_answer (id {text} PRIMARY KEY, customer {text} NOT NULL, "
@@ -63,7 +68,7 @@ constexpr const char* kTables[] = {
     "paused {int} NOT NULL, id {text} NOT NULL, at {text} NOT NULL, "
     "PRIMARY KEY (store, function)){end}",
     "CREATE TABLE signing_key (id {text} PRIMARY KEY, public_key {text} NOT NULL, "
-    "seed {text} NOT NULL, made_at {text} NOT NULL, retired_at {text}){end}",
+    "seed {text} NOT NULL, made_at {text} NOT NULL, used_from {text}, retired_at {text}){end}",
 };
 
 std::string spell(std::string sql, const Database::Types& types) {

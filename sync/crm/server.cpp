@@ -16,6 +16,8 @@ using std::chrono::steady_clock;
 constexpr std::int64_t kFeedTag = 0;  // outbox rows have their position, which is positive
 constexpr auto kControlsEvery = 1s;
 constexpr std::size_t kOutboxBatch = 500;
+constexpr auto kCommandPatience = 30s;  // a box that has not answered is told again
+constexpr auto kLease = 30s;            // of an outbox row, among several instances
 
 WallTime wall_now() {
   return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
@@ -29,6 +31,14 @@ MqttConfig with_subscriptions(MqttConfig mqtt, const std::string& tenant,
     mqtt.subscriptions.push_back(shared ? "$share/" + share + "/" + filter : filter);
   }
   return mqtt;
+}
+
+std::vector<std::shared_ptr<const sync::FeedBatch>> shared(std::vector<sync::FeedBatch> batches) {
+  std::vector<std::shared_ptr<const sync::FeedBatch>> out;
+  for (sync::FeedBatch& batch : batches) {
+    out.push_back(std::make_shared<const sync::FeedBatch>(std::move(batch)));
+  }
+  return out;
 }
 
 bool urgent(Collection collection) {
@@ -90,7 +100,6 @@ Server::Server(Database& db, ServeConfig config)
                      urgent_.clear();
                      bulk_.clear();
                      commands_.clear();
-                     commanded_.clear();
                    },
                .message = [this](const mqtt::Publish& message) { received_.push_back(message); },
                .published =
@@ -102,12 +111,6 @@ Server::Server(Database& db, ServeConfig config)
                      if (tag != kFeedTag) outbox_done_.push_back(tag);
                    }}) {
   db_.listen();
-  // What boxes were told is known again when they answer the first heartbeat or say hello.
-  for (const Row& row : db_.query("SELECT store, box, collection, epoch, seq FROM told")) {
-    if (const auto collection = sync::collection_from_string(row.text(2))) {
-      told_[{row.text(0), row.text(1)}][*collection] = {row.text(3), row.integer(4), ""};
-    }
-  }
 }
 
 sync::BoxAddress Server::address(const BoxKey& box) const {
@@ -128,7 +131,8 @@ void Server::run(int stop_fd) {
     if ((fds[0].revents & POLLIN) != 0) break;
 
     const auto now = steady_clock::now();
-    bool work = db_.take_wake();
+    const bool woken = db_.take_wake();
+    bool work = woken;
     if (fds[2].revents != 0) client_.ready(now);
     client_.tick(now);
     if (!received_.empty()) {
@@ -139,13 +143,14 @@ void Server::run(int stop_fd) {
     if (work) {
       intake_.work(wall_now());
       push_changes();
-      push_erasures();
+      push_commands();
+      // What was decided here may be for boxes that another instance talks to.
+      if (!config_.share.empty() && !woken) db_.announce();
     }
     if (now >= next_heartbeat_) {
       push_changes();
       heartbeat();
-      commanded_.clear();
-      push_erasures();
+      push_commands();
       next_heartbeat_ = now + config_.heartbeat;
     }
     if (controls_due_ && now >= next_controls_) send_controls();
@@ -161,7 +166,7 @@ void Server::process_received() {
   std::vector<mqtt::Publish> messages;
   messages.swap(received_);
   const WallTime now = wall_now();
-  std::vector<sync::FromBox> rest;
+  std::vector<std::pair<sync::FromBox, bool>> rest;  // and whether it was retained
   {
     Transaction transaction(db_);
     for (const mqtt::Publish& message : messages) {
@@ -180,13 +185,17 @@ void Server::process_received() {
         const bool first = intake_.take_request(*request, message.payload, now);
         ++(first ? counters_.requests : counters_.repeated_requests);
       } else {
-        rest.push_back(std::move(*decoded));
+        rest.emplace_back(std::move(*decoded), message.retain);
       }
     }
-    for (const sync::FromBox& from : rest) {
-      if (const auto* state = std::get_if<sync::BoxState>(&from.message))
-        on_state(from.box, *state);
+    for (const auto& [from, retained] : rest) {
+      if (const auto* state = std::get_if<sync::BoxState>(&from.message)) {
+        on_state(from.box, *state, retained);
+      }
       if (const auto* hello = std::get_if<sync::Hello>(&from.message)) on_hello(from.box, *hello);
+      if (const auto* answer = std::get_if<sync::CommandResponse>(&from.message)) {
+        if (answer->ok) crm_.answered(answer->command.str(), from.box.store, from.box.box);
+      }
     }
     transaction.commit();
   }
@@ -207,12 +216,13 @@ void Server::see_box(const BoxKey& box, const std::string& state, std::int64_t s
 
 void Server::forget_told(const BoxKey& box) {
   db_.execute("DELETE FROM told WHERE store = $1 AND box = $2", {box.first, box.second});
-  told_.erase(box);
+  db_.execute("UPDATE command SET sent_at = NULL WHERE store = $1 AND box = $2",
+              {box.first, box.second});
   urgent_.drop(box);
   bulk_.drop(box);
 }
 
-void Server::on_state(const sync::BoxAddress& from, const sync::BoxState& state) {
+void Server::on_state(const sync::BoxAddress& from, const sync::BoxState& state, bool retained) {
   const BoxKey box{from.store, from.box};
   const auto session = static_cast<std::int64_t>(state.session);
   const Rows rows =
@@ -225,7 +235,8 @@ void Server::on_state(const sync::BoxAddress& from, const sync::BoxState& state)
   see_box(box, name, session, state.version);
   if (state.state != sync::LinkState::online) {
     forget_told(box);
-    std::erase_if(commanded_, [&](const auto& entry) { return entry.second == box; });
+  } else if (retained) {
+    next_heartbeat_ = {};  // it was there before us, and its hello may have met nobody
   }
 }
 
@@ -243,95 +254,112 @@ void Server::on_hello(const sync::BoxAddress& from, const sync::Hello& hello) {
     const Position head = crm_.feed().head(collection);
     switch (remedy(have, head, crm_.feed().oldest(collection))) {
       case Remedy::nothing:
-        tell(box, delta(collection, head, head.seq, {}));
+        tell(box, shared(delta(collection, head, head.seq, {})));
         break;
       case Remedy::delta:
-        tell(box, delta(collection, head, have->seq, crm_.feed().since(collection, have->seq)));
+        tell(box,
+             shared(delta(collection, head, have->seq, crm_.feed().since(collection, have->seq))));
         ++counters_.deltas;
         break;
       case Remedy::snapshot:
-        tell(box, snapshot(collection, head, crm_.feed().live(collection)));
+        tell(box, snapshot_of(collection, head));
         ++counters_.snapshots;
         break;
     }
   }
-  std::erase_if(commanded_, [&](const auto& entry) { return entry.second == box; });
   if (!crm_.controls().empty()) controls_due_ = true;
 }
 
 // ---- out ---------------------------------------------------------------------------------------
 
+Server::Batches Server::snapshot_of(Collection collection, const Position& head) {
+  auto& [at, batches] = snapshots_[collection];
+  if (batches.empty() || !(at == head)) {
+    batches = shared(snapshot(collection, head, crm_.feed().live(collection)));
+    at = head;
+  }
+  return batches;
+}
+
 // The batches all lead to the same place, which is where the box is from now on.
-void Server::tell(const BoxKey& box, const std::vector<sync::FeedBatch>& batches) {
-  const sync::FeedBatch& last = batches.back();
-  told_[box][last.collection] = {last.epoch, static_cast<std::int64_t>(last.to_seq), last.digest};
+void Server::tell(const BoxKey& box, const Batches& batches) {
+  const sync::FeedBatch& last = *batches.back();
   db_.execute(
       "INSERT INTO told (store, box, collection, epoch, seq) VALUES ($1, $2, $3, $4, $5) "
       "ON CONFLICT (store, box, collection) DO UPDATE SET epoch = excluded.epoch, "
       "seq = excluded.seq",
       {box.first, box.second, std::string(sync::to_string(last.collection)), last.epoch,
        static_cast<std::int64_t>(last.to_seq)});
-  for (const sync::FeedBatch& batch : batches) {
-    (urgent(batch.collection) ? urgent_ : bulk_)
-        .add(box, std::make_shared<const sync::FeedBatch>(batch));
-  }
+  for (const auto& batch : batches) (urgent(batch->collection) ? urgent_ : bulk_).add(box, batch);
 }
 
 void Server::push_changes() {
-  std::map<Collection, Position> heads;
-  bool behind = false;
-  for (const Collection collection : sync::kAllCollections) {
-    heads[collection] = crm_.feed().head(collection);
-  }
-  for (const auto& [box, collections] : told_) {
-    for (const auto& [collection, at] : collections) behind |= at.seq != heads[collection].seq;
-  }
-  if (!behind) return;
+  constexpr const char* kBehind =
+      "SELECT told.store, told.box, told.collection, told.seq FROM told "
+      "JOIN feed ON feed.collection = told.collection "
+      "WHERE told.seq <> feed.seq AND told.epoch = feed.epoch";
+  if (!client_.up() || db_.query(kBehind).empty()) return;
   Transaction transaction(db_);
-  std::map<std::pair<Collection, std::int64_t>, std::vector<sync::FeedBatch>> deltas;
-  for (auto& [box, collections] : told_) {
-    for (const auto& [collection, at] : std::map(collections)) {
-      const Position head = crm_.feed().head(collection);
-      if (at.seq == head.seq) continue;
-      auto& batches = deltas[{collection, at.seq}];
-      if (batches.empty()) {
-        batches = delta(collection, head, at.seq, crm_.feed().since(collection, at.seq));
-      }
-      tell(box, batches);
-      ++counters_.deltas;
+  std::map<std::pair<Collection, std::int64_t>, Batches> deltas;
+  for (const Row& row : db_.query(kBehind)) {
+    const auto collection = sync::collection_from_string(row.text(2)).value();
+    const std::int64_t at = row.integer(3);
+    Batches& batches = deltas[{collection, at}];
+    if (batches.empty()) {
+      batches = shared(
+          delta(collection, crm_.feed().head(collection), at, crm_.feed().since(collection, at)));
     }
+    tell({row.text(0), row.text(1)}, batches);
+    ++counters_.deltas;
   }
   transaction.commit();
 }
 
-void Server::push_erasures() {
-  for (const auto& [box, collections] : told_) {
-    for (const auto& [erasure, customer] : crm_.erasures_open(box.first, box.second)) {
-      if (!commanded_.insert({erasure, box}).second) continue;
-      sync::Command command;
-      command.id = MessageId(erasure);
-      command.kind = sync::Command::Kind::erase;
-      command.customer = CustomerId(customer);
-      command.response_topic = sync::response_topic(address(box));
-      command.correlation = erasure;
-      const auto key = crm_.signer();
-      commands_.push_back(sync::encode_command(address(box), command, key.get()));
-    }
+// A command is sent when the box comes, and again when it has not answered for a while.
+void Server::push_commands() {
+  const WallTime now = wall_now();
+  const std::vector<Value> times{sync::to_rfc3339(now - kCommandPatience), sync::to_rfc3339(now)};
+  constexpr const char* kDue =
+      "SELECT command.id, command.store, command.box, command.payload FROM command "
+      "JOIN box ON box.store = command.store AND box.box = command.box "
+      "WHERE box.state = 'online' AND (sent_at IS NULL OR sent_at < $1) "
+      "AND (expires_at IS NULL OR expires_at > $2) ORDER BY made_at, command.id";
+  if (!client_.up() || db_.query(kDue, times).empty()) return;
+  Transaction transaction(db_);
+  db_.execute("DELETE FROM command WHERE expires_at <= $1", {sync::to_rfc3339(now)});
+  for (const Row& row : db_.query(kDue, times)) {
+    const sync::BoxAddress to = address({row.text(1), row.text(2)});
+    db_.execute("UPDATE command SET sent_at = $4 WHERE id = $1 AND store = $2 AND box = $3",
+                {row.text(0), to.store, to.box, sync::to_rfc3339(now)});
+    sync::Message message;
+    message.topic = sync::command_topic(to);
+    message.payload = row.text(3);
+    message.response_topic = sync::response_topic(to);
+    message.correlation = row.text(0);
+    commands_.push_back(std::move(message));
   }
+  transaction.commit();
 }
 
 // Tells every box where the feed stands. A box that is not there says hello, and knows by the same
 // message that consent is fresh.
 void Server::heartbeat() {
-  for (const auto& [box, collections] : told_) {
-    for (const auto& [collection, at] : collections) {
-      const Position head = crm_.feed().head(collection);
-      const Position here{head.epoch, at.seq, ""};
-      auto batches = delta(collection, here, at.seq, {});
-      if (at.seq == head.seq) batches.back().digest = head.digest;
-      (urgent(collection) ? urgent_ : bulk_)
-          .add(box, std::make_shared<const sync::FeedBatch>(std::move(batches.back())));
+  std::map<std::pair<Collection, std::int64_t>, std::shared_ptr<const sync::FeedBatch>> beats;
+  for (const Row& row : db_.query("SELECT box.store, box.box, feed.collection, told.seq FROM box "
+                                  "CROSS JOIN feed LEFT JOIN told ON told.store = box.store AND "
+                                  "told.box = box.box AND told.collection = feed.collection "
+                                  "WHERE box.state = 'online'")) {
+    const auto collection = sync::collection_from_string(row.text(2)).value();
+    Position here = crm_.feed().head(collection);
+    // A box that nobody has told anything is told the head: if it is not there, it says so.
+    const std::int64_t seq = row.null(3) ? here.seq : row.integer(3);
+    auto& beat = beats[{collection, seq}];
+    if (!beat) {
+      if (here.seq != seq) here.digest.clear();
+      here.seq = seq;
+      beat = shared(delta(collection, here, seq, {})).back();
     }
+    (urgent(collection) ? urgent_ : bulk_).add({row.text(0), row.text(1)}, beat);
   }
 }
 
@@ -377,27 +405,56 @@ void Server::send() {
   drain(bulk_);
 }
 
-void Server::send_outbox() {
-  const Rows rows = db_.query(
-      "SELECT position, id, topic, payload, retain, expires_at FROM outbox WHERE position > $1 "
-      "ORDER BY position LIMIT $2",
-      {outbox_sent_, static_cast<std::int64_t>(std::min(client_.room(), kOutboxBatch))});
-  for (const Row& row : rows) {
-    outbox_sent_ = row.integer(0);
-    sync::Message message;
-    message.id = MessageId(row.text(1));
-    message.topic = row.text(2);
-    message.payload = row.text(3);
-    message.retain = row.integer(4) != 0;
-    message.content_type = sync::content_type_of(message.topic);
-    if (!row.null(5)) message.expires_at = sync::from_rfc3339(row.text(5));
-    if (message.expires_at && *message.expires_at <= wall_now()) {
-      ++counters_.expired;
-      outbox_done_.push_back(outbox_sent_);
-      continue;
-    }
-    publish(message, outbox_sent_);
+void Server::publish_row(const Row& row) {
+  sync::Message message;
+  message.topic = row.text(1);
+  message.payload = row.text(2);
+  message.retain = row.integer(3) != 0;
+  message.content_type = sync::content_type_of(message.topic);
+  if (!row.null(4)) message.expires_at = sync::from_rfc3339(row.text(4));
+  if (message.expires_at && *message.expires_at <= wall_now()) {
+    ++counters_.expired;
+    outbox_done_.push_back(row.integer(0));
+    return;
   }
+  publish(message, row.integer(0));
+}
+
+void Server::send_outbox() {
+  if (!config_.share.empty()) {
+    send_outbox_shared();
+    return;
+  }
+  for (const Row& row : db_.query(
+           "SELECT position, topic, payload, retain, expires_at FROM outbox WHERE position > $1 "
+           "ORDER BY position LIMIT $2",
+           {outbox_sent_, static_cast<std::int64_t>(std::min(client_.room(), kOutboxBatch))})) {
+    outbox_sent_ = row.integer(0);
+    publish_row(row);
+  }
+}
+
+// Among several instances a row belongs to who took it, for as long as sending may take.
+void Server::send_outbox_shared() {
+  const WallTime now = wall_now();
+  const std::vector<Value> free{sync::to_rfc3339(now), static_cast<std::int64_t>(kOutboxBatch)};
+  constexpr const char* kFree =
+      "SELECT position, topic, payload, retain, expires_at FROM outbox "
+      "WHERE leased_until IS NULL OR leased_until < $1 ORDER BY position LIMIT $2";
+  if (db_.query(kFree, free).empty()) return;
+  Rows rows;
+  {
+    Transaction transaction(db_);
+    rows = db_.query(kFree, free);
+    rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), client_.room())),
+               rows.end());
+    for (const Row& row : rows) {
+      db_.execute("UPDATE outbox SET leased_until = $2 WHERE position = $1",
+                  {row.integer(0), sync::to_rfc3339(now + kLease)});
+    }
+    transaction.commit();
+  }
+  for (const Row& row : rows) publish_row(row);
 }
 
 void Server::drop_sent() {

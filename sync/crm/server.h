@@ -6,15 +6,16 @@
 //   any change  → deltas to every box that is there, at once, consent first
 //   outbox      → the broker; a row goes when the broker has the message
 //
-// What is lost on the way heals: every box is regularly told where the feed stands, and a box that
-// is not there says hello. One thread, which owns everything.
+// Several instances may share one PostgreSQL and one fleet (`share`): who first writes down that a
+// box was told, or takes a row of the outbox, sends it. What is lost on the way heals: every box is
+// regularly told where the feed stands, and a box that is not there says hello. One thread, which
+// owns everything.
 
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,19 +71,23 @@ class Server {
   };
 
   void process_received();
-  void on_state(const sync::BoxAddress& box, const sync::BoxState& state);
+  void on_state(const sync::BoxAddress& box, const sync::BoxState& state, bool retained);
   void on_hello(const sync::BoxAddress& box, const sync::Hello& hello);
   void see_box(const BoxKey& box, const std::string& state, std::int64_t session,
                const std::string& version);
   void forget_told(const BoxKey& box);
-  void tell(const BoxKey& box, const std::vector<sync::FeedBatch>& batches);
+  using Batches = std::vector<std::shared_ptr<const sync::FeedBatch>>;
+  void tell(const BoxKey& box, const Batches& batches);
+  Batches snapshot_of(Collection collection, const Position& head);
   void push_changes();
-  void push_erasures();
+  void push_commands();
   void heartbeat();
   void send_controls();
   void send();
   void send_outbox();
   void publish(const sync::Message& message, std::int64_t tag);
+  void send_outbox_shared();
+  void publish_row(const Row& row);
   void drop_sent();
   sync::BoxAddress address(const BoxKey& box) const;
 
@@ -94,11 +99,10 @@ class Server {
   MqttClient client_;
 
   std::vector<mqtt::Publish> received_;
-  std::map<BoxKey, std::map<Collection, Position>> told_;
   Lane urgent_, bulk_;
   std::deque<sync::Message> commands_;
-  std::set<std::pair<std::string, BoxKey>> commanded_;  // erasure commands sent to who is there
-  std::int64_t outbox_sent_ = 0;                        // position up to which rows are in flight
+  std::map<Collection, std::pair<Position, Batches>> snapshots_;  // the newest, for the next box
+  std::int64_t outbox_sent_ = 0;  // position up to which rows are in flight
   std::vector<std::int64_t> outbox_done_;
   bool controls_due_ = false;
   Steady next_heartbeat_, next_controls_;

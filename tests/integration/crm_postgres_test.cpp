@@ -1,0 +1,96 @@
+// The same CRM on a real PostgreSQL, alone and as two instances that serve one fleet.
+
+#include "tests/integration/crm_postgres.h"
+
+#include "tests/integration/crm_world.h"
+
+namespace welcome::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using sync::Collection;
+
+class CrmPostgresTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!Broker::installed()) GTEST_SKIP() << "mosquitto is not installed";
+    if (!Postgres::installed()) GTEST_SKIP() << "PostgreSQL is not installed";
+    broker_ = std::make_unique<Broker>("allow_anonymous true\nmax_queued_messages 0\n");
+    postgres_ = std::make_unique<Postgres>();
+    first_ = std::make_unique<CrmProcess>(*broker_, postgres_->url());
+    second_ = std::make_unique<CrmProcess>(*broker_, postgres_->url());
+    first_->fill();
+  }
+  bool up_to_date(ModelBox& box) {
+    return box.until([](ModelBox& b) {
+      return b.count(Collection::consents) == 5 && b.has(Collection::profiles, "c-paul");
+    });
+  }
+
+  std::unique_ptr<Broker> broker_;
+  std::unique_ptr<Postgres> postgres_;
+  std::unique_ptr<CrmProcess> first_, second_;
+};
+
+TEST_F(CrmPostgresTest, ServesBoxesAndPassesOnWhatACommandChanges) {
+  first_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  ASSERT_EQ(second_->command({"customer", "consent", "c-paul", "face_recognition", "withdrawn"}),
+            0);
+  EXPECT_TRUE(box.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
+  ASSERT_EQ(second_->command({"sign-keys", "--new"}), 0);
+  ASSERT_EQ(second_->command({"pause", "face"}), 0);
+  EXPECT_TRUE(box.until([](ModelBox& b) { return !b.controls.empty(); }));
+  ASSERT_EQ(second_->command({"customer", "forget", "c-paul"}), 0);
+  ASSERT_TRUE(box.until([](ModelBox& b) { return !b.commands.empty(); }));
+  const sync::Command command = box.commands.at(0);
+  box.event("e-r", "", sync::ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}});
+  EXPECT_TRUE(box.until([&](ModelBox&) {
+    return second_->command({"erasure", "status", command.id.str()}) == 0;
+  }));
+}
+
+TEST_F(CrmPostgresTest, TwoInstancesShareTheEventsAndNothingHappensTwice) {
+  constexpr int kEvents = 200;
+  first_->serve({"--client-id", "crm-1", "--share", "crm", "--heartbeat-s", "2"});
+  second_->serve({"--client-id", "crm-2", "--share", "crm", "--heartbeat-s", "2"});
+  ModelBox box(*broker_), other(*broker_, "box-2");
+  Peer phone(phone_config(*broker_, "a-paul"));
+  ASSERT_TRUE(phone.wait_up());
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(other.connect());
+  ASSERT_TRUE(box.until([&](ModelBox& b) {
+    if (!b.has(Collection::profiles, "c-paul")) b.hello();  // nobody may have listened yet
+    return b.has(Collection::profiles, "c-paul");
+  }));
+  for (int i = 0; i < kEvents; ++i) {
+    const std::string n = std::to_string(i);
+    box.offer("e-" + n, "d-" + n);
+    if (i == kEvents / 2) {
+      second_->stop(SIGTERM);
+      second_->serve({"--client-id", "crm-2", "--share", "crm", "--heartbeat-s", "2"});
+    }
+  }
+  ASSERT_TRUE(phone.wait_messages(kEvents));
+  std::map<std::string, int> times;
+  for (const json& entry : first_->ledger()) ++times[entry.at("id")];
+  EXPECT_EQ(times.size(), static_cast<std::size_t>(kEvents));
+  phone.wait([&](const Peer& peer) {
+    std::set<std::string> decisions;
+    for (const sync::RawMessage& raw : peer.messages) {
+      decisions.insert(json::parse(raw.payload).at("decision"));
+    }
+    EXPECT_EQ(decisions.size(), peer.messages.size()) << "an offer came twice";
+    return true;
+  });
+  // A change through one instance reaches boxes whoever answered their hello.
+  ASSERT_EQ(first_->command({"customer", "consent", "c-paul", "face_recognition", "withdrawn"}), 0);
+  EXPECT_TRUE(box.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
+  EXPECT_TRUE(
+      other.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
+}
+
+}  // namespace
+}  // namespace welcome::testing

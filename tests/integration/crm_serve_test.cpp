@@ -1,0 +1,251 @@
+// welcome-crm against a real mosquitto, with boxes that run the real sync code.
+
+#include "tests/integration/crm_world.h"
+
+namespace welcome::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using sync::Collection;
+
+constexpr const char* kQueueEverything =
+    "allow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 100\n";
+
+class CrmServeTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!Broker::installed()) GTEST_SKIP() << "mosquitto is not installed";
+    broker_ = std::make_unique<Broker>(kQueueEverything);
+    crm_ = std::make_unique<CrmProcess>(*broker_);
+    crm_->fill();
+  }
+  bool up_to_date(ModelBox& box) {
+    return box.until([](ModelBox& b) {
+      return b.count(Collection::consents) == 5 && b.has(Collection::policy, "policy") &&
+             b.has(Collection::profiles, "c-paul");
+    });
+  }
+
+  std::unique_ptr<Broker> broker_;
+  std::unique_ptr<CrmProcess> crm_;
+};
+
+TEST_F(CrmServeTest, AFirstHelloBringsEverythingAndAChangeFollowsAtOnce) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  const int hellos = box.hellos;
+  ASSERT_EQ(crm_->command({"customer", "consent", "c-paul", "face_recognition", "withdrawn"}), 0);
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_TRUE(box.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - start);
+  RecordProperty("withdrawal_ms", static_cast<int>(took.count()));
+  EXPECT_EQ(box.hellos, hellos) << "a delta was enough";
+}
+
+TEST_F(CrmServeTest, ALostDeltaHealsWithTheNextOne) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  box.lose = 1;
+  ASSERT_EQ(crm_->command({"customer", "consent", "c-paul", "visit_analytics", "withdrawn"}), 0);
+  ASSERT_TRUE(box.until([](ModelBox& b) { return b.lose == 0; }));
+  ASSERT_EQ(crm_->command({"customer", "consent", "c-paul", "face_recognition", "withdrawn"}), 0);
+  EXPECT_TRUE(box.until([](ModelBox& b) {
+    return b.consent_is("visit_analytics", "withdrawn") &&
+           b.consent_is("face_recognition", "withdrawn");
+  }));
+}
+
+TEST_F(CrmServeTest, AWithdrawalThatWasLostLastHealsWithTheHeartbeat) {
+  crm_->serve({"--heartbeat-s", "1"});
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  box.lose = 1;
+  ASSERT_EQ(crm_->command({"customer", "consent", "c-paul", "face_recognition", "withdrawn"}), 0);
+  EXPECT_TRUE(box.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
+}
+
+TEST_F(CrmServeTest, ChangesMadeWhileServeWasAwayArriveWhenItIsBack) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  crm_->stop(SIGKILL);
+  ASSERT_EQ(crm_->command({"customer", "consent", "c-paul", "face_recognition", "withdrawn"}), 0);
+  crm_->serve();
+  EXPECT_TRUE(box.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
+}
+
+TEST_F(CrmServeTest, ABoxThatSaidHelloBeforeTheCrmWasThereIsFound) {
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  crm_->serve();
+  EXPECT_TRUE(up_to_date(box));
+}
+
+TEST_F(CrmServeTest, TheBrokerMayGoAndComeBack) {
+  crm_->serve({"--heartbeat-s", "1"});
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  broker_->stop();
+  ASSERT_EQ(crm_->command({"customer", "consent", "c-paul", "face_recognition", "withdrawn"}), 0);
+  broker_->start();
+  ASSERT_TRUE(box.peer().wait_up(2));
+  box.hello();
+  EXPECT_TRUE(box.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
+}
+
+// The crown: events and their repeats, while serve is killed again and again.
+TEST_F(CrmServeTest, EachEventIsInTheLedgerOnceAndEachOfferInTheInboxHoweverOftenServeIsKilled) {
+  constexpr int kEvents = 300;
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  Peer phone(phone_config(*broker_, "a-paul"));
+  ASSERT_TRUE(phone.wait_up());
+  ASSERT_TRUE(up_to_date(box));
+  for (int i = 0; i < kEvents; ++i) {
+    const std::string n = std::to_string(i);
+    box.offer("e-" + n, "d-" + n);
+    if (i % 3 == 0) box.offer("e-" + n, "d-" + n);
+    if (i % 60 == 30) {
+      crm_->stop(SIGKILL);
+      crm_->serve();
+    }
+  }
+  const auto decisions = [](const Peer& peer) {
+    std::map<std::string, std::set<std::string>> ids;
+    for (const sync::RawMessage& raw : peer.messages) {
+      const json message = json::parse(raw.payload);
+      ids[message.at("decision")].insert(message.at("id"));
+    }
+    return ids;
+  };
+  ASSERT_TRUE(phone.wait([&](const Peer& peer) { return decisions(peer).size() == kEvents; }, 60s))
+      << "an offer was lost";
+  for (const auto& [decision, ids] : decisions(phone)) {
+    EXPECT_EQ(ids.size(), 1U) << "a repeat must be recognisable by its id";
+  }
+  std::map<std::string, int> times;
+  for (const json& entry : crm_->ledger()) ++times[entry.at("id")];
+  EXPECT_EQ(times.size(), static_cast<std::size_t>(kEvents));
+  for (const auto& [id, count] : times) EXPECT_EQ(count, 1) << id;
+}
+
+TEST_F(CrmServeTest, WhatAPhoneAsksForIsAnsweredAndReachesTheBox) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  Peer phone(phone_config(*broker_, "a-paul"));
+  ASSERT_TRUE(phone.wait_up());
+  sync::Message request;
+  request.topic = sync::request_topic("demo", "a-paul");
+  request.payload = json{
+      {"v", 1},
+      {"id", "q-1"},
+      {"kind", "consent.set"},
+      {"purpose", "face_recognition"},
+      {"given", false}}.dump();
+  ASSERT_TRUE(phone.link().publish(request, 1));
+  ASSERT_TRUE(phone.wait_messages(2)) << "a receipt, and how things stand";
+  EXPECT_TRUE(box.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
+}
+
+TEST_F(CrmServeTest, ANoteComesBackDownWithTheProfile) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  sync::StaffNews news;
+  news.action.kind = StaffAction::Kind::note;
+  news.action.visit = VisitId("v");
+  news.action.staff = StaffId("eva");
+  news.action.text = "Off to Lyon.";
+  box.event("e-1", "c-paul", news);
+  EXPECT_TRUE(box.until([](ModelBox& b) {
+    return b.value(Collection::profiles, "c-paul").find("Off to Lyon.") != std::string::npos;
+  }));
+}
+
+TEST_F(CrmServeTest, AnErasureReachesTheBoxThatWasOffAndIsCompleteWithItsReceipt) {
+  crm_->serve();
+  {
+    ModelBox box(*broker_);
+    ASSERT_TRUE(box.connect());
+    ASSERT_TRUE(up_to_date(box));
+  }
+  ASSERT_EQ(crm_->command({"customer", "forget", "c-paul"}), 0);
+  EXPECT_EQ(crm_->command({"erasure", "status", "c-paul"}), 1);
+
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(box.until([](ModelBox& b) { return !b.commands.empty(); }));
+  const sync::Command command = box.commands.at(0);
+  EXPECT_EQ(command.kind, sync::Command::Kind::erase);
+  EXPECT_EQ(command.customer, CustomerId("c-paul"));
+  EXPECT_FALSE(box.has(Collection::profiles, "c-paul"));
+  box.event("e-r", "", sync::ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}});
+  ASSERT_TRUE(box.until([&](ModelBox&) {
+    return crm_->command({"erasure", "status", command.id.str()}) == 0;
+  }));
+}
+
+TEST_F(CrmServeTest, APauseReachesTheBoxesThatAreThereAndTheOnesThatComeLater) {
+  crm_->serve();
+  ModelBox here(*broker_, "box-1");
+  ASSERT_TRUE(here.connect());
+  ASSERT_TRUE(up_to_date(here));
+  ASSERT_EQ(crm_->command({"pause", "face"}), 0);
+  ASSERT_EQ(crm_->command({"pause", "offers", "--store", "aroma-1"}), 0);
+  const auto both = [](ModelBox& b) {
+    std::set<Function> paused;
+    for (const sync::Control& control : b.controls) paused.insert(control.function);
+    return paused.size() == 2;
+  };
+  EXPECT_TRUE(here.until(both));
+  ModelBox later(*broker_, "box-2");
+  ASSERT_TRUE(later.connect());
+  EXPECT_TRUE(later.until(both));
+}
+
+TEST_F(CrmServeTest, ABadMessageIsRefusedAndTheRestGoesOn) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  sync::Message bad;
+  bad.topic = sync::event_topic(box.address());
+  for (const char* payload : {"", "{", "[]", "{\"specversion\":\"1.0\"}", "\xFF\xFE"}) {
+    bad.payload = payload;
+    box.publish(bad);
+  }
+  box.offer("e-1", "d-1");
+  EXPECT_TRUE(box.until([&](ModelBox&) { return crm_->ledger().size() == 1; }));
+}
+
+TEST_F(CrmServeTest, TwoServesDoNotShareASqliteFile) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  EXPECT_EQ(
+      crm_->command({"serve", "--broker", "mqtt://127.0.0.1:" + std::to_string(broker_->port())}),
+      3);
+}
+
+TEST_F(CrmServeTest, StopsCleanly) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  EXPECT_EQ(crm_->stop(SIGTERM), 0);
+}
+
+}  // namespace
+}  // namespace welcome::testing

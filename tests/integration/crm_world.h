@@ -1,0 +1,271 @@
+#pragma once
+// welcome-crm as a process of its own, and a box that is nothing but the real sync code.
+
+#include <gtest/gtest.h>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "sync/feed.h"
+#include "tests/integration/link_broker.h"
+#include "tests/integration/link_peer.h"
+
+namespace welcome::testing {
+
+using nlohmann::json;
+
+inline const std::string kCrmProgram = WELCOME_CRM_PROGRAM;
+
+class CrmProcess {
+ public:
+  // `database`: empty for a SQLite file of its own.
+  explicit CrmProcess(const Broker& broker, std::string database = "")
+      : broker_(broker),
+        database_(database.empty() ? (dir_ / "crm.db").string() : std::move(database)) {}
+  ~CrmProcess() { stop(); }
+
+  int command(std::vector<std::string> words) {
+    words.insert(words.begin(), {kCrmProgram, "--database", database_});
+    return run_program(words);
+  }
+  // What a command prints with --json.
+  std::string output(const std::string& words) {
+    const std::string line = kCrmProgram + " --database '" + database_ + "' --json " + words;
+    std::string text;
+    FILE* pipe = popen(line.c_str(), "r");
+    char bytes[4096];
+    for (std::size_t n = 0; (n = fread(bytes, 1, sizeof bytes, pipe)) > 0;) text.append(bytes, n);
+    pclose(pipe);
+    return text;
+  }
+  std::vector<json> ledger() {
+    std::vector<json> out;
+    std::istringstream lines(output("ledger"));
+    for (std::string line; std::getline(lines, line);) out.push_back(json::parse(line));
+    return out;
+  }
+
+  // A shop with one customer who gave everything, one campaign and a policy.
+  void fill() {
+    const auto file = [&](const char* name, const std::string& text) {
+      std::ofstream(dir_ / name) << text;
+      return (dir_ / name).string();
+    };
+    ASSERT_EQ(command({"init", "--tenant", "demo", "--controller", "Aroma Ltd"}), 0);
+    std::string consents = "customer,purpose,state,at\n";
+    for (const Purpose purpose : kAllPurposes) {
+      consents += "c-paul," + std::string(to_string(purpose)) + ",given,2026-01-12T09:30:00Z\n";
+    }
+    ASSERT_EQ(
+        command({"import", file("customers.csv", "customer,app_id,name\nc-paul,a-paul,Paul\n"),
+                 file("consents.csv", consents),
+                 file("policy.json", R"({"policy":{"time_zone":"UTC"}})")}),
+        0);
+  }
+
+  void serve(std::vector<std::string> more = {}) {
+    std::vector<std::string> words{
+        kCrmProgram, "--database", database_,
+        "serve",     "--broker",   "mqtt://127.0.0.1:" + std::to_string(broker_.port())};
+    words.insert(words.end(), more.begin(), more.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t quiet;
+    posix_spawn_file_actions_init(&quiet);
+    posix_spawn_file_actions_addopen(&quiet, 2, (dir_ / "serve.log").c_str(),
+                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ASSERT_EQ(posix_spawn(&pid_, argv[0], &quiet, nullptr, argv.data(), environ), 0);
+    posix_spawn_file_actions_destroy(&quiet);
+  }
+  int stop(int signal = SIGTERM) {
+    if (pid_ <= 0) return 0;
+    kill(pid_, signal);
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    pid_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+ private:
+  const Broker& broker_;
+  TempDir dir_;
+  std::string database_;
+  pid_t pid_ = 0;
+};
+
+// Keeps what the feed brings, as a box would, and says hello when something is missing.
+class ModelBox : sync::ReplicaView {
+ public:
+  explicit ModelBox(const Broker& broker, const std::string& name = "box-1")
+      : address_{"demo", "aroma-1", name}, peer_(config(broker)), receiver_(*this) {}
+
+  bool connect() {
+    if (!peer_.wait_up()) return false;
+    hello();
+    return true;
+  }
+  void hello() {
+    publish(sync::encode_hello(address_, {1, "0.1.0", receiver_.have()}));
+    ++hellos;
+  }
+  void publish(const sync::Message& message) {
+    while (!peer_.link().publish(message, ++tag_)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+  void event(const std::string& id, const std::string& customer, sync::EventData data) {
+    publish(sync::encode_event(
+        address_, {MessageId(id),
+                   std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()),
+                   CustomerId(customer),
+                   std::move(data),
+                   {}}));
+  }
+  void offer(const std::string& id, const std::string& decision) {
+    sync::OfferNews news;
+    news.decision = DecisionId(decision);
+    news.visit = VisitId("v");
+    news.campaign = CampaignId("k-espresso");
+    news.variant = "a";
+    news.language = "en";
+    news.title = "An espresso?";
+    news.text = "It is on us.";
+    news.expires_at = std::chrono::floor<std::chrono::milliseconds>(
+        std::chrono::system_clock::now() + std::chrono::minutes(10));
+    event(id, "c-paul", news);
+  }
+
+  // Takes in what has come until `done` says so.
+  bool until(const std::function<bool(ModelBox&)>& done,
+             std::chrono::milliseconds patience = std::chrono::seconds(20)) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (true) {
+      take_in();
+      if (done(*this)) return true;
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+          deadline - std::chrono::steady_clock::now());
+      if (left.count() <= 0) return false;
+      // Some conditions change without a message to this box.
+      peer_.wait([this](const Peer& peer) { return peer.messages.size() > next_; },
+                 std::min(left, std::chrono::milliseconds(100)));
+    }
+  }
+  bool has(sync::Collection collection, const std::string& key) const {
+    return seq_of(collection, key).has_value();
+  }
+  std::size_t count(sync::Collection collection) const {
+    const auto found = items_.find(collection);
+    return found == items_.end() ? 0 : found->second.size();
+  }
+  std::string value(sync::Collection collection, const std::string& key) const {
+    return items_.at(collection).at(key).second;
+  }
+  // Does any consent record of the purpose end with this state?
+  bool consent_is(const std::string& purpose, const std::string& state) {
+    for (const auto& [key, item] : items_[sync::Collection::consents]) {
+      const json record = json::parse(item.second);
+      if (record.at("purpose") == purpose) {
+        return record.at("history").back().at("state") == state;
+      }
+    }
+    return false;
+  }
+
+  Peer& peer() { return peer_; }
+  const sync::BoxAddress& address() const { return address_; }
+
+  int hellos = 0;
+  int lose = 0;  // so many feed messages with items are lost on the way
+  std::vector<sync::Command> commands;
+  std::vector<sync::Control> controls;
+
+ private:
+  sync::LinkConfig config(const Broker& broker) const {
+    sync::LinkConfig out;
+    out.port = broker.port();
+    out.client_id = address_.box;
+    out.backoff_first = std::chrono::milliseconds(100);
+    out.backoff_max = std::chrono::milliseconds(400);
+    const auto topics = sync::Subscriptions::box_uplink(address_);
+    out.subscriptions.assign(topics.begin(), topics.end());
+    out.birth = sync::encode_state(address_, {sync::LinkState::online, 1, "0.1.0", WallTime{}});
+    out.will = sync::encode_state(address_, {sync::LinkState::offline, 1, "0.1.0", WallTime{}});
+    return out;
+  }
+
+  void take_in() {
+    std::vector<sync::RawMessage> fresh;
+    peer_.wait(
+        [&](const Peer& peer) {
+          fresh.assign(peer.messages.begin() + static_cast<std::ptrdiff_t>(next_),
+                       peer.messages.end());
+          next_ = peer.messages.size();
+          return true;
+        },
+        std::chrono::milliseconds(0));
+    for (const sync::RawMessage& raw : fresh) {
+      auto decoded = sync::decode_for_box(address_, raw);
+      ASSERT_TRUE(decoded) << decoded.error().message;
+      if (auto* batch = std::get_if<sync::FeedBatch>(&*decoded)) apply(std::move(*batch));
+      if (auto* command = std::get_if<sync::Command>(&*decoded)) commands.push_back(*command);
+      if (auto* control = std::get_if<sync::Control>(&*decoded)) controls.push_back(*control);
+    }
+  }
+
+  void apply(sync::FeedBatch batch) {
+    if (!batch.items.empty() && lose > 0) {
+      --lose;
+      return;
+    }
+    const sync::FeedPlan plan = receiver_.plan(std::move(batch));
+    if (plan.verdict == sync::FeedVerdict::gap) {
+      hello();
+      return;
+    }
+    if (plan.verdict != sync::FeedVerdict::apply) return;
+    auto& items = items_[plan.collection];
+    for (const sync::FeedItem& item : plan.items) {
+      if (item.deleted) {
+        items.erase(item.key);
+      } else {
+        items[item.key] = {item.seq, item.value};
+      }
+    }
+    for (const std::string& key : plan.sweep) items.erase(key);
+    receiver_.committed(plan);
+  }
+
+  std::optional<std::uint64_t> seq_of(sync::Collection collection,
+                                      std::string_view key) const override {
+    const auto found = items_.find(collection);
+    if (found == items_.end()) return std::nullopt;
+    const auto item = found->second.find(std::string(key));
+    if (item == found->second.end()) return std::nullopt;
+    return item->second.first;
+  }
+  void for_each(sync::Collection collection,
+                const std::function<void(std::string_view, std::uint64_t)>& visit) const override {
+    const auto found = items_.find(collection);
+    if (found == items_.end()) return;
+    for (const auto& [key, item] : found->second) visit(key, item.first);
+  }
+
+  sync::BoxAddress address_;
+  Peer peer_;
+  sync::FeedReceiver receiver_;
+  std::map<sync::Collection, std::map<std::string, std::pair<std::uint64_t, std::string>>> items_;
+  std::size_t next_ = 0;
+  std::int64_t tag_ = 0;
+};
+
+// A phone that hears its inbox.
+inline sync::LinkConfig phone_config(const Broker& broker, const std::string& app) {
+  sync::LinkConfig out;
+  out.port = broker.port();
+  out.client_id = "phone-" + app;
+  out.subscriptions = {sync::inbox_topic("demo", app)};
+  return out;
+}
+
+}  // namespace welcome::testing

@@ -1,0 +1,107 @@
+// The command line: what it prints, and the exit codes that scripts rely on.
+
+#include "sync/crm/cli.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "tests/unit/crm/fixture.h"
+
+namespace welcome::crm {
+namespace {
+
+class CliTest : public CrmTest {
+ protected:
+  int cli(std::vector<std::string> args) {
+    args.insert(args.begin(), {"--database", path()});
+    out_.str("");
+    err_.str("");
+    return run(args, out_, err_);
+  }
+  json answer() const { return json::parse(out_.str()); }
+  std::string file(const std::string& name, const std::string& text) {
+    std::ofstream(dir_ / name) << text;
+    return (dir_ / name).string();
+  }
+
+  std::ostringstream out_, err_;
+};
+
+TEST_F(CliTest, HelpNamesEveryCommandAndEachCommandItsOptions) {
+  EXPECT_EQ(cli({"--help"}), kDone);
+  for (const char* command : {"init", "import", "customer consent", "erasure status", "boxes",
+                              "ledger", "pause", "resume", "sign-keys", "report", "serve"}) {
+    EXPECT_NE(out_.str().find(command), std::string::npos) << command;
+  }
+  EXPECT_EQ(cli({"serve", "--help"}), kDone);
+  EXPECT_NE(out_.str().find("--broker"), std::string::npos);
+}
+
+TEST_F(CliTest, WrongUsageIsCodeTwoAndSaysWhat) {
+  EXPECT_EQ(cli({"custmer", "list"}), kUsage);
+  EXPECT_NE(err_.str().find("custmer"), std::string::npos);
+  EXPECT_EQ(cli({"customer", "show"}), kUsage);
+  EXPECT_EQ(cli({"customer", "show", "c-paul", "more"}), kUsage);
+  EXPECT_EQ(cli({"customer", "consent", "c-paul", "proximity_offers", "maybe"}), kUsage);
+  EXPECT_EQ(cli({"boxes", "--sideways"}), kUsage);
+  EXPECT_EQ(cli({"serve", "--broker", "http://x"}), kUsage);
+  EXPECT_EQ(cli({"pause", "lights"}), kUsage);
+}
+
+TEST_F(CliTest, NoIsCodeOne) {
+  EXPECT_EQ(cli({"customer", "show", "c-nobody"}), kNo);
+  EXPECT_EQ(cli({"customer", "export", "c-nobody"}), kNo);
+  EXPECT_EQ(cli({"erasure", "status", "c-nobody"}), kNo);
+  EXPECT_EQ(cli({"report", "k-nothing"}), kNo);
+}
+
+TEST_F(CliTest, ADatabaseThatIsNotThereIsCodeThree) {
+  std::ostringstream out, err;
+  EXPECT_EQ(run({"--database", "/nowhere/crm.db", "boxes"}, out, err), kFailed);
+  EXPECT_NE(err.str().find("/nowhere/crm.db"), std::string::npos);
+}
+
+TEST_F(CliTest, ConsentIsSetAndShown) {
+  ASSERT_EQ(cli({"customer", "consent", "c-paul", "face_recognition", "withdrawn"}), kDone);
+  ASSERT_EQ(cli({"--json", "customer", "show", "c-paul"}), kDone);
+  EXPECT_EQ(answer().at("purposes").at("face_recognition"), false);
+  EXPECT_EQ(answer().at("purposes").at("proximity_offers"), true);
+}
+
+TEST_F(CliTest, AnImportWithAMistakeChangesNothing) {
+  const std::string good = file("good.csv", "customer,name\nc-new,New\n");
+  const std::string bad = file("bad.csv", "customer,name\nc-x\n");
+  EXPECT_EQ(cli({"import", good, bad}), kUsage);
+  EXPECT_NE(err_.str().find("bad.csv: line 2"), std::string::npos);
+  EXPECT_FALSE(crm_->profile("c-new"));
+  EXPECT_EQ(cli({"import", good}), kDone);
+  EXPECT_TRUE(crm_->profile("c-new"));
+}
+
+TEST_F(CliTest, AnErasureIsOutstandingUntilEveryBoxHasAnswered) {
+  see_box("aroma-1", "box-1");
+  ASSERT_EQ(cli({"customer", "forget", "c-paul"}), kDone);
+  EXPECT_EQ(cli({"erasure", "status", "c-paul"}), kNo);
+  EXPECT_NE(out_.str().find("0 of 1 boxes"), std::string::npos);
+  EXPECT_NE(out_.str().find("aroma-1/box-1: outstanding"), std::string::npos);
+  crm_->erasure_done(crm_->erasure("c-paul")->id, "aroma-1", "box-1", "{}", now_);
+  ASSERT_EQ(cli({"--json", "erasure", "status", "c-paul"}), kDone);
+  EXPECT_EQ(answer().at("complete"), true);
+}
+
+TEST_F(CliTest, TheLedgerIsOneObjectALine) {
+  offer("e-1", "d-1", "c-paul");
+  event("e-2", "visit.started", "c-paul", {{"visit", "v"}, {"zone", "door"}, {"level", "near"}});
+  ASSERT_EQ(cli({"ledger", "--json", "--type", "decision"}), kDone);
+  EXPECT_EQ(answer().at("id"), "e-1") << "one line is one object";
+}
+
+TEST_F(CliTest, KeysAreInTheFormThatABoxReads) {
+  ASSERT_EQ(cli({"sign-keys", "--new"}), kDone);
+  const auto ring = sync::KeyRing::parse(out_.str());
+  ASSERT_TRUE(ring) << ring.error().message;
+  EXPECT_FALSE(ring->empty());
+}
+
+}  // namespace
+}  // namespace welcome::crm

@@ -1,0 +1,131 @@
+#pragma once
+// A CRM in a temporary database, with one customer who gave every purpose.
+
+#include <filesystem>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <sodium.h>
+#include <string>
+
+#include "sync/crm/crm.h"
+#include "sync/crm/database.h"
+#include "sync/crm/intake.h"
+
+namespace welcome::crm {
+
+inline WallTime at(const std::string& text) { return sync::from_rfc3339(text).value(); }
+
+class CrmTest : public ::testing::Test {
+ protected:
+  CrmTest() {
+    EXPECT_GE(sodium_init(), 0);
+    dir_ = std::filesystem::temp_directory_path() / ("welcome-crm-test-" + sync::new_uuid());
+    std::filesystem::create_directory(dir_);
+    db_ = open_sqlite(path());
+    migrate(*db_);
+    Settings settings;
+    settings.tenant = "demo";
+    settings.controller = "Aroma Ltd";
+    Crm::init(*db_, settings);
+    crm_ = std::make_unique<Crm>(*db_);
+    intake_ = std::make_unique<Intake>(*crm_);
+    add("c-paul", "a-paul");
+    for (const Purpose purpose : kAllPurposes) consent("c-paul", purpose, true, kJanuary);
+  }
+  ~CrmTest() override {
+    intake_.reset();
+    crm_.reset();
+    db_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+
+  std::string path() const { return (dir_ / "crm.db").string(); }
+
+  void add(const std::string& customer, const std::string& app) {
+    ASSERT_TRUE(
+        crm_->put_customer({{"customer", customer}, {"name", "Name of " + customer}}, app, now_));
+  }
+  void consent(const std::string& customer, Purpose purpose, bool given, WallTime when) {
+    ASSERT_TRUE(crm_->set_consent({.customer = customer,
+                                   .purpose = purpose,
+                                   .given = given,
+                                   .at = when,
+                                   .how = "crm",
+                                   .notice = {},
+                                   .expires_at = {},
+                                   .record_id = {}}));
+  }
+  void see_box(const std::string& store, const std::string& box) {
+    db_->execute(
+        "INSERT INTO box (store, box, state, session, version, seen_at) "
+        "VALUES ($1, $2, 'online', 1, '1', $3)",
+        {store, box, sync::to_rfc3339(now_)});
+  }
+  // An event as it comes from a box; returns whether it was new.
+  bool event(const std::string& id, const std::string& type, const std::string& customer,
+             const json& data, const std::string& box = "box-1") {
+    json envelope = {{"specversion", "1.0"},
+                     {"id", id},
+                     {"source", "/demo/aroma-1/" + box},
+                     {"type", "com.welcomed." + type + ".v1"},
+                     {"time", sync::to_rfc3339(now_)},
+                     {"datacontenttype", "application/json"},
+                     {"data", data}};
+    if (!customer.empty()) envelope["subject"] = customer;
+    const sync::RawMessage raw{"welcome/v1/demo/aroma-1/" + box + "/event", envelope.dump(), false,
+                               "", ""};
+    const auto decoded = sync::decode_for_crm("demo", raw);
+    EXPECT_TRUE(decoded) << decoded.error().message;
+    return intake_->take_event(decoded->box, std::get<sync::EventMessage>(decoded->message),
+                               raw.payload, now_);
+  }
+  bool request(const std::string& app, const json& body) {
+    json whole = body;
+    whole["v"] = 1;
+    const sync::RawMessage raw{"welcome/v1/demo/app/" + app + "/request", whole.dump(), false, "",
+                               ""};
+    const auto decoded = sync::decode_for_crm("demo", raw);
+    EXPECT_TRUE(decoded) << decoded.error().message;
+    return intake_->take_request(std::get<sync::AppRequest>(decoded->message), raw.payload, now_);
+  }
+  bool offer(const std::string& id, const std::string& decision, const std::string& customer,
+             const std::string& variant = "a") {
+    return event(id, "decision.offer", customer,
+                 {{"decision", decision},
+                  {"visit", "v-1"},
+                  {"campaign", "k-espresso"},
+                  {"variant", variant},
+                  {"language", "en"},
+                  {"title", "An espresso?"},
+                  {"text", "It is on us."},
+                  {"code", "ESP"},
+                  {"expires_at", sync::to_rfc3339(now_ + std::chrono::minutes(10))}});
+  }
+  // What waits for an app, oldest first.
+  std::vector<json> inbox(const std::string& app) {
+    std::vector<json> out;
+    for (const Row& row :
+         db_->query("SELECT payload FROM outbox WHERE topic = $1 ORDER BY position",
+                    {"welcome/v1/demo/app/" + app + "/inbox"})) {
+      out.push_back(json::parse(row.text(0)));
+    }
+    return out;
+  }
+  std::vector<std::string> notes() {
+    std::vector<std::string> out;
+    for (const Row& row : db_->query("SELECT note FROM ledger ORDER BY position", {})) {
+      out.push_back(row.text(0));
+    }
+    return out;
+  }
+
+  const WallTime kJanuary = at("2026-01-12T09:30:00Z");
+  const WallTime kMay = at("2026-05-04T08:15:30Z");
+  WallTime now_ = kMay;
+  std::filesystem::path dir_;
+  std::unique_ptr<Database> db_;
+  std::unique_ptr<Crm> crm_;
+  std::unique_ptr<Intake> intake_;
+};
+
+}  // namespace welcome::crm

@@ -1,0 +1,178 @@
+// Events and requests: written down once, acted on once.
+
+#include "tests/unit/crm/fixture.h"
+
+namespace welcome::crm {
+namespace {
+
+using IntakeTest = CrmTest;
+
+TEST_F(IntakeTest, AnOfferBecomesExactlyOneMessage) {
+  EXPECT_TRUE(offer("e-1", "d-1", "c-paul"));
+  EXPECT_FALSE(offer("e-1", "d-1", "c-paul")) << "the same event again";
+  EXPECT_EQ(intake_->work(now_), 1);
+  EXPECT_FALSE(offer("e-1", "d-1", "c-paul")) << "and after it was acted on";
+  EXPECT_EQ(intake_->work(now_), 0);
+  const auto messages = inbox("a-paul");
+  ASSERT_EQ(messages.size(), 1U);
+  EXPECT_EQ(messages[0].at("kind"), "offer");
+  EXPECT_EQ(messages[0].at("decision"), "d-1");
+  EXPECT_TRUE(sync::validate("app.inbox", messages[0].dump()));
+}
+
+TEST_F(IntakeTest, ADecisionIsDeliveredOnceEvenIfTwoEventsTellIt) {
+  offer("e-1", "d-1", "c-paul");
+  offer("e-2", "d-1", "c-paul");
+  intake_->work(now_);
+  EXPECT_EQ(inbox("a-paul").size(), 1U);
+}
+
+TEST_F(IntakeTest, AnOfferThatCameAfterTheWithdrawalIsNotDelivered) {
+  offer("e-1", "d-1", "c-paul");
+  consent("c-paul", Purpose::proximity_offers, false, kMay);
+  intake_->work(now_);
+  EXPECT_TRUE(inbox("a-paul").empty());
+  EXPECT_EQ(notes(), std::vector<std::string>{"consent withdrawn"});
+}
+
+TEST_F(IntakeTest, AWithdrawalInTheAppOvertakesTheEventsThatWait) {
+  offer("e-1", "d-1", "c-paul");
+  request(
+      "a-paul",
+      {{"id", "q-1"}, {"kind", "consent.set"}, {"purpose", "proximity_offers"}, {"given", false}});
+  intake_->work(now_);
+  for (const json& message : inbox("a-paul")) EXPECT_NE(message.at("kind"), "offer");
+}
+
+TEST_F(IntakeTest, AConsentSetInTheAppIsInTheHistoryTheReceiptAndTheFeed) {
+  const Position before = crm_->feed().head(Collection::consents);
+  request(
+      "a-paul",
+      {{"id", "q-1"}, {"kind", "consent.set"}, {"purpose", "face_recognition"}, {"given", false}});
+  intake_->work(now_);
+  EXPECT_FALSE(crm_->given("c-paul", now_).has(Purpose::face_recognition));
+  EXPECT_EQ(crm_->feed().head(Collection::consents).seq, before.seq + 1);
+  const auto messages = inbox("a-paul");
+  ASSERT_EQ(messages.size(), 2U);
+  EXPECT_EQ(messages[0].at("kind"), "receipt");
+  EXPECT_EQ(messages[0].at("record").at("history").back().at("how"), "app");
+  EXPECT_EQ(messages[1].at("kind"), "consents");
+  EXPECT_EQ(messages[1].at("purposes").at("face_recognition"), false);
+  EXPECT_EQ(messages[1].at("purposes").at("proximity_offers"), true);
+  for (const json& message : messages) EXPECT_TRUE(sync::validate("app.inbox", message.dump()));
+}
+
+TEST_F(IntakeTest, ARequestIsAnsweredOnce) {
+  EXPECT_TRUE(request("a-paul", {{"id", "q-1"}, {"kind", "consents.get"}}));
+  EXPECT_FALSE(request("a-paul", {{"id", "q-1"}, {"kind", "consents.get"}}));
+  intake_->work(now_);
+  EXPECT_EQ(inbox("a-paul").size(), 1U);
+}
+
+TEST_F(IntakeTest, AnUnknownAppGetsNoAnswer) {
+  request("a-nobody", {{"id", "q-1"}, {"kind", "export"}});
+  intake_->work(now_);
+  EXPECT_TRUE(inbox("a-nobody").empty());
+}
+
+TEST_F(IntakeTest, AConsentChangedAtTheDeskReachesTheRecordAndTheApp) {
+  event("e-1", "consent.changed", "c-paul",
+        {{"purpose", "face_recognition"},
+         {"state", "withdrawn"},
+         {"at", sync::to_rfc3339(now_)},
+         {"how", "desk"}});
+  intake_->work(now_);
+  EXPECT_FALSE(crm_->given("c-paul", now_).has(Purpose::face_recognition));
+  EXPECT_EQ(inbox("a-paul").at(0).at("kind"), "receipt");
+}
+
+TEST_F(IntakeTest, WhatStaffNotedIsInTheProfileThatBoxesGet) {
+  event("e-1", "staff.action", "c-paul",
+        {{"visit", "v"}, {"staff", "eva"}, {"kind", "note"}, {"text", "Off to Lyon."}});
+  event("e-2", "staff.action", "c-paul",
+        {{"visit", "v"},
+         {"staff", "eva"},
+         {"kind", "preference"},
+         {"preference", {{"key", "drink"}, {"value", "tea"}, {"verdict", "change"}}}});
+  intake_->work(now_);
+  const json profile = json::parse(crm_->feed().get(Collection::profiles, "c-paul")->value);
+  EXPECT_EQ(profile.at("last_conversation").at("text"), "Off to Lyon.");
+  EXPECT_EQ(profile.at("preferences").at(0).at("value"), "tea");
+}
+
+TEST_F(IntakeTest, OutcomesAreWrittenDownAndToldToTheBoxesOfTheStore) {
+  see_box("aroma-1", "box-1");
+  see_box("aroma-1", "box-2");
+  see_box("aroma-9", "box-1");
+  offer("e-1", "d-1", "c-paul");
+  intake_->work(now_);
+  const auto commands = [&](const char* kind) {
+    std::vector<std::string> boxes;
+    for (const Row& row :
+         db_->query("SELECT store, box, payload FROM command ORDER BY store, box", {})) {
+      const json command = json::parse(row.text(2));
+      EXPECT_TRUE(sync::validate("command", row.text(2)));
+      if (command.at("kind") == kind) boxes.push_back(row.text(0) + "/" + row.text(1));
+    }
+    return boxes;
+  };
+  EXPECT_EQ(commands("offered"), std::vector<std::string>{"aroma-1/box-2"});
+  request("a-paul", {{"id", "q-1"}, {"kind", "offer.redeemed"}, {"decision", "d-1"}});
+  request("a-paul", {{"id", "q-2"}, {"kind", "offer.opened"}, {"decision", "of somebody else"}});
+  intake_->work(now_);
+  EXPECT_EQ(commands("outcome"), (std::vector<std::string>{"aroma-1/box-1", "aroma-1/box-2"}));
+  const Row offer_row = db_->query("SELECT redeemed_at, opened_at FROM offer", {}).at(0);
+  EXPECT_FALSE(offer_row.null(0));
+  EXPECT_TRUE(offer_row.null(1));
+}
+
+TEST_F(IntakeTest, WhoComesInAfterTheOfferIsCountedForIt) {
+  offer("e-1", "d-1", "c-paul");
+  now_ += std::chrono::minutes(3);
+  event("e-2", "visit.moved", "c-paul", {{"visit", "v"}, {"zone", "inside"}, {"level", "near"}});
+  intake_->work(now_);
+  EXPECT_FALSE(db_->query("SELECT came_in_at FROM offer", {}).at(0).null(0));
+}
+
+TEST_F(IntakeTest, TheErasureIsDoneWhenTheReceiptOfTheBoxIsThere) {
+  see_box("aroma-1", "box-1");
+  const auto id = crm_->forget("c-paul", now_);
+  ASSERT_TRUE(id);
+  event("e-1", "erasure.receipt", "",
+        {{"command", *id},
+         {"box", "box-1"},
+         {"customer", "c-paul"},
+         {"erased", {{"visits", 3}}},
+         {"at", sync::to_rfc3339(now_)}});
+  intake_->work(now_);
+  EXPECT_TRUE(crm_->erasure(*id)->done_at);
+  for (const Row& row : db_->query("SELECT data FROM ledger", {})) {
+    EXPECT_EQ(row.text(0).find("c-paul"), std::string::npos);
+  }
+}
+
+TEST_F(IntakeTest, BeingForgottenInTheAppIsAnsweredAndThenThereIsNobody) {
+  request("a-paul", {{"id", "q-1"}, {"kind", "forget"}});
+  request("a-paul", {{"id", "q-2"}, {"kind", "export"}});
+  intake_->work(now_);
+  const auto messages = inbox("a-paul");
+  ASSERT_EQ(messages.size(), 1U);
+  EXPECT_EQ(messages[0].at("kind"), "forgotten");
+  EXPECT_TRUE(crm_->customers().empty());
+}
+
+TEST_F(IntakeTest, WhatCannotBeActedOnIsSetAsideAndTheRestGoesOn) {
+  db_->execute(
+      "INSERT INTO ledger (id, store, box, type, time, customer, data, received_at, "
+      "handled, note) VALUES ('e-0', 's', 'b', 'com.welcomed.decision.offer.v1', "
+      "'2026-05-04T08:15:30.000Z', 'c-paul', '{\"decision\":7}', "
+      "'2026-05-04T08:15:30.000Z', 0, '')",
+      {});
+  offer("e-1", "d-1", "c-paul");
+  EXPECT_EQ(intake_->work(now_), 2);
+  EXPECT_EQ(inbox("a-paul").size(), 1U);
+  EXPECT_EQ(notes().at(0), "set aside: not as expected");
+}
+
+}  // namespace
+}  // namespace welcome::crm

@@ -1,0 +1,169 @@
+// Consent, erasure, signatures and what staff learnt, at the CRM.
+
+#include <fstream>
+#include <sstream>
+
+#include "firmware/core/pipeline.h"
+#include "sync/signing.h"
+#include "tests/unit/crm/fixture.h"
+
+namespace welcome::crm {
+namespace {
+
+using RecordsTest = CrmTest;
+
+json record_of(Crm& crm, const std::string& customer, Purpose purpose) {
+  for (json& record : crm.consents(customer)) {
+    if (record.at("purpose") == to_string(purpose)) return record;
+  }
+  return {};
+}
+
+TEST_F(RecordsTest, AWithdrawalWinsATieAndAnOlderGrantNeverCounts) {
+  const Purpose face = Purpose::face_recognition;
+  consent("c-paul", face, false, kMay);
+  EXPECT_FALSE(crm_->given("c-paul", kMay).has(face));
+  consent("c-paul", face, true, kMay);
+  EXPECT_FALSE(crm_->given("c-paul", kMay).has(face)) << "a tie";
+  consent("c-paul", face, true, kJanuary + std::chrono::hours(1));
+  EXPECT_FALSE(crm_->given("c-paul", kMay).has(face)) << "older than the withdrawal";
+  consent("c-paul", face, true, kMay + std::chrono::milliseconds(1));
+  EXPECT_TRUE(crm_->given("c-paul", kMay).has(face));
+  EXPECT_EQ(record_of(*crm_, "c-paul", face).at("history").size(), 5U) << "nothing is left out";
+}
+
+TEST_F(RecordsTest, SayingTheSameAgainChangesNothing) {
+  const Position before = crm_->feed().head(Collection::consents);
+  consent("c-paul", Purpose::face_recognition, true, kJanuary);
+  EXPECT_EQ(crm_->feed().head(Collection::consents), before);
+}
+
+TEST_F(RecordsTest, AGrantEndsWhenItExpires) {
+  ConsentChange change;
+  change.customer = "c-paul";
+  change.purpose = Purpose::face_recognition;
+  change.given = true;
+  change.how = "app";
+  change.at = kMay;
+  change.expires_at = kMay + std::chrono::hours(1);
+  ASSERT_TRUE(crm_->set_consent(change));
+  EXPECT_TRUE(crm_->given("c-paul", kMay).has(Purpose::face_recognition));
+  EXPECT_FALSE(crm_->given("c-paul", *change.expires_at).has(Purpose::face_recognition));
+}
+
+TEST_F(RecordsTest, ANewKeyIsListedBeforeItSignsAndThenSignsEverything) {
+  see_box("aroma-1", "box-1");
+  offer("e-1", "d-1", "c-paul");
+  const std::string first = crm_->new_signing_key(kMay);
+  request("a-paul", {{"id", "q-1"}, {"kind", "complaint"}});
+  intake_->work(now_);
+  const std::string second = crm_->new_signing_key(kMay + std::chrono::hours(1));
+  const auto ring = sync::KeyRing::parse(crm_->public_keys());
+  ASSERT_TRUE(ring) << ring.error().message;
+  const auto signed_by = [&](const json& record) {
+    EXPECT_TRUE(ring->verify(record.dump()));
+    return record.at("sig").at("key").get<std::string>();
+  };
+  for (const json& record : crm_->consents("c-paul")) EXPECT_EQ(signed_by(record), first);
+  ASSERT_TRUE(crm_->use_signing_key(second, kMay + std::chrono::hours(2)));
+  consent("c-paul", Purpose::face_recognition, false, kMay);
+  for (const json& record : crm_->consents("c-paul")) EXPECT_EQ(signed_by(record), second);
+  const Rows commands = db_->query("SELECT payload FROM command", {});
+  ASSERT_EQ(commands.size(), 1U);
+  EXPECT_EQ(signed_by(json::parse(commands[0].text(0))), second);
+  EXPECT_FALSE(crm_->use_signing_key(first, kMay + std::chrono::hours(3))) << "it is gone";
+}
+
+TEST_F(RecordsTest, AConfirmedPreferenceGrowsSurerAndAChangedOneStartsAnew) {
+  ASSERT_TRUE(crm_->note_preference("c-paul", {"drink", "still water", true}, kJanuary));
+  ASSERT_TRUE(crm_->note_preference("c-paul", {"drink", "still water", false}, kMay));
+  json preference = crm_->profile("c-paul")->at("preferences").at(0);
+  EXPECT_EQ(preference.at("confirmed"), 2);
+  EXPECT_DOUBLE_EQ(preference.at("confidence"), 0.875);
+  ASSERT_TRUE(crm_->note_preference("c-paul", {"drink", "tea", true}, kJanuary));
+  EXPECT_EQ(crm_->profile("c-paul")->at("preferences").at(0).at("value"), "still water")
+      << "older news does not replace newer";
+  ASSERT_TRUE(crm_->note_preference("c-paul", {"drink", "tea", true}, kMay));
+  preference = crm_->profile("c-paul")->at("preferences").at(0);
+  EXPECT_EQ(preference.at("value"), "tea");
+  EXPECT_EQ(preference.at("confirmed"), 1);
+}
+
+TEST_F(RecordsTest, TheNewestConversationStays) {
+  ASSERT_TRUE(crm_->note_conversation("c-paul", "new", kMay));
+  ASSERT_TRUE(crm_->note_conversation("c-paul", "old", kJanuary));
+  EXPECT_EQ(crm_->profile("c-paul")->at("last_conversation").at("text"), "new");
+}
+
+TEST_F(RecordsTest, ErasureIsCompleteWhenTheLastBoxHasConfirmed) {
+  see_box("aroma-1", "box-1");
+  see_box("aroma-2", "box-1");
+  offer("e-1", "d-1", "c-paul");
+  const auto id = crm_->forget("c-paul", kMay);
+  ASSERT_TRUE(id);
+  EXPECT_FALSE(crm_->profile("c-paul"));
+  EXPECT_FALSE(crm_->erasure("c-paul")->done_at);
+  EXPECT_EQ(db_->query("SELECT payload FROM command", {}).size(), 2U);
+
+  crm_->erasure_done(*id, "aroma-1", "box-1", "{}", kMay);
+  EXPECT_FALSE(crm_->erasure(*id)->done_at);
+  EXPECT_EQ(db_->query("SELECT store FROM command", {}).at(0).text(0), "aroma-2");
+  EXPECT_LT(crm_->feed().oldest(Collection::profiles), crm_->feed().head(Collection::profiles).seq)
+      << "the late box can still be told by a delta";
+
+  crm_->erasure_done(*id, "aroma-2", "box-1", "{}", kMay);
+  EXPECT_TRUE(crm_->erasure(*id)->done_at);
+  EXPECT_EQ(crm_->feed().oldest(Collection::profiles), crm_->feed().head(Collection::profiles).seq);
+}
+
+TEST_F(RecordsTest, AnErasedCustomerIsInNoFileAndDoesNotComeBack) {
+  see_box("aroma-1", "box-1");
+  offer("e-1", "d-1", "c-paul");
+  event("e-2", "staff.action", "c-paul",
+        {{"visit", "v"}, {"staff", "eva"}, {"kind", "note"}, {"text", "canary-of-the-note"}});
+  request("a-paul", {{"id", "q-1"}, {"kind", "consents.get"}});
+  intake_->work(now_);
+  const auto id = crm_->forget("c-paul", kMay);
+  ASSERT_TRUE(id);
+  crm_->erasure_done(*id, "aroma-1", "box-1", "{}", kMay);
+  db_->scrub();
+
+  const auto again = crm_->put_customer({{"customer", "c-paul"}, {"name", "Paul"}}, "", kMay);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, ErrorCode::refused);
+  EXPECT_TRUE(event("e-3", "visit.started", "c-paul",
+                    {{"visit", "v"}, {"zone", "door"}, {"level", "near"}}))
+      << "a late event is counted";
+  intake_->work(now_);
+  db_->scrub();
+  for (const auto& file : std::filesystem::directory_iterator(dir_)) {
+    std::ifstream in(file.path(), std::ios::binary);
+    std::ostringstream bytes;
+    bytes << in.rdbuf();
+    for (const char* canary : {"c-paul", "a-paul", "Name of", "canary-of-the-note"}) {
+      EXPECT_EQ(bytes.str().find(canary), std::string::npos) << canary << " in " << file.path();
+    }
+  }
+}
+
+TEST_F(RecordsTest, PausesAreNumberedAndTheNewestOfAFunctionCounts) {
+  const auto first = crm_->set_control("_all", Function::face, true, kMay);
+  const auto second = crm_->set_control("_all", Function::face, false, kMay);
+  EXPECT_GT(second.seq, first.seq);
+  ASSERT_EQ(crm_->controls().size(), 1U);
+  EXPECT_FALSE(crm_->controls()[0].paused);
+}
+
+TEST_F(RecordsTest, WhatIsNotInitialisedSaysWhatToDo) {
+  const auto empty = open_sqlite((dir_ / "empty.db").string());
+  migrate(*empty);
+  try {
+    Crm crm(*empty);
+    FAIL() << "an empty database was taken";
+  } catch (const DatabaseError& error) {
+    EXPECT_NE(std::string(error.what()).find("welcome-crm init"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace welcome::crm
