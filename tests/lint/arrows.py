@@ -1,4 +1,4 @@
-"""Which include crosses a line of the architecture (arrows.txt)."""
+"""Which include or link crosses a line of the architecture (arrows.txt)."""
 
 import fnmatch
 import pathlib
@@ -46,9 +46,22 @@ def room_of(path, rooms):
     return None
 
 
+def check_links(root, rooms):
+    """A room's CMakeLists.txt links only the libraries of rooms that it may include."""
+    problems = []
+    libraries = {f"welcome_{room.split('/')[-1]}": room for room in rooms}
+    for room, allowed in rooms.items():
+        for number, line in enumerate((root / room / "CMakeLists.txt").read_text().splitlines(), 1):
+            for word in re.findall(r"\bwelcome_\w+", line.split("#")[0]):
+                home = libraries.get(word)
+                if home and home != room and home not in allowed:
+                    problems.append(f"{room}/CMakeLists.txt:{number}: {room} must not link {home}")
+    return problems
+
+
 def check(root, files):
     rooms, fences, pure = read_table(root / "tests/lint/arrows.txt")
-    problems = []
+    problems = check_links(root, rooms)
     for file in files:
         room = room_of(file, rooms)
         is_test = file.startswith(("tests/", "bench/"))
