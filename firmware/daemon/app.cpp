@@ -6,17 +6,18 @@
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <sodium.h>
 #include <spdlog/spdlog.h>
 #include <stdexcept>
 #include <systemd/sd-daemon.h>
 
-#include "beacon/btsnoop_source.h"
 #include "firmware/daemon/clock.h"
 #include "firmware/daemon/control_server.h"
 #include "firmware/daemon/credentials.h"
 #include "firmware/daemon/engine.h"
 #include "firmware/daemon/enroller.h"
 #include "firmware/daemon/inbox.h"
+#include "firmware/daemon/radio.h"
 #include "firmware/daemon/version.h"
 #include "vision/camera_worker.h"
 
@@ -46,9 +47,9 @@ std::unique_ptr<Clock> make_clock(const Config& config, store::Store& store) {
   return std::make_unique<SystemClock>(last && *last ? from_ms(std::stoll(**last)) : WallTime{});
 }
 
-store::Store open_store(const Config& config) {
+store::Store open_store(const Config& config, const store::BoxKey& key) {
   std::filesystem::create_directories(config.state_dir);
-  auto store = store::Store::open((config.state_dir / "welcomed.db").string(), read_box_key());
+  auto store = store::Store::open((config.state_dir / "welcomed.db").string(), key);
   if (!store) {
     throw std::runtime_error("cannot open the database in " + config.state_dir.string() + ": " +
                              store.error().message);
@@ -87,11 +88,13 @@ std::string_view word(vision::SourceState state) {
   return "?";
 }
 
-EngineSettings engine_settings(const Config& config, const vision::ModelPack& pack) {
+EngineSettings engine_settings(const Config& config, const vision::ModelPack& pack,
+                               const std::optional<beacon::BoxAdverts::RotatingEid>& eid) {
   EngineSettings settings;
   settings.box = {config.tenant, config.store, config.box};
   settings.version = kVersion;
   settings.tracker = tracker_config(config);
+  settings.box_eid = eid;
   settings.pipeline.visit_timeout = std::chrono::seconds(config.visit_end_after_s);
   settings.consent_max_age = std::chrono::hours(config.consent_max_age_h);
   settings.camera_always = config.camera_wake == "always";
@@ -120,15 +123,16 @@ sync::LinkConfig link_config(const BrokerConfig& broker, const std::string& clie
 
 class App : private Ports {
  public:
-  App(int argc, const char* const* argv, const Config& config)
+  App(int argc, const char* const* argv, const Config& config, const store::BoxKey& key)
       : argc_(argc),
         argv_(argv),
         config_(config),
         pack_(vision::load_model_pack(config.models_dir, config.model_pack)),
-        store_(open_store(config)),
+        eid_(box_eid(config, key)),
+        store_(open_store(config, key)),
         clock_(make_clock(config, store_)),
         inbox_(kControlLane, kSensorLane, [this] { asio::post(loop_, [this] { drain_inbox(); }); }),
-        engine_(engine_settings(config, pack_), store_, *this, uuids_, clock_->now()),
+        engine_(engine_settings(config, pack_, eid_), store_, *this, uuids_, clock_->now()),
         enroller_(
             pack_,
             [this](std::uint64_t job, std::string text) {
@@ -145,7 +149,7 @@ class App : private Ports {
         ticker_(loop_) {
     uplink_ = make_uplink();
     floor_ = make_floor();
-    radio_ = make_radio();
+    radio_ = make_radio(config_, *clock_, eid_);
     camera_ = make_camera();
   }
 
@@ -212,21 +216,6 @@ class App : private Ports {
       (void)inbox_.post_control(
           input::FromLink{name, std::move(event), std::chrono::steady_clock::now()});
     };
-  }
-
-  std::unique_ptr<beacon::AdvertSource> make_radio() {
-    if (config_.radio_source == "none") return nullptr;
-    const WallTime start{std::chrono::milliseconds(config_.replay_start_ms)};
-    return beacon::make_btsnoop_source(
-        config_.radio_file,
-        [this, start](std::chrono::sys_time<std::chrono::microseconds> captured)
-            -> std::optional<beacon::ReplaySlot> {
-          const MonoTime at(captured -
-                            std::chrono::time_point_cast<std::chrono::microseconds>(start));
-          const auto wait = clock_->until(at);
-          if (wait == wait.zero() && clock_->now().mono - at > 1s) return std::nullopt;
-          return beacon::ReplaySlot{at, std::chrono::steady_clock::now() + wait};
-        });
   }
 
   beacon::SourceCallbacks radio_callbacks() {
@@ -393,6 +382,7 @@ class App : private Ports {
   const char* const* const argv_;
   const Config config_;
   const vision::ModelPack pack_;
+  const std::optional<beacon::BoxAdverts::RotatingEid> eid_;
   Uuids uuids_;
   store::Store store_;
   const std::unique_ptr<Clock> clock_;
@@ -413,6 +403,11 @@ class App : private Ports {
 
 }  // namespace
 
-void run(int argc, const char* const* argv, const Config& config) { App(argc, argv, config).run(); }
+void run(int argc, const char* const* argv, const Config& config) {
+  store::BoxKey key = read_box_key();
+  App app(argc, argv, config, key);
+  sodium_memzero(key.data(), key.size());
+  app.run();
+}
 
 }  // namespace welcome::daemon

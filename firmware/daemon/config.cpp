@@ -84,8 +84,18 @@ po::options_description file_options(Config& c) {
   broker("floor", &c.floor, 1883, "broker in the store, towards the tablets");
 
   add("radio.source",
-      text(&c.radio_source, "none")->notifier(one_of("radio.source", {"none", "btsnoop"})),
-      "where adverts come from: none, or btsnoop (a recorded capture)");
+      text(&c.radio_source, "none")->notifier(one_of("radio.source", {"none", "hci", "btsnoop"})),
+      "where adverts come from: none, hci (a controller, for ourselves alone) or btsnoop (a "
+      "recorded "
+      "capture)");
+  add("radio.device", text(&c.radio_device, "hci0"),
+      "for source = hci: hciN, a serial line such as /dev/ttyAMA1, or unix:SOCKET");
+  add("radio.baud", po::value<unsigned>(&c.radio_baud)->default_value(0),
+      "speed of a serial line; 0 = leave it as it is");
+  add("radio.ibeacon", text(&c.radio_ibeacon, ""),
+      "UUID:MAJOR:MINOR that the box advertises to wake apps in pockets; empty = nothing");
+  add("radio.advertise_eid", po::value<bool>(&c.radio_advertise_eid)->default_value(false, "no"),
+      "advertise the box's rotating EID, by which a phone proves that it was here");
   add("radio.file", path(&c.radio_file, ""), "the capture, for source = btsnoop");
   add("radio.leave_after_s",
       po::value<int>(&c.radio_leave_after_s)
@@ -103,7 +113,7 @@ po::options_description file_options(Config& c) {
   metres("zones.street_m", &c.zone_street_m, 30, "outer edge of the zone street; beyond is away");
   add("zones.path_loss_exponent",
       po::value<double>(&c.path_loss_exponent)
-          ->default_value(2.2)
+          ->default_value(2.2, "2.2")
           ->notifier(in_range("zones.path_loss_exponent", 1.0, 6.0)),
       "how fast the signal fades: 2 in free space, 3 to 4 between walls");
 

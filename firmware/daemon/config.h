@@ -41,8 +41,12 @@ struct Config {
   BrokerConfig uplink, floor;
 
   // [radio]
-  std::string radio_source;  // none | btsnoop
+  std::string radio_source;  // none | hci | btsnoop
   std::filesystem::path radio_file;
+  std::string radio_device;   // hci: hciN, a serial line, or unix:PATH
+  unsigned radio_baud = 0;    // serial line
+  std::string radio_ibeacon;  // hci: UUID:MAJOR:MINOR that wakes apps; empty = none
+  bool radio_advertise_eid = false;
   int radio_leave_after_s = 20;
 
   // [zones], metres by path loss

@@ -18,6 +18,7 @@
 #include <variant>
 #include <vector>
 
+#include "beacon/hci_host.h"
 #include "beacon/source.h"
 #include "beacon/tracker.h"
 #include "firmware/core/pipeline.h"
@@ -90,7 +91,8 @@ struct EngineSettings {
   bool camera_always = false;  // look for all enrolled customers all the time, not only those near
   std::string face_model;      // templates of other models are not matched
   vision::OperatingPoint face_operating_point;
-  std::size_t uplink_window = 100;  // messages in flight
+  std::optional<beacon::BoxAdverts::RotatingEid> box_eid;  // what phones may have heard of us
+  std::size_t uplink_window = 100;                         // messages in flight
 };
 
 struct EngineCounters {
@@ -99,7 +101,7 @@ struct EngineCounters {
   std::uint64_t surveys = 0;
   std::map<std::string, std::uint64_t> suppressed;  // by reason
   std::uint64_t face_matches = 0;
-  std::uint64_t sightings_refused = 0;
+  std::uint64_t presence_refused = 0;  // app reports with an EID that we did not send
   std::uint64_t feed_items = 0;
   std::uint64_t feed_gaps = 0;
   std::uint64_t feed_set_aside = 0;
@@ -179,6 +181,7 @@ class Engine : private Pipeline::Directory {
   void ask_again(const Now& now);
   void on_control(const sync::Control& control, const std::string& body, const Now& now);
   void on_command(const sync::Command& command, const Now& now);
+  Result<std::string> presence(const sync::Command& command, const Now& now);
   Result<std::string> erase(const sync::Command& command, const Now& now);
   void report_erasures(const CustomerId& customer, const Now& now);
   void on_acked(sync::LinkName link, std::int64_t row, const Now& now);

@@ -1,10 +1,12 @@
 // The part of the Engine that obeys the CRM's commands.
 
 #include <nlohmann/json.hpp>
+#include <sodium.h>
 #include <spdlog/spdlog.h>
 #include <type_traits>
 #include <utility>
 
+#include "beacon/presence_proof.h"
 #include "firmware/daemon/engine.h"
 
 namespace welcome::daemon {
@@ -41,8 +43,7 @@ void Engine::on_command(const sync::Command& command, const Now& now) {
       answer = std::string();
       break;
     case sync::Command::Kind::presence:
-      answer =
-          fail(ErrorCode::refused, "this box does not advertise, so no phone can have heard it");
+      answer = presence(command, now);
       break;
     case sync::Command::Kind::config:
       answer =
@@ -63,6 +64,30 @@ void Engine::on_command(const sync::Command& command, const Now& now) {
   enqueue(sync::encode_command_response(settings_.box, command, response), "response", {}, {}, {},
           now);
   pump(sync::LinkName::uplink, now);
+}
+
+// The app heard our EID and says so over its own line.
+Result<std::string> Engine::presence(const sync::Command& command, const Now& now) {
+  if (!settings_.box_eid) {
+    return fail(ErrorCode::refused, "this box does not advertise an EID (radio.advertise_eid)");
+  }
+  beacon::Eid eid{};
+  std::size_t written = 0;
+  if (sodium_hex2bin(eid.data(), eid.size(), command.eid.data(), command.eid.size(), nullptr,
+                     &written, nullptr) != 0 ||
+      written != eid.size() ||
+      !beacon::proves_presence(*settings_.box_eid, eid, command.at.value_or(now.wall), now)) {
+    ++counters_.presence_refused;
+    return fail(ErrorCode::refused, "the EID is not one that this box sent at that time");
+  }
+  IdentityClaim claim;
+  claim.customer = command.customer;
+  claim.source = ClaimSource::app_report;
+  claim.fast = claim.settled = Zone::door;
+  claim.confidence = 1.0;
+  claim.at = now.mono;
+  decide(event::Claim{std::move(claim)}, now);
+  return std::string();
 }
 
 // The person is out of the hot path first, then off the disk, then the CRM hears of it.

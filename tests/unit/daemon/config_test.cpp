@@ -3,6 +3,7 @@
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <iterator>
 #include <sstream>
 
 namespace welcome::daemon {
@@ -109,6 +110,15 @@ TEST_F(ConfigTest, ReferenceListsEveryKeyWithItsDefault) {
   print_markdown_reference(out);
   EXPECT_THAT(out.str(), HasSubstr("| `camera.fps` | 15 |"));
   EXPECT_THAT(out.str(), HasSubstr("| `box.tenant` | none |"));
+}
+
+TEST(PublishedReference, IsWhatTheProgramSays) {
+  std::ostringstream table;
+  print_markdown_reference(table);
+  std::ifstream in(std::string(WELCOME_SOURCE_DIR) + "/docs/configuration.md");
+  const std::string page{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_THAT(page, HasSubstr(table.str()))
+      << "put the output of welcomed --describe-options into docs/configuration.md";
 }
 
 }  // namespace

@@ -1,0 +1,25 @@
+#pragma once
+// The radio that the configuration asks for. Start-up only: throws ConfigError.
+
+#include <memory>
+#include <optional>
+
+#include "beacon/hci_host.h"
+#include "beacon/source.h"
+#include "firmware/daemon/clock.h"
+#include "firmware/daemon/config.h"
+#include "firmware/store/store.h"
+
+namespace welcome::daemon {
+
+// The box's own rotating EID; its key comes from the box key, so nobody has to keep another one.
+// Nothing when the box does not advertise it.
+std::optional<beacon::BoxAdverts::RotatingEid> box_eid(const Config& config,
+                                                       const store::BoxKey& key);
+
+// Null for radio.source = none. The clock outlives the source.
+std::unique_ptr<beacon::AdvertSource> make_radio(
+    const Config& config, const Clock& clock,
+    const std::optional<beacon::BoxAdverts::RotatingEid>& eid);
+
+}  // namespace welcome::daemon
