@@ -128,7 +128,8 @@ Result<CustomerFacts> decode_facts(std::string_view text) {
                           enum_of<OfferFact::State>(o.at("state"), 6), wall(o.at("at")),
                           wall(o.at("expires")), o.value("personalised", false)});
     }
-    for (const auto& [campaign, variant] : j.value("assigned", Json::object()).items()) {
+    const Json assigned = j.value("assigned", Json::object());  // outlives the loop over its items
+    for (const auto& [campaign, variant] : assigned.items()) {
       f.assigned[CampaignId(campaign)] = variant.get<std::string>();
     }
     for (const Json& t : j.value("visits", Json::array())) f.visits.push_back(wall(t));
