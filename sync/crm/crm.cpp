@@ -510,10 +510,7 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
       {customer});
   db_.execute("UPDATE offer SET customer = '' WHERE customer = $1", {customer});
   db_.execute("UPDATE survey_answer SET customer = '' WHERE customer = $1", {customer});
-  db_.execute(
-      "UPDATE request SET body = '{}', note = 'erased', handled = 1 WHERE app_id = $1 "
-      "AND handled = 1",
-      {*app});
+  db_.execute("DELETE FROM request WHERE app_id = $1 AND handled = 1", {*app});
 
   db_.execute("INSERT INTO tombstone (customer_hash, at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
               {hash(customer), at});

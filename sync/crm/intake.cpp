@@ -138,8 +138,13 @@ bool Intake::work_request(WallTime now) {
   } catch (const json::exception&) {
     note = "set aside: not as expected";
   }
-  db_.execute("UPDATE request SET handled = 1, note = $2 WHERE position = $1",
-              {entry.position, note});
+  // Of an app that belongs to nobody (any more) nothing is kept.
+  if (crm_.customer_of(entry.app)) {
+    db_.execute("UPDATE request SET handled = 1, note = $2 WHERE position = $1",
+                {entry.position, note});
+  } else {
+    db_.execute("DELETE FROM request WHERE position = $1", {entry.position});
+  }
   transaction.commit();
   return true;
 }

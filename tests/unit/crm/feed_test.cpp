@@ -64,8 +64,12 @@ TEST_F(FeedTest, WhatABoxNeedsFollowsFromWhatItHas) {
 }
 
 TEST_F(FeedTest, LongDeltasAndSnapshotsComeInPartsThatFitTogether) {
-  for (int i = 0; i < 2500; ++i) {
-    feed().put(Collection::campaigns, "k-" + std::to_string(i), "", "{}");
+  {
+    Transaction transaction(*db_);
+    for (int i = 0; i < 2500; ++i) {
+      feed().put(Collection::campaigns, "k-" + std::to_string(i), "", "{}");
+    }
+    transaction.commit();
   }
   const Position head = feed().head(Collection::campaigns);
   const auto deltas = delta(Collection::campaigns, head, 0, feed().since(Collection::campaigns, 0));

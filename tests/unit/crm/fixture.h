@@ -29,8 +29,10 @@ class CrmTest : public ::testing::Test {
     Crm::init(*db_, settings);
     crm_ = std::make_unique<Crm>(*db_);
     intake_ = std::make_unique<Intake>(*crm_);
+    Transaction transaction(*db_);
     add("c-paul", "a-paul");
     for (const Purpose purpose : kAllPurposes) consent("c-paul", purpose, true, kJanuary);
+    transaction.commit();
   }
   ~CrmTest() override {
     intake_.reset();

@@ -55,6 +55,14 @@ TEST(StatisticsTest, SurveyScoresFollowTheirDefinitions) {
 class ReportTest : public CrmTest {
  protected:
   ReportTest() {
+    {
+      Transaction transaction(*db_);
+      fill();
+      transaction.commit();
+    }
+    intake_->work(now_);
+  }
+  void fill() {
     for (int i = 0; i < 40; ++i) {
       const std::string n = std::to_string(i);
       offer("e-" + n, "d-" + n, "c-paul", i % 2 == 0 ? "a" : "b<");
@@ -69,8 +77,6 @@ class ReportTest : public CrmTest {
              {"kind", "offer"},
              {"campaign", "k-espresso"},
              {"reason", "holdout"}});
-    }
-    while (intake_->work(now_) > 0) {
     }
   }
 };
