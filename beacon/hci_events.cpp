@@ -88,4 +88,36 @@ void parse_advertising_event(Bytes event, MonoTime at, std::vector<AdvertReport>
   if (!rest.empty()) ++counters.trailing_bytes;
 }
 
+std::vector<std::uint8_t> make_advertising_event(const AdvertReport& report) {
+  const Bytes ad =
+      report.ad.view().first(std::min<std::size_t>(report.ad.size(), report.extended ? 229U : 31U));
+  std::vector<std::uint8_t> e{kEventLeMeta, 0};
+  const auto put_address = [&] {
+    e.push_back(static_cast<std::uint8_t>(report.address_type));
+    e.insert(e.end(), report.address.rbegin(), report.address.rend());
+  };
+  const auto put_data = [&] {
+    e.push_back(static_cast<std::uint8_t>(ad.size()));
+    e.insert(e.end(), ad.begin(), ad.end());
+  };
+  const auto rssi = static_cast<std::uint8_t>(report.rssi_dbm);
+  if (report.extended) {
+    e.insert(e.end(), {kSubeventExtendedAdvertisingReport, 1,
+                       static_cast<std::uint8_t>(report.event_type & 0xFFU),
+                       static_cast<std::uint8_t>(report.event_type >> 8U)});
+    put_address();
+    e.insert(e.end(), {1, 0, report.set_id, static_cast<std::uint8_t>(report.tx_power_dbm), rssi});
+    e.insert(e.end(), 9, 0);  // no periodic advertising, no direct address
+    put_data();
+  } else {
+    e.insert(e.end(),
+             {kSubeventAdvertisingReport, 1, static_cast<std::uint8_t>(report.event_type)});
+    put_address();
+    put_data();
+    e.push_back(rssi);
+  }
+  e[1] = static_cast<std::uint8_t>(e.size() - 2);
+  return e;
+}
+
 }  // namespace welcome::beacon

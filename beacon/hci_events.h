@@ -34,4 +34,8 @@ struct HciReportCounters {
 void parse_advertising_event(std::span<const std::uint8_t> event, MonoTime at,
                              std::vector<AdvertReport>& out, HciReportCounters& counters);
 
+// The HCI event (no H4 packet type) that a controller would send for this one report; for
+// recordings. At most 229 bytes of AD (extended) or 31 (legacy); what is longer is cut.
+std::vector<std::uint8_t> make_advertising_event(const AdvertReport& report);
+
 }  // namespace welcome::beacon

@@ -10,6 +10,10 @@ namespace {
 // Key windows computed in one tick: about a millisecond's work.
 constexpr unsigned kWindowsPerTick = 1500;
 
+// Two devices by turns: back to the address before within this time, so many times in a row.
+constexpr MonoClock::duration kCopyTurn = std::chrono::seconds{10};
+constexpr int kCopyReturns = 4;
+
 constexpr MonoTime kNever{MonoClock::duration::min()};
 
 ClaimSource source_of(IdentityKind kind) {
@@ -46,6 +50,7 @@ Tracker::Tracker(TrackerConfig config) : config_(config), resolver_(config.resol
 
 void Tracker::set_identities(std::vector<IdentityKey> identities, const Now& now) {
   resolver_.set(std::move(identities), now);
+  origins_.clear();
   std::erase_if(present_, [&](const auto& entry) { return !resolver_.knows(entry.first); });
 }
 
@@ -54,11 +59,16 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
   AdvertType type = AdvertType::other;
   const auto match = resolver_.resolve(report, now, type);
   ++counters_.heard[static_cast<std::size_t>(type)];
+  last_was_known_ = match.has_value();
   if (!match) {
     ++counters_.discarded;
     return {};
   }
   ++counters_.identified;
+  if (is_copied(*match, report, now.mono)) {
+    ++counters_.copied;
+    return {};
+  }
 
   const CustomerId& customer = resolver_.customer(match->customer);
   const auto [it, arrived] = present_.try_emplace(customer);
@@ -86,6 +96,30 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
   out.push_back(claim(presence, now.mono));
   out.back().customer = customer;
   return out;
+}
+
+bool Tracker::is_copied(const Match& match, const AdvertReport& report, MonoTime at) {
+  if (match.kind == IdentityKind::irk) return false;  // there the address is the proof
+  const auto [it, fresh] = origins_.try_emplace(match.identity);
+  Origin& origin = it->second;
+  if (fresh) origin.address = origin.before = report.address;
+  if (report.address != origin.address) {
+    const bool back = report.address == origin.before && at - origin.changed < kCopyTurn;
+    origin.returns = back ? origin.returns + 1 : 0;
+    origin.before = origin.address;
+    origin.address = report.address;
+    origin.changed = at;
+    if (origin.returns >= kCopyReturns) {
+      origin.copied = true;
+      origin.refused_until = at + config_.copy_refused;
+    }
+  }
+  origin.heard = at;
+  if (origin.copied && at >= origin.refused_until) {
+    origin.copied = false;
+    origin.returns = 0;
+  }
+  return origin.copied;
 }
 
 void Tracker::judge(Presence& presence, MonoTime at) const {
@@ -137,6 +171,11 @@ IdentityClaim Tracker::claim(Presence& presence, MonoTime at) const {
 
 std::vector<IdentityClaim> Tracker::tick(const Now& now) {
   resolver_.refresh(now, kWindowsPerTick);
+  std::erase_if(origins_, [&](const auto& entry) {
+    const Origin& origin = entry.second;
+    return now.mono - origin.heard > kCopyTurn &&
+           !(origin.copied && now.mono < origin.refused_until);
+  });
   std::vector<IdentityClaim> out;
   for (auto it = present_.begin(); it != present_.end();) {
     Presence& presence = it->second;

@@ -35,6 +35,8 @@ struct TrackerConfig {
   ZoneConfig zones;
   std::chrono::milliseconds away_after{20000};  // not heard for this long = left
   std::chrono::milliseconds refresh{2000};      // unchanged claims are repeated this often
+  // An identity that two devices send by turns has been copied: refused for this long.
+  std::chrono::seconds copy_refused{300};
 };
 
 struct TrackerCounters {
@@ -42,6 +44,7 @@ struct TrackerCounters {
   std::uint64_t reports = 0;
   std::uint64_t identified = 0;  // reports of a known identity
   std::uint64_t discarded = 0;   // reports of everybody else
+  std::uint64_t copied = 0;      // refused: one identity sent by two devices at once
 };
 
 class Tracker {
@@ -54,6 +57,9 @@ class Tracker {
 
   // Usually empty; a claim when a zone changed or the last claim is older than `refresh`.
   std::vector<IdentityClaim> handle(const AdvertReport& report, const Now& now);
+
+  // Whether the report just handled was of a known identity: what a recorder may keep.
+  bool last_was_known() const { return last_was_known_; }
 
   // Leaving, and the key windows, a slice at a time. Call about every 100 ms.
   std::vector<IdentityClaim> tick(const Now& now);
@@ -78,6 +84,19 @@ class Tracker {
     bool located = false;  // some report let a distance be computed
   };
 
+  // Which devices send an identity. A phone that changes its address does not come back to the old
+  // one; two devices do, again and again.
+  struct Origin {
+    Address address{};
+    Address before{};
+    MonoTime heard;
+    MonoTime changed;
+    int returns = 0;
+    bool copied = false;
+    MonoTime refused_until;
+  };
+
+  bool is_copied(const Match& match, const AdvertReport& report, MonoTime at);
   void judge(Presence& presence, MonoTime at) const;
   ClaimSource source(const Presence& presence, MonoTime at) const;
   IdentityClaim claim(Presence& presence, MonoTime at) const;
@@ -87,6 +106,8 @@ class Tracker {
   Resolver resolver_;
   TrackerCounters counters_;
   std::unordered_map<CustomerId, Presence> present_;
+  std::unordered_map<std::uint32_t, Origin> origins_;  // by identity, of those heard lately
+  bool last_was_known_ = false;
 };
 
 }  // namespace welcome::beacon

@@ -1,6 +1,7 @@
 #include "beacon/hci_events.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <gtest/gtest.h>
 
 #include "tests/unit/beacon/bytes.h"

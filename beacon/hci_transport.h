@@ -1,0 +1,48 @@
+#pragma once
+// HciTransport: whole HCI packets to and from a controller. Non-blocking; one thread.
+// Packets carry their H4 type in the first byte (Core Specification, Vol 4, Part A, 2).
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "firmware/core/result.h"
+
+namespace welcome::beacon {
+
+class HciTransport {
+ public:
+  virtual ~HciTransport() = default;
+  virtual int fd() const = 0;  // readable when receive() has something
+  virtual Result<void> send(std::span<const std::uint8_t> packet) = 0;
+  // Appends what has arrived; fails as unavailable when the controller is gone.
+  virtual Result<void> receive(std::vector<std::vector<std::uint8_t>>& packets) = 0;
+};
+
+using OpenTransport = std::function<Result<std::unique_ptr<HciTransport>>()>;
+
+// Linux HCI_CHANNEL_USER: takes the adapter down and for itself; needs CAP_NET_ADMIN, no
+// bluetoothd.
+Result<std::unique_ptr<HciTransport>> open_user_channel(std::uint16_t adapter);
+// H4 over a serial line or pty. `baud` 0 leaves the speed as it is.
+Result<std::unique_ptr<HciTransport>> open_h4_line(const std::filesystem::path& device,
+                                                   unsigned baud, bool flow_control);
+// H4 over a Unix stream socket.
+Result<std::unique_ptr<HciTransport>> open_h4_socket(const std::filesystem::path& socket);
+
+// Cuts an H4 byte stream into packets. A byte that is no packet type is skipped and counted, until
+// one is: the way back after lost bytes.
+class H4Framer {
+ public:
+  void feed(std::span<const std::uint8_t> bytes, std::vector<std::vector<std::uint8_t>>& packets);
+  std::uint64_t skipped() const { return skipped_; }
+
+ private:
+  std::vector<std::uint8_t> buffer_;
+  std::uint64_t skipped_ = 0;
+};
+
+}  // namespace welcome::beacon

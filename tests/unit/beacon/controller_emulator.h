@@ -1,0 +1,134 @@
+#pragma once
+// A Bluetooth controller that answers as the Core Specification says, and, when told, refuses,
+// keeps silent, answers late, resets or goes deaf. Packets in, packets out; no clock.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "beacon/advert.h"
+
+namespace welcome::beacon::testing {
+
+class ControllerEmulator {
+ public:
+  // What it can do and how it misbehaves.
+  bool extended = true;
+  bool silent = false;                           // answers nothing
+  std::map<std::uint16_t, std::uint8_t> refuse;  // opcode → status
+  std::set<std::uint16_t> swallow;               // takes the command and never answers
+
+  // What it was told.
+  bool scanning = false;
+  bool scans_extended = false;
+  bool filters_duplicates = false;
+  std::uint8_t scan_type = 0xFF;
+  bool advertising = false;
+  std::vector<std::uint8_t> advert_data;
+  std::vector<std::vector<std::uint8_t>> advert_history;
+  std::vector<std::uint16_t> commands;
+  int resets = 0;
+
+  std::deque<std::vector<std::uint8_t>> to_host;
+
+  void take(std::span<const std::uint8_t> packet) {
+    if (silent || packet.size() < 4 || packet[0] != 0x01) return;
+    const auto opcode = static_cast<std::uint16_t>(packet[1] | (packet[2] << 8U));
+    const auto p = packet.subspan(4);
+    commands.push_back(opcode);
+    if (swallow.contains(opcode)) return;
+    if (const auto it = refuse.find(opcode); it != refuse.end()) {
+      complete(opcode, {it->second});
+      return;
+    }
+    const bool legacy_command = opcode == 0x200B || opcode == 0x200C || opcode == 0x2006 ||
+                                opcode == 0x2008 || opcode == 0x200A;
+    if (!extended && opcode >= 0x2035) return complete(opcode, {0x01});  // unknown command
+    // Legacy and extended commands must not be mixed (Vol 4, Part E, 3.1.1).
+    if (legacy_command && used_extended_) return complete(opcode, {0x0C});
+    if (opcode >= 0x2035) used_extended_ = true;
+    std::vector<std::uint8_t> answer{0};
+    switch (opcode) {
+      case 0x0C03:
+        ++resets;
+        scanning = advertising = scans_extended = used_extended_ = false;
+        break;
+      case 0x1002: {
+        std::vector<std::uint8_t> supported(64, 0);
+        if (extended) supported[37] = 0x60;
+        answer.insert(answer.end(), supported.begin(), supported.end());
+        break;
+      }
+      case 0x2003:
+        answer.insert(answer.end(),
+                      {0, static_cast<std::uint8_t>(extended ? 0x18 : 0), 0, 0, 0, 0, 0, 0});
+        break;
+      case 0x2005:
+        if (scanning || advertising) answer[0] = 0x0C;
+        break;
+      case 0x200B:
+        scan_type = p[0];
+        break;
+      case 0x200C:
+        scanning = p[0] != 0;
+        filters_duplicates = p[1] != 0;
+        break;
+      case 0x2041:
+        scan_type = p[3];
+        break;
+      case 0x2042:
+        scanning = scans_extended = p[0] != 0;
+        filters_duplicates = p[1] != 0;
+        break;
+      case 0x200A:
+      case 0x2039:
+        advertising = p[0] != 0;
+        break;
+      case 0x2008:
+        set_data(p.subspan(1, p[0]));
+        break;
+      case 0x2037:
+        set_data(p.subspan(4, p[3]));
+        break;
+      case 0x2036:
+        answer.push_back(4);  // the power it chose
+        break;
+      default:
+        break;
+    }
+    complete(opcode, answer);
+  }
+
+  // One advert on the air.
+  void hear(std::span<const std::uint8_t> event) {
+    if (silent || !scanning) return;
+    std::vector<std::uint8_t> packet{0x04};
+    packet.insert(packet.end(), event.begin(), event.end());
+    to_host.push_back(std::move(packet));
+  }
+
+  void hardware_error() { to_host.push_back({0x04, 0x10, 0x01, 0x42}); }
+
+ private:
+  void set_data(std::span<const std::uint8_t> data) {
+    advert_data.assign(data.begin(), data.end());
+    advert_history.push_back(advert_data);
+  }
+  void complete(std::uint16_t opcode, std::vector<std::uint8_t> result) {
+    std::vector<std::uint8_t> packet{0x04,
+                                     0x0E,
+                                     static_cast<std::uint8_t>(3 + result.size()),
+                                     1,
+                                     static_cast<std::uint8_t>(opcode & 0xFFU),
+                                     static_cast<std::uint8_t>(opcode >> 8U)};
+    packet.insert(packet.end(), result.begin(), result.end());
+    to_host.push_back(std::move(packet));
+  }
+
+  bool used_extended_ = false;
+};
+
+}  // namespace welcome::beacon::testing
