@@ -24,7 +24,7 @@ namespace {
 
 enum State : std::int64_t { key_destroyed, rows_gone, receipt_signed, reported };
 
-ErasureReceipt read_receipt(const Statement& s) {
+ErasureReceipt read_receipt(Context& context, const Statement& s) {
   ErasureReceipt receipt;
   receipt.request = s.text(0);
   receipt.at = s.time(1);
@@ -36,16 +36,20 @@ ErasureReceipt read_receipt(const Statement& s) {
   receipt.bytes_gone = s.int64(3) != 0;
   receipt.text = s.text(4);
   receipt.signature = s.text(5);
+  if (!s.is_null(6)) {
+    const auto id = context.unseal(0, label_of("erasure", receipt.request), s.blob(6));
+    if (id) receipt.customer = CustomerId(*id);
+  }
   return receipt;
 }
 
-std::optional<ErasureReceipt> find_signed(Database& db, const std::string& request) {
-  auto s = db.query(
-      "SELECT request, at, counts, bytes_gone, text, signature FROM erasure"
+std::optional<ErasureReceipt> find_signed(Context& context, const std::string& request) {
+  auto s = context.db.query(
+      "SELECT request, at, counts, bytes_gone, text, signature, sealed FROM erasure"
       " WHERE request = ? AND state >= ?",
       request, State::receipt_signed);
   if (!s.step()) return std::nullopt;
-  return read_receipt(s);
+  return read_receipt(context, s);
 }
 
 // Does the file hold these bytes? Read in steps that overlap.
@@ -192,7 +196,7 @@ Result<ErasureReceipt> complete(Context& context, const std::string& request,
     db.run(
         "UPDATE erasure SET state = ?, bytes_gone = ?, text = ?, signature = ? WHERE request = ?",
         State::receipt_signed, bytes_gone, text, base64(context.sealer.sign(text)), request);
-    return find_signed(db, request);
+    return find_signed(context, request);
   });
   if (!receipt) return tl::unexpected<Error>(receipt.error());
   return std::move(**receipt);
@@ -227,7 +231,7 @@ Result<ErasureReceipt> Erasure::erase(const CustomerId& customer, const std::str
   const CustomerHash hash = context_.sealer.hash(customer);
   WrappedKey wrapped;
   auto begun = db.write([&]() -> std::optional<ErasureReceipt> {
-    if (auto receipt = find_signed(db, request)) return receipt;
+    if (auto receipt = find_signed(context_, request)) return receipt;
     {
       auto s = db.query("SELECT wrapped FROM customer WHERE hash = ?", Blob{view(hash)});
       wrapped = s.step() ? std::string(s.blob(0)) : std::string();
@@ -239,8 +243,10 @@ Result<ErasureReceipt> Erasure::erase(const CustomerId& customer, const std::str
            Blob{view(hash)});
     db.run("INSERT INTO tombstone VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
            Blob{view(hash)}, now.wall);
-    db.run("INSERT INTO erasure VALUES (?, ?, ?, ?, ?, '{}', 0, '', '') ON CONFLICT DO NOTHING",
-           request, Blob{view(hash)}, box, now.wall, State::key_destroyed);
+    const std::string sealed = context_.sealer.seal(context_.sealer.box_data_key(),
+                                                    label_of("erasure", request), customer.str());
+    db.run("INSERT INTO erasure VALUES (?, ?, ?, ?, ?, ?, '{}', 0, '', '') ON CONFLICT DO NOTHING",
+           request, Blob{view(hash)}, Blob{sealed}, box, now.wall, State::key_destroyed);
     return std::nullopt;
   });
   if (!begun) return tl::unexpected<Error>(begun.error());
@@ -265,18 +271,19 @@ Result<std::vector<ErasureReceipt>> Erasure::unreported() {
   return db.read([&] {
     std::vector<ErasureReceipt> receipts;
     auto s = db.query(
-        "SELECT request, at, counts, bytes_gone, text, signature FROM erasure WHERE state = ?"
+        "SELECT request, at, counts, bytes_gone, text, signature, sealed FROM erasure"
+        " WHERE state = ?"
         " ORDER BY at",
         State::receipt_signed);
-    while (s.step()) receipts.push_back(read_receipt(s));
+    while (s.step()) receipts.push_back(read_receipt(context_, s));
     return receipts;
   });
 }
 
 Result<void> Erasure::mark_reported(const std::string& request) {
   return context_.db.write([&] {
-    context_.db.run("UPDATE erasure SET state = ? WHERE request = ? AND state = ?", State::reported,
-                    request, State::receipt_signed);
+    context_.db.run("UPDATE erasure SET state = ?, sealed = NULL WHERE request = ? AND state = ?",
+                    State::reported, request, State::receipt_signed);
   });
 }
 
@@ -340,7 +347,8 @@ Result<std::string> Erasure::export_person(const CustomerId& customer, Now now) 
                   {"payload", as_json(row.payload)}};
     });
     out["erased"] = context.is_erased(hash);
-    return out.dump(2);
+    // Bytes that are not UTF-8 must not keep a person from her data.
+    return out.dump(2, ' ', false, json::error_handler_t::replace);
   });
 }
 

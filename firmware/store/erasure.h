@@ -22,6 +22,7 @@ class Context;
 
 struct ErasureReceipt {
   std::string request;  // the CRM's id of the request; names nobody
+  CustomerId customer;  // until mark_reported(); empty afterwards
   WallTime at;
   std::map<std::string, std::int64_t> rows;  // erased, by table
   bool bytes_gone = false;                   // the files were searched: no copy of the key

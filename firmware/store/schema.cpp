@@ -152,9 +152,11 @@ CREATE INDEX outbox_expires ON outbox (expires) WHERE expires IS NOT NULL;
 CREATE INDEX outbox_ref ON outbox (ref) WHERE ref <> '';
 
 -- state: 0 key destroyed, 1 rows gone, 2 bytes gone and receipt signed, 3 reported.
+-- sealed: whom it was about, for the report; gone when that is in the outbox.
 CREATE TABLE erasure (
   request TEXT NOT NULL PRIMARY KEY,
   hash BLOB NOT NULL,
+  sealed BLOB,
   box TEXT NOT NULL,
   at INTEGER NOT NULL,
   state INTEGER NOT NULL,

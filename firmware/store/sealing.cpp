@@ -134,6 +134,12 @@ std::string_view Sealer::public_key() const {
   return {reinterpret_cast<const char*>(sign_public_.data()), sign_public_.size()};
 }
 
+std::array<std::uint8_t, 32> Sealer::signing_seed() const {
+  std::array<std::uint8_t, 32> seed{};
+  crypto_sign_ed25519_sk_to_seed(seed.data(), sign_secret_.data());
+  return seed;
+}
+
 std::string pack(std::initializer_list<std::string_view> fields) {
   std::size_t total = 0;
   for (auto field : fields) total += 4 + field.size();

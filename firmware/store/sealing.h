@@ -71,6 +71,7 @@ class Sealer {
   static bool verify(std::string_view message, std::string_view signature,
                      std::string_view public_key);
   std::string_view public_key() const;
+  std::array<std::uint8_t, 32> signing_seed() const;
 
  private:
   Secret wrap_;

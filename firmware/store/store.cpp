@@ -236,6 +236,10 @@ Erasure& Store::erasure() { return impl_->erasure; }
 Audit& Store::audit() { return impl_->audit; }
 Registers& Store::registers() { return impl_->registers; }
 
+std::array<std::uint8_t, 32> Store::signing_seed() const {
+  return impl_->context->sealer.signing_seed();
+}
+
 bool Store::Impl::collect_keys(const Now& now) {
   if (!context->keys_to_collect) return false;
   if (context->collect_cursor == 0 && collected && now.mono - *collected < kCollectEvery)

@@ -73,6 +73,10 @@ class Store {
   Audit& audit();          // the signed trail
   Registers& registers();  // session number, paused functions, counters, small settings
 
+  // Of the box's Ed25519 key, with which receipts and trail are signed; for signing messages with
+  // the same one. Secret.
+  std::array<std::uint8_t, 32> signing_seed() const;
+
   // Housekeeping in small steps: checkpoint, left-over snapshots, keys of nobody. Call when idle,
   // about once a second; stops after roughly `budget`. True = there is more to do.
   Result<bool> maintain(Now now, std::chrono::milliseconds budget = std::chrono::milliseconds{20});

@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validator.hpp>
 
 #include "firmware/store/database.h"
 #include "firmware/store/sealing.h"
@@ -161,9 +165,12 @@ TEST_F(ErasureTest, AReceiptIsOfferedUntilItWasPutInTheOutbox) {
   ASSERT_TRUE(waiting);
   ASSERT_THAT(*waiting, SizeIs(1));
   EXPECT_EQ(waiting->front().request, "req-1");
+  EXPECT_EQ(waiting->front().customer, CustomerId("c-paul"));
   EXPECT_FALSE(waiting->front().text.empty());
   ASSERT_TRUE(erasure().mark_reported("req-1"));
   EXPECT_THAT(*erasure().unreported(), IsEmpty());
+  // Reported, nobody is named any more.
+  EXPECT_EQ(erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at())->customer, CustomerId());
 }
 
 TEST_F(ErasureTest, ALateFeedItemDoesNotBringThePersonBack) {
@@ -238,6 +245,25 @@ TEST_F(ErasureTest, ExportHasEverythingAboutThePersonAndNothingAboutOthers) {
   EXPECT_EQ(out["facts"]["name"], "Paul-Canary");
   EXPECT_FALSE(out["erased"]);
   EXPECT_EQ(text->find("Mia"), std::string::npos);
+}
+
+TEST_F(ErasureTest, ExportFollowsThePublishedSchema) {
+  const auto parse = [](const std::string& text) { return json::parse(text); };
+  const json schema_text = parse(bytes_of(std::filesystem::path(WELCOME_SOURCE_DIR) /
+                                          "docs/schemas/box/customer-export.json"));
+  valijson::Schema schema;
+  const valijson::adapters::NlohmannJsonAdapter schema_adapter(schema_text);
+  valijson::SchemaParser().populateSchema(schema_adapter, schema);
+  const auto valid = [&](const json& value) {
+    const valijson::adapters::NlohmannJsonAdapter adapter(value);
+    return valijson::Validator().validate(schema, adapter, nullptr);
+  };
+  fill(store(), "c-paul", "Paul", 1);
+  VisitRow ended{VisitId("v-2"), CustomerId("c-paul"), wall(), wall(1000), "\xff no JSON"};
+  ASSERT_TRUE(store().journal().put_visit(ended));
+  EXPECT_TRUE(valid(parse(*erasure().export_person(CustomerId("c-paul"), at()))));
+  EXPECT_TRUE(valid(parse(*erasure().export_person(CustomerId("c-nobody"), at()))));
+  EXPECT_FALSE(valid(json{{"v", 1}}));
 }
 
 TEST_F(ErasureTest, ExportOfAForgottenPersonIsEmpty) {

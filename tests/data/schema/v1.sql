@@ -1,0 +1,174 @@
+CREATE TABLE meta (
+  name TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE counter (
+  name TEXT NOT NULL PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE control (
+  scope TEXT NOT NULL,
+  function TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  paused INTEGER NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (scope, function)
+) STRICT, WITHOUT ROWID;
+
+-- One key per customer, wrapped by the box key: destroying it makes all her rows unreadable.
+CREATE TABLE customer (
+  id INTEGER PRIMARY KEY,
+  hash BLOB NOT NULL UNIQUE,
+  wrapped BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE tombstone (
+  hash BLOB NOT NULL PRIMARY KEY,
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A part is one collection's live items, a snapshot being received, or what a snapshot replaced.
+CREATE TABLE feed (
+  collection INTEGER NOT NULL PRIMARY KEY,
+  part INTEGER NOT NULL,
+  epoch TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  digest BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE feed_staging (
+  collection INTEGER NOT NULL PRIMARY KEY,
+  part INTEGER NOT NULL,
+  epoch TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  digest BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE feed_dead (
+  part INTEGER NOT NULL PRIMARY KEY
+) STRICT;
+
+-- sealed NULL: withheld (poisoned, or of a forgotten person); counted by the digest, kept nowhere.
+CREATE TABLE feed_item (
+  id INTEGER PRIMARY KEY,
+  part INTEGER NOT NULL,
+  key_hash BLOB NOT NULL,
+  customer INTEGER REFERENCES customer (id),
+  seq INTEGER NOT NULL,
+  sealed BLOB
+) STRICT;
+CREATE UNIQUE INDEX feed_item_key ON feed_item (part, key_hash);
+-- With the row number at its end: reads a part in the order of the file.
+CREATE INDEX feed_item_part ON feed_item (part);
+CREATE INDEX feed_item_customer ON feed_item (customer) WHERE customer IS NOT NULL;
+
+CREATE TABLE feed_brief (
+  part INTEGER NOT NULL,
+  item INTEGER NOT NULL,
+  customer INTEGER,
+  seq INTEGER NOT NULL,
+  sealed BLOB NOT NULL,
+  PRIMARY KEY (part, item)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE visit (
+  id TEXT NOT NULL UNIQUE,
+  customer INTEGER NOT NULL REFERENCES customer (id),
+  started INTEGER NOT NULL,
+  ended INTEGER,
+  sealed BLOB NOT NULL
+) STRICT;
+CREATE INDEX visit_customer ON visit (customer);
+CREATE INDEX visit_started ON visit (started);
+
+CREATE TABLE decision (
+  id TEXT NOT NULL UNIQUE,
+  visit TEXT NOT NULL,
+  customer INTEGER NOT NULL REFERENCES customer (id),
+  at INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  sealed BLOB NOT NULL
+) STRICT;
+CREATE INDEX decision_customer ON decision (customer);
+CREATE INDEX decision_visit ON decision (visit);
+CREATE INDEX decision_at ON decision (at);
+
+-- What the pipeline restarts from. `key` is hashed: it may be a customer's id.
+CREATE TABLE state (
+  kind INTEGER NOT NULL,
+  key_hash BLOB NOT NULL,
+  customer INTEGER REFERENCES customer (id),
+  changed INTEGER NOT NULL,
+  sealed BLOB NOT NULL,
+  PRIMARY KEY (kind, key_hash)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX state_customer ON state (customer) WHERE customer IS NOT NULL;
+
+CREATE TABLE template (
+  id TEXT NOT NULL UNIQUE,
+  customer INTEGER NOT NULL REFERENCES customer (id),
+  model TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  sealed BLOB NOT NULL
+) STRICT;
+CREATE INDEX template_customer ON template (customer);
+
+CREATE TABLE desk_consent (
+  id TEXT NOT NULL UNIQUE,
+  customer INTEGER NOT NULL REFERENCES customer (id),
+  at INTEGER NOT NULL,
+  sealed BLOB NOT NULL
+) STRICT;
+CREATE INDEX desk_consent_customer ON desk_consent (customer);
+
+CREATE TABLE outbox (
+  row INTEGER PRIMARY KEY,
+  link INTEGER NOT NULL,
+  priority INTEGER NOT NULL,
+  customer INTEGER REFERENCES customer (id),
+  kind TEXT NOT NULL,
+  ref TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  not_before INTEGER,
+  expires INTEGER,
+  sealed BLOB NOT NULL
+) STRICT;
+CREATE INDEX outbox_next ON outbox (link, priority, row);
+CREATE INDEX outbox_customer ON outbox (customer) WHERE customer IS NOT NULL;
+CREATE INDEX outbox_expires ON outbox (expires) WHERE expires IS NOT NULL;
+CREATE INDEX outbox_ref ON outbox (ref) WHERE ref <> '';
+
+-- state: 0 key destroyed, 1 rows gone, 2 bytes gone and receipt signed, 3 reported.
+-- sealed: whom it was about, for the report; gone when that is in the outbox.
+CREATE TABLE erasure (
+  request TEXT NOT NULL PRIMARY KEY,
+  hash BLOB NOT NULL,
+  sealed BLOB,
+  box TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  counts TEXT NOT NULL,
+  bytes_gone INTEGER NOT NULL,
+  text TEXT NOT NULL,
+  signature TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+  seq INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  hash BLOB NOT NULL,
+  signature BLOB NOT NULL
+) STRICT;
+
+-- The last entry that retention removed: where the chain now begins.
+CREATE TABLE audit_anchor (
+  seq INTEGER PRIMARY KEY,
+  hash BLOB NOT NULL
+) STRICT;

@@ -1,0 +1,113 @@
+// Schema and migrations must meet, and a file of every released version is opened for ever.
+
+#include "firmware/store/schema.h"
+
+#include <filesystem>
+#include <gmock/gmock.h>
+#include <map>
+
+#include "firmware/store/database.h"
+#include "tests/unit/store/fixture.h"
+
+namespace welcome::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path kept() { return fs::path(WELCOME_SOURCE_DIR) / "tests" / "data" / "schema"; }
+
+using Tables = std::map<std::string, std::string>;
+
+// Every object's SQL, without what white space a migration may have put differently.
+Tables objects(Database& db) {
+  Tables out;
+  auto s = db.prepare("SELECT type || ' ' || name, sql FROM sqlite_schema WHERE sql IS NOT NULL");
+  while (s.step()) {
+    std::string sql;
+    for (const char c : s.text(1)) {
+      const bool space = c == ' ' || c == '\n';
+      if (!space || (!sql.empty() && sql.back() != ' ')) sql.push_back(space ? ' ' : c);
+    }
+    out[std::string(s.text(0))] = sql;
+  }
+  return out;
+}
+
+TEST(Schema, IsTheSumOfItsMigrations) {
+  ASSERT_EQ(migrations().size(), static_cast<std::size_t>(kSchemaVersion - 1));
+  Database newest(":memory:", "", false);
+  newest.script(schema());
+  Database migrated(":memory:", "", false);
+  migrated.script(bytes_of(kept() / "v1.sql"));
+  for (const char* step : migrations()) migrated.script(step);
+  EXPECT_EQ(objects(migrated), objects(newest));
+}
+
+TEST(Schema, EveryTableIsStrict) {
+  Database db(":memory:", "", false);
+  db.script(schema());
+  auto s = db.prepare(
+      "SELECT name FROM pragma_table_list WHERE schema = 'main' AND NOT strict"
+      " AND name NOT LIKE 'sqlite_%'");
+  EXPECT_FALSE(s.step()) << s.text(0);
+}
+
+class ReleasedFile : public testing::TestWithParam<int> {};
+
+TEST_P(ReleasedFile, OpensWithAllThatWasInIt) {
+  const TempDir dir;
+  const std::string path = dir.file("box.db");
+  fs::copy_file(kept() / ("v" + std::to_string(GetParam()) + ".db"), path);
+  auto store = Store::open(path, test_key());
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_FALSE(store->open_report().set_aside) << store->open_report().set_aside_why;
+  EXPECT_EQ(store->open_report().migrated_from, GetParam());
+
+  EXPECT_EQ(store->replica().find(Collection::profiles, "c-paul")->body, R"({"name":"Paul"})");
+  EXPECT_EQ(store->replica().state(Collection::profiles)->digest, item_digest("c-paul", 3));
+  EXPECT_EQ(store->journal().visit(VisitId("v-1"))->customer, CustomerId("c-paul"));
+  EXPECT_EQ(store->journal().decision(DecisionId("d-1"))->explain, "[]");
+  EXPECT_EQ(*store->journal().facts(CustomerId("c-paul")), "facts");
+  EXPECT_EQ(store->people().templates()->front().bytes, (std::vector<std::uint8_t>{1, 2, 3}));
+  EXPECT_EQ(store->people().desk_consents()->front().record, "{}");
+  EXPECT_EQ(store->outbox().take(Link::uplink, 1, at())->front().id, MessageId("m-1"));
+  EXPECT_TRUE(store->registers().controls()->front().paused);
+  EXPECT_TRUE(*store->erasure().is_erased(CustomerId("c-gone")));
+  EXPECT_EQ(store->erasure().unreported()->front().request, "req-1");
+  EXPECT_TRUE(store->audit().verify()->intact);
+  EXPECT_EQ(store->audit().verify()->entries, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ReleasedFile, testing::Range(1, kSchemaVersion + 1));
+
+// Run by hand when a version is released; see docs/store.md.
+TEST(ReleasedFileWriter, DISABLED_WriteAFileOfThisVersion) {
+  const fs::path path = kept() / ("v" + std::to_string(kSchemaVersion) + ".db");
+  fs::remove(path);
+  {
+    auto opened = Store::open(path.string(), test_key());
+    ASSERT_TRUE(opened);
+    Store& store = *opened;
+    const CustomerId paul("c-paul");
+    ASSERT_TRUE(
+        store.replica().apply(Collection::profiles, "e1", 3,
+                              std::vector{put("c-paul", 3, "c-paul", R"({"name":"Paul"})")}));
+    ASSERT_TRUE(store.journal().put_visit({VisitId("v-1"), paul, wall(), std::nullopt, "{}"}));
+    ASSERT_TRUE(store.journal().add_decision(
+        {DecisionId("d-1"), VisitId("v-1"), paul, wall(), "offer", "made", "[]"}));
+    ASSERT_TRUE(
+        store.journal().put_state({StateRow::Kind::facts, "c-paul", paul, "facts"}, wall()));
+    ASSERT_TRUE(store.people().add_template({TemplateId("t-1"), paul, "m", wall(), {1, 2, 3}}));
+    ASSERT_TRUE(store.people().add_desk_consent({"dc-1", paul, wall(), "{}"}));
+    ASSERT_TRUE(store.outbox().enqueue(message("m-1", "c-paul")));
+    ASSERT_TRUE(store.registers().put_control({"_all", "face", 1, true, "signed"}));
+    ASSERT_TRUE(store.erasure().erase(CustomerId("c-gone"), "req-1", "box-1", at()));
+  }
+  // The file is kept in version control: as small as it can be.
+  Database db(path.string(), "", false);
+  db.script("VACUUM");
+  db.script("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+}  // namespace
+}  // namespace welcome::store
