@@ -10,7 +10,7 @@ import { Enrolment } from './enrolment';
 
 const kLevels = ['near', 'present', 'confirmed'] as const;
 const kSigns = ['phone', 'fob', 'face', 'app'] as const;
-const kZones = ['street', 'door', 'inside', 'desk'] as const;
+const kZones = ['away', 'street', 'door', 'inside', 'desk'] as const;
 const kStates = ['new', 'claimed', 'greeted', 'served', 'declined'] as const;
 const kFunctions = ['face', 'offers', 'prompts', 'surveys', 'all'] as const;
 
