@@ -16,6 +16,7 @@
 #include <spdlog/spdlog.h>
 #include <sstream>
 #include <sys/signalfd.h>
+#include <tuple>
 #include <unistd.h>
 
 #include "sync/crm/crm.h"
@@ -145,15 +146,29 @@ int init(const Call& call) {
   return kDone;
 }
 
+// Customers before what belongs to them, in whatever order the files are named.
+std::vector<std::tuple<int, std::string, std::string>> in_order(
+    const std::vector<std::string>& paths) {
+  std::vector<std::tuple<int, std::string, std::string>> files;
+  for (const std::string& path : paths) {
+    std::string text = read_file(path);
+    const bool consents = text.substr(0, text.find('\n')).find("purpose") != std::string::npos;
+    const int rank = path.ends_with(".json") ? 1 : (consents ? 2 : 0);
+    files.emplace_back(rank, path, std::move(text));
+  }
+  std::stable_sort(files.begin(), files.end(),
+                   [](const auto& a, const auto& b) { return std::get<0>(a) < std::get<0>(b); });
+  return files;
+}
+
 int import_files(const Call& call) {
   if (call.words.empty()) throw Usage("a file is missing");
   Opened opened(call);
   json all = json::object();
   // All files or none: consents of customers who did not arrive would be half a truth.
   Transaction transaction(*opened.db);
-  for (const std::string& path : call.words) {
-    const auto done =
-        import_text(opened.crm, read_file(path), !path.ends_with(".json"), wall_now());
+  for (const auto& [rank, path, text] : in_order(call.words)) {
+    const auto done = import_text(opened.crm, text, !path.ends_with(".json"), wall_now());
     if (!done) return call.no({done.error().code, path + ": " + done.error().message});
     for (const auto& [kind, count] : *done) {
       all[kind] = all.value(kind, 0) + count;

@@ -78,6 +78,15 @@ TEST_F(CliTest, AnImportWithAMistakeChangesNothing) {
   EXPECT_TRUE(crm_->profile("c-new"));
 }
 
+TEST_F(CliTest, FilesMayBeNamedInAnyOrder) {
+  const std::string consents =
+      file("a.csv", "customer,purpose,state\nc-new,proximity_offers,given\n");
+  const std::string customers = file("b.csv", "customer,name\nc-new,New\n");
+  EXPECT_EQ(cli({"import", consents, customers}), kDone) << err_.str();
+  EXPECT_TRUE(
+      crm_->given("c-new", now_ + std::chrono::hours(24 * 3650)).has(Purpose::proximity_offers));
+}
+
 TEST_F(CliTest, AnErasureIsOutstandingUntilEveryBoxHasAnswered) {
   see_box("aroma-1", "box-1");
   ASSERT_EQ(cli({"customer", "forget", "c-paul"}), kDone);
