@@ -46,6 +46,8 @@ Guidance advice(Defect defect) {
       return Guidance::less_light;
     case Defect::blurred:
       return Guidance::hold_still;
+    case Defect::covered:
+      return Guidance::uncover;
     case Defect::turned_away:
       return Guidance::face_the_camera;
   }
@@ -86,7 +88,6 @@ Guidance Enrolment::add(const Image& image) {
   }
   recogniser_.embed(image, face);
   if (face.embedding.empty()) return Guidance::face_the_camera;
-  if (recogniser_.symmetry(image, face) < options_.min_symmetry) return Guidance::uncover;
   for (const Embedding& view : views_) {
     const float similarity = cosine(view, face.embedding);
     if (similarity < options_.same_person) return Guidance::face_the_camera;

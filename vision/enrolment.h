@@ -24,8 +24,7 @@ namespace welcome::vision {
 struct EnrolmentOptions {
   int views = 3;                  // templates to make
   bool require_liveness = false;  // refuse what looks like a picture or cannot be judged
-  QualityLimits limits{.min_size_px = 60};
-  float min_symmetry = 0.5F;  // see Recogniser::symmetry
+  QualityLimits limits{.min_size_px = 60, .min_part_contrast = 6};
   float too_alike = 0.95F;    // a further view must be less like the others than this
   float same_person = 0.35F;  // and more than this
   std::chrono::milliseconds patience{60000};  // of the clip's time

@@ -58,6 +58,14 @@ Quality measure_quality(const Face& face, const Image& aligned) {
     cv::meanStdDev(grey, mean, deviation);
     q.brightness = static_cast<float>(mean[0]);
     q.contrast = static_cast<float>(deviation[0]);
+    // Where the ArcFace template has the eyes and the mouth.
+    cv::cvtColor(aligned.mat(), grey, cv::COLOR_BGR2GRAY);
+    q.part_contrast = 255;
+    for (const cv::Rect& part :
+         {cv::Rect(28, 44, 20, 15), cv::Rect(64, 44, 20, 15), cv::Rect(42, 84, 28, 16)}) {
+      cv::meanStdDev(grey(part), mean, deviation);
+      q.part_contrast = std::min(q.part_contrast, static_cast<float>(deviation[0]));
+    }
   } catch (const cv::Exception&) {
     return q;
   }
@@ -77,6 +85,7 @@ Defect first_defect(const Quality& quality, const QualityLimits& limits) {
   if (std::abs(quality.yaw) > limits.max_yaw || std::abs(quality.pitch) > limits.max_pitch) {
     return Defect::turned_away;
   }
+  if (quality.part_contrast < limits.min_part_contrast) return Defect::covered;
   if (quality.sharpness < limits.min_sharpness) return Defect::blurred;
   return Defect::none;
 }

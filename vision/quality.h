@@ -1,6 +1,6 @@
 #pragma once
 // Quality of one view of a face, after the ideas of ISO/IEC 29794-5: size, sharpness, exposure,
-// pose. Pure functions of pixels and landmarks.
+// pose, occlusion. Pure functions of pixels and landmarks.
 
 #include <cstdint>
 
@@ -9,14 +9,23 @@
 
 namespace welcome::vision {
 
-enum class Defect : std::uint8_t { none, too_small, too_dark, too_bright, blurred, turned_away };
+enum class Defect : std::uint8_t {
+  none,
+  too_small,
+  too_dark,
+  too_bright,
+  blurred,
+  turned_away,
+  covered
+};
 
 struct Quality {
-  float size_px = 0;     // shorter side of the detector's box
-  float sharpness = 0;   // variance of the Laplacian of the aligned face, in grey levels squared
-  float brightness = 0;  // mean grey level of the aligned face's middle, 0…255
-  float contrast = 0;    // standard deviation there
-  float yaw = 0;         // −1…1: how far the nose is off the middle of the eyes; 0 = frontal
+  float size_px = 0;        // shorter side of the detector's box
+  float sharpness = 0;      // variance of the Laplacian of the aligned face, in grey levels squared
+  float brightness = 0;     // mean grey level of the aligned face's middle, 0…255
+  float contrast = 0;       // standard deviation there
+  float part_contrast = 0;  // the flattest of left eye, right eye and mouth: a hand or mask is flat
+  float yaw = 0;            // −1…1: how far the nose is off the middle of the eyes; 0 = frontal
   float pitch = 0;  // −1…1: how far the nose is off its usual height between eyes and mouth
   float roll_deg = 0;
   float score = 0;  // 0…1: all of the above in one number, for "is this view better?"
@@ -30,8 +39,9 @@ struct QualityLimits {
   float min_contrast = 12;
   float max_yaw = 0.5F;
   float max_pitch = 0.6F;
+  float min_part_contrast = 0;  // matching needs no uncovered face, enrolment does
 
-  static constexpr QualityLimits none() { return {0, 0, 0, 255, 0, 2, 2}; }  // for evaluation
+  static constexpr QualityLimits none() { return {0, 0, 0, 255, 0, 2, 2, 0}; }  // for evaluation
 };
 
 Quality measure_quality(const Face& face, const Image& aligned);

@@ -73,15 +73,25 @@ class UltraLightDetector final : public Detector {
   std::vector<Detection> detect(const Image& image, float min_score) override {
     if (image.empty() || image.width() < 8 || image.height() < 8) return {};
     try {
-      cv::Mat small;
+      // The net sees 4:3. 16:9 is stretched to it, as in its training; tall and very wide pictures
+      // keep their proportions, on a grey ground.
       const cv::Size size(model_.input_width, model_.input_height);
-      const bool shrink = image.width() > size.width && image.height() > size.height;
-      cv::resize(image.mat(), small, size, 0, 0, shrink ? cv::INTER_AREA : cv::INTER_LINEAR);
+      double scale_x = static_cast<double>(size.width) / image.width();
+      double scale_y = static_cast<double>(size.height) / image.height();
+      const double stretch = scale_y / scale_x;
+      if (stretch < 0.85 || stretch > 1.5) scale_x = scale_y = std::min(scale_x, scale_y);
+      const cv::Size part(std::max(1, cvRound(image.width() * scale_x)),
+                          std::max(1, cvRound(image.height() * scale_y)));
+      cv::Mat small;
+      const bool shrink = part.width < image.width() && part.height < image.height();
+      cv::resize(image.mat(), small, part, 0, 0, shrink ? cv::INTER_AREA : cv::INTER_LINEAR);
+      cv::copyMakeBorder(small, small, 0, size.height - part.height, 0, size.width - part.width,
+                         cv::BORDER_CONSTANT, cv::Scalar::all(127));
       net_.setInput(to_blob(small, model_));
       std::vector<cv::Mat> out;
       net_.forward(out, std::vector<cv::String>{"scores", "boxes"});
-      return suppress(decode(out[0], out[1], static_cast<float>(image.width()),
-                             static_cast<float>(image.height()),
+      return suppress(decode(out[0], out[1], static_cast<float>(size.width / scale_x),
+                             static_cast<float>(size.height / scale_y),
                              min_score > 0 ? min_score : static_cast<float>(model_.threshold)));
     } catch (const cv::Exception&) {
       return {};
@@ -337,14 +347,6 @@ std::vector<Detection> Recogniser::detect_far(const Image& image) {
 std::optional<float> Recogniser::liveness(const Image& image, const Box& face) {
   if (image.empty() || !impl_->liveness) return std::nullopt;
   return impl_->liveness->score(image, face);
-}
-
-float Recogniser::symmetry(const Image& image, const Face& face) {
-  const Image aligned = align(image, face.landmarks);
-  if (aligned.empty() || face.embedding.empty()) return -1;
-  cv::Mat mirrored;
-  cv::flip(aligned.mat(), mirrored, 1);
-  return cosine(face.embedding, impl_->embedder.embed(Image(mirrored)));
 }
 
 Face Recogniser::locate(const Image& image, const Detection& detection) {

@@ -69,9 +69,6 @@ class Recogniser {
   // pack has no such model or the picture shows too little around the face.
   std::optional<float> liveness(const Image& image, const Box& face);
 
-  // Cosine of the face with its mirror image: low when something covers it or it is turned far.
-  float symmetry(const Image& image, const Face& face);
-
   // Faces with landmarks, biggest first, without embeddings.
   std::vector<Face> find(const Image& image);
 

@@ -122,11 +122,13 @@ TEST_F(CameraWorkerTest, TellsWhoIsThereAndForgetsWhenPutToSleep) {
   EXPECT_EQ(found[0].customer, CustomerId("c-paul"));
   EXPECT_EQ(found[0].generation, 1U);
 
-  worker_->sleep();
-  ASSERT_TRUE(eventually([&] {
+  const auto closed = [&] {
     const std::lock_guard lock(script_->mutex);
-    return script_->closed > 1;
-  }));
+    return script_->closed;
+  };
+  const int before = closed();
+  worker_->sleep();
+  ASSERT_TRUE(eventually([&] { return closed() > before; }));
   EXPECT_EQ(worker_->status().analysis.faces_discarded, 0U);
   EXPECT_EQ(worker_->status().wakes, 1U);
 }

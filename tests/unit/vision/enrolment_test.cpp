@@ -1,6 +1,7 @@
 #include "vision/enrolment.h"
 
 #include <gtest/gtest.h>
+#include <opencv2/imgproc.hpp>
 
 #include "tests/unit/vision/support.h"
 
@@ -68,6 +69,24 @@ TEST_F(EnrolmentTest, AStillPictureNeverGivesSeveralViews) {
   EXPECT_EQ(enrolment.add(*picture), Guidance::none);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(enrolment.add(*picture), Guidance::turn_a_little);
   EXPECT_FALSE(enrolment.complete());
+}
+
+TEST_F(EnrolmentTest, AsksToUncoverAFaceThatIsHalfHidden) {
+  const auto picture = Image::load(media("audrey.jpg"));
+  ASSERT_TRUE(picture.has_value());
+  const auto face = recogniser().portrait(*picture);
+  ASSERT_TRUE(face.has_value());
+  cv::Mat pixels = picture->mat().clone();
+  const cv::Rect mouth(
+      static_cast<int>(face->box.x), static_cast<int>(face->box.y + face->box.height * 0.6F),
+      static_cast<int>(face->box.width), static_cast<int>(face->box.height * 0.5F));
+  cv::rectangle(pixels, mouth, cv::Scalar(190, 190, 180), cv::FILLED);  // a mask
+  const Image masked(pixels);
+  const QualityLimits limits = EnrolmentOptions{}.limits;
+  const Quality open = measure_quality(*face, align(*picture, face->landmarks));
+  EXPECT_EQ(first_defect(open, limits), Defect::none) << open.part_contrast;
+  EXPECT_EQ(first_defect(measure_quality(*face, align(masked, face->landmarks)), limits),
+            Defect::covered);
 }
 
 TEST_F(EnrolmentTest, AClipThatIsMissingOrNoClipIsAnErrorNotACrash) {

@@ -119,6 +119,25 @@ TEST_F(RecogniserTest, CopesWithAn8kFrame) {
   EXPECT_GT(cosine(face->embedding, embed(audrey)), 0.8F);
 }
 
+TEST_F(RecogniserTest, FindsFarFacesInTiles) {
+  const Image audrey = load(media("audrey.jpg"));
+  const auto near = recogniser().portrait(audrey);
+  const double scale = 26.0 / static_cast<double>(near->box.width);
+  cv::Mat small;
+  cv::resize(audrey.mat(), small, {}, scale, scale, cv::INTER_AREA);
+  int found = 0;
+  int places = 0;
+  for (int x = 40; x + small.cols < 1280; x += 230) {
+    for (int y = 30; y + small.rows < 720; y += 170) {
+      cv::Mat room(720, 1280, CV_8UC3, cv::Scalar(150, 160, 165));
+      small.copyTo(room(cv::Rect(x, y, small.cols, small.rows)));
+      ++places;
+      found += recogniser().detect_far(Image(room)).empty() ? 0 : 1;
+    }
+  }
+  EXPECT_GE(found, places - 1);
+}
+
 TEST(Image, RefusesWhatIsNoPicture) {
   EXPECT_EQ(Image::decode({}).error().code, ErrorCode::malformed);
   const std::vector<std::uint8_t> garbage(1000, 0xD8);
