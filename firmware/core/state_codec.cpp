@@ -15,7 +15,17 @@ using Json = nlohmann::json;
 namespace chr = std::chrono;
 
 std::int64_t ms(WallTime t) { return t.time_since_epoch().count(); }
-WallTime wall(const Json& j) { return WallTime{chr::milliseconds{j.get<std::int64_t>()}}; }
+
+// Damaged rows hold any number: what no clock can have said is refused, so that sums of times
+// cannot overflow.
+chr::milliseconds bounded(const Json& j) {
+  constexpr std::int64_t kLimit = 10'000LL * 366 * 86'400'000;
+  if (!j.is_number_integer()) throw std::invalid_argument("time");
+  const auto v = j.get<std::int64_t>();
+  if (v < -kLimit || v > kLimit) throw std::out_of_range("time");
+  return chr::milliseconds{v};
+}
+WallTime wall(const Json& j) { return WallTime{bounded(j)}; }
 
 Json optional_wall(const std::optional<WallTime>& t) { return t ? Json(ms(*t)) : Json(); }
 std::optional<WallTime> optional_wall(const Json& j) {
@@ -24,8 +34,9 @@ std::optional<WallTime> optional_wall(const Json& j) {
 }
 
 template <class E>
-E enum_of(const Json& j, int count) {
-  const int v = j.get<int>();
+E enum_of(const Json& j, std::int64_t count) {
+  if (!j.is_number_integer()) throw std::invalid_argument("enum");
+  const auto v = j.get<std::int64_t>();
   if (v < 0 || v >= count) throw std::out_of_range("enum");
   return static_cast<E>(v);
 }
@@ -63,9 +74,7 @@ class Ages {
     return chr::duration_cast<chr::milliseconds>(now_.mono - t).count();
   }
   Json write(const std::optional<MonoTime>& t) const { return t ? write(*t) : Json(); }
-  MonoTime read(const Json& j) const {
-    return now_.mono - chr::milliseconds{j.get<std::int64_t>()} - gap_;
-  }
+  MonoTime read(const Json& j) const { return now_.mono - bounded(j) - gap_; }
   std::optional<MonoTime> read_optional(const Json& j) const {
     if (j.is_null()) return std::nullopt;
     return read(j);

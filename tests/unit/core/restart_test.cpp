@@ -1,5 +1,8 @@
 // After a restart the pipeline goes on from its rows.
 
+#include <set>
+
+#include "firmware/core/rehearsal.h"
 #include "tests/unit/core/shop.h"
 
 namespace welcome {
@@ -149,6 +152,52 @@ TEST(Rehearsal, stores_nothing_and_reports_nothing) {
   for (const auto& v : e.visits) EXPECT_FALSE(v.report);
   for (const auto& d : e.decisions) EXPECT_FALSE(d.report);
   EXPECT_THAT(shop.directory.rows, IsEmpty());
+}
+
+TEST(Rehearsal, brings_invented_customers_to_the_tablet_and_nowhere_else) {
+  CountingIds ids;
+  Now now{MonoTime{100s}, kOpening, true};
+  Rehearsal rehearsal(ids, Policy(), now);
+  Effects all;
+  std::optional<Prompt> first;
+  const auto play_until = [&](std::chrono::seconds end) {
+    for (;;) {
+      Effects e = rehearsal.advance(now);
+      ASSERT_TRUE(e.wake_at);
+      const auto step = std::chrono::ceil<std::chrono::milliseconds>(*e.wake_at - now.mono);
+      all.append(std::move(e));
+      if (!first && !all.prompts.empty()) {
+        first = all.prompts[0];
+        StaffAction note;
+        note.id = "1";
+        note.visit = first->visit;
+        note.kind = StaffAction::Kind::note;
+        note.text = "practised";
+        EXPECT_TRUE(rehearsal.has(note.visit));
+        all.append(rehearsal.staff(note, now));
+      }
+      if (now.mono + step > MonoTime{100s} + end) return;
+      now.mono += step;
+      now.wall += step;
+    }
+  };
+  play_until(240s);
+  std::set<std::string> names;
+  for (const Prompt& p : all.prompts) {
+    EXPECT_TRUE(p.rehearsal);
+    names.insert(p.name);
+  }
+  EXPECT_EQ(names.size(), 3U);
+  EXPECT_EQ(all.prompts_cleared.size(), 3U);
+  EXPECT_THAT(all.rows, IsEmpty());
+  for (const auto& v : all.visits) EXPECT_FALSE(v.report);
+  for (const auto& d : all.decisions) EXPECT_FALSE(d.report);
+
+  all = Effects();
+  play_until(260s);
+  ASSERT_FALSE(all.prompts.empty());
+  EXPECT_EQ(all.prompts[0].last_conversation->text, "practised") << "the next round";
+  EXPECT_THAT(rehearsal.stop(now).prompts_cleared, SizeIs(1));
 }
 
 TEST(Silence, of_the_crm_ends_a_visit_when_the_consents_go_stale) {
