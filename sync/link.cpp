@@ -11,6 +11,8 @@
 #include <thread>
 #include <utility>
 
+#include "sync/tls.h"
+
 namespace welcome::sync {
 
 namespace {
@@ -136,7 +138,9 @@ mqtt::message_ptr to_mqtt(Message message, const std::optional<std::chrono::seco
 
 class Link::Impl {
  public:
-  Impl(LinkConfig config, Sink sink) : config_(std::move(config)), sink_(std::move(sink)) {}
+  Impl(LinkConfig config, Sink sink) : config_(std::move(config)), sink_(std::move(sink)) {
+    if (config_.tls) require_tls_1_3();
+  }
 
   ~Impl() { stop(2s); }
 
@@ -235,7 +239,7 @@ class Link::Impl {
         impl.post({number, connected});
       }
       void on_failure(const mqtt::token& token) override {
-        impl.post({number, impl.failure(token)});
+        impl.post({number, Impl::failure(token)});
       }
       Impl& impl;
       std::uint64_t number;
@@ -255,7 +259,7 @@ class Link::Impl {
         impl.post({number, Subscribed{}});
       }
       void on_failure(const mqtt::token& token) override {
-        Failed failed = impl.failure(token);
+        Failed failed = Impl::failure(token);
         failed.reason = "subscription: " + failed.reason;
         impl.post({number, failed});
       }
@@ -307,14 +311,11 @@ class Link::Impl {
     wake_.notify_one();
   }
 
-  Failed failure(const mqtt::token& token) {
+  static Failed failure(const mqtt::token& token) {
     // A refused connect has the broker's reason as its return code.
     const int code = std::max(static_cast<int>(token.get_reason_code()), token.get_return_code());
     if (code >= 0x80) return {code, reason_text(code)};
-    std::string text = mqtt::exception::error_str(token.get_return_code());
-    const std::lock_guard lock(mutex_);
-    if (!tls_error_.empty()) text += " (" + std::exchange(tls_error_, {}) + ")";
-    return {0, text};
+    return {0, mqtt::exception::error_str(token.get_return_code())};
   }
 
   void arrived(const mqtt::message& message) {
@@ -446,11 +447,9 @@ class Link::Impl {
       }
       tls.set_enable_server_cert_auth(true);
       tls.set_verify(config_.tls->check_server_name);
-      tls.set_ssl_version(MQTT_SSL_VERSION_TLS_1_2);  // at least
-      tls.set_error_handler([this](const std::string& text) {
-        const std::lock_guard lock(mutex_);
-        tls_error_ = text;
-      });
+      tls.set_ssl_version(MQTT_SSL_VERSION_DEFAULT);  // the highest both know; see tls.h
+      // No error handler: Paho C++ 1.2.0 hands the library a pointer to an object that is gone
+      // when it is called.
       if (!config_.tls->alpn.empty()) tls.set_alpn_protos(config_.tls->alpn);
       options.set_ssl(tls);
     }
@@ -579,7 +578,6 @@ class Link::Impl {
   std::condition_variable wake_;
   std::deque<News> news_;
   std::deque<Publish> publishes_;
-  std::string tls_error_;  // the TLS library's last word
   bool up_ = false;
   bool renew_ = false;
   bool stopping_ = false;

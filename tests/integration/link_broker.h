@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
@@ -83,6 +84,52 @@ inline int run_program(std::vector<std::string> words) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+// A program in the background, ended with the object.
+class Process {
+ public:
+  explicit Process(std::vector<std::string> words) {
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t quiet;
+    posix_spawn_file_actions_init(&quiet);
+    posix_spawn_file_actions_addopen(&quiet, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
+    const int failed = posix_spawnp(&pid_, argv[0], &quiet, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&quiet);
+    if (failed != 0) throw std::runtime_error(words[0] + " does not start");
+  }
+  ~Process() { stop(SIGTERM); }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  void stop(int signal) {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGCONT);
+    kill(pid_, signal);
+    waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+  bool ended() {
+    if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = 0;
+    return pid_ == 0;
+  }
+  pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+// Waits until the process listens there.
+inline bool wait_listening(std::uint16_t port, Process& process) {
+  for (int i = 0; i < 500 && !process.ended(); ++i) {
+    if (answers(port)) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return false;
+}
+
 class Broker {
  public:
   static bool installed() {
@@ -95,7 +142,6 @@ class Broker {
       : settings_(std::move(settings)), port_(free_port()) {
     start();
   }
-  ~Broker() { stop(); }
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
 
@@ -105,49 +151,27 @@ class Broker {
                                            << "log_type none\n"
                                            // It would give up root, and with it our folder.
                                            << (geteuid() == 0 ? "user root\n" : "") << settings_;
-    std::string program =
-        std::filesystem::exists("/usr/sbin/mosquitto") ? "/usr/sbin/mosquitto" : "mosquitto";
-    std::string option = "-c", file = (dir_ / "mosquitto.conf").string();
-    char* argv[] = {program.data(), option.data(), file.data(), nullptr};
-    posix_spawn_file_actions_t quiet;
-    posix_spawn_file_actions_init(&quiet);
-    posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
-    const int failed = posix_spawnp(&pid_, program.c_str(), &quiet, nullptr, argv, environ);
-    posix_spawn_file_actions_destroy(&quiet);
-    if (failed != 0) throw std::runtime_error("mosquitto does not start");
-    for (int i = 0; i < 500; ++i) {
-      if (answers(port_)) return;
-      if (waitpid(pid_, nullptr, WNOHANG) == pid_) {
-        pid_ = 0;
-        throw std::runtime_error("mosquitto refused its configuration");
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    process_ = std::make_unique<Process>(std::vector<std::string>{
+        std::filesystem::exists("/usr/sbin/mosquitto") ? "/usr/sbin/mosquitto" : "mosquitto", "-c",
+        (dir_ / "mosquitto.conf").string()});
+    if (!wait_listening(port_, *process_)) {
+      throw std::runtime_error("mosquitto does not listen, or refused its configuration");
     }
-    throw std::runtime_error("mosquitto does not listen");
   }
 
-  void stop(int signal = SIGTERM) {
-    if (pid_ <= 0) return;
-    kill(pid_, SIGCONT);
-    kill(pid_, signal);
-    waitpid(pid_, nullptr, 0);
-    pid_ = 0;
-  }
+  void stop(int signal = SIGTERM) { process_->stop(signal); }
 
   // The process is there and says nothing: a dead line.
-  void freeze() { kill(pid_, SIGSTOP); }
-  void thaw() { kill(pid_, SIGCONT); }
-  void reload() { kill(pid_, SIGHUP); }
+  void freeze() { kill(process_->pid(), SIGSTOP); }
+  void thaw() { kill(process_->pid(), SIGCONT); }
 
   std::uint16_t port() const { return port_; }
-  pid_t pid() const { return pid_; }
 
  private:
   TempDir dir_;
   std::string settings_;
   std::uint16_t port_;
-  pid_t pid_ = 0;
+  std::unique_ptr<Process> process_;
 };
 
 }  // namespace welcome::testing

@@ -1,0 +1,156 @@
+// The access rules of sync/acl, as mosquitto enforces them.
+
+#include <gtest/gtest.h>
+#include <set>
+#include <sstream>
+
+#include "tests/integration/link_broker.h"
+#include "tests/integration/link_peer.h"
+
+namespace welcome::sync {
+namespace {
+
+using namespace std::chrono_literals;
+using welcome::testing::Broker;
+using welcome::testing::Peer;
+using welcome::testing::run_program;
+using welcome::testing::TempDir;
+
+const BoxAddress kBox1{"demo", "aroma-1", "box-1"};
+const BoxAddress kBox2{"demo", "aroma-1", "box-2"};
+
+// A broker with accounts (password = name) and one of our files of rules.
+class GuardedBroker {
+ public:
+  GuardedBroker(const std::string& rules, const std::vector<std::string>& accounts,
+                const std::string& more_rules = "") {
+    std::ifstream in(std::string(WELCOME_ACL) + "/" + rules);
+    std::ostringstream text;
+    text << in.rdbuf() << more_rules;
+    std::ofstream(dir_ / "acl") << text.str();
+    std::ofstream(dir_ / "passwords").close();
+    for (const std::string& account : accounts) {
+      run_program({"mosquitto_passwd", "-b", (dir_ / "passwords").string(), account, account});
+    }
+    broker_ = std::make_unique<Broker>("password_file " + (dir_ / "passwords").string() +
+                                       "\nacl_file " + (dir_ / "acl").string() + "\n");
+  }
+
+  LinkConfig account(const std::string& name, std::vector<std::string> topics) const {
+    LinkConfig config;
+    config.port = broker_->port();
+    config.client_id = config.user = config.password = name;
+    config.subscriptions = std::move(topics);
+    config.backoff_first = 100ms;
+    return config;
+  }
+
+ private:
+  TempDir dir_;
+  std::unique_ptr<Broker> broker_;
+};
+
+Message on(const std::string& topic) {
+  Message message;
+  message.topic = topic;
+  message.payload = "{}";
+  return message;
+}
+
+// Whether the broker takes a message from this account on this topic.
+bool may_write(Peer& peer, const std::string& topic) {
+  static std::int64_t tag = 100;
+  const std::int64_t mine = ++tag;
+  if (!peer.link().publish(on(topic), mine)) return false;
+  bool taken = false;
+  peer.wait([&](const Peer& it) {
+    taken = std::find(it.acked.begin(), it.acked.end(), mine) != it.acked.end();
+    return taken || std::any_of(it.refused.begin(), it.refused.end(),
+                                [&](const Refused& no) { return no.tag == mine; });
+  });
+  return taken;
+}
+
+class LinkAclTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!Broker::installed()) GTEST_SKIP() << "mosquitto is not installed";
+  }
+};
+
+TEST_F(LinkAclTest, OnTheCentralBrokerEverybodyHasOnlyTheirOwn) {
+  const GuardedBroker broker("central.acl", {"crm", "box-1", "box-2", "app-7f3a", "tablet-1"},
+                             "user app-7f3a\n"
+                             "topic read welcome/v1/demo/app/7f3a/inbox\n"
+                             "topic write welcome/v1/demo/app/7f3a/request\n");
+  const std::vector<std::string> everything{"welcome/#"};
+  const auto crm_topics = Subscriptions::crm("demo");
+  Peer crm(broker.account("crm", {crm_topics.begin(), crm_topics.end()}));
+  Peer box(broker.account("box-1", everything)), app(broker.account("app-7f3a", everything));
+  // The central broker knows the account, but has no rule for it.
+  Peer tablet(broker.account("tablet-1", everything));
+  for (Peer* peer : {&crm, &box, &app, &tablet}) ASSERT_TRUE(peer->wait_up());
+
+  // The CRM writes to everybody; each hears what is theirs.
+  const std::vector<std::string> sent{feed_topic(kBox2, Collection::consents),
+                                      command_topic(kBox2),
+                                      inbox_topic("demo", "other"),
+                                      feed_topic(kBox1, Collection::consents),
+                                      command_topic(kBox1),
+                                      control_topic("demo", kAllStores),
+                                      inbox_topic("demo", "7f3a")};
+  for (const std::string& topic : sent) EXPECT_TRUE(may_write(crm, topic)) << topic;
+  ASSERT_TRUE(box.wait_messages(3));
+  ASSERT_TRUE(app.wait_messages(1));
+  std::this_thread::sleep_for(300ms);  // for what must not come
+  const auto topics_of = [](Peer& peer) {
+    std::set<std::string> topics;
+    peer.wait([&](const Peer& it) {
+      for (const RawMessage& raw : it.messages) topics.insert(raw.topic);
+      return true;
+    });
+    return topics;
+  };
+  EXPECT_EQ(topics_of(box), (std::set<std::string>{sent[3], sent[4], sent[5]}));
+  EXPECT_EQ(topics_of(app), (std::set<std::string>{sent[6]}));
+  EXPECT_TRUE(topics_of(tablet).empty());
+
+  for (const auto& topic :
+       {state_topic(kBox1), hello_topic(kBox1), event_topic(kBox1), response_topic(kBox1)}) {
+    EXPECT_TRUE(may_write(box, topic)) << topic;
+    EXPECT_FALSE(may_write(app, topic)) << topic;
+    EXPECT_FALSE(may_write(tablet, topic)) << topic;
+  }
+  for (const auto& topic :
+       {event_topic(kBox2), hello_topic(kBox2), feed_topic(kBox1, Collection::consents),
+        command_topic(kBox1), control_topic("demo", "aroma-1"), inbox_topic("demo", "7f3a"),
+        request_topic("demo", "7f3a")}) {
+    EXPECT_FALSE(may_write(box, topic)) << topic;
+  }
+  EXPECT_TRUE(may_write(app, request_topic("demo", "7f3a")));
+  EXPECT_FALSE(may_write(app, request_topic("demo", "other")));
+  EXPECT_FALSE(may_write(app, inbox_topic("demo", "7f3a")));
+  EXPECT_FALSE(may_write(crm, event_topic(kBox1)));
+}
+
+TEST_F(LinkAclTest, OnTheFloorATabletReadsPromptsAndWritesActions) {
+  const GuardedBroker broker("floor.acl", {"box-1", "tablet-1"});
+  const auto box_topics = Subscriptions::box_floor();
+  Peer box(broker.account("box-1", {box_topics.begin(), box_topics.end()}));
+  Peer tablet(broker.account("tablet-1", {"#"}));
+  ASSERT_TRUE(box.wait_up());
+  ASSERT_TRUE(tablet.wait_up());
+
+  EXPECT_TRUE(may_write(box, prompt_topic("v-1")));
+  EXPECT_TRUE(may_write(box, floor_status_topic()));
+  EXPECT_TRUE(tablet.wait_messages(2));
+  EXPECT_TRUE(may_write(tablet, action_topic("v-1")));
+  EXPECT_TRUE(may_write(tablet, enrol_topic("s-1")));
+  EXPECT_TRUE(box.wait_messages(2));
+  EXPECT_FALSE(may_write(tablet, prompt_topic("v-1")));
+  EXPECT_FALSE(may_write(tablet, floor_status_topic()));
+  EXPECT_FALSE(may_write(tablet, command_topic(kBox1)));
+}
+
+}  // namespace
+}  // namespace welcome::sync

@@ -1,0 +1,197 @@
+// TLS 1.3 with certificates of both sides, against a real mosquitto.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/integration/link_broker.h"
+#include "tests/integration/link_peer.h"
+
+namespace welcome::sync {
+namespace {
+
+using namespace std::chrono_literals;
+using welcome::testing::Broker;
+using welcome::testing::Peer;
+using welcome::testing::run_program;
+using welcome::testing::TempDir;
+
+const BoxAddress kBox{"demo", "aroma-1", "box-1"};
+
+// A certificate authority of the test's own.
+class Authority {
+ public:
+  explicit Authority(const std::string& name) : name_(name) {
+    run({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "30", "-subj", "/CN=" + name, "-keyout", file(name + ".key"), "-out",
+         file(name + ".pem")});
+  }
+
+  // Writes {file}.pem and {file}.key.
+  void issue(const std::string& as, const std::string& common_name, const std::string& alt_name,
+             int days = 30) {
+    run({"openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-subj", "/CN=" + common_name, "-keyout", file(as + ".key"), "-out", file(as + ".csr")});
+    std::ofstream(dir_ / "ext") << "subjectAltName=" << alt_name << "\n";
+    run({"openssl", "x509", "-req", "-in", file(as + ".csr"), "-CA", file(name_ + ".pem"), "-CAkey",
+         file(name_ + ".key"), "-CAcreateserial", "-days", std::to_string(days), "-extfile",
+         file("ext"), "-out", file(as + ".pem")});
+  }
+
+  std::string file(const std::string& name) const { return (dir_ / name).string(); }
+  std::string certificate() const { return file(name_ + ".pem"); }
+
+ private:
+  static void run(const std::vector<std::string>& words) {
+    if (run_program(words) != 0) throw std::runtime_error("openssl failed: " + words[1]);
+  }
+  TempDir dir_;
+  std::string name_;
+};
+
+class LinkTlsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!Broker::installed()) GTEST_SKIP() << "mosquitto is not installed";
+  }
+
+  // A broker with this certificate that wants one of the same authority from its clients.
+  static std::string settings(const Authority& authority, const std::string& certificate) {
+    return "allow_anonymous true\ncafile " + authority.certificate() + "\ncertfile " +
+           authority.file(certificate + ".pem") + "\nkeyfile " +
+           authority.file(certificate + ".key") +
+           "\nrequire_certificate true\ntls_version tlsv1.3\n";
+  }
+
+  static LinkConfig config_for(const Broker& broker, const Authority& authority) {
+    LinkConfig config;
+    config.host = "localhost";
+    config.port = broker.port();
+    config.client_id = "box-1";
+    config.backoff_first = 100ms;
+    config.backoff_max = 400ms;
+    config.tls = LinkTls{authority.certificate(),
+                         authority.file("box.pem"),
+                         authority.file("box.key"),
+                         {"mqtt"},
+                         true};
+    return config;
+  }
+
+  static bool delivers(Peer& peer, std::int64_t tag) {
+    const Message message = encode_hello(kBox, {});
+    return peer.link().publish(message, tag) && peer.wait([tag](const Peer& it) {
+      return std::find(it.acked.begin(), it.acked.end(), tag) != it.acked.end();
+    });
+  }
+};
+
+TEST_F(LinkTlsTest, ConnectsWithCertificatesOfBothSides) {
+  Authority authority("ca");
+  authority.issue("server", "broker", "DNS:localhost");
+  authority.issue("box", "box-1", "DNS:box-1");
+  const Broker broker(settings(authority, "server"));
+  Peer box(config_for(broker, authority));
+  ASSERT_TRUE(box.wait_up());
+  EXPECT_TRUE(delivers(box, 1));
+}
+
+TEST_F(LinkTlsTest, RefusesAServerWithAnotherName) {
+  Authority authority("ca");
+  authority.issue("server", "broker", "DNS:other.example");
+  authority.issue("box", "box-1", "DNS:box-1");
+  const Broker broker(settings(authority, "server"));
+  Peer box(config_for(broker, authority));
+  ASSERT_TRUE(box.wait_down());
+  EXPECT_EQ(box.ups, 0);
+}
+
+TEST_F(LinkTlsTest, RefusesAServerOfAnotherAuthority) {
+  Authority authority("ca"), stranger("stranger");
+  stranger.issue("server", "broker", "DNS:localhost");
+  authority.issue("box", "box-1", "DNS:box-1");
+  const Broker broker("allow_anonymous true\ncertfile " + stranger.file("server.pem") +
+                      "\nkeyfile " + stranger.file("server.key") + "\n");
+  Peer box(config_for(broker, authority));
+  ASSERT_TRUE(box.wait_down());
+  EXPECT_EQ(box.ups, 0);
+}
+
+TEST_F(LinkTlsTest, RefusesAnExpiredServer) {
+  Authority authority("ca");
+  authority.issue("server", "broker", "DNS:localhost", -1);
+  authority.issue("box", "box-1", "DNS:box-1");
+  const Broker broker(settings(authority, "server"));
+  Peer box(config_for(broker, authority));
+  ASSERT_TRUE(box.wait_down());
+  EXPECT_EQ(box.ups, 0);
+}
+
+TEST_F(LinkTlsTest, RefusesAServerThatOnlySpeaksTls12) {
+  Authority authority("ca");
+  authority.issue("server", "broker", "DNS:localhost");
+  const std::uint16_t port = welcome::testing::free_port();
+  welcome::testing::Process server({"openssl", "s_server", "-accept", std::to_string(port),
+                                    "-tls1_2", "-quiet", "-cert", authority.file("server.pem"),
+                                    "-key", authority.file("server.key")});
+  ASSERT_TRUE(welcome::testing::wait_listening(port, server));
+  LinkConfig config;
+  config.host = "localhost";
+  config.port = port;
+  config.client_id = "box-1";
+  config.tls = LinkTls{authority.certificate(), "", "", {"mqtt"}, true};
+  // Refused in the handshake: were it accepted, only the missing CONNACK would end it, much later.
+  config.connect_timeout = 30s;
+  Peer box(config);
+  EXPECT_TRUE(box.wait_down(1, 8s));
+}
+
+TEST_F(LinkTlsTest, IsRefusedWithoutAValidCertificateOfItsOwn) {
+  Authority authority("ca"), stranger("stranger");
+  authority.issue("server", "broker", "DNS:localhost");
+  stranger.issue("box", "box-1", "DNS:box-1");
+  authority.issue("box", "box-1", "DNS:box-1", -1);
+  const Broker broker(settings(authority, "server"));
+  LinkConfig config = config_for(broker, authority);  // expired
+  {
+    Peer box(config);
+    ASSERT_TRUE(box.wait_down());
+    EXPECT_EQ(box.ups, 0);
+  }
+  config.tls->cert_file = stranger.file("box.pem");
+  config.tls->key_file = stranger.file("box.key");
+  {
+    Peer box(config);
+    ASSERT_TRUE(box.wait_down());
+    EXPECT_EQ(box.ups, 0);
+  }
+  config.tls->cert_file.clear();
+  Peer box(config);
+  ASSERT_TRUE(box.wait_down());
+  EXPECT_EQ(box.ups, 0);
+}
+
+TEST_F(LinkTlsTest, TakesARenewedCertificateAndKeepsTheOldConnectionUntilThen) {
+  Authority authority("ca");
+  authority.issue("server", "broker", "DNS:localhost");
+  authority.issue("box", "box-1", "DNS:box-1");
+  const Broker broker(settings(authority, "server"));
+  Peer box(config_for(broker, authority));
+  ASSERT_TRUE(box.wait_up());
+
+  // A broken renewal: the files are no certificate. Nothing is lost.
+  std::filesystem::copy_file(authority.file("box.pem"), authority.file("good.pem"));
+  std::ofstream(authority.file("box.pem")) << "not a certificate\n";
+  box.link().renew();
+  EXPECT_FALSE(box.wait_down(1, 3s));
+  EXPECT_TRUE(delivers(box, 1));
+
+  authority.issue("box", "box-1", "DNS:box-1");
+  box.link().renew();
+  ASSERT_TRUE(box.wait_up(2));
+  EXPECT_TRUE(delivers(box, 2));
+  EXPECT_EQ(box.downs.size(), 1U);
+  EXPECT_EQ(box.downs[0].retry_in, 0ms);
+}
+
+}  // namespace
+}  // namespace welcome::sync
