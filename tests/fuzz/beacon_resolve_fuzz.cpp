@@ -38,7 +38,9 @@ void check(const std::vector<IdentityClaim>& claims) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Tracker tracker;
+  TrackerConfig config;
+  config.resolver.remembered_addresses = 64;  // small, so that it overflows, and quick to make
+  Tracker tracker(config);
   Now now{MonoTime{std::chrono::hours{1}}, WallTime{std::chrono::hours{24}}, true};
   tracker.set_identities(identities(0x3F), now);
   std::span<const std::uint8_t> rest(data, size);
