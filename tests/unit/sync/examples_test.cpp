@@ -113,6 +113,20 @@ TEST(Examples, ExistForEverySchema) {
   }
 }
 
+TEST(AsyncApi, NamesEverySchemaAndNothingThatIsNotThere) {
+  const std::string text = read(fs::path(WELCOME_DOCS) / "asyncapi.yaml");
+  std::set<std::string> named;
+  const std::regex reference("\\$ref: ((schemas|examples)/[a-z._]+[.]json)");
+  for (auto it = std::sregex_iterator(text.begin(), text.end(), reference);
+       it != std::sregex_iterator(); ++it) {
+    EXPECT_TRUE(fs::exists(fs::path(WELCOME_DOCS) / (*it)[1].str())) << (*it)[1];
+    named.insert((*it)[1].str());
+  }
+  for (const fs::path& schema : files("schemas")) {
+    EXPECT_TRUE(named.contains("schemas/" + schema.filename().string())) << schema.filename();
+  }
+}
+
 // The regular expressions of the standard library recurse once per repeated character: an unbounded
 // repetition would let a long string exhaust the stack.
 TEST(Schemas, HaveNoUnboundedPatternAndBoundEveryText) {
