@@ -219,6 +219,7 @@ TEST_F(CrmServeTest, ABadMessageIsRefusedAndTheRestGoesOn) {
   crm_->serve();
   ModelBox box(*broker_);
   ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
   sync::Message bad;
   bad.topic = sync::event_topic(box.address());
   for (const char* payload : {"", "{", "[]", "{\"specversion\":\"1.0\"}", "\xFF\xFE"}) {
