@@ -33,6 +33,9 @@ constexpr Verb kVerbs[] = {
     {"decisions", "", "the latest decisions, suppressed ones too"},
     {"why", "ID", "why a decision was made or suppressed, in plain words"},
     {"enrol", "CUSTOMER", "make a face template from --clip FILE; needs the customer's consent"},
+    {"customer export", "ID", "everything the box holds on a person, as JSON"},
+    {"audit show", "", "the trail of exports, erasures, enrolments, consents and pauses"},
+    {"audit verify", "", "checks the trail's hashes and signatures"},
     {"config check", "", "read the configuration files and say what is wrong"},
 };
 
@@ -40,7 +43,7 @@ void print_help(const po::options_description& options) {
   std::cout << "welcomectl asks a running welcomed.\n\nUsage: welcomectl [OPTIONS] VERB\n\nVerbs\n";
   for (const auto& verb : kVerbs) {
     std::string left = std::string("  ") + verb.words + " " + verb.parameter;
-    left.resize(24, ' ');
+    left.resize(26, ' ');
     std::cout << left << verb.what << '\n';
   }
   std::cout << '\n'
@@ -96,19 +99,24 @@ int run(int argc, char** argv) {
   if (words.size() == 2 && words[0] == "config" && words[1] == "check") {
     return check_config(argv[0], file);
   }
+  // A verb is one word or two.
   const Verb* verb = nullptr;
+  std::size_t verb_words = 0;
   for (const auto& candidate : kVerbs) {
-    if (words[0] == candidate.words) verb = &candidate;
+    const std::string two = words.size() > 1 ? words[0] + " " + words[1] : "";
+    if (words[0] != candidate.words && two != candidate.words) continue;
+    verb = &candidate;
+    verb_words = words[0] == candidate.words ? 1 : 2;
   }
   if (verb == nullptr) return usage("unknown verb '" + words[0] + "'");
 
   Request request{verb->words, json::object()};
   const bool wants_operand = verb->parameter[0] != '\0';
-  if (words.size() != (wants_operand ? 2U : 1U)) {
+  if (words.size() != verb_words + (wants_operand ? 1 : 0)) {
     return usage(std::string(verb->words) +
                  (wants_operand ? " takes one operand: " : " takes no operand") + verb->parameter);
   }
-  if (wants_operand) request.args["id"] = words[1];
+  if (wants_operand) request.args["id"] = words.back();
   if (request.command == "enrol") {
     if (clip.empty()) return usage("enrol needs --clip FILE");
     request.args["clip"] = std::filesystem::absolute(clip).string();

@@ -5,6 +5,8 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sodium.h>
 #include <spdlog/spdlog.h>
@@ -95,6 +97,11 @@ EngineSettings engine_settings(const Config& config, const vision::ModelPack& pa
   settings.version = kVersion;
   settings.tracker = tracker_config(config);
   settings.box_eid = eid;
+  if (!config.crm_keys.empty()) {
+    std::ifstream in(config.crm_keys);
+    if (!in) throw ConfigError("consent.crm_keys: cannot read " + config.crm_keys.string());
+    settings.crm_keys.emplace(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
   settings.pipeline.visit_timeout = std::chrono::seconds(config.visit_end_after_s);
   settings.consent_max_age = std::chrono::hours(config.consent_max_age_h);
   settings.camera_always = config.camera_wake == "always";
@@ -325,6 +332,14 @@ class App : private Ports {
     loop_.stop();
   }
 
+  static void give(const std::shared_ptr<Answer>& answer, const Result<nlohmann::json>& result) {
+    if (result) {
+      answer->data(*result);
+    } else {
+      answer->error(result.error().message);
+    }
+  }
+
   void on_request(const control::Request& request, const std::shared_ptr<Answer>& answer) {
     const auto id = request.args.value("id", "");
     if (request.command == "status") {
@@ -336,15 +351,18 @@ class App : private Ports {
     } else if (request.command == "outbox") {
       answer->data(engine_.outbox());
     } else if (request.command == "why") {
-      const auto told = engine_.why(id);
-      told ? answer->data(*told) : answer->error(told.error().message);
+      give(answer, engine_.why(id));
+    } else if (request.command == "customer export") {
+      give(answer, engine_.export_person(CustomerId(id), clock_->now()));
+    } else if (request.command == "audit show") {
+      give(answer, engine_.audit_trail());
+    } else if (request.command == "audit verify") {
+      give(answer, engine_.audit_verdict());
     } else if (request.command == "enrol") {
       const auto started = engine_.enrol(
           CustomerId(id), request.args.value("clip", ""), clock_->now(),
           [answer](const std::string& text) { answer->progress(text); },
-          [answer](const Result<nlohmann::json>& done) {
-            done ? answer->data(*done) : answer->error(done.error().message);
-          });
+          [answer](const Result<nlohmann::json>& done) { give(answer, done); });
       if (!started) answer->error(started.error().message);
     } else {
       answer->error("unknown command '" + request.command +

@@ -154,6 +154,11 @@ po::options_description file_options(Config& c) {
           ->notifier(in_range("consent.max_age_h", 1, 24 * 90)),
       "no word from the CRM for so long means: nobody consents");
 
+  add("consent.crm_keys", path(&c.crm_keys, ""),
+      "file with the CRM's public keys (welcome-crm sign-keys); then unsigned consents, commands "
+      "and "
+      "control messages are refused");
+
   add("replay.epoch_ms", po::value<std::int64_t>(&c.replay_epoch_ms)->default_value(0),
       "Unix time at which recorded input starts to play; 0 = live input, the machine's clock");
   add("replay.start_ms", po::value<std::int64_t>(&c.replay_start_ms)->default_value(0),

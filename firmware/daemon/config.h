@@ -69,6 +69,7 @@ struct Config {
 
   // [consent]
   int consent_max_age_h = 72;
+  std::filesystem::path crm_keys;  // the CRM's public keys; empty = signatures are not asked for
 
   // [replay]: recorded input plays against a clock of its own
   std::int64_t replay_epoch_ms = 0;  // real time (Unix) at which the recording starts; 0 = live

@@ -19,6 +19,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kProfileCache = 512;
 constexpr auto kHousekeepingEvery = 1s;
+constexpr auto kRetentionEvery = 1h;
 // How often "the CRM spoke" is written down. A restart forgets at most this much freshness.
 constexpr auto kWriteHeardEvery = 60s;
 constexpr std::int64_t kNoRow = 0;  // tag of a message that is not in the outbox
@@ -83,6 +84,7 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
       store_(store),
       ports_(ports),
       ids_(ids),
+      signer_(settings_.box.box, store.signing_seed()),
       pipeline_(settings_.pipeline, *this, ids_),
       tracker_(settings_.tracker),
       next_housekeeping_(now.mono) {
@@ -103,6 +105,12 @@ void Engine::load(const Now& now) {
   const auto session = store_.registers().next_session();
   must(session, "the session number");
   session_ = *session;
+
+  if (settings_.crm_keys) {
+    auto keys = sync::KeyRing::parse(*settings_.crm_keys);
+    must(keys, "the CRM's keys");
+    keys_ = std::move(*keys);
+  }
 
   ConsentGate& gate = pipeline_.gate_for_loading();
   gate.set_max_age(settings_.consent_max_age);
@@ -153,6 +161,7 @@ void Engine::load(const Now& now) {
   carry_out(std::move(effects), now, {});
   refresh_identities(now);
   refresh_gallery(now);
+  report_erasures(now);
 }
 
 // ---- what comes in
@@ -230,7 +239,7 @@ void Engine::on(const input::FromLink& from, const Now& now) {
 }
 
 void Engine::on_message(sync::LinkName link, const sync::RawMessage& raw, const Now& now) {
-  auto message = sync::decode_for_box(settings_.box, raw);
+  auto message = sync::decode_for_box(settings_.box, raw, settings_.crm_keys ? &keys_ : nullptr);
   if (!message) {
     ++counters_.inbound_refused[std::string(word(message.error().code))];
     spdlog::warn("message from {} refused: {}", sync::to_string(link), message.error().message);
@@ -256,11 +265,8 @@ void Engine::on_control(const sync::Control& control, const std::string& body, c
   const auto name = std::string(to_string(control.function));
   const auto kept = store_.registers().put_control(
       {control.store, name, static_cast<std::int64_t>(control.seq), control.paused, body});
-  if (!kept) {
-    // An older word, or one we have: the retained message comes again with every connect.
-    if (kept.error().code != ErrorCode::refused) store_failed(kept.error());
-    return;
-  }
+  if (!kept) return store_failed(kept.error());
+  if (!*kept) return;  // an older word, or one we have: it comes again with every connect
   // Paused for this store or for all stores: either is enough.
   const auto controls = store_.registers().controls();
   if (!controls) return store_failed(controls.error());
@@ -628,6 +634,11 @@ void Engine::tick(const Now& now) {
   pump(sync::LinkName::floor, now);
   pump(sync::LinkName::uplink, now);
   if (const auto more = store_.maintain(now); !more) store_failed(more.error());
+  if (now.mono >= next_retention_) {
+    next_retention_ = now.mono + kRetentionEvery;
+    const auto gone = store_.registers().apply_retention(store::Retention{}, now);
+    if (!gone) store_failed(gone.error());
+  }
 }
 
 void Engine::set_zones(const beacon::TrackerConfig& tracker, const Now& now) {

@@ -27,6 +27,7 @@
 #include "sync/contract.h"
 #include "sync/items.h"
 #include "sync/link.h"
+#include "sync/signing.h"
 #include "vision/enrolment.h"
 #include "vision/face_match.h"
 #include "vision/gallery.h"
@@ -92,7 +93,8 @@ struct EngineSettings {
   std::string face_model;      // templates of other models are not matched
   vision::OperatingPoint face_operating_point;
   std::optional<beacon::BoxAdverts::RotatingEid> box_eid;  // what phones may have heard of us
-  std::size_t uplink_window = 100;                         // messages in flight
+  std::optional<std::string> crm_keys;  // text of the key ring; nothing = signatures are not asked
+  std::size_t uplink_window = 100;      // messages in flight
 };
 
 struct EngineCounters {
@@ -137,6 +139,10 @@ class Engine : private Pipeline::Directory {
   nlohmann::json visits() const;
   nlohmann::json decisions() const;
   nlohmann::json outbox() const;
+  // Everything the box holds on a person; written into the audit trail.
+  Result<nlohmann::json> export_person(const CustomerId& customer, const Now& now);
+  Result<nlohmann::json> audit_trail() const;
+  Result<nlohmann::json> audit_verdict() const;
   Result<nlohmann::json> why(const std::string& decision_or_visit) const;
   // `progress` and `done` are called later, on the engine thread.
   Result<void> enrol(const CustomerId& customer, const std::string& clip, const Now& now,
@@ -183,7 +189,7 @@ class Engine : private Pipeline::Directory {
   void on_command(const sync::Command& command, const Now& now);
   Result<std::string> presence(const sync::Command& command, const Now& now);
   Result<std::string> erase(const sync::Command& command, const Now& now);
-  void report_erasures(const CustomerId& customer, const Now& now);
+  void report_erasures(const Now& now);
   void on_acked(sync::LinkName link, std::int64_t row, const Now& now);
   void say_hello();
 
@@ -205,6 +211,8 @@ class Engine : private Pipeline::Directory {
   store::Store& store_;
   Ports& ports_;
   Pipeline::IdSource& ids_;
+  const sync::Signer signer_;                         // the box's own key, for receipts
+  sync::KeyRing keys_;                                // the CRM's; empty = not provisioned
   std::unordered_map<CustomerId, Profile> profiles_;  // opened lately; a cache
   Pipeline pipeline_;
   beacon::Tracker tracker_;
@@ -223,6 +231,7 @@ class Engine : private Pipeline::Directory {
   std::string floor_status_;                             // as last published, without its time
   bool identities_stale_ = false;
   MonoTime next_housekeeping_;
+  MonoTime next_retention_;
   MonoTime next_hello_;
   MonoTime next_heard_write_;
   std::vector<CustomerId> changed_profiles_;  // by the feed, not yet told to the pipeline

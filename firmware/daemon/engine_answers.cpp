@@ -201,4 +201,42 @@ Result<json> Engine::why(const std::string& id) const {
   return json{{"lines", std::move(lines)}};
 }
 
+Result<json> Engine::export_person(const CustomerId& customer, const Now& now) {
+  const auto text = store_.erasure().export_person(customer, now);
+  if (!text) return tl::unexpected(text.error());
+  const auto noted = store_.audit().append(now, "export", "technician", customer, "");
+  if (!noted) return tl::unexpected(noted.error());
+  return json::parse(*text);
+}
+
+Result<json> Engine::audit_trail() const {
+  const auto entries = store_.audit().show(kListed);
+  if (!entries) return tl::unexpected(entries.error());
+  json rows = json::array();
+  for (const auto& entry : *entries) {
+    rows.push_back({{"seq", entry.seq},
+                    {"at", sync::to_rfc3339(entry.at)},
+                    {"kind", entry.kind},
+                    {"actor", entry.actor},
+                    {"subject", entry.subject.substr(0, 12)},
+                    {"detail", entry.detail}});
+  }
+  return rows;
+}
+
+Result<json> Engine::audit_verdict() const {
+  const auto verdict = store_.audit().verify();
+  if (!verdict) return tl::unexpected(verdict.error());
+  const auto head = store_.audit().head();
+  json out{{"intact", verdict->intact}, {"entries", verdict->entries}};
+  if (!verdict->intact) {
+    out["first_bad"] = verdict->first_bad;
+    out["problem"] = verdict->problem;
+  }
+  if (head)
+    out["head"] = {{"seq", head->seq}, {"hash", head->hash}, {"signature", head->signature}};
+  out["public_key"] = store_.audit().public_key();
+  return out;
+}
+
 }  // namespace welcome::daemon

@@ -102,19 +102,21 @@ Result<std::string> Engine::erase(const sync::Command& command, const Now& now) 
   }
   refresh_identities(now);
   refresh_gallery(now);
-  report_erasures(command.customer, now);
+  report_erasures(now);
   return json{{"rows", receipt->rows}, {"bytes_gone", receipt->bytes_gone}}.dump();
 }
 
 // Also at start: the power may have gone between an erasure and its report.
-void Engine::report_erasures(const CustomerId& customer, const Now& now) {
+void Engine::report_erasures(const Now& now) {
   const auto receipts = store_.erasure().unreported();
   if (!receipts) return store_failed(receipts.error());
   for (const auto& receipt : *receipts) {
     const auto done = store_.transaction([&] {
-      sync::ErasureReceipt news{MessageId(receipt.request), customer, receipt.rows, receipt.at};
+      sync::ErasureReceipt news{MessageId(receipt.request), receipt.customer, receipt.rows,
+                                receipt.at};
       auto message = sync::encode_event(
-          settings_.box, {MessageId(ids_.next()), receipt.at, customer, std::move(news), {}});
+          settings_.box,
+          {MessageId(ids_.next()), receipt.at, receipt.customer, std::move(news), {}}, &signer_);
       message.customer = {};  // the row must outlive what is erased
       enqueue(message, "receipt", receipt.request, {}, {}, now);
       (void)store_.erasure().mark_reported(receipt.request);
