@@ -529,8 +529,8 @@ void Pipeline::Impl::drop(const CustomerId& id) {
     out_->rows.push_back({StateRow::Kind::visit, p.visit.str(), id, std::nullopt});
   }
   visits_.erase(p.visit);
-  presences_.erase(it);
   touched_.push_back(id);
+  presences_.erase(it);  // last: `id` may be the one in there
 }
 
 void Pipeline::Impl::schedule(Presence& p, std::optional<MonoTime> next_trigger) {
@@ -742,7 +742,7 @@ void Pipeline::Impl::on(const event::Staff& e) {
       break;
   }
   out_->staff.push_back(std::move(outcome));
-  reassess(p.customer);
+  reassess(CustomerId(p.customer));  // a copy: it may be the end of p
 }
 
 // ------------------------------------------------------------------ offers
