@@ -44,7 +44,8 @@ TEST_F(Vectors, EveryEddystoneEidIsRight) {
 }
 
 TEST_F(Vectors, EveryResolvableAddressResolvesOrDoesNot) {
-  for (const json& v : load("rpa.json").at("vectors")) {
+  const json vectors = load("rpa.json");
+  for (const json& v : vectors.at("vectors")) {
     std::string text = v.at("address");
     std::erase(text, ':');
     const auto address = array_from_hex<6>(text);
