@@ -24,8 +24,6 @@ constexpr auto kRetentionEvery = 1h;
 constexpr auto kWriteHeardEvery = 60s;
 constexpr std::int64_t kNoRow = 0;  // tag of a message that is not in the outbox
 
-constexpr std::string_view kHeardRegister = "crm_heard_ms";
-
 // What a row of the outbox is about; a withdrawal removes by these words.
 namespace kind {
 constexpr std::string_view visit = "visit";

@@ -36,6 +36,8 @@ namespace welcome::daemon {
 
 // Register that holds the last wall time this box was sure of, in ms since 1970.
 inline constexpr std::string_view kWallRegister = "wall_ms";
+// Register that holds when the CRM was last heard, in ms since 1970.
+inline constexpr std::string_view kHeardRegister = "crm_heard_ms";
 
 using Ingress = std::chrono::steady_clock::time_point;
 

@@ -24,7 +24,7 @@ void Engine::heard_from_crm(const Now& now) {
   if (now.mono >= next_heard_write_) {
     next_heard_write_ = now.mono + 60s;
     const auto kept =
-        store_.registers().put("crm_heard_ms", std::to_string(now.wall.time_since_epoch().count()));
+        store_.registers().put(kHeardRegister, std::to_string(now.wall.time_since_epoch().count()));
     if (!kept) store_failed(kept.error());
   }
   decide(event::CrmHeard{now.wall}, now);
