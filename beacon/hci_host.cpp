@@ -21,6 +21,7 @@ constexpr std::uint8_t kEventHardwareError = 0x10;    // 7.7.16
 
 constexpr std::uint16_t kSetEventMask = 0x0C01;            // 7.3.1
 constexpr std::uint16_t kReset = 0x0C03;                   // 7.3.2
+constexpr std::uint16_t kReadLocalVersion = 0x1001;        // 7.4.1
 constexpr std::uint16_t kReadSupportedCommands = 0x1002;   // 7.4.2
 constexpr std::uint16_t kLeSetEventMask = 0x2001;          // 7.8.1
 constexpr std::uint16_t kLeReadFeatures = 0x2003;          // 7.8.3
@@ -40,6 +41,9 @@ constexpr std::uint16_t kLeSetExtScanEnable = 0x2042;      // 7.8.65
 constexpr std::uint8_t kPublicAddress = 0x00;  // passive scanning sends nothing, so none is seen
 constexpr std::uint8_t kRandomAddress = 0x01;
 constexpr std::uint8_t kAdvSet = 0;
+
+// Adverts a second below which an air counts as silent.
+constexpr double kSilentAir = 0.1;
 
 void put16(std::vector<std::uint8_t>& out, std::uint16_t v) {
   out.push_back(static_cast<std::uint8_t>(v & 0xFFU));
@@ -69,13 +73,14 @@ std::string opcode_text(std::uint16_t opcode) {
 
 }  // namespace
 
-HciHost::HciHost(HciHostConfig config, Send send)
-    : config_(std::move(config)), send_(std::move(send)) {}
+HciHost::HciHost(HciHostConfig config, Send send, double expected_per_second)
+    : config_(std::move(config)), send_(std::move(send)), expected_rate_(expected_per_second) {}
 
 void HciHost::start(const Now& now) {
   resets_in_a_row_ = 0;
   extended_refused_ = false;
   detail_.clear();
+  silent_since_ = now.mono;
   recover("", now);
 }
 
@@ -96,6 +101,7 @@ void HciHost::recover(const std::string& why, const Now& now) {
   queue_.clear();
   waiting_.reset();
   credits_ = 1;
+  sent_at_ = now.mono;
   ++counters_.resets;
   queue({kReset, {}, Need::must, nullptr});
   queue({kReadSupportedCommands, {}, Need::may, &HciHost::on_commands});
@@ -324,7 +330,8 @@ void HciHost::receive(Bytes packet, const Now& now, std::vector<AdvertReport>& r
       parse_advertising_event(event, now.mono, reports, counters_.reports);
       const std::size_t heard = reports.size() - before;
       if (heard > 0) {
-        last_heard_ = now.mono;
+        last_heard_ = silent_since_ = now.mono;
+        deaf_ = false;
         heard_since_ += heard;
         if (before == 0) {
           assembler_.process(reports);
@@ -354,22 +361,44 @@ void HciHost::watch_rate(const Now& now) {
     heard_since_ = 0;
     if (heard_rate_ > 0.0) resets_in_a_row_ = 0;
   }
+  if (deaf_ && expected_rate_ < kSilentAir) deaf_ = false;
   const auto silent = now.mono - last_heard_;
   const double missing = expected_rate_ * std::chrono::duration<double>(silent).count();
   if (silent >= config_.shortest_stall && missing >= config_.expected_adverts) {
     ++counters_.stalls;
+    deaf_ = true;
     // Expect less after each reset: if the air really is silent now, this ends by itself.
     expected_rate_ *= 0.5;
     recover("nothing was heard where adverts were expected", now);
+    return;
   }
+  if (now.mono - silent_since_ >= config_.longest_silence) {
+    ++counters_.long_silences;
+    silent_since_ = now.mono;
+    resets_in_a_row_ = 0;
+    recover("nothing was heard for a long time", now);
+  }
+}
+
+// In a silent air: is the controller still there? A time-out says when not.
+void HciHost::probe(const Now& now) {
+  if (waiting_ || !queue_.empty() || now.mono - last_heard_ < config_.probe_every ||
+      now.mono - sent_at_ < config_.probe_every) {
+    return;
+  }
+  queue({kReadLocalVersion, {}, Need::may, nullptr});
+  send_next(now);
 }
 
 void HciHost::tick(const Now& now) {
   now_ = now;
   if (state_ == HciState::idle || state_ == HciState::failed) return;
-  if (waiting_ && now.mono - sent_at_ >= config_.command_timeout) {
+  // Nothing waiting, but commands queued: the controller has said that it takes none.
+  if ((waiting_ || !queue_.empty()) && now.mono - sent_at_ >= config_.command_timeout) {
     ++counters_.command_timeouts;
-    recover("the controller did not answer command " + opcode_text(waiting_->opcode), now);
+    recover(waiting_ ? "the controller did not answer command " + opcode_text(waiting_->opcode)
+                     : "the controller takes no more commands",
+            now);
     return;
   }
   if (state_ != HciState::running) return;
@@ -383,6 +412,7 @@ void HciHost::tick(const Now& now) {
     if (box.eid) queue_advert_data(now);
     send_next(now);
   }
+  probe(now);
 }
 
 }  // namespace welcome::beacon

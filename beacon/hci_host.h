@@ -5,10 +5,10 @@
 // Resets the controller, reads what it can, sets event masks, scans passively without the duplicate
 // filter (extended commands where the controller has them, else legacy), and advertises an iBeacon
 // and the box's rotating EID by turns. What the controller refuses of advertising is left out; what
-// it refuses of scanning, a command that is not answered, a hardware error or a deaf receiver is
-// recovered from by another reset, and when that does not help the host has failed: open the
-// transport again and start() over.
-// Core Specification 5.4, Vol 4, Part E: sections named at each command in the .cpp.
+// it refuses of scanning, a command that is not answered or not taken, a hardware error or a deaf
+// receiver is recovered from by another reset, and when that does not help the host has failed:
+// open the transport again and start() over. Core Specification 5.4, Vol 4, Part E: sections named
+// at each command in the .cpp.
 
 #include <array>
 #include <cstdint>
@@ -60,6 +60,10 @@ struct HciHostConfig {
   // Deaf: silent for at least this long while this many adverts were expected meanwhile.
   std::chrono::milliseconds shortest_stall{3000};
   double expected_adverts = 30.0;
+  // In silence nothing else would show that the controller hangs: it is asked for its version this
+  // often, and set up anew after so long a silence, whatever was expected.
+  std::chrono::milliseconds probe_every{5000};
+  std::chrono::minutes longest_silence{10};
   int resets_before_failure = 3;
 };
 
@@ -70,6 +74,7 @@ struct HciCounters {
   std::uint64_t command_timeouts = 0;
   std::uint64_t hardware_errors = 0;
   std::uint64_t stalls = 0;
+  std::uint64_t long_silences = 0;
   std::uint64_t refused = 0;        // commands answered with an error
   std::uint64_t stray_answers = 0;  // answers nobody waited for
   HciReportCounters reports;
@@ -79,7 +84,8 @@ class HciHost {
  public:
   using Send = std::function<void(std::span<const std::uint8_t> packet)>;  // with H4 type
 
-  HciHost(HciHostConfig config, Send send);
+  // `expected_per_second`: what the host before this one on the same air expected.
+  HciHost(HciHostConfig config, Send send, double expected_per_second = 0.0);
 
   void start(const Now& now);
   void receive(std::span<const std::uint8_t> packet, const Now& now,
@@ -88,6 +94,8 @@ class HciHost {
 
   HciState state() const { return state_; }
   const std::string& detail() const { return detail_; }  // why it failed or had to start over
+  // Set up, but nothing heard since a stall, while something still is to be expected.
+  bool deaf() const { return deaf_; }
   const HciCounters& counters() const { return counters_; }
   const AssemblerCounters& assembler_counters() const { return assembler_.counters(); }
   double expected_per_second() const { return expected_rate_; }
@@ -116,6 +124,7 @@ class HciHost {
   void queue_scan();
   void queue_advertising();
   void queue_advert_data(const Now& now);
+  void probe(const Now& now);
   std::vector<std::uint8_t> advert_payload(const Now& now) const;
   void watch_rate(const Now& now);
 
@@ -138,6 +147,7 @@ class HciHost {
   bool extended_scan_ = false;
   bool scanning_ = false;
   bool advertising_ = false;
+  bool deaf_ = false;
   bool eid_turn_ = false;
   MonoTime turn_since_;
   Now now_;  // of the packet being handled
@@ -145,6 +155,7 @@ class HciHost {
   int resets_in_a_row_ = 0;
   MonoTime running_since_;
   MonoTime last_heard_;
+  MonoTime silent_since_;  // as last_heard_, but not moved by resets
   MonoTime rate_since_;
   std::uint64_t heard_since_ = 0;
   double expected_rate_ = 0.0;  // adverts a second: slow mean of what was heard

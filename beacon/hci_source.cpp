@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <optional>
 #include <poll.h>
 #include <stdexcept>
 #include <sys/eventfd.h>
@@ -63,7 +64,7 @@ class HciSource final : public AdvertSource {
       } else {
         const Ended ended = serve(**transport);
         if (ended == Ended::stopped) break;
-        if (ended == Ended::after_running) pause = config_.first_pause;
+        if (ended == Ended::after_steady_running) pause = config_.first_pause;
       }
       // Closed before the pause: a device that was unplugged goes only when nobody holds it.
       if (transport) transport->reset();
@@ -73,20 +74,23 @@ class HciSource final : public AdvertSource {
     set_state(SourceState::stopped, "");
   }
 
-  enum class Ended : std::uint8_t { stopped, before_running, after_running };
+  enum class Ended : std::uint8_t { stopped, early, after_steady_running };
 
   Ended serve(HciTransport& transport) {
     bool gone = false;
-    bool ran = false;
+    std::optional<MonoTime> running_since;
+    Ended ended = Ended::early;
     std::string why;
-    HciHost host(config_.host, [&](std::span<const std::uint8_t> packet) {
-      if (auto sent = transport.send(packet); !sent && !gone) {
-        gone = true;
-        why = sent.error().message;
-      }
-    });
+    HciHost host(
+        config_.host,
+        [&](std::span<const std::uint8_t> packet) {
+          if (auto sent = transport.send(packet); !sent && !gone) {
+            gone = true;
+            why = sent.error().message;
+          }
+        },
+        expected_);
     host.start(clock_());
-    std::uint64_t resets = 1;
     std::vector<std::vector<std::uint8_t>> packets;
     std::vector<AdvertReport> reports;
     while (!gone && host.state() != HciState::failed) {
@@ -102,23 +106,26 @@ class HciSource final : public AdvertSource {
       const Now now = clock_();
       for (const auto& packet : packets) host.receive(packet, now, reports);
       host.tick(now);
-      publish(host, reports.size(), host.counters().resets - resets);
-      resets = host.counters().resets;
+      publish(host, reports.size());
       if (!reports.empty() && callbacks_.reports) callbacks_.reports(std::exchange(reports, {}));
-      if (host.state() == HciState::running) {
-        ran = true;
+      if (host.state() == HciState::running && !host.deaf()) {
+        if (!running_since) running_since = now.mono;
+        if (now.mono - *running_since >= config_.steady_after) ended = Ended::after_steady_running;
         set_state(SourceState::running, "");
-      } else if (host.state() == HciState::setting_up && !host.detail().empty()) {
+      } else if (!host.detail().empty()) {
         set_state(SourceState::recovering, host.detail());
       }
     }
     {
       const std::lock_guard lock(mutex_);
       ++status_.restarts;
-      malformed_before_ += host.counters().reports.malformed();
+      status_.advertising = false;
+      status_.reports_per_second = 0.0;
+      before_ = status_;
     }
+    expected_ = host.expected_per_second();
     set_state(SourceState::recovering, gone ? why : host.detail());
-    return ran ? Ended::after_running : Ended::before_running;
+    return ended;
   }
 
   // True when stop() was called.
@@ -127,12 +134,19 @@ class HciSource final : public AdvertSource {
     return ::poll(&fd, 1, static_cast<int>(pause.count())) > 0;
   }
 
-  void publish(const HciHost& host, std::size_t reports, std::uint64_t resets) {
+  void publish(const HciHost& host, std::size_t reports) {
+    const HciCounters& counters = host.counters();
     const std::lock_guard lock(mutex_);
     status_.reports += reports;
-    status_.restarts += resets;
-    status_.malformed = malformed_before_ + host.counters().reports.malformed();
+    status_.restarts = before_.restarts + counters.resets - 1;  // the first is no restart
+    status_.malformed = before_.malformed + counters.reports.malformed();
+    status_.stalls = before_.stalls + counters.stalls;
+    status_.command_timeouts = before_.command_timeouts + counters.command_timeouts;
+    status_.hardware_errors = before_.hardware_errors + counters.hardware_errors;
+    status_.refused = before_.refused + counters.refused;
     status_.reports_per_second = host.heard_per_second();
+    status_.expected_per_second = host.expected_per_second();
+    status_.advertising = host.advertising();
   }
 
   void set_state(SourceState state, const std::string& detail) {
@@ -153,7 +167,8 @@ class HciSource final : public AdvertSource {
   const int wake_;
   SourceCallbacks callbacks_;
   std::thread thread_;
-  std::uint64_t malformed_before_ = 0;  // of hosts before this one
+  SourceStatus before_;    // counts of the hosts before this one
+  double expected_ = 0.0;  // what the host before this one expected
 
   mutable std::mutex mutex_;
   SourceStatus status_;  // guarded by mutex_

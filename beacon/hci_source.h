@@ -15,6 +15,8 @@ struct HciSourceConfig {
   HciHostConfig host;
   std::chrono::milliseconds first_pause{250};
   std::chrono::milliseconds longest_pause{2000};  // so that it hears again ≤ 5 s after coming back
+  // What ran for less before it failed is tried again with a growing pause.
+  std::chrono::milliseconds steady_after{10000};
 };
 
 // `clock` is called on the source's thread.

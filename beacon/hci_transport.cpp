@@ -19,6 +19,9 @@ namespace {
 constexpr int kBtProtoHci = 1;
 constexpr unsigned long kHciDevDown = _IOW('H', 202, int);
 constexpr unsigned short kHciChannelUser = 1;
+// The kernel drops what does not fit, in silence. The default holds about 200 packets, a tenth of a
+// second of a busy air.
+constexpr int kReceiveBuffer = 2 * 1024 * 1024;
 struct SockaddrHci {
   sa_family_t family;
   unsigned short device;
@@ -45,10 +48,14 @@ class Fd {
   int fd_;
 };
 
-Result<void> write_all(int fd, std::span<const std::uint8_t> bytes) {
+enum class Channel : std::uint8_t { socket, line };
+
+Result<void> write_all(int fd, Channel channel, std::span<const std::uint8_t> bytes) {
   // A command has at most 259 bytes: a line that cannot take it is as good as gone.
   while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    const ssize_t n = channel == Channel::socket
+                          ? ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL)
+                          : ::write(fd, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return fail_errno("cannot write to the controller");
     bytes = bytes.subspan(static_cast<std::size_t>(n));
@@ -62,7 +69,7 @@ class UserChannel final : public HciTransport {
   explicit UserChannel(Fd fd) : fd_(std::move(fd)) {}
   int fd() const override { return fd_.get(); }
   Result<void> send(std::span<const std::uint8_t> packet) override {
-    return write_all(fd_.get(), packet);
+    return write_all(fd_.get(), Channel::socket, packet);
   }
   Result<void> receive(std::vector<std::vector<std::uint8_t>>& packets) override {
     std::array<std::uint8_t, 2048> buffer;
@@ -82,10 +89,10 @@ class UserChannel final : public HciTransport {
 
 class H4Stream final : public HciTransport {
  public:
-  explicit H4Stream(Fd fd) : fd_(std::move(fd)) {}
+  H4Stream(Fd fd, Channel channel) : fd_(std::move(fd)), channel_(channel) {}
   int fd() const override { return fd_.get(); }
   Result<void> send(std::span<const std::uint8_t> packet) override {
-    return write_all(fd_.get(), packet);
+    return write_all(fd_.get(), channel_, packet);
   }
   Result<void> receive(std::vector<std::vector<std::uint8_t>>& packets) override {
     std::array<std::uint8_t, 4096> buffer;
@@ -102,6 +109,7 @@ class H4Stream final : public HciTransport {
 
  private:
   Fd fd_;
+  const Channel channel_;
   H4Framer framer_;
 };
 
@@ -140,15 +148,6 @@ void H4Framer::feed(std::span<const std::uint8_t> bytes,
         header = 4;
         if (left >= header) length = p[3];
         break;
-      case 0x02:  // ACL
-      case 0x05:  // ISO
-        header = 5;
-        if (left >= header) length = static_cast<std::size_t>(p[3] | ((p[4] & 0x3FU) << 8U));
-        break;
-      case 0x03:  // SCO
-        header = 4;
-        if (left >= header) length = p[3];
-        break;
       case 0x04:  // event
         header = 3;
         if (left >= header) length = p[2];
@@ -168,13 +167,20 @@ void H4Framer::feed(std::span<const std::uint8_t> bytes,
 Result<std::unique_ptr<HciTransport>> open_user_channel(std::uint16_t adapter) {
   Fd fd(::socket(AF_BLUETOOTH, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, kBtProtoHci));
   if (fd.get() < 0) return fail_errno("no Bluetooth sockets here");
+  const std::string name = "hci" + std::to_string(adapter);
   // bind() answers EBUSY while the interface is up.
-  if (::ioctl(fd.get(), kHciDevDown, adapter) < 0 && errno != EALREADY && errno != ENODEV) {
-    return fail_errno("cannot take hci" + std::to_string(adapter) + " down");
+  if (::ioctl(fd.get(), kHciDevDown, adapter) < 0 && errno != EALREADY) {
+    return errno == ENODEV ? fail(ErrorCode::unavailable, "there is no adapter " + name)
+                           : fail_errno("cannot take " + name + " down");
   }
   SockaddrHci address{AF_BLUETOOTH, adapter, kHciChannelUser};
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
-    return fail_errno("cannot take hci" + std::to_string(adapter) + " (is bluetoothd using it?)");
+    return fail_errno("cannot take " + name + " (is bluetoothd using it?)");
+  }
+  // Forced above the system's limit where the capability is there; the smaller one works too.
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof kReceiveBuffer) <
+      0) {
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
   }
   return std::make_unique<UserChannel>(std::move(fd));
 }
@@ -195,7 +201,7 @@ Result<std::unique_ptr<HciTransport>> open_h4_line(const std::filesystem::path& 
     if (::tcsetattr(fd.get(), TCSANOW, &line) != 0) return fail_errno("cannot set up the line");
     ::tcflush(fd.get(), TCIOFLUSH);
   }
-  return std::make_unique<H4Stream>(std::move(fd));
+  return std::make_unique<H4Stream>(std::move(fd), Channel::line);
 }
 
 Result<std::unique_ptr<HciTransport>> open_h4_socket(const std::filesystem::path& socket) {
@@ -211,7 +217,7 @@ Result<std::unique_ptr<HciTransport>> open_h4_socket(const std::filesystem::path
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
     return fail_errno("cannot connect to " + text);
   }
-  return std::make_unique<H4Stream>(std::move(fd));
+  return std::make_unique<H4Stream>(std::move(fd), Channel::socket);
 }
 
 }  // namespace welcome::beacon

@@ -28,12 +28,18 @@ std::string_view to_string(SourceState state);
 // For status and metrics. Holds no addresses.
 struct SourceStatus {
   SourceState state = SourceState::stopped;
-  std::string detail;               // for a person: why it is recovering, what failed
-  std::uint64_t reports = 0;        // given to the sink
-  std::uint64_t malformed = 0;      // events or reports that broke their format
-  std::uint64_t skipped = 0;        // recording: reports that were past already at start
-  std::uint64_t restarts = 0;       // radio: how often it had to be reset
-  double reports_per_second = 0.0;  // radio: heard over the last 10 s
+  std::string detail;                // for a person: why it is recovering, what failed
+  std::uint64_t reports = 0;         // given to the sink
+  std::uint64_t malformed = 0;       // events or reports that broke their format
+  std::uint64_t skipped = 0;         // recording: reports that were past already at start
+  std::uint64_t restarts = 0;        // radio: how often it had to be reset
+  double reports_per_second = 0.0;   // radio: heard over the last 10 s
+  double expected_per_second = 0.0;  // radio: slow mean of the same
+  std::uint64_t stalls = 0;          // radio: nothing heard where adverts were expected
+  std::uint64_t command_timeouts = 0;
+  std::uint64_t hardware_errors = 0;
+  std::uint64_t refused = 0;  // commands that the controller refused
+  bool advertising = false;
 };
 
 struct SourceCallbacks {

@@ -20,6 +20,9 @@ class ControllerEmulator {
   bool silent = false;                           // answers nothing
   std::map<std::uint16_t, std::uint8_t> refuse;  // opcode → status
   std::set<std::uint16_t> swallow;               // takes the command and never answers
+  std::set<std::uint16_t> late;                  // answers when told to, by answer_late()
+  bool takes_no_more = false;                    // answers, and says that it takes no more commands
+  bool deaf = false;                             // scans and hears nothing
 
   // What it was told.
   bool scanning = false;
@@ -27,6 +30,8 @@ class ControllerEmulator {
   bool filters_duplicates = false;
   std::uint8_t scan_type = 0xFF;
   bool advertising = false;
+  std::vector<std::uint8_t> scan_parameters;
+  std::vector<std::uint8_t> advert_parameters;
   std::vector<std::uint8_t> advert_data;
   std::vector<std::vector<std::uint8_t>> advert_history;
   std::vector<std::uint16_t> commands;
@@ -71,6 +76,7 @@ class ControllerEmulator {
         break;
       case 0x200B:
         scan_type = p[0];
+        scan_parameters.assign(p.begin(), p.end());
         break;
       case 0x200C:
         scanning = p[0] != 0;
@@ -78,6 +84,7 @@ class ControllerEmulator {
         break;
       case 0x2041:
         scan_type = p[3];
+        scan_parameters.assign(p.begin(), p.end());
         break;
       case 0x2042:
         scanning = scans_extended = p[0] != 0;
@@ -94,7 +101,11 @@ class ControllerEmulator {
         set_data(p.subspan(4, p[3]));
         break;
       case 0x2036:
+        advert_parameters.assign(p.begin(), p.end());
         answer.push_back(4);  // the power it chose
+        break;
+      case 0x2006:
+        advert_parameters.assign(p.begin(), p.end());
         break;
       default:
         break;
@@ -104,10 +115,21 @@ class ControllerEmulator {
 
   // One advert on the air.
   void hear(std::span<const std::uint8_t> event) {
-    if (silent || !scanning) return;
+    if (silent || deaf || !scanning) return;
     std::vector<std::uint8_t> packet{0x04};
     packet.insert(packet.end(), event.begin(), event.end());
     to_host.push_back(std::move(packet));
+  }
+
+  void answer_late() {
+    for (auto& packet : late_) to_host.push_back(std::move(packet));
+    late_.clear();
+  }
+
+  // Power lost and back: all settings gone, and it says nothing about it.
+  void reset_by_itself() {
+    scanning = advertising = scans_extended = used_extended_ = false;
+    late_.clear();
   }
 
   void hardware_error() { to_host.push_back({0x04, 0x10, 0x01, 0x42}); }
@@ -121,14 +143,15 @@ class ControllerEmulator {
     std::vector<std::uint8_t> packet{0x04,
                                      0x0E,
                                      static_cast<std::uint8_t>(3 + result.size()),
-                                     1,
+                                     static_cast<std::uint8_t>(takes_no_more ? 0 : 1),
                                      static_cast<std::uint8_t>(opcode & 0xFFU),
                                      static_cast<std::uint8_t>(opcode >> 8U)};
     packet.insert(packet.end(), result.begin(), result.end());
-    to_host.push_back(std::move(packet));
+    (late.contains(opcode) ? late_ : to_host).push_back(std::move(packet));
   }
 
   bool used_extended_ = false;
+  std::deque<std::vector<std::uint8_t>> late_;
 };
 
 }  // namespace welcome::beacon::testing

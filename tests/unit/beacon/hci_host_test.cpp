@@ -4,6 +4,8 @@
 #include <cmath>
 #include <gtest/gtest.h>
 #include <iterator>
+#include <optional>
+#include <rapidcheck.h>
 #include <set>
 
 #include "beacon/ad.h"
@@ -25,21 +27,22 @@ BoxAdverts box_adverts() {
 
 class HciHostTest : public ::testing::Test {
  protected:
-  explicit HciHostTest(HciHostConfig config = {})
-      : host_(std::move(config), [this](std::span<const std::uint8_t> p) { radio_.take(p); }) {}
+  HciHostTest() { remake({}); }
 
-  void remake(HciHostConfig config) {
-    host_ = HciHost(std::move(config), [this](std::span<const std::uint8_t> p) { radio_.take(p); });
+  void remake(HciHostConfig config, double expected_per_second = 0) {
+    config_ = std::move(config);
+    host_.emplace(
+        config_, [this](std::span<const std::uint8_t> p) { radio_.take(p); }, expected_per_second);
   }
   void start() {
-    host_.start(now_at(t_));
+    host_->start(now_at(t_));
     deliver();
   }
   void deliver() {
     while (!radio_.to_host.empty()) {
       const auto packet = radio_.to_host.front();
       radio_.to_host.pop_front();
-      host_.receive(packet, now_at(t_), reports_);
+      host_->receive(packet, now_at(t_), reports_);
     }
   }
   // Runs for that long; the air carries `rate` adverts a second.
@@ -51,20 +54,26 @@ class HciHostTest : public ::testing::Test {
         radio_.hear(make_advertising_event(fob_advert(fob("x"), -60, now_at(t_))));
       }
       deliver();
-      host_.tick(now_at(t_));
+      host_->tick(now_at(t_));
       deliver();
+      if (reopens_ && host_->state() == HciState::failed) {
+        remake(config_, host_->expected_per_second());
+        start();
+      }
     }
   }
 
   double t_ = 0;
+  bool reopens_ = false;  // a host that failed is followed by another, as the source does
   ControllerEmulator radio_;
   std::vector<AdvertReport> reports_;
-  HciHost host_;
+  HciHostConfig config_;
+  std::optional<HciHost> host_;
 };
 
 TEST_F(HciHostTest, ScansPassivelyWithoutTheDuplicateFilterByExtendedCommands) {
   start();
-  EXPECT_EQ(host_.state(), HciState::running);
+  EXPECT_EQ(host_->state(), HciState::running);
   EXPECT_TRUE(radio_.scanning);
   EXPECT_TRUE(radio_.scans_extended);
   EXPECT_FALSE(radio_.filters_duplicates);
@@ -77,19 +86,19 @@ TEST_F(HciHostTest, AnOldControllerGetsTheLegacyCommands) {
   radio_.extended = false;
   remake({.adverts = box_adverts()});
   start();
-  EXPECT_EQ(host_.state(), HciState::running);
-  EXPECT_FALSE(host_.extended_scan());
+  EXPECT_EQ(host_->state(), HciState::running);
+  EXPECT_FALSE(host_->extended_scan());
   EXPECT_TRUE(radio_.scanning);
   EXPECT_FALSE(radio_.filters_duplicates);
   EXPECT_TRUE(radio_.advertising);
-  EXPECT_EQ(host_.counters().refused, 0U);
+  EXPECT_EQ(host_->counters().refused, 0U);
 }
 
 TEST_F(HciHostTest, AControllerThatRefusesWhatItClaimsIsUsedTheOldWay) {
   radio_.refuse[0x2041] = 0x01;
   start();
-  EXPECT_EQ(host_.state(), HciState::running);
-  EXPECT_FALSE(host_.extended_scan());
+  EXPECT_EQ(host_->state(), HciState::running);
+  EXPECT_FALSE(host_->extended_scan());
   EXPECT_TRUE(radio_.scanning);
 }
 
@@ -97,8 +106,8 @@ TEST_F(HciHostTest, WithoutItsListsOfAbilitiesALegacyControllerIsAssumed) {
   radio_.refuse[0x1002] = 0x01;
   radio_.refuse[0x2003] = 0x01;
   start();
-  EXPECT_EQ(host_.state(), HciState::running);
-  EXPECT_FALSE(host_.extended_scan());
+  EXPECT_EQ(host_->state(), HciState::running);
+  EXPECT_FALSE(host_->extended_scan());
 }
 
 TEST_F(HciHostTest, IBeaconAndBoxEidTakeTurnsAndTheEidRotates) {
@@ -128,21 +137,21 @@ TEST_F(HciHostTest, RefusedAdvertisingDoesNotStopTheScan) {
   remake({.adverts = box_adverts()});
   radio_.refuse[0x2039] = 0x0C;
   start();
-  EXPECT_EQ(host_.state(), HciState::running);
-  EXPECT_FALSE(host_.advertising());
+  EXPECT_EQ(host_->state(), HciState::running);
+  EXPECT_FALSE(host_->advertising());
   EXPECT_TRUE(radio_.scanning);
-  EXPECT_EQ(host_.counters().refused, 1U);
+  EXPECT_EQ(host_->counters().refused, 1U);
 }
 
 TEST_F(HciHostTest, ACommandThatIsNotAnsweredIsFollowedByAReset) {
   radio_.swallow.insert(0x2042);
   start();
-  EXPECT_EQ(host_.state(), HciState::setting_up);
+  EXPECT_EQ(host_->state(), HciState::setting_up);
   run(1);
   radio_.swallow.clear();
   run(2);
-  EXPECT_EQ(host_.state(), HciState::running);
-  EXPECT_EQ(host_.counters().command_timeouts, 1U);
+  EXPECT_EQ(host_->state(), HciState::running);
+  EXPECT_EQ(host_->counters().command_timeouts, 1U);
   EXPECT_EQ(radio_.resets, 2);
 }
 
@@ -150,23 +159,23 @@ TEST_F(HciHostTest, AControllerThatNeverAnswersFailsAfterAFewResets) {
   radio_.silent = true;
   start();
   run(30);
-  EXPECT_EQ(host_.state(), HciState::failed);
-  EXPECT_FALSE(host_.detail().empty());
+  EXPECT_EQ(host_->state(), HciState::failed);
+  EXPECT_FALSE(host_->detail().empty());
 }
 
 TEST_F(HciHostTest, ALateAnswerIsCountedAndHarmless) {
   start();
-  host_.receive(from_hex("040e0401422000"), now_at(t_), reports_);
-  EXPECT_EQ(host_.counters().stray_answers, 1U);
-  EXPECT_EQ(host_.state(), HciState::running);
+  host_->receive(from_hex("040e0401422000"), now_at(t_), reports_);
+  EXPECT_EQ(host_->counters().stray_answers, 1U);
+  EXPECT_EQ(host_->state(), HciState::running);
 }
 
 TEST_F(HciHostTest, AHardwareErrorIsFollowedByAReset) {
   start();
   radio_.hardware_error();
   deliver();
-  EXPECT_EQ(host_.counters().hardware_errors, 1U);
-  EXPECT_EQ(host_.state(), HciState::running);
+  EXPECT_EQ(host_->counters().hardware_errors, 1U);
+  EXPECT_EQ(host_->state(), HciState::running);
   EXPECT_EQ(radio_.resets, 2);
   EXPECT_TRUE(radio_.scanning);
 }
@@ -174,23 +183,190 @@ TEST_F(HciHostTest, AHardwareErrorIsFollowedByAReset) {
 TEST_F(HciHostTest, ADeafReceiverIsNoticedWithinSecondsAndReset) {
   start();
   run(60, 100);
-  EXPECT_EQ(host_.counters().stalls, 0U);
+  EXPECT_EQ(host_->counters().stalls, 0U);
   const double deaf_since = t_;
   radio_.scanning = false;  // it says nothing, and hears nothing
   while (radio_.resets < 2 && t_ < deaf_since + 60) run(0.1);
   EXPECT_LT(t_ - deaf_since, 5);
-  EXPECT_EQ(host_.counters().stalls, 1U);
+  EXPECT_EQ(host_->counters().stalls, 1U);
   run(20, 100);
-  EXPECT_EQ(host_.state(), HciState::running);
-  EXPECT_EQ(host_.counters().stalls, 1U);
+  EXPECT_EQ(host_->state(), HciState::running);
+  EXPECT_EQ(host_->counters().stalls, 1U);
 }
 
 TEST_F(HciHostTest, AnEmptyStoreAtNightIsNoStall) {
   start();
   run(60, 0.2);
   run(3600, 0);
-  EXPECT_LE(host_.counters().stalls, 4U);
-  EXPECT_EQ(host_.state(), HciState::running);
+  EXPECT_LE(host_->counters().stalls, 4U);
+  EXPECT_EQ(host_->state(), HciState::running);
+}
+
+TEST_F(HciHostTest, AControllerThatTakesNoMoreCommandsIsReset) {
+  radio_.takes_no_more = true;
+  start();
+  EXPECT_EQ(host_->state(), HciState::setting_up);
+  radio_.takes_no_more = false;
+  run(3);
+  EXPECT_EQ(host_->state(), HciState::running);
+  EXPECT_EQ(host_->counters().command_timeouts, 1U);
+}
+
+TEST_F(HciHostTest, AControllerThatHangsInASilentAirIsNoticedWithinSeconds) {
+  start();
+  run(60);
+  radio_.silent = true;
+  const double hung_since = t_;
+  while (host_->counters().command_timeouts == 0 && t_ < hung_since + 60) run(0.1);
+  EXPECT_LT(t_ - hung_since, 8);
+  radio_.silent = false;
+  run(5);
+  EXPECT_EQ(host_->state(), HciState::running);
+  EXPECT_TRUE(radio_.scanning);
+}
+
+TEST_F(HciHostTest, AReceiverThatWentDeafInAnEmptyNightHearsTheMorning) {
+  reopens_ = true;
+  start();
+  run(60, 50);
+  run(4 * 3600, 0.01);      // the street is empty
+  radio_.scanning = false;  // and then it hears nothing
+  run(3600, 0.01);
+  EXPECT_TRUE(radio_.scanning);
+  EXPECT_GT(host_->counters().long_silences, 0U);
+  reports_.clear();
+  run(10, 50);
+  EXPECT_GT(reports_.size(), 400U);
+}
+
+TEST_F(HciHostTest, ADeafReceiverIsCalledDeafUntilSomethingIsHeard) {
+  start();
+  run(60, 100);
+  EXPECT_FALSE(host_->deaf());
+  radio_.deaf = true;
+  run(6, 100);
+  EXPECT_TRUE(host_->deaf());
+  EXPECT_EQ(host_->detail(), "nothing was heard where adverts were expected");
+  radio_.deaf = false;
+  run(1, 100);
+  EXPECT_FALSE(host_->deaf());
+}
+
+TEST_F(HciHostTest, WhatTheHostBeforeExpectedIsExpected) {
+  host_ = HciHost(
+      {}, [this](std::span<const std::uint8_t> p) { radio_.take(p); }, 100.0);
+  radio_.deaf = true;
+  start();
+  run(5);
+  EXPECT_EQ(host_->counters().stalls, 1U);
+}
+
+TEST_F(HciHostTest, IntervalsWindowPowerAndAddressAreAsConfigured) {
+  HciHostConfig config{.adverts = box_adverts(),
+                       .scan_interval = std::chrono::milliseconds{100},
+                       .scan_window = std::chrono::milliseconds{50}};
+  config.adverts.interval = std::chrono::milliseconds{250};
+  config.adverts.tx_power_dbm = std::int8_t{-12};
+  remake(config);
+  start();
+  // Own address public, no filter, 1M; passive, interval 160, window 80 (× 0.625 ms).
+  EXPECT_EQ(to_hex(radio_.scan_parameters),
+            "000001"
+            "00a0005000");
+  // Set 0, legacy non-connectable, interval 400 twice, …, power −12.
+  EXPECT_EQ(to_hex(radio_.advert_parameters).substr(0, 18), "001000900100900100");
+  EXPECT_EQ(radio_.advert_parameters.at(19), 0xF4);
+
+  radio_.extended = false;
+  remake(config);
+  start();
+  EXPECT_EQ(to_hex(radio_.scan_parameters), "00a00050000000");
+  EXPECT_EQ(to_hex(radio_.advert_parameters).substr(0, 10), "9001900103");
+}
+
+TEST_F(HciHostTest, TheCodedPhyIsListenedToWhereTheControllerCan) {
+  HciHostConfig coded;
+  coded.coded_phy = true;
+  remake(coded);
+  start();
+  EXPECT_EQ(to_hex(radio_.scan_parameters),
+            "000005"
+            "0060003000"
+            "0060003000");
+  radio_.extended = false;
+  remake(coded);
+  start();
+  EXPECT_EQ(host_->state(), HciState::running);
+}
+
+// Whatever it refuses, swallows or answers late, whenever it loses its settings or reports an
+// error: once it behaves, it scans again within five seconds, and every advert from then on is
+// heard.
+TEST_F(HciHostTest, AnyMisbehaviourEndsInHearing) {
+  const std::vector<std::uint16_t> opcodes{0x0C01, 0x0C03, 0x1001, 0x1002, 0x2001, 0x2003,
+                                           0x2005, 0x2006, 0x2008, 0x200A, 0x200B, 0x200C,
+                                           0x2035, 0x2036, 0x2037, 0x2039, 0x2041, 0x2042};
+  const bool holds = rc::check("hears again", [&] {
+    radio_ = ControllerEmulator();
+    reopens_ = true;
+    radio_.extended = *rc::gen::arbitrary<bool>();
+    HciHostConfig config;
+    if (*rc::gen::arbitrary<bool>()) config.adverts = box_adverts();
+    remake(config);
+    start();
+    run(1, 100);
+    const int troubles = *rc::gen::inRange(0, 12);
+    for (int i = 0; i < troubles; ++i) {
+      const auto opcode = *rc::gen::elementOf(opcodes);
+      switch (*rc::gen::inRange(0, 9)) {
+        case 0:
+          radio_.refuse[opcode] = *rc::gen::inRange<std::uint8_t>(1, 0x46);
+          break;
+        case 1:
+          radio_.swallow.insert(opcode);
+          break;
+        case 2:
+          radio_.late.insert(opcode);
+          break;
+        case 3:
+          radio_.answer_late();
+          break;
+        case 4:
+          radio_.hardware_error();
+          break;
+        case 5:
+          radio_.reset_by_itself();
+          break;
+        case 6:
+          radio_.takes_no_more = !radio_.takes_no_more;
+          break;
+        case 7:
+          radio_.silent = !radio_.silent;
+          break;
+        default:
+          radio_.deaf = !radio_.deaf;
+          break;
+      }
+      run(*rc::gen::inRange(0, 50) / 10.0, *rc::gen::element(0, 20, 200));
+    }
+    radio_.refuse.clear();
+    radio_.swallow.clear();
+    radio_.late.clear();
+    radio_.answer_late();
+    radio_.takes_no_more = radio_.silent = radio_.deaf = false;
+    // It may have lost its settings in an air without an advert: then silence has to show it.
+    radio_.hardware_error();
+    run(5, 100);
+    RC_ASSERT(host_->state() == HciState::running);
+    RC_ASSERT(radio_.scanning);
+    RC_ASSERT(!radio_.filters_duplicates);
+    RC_ASSERT(radio_.advertising == config.adverts.any());
+    RC_ASSERT(!host_->deaf());
+    reports_.clear();
+    run(1, 100);
+    RC_ASSERT(reports_.size() >= 99U);
+  });
+  EXPECT_TRUE(holds);
 }
 
 TEST_F(HciHostTest, NoBytesFromTheControllerBreakIt) {
@@ -205,13 +381,13 @@ TEST_F(HciHostTest, NoBytesFromTheControllerBreakIt) {
       const std::array<std::uint8_t, 4> events{0x0E, 0x0F, 0x10, 0x3E};
       packet[1] = events[dice() % 4];
     }
-    host_.receive(packet, now_at(t_), reports_);
+    host_->receive(packet, now_at(t_), reports_);
     deliver();
     reports_.clear();
   }
-  host_.start(now_at(t_));
+  host_->start(now_at(t_));
   deliver();
-  EXPECT_EQ(host_.state(), HciState::running);
+  EXPECT_EQ(host_->state(), HciState::running);
 }
 
 }  // namespace
