@@ -2,6 +2,7 @@
 // what must come out. `playStory` is used by the demo and by the tests that kill, listen and look.
 
 import { execFile } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -124,8 +125,7 @@ export class Story {
       conf.camera = { source: 'file', path: path.join(kRoot, 'build/demo/scene.mp4') };
       conf.replay = { epoch_ms: this.epoch, start_ms: this.epoch, speed: this.speed };
     }
-    this.boxKey ??= [...crypto.getRandomValues(new Uint8Array(32))]
-      .map((byte) => byte.toString(16).padStart(2, '0')).join('');
+    this.boxKey ??= randomBytes(32).toString('hex');
     const dir = path.join(this.dir, 'welcomed');
     const real = (value) => (typeof value === 'string' ? value.replaceAll('{dir}', dir) : value);
     const filled = Object.fromEntries(Object.entries(conf).map(([section, keys]) => [
@@ -204,7 +204,7 @@ export class Story {
       this.#tell('Bruno switches face recognition off on his phone');
       const phone = await this.stack.connect('uplink', `app-${kApps.bruno}`);
       await phone.publishAsync(`welcome/v1/demo/app/${kApps.bruno}/request`,
-        JSON.stringify({ v: 1, id: crypto.randomUUID(), kind: 'consent.set',
+        JSON.stringify({ v: 1, id: randomUUID(), kind: 'consent.set',
           purpose: 'face_recognition', given: false }), { qos: 1 });
       await phone.endAsync();
     });
@@ -213,7 +213,7 @@ export class Story {
   async #act(visit, action) {
     this.#tell(`staff (eva): ${action.kind}${action.text ? ` "${action.text}"` : ''}`);
     await this.tablet.publishAsync(`welcome/v1/floor/action/${visit}`,
-      JSON.stringify({ v: 1, id: crypto.randomUUID(), visit, staff: 'eva',
+      JSON.stringify({ v: 1, id: randomUUID(), visit, staff: 'eva',
         at: new Date(this.epoch + this.now() * 1000).toISOString(), ...action }), { qos: 1 });
   }
 
