@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -43,25 +44,57 @@ std::string field(const CsvRow& row, const std::string& name) {
   return found == row.fields.end() ? "" : found->second;
 }
 
+bool is_preference(const std::string& column) {
+  if (!column.starts_with(kPreference)) return false;
+  const auto dot = column.find('.', kPreference.size());
+  if (dot == std::string::npos) return true;
+  const std::string about = column.substr(dot);
+  return about == ".confirmed" || about == ".last_confirmed";
+}
+
 Result<void> known_columns(const Csv& csv, const std::set<std::string>& known) {
   for (const std::string& name : csv.header) {
-    if (!known.contains(name) && !name.starts_with(kPreference)) {
+    if (!known.contains(name) && !is_preference(name)) {
       return fail(ErrorCode::malformed, "line 1: unknown column \"" + name + "\"");
     }
   }
   return {};
 }
 
-void set_preference(json& profile, const std::string& key, const std::string& value) {
+json& preference_of(json& profile, const std::string& key) {
   json& preferences = profile["preferences"];
   if (!preferences.is_array()) preferences = json::array();
-  for (json& preference : preferences) {
-    if (preference.at("key") == key) {
-      preference["value"] = value;
-      return;
-    }
+  const auto found = std::find_if(preferences.begin(), preferences.end(),
+                                  [&](const json& one) { return one.at("key") == key; });
+  if (found != preferences.end()) return *found;
+  preferences.push_back({{"key", key}, {"value", ""}, {"confidence", 0.5}, {"confirmed", 0}});
+  return preferences.back();
+}
+
+// preference.KEY, and what the CRM knows of it: preference.KEY.confirmed (how often) and
+// preference.KEY.last_confirmed (when).
+Result<void> set_preference(json& profile, const std::string& column, const std::string& value) {
+  const auto dot = column.find('.');
+  json& preference = preference_of(profile, column.substr(0, dot));
+  if (dot == std::string::npos) {
+    preference["value"] = value;
+    return {};
   }
-  preferences.push_back({{"key", key}, {"value", value}, {"confidence", 0.5}, {"confirmed", 0}});
+  if (preference.at("value") == "") {
+    return fail(ErrorCode::malformed, column + " without a value in the column before it");
+  }
+  if (column.substr(dot) == ".last_confirmed") {
+    const auto at = sync::from_rfc3339(value);
+    if (!at) return fail(ErrorCode::malformed, column + " is not a time like 2026-05-04T08:15:30Z");
+    preference["last_confirmed"] = sync::to_rfc3339(*at);
+    return {};
+  }
+  const auto times = integer(value);
+  if (!times) return tl::unexpected(times.error());
+  preference["confirmed"] = *times;
+  // Each confirmation halves the doubt, here as at the desk.
+  preference["confidence"] = 1.0 - std::exp2(-1.0 - static_cast<double>(*times));
+  return {};
 }
 
 // What the file does not say stays as it was.
@@ -78,7 +111,8 @@ Result<void> import_customer(Crm& crm, const CsvRow& row, WallTime now) {
     } else if (name == "segments" || name == "tags" || name == "avoid") {
       profile[name] = words(value);
     } else if (name.starts_with(kPreference)) {
-      set_preference(profile, name.substr(kPreference.size()), value);
+      const auto set = set_preference(profile, name.substr(kPreference.size()), value);
+      if (!set) return set;
     } else {
       profile[name] = value;
     }

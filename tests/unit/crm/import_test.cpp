@@ -45,6 +45,17 @@ TEST_F(ImportTest, CustomersComeWithProfileAndPreferences) {
   EXPECT_EQ(crm_->app_of("c-mia"), "a-mia");
 }
 
+TEST_F(ImportTest, PreferencesComeWithHowOftenAndWhenTheyWereConfirmed) {
+  ASSERT_TRUE(csv(
+      "customer,name,preference.drink,preference.drink.confirmed,preference.drink.last_confirmed\n"
+      "c-mia,Mia Lindt,tea,2,2026-05-18T16:20:00Z\n"));
+  const json preference = crm_->profile("c-mia").value().at("preferences").at(0);
+  EXPECT_EQ(preference.at("value"), "tea");
+  EXPECT_EQ(preference.at("confirmed"), 2);
+  EXPECT_DOUBLE_EQ(preference.at("confidence"), 0.875);
+  EXPECT_EQ(preference.at("last_confirmed"), "2026-05-18T16:20:00.000Z");
+}
+
 TEST_F(ImportTest, WhatTheFileDoesNotSayStays) {
   ASSERT_TRUE(crm_->note_conversation("c-paul", "Off to Lyon.", now_));
   ASSERT_TRUE(csv("customer,tier\nc-paul,gold\n"));
@@ -72,6 +83,10 @@ TEST_F(ImportTest, ConsentsWithoutATimeMeanNowAndRepeatingThemChangesNothing) {
 TEST_F(ImportTest, MistakesNameTheirPlace) {
   EXPECT_EQ(refusal(csv("name\nX\n")), "line 1: a column \"customer\" is needed");
   EXPECT_EQ(refusal(csv("customer,nmae\nc,X\n")), "line 1: unknown column \"nmae\"");
+  EXPECT_EQ(refusal(csv("customer,preference.tea.liked\nc,1\n")),
+            "line 1: unknown column \"preference.tea.liked\"");
+  EXPECT_EQ(refusal(csv("customer,name,preference.tea.confirmed\nc-1,X,2\n")),
+            "line 2: tea.confirmed without a value in the column before it");
   EXPECT_EQ(refusal(csv("customer,name,points\nc-1,X,many\n")),
             "line 2: a whole number was expected");
   EXPECT_EQ(refusal(csv("customer,purpose,state\nc-paul,marketing,given\n")),
