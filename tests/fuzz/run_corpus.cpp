@@ -21,7 +21,7 @@ extern "C" void __sanitizer_set_death_callback(void (*callback)()) __attribute__
 namespace {
 
 // A seed of any size costs at most this many runs per kind of damage.
-constexpr size_t kMaxRunsPerKind = 512;
+constexpr size_t kMaxRunsPerKind = 128;
 
 std::array<char, 512> g_current{};
 
