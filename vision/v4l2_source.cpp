@@ -90,6 +90,7 @@ class V4l2Source final : public FrameSource {
       if (quiet_ >= kStalledAfter) {
         close();
         state_ = SourceState::stalled;
+        stale_ = true;
       }
       return fail(ErrorCode::unavailable, "camera: no picture yet");
     }
@@ -103,6 +104,11 @@ class V4l2Source final : public FrameSource {
     if (!newest) {
       if (errno == EAGAIN) return fail(ErrorCode::unavailable, "camera: no picture yet");
       return lost("camera: gone");
+    }
+    if (std::exchange(stale_, false)) {
+      // What it held when it stalled is no sign of life.
+      give_back(*newest);
+      return fail(ErrorCode::unavailable, "camera: no picture yet");
     }
     quiet_ = milliseconds(0);
     state_ = SourceState::running;
@@ -138,7 +144,7 @@ class V4l2Source final : public FrameSource {
         (capability.device_caps & V4L2_CAP_STREAMING) == 0) {
       return fail(ErrorCode::refused, "camera: the device does not stream pictures");
     }
-    if (const auto set = negotiate(); !set) return set;
+    if (auto set = negotiate(); !set) return set;
     return start();
   }
 
@@ -239,6 +245,7 @@ class V4l2Source final : public FrameSource {
   v4l2_format format_{};
   std::vector<Mapping> buffers_;
   milliseconds quiet_{0};
+  bool stale_ = false;  // the next picture may be one from before a stall
   SourceState state_ = SourceState::closed;
 };
 
