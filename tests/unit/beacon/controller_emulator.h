@@ -61,6 +61,25 @@ class ControllerEmulator {
         ++resets;
         scanning = advertising = scans_extended = used_extended_ = false;
         break;
+      // What a kernel asks before it hands the adapter out.
+      case 0x1001:  // versions
+      case 0x1003:  // LMP features
+        answer.resize(9, 0);
+        if (opcode == 0x1001) answer[1] = answer[4] = 0x0C;  // 5.3
+        if (opcode == 0x1003) answer[5] = 0x60;              // LE, and nothing but LE
+        break;
+      case 0x1009:  // its address
+        answer.insert(answer.end(), {0x01, 0xEE, 0x0D, 0xB0, 0x55, 0x00});
+        break;
+      case 0x2002:  // ACL buffers
+        answer.insert(answer.end(), {251, 0, 8});
+        break;
+      case 0x201C:  // state combinations
+        answer.resize(9, 0xFF);
+        break;
+      case 0x203B:  // advertising sets
+        answer.push_back(1);
+        break;
       case 0x1002: {
         std::vector<std::uint8_t> supported(64, 0);
         if (extended) supported[37] = 0x60;
