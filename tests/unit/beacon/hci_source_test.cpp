@@ -9,6 +9,7 @@
 #include <mutex>
 #include <poll.h>
 #include <stdlib.h>
+#include <system_error>
 #include <termios.h>
 #include <thread>
 #include <unistd.h>
@@ -28,8 +29,9 @@ class PtyController {
  public:
   PtyController() {
     master_ = ::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    ::grantpt(master_);
-    ::unlockpt(master_);
+    if (master_ < 0 || ::grantpt(master_) != 0 || ::unlockpt(master_) != 0) {
+      throw std::system_error(errno, std::generic_category(), "no pty");
+    }
     path_ = ::ptsname(master_);
     termios line{};
     ::tcgetattr(master_, &line);
