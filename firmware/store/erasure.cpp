@@ -127,11 +127,12 @@ constexpr std::array kDeletions{
 std::map<std::string, std::int64_t> delete_rows(Context& context, std::string_view hash) {
   Database& db = context.db;
   std::map<std::string, std::int64_t> counts;
-  std::int64_t id = 0;
+  // The tombstone says it from now on.
+  counts["withdrawal"] = db.run("DELETE FROM withdrawal WHERE hash = ?", Blob{hash});
+  std::int64_t id = 0;  // that no row has
   {
     auto s = db.query("SELECT id FROM customer WHERE hash = ?", Blob{hash});
-    if (!s.step()) return counts;
-    id = s.int64(0);
+    if (s.step()) id = s.int64(0);
   }
   for (const auto& deletion : kDeletions) counts[deletion.table] = db.run(deletion.sql, id);
   // The feed's position still counts these items, so an empty row stays until the CRM deletes them.
@@ -255,6 +256,10 @@ Result<ErasureReceipt> Erasure::erase(const CustomerId& customer, const std::str
   return complete(context_, request, wrapped);
 }
 
+Result<std::optional<ErasureReceipt>> Erasure::receipt(const std::string& request) const {
+  return context_.db.read([&] { return find_signed(context_, request); });
+}
+
 Result<std::vector<ErasureReceipt>> Erasure::unreported() {
   Database& db = context_.db;
   auto pending = db.read([&] {
@@ -287,8 +292,21 @@ Result<void> Erasure::mark_reported(const std::string& request) {
   });
 }
 
-Result<bool> Erasure::is_erased(const CustomerId& customer) const {
-  return context_.db.read([&] { return context_.is_erased(context_.sealer.hash(customer)); });
+Result<std::optional<WallTime>> Erasure::erased_at(const CustomerId& customer) const {
+  return context_.db.read([&]() -> std::optional<WallTime> {
+    const CustomerHash hash = context_.sealer.hash(customer);
+    auto s = context_.db.query("SELECT at FROM tombstone WHERE hash = ?", Blob{view(hash)});
+    return s.step() ? std::optional(s.time(0)) : std::nullopt;
+  });
+}
+
+Result<std::vector<std::string>> Erasure::tombstones() const {
+  return context_.db.read([&] {
+    std::vector<std::string> hashes;
+    auto s = context_.db.query("SELECT hash FROM tombstone");
+    while (s.step()) hashes.push_back(hex(s.blob(0)));
+    return hashes;
+  });
 }
 
 Result<void> Erasure::lift(const CustomerId& customer, Now now) {
@@ -346,6 +364,31 @@ Result<std::string> Erasure::export_person(const CustomerId& customer, Now now) 
                   {"created_at", time_text(row.created)},
                   {"payload", as_json(row.payload)}};
     });
+    out["open"] = list_of(journal.states_of(customer), [](const StateRow& row) {
+      return json{{"kind", to_string(row.kind)}, {"value", as_json(row.value.value_or(""))}};
+    });
+    out["audit"] = json::array();
+    {
+      const std::string subject = hex(view(hash));
+      auto s = context.db.query(
+          "SELECT seq, at, kind, actor, detail FROM audit WHERE subject = ? ORDER BY seq", subject);
+      while (s.step()) {
+        out["audit"].push_back({{"seq", s.int64(0)},
+                                {"at", time_text(s.time(1))},
+                                {"kind", std::string(s.text(2))},
+                                {"actor", std::string(s.text(3))},
+                                {"detail", std::string(s.text(4))}});
+      }
+    }
+    out["withdrawals"] = json::array();
+    {
+      auto s = context.db.query(
+          "SELECT purpose, at FROM withdrawal WHERE hash = ? ORDER BY purpose", Blob{view(hash)});
+      while (s.step()) {
+        out["withdrawals"].push_back({{"purpose", to_string(static_cast<Purpose>(s.int64(0)))},
+                                      {"at", time_text(s.time(1))}});
+      }
+    }
     out["erased"] = context.is_erased(hash);
     // Bytes that are not UTF-8 must not keep a person from her data.
     return out.dump(2, ' ', false, json::error_handler_t::replace);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,17 +42,23 @@ class Erasure {
   Result<ErasureReceipt> erase(const CustomerId& customer, const std::string& request,
                                const std::string& box, Now now);
 
+  // The receipt of a request that was carried out before.
+  Result<std::optional<ErasureReceipt>> receipt(const std::string& request) const;
+
   // Receipts that were not yet put in the outbox (the power went in between). Call mark_reported()
   // in the transaction that enqueues one.
   Result<std::vector<ErasureReceipt>> unreported();
   Result<void> mark_reported(const std::string& request);
 
-  // The tombstone: was this person erased here? Late feed items of such a person are withheld.
-  Result<bool> is_erased(const CustomerId& customer) const;
-  // The person has come back (a consent given after the erasure): the tombstone goes.
+  // The tombstone: when was this person erased here? Late feed items of such a person are withheld.
+  Result<std::optional<WallTime>> erased_at(const CustomerId& customer) const;
+  // All of them, as Audit::subject_of() writes a person.
+  Result<std::vector<std::string>> tombstones() const;
+  // The person has come back (a consent given after the erasure): the tombstone goes. What was
+  // withheld meanwhile is missing; Replica::distrust() has it sent again.
   Result<void> lift(const CustomerId& customer, Now now);
 
-  // Everything the box holds on a person, as JSON (docs/schemas/customer-export.json).
+  // Everything the box holds on a person, as JSON (docs/schemas/box/customer-export.json).
   Result<std::string> export_person(const CustomerId& customer, Now now) const;
 
  private:

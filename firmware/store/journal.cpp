@@ -65,6 +65,24 @@ CustomerHash state_key(Context& context, StateRow::Kind kind, std::string_view k
       static_cast<std::uint8_t>(kStateKeys + static_cast<std::uint8_t>(kind)), key);
 }
 
+std::vector<StateRow> read_states(Context& context, Statement s) {
+  std::vector<StateRow> rows;
+  while (s.step()) {
+    StateRow row;
+    row.kind = static_cast<StateRow::Kind>(s.int64(0));
+    std::string label = label_of("state", s.blob(1));
+    label.push_back(static_cast<char>(row.kind));
+    const auto plain = context.unseal(s.int64(2), label, s.blob(3));
+    const auto fields = plain ? unpack(*plain, 3) : std::nullopt;
+    if (!fields) continue;
+    row.key = (*fields)[0];
+    row.customer = CustomerId(std::string((*fields)[1]));
+    row.value = std::string((*fields)[2]);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 }  // namespace
 
 Journal::Journal(Context& context) : context_(context) {}
@@ -208,23 +226,19 @@ Result<void> Journal::put_state(const StateRow& row, WallTime at) {
 
 Result<std::vector<StateRow>> Journal::states() const {
   return context_.db.read([&] {
-    std::vector<StateRow> rows;
-    auto s = context_.db.query("SELECT kind, key_hash, customer, sealed FROM state WHERE kind <> ?",
-                               StateRow::Kind::facts);
-    while (s.step()) {
-      StateRow row;
-      row.kind = static_cast<StateRow::Kind>(s.int64(0));
-      std::string label = label_of("state", s.blob(1));
-      label.push_back(static_cast<char>(row.kind));
-      const auto plain = context_.unseal(s.int64(2), label, s.blob(3));
-      const auto fields = plain ? unpack(*plain, 3) : std::nullopt;
-      if (!fields) continue;
-      row.key = (*fields)[0];
-      row.customer = CustomerId(std::string((*fields)[1]));
-      row.value = std::string((*fields)[2]);
-      rows.push_back(std::move(row));
-    }
-    return rows;
+    return read_states(
+        context_,
+        context_.db.query("SELECT kind, key_hash, customer, sealed FROM state WHERE kind <> ?",
+                          StateRow::Kind::facts));
+  });
+}
+
+Result<std::vector<StateRow>> Journal::states_of(const CustomerId& customer) const {
+  return context_.db.read([&] {
+    return read_states(context_,
+                       context_.db.query("SELECT kind, key_hash, customer, sealed FROM state"
+                                         " WHERE customer = ? AND kind <> ?",
+                                         context_.id_of(customer), StateRow::Kind::facts));
   });
 }
 

@@ -58,6 +58,7 @@ class Journal {
   Result<void> put_state(const StateRow& row, WallTime at);
   // All rows but those of kind `facts`, which are read one by one.
   Result<std::vector<StateRow>> states() const;
+  Result<std::vector<StateRow>> states_of(const CustomerId& customer) const;
   Result<std::optional<std::string>> facts(const CustomerId& customer) const;
 
  private:

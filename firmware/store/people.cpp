@@ -115,4 +115,35 @@ Result<void> People::remove_desk_consent(const std::string& id) {
   });
 }
 
+Result<void> People::note_withdrawal(const CustomerId& customer, Purpose purpose, WallTime at) {
+  return context_.db.write([&] {
+    const CustomerHash hash = context_.sealer.hash(customer);
+    context_.db.run(
+        "INSERT INTO withdrawal VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at"
+        " WHERE excluded.at > at",
+        Blob{view(hash)}, purpose, at);
+  });
+}
+
+Result<std::optional<WallTime>> People::withdrawn_at(const CustomerId& customer,
+                                                     Purpose purpose) const {
+  return context_.db.read([&]() -> std::optional<WallTime> {
+    const CustomerHash hash = context_.sealer.hash(customer);
+    auto s = context_.db.query("SELECT at FROM withdrawal WHERE hash = ? AND purpose = ?",
+                               Blob{view(hash)}, purpose);
+    return s.step() ? std::optional(s.time(0)) : std::nullopt;
+  });
+}
+
+Result<People::Withdrawals> People::withdrawals() const {
+  return context_.db.read([&] {
+    Withdrawals all;
+    auto s = context_.db.query("SELECT hash, purpose, at FROM withdrawal");
+    while (s.step()) {
+      all.emplace(std::pair(hex(s.blob(0)), static_cast<Purpose>(s.int64(1))), s.time(2));
+    }
+    return all;
+  });
+}
+
 }  // namespace welcome::store

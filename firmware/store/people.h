@@ -2,10 +2,14 @@
 // People: what the box itself learnt about customers. Everything here is sealed under their key.
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "firmware/core/ids.h"
+#include "firmware/core/purpose.h"
 #include "firmware/core/result.h"
 #include "firmware/core/time.h"
 
@@ -43,6 +47,14 @@ class People {
   Result<std::vector<DeskConsentRow>> desk_consents() const;  // oldest first
   Result<std::vector<DeskConsentRow>> desk_consents_of(const CustomerId& customer) const;
   Result<void> remove_desk_consent(const std::string& id);
+
+  // The newest withdrawal of each person and purpose, kept by keyed hash when the CRM's record is
+  // gone: a grant that is not newer is an old one come again.
+  Result<void> note_withdrawal(const CustomerId& customer, Purpose purpose, WallTime at);
+  Result<std::optional<WallTime>> withdrawn_at(const CustomerId& customer, Purpose purpose) const;
+  // All of them, by (Audit::subject_of(), purpose).
+  using Withdrawals = std::map<std::pair<std::string, Purpose>, WallTime>;
+  Result<Withdrawals> withdrawals() const;
 
  private:
   Context& context_;

@@ -96,6 +96,7 @@ Result<std::map<std::string, std::int64_t>> Registers::apply_retention(const Ret
         db.run("DELETE FROM outbox WHERE created < ? AND priority > 0", wall - keep.outbox);
     removed["erasure"] =
         db.run("DELETE FROM erasure WHERE at < ? AND state = 3", wall - keep.receipts);
+    removed["withdrawal"] = db.run("DELETE FROM withdrawal WHERE at < ?", wall - keep.tombstones);
     removed["tombstone"] = db.run("DELETE FROM tombstone WHERE at < ?", wall - keep.tombstones);
     const auto last = [&]() -> std::int64_t {
       auto s = db.query("SELECT max(seq) FROM audit WHERE at < ?", wall - keep.audit);

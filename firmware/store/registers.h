@@ -34,7 +34,7 @@ struct Retention {
   std::chrono::days templates{365};  // from enrolment; BIPA 15
   std::chrono::days outbox{45};
   std::chrono::days receipts{730};
-  std::chrono::days tombstones{1095};
+  std::chrono::days tombstones{1095};  // and withdrawals
   std::chrono::days audit{1095};
 };
 

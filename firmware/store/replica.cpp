@@ -294,6 +294,22 @@ Result<void> Replica::snapshot_abort(Collection collection) {
   return context_.db.write([&] { drop_staging(context_.db, collection); });
 }
 
+Result<void> Replica::distrust(Collection collection, std::span<const std::string> keys) {
+  return context_.db.write([&] {
+    const std::int64_t part = live(context_.db, collection).part;
+    for (const std::string& key : keys) {
+      const CustomerHash hash =
+          context_.sealer.item_hash(static_cast<std::uint8_t>(collection), key);
+      const auto item = locate(context_.db, part, view(hash));
+      if (!item) continue;
+      context_.db.run("UPDATE feed_item SET customer = NULL, sealed = NULL WHERE id = ?", item->id);
+      context_.db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", part, item->id);
+      context_.keys_to_collect = true;
+    }
+    context_.db.run("UPDATE feed SET epoch = '', seq = 0 WHERE collection = ?", collection);
+  });
+}
+
 Result<FeedItem> Replica::find(Collection collection, std::string_view key) const {
   auto found = context_.db.read([&]() -> std::optional<FeedItem> {
     const CustomerHash hash = context_.sealer.item_hash(static_cast<std::uint8_t>(collection), key);

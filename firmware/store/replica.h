@@ -81,6 +81,10 @@ class Replica {
   Result<void> snapshot_finish(Collection collection, const std::optional<Digest>& expected);
   Result<void> snapshot_abort(Collection collection);
 
+  // Forgets the position: the CRM sends everything again, until then the items stay in use. All but
+  // these, whose bodies go at once.
+  Result<void> distrust(Collection collection, std::span<const std::string> keys = {});
+
   // not_found when there is none (or it is withheld).
   Result<FeedItem> find(Collection collection, std::string_view key) const;
   Result<std::vector<FeedItem>> of_customer(Collection collection,

@@ -15,10 +15,10 @@ struct Table {
   int columns;
 };
 constexpr std::array kTables{
-    Table{"customer", 3}, Table{"tombstone", 2},    Table{"control", 5}, Table{"counter", 2},
-    Table{"visit", 5},    Table{"decision", 7},     Table{"state", 5},   Table{"template", 5},
-    Table{"outbox", 10},  Table{"desk_consent", 4}, Table{"audit", 8},   Table{"audit_anchor", 2},
-    Table{"erasure", 10},
+    Table{"customer", 3},     Table{"tombstone", 2}, Table{"withdrawal", 3},   Table{"control", 5},
+    Table{"counter", 2},      Table{"visit", 5},     Table{"decision", 7},     Table{"state", 5},
+    Table{"template", 5},     Table{"outbox", 10},   Table{"desk_consent", 4}, Table{"audit", 8},
+    Table{"audit_anchor", 2}, Table{"erasure", 10},
 };
 
 }  // namespace

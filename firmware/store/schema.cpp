@@ -39,6 +39,15 @@ CREATE TABLE tombstone (
   at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- The newest withdrawal of each person and purpose: an old grant that comes again finds it here,
+-- also when the record is gone. Keyed hashes, as in tombstone.
+CREATE TABLE withdrawal (
+  hash BLOB NOT NULL,
+  purpose INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (hash, purpose)
+) STRICT, WITHOUT ROWID;
+
 -- A part is one collection's live items, a snapshot being received, or what a snapshot replaced.
 CREATE TABLE feed (
   collection INTEGER NOT NULL PRIMARY KEY,
@@ -188,6 +197,19 @@ CREATE TABLE audit_anchor (
 
 const char* schema() { return kSchema; }
 
-std::span<const char* const> migrations() { return {}; }
+std::span<const char* const> migrations() {
+  static constexpr const char* kSteps[] = {
+      // 1 → 2
+      R"sql(
+CREATE TABLE withdrawal (
+  hash BLOB NOT NULL,
+  purpose INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (hash, purpose)
+) STRICT, WITHOUT ROWID;
+)sql",
+  };
+  return kSteps;
+}
 
 }  // namespace welcome::store

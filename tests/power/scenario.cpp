@@ -223,7 +223,7 @@ std::string describe(Store& store) {
     const CustomerId who(customer(n));
     if (auto facts = store.journal().facts(who); need(facts) && *facts)
       out << "facts " << n << ' ' << **facts << '\n';
-    if (auto erased = store.erasure().is_erased(who); need(erased) && *erased)
+    if (auto erased = store.erasure().erased_at(who); need(erased) && *erased)
       out << "erased " << n << '\n';
   }
   if (auto rows = store.people().templates(); need(rows))

@@ -80,7 +80,7 @@ TEST_F(Trouble, AnErasureOnAFullDiskIsFinishedWhenThereIsRoom) {
   ASSERT_TRUE(receipt) << receipt.error().message;
   EXPECT_TRUE(receipt->bytes_gone);
   EXPECT_EQ(store->outbox().count()->uplink, 0);
-  EXPECT_TRUE(*store->erasure().is_erased(CustomerId("c-paul")));
+  EXPECT_TRUE(*store->erasure().erased_at(CustomerId("c-paul")));
 }
 
 TEST_F(Trouble, AReadOnlyDiskIsSaidAtOnce) {
@@ -142,7 +142,7 @@ TEST_F(Trouble, FromADamagedFileComesWhatTheCrmCannotGiveAgain) {
   EXPECT_EQ(*store->replica().count(Collection::profiles), 0);
   // …and the rest is there.
   EXPECT_GT(store->outbox().count()->uplink, 0);
-  EXPECT_TRUE(*store->erasure().is_erased(CustomerId("c-8")));
+  EXPECT_TRUE(*store->erasure().erased_at(CustomerId("c-8")));
   EXPECT_TRUE(store->registers().controls()->front().paused);
   EXPECT_TRUE(store->audit().verify()->intact);
   EXPECT_GT(store->audit().verify()->entries, 0);

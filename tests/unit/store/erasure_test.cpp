@@ -1,7 +1,9 @@
 #include "firmware/store/erasure.h"
 
 #include <gmock/gmock.h>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
@@ -155,7 +157,7 @@ TEST_F(ErasureTest, SomebodyUnknownGetsAReceiptToo) {
   ASSERT_TRUE(receipt);
   EXPECT_THAT(receipt->rows, IsEmpty());
   EXPECT_TRUE(receipt->bytes_gone);
-  EXPECT_TRUE(*erasure().is_erased(CustomerId("c-nobody")));
+  EXPECT_TRUE(*erasure().erased_at(CustomerId("c-nobody")));
 }
 
 TEST_F(ErasureTest, AReceiptIsOfferedUntilItWasPutInTheOutbox) {
@@ -171,6 +173,24 @@ TEST_F(ErasureTest, AReceiptIsOfferedUntilItWasPutInTheOutbox) {
   EXPECT_THAT(*erasure().unreported(), IsEmpty());
   // Reported, nobody is named any more.
   EXPECT_EQ(erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at())->customer, CustomerId());
+}
+
+TEST_F(ErasureTest, WhoWithdrewIsKnownByHashUntilTheErasure) {
+  const CustomerId paul("c-paul");
+  People& people = store().people();
+  EXPECT_EQ(*people.withdrawn_at(paul, Purpose::face_recognition), std::nullopt);
+  ASSERT_TRUE(people.note_withdrawal(paul, Purpose::face_recognition, wall(5)));
+  ASSERT_TRUE(people.note_withdrawal(paul, Purpose::face_recognition, wall(3)));  // an older one
+  reopen();
+  EXPECT_EQ(*store().people().withdrawn_at(paul, Purpose::face_recognition), wall(5));
+  EXPECT_EQ(*store().people().withdrawn_at(paul, Purpose::visit_analytics), std::nullopt);
+  const auto all = *store().people().withdrawals();
+  EXPECT_EQ(all.at({store().audit().subject_of(paul), Purpose::face_recognition}), wall(5));
+  EXPECT_EQ(store().size()->customers, 0) << "no key is kept for it";
+  const auto receipt = erasure().erase(paul, "req", "box-1", at());
+  EXPECT_THAT(receipt->rows, testing::UnorderedElementsAre(Pair("withdrawal", 1)));
+  EXPECT_EQ(*store().people().withdrawn_at(paul, Purpose::face_recognition), std::nullopt);
+  EXPECT_THAT(*erasure().tombstones(), testing::ElementsAre(store().audit().subject_of(paul)));
 }
 
 TEST_F(ErasureTest, ALateFeedItemDoesNotBringThePersonBack) {
@@ -247,6 +267,61 @@ TEST_F(ErasureTest, ExportHasEverythingAboutThePersonAndNothingAboutOthers) {
   EXPECT_EQ(text->find("Mia"), std::string::npos);
 }
 
+// A table that is added and holds something of a person must be in the export, and be emptied by
+// an erasure: then it is named here.
+TEST_F(ErasureTest, NoTableThatKnowsAPersonIsForgotten) {
+  const std::map<std::string, std::string> in_export{
+      {"audit", "audit"},
+      {"decision", "decisions"},
+      {"desk_consent", "desk_consents"},
+      {"feed_item", "profiles"},
+      {"outbox", "unsent"},
+      {"state", "open"},
+      {"template", "face_templates"},
+      {"visit", "visits"},
+      {"withdrawal", "withdrawals"},
+  };
+  // Short forms and keys of what the others hold, and what is left of an erasure.
+  const std::set<std::string> no_data{"customer", "feed_brief", "tombstone", "erasure",
+                                      "audit_anchor"};
+  const std::set<std::string> stay{"audit", "tombstone", "erasure", "audit_anchor"};
+
+  fill(store(), "c-paul", "Paul", 1);
+  ASSERT_TRUE(store().journal().put_state(
+      {StateRow::Kind::visit, "v-1", CustomerId("c-paul"), R"({"zone":"desk"})"}, wall()));
+  ASSERT_TRUE(
+      store().people().note_withdrawal(CustomerId("c-paul"), Purpose::face_recognition, wall()));
+  ASSERT_TRUE(store().audit().append(at(), "enrolment", "desk", CustomerId("c-paul"), "2 views"));
+  const json held = json::parse(*erasure().export_person(CustomerId("c-paul"), at()));
+  ASSERT_TRUE(erasure().erase(CustomerId("c-paul"), "req", "box-1", at()));
+
+  close();
+  {
+    Database db(path(), "", false);
+    auto tables = db.prepare(
+        "SELECT t.name, c.name FROM pragma_table_list AS t, pragma_table_info(t.name) AS c"
+        " WHERE t.schema = 'main' AND c.name IN ('customer', 'hash', 'subject')"
+        " AND t.name NOT LIKE 'sqlite_%'");
+    std::size_t seen = 0;
+    while (tables.step()) {
+      const std::string table(tables.text(0));
+      const std::string column(tables.text(1));
+      if (table == "audit" && column == "hash") continue;  // the chain's
+      ++seen;
+      if (no_data.contains(table)) continue;
+      const auto part = in_export.find(table);
+      ASSERT_NE(part, in_export.end()) << "add the table " << table << " to export and erasure";
+      EXPECT_THAT(held[part->second], Not(IsEmpty())) << part->second;
+      if (stay.contains(table)) continue;
+      auto rows = db.prepare("SELECT count(*) FROM " + table + " WHERE " + column + " IS NOT NULL");
+      ASSERT_TRUE(rows.step());
+      EXPECT_EQ(rows.int64(0), 0) << table;
+    }
+    EXPECT_GE(seen, in_export.size());
+  }
+  reopen();
+}
+
 TEST_F(ErasureTest, ExportFollowsThePublishedSchema) {
   const auto parse = [](const std::string& text) { return json::parse(text); };
   const json schema_text = parse(bytes_of(std::filesystem::path(WELCOME_SOURCE_DIR) /
@@ -261,6 +336,9 @@ TEST_F(ErasureTest, ExportFollowsThePublishedSchema) {
   fill(store(), "c-paul", "Paul", 1);
   VisitRow ended{VisitId("v-2"), CustomerId("c-paul"), wall(), wall(1000), "\xff no JSON"};
   ASSERT_TRUE(store().journal().put_visit(ended));
+  ASSERT_TRUE(
+      store().people().note_withdrawal(CustomerId("c-paul"), Purpose::visit_analytics, wall()));
+  ASSERT_TRUE(store().audit().append(at(), "export", "crm", CustomerId("c-paul"), ""));
   EXPECT_TRUE(valid(parse(*erasure().export_person(CustomerId("c-paul"), at()))));
   EXPECT_TRUE(valid(parse(*erasure().export_person(CustomerId("c-nobody"), at()))));
   EXPECT_FALSE(valid(json{{"v", 1}}));
@@ -346,6 +424,10 @@ TEST_F(AuditTest, AnErasureIsInTheTrail) {
 class RetentionTest : public StoreTest {
  protected:
   static constexpr std::int64_t kDay = 86'400'000;
+  static bool erasure(Store& store) {
+    return store.erasure().erase(CustomerId("c-gone"), "req", "box-1", at()) &&
+           store.erasure().mark_reported("req");
+  }
 };
 
 TEST_F(RetentionTest, WhatIsTooOldGoesAndTheRestStays) {
@@ -368,6 +450,31 @@ TEST_F(RetentionTest, WhatIsTooOldGoesAndTheRestStays) {
   EXPECT_EQ(store().audit().verify()->entries, 1);
   ASSERT_TRUE(store().audit().append(at(1097 * kDay), "c", "box", {}, ""));
   EXPECT_TRUE(store().audit().verify()->intact);
+}
+
+// One row of everything, and the clock moved behind each term in turn.
+TEST_F(RetentionTest, EachTableHasItsTerm) {
+  const Retention keep;
+  const auto after = [&](std::chrono::days term) { return at((term.count() + 1) * kDay); };
+  fill(store(), "c-paul", "Paul", 1);
+  ASSERT_TRUE(store().journal().put_visit(
+      {VisitId("v-old"), CustomerId("c-mia"), wall(), wall(1000), "{}"}));
+  ASSERT_TRUE(
+      store().people().note_withdrawal(CustomerId("c-paul"), Purpose::face_recognition, wall()));
+  ASSERT_TRUE(erasure(store()));
+  const auto removed = [&](std::chrono::days term) {
+    std::set<std::string> tables;
+    for (const auto& [table, rows] : *store().registers().apply_retention(keep, after(term)))
+      tables.insert(table);
+    return tables;
+  };
+  using Tables = std::set<std::string>;
+  EXPECT_EQ(removed(keep.outbox), Tables{"outbox"});
+  EXPECT_EQ(removed(keep.visits), (Tables{"visit", "decision"}));
+  EXPECT_EQ(removed(keep.templates), Tables{"template"});
+  EXPECT_EQ(removed(keep.facts), Tables{"state"});
+  EXPECT_EQ(removed(keep.receipts), Tables{"erasure"});
+  EXPECT_EQ(removed(keep.tombstones), (Tables{"tombstone", "withdrawal", "audit"}));
 }
 
 TEST_F(RetentionTest, UnsentConsentMessagesStay) {

@@ -72,8 +72,12 @@ TEST_P(ReleasedFile, OpensWithAllThatWasInIt) {
   EXPECT_EQ(store->people().desk_consents()->front().record, "{}");
   EXPECT_EQ(store->outbox().take(Link::uplink, 1, at())->front().id, MessageId("m-1"));
   EXPECT_TRUE(store->registers().controls()->front().paused);
-  EXPECT_TRUE(*store->erasure().is_erased(CustomerId("c-gone")));
+  EXPECT_TRUE(*store->erasure().erased_at(CustomerId("c-gone")));
   EXPECT_EQ(store->erasure().unreported()->front().request, "req-1");
+  if (GetParam() >= 2) {
+    EXPECT_EQ(*store->people().withdrawn_at(CustomerId("c-paul"), Purpose::face_recognition),
+              wall());
+  }
   EXPECT_TRUE(store->audit().verify()->intact);
   EXPECT_EQ(store->audit().verify()->entries, 1);
 }
@@ -101,6 +105,7 @@ TEST(ReleasedFileWriter, DISABLED_WriteAFileOfThisVersion) {
     ASSERT_TRUE(store.people().add_desk_consent({"dc-1", paul, wall(), "{}"}));
     ASSERT_TRUE(store.outbox().enqueue(message("m-1", "c-paul")));
     ASSERT_TRUE(store.registers().put_control({"_all", "face", 1, true, "signed"}));
+    ASSERT_TRUE(store.people().note_withdrawal(paul, Purpose::face_recognition, wall()));
     ASSERT_TRUE(store.erasure().erase(CustomerId("c-gone"), "req-1", "box-1", at()));
   }
   // The file is kept in version control: as small as it can be.

@@ -98,7 +98,7 @@ TEST_F(TransactionTest, InsideAnotherIsPartOfIt) {
   });
   EXPECT_FALSE(outer);
   EXPECT_EQ(*store().registers().get("inner"), std::nullopt);
-  EXPECT_FALSE(*store().erasure().is_erased(CustomerId("c-paul")));
+  EXPECT_FALSE(*store().erasure().erased_at(CustomerId("c-paul")));
 }
 
 class JournalTest : public StoreTest {};
