@@ -19,6 +19,11 @@ Result<json> parse_object(std::string_view text) {
 
 }  // namespace
 
+std::string Request::text(std::string_view name) const {
+  const auto found = args.find(name);
+  return found != args.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
 std::string encode(const Request& request) {
   return line({{"v", 1}, {"command", request.command}, {"args", request.args}});
 }

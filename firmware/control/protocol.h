@@ -22,6 +22,9 @@ inline constexpr std::string_view kDefaultSocket = "/run/welcomed/control.sock";
 struct Request {
   std::string command;
   nlohmann::json args = nlohmann::json::object();
+
+  // An argument; empty when it is missing or no text.
+  std::string text(std::string_view name) const;
 };
 
 // One line, newline included.

@@ -44,7 +44,7 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
   Session(Stream::socket socket, std::shared_ptr<ControlServer::Handler> handler,
           std::function<void(bool refused)> ended)
       : socket_(std::move(socket)),
-        patience_(socket_.get_executor(), kPatience),
+        patience_(socket_.get_executor()),
         handler_(std::move(handler)),
         ended_(std::move(ended)) {}
   ~Session() override { ended_(refused_); }
@@ -52,12 +52,7 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
   Session& operator=(const Session&) = delete;
 
   void start() {
-    patience_.async_wait([weak = weak_from_this()](error_code e) {
-      const auto self = weak.lock();
-      if (e || !self) return;
-      self->refused_ = true;
-      self->close();
-    });
+    lose_patience();
     asio::async_read_until(socket_, asio::dynamic_buffer(input_, control::kMaxRequestBytes), '\n',
                            [self = shared_from_this()](error_code e, std::size_t bytes) {
                              self->on_request(e, bytes);
@@ -69,6 +64,17 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
   void error(std::string_view message) override { send(control::encode_error(message), true); }
 
  private:
+  // A client that neither speaks nor listens keeps no place.
+  void lose_patience() {
+    patience_.expires_after(kPatience);
+    patience_.async_wait([weak = weak_from_this()](error_code e) {
+      const auto self = weak.lock();
+      if (e || !self) return;
+      self->refused_ = true;
+      self->close();
+    });
+  }
+
   void on_request(error_code e, std::size_t bytes) {
     patience_.cancel();
     if (e) {
@@ -82,7 +88,11 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
       error(request.error().message);
       return;
     }
-    (*handler_)(*request, shared_from_this());
+    try {
+      (*handler_)(*request, shared_from_this());
+    } catch (const std::exception& thrown) {
+      error(thrown.what());  // one question must not end the daemon
+    }
   }
 
   void send(std::string line, bool last) {
@@ -94,8 +104,10 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
   }
 
   void write() {
+    lose_patience();
     asio::async_write(socket_, asio::buffer(output_.front()),
                       [self = shared_from_this()](error_code e, std::size_t) {
+                        self->patience_.cancel();
                         self->output_.pop_front();
                         if (e) {
                           self->output_.clear();

@@ -12,6 +12,14 @@ TEST(ControlProtocol, RequestSurvivesTheWire) {
   EXPECT_EQ(parsed->args["id"], "d-1");
 }
 
+TEST(ControlProtocol, AnArgumentThatIsNoTextCountsAsMissing) {
+  const auto parsed = parse_request(R"({"v":1,"command":"why","args":{"id":7,"clip":"a.mp4"}})");
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->text("id"), "");
+  EXPECT_EQ(parsed->text("clip"), "a.mp4");
+  EXPECT_EQ(parsed->text("nothing"), "");
+}
+
 TEST(ControlProtocol, AnswersAreToldApart) {
   EXPECT_EQ(parse_reply(encode_progress("2 of 3"))->kind, Reply::Kind::progress);
   EXPECT_EQ(parse_reply(encode_data({{"x", 1}}))->data["x"], 1);

@@ -8,7 +8,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <thread>
+#include <vector>
 
 namespace welcome::daemon {
 namespace {
@@ -24,6 +26,7 @@ class ControlServerTest : public testing::Test {
               "control.sock"),
         server_(loop_, path_, [this](const control::Request& request, auto answer) {
           asked_ = request.command;
+          if (throws_) throw std::runtime_error("out of order");
           answer->progress("half way");
           answer->data({{"echo", request.args}});
         }) {}
@@ -49,6 +52,7 @@ class ControlServerTest : public testing::Test {
   std::filesystem::path path_;
   asio::io_context loop_;
   std::string asked_;
+  bool throws_ = false;
   ControlServer server_;
 };
 
@@ -64,6 +68,47 @@ TEST_F(ControlServerTest, NonsenseIsRefusedWithTheReasonAndCounted) {
   EXPECT_EQ(talk(""), "");
   EXPECT_TRUE(asked_.empty());
   EXPECT_EQ(server_.refused(), 3U);
+}
+
+TEST_F(ControlServerTest, HostileClientsDoNotKeepOthersFromTheirAnswer) {
+  // Half a line, nothing at all, megabytes, an answer that nobody reads: all at once.
+  std::vector<Stream::socket> hostile;
+  boost::system::error_code e;
+  for (int i = 0; i < 12; ++i) {
+    Stream::socket& socket = hostile.emplace_back(loop_);
+    socket.connect(Stream::endpoint(path_.string()));
+    socket.non_blocking(true);
+    if (i % 3 == 0) asio::write(socket, asio::buffer(std::string("{\"v\":1,\"comm")), e);
+    if (i % 3 == 1) socket.write_some(asio::buffer(std::string(2'000'000, 'x')), e);
+    loop_.restart();
+    loop_.poll();
+  }
+  const std::string heard = talk(control::encode({"status", {{"a", 1}}}));
+  EXPECT_THAT(heard, HasSubstr("\"ok\":true"));
+}
+
+TEST_F(ControlServerTest, TooManyAreTurnedAwayAndAreWelcomeLater) {
+  std::vector<Stream::socket> crowd;
+  for (int i = 0; i < 40; ++i) {
+    crowd.emplace_back(loop_).connect(Stream::endpoint(path_.string()));
+    loop_.restart();
+    loop_.poll();
+  }
+  EXPECT_GE(server_.refused(), 20U);
+  crowd.clear();
+  loop_.restart();
+  loop_.poll();
+  EXPECT_THAT(talk(control::encode({"status", nlohmann::json::object()})),
+              HasSubstr("\"ok\":true"));
+}
+
+TEST_F(ControlServerTest, AnExceptionIsAnAnswer) {
+  throws_ = true;
+  EXPECT_THAT(talk(control::encode({"status", nlohmann::json::object()})),
+              HasSubstr("out of order"));
+  throws_ = false;
+  EXPECT_THAT(talk(control::encode({"status", nlohmann::json::object()})),
+              HasSubstr("\"ok\":true"));
 }
 
 TEST_F(ControlServerTest, SocketIsForOwnerAndGroupOnly) {
