@@ -375,7 +375,7 @@ std::string Crm::public_keys() {
   for (const Row& row : db_.query("SELECT public_key, used_from, retired_at FROM signing_key "
                                   "ORDER BY made_at")) {
     if (!row.null(2)) {
-      out += "# retired " + row.text(2) + "\n";
+      out += "# retired " + row.text(2) + ": ";  // the key itself is part of the comment
     } else {
       out += row.null(1) ? "# not used yet\n" : "# used from " + row.text(1) + "\n";
     }

@@ -112,5 +112,18 @@ TEST_F(CliTest, KeysAreInTheFormThatABoxReads) {
   EXPECT_FALSE(ring->empty());
 }
 
+TEST_F(CliTest, AKeyThatIsRetiredIsNotPinnedAnyMore) {
+  ASSERT_EQ(cli({"sign-keys", "--new"}), kDone);
+  ASSERT_EQ(cli({"sign-keys", "--new"}), kDone);
+  const auto pinned = [&] { return sync::KeyRing::parse(out_.str())->to_text(); };
+  const std::string both = pinned();
+  const std::string out = out_.str();
+  const std::string unused = out.substr(out.find("# not used yet\n") + 15);
+  const std::string id = unused.substr(0, unused.find(' '));
+  ASSERT_EQ(cli({"sign-keys", "--use", id}), kDone);
+  EXPECT_LT(pinned().size(), both.size());
+  EXPECT_EQ(pinned().substr(0, id.size()), id);
+}
+
 }  // namespace
 }  // namespace welcome::crm
