@@ -70,8 +70,9 @@ export class Story {
     return JSON.parse(stdout);
   }
 
-  // The brokers, the pages and the CRM with its data; then the two members are enrolled.
-  async prepare() {
+  // The brokers, the pages and the CRM with its data; then the two members are enrolled, unless
+  // the caller needs no faces.
+  async prepare({ enrol = true } = {}) {
     for (const name of ['welcomed', 'welcomectl', 'welcome-crm', 'welcome-shop']) this.program(name);
     mkdirSync(this.dir, { recursive: true, mode: 0o700 });
     this.stack = await startStack({
@@ -82,7 +83,7 @@ export class Story {
     });
     await this.#startCrm();
     await this.#listen();
-    await this.#enrol();
+    if (enrol) await this.#enrol();
   }
 
   async #startCrm() {
@@ -93,6 +94,9 @@ export class Story {
     writeFileSync(path.join(dir, 'policy.json'), JSON.stringify(policy));
     writeFileSync(path.join(dir, 'password'), this.stack.accounts.crm, { mode: 0o600 });
     await this.crm('init', '--tenant', 'demo', '--controller', 'Aroma Ltd');
+    // What the CRM signs with is pinned on the box, as a technician does it.
+    await this.crm('sign-keys', '--new');
+    await this.pinKeys();
     const data = (name) => path.join(kHere, 'data', name);
     await this.crm('import', data('customers.csv'), data('consents.csv'), data('campaigns.json'),
       path.join(dir, 'policy.json'), path.join(kHere, 'members.json'));
@@ -105,16 +109,25 @@ export class Story {
     });
   }
 
-  // Starts the daemon; with `replay` its radio and camera play the story.
-  startDaemon({ replay = false } = {}) {
+  // Writes the CRM's public keys where the box reads them.
+  async pinKeys() {
+    const { stdout } = await this.crm('sign-keys');
+    mkdirSync(path.join(this.dir, 'welcomed'), { recursive: true, mode: 0o700 });
+    writeFileSync(path.join(this.dir, 'welcomed', 'crm-keys'), stdout);
+  }
+
+  // Starts the daemon; with `replay` its radio and camera play the story. `box`: keys of that
+  // section, where they differ.
+  startDaemon({ replay = false, box = {} } = {}) {
     const { stack } = this;
     const conf = {
       box: {
         tenant: stack.tenant, store: stack.store, id: stack.box,
-        state_dir: '{dir}', control_socket: '{dir}/control.sock',
+        state_dir: '{dir}', control_socket: '{dir}/control.sock', ...box,
       },
       uplink: { port: stack.ports.uplink, user: stack.box },
       floor: { port: stack.ports.floor, user: stack.box },
+      consent: { crm_keys: '{dir}/crm-keys' },
       vision: { models_dir: path.join(kRoot, 'build/models') },
       // A short story: who goes out of reach has left after seconds, not minutes.
       visits: { end_after_s: 12 },

@@ -277,12 +277,16 @@ Message encode_control(const Control& control, const Signer* signer = nullptr);
 
 // ---- floor (box ↔ tablets) ---------------------------------------------------------------------
 
+// Why nobody, or nobody new, is greeted though all runs.
+enum class Trouble : std::uint8_t { crm_silent, clock_not_set, store };
+
 struct FloorStatus {
   std::string store;
   std::string box;
   bool link_up = false;
   int in_store = 0;
   std::vector<Function> paused;
+  std::vector<Trouble> trouble;
   bool rehearsal = false;
   std::string version;
   WallTime at;

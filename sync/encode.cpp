@@ -399,12 +399,15 @@ Message encode_prompt_cleared(const VisitId& visit, const CustomerId& customer) 
 Message encode_floor_status(const FloorStatus& status) {
   json paused = json::array();
   for (const Function function : status.paused) paused.push_back(to_string(function));
+  json trouble = json::array();
+  for (const Trouble what : status.trouble) trouble.push_back(name_of(kTroubles, what));
   Message message = message_on(floor_status_topic(), {{"v", 1},
                                                       {"store", status.store},
                                                       {"box", status.box},
                                                       {"link", status.link_up ? "up" : "down"},
                                                       {"in_store", status.in_store},
                                                       {"paused", paused},
+                                                      {"trouble", trouble},
                                                       {"rehearsal", status.rehearsal},
                                                       {"version", status.version},
                                                       {"at", to_rfc3339(status.at)}});

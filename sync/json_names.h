@@ -16,6 +16,10 @@ inline constexpr Names<LinkState, 3> kLinkStates{{{LinkState::online, "online"},
                                                   {LinkState::stopped, "stopped"},
                                                   {LinkState::offline, "offline"}}};
 
+inline constexpr Names<Trouble, 3> kTroubles{{{Trouble::crm_silent, "crm_silent"},
+                                              {Trouble::clock_not_set, "clock_not_set"},
+                                              {Trouble::store, "store"}}};
+
 inline constexpr Names<Command::Kind, 7> kCommandKinds{{{Command::Kind::erase, "erase"},
                                                         {Command::Kind::export_data, "export"},
                                                         {Command::Kind::diagnostics, "diagnostics"},

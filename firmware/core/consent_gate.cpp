@@ -7,6 +7,9 @@ namespace welcome {
 
 namespace {
 
+// More than a clock that is being corrected moves at once.
+constexpr auto kSetBack = std::chrono::minutes(5);
+
 constexpr std::size_t index(Purpose purpose) { return static_cast<std::size_t>(purpose); }
 
 std::int64_t packed_time(const std::optional<WallTime>& t, std::int64_t none) {
@@ -32,10 +35,6 @@ ConsentGate::Packed ConsentGate::pack(const ConsentStanding& s) {
 ConsentStanding ConsentGate::unpack(const Packed& p) {
   return {unpacked_time(p.given, Packed::kNone), unpacked_time(p.withdrawn, Packed::kNone),
           unpacked_time(p.expires, Packed::kNone)};
-}
-
-void ConsentGate::heard_from_crm(WallTime at) {
-  if (!last_heard_ || at > *last_heard_) last_heard_ = at;
 }
 
 bool ConsentGate::put(const ConsentRecord& record) {
@@ -80,7 +79,7 @@ bool ConsentGate::paused(Function function) const {
 }
 
 bool ConsentGate::stale(const Now& now) const {
-  return !last_heard_ || now.wall - *last_heard_ > max_age_;
+  return !last_heard_ || now.wall - *last_heard_ > max_age_ || *last_heard_ - now.wall > kSetBack;
 }
 
 ConsentVerdict ConsentGate::judge(const Packed& p, const Now& now) const {

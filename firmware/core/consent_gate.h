@@ -46,6 +46,9 @@ inline constexpr std::size_t kConsentVerdicts = 8;
 
 std::string_view to_string(ConsentVerdict verdict);
 
+// On what all consents stand.
+enum class ConsentFooting : std::uint8_t { firm, crm_silent, clock_not_set };
+
 class ConsentGate {
  public:
   // Tombstones are kept as whatever `tombstone_key` makes of a customer id (the daemon passes a
@@ -55,10 +58,18 @@ class ConsentGate {
   ConsentGate();
   explicit ConsentGate(TombstoneKey tombstone_key);
 
-  // The CRM said something (any feed message or an answer to hello) at this time.
-  void heard_from_crm(WallTime at);
+  // The CRM said something (any feed message or an answer to hello) at this time of our clock.
+  void heard_from_crm(WallTime at) { last_heard_ = at; }
   std::optional<WallTime> last_heard() const { return last_heard_; }
   void set_max_age(std::chrono::hours max_age) { max_age_ = max_age; }
+  // No word for longer than that, or one that our clock says is still to come: it was set back, and
+  // how old the word is cannot be said.
+  bool stale(const Now& now) const;
+  ConsentFooting footing(const Now& now) const {
+    return !now.wall_trusted ? ConsentFooting::clock_not_set
+           : stale(now)      ? ConsentFooting::crm_silent
+                             : ConsentFooting::firm;
+  }
 
   // Merges the record's history into what is known. False if the customer is forgotten.
   bool put(const ConsentRecord& record);
@@ -66,6 +77,8 @@ class ConsentGate {
   void remove(const CustomerId& customer, Purpose purpose);
   void forget(const CustomerId& customer);
   bool forgotten(const CustomerId& customer) const;
+  // The person came back: a consent given after the erasure may count.
+  void lift(const CustomerId& customer) { tombstones_.erase(tombstone_key_(customer)); }
   void restore_tombstones(const std::vector<std::string>& keys);
 
   void set_paused(Function function, bool paused);
@@ -107,7 +120,6 @@ class ConsentGate {
   static ConsentStanding unpack(const Packed& packed);
   ConsentVerdict judge(const Packed& packed, const Now& now) const;
   PurposeSet purposes(const Person& person, const Now& now) const;
-  bool stale(const Now& now) const;
 
   TombstoneKey tombstone_key_;
   std::unordered_map<CustomerId, Person> people_;

@@ -95,7 +95,7 @@ class Pipeline::Impl {
  public:
   Impl(PipelineSettings settings, Directory& directory, IdSource& ids, ConsentGate gate)
       : settings_(settings), directory_(directory), ids_(ids), gate_(std::move(gate)) {
-    gate_.set_max_age(policy_.consent_max_age);
+    limit_silence();
   }
 
   Effects handle(const Event& event, const Now& now) {
@@ -161,6 +161,9 @@ class Pipeline::Impl {
   void on(const event::Tick&) {}
 
   // ---- consent
+  void limit_silence() {
+    gate_.set_max_age(std::min(settings_.consent_max_age, policy_.consent_max_age));
+  }
   void consent_changed(const CustomerId& customer, Purpose purpose, bool before);
   void withdraw_waiting(const CustomerId& customer, bool personalised_only);
 
@@ -184,6 +187,7 @@ class Pipeline::Impl {
   void drop(const CustomerId& customer);
   void schedule(Presence& p, std::optional<MonoTime> next_trigger);
   void run_timers();
+  void check_footing();
 
   // ---- decisions
   void refresh_prompt(Presence& p);
@@ -243,6 +247,7 @@ class Pipeline::Impl {
   chr::local_days today_{};
   int sent_today_ = 0;
   std::optional<WallTime> heard_row_at_;
+  bool footing_ = false;
   std::optional<WallTime> gate_change_;
   WallTime swept_at_{};
 
@@ -553,7 +558,18 @@ void Pipeline::Impl::schedule(Presence& p, std::optional<MonoTime> next_trigger)
   timers_.emplace(due, p.customer);
 }
 
+// Without a clock or a fresh word from the CRM nobody consents; all changes at once when one of
+// them goes or comes.
+void Pipeline::Impl::check_footing() {
+  const bool footing = gate_.footing(now_) == ConsentFooting::firm;
+  if (footing == footing_) return;
+  footing_ = footing;
+  out_->loadable_changed = true;
+  reassess_everybody();
+}
+
 void Pipeline::Impl::run_timers() {
+  check_footing();
   if (gate_change_ && now_.wall >= *gate_change_) {
     out_->loadable_changed = true;
     reassess_everybody();
@@ -1217,10 +1233,8 @@ void Pipeline::Impl::on(const event::CustomerForgotten& e) {
 }
 
 void Pipeline::Impl::on(const event::CrmHeard& e) {
-  const bool was_silent =
-      !gate_.last_heard() || now_.wall - *gate_.last_heard() > policy_.consent_max_age;
   gate_.heard_from_crm(e.at);
-  if (was_silent) out_->loadable_changed = true;
+  check_footing();
   if (!heard_row_at_ || e.at - *heard_row_at_ >= kHeardRowEvery || e.at < *heard_row_at_) {
     heard_row_at_ = e.at;
     store_row(std::string(kHeardRow), std::to_string(e.at.time_since_epoch().count()));
@@ -1304,7 +1318,7 @@ void Pipeline::Impl::on(const event::PolicyReplaced& e) {
   if (e.policy.time_zone != policy_.time_zone) clock_ = *StoreClock::open(e.policy.time_zone);
   policy_ = e.policy;
   local_ = clock_.local(now_.wall);
-  gate_.set_max_age(policy_.consent_max_age);
+  limit_silence();
   out_->loadable_changed = true;
   bool removed = false;
   for (auto it = campaigns_.begin(); it != campaigns_.end();) {

@@ -196,6 +196,8 @@ struct PipelineSettings {
   FaceCalibration face;                                 // of the recogniser in use
   Zone face_wake_zone = Zone::door;                     // nearer than this wakes the camera
   Zone prompt_zone = Zone::door;                        // prompts are raised from here on
+  // The box's own limit on the CRM's silence; the policy's holds where it is shorter.
+  std::chrono::hours consent_max_age{24 * 366};
   bool rehearsal = false;  // invented customers: nothing is reported, nothing is stored
 };
 

@@ -90,6 +90,13 @@ std::string_view word(vision::SourceState state) {
   return "?";
 }
 
+std::optional<std::string> read_crm_keys(const Config& config) {
+  if (config.crm_keys.empty()) return std::nullopt;
+  std::ifstream in(config.crm_keys);
+  if (!in) throw ConfigError("consent.crm_keys: cannot read " + config.crm_keys.string());
+  return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+}
+
 EngineSettings engine_settings(const Config& config, const vision::ModelPack& pack,
                                const std::optional<beacon::BoxAdverts::RotatingEid>& eid) {
   EngineSettings settings;
@@ -97,13 +104,9 @@ EngineSettings engine_settings(const Config& config, const vision::ModelPack& pa
   settings.version = kVersion;
   settings.tracker = tracker_config(config);
   settings.box_eid = eid;
-  if (!config.crm_keys.empty()) {
-    std::ifstream in(config.crm_keys);
-    if (!in) throw ConfigError("consent.crm_keys: cannot read " + config.crm_keys.string());
-    settings.crm_keys.emplace(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-  }
+  settings.crm_keys = read_crm_keys(config);
   settings.pipeline.visit_timeout = std::chrono::seconds(config.visit_end_after_s);
-  settings.consent_max_age = std::chrono::hours(config.consent_max_age_h);
+  settings.pipeline.consent_max_age = std::chrono::hours(config.consent_max_age_h);
   settings.camera_always = config.camera_wake == "always";
   settings.face_model = pack.embedder.id;
   settings.face_operating_point =
@@ -130,6 +133,11 @@ sync::LinkConfig link_config(const BrokerConfig& broker, const std::string& clie
 
 class App : private Ports {
  public:
+  App(int argc, const char* const* argv, const CommandLine& line, const store::BoxKey& key)
+      : App(argc, argv, line.config, key) {
+    engine_.note_config(line.given, clock_->now());
+  }
+
   App(int argc, const char* const* argv, const Config& config, const store::BoxKey& key)
       : argc_(argc),
         argv_(argv),
@@ -171,6 +179,8 @@ class App : private Ports {
     spdlog::info("welcomed {} is ready: session {}, radio {}, camera {}", kVersion,
                  engine_.session(), config_.radio_source, config_.camera_source);
     loop_.run();
+    if (engine_.broken())
+      throw std::runtime_error("the database is damaged; the next start mends it");
   }
 
  private:
@@ -288,6 +298,7 @@ class App : private Ports {
     ticker_.async_wait([this](boost::system::error_code e) {
       if (e) return;
       engine_.tick(clock_->now());
+      if (engine_.broken()) return stop();  // the store leaves a mark for the next start
       sd_notify(0, "WATCHDOG=1");
       await_tick();
     });
@@ -308,12 +319,18 @@ class App : private Ports {
   void reload() {
     sd_notify(0, "RELOADING=1");
     try {
-      const Config fresh = read_config(argc_, argv_).config;
+      const CommandLine line = read_config(argc_, argv_);
+      const Config& fresh = line.config;
+      const auto keys = read_crm_keys(fresh);
       spdlog::set_level(spdlog::level::from_str(fresh.log_level));
       engine_.set_zones(tracker_config(fresh), clock_->now());
+      engine_.note_config(line.given, clock_->now());
+      if (const auto pinned = engine_.set_crm_keys(keys, clock_->now()); !pinned) {
+        throw ConfigError("consent.crm_keys: " + pinned.error().message);
+      }
       spdlog::info(
-          "configuration read again: log level and zones are in force, the rest after a "
-          "restart");
+          "configuration read again: log level, zones and the CRM's keys are in force, the rest "
+          "after a restart");
     } catch (const ConfigError& error) {
       spdlog::error("configuration kept as it was: {}", error.what());
     }
@@ -341,7 +358,7 @@ class App : private Ports {
   }
 
   void on_request(const control::Request& request, const std::shared_ptr<Answer>& answer) {
-    const auto id = request.args.value("id", "");
+    const auto id = request.text("id");
     if (request.command == "status") {
       answer->data(status());
     } else if (request.command == "visits") {
@@ -360,7 +377,7 @@ class App : private Ports {
       give(answer, engine_.audit_verdict());
     } else if (request.command == "enrol") {
       const auto started = engine_.enrol(
-          CustomerId(id), request.args.value("clip", ""), clock_->now(),
+          CustomerId(id), request.text("clip"), clock_->now(),
           [answer](const std::string& text) { answer->progress(text); },
           [answer](const Result<nlohmann::json>& done) { give(answer, done); });
       if (!started) answer->error(started.error().message);
@@ -421,9 +438,9 @@ class App : private Ports {
 
 }  // namespace
 
-void run(int argc, const char* const* argv, const Config& config) {
+void run(int argc, const char* const* argv, const CommandLine& line) {
   store::BoxKey key = read_box_key();
-  App app(argc, argv, config, key);
+  App app(argc, argv, line, key);
   sodium_memzero(key.data(), key.size());
   app.run();
 }

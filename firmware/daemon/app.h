@@ -6,6 +6,6 @@
 namespace welcome::daemon {
 
 // Runs until SIGTERM or SIGINT. Throws on what cannot be started; the message says what to do.
-void run(int argc, const char* const* argv, const Config& config);
+void run(int argc, const char* const* argv, const CommandLine& line);
 
 }  // namespace welcome::daemon

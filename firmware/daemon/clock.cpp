@@ -12,6 +12,9 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+// By so much a clock that is being steered may step back.
+constexpr milliseconds kCorrection{1000};
+
 WallTime wall_now() {
   return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
 }
@@ -23,12 +26,24 @@ bool kernel_says_synchronised() {
 
 }  // namespace
 
-SystemClock::SystemClock(WallTime last_known) : last_known_(last_known) {}
+bool WallTrust::judge(WallTime wall, bool synchronised) {
+  const std::int64_t ms = wall.time_since_epoch().count();
+  if (synchronised) {
+    latest_ = ms;  // back, if the kernel says so
+    return true;
+  }
+  std::int64_t latest = latest_;
+  while (ms > latest && !latest_.compare_exchange_weak(latest, ms)) {
+  }
+  return ms > latest - kCorrection.count();
+}
+
+SystemClock::SystemClock(WallTime last_known) : trust_(last_known) {}
 
 Now SystemClock::now() const {
   const auto mono = MonoTime(duration_cast<microseconds>(steady_clock::now().time_since_epoch()));
   const auto wall = wall_now();
-  return {mono, wall, wall > last_known_ || kernel_says_synchronised()};
+  return {mono, wall, trust_.judge(wall, kernel_says_synchronised())};
 }
 
 steady_clock::duration SystemClock::until(MonoTime mono) const {

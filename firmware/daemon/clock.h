@@ -1,7 +1,9 @@
 #pragma once
 // The one place that asks the machine's clocks. Everything else is handed a Now.
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 
 #include "firmware/core/time.h"
 
@@ -16,8 +18,19 @@ class Clock {
   virtual std::chrono::steady_clock::duration until(MonoTime mono) const = 0;
 };
 
-// The machine's own clocks. The wall clock is trusted once the kernel says that it is
-// synchronised (adjtimex), or when it is later than the last moment this box wrote down.
+// Whether a wall time can be believed: the kernel says that it is synchronised, or it is later than
+// what the box wrote down and not before what it has seen. A clock that starts in the past or was
+// set back is believed once it has caught up or was synchronised. Any thread.
+class WallTrust {
+ public:
+  explicit WallTrust(WallTime last_known) : latest_(last_known.time_since_epoch().count()) {}
+  bool judge(WallTime wall, bool synchronised);
+
+ private:
+  std::atomic<std::int64_t> latest_;  // ms since 1970
+};
+
+// The machine's own clocks.
 class SystemClock : public Clock {
  public:
   explicit SystemClock(WallTime last_known);
@@ -25,7 +38,7 @@ class SystemClock : public Clock {
   std::chrono::steady_clock::duration until(MonoTime mono) const override;
 
  private:
-  WallTime last_known_;
+  mutable WallTrust trust_;
 };
 
 // The clock of a recording: at real time `epoch` it stands at `start` and runs `speed` times as

@@ -277,7 +277,16 @@ CommandLine read_config(int argc, const char* const* argv) {
   std::vector<po::parsed_options> from_files;
   try {
     const auto from_line = po::parse_command_line(argc, argv, all);
+    // The first value of a key holds, as in po::store.
+    const auto note_given = [&](const po::parsed_options& parsed) {
+      for (const auto& option : parsed.options) {
+        if (keys.find_nothrow(option.string_key, false) == nullptr || option.value.empty())
+          continue;
+        result.given.emplace(option.string_key, option.value.front());
+      }
+    };
     po::store(from_line, values);
+    note_given(from_line);
     // The file's name may be on the line, so look at that before reading files.
     arguments.config_file = values["config"].as<std::string>();
     arguments.help = values["help"].as<bool>();
@@ -294,6 +303,7 @@ CommandLine read_config(int argc, const char* const* argv) {
     // po::store keeps the first value of a key: the line is stored already, then the last file.
     for (auto parsed = from_files.rbegin(); parsed != from_files.rend(); ++parsed) {
       po::store(*parsed, values);
+      note_given(*parsed);
     }
     po::notify(values);
   } catch (const po::error& e) {
@@ -311,8 +321,8 @@ void print_help(std::ostream& out) {
       << program_options(arguments) << "\n"
       << file_options(config) << "\n"
       << "In a file, keys stand in sections: [radio] then source = btsnoop.\n"
-      << "SIGHUP reads box.log_level and zones.* again. Exit codes: 0 clean stop, 1 failure, "
-         "2 configuration.\n";
+      << "SIGHUP reads box.log_level, zones.* and the CRM's keys again. Exit codes: 0 clean stop, "
+         "1 failure, 2 configuration.\n";
 }
 
 void print_markdown_reference(std::ostream& out) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <iosfwd>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -83,6 +84,7 @@ struct CommandLine {
   enum class Action { run, check_config, help, version, describe_options };
   Action action = Action::run;
   Config config;
+  std::map<std::string, std::string> given;  // what was not left to its default, as text
 };
 
 // Reads argv and the files it names. Throws ConfigError.

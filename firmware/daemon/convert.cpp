@@ -1,6 +1,11 @@
 #include "firmware/daemon/convert.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cstdint>
+#include <system_error>
 #include <type_traits>
 
 namespace welcome::daemon {
@@ -43,6 +48,43 @@ beacon::IdentityKey key_of(const IdentityItem& item) {
       },
       item.key);
   return key;
+}
+
+std::string brief_of(const ConsentRecord& record) {
+  const ConsentStanding s = standing(record);
+  std::string brief(to_string(record.purpose));
+  for (const auto& time : {s.given_at, s.withdrawn_at, s.expires_at}) {
+    brief += ' ';
+    brief += time ? std::to_string(time->time_since_epoch().count()) : "-";
+  }
+  return brief;
+}
+
+std::optional<ConsentRecord> consent_of_brief(const CustomerId& customer, std::string_view brief) {
+  const auto next = [&] {
+    const std::string_view word = brief.substr(0, brief.find(' '));
+    brief.remove_prefix(std::min(word.size() + 1, brief.size()));
+    return word;
+  };
+  ConsentRecord record;
+  record.customer = customer;
+  const auto purpose = purpose_from_string(next());
+  if (!purpose) return std::nullopt;
+  record.purpose = *purpose;
+  std::array<std::optional<WallTime>, 3> times;
+  for (auto& time : times) {
+    const std::string_view word = next();
+    if (word == "-") continue;
+    std::int64_t ms = 0;
+    if (std::from_chars(word.data(), word.data() + word.size(), ms).ec != std::errc()) {
+      return std::nullopt;
+    }
+    time = WallTime(std::chrono::milliseconds(ms));
+  }
+  if (times[0]) record.history.push_back({ConsentState::given, *times[0], {}});
+  if (times[1]) record.history.push_back({ConsentState::withdrawn, *times[1], {}});
+  record.expires_at = times[2];
+  return record;
 }
 
 store::Link store_link(sync::LinkName link) {

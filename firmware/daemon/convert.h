@@ -1,7 +1,12 @@
 #pragma once
 // Where two rooms have a type each for the same thing. Pure; any thread.
 
+#include <optional>
+#include <string>
+#include <string_view>
+
 #include "beacon/identity.h"
+#include "firmware/core/consent.h"
 #include "firmware/core/identity.h"
 #include "firmware/store/outbox.h"
 #include "firmware/store/replica.h"
@@ -11,6 +16,11 @@
 namespace welcome::daemon {
 
 beacon::IdentityKey key_of(const IdentityItem& item);
+
+// What a consent record comes down to, in a few bytes: a start with 100,000 customers reads these.
+// The record that comes back has that standing and no more.
+std::string brief_of(const ConsentRecord& record);
+std::optional<ConsentRecord> consent_of_brief(const CustomerId& customer, std::string_view brief);
 
 store::Link store_link(sync::LinkName link);
 store::Collection store_collection(sync::Collection collection);

@@ -20,8 +20,10 @@ using namespace std::chrono_literals;
 constexpr std::size_t kProfileCache = 512;
 constexpr auto kHousekeepingEvery = 1s;
 constexpr auto kRetentionEvery = 1h;
-// How often "the CRM spoke" is written down. A restart forgets at most this much freshness.
-constexpr auto kWriteHeardEvery = 60s;
+// By how much a clock may be late after the plug was pulled without being noticed.
+constexpr auto kWriteWallEvery = 60s;
+// Register that holds the configuration as it was given; it has no secrets in it.
+constexpr std::string_view kConfigRegister = "config";
 constexpr std::int64_t kNoRow = 0;  // tag of a message that is not in the outbox
 
 // What a row of the outbox is about; a withdrawal removes by these words.
@@ -38,7 +40,6 @@ constexpr std::string_view receipt = "receipt";
 }  // namespace kind
 
 std::int64_t to_ms(WallTime time) { return time.time_since_epoch().count(); }
-WallTime from_ms(std::int64_t ms) { return WallTime(std::chrono::milliseconds(ms)); }
 
 std::string_view word(ErrorCode code) {
   switch (code) {
@@ -83,7 +84,8 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
       ports_(ports),
       ids_(ids),
       signer_(settings_.box.box, store.signing_seed()),
-      pipeline_(settings_.pipeline, *this, ids_),
+      pipeline_(settings_.pipeline, *this, ids_,
+                ConsentGate([this](const CustomerId& c) { return store_.audit().subject_of(c); })),
       tracker_(settings_.tracker),
       next_housekeeping_(now.mono) {
   load(now);
@@ -110,11 +112,9 @@ void Engine::load(const Now& now) {
     keys_ = std::move(*keys);
   }
 
-  ConsentGate& gate = pipeline_.gate_for_loading();
-  gate.set_max_age(settings_.consent_max_age);
-  if (const auto heard = store_.registers().get(kHeardRegister); heard && *heard) {
-    gate.heard_from_crm(from_ms(std::stoll(**heard)));
-  }
+  const auto tombstones = store_.erasure().tombstones();
+  must(tombstones, "who was erased");
+  pipeline_.gate_for_loading().restore_tombstones(*tombstones);
 
   // Items of an older version may not decode any more: counted, and the CRM is asked anew for the
   // rest by the digest.
@@ -130,8 +130,8 @@ void Engine::load(const Now& now) {
         });
     must(report, "the CRM's data");
   };
-  load_items(sync::Collection::consents,
-             [&](sync::Item&& item) { gate.put(std::get<ConsentRecord>(item)); });
+  load_consents();
+  must(note_pinned(now), "the CRM's keys");
   Effects effects;
   load_items(sync::Collection::policy, [&](sync::Item&& item) {
     effects.append(pipeline_.handle(event::PolicyReplaced{std::get<Policy>(std::move(item))}, now));
@@ -160,6 +160,14 @@ void Engine::load(const Now& now) {
   refresh_identities(now);
   refresh_gallery(now);
   report_erasures(now);
+  footing_ = pipeline_.gate().footing(now);
+  if (const auto& report = store_.open_report(); report.set_aside) {
+    tell_health({"store",
+                 "failed",
+                 "a damaged database was set aside: " + report.set_aside_why,
+                 {{"rows_saved", static_cast<std::int64_t>(report.salvaged_rows)}}},
+                now);
+  }
 }
 
 // ---- what comes in
@@ -172,9 +180,7 @@ void Engine::handle(const Input& input, const Now& now) {
 void Engine::on(const input::Adverts& adverts, const Now& now) {
   ingress_ = adverts.ingress;
   for (const auto& report : adverts.reports) {
-    for (auto& claim : tracker_.handle(report, now)) {
-      decide(event::Claim{std::move(claim)}, now);
-    }
+    for (auto& found : tracker_.handle(report, now)) claim(std::move(found), now);
   }
   ingress_.reset();
 }
@@ -184,15 +190,24 @@ void Engine::on(const input::Face& face, const Now& now) {
   if (face.match.generation != gallery_generation_) return;
   ++counters_.face_matches;
   ingress_ = face.ingress;
-  IdentityClaim claim;
-  claim.customer = face.match.customer;
-  claim.source = ClaimSource::face;
-  claim.fast = claim.settled = Zone::desk;
-  claim.confidence = face.match.similarity;
-  claim.track = face.match.track;
-  claim.at = face.match.at;
-  decide(event::Claim{std::move(claim)}, now);
+  IdentityClaim found;
+  found.customer = face.match.customer;
+  found.source = ClaimSource::face;
+  found.fast = found.settled = Zone::desk;
+  found.confidence = face.match.similarity;
+  found.track = face.match.track;
+  found.at = face.match.at;
+  claim(std::move(found), now);
   ingress_.reset();
+}
+
+// A box that can keep nothing decides nothing.
+void Engine::claim(IdentityClaim claim, const Now& now) {
+  if (!store_trouble_.empty()) {
+    ++counters_.held_back;
+    return;
+  }
+  decide(event::Claim{std::move(claim)}, now);
 }
 
 void Engine::on(const input::FromLink& from, const Now& now) {
@@ -240,6 +255,9 @@ void Engine::on_message(sync::LinkName link, const sync::RawMessage& raw, const 
   auto message = sync::decode_for_box(settings_.box, raw, settings_.crm_keys ? &keys_ : nullptr);
   if (!message) {
     ++counters_.inbound_refused[std::string(word(message.error().code))];
+    if (link == sync::LinkName::uplink && message.error().code == ErrorCode::refused) {
+      ++refused_untold_[std::string(word(message.error().code))];
+    }
     spdlog::warn("message from {} refused: {}", sync::to_string(link), message.error().message);
     return;
   }
@@ -330,7 +348,10 @@ void Engine::carry_out(Effects effects, const Now& now, const std::function<void
       if (also) also();
       write(effects, now);
     });
-    if (!done) store_failed(done.error());
+    if (!done) {
+      store_failed(done.error());
+      could_not_store(effects, now);
+    }
   }
   for (const auto& why : effects.refused) {
     ++counters_.feed_set_aside;
@@ -373,6 +394,9 @@ void Engine::write(const Effects& effects, const Now& now) {
       (void)outbox.remove(consent.customer, {});
       (void)store_.people().remove_templates(consent.customer);
       continue;
+    }
+    if (const auto at = pipeline_.gate().standing(consent.customer, consent.purpose).withdrawn_at) {
+      (void)store_.people().note_withdrawal(consent.customer, consent.purpose, *at);
     }
     static constexpr std::string_view kOffers[] = {kind::offer, kind::survey};
     static constexpr std::string_view kPersonal[] = {kind::offer};
@@ -470,6 +494,8 @@ void Engine::enqueue(const sync::Message& message, std::string_view what, std::s
 
 void Engine::pump(sync::LinkName name, const Now& now) {
   LinkSide& link = side(name);
+  // What was withdrawn may still stand there.
+  if (!store_trouble_.empty()) return;
   while (link.up && link.in_flight < link.window) {
     const auto rows = store_.outbox().take(store_link(name), link.window - link.in_flight, now);
     if (!rows) return store_failed(rows.error());
@@ -610,7 +636,7 @@ void Engine::on(const input::Enrolled& enrolled, const Now& now) {
 // --------------------------------------------------------------------------------------
 
 void Engine::tick(const Now& now) {
-  for (auto& claim : tracker_.tick(now)) decide(event::Claim{std::move(claim)}, now);
+  for (auto& found : tracker_.tick(now)) claim(std::move(found), now);
   if (wake_at_ && *wake_at_ <= now.mono) {
     wake_at_.reset();
     decide(event::Tick{}, now);
@@ -618,6 +644,14 @@ void Engine::tick(const Now& now) {
   if (now.mono < next_housekeeping_) return;
   next_housekeeping_ = now.mono + kHousekeepingEvery;
 
+  if (!store_trouble_.empty()) try_store_again(now);
+  watch_footing(now);
+  tell_refusals(now);
+  if (now.wall_trusted && now.mono >= next_wall_write_) {
+    next_wall_write_ = now.mono + kWriteWallEvery;
+    const auto kept = store_.registers().put(kWallRegister, std::to_string(to_ms(now.wall)));
+    if (!kept) store_failed(kept.error());
+  }
   if (const auto expired = store_.outbox().expire(now); !expired) {
     store_failed(expired.error());
   } else {
@@ -643,6 +677,23 @@ void Engine::set_zones(const beacon::TrackerConfig& tracker, const Now& now) {
   settings_.tracker = tracker;
   tracker_ = beacon::Tracker(tracker);
   refresh_identities(now);
+}
+
+void Engine::note_config(const std::map<std::string, std::string>& given, const Now& now) {
+  const auto before = store_.registers().get(kConfigRegister);
+  if (!before) return store_failed(before.error());
+  const json was = json::parse(before->value_or("{}"), nullptr, false);
+  const json is = given;
+  std::string changed;
+  for (const auto& change : json::diff(was.is_object() ? was : json::object(), is)) {
+    changed += (changed.empty() ? "" : ", ") + change.at("path").get<std::string>().substr(1);
+  }
+  if (changed.empty()) return;
+  const auto noted = store_.transaction([&] {
+    (void)store_.registers().put(kConfigRegister, is.dump());
+    (void)store_.audit().append(now, "config", "technician", {}, changed);
+  });
+  if (!noted) store_failed(noted.error());
 }
 
 void Engine::stopping(const Now& now) {
@@ -692,6 +743,11 @@ void Engine::publish_floor_status(const Now& now) {
       status.paused.push_back(function);
     }
   }
+  if (footing_ == ConsentFooting::crm_silent) status.trouble.push_back(sync::Trouble::crm_silent);
+  if (footing_ == ConsentFooting::clock_not_set) {
+    status.trouble.push_back(sync::Trouble::clock_not_set);
+  }
+  if (!store_trouble_.empty()) status.trouble.push_back(sync::Trouble::store);
   status.rehearsal = settings_.pipeline.rehearsal;
   status.version = settings_.version;
   const std::string without_time = sync::encode_floor_status(status).payload;
@@ -699,12 +755,6 @@ void Engine::publish_floor_status(const Now& now) {
   status.at = now.wall;
   if (ports_.publish(sync::encode_floor_status(status), kNoRow, std::nullopt)) {
     floor_status_ = without_time;
-  }
-}
-
-void Engine::store_failed(const Error& error) {
-  if (counters_.store_errors++ == 0 || error.code == ErrorCode::corrupt) {
-    spdlog::error("store: {}", error.message);
   }
 }
 

@@ -36,8 +36,6 @@ namespace welcome::daemon {
 
 // Register that holds the last wall time this box was sure of, in ms since 1970.
 inline constexpr std::string_view kWallRegister = "wall_ms";
-// Register that holds when the CRM was last heard, in ms since 1970.
-inline constexpr std::string_view kHeardRegister = "crm_heard_ms";
 
 using Ingress = std::chrono::steady_clock::time_point;
 
@@ -90,7 +88,6 @@ struct EngineSettings {
   std::string version;
   beacon::TrackerConfig tracker;
   PipelineSettings pipeline;
-  std::chrono::hours consent_max_age{72};
   bool camera_always = false;  // look for all enrolled customers all the time, not only those near
   std::string face_model;      // templates of other models are not matched
   vision::OperatingPoint face_operating_point;
@@ -109,11 +106,13 @@ struct EngineCounters {
   std::uint64_t feed_items = 0;
   std::uint64_t feed_gaps = 0;
   std::uint64_t feed_set_aside = 0;
-  std::map<std::string, std::uint64_t> inbound_refused;  // by error code
+  std::map<std::string, std::uint64_t> consents_refused;  // by reason
+  std::map<std::string, std::uint64_t> inbound_refused;   // by error code
   std::uint64_t messages_acked = 0;
   std::uint64_t messages_expired = 0;
   std::uint64_t messages_refused = 0;
   std::uint64_t store_errors = 0;
+  std::uint64_t held_back = 0;  // claims that came while nothing could be stored
 };
 
 class Engine : private Pipeline::Directory {
@@ -130,8 +129,18 @@ class Engine : private Pipeline::Directory {
 
   // New thresholds take effect at once; who is near is found out anew.
   void set_zones(const beacon::TrackerConfig& tracker, const Now& now);
+  // A new key ring (its text; nothing = signatures are not asked for). Consents that none of its
+  // keys signed no longer count, and are asked for again. The old ring stays when this one is
+  // malformed.
+  Result<void> set_crm_keys(const std::optional<std::string>& keys, const Now& now);
+  // The configuration as given, without defaults. What changed since the last time goes into the
+  // audit trail, by the names of its keys.
+  void note_config(const std::map<std::string, std::string>& given, const Now& now);
   // Before a clean stop: writes down the time, so that a clock that starts in the past shows.
   void stopping(const Now& now);
+
+  // The database is damaged: the daemon ends, and the next start sets the file aside.
+  bool broken() const { return broken_; }
 
   std::int64_t session() const { return session_; }
   const EngineCounters& counters() const { return counters_; }
@@ -185,6 +194,13 @@ class Engine : private Pipeline::Directory {
   void tell_removed(sync::Collection collection, const std::string& key, const Tell& tell);
   void tell_removed_body(sync::Collection collection, const std::string& key,
                          const std::string& body, const Tell& tell);
+  // engine_consent.cpp: what stands between a well-formed record and the gate.
+  void load_consents();
+  std::optional<std::string> refuse_consent(const ConsentRecord& record);
+  void note_refused(const std::string& why);
+  bool come_back(const ConsentRecord& record, const Now& now);
+  bool pinned_before() const;
+  Result<void> note_pinned(const Now& now);
   void heard_from_crm(const Now& now);
   void ask_again(const Now& now);
   void on_control(const sync::Control& control, const std::string& body, const Now& now);
@@ -206,7 +222,14 @@ class Engine : private Pipeline::Directory {
   void refresh_identities(const Now& now);
   void refresh_gallery(const Now& now);
   void publish_floor_status(const Now& now);
+  void claim(IdentityClaim claim, const Now& now);
+  // engine_trouble.cpp: when the disk takes nothing, or there is something to tell about the box.
   void store_failed(const Error& error);
+  void could_not_store(const Effects& effects, const Now& now);
+  void try_store_again(const Now& now);
+  void tell_health(sync::HealthNews news, const Now& now);
+  void tell_refusals(const Now& now);
+  void watch_footing(const Now& now);
   LinkSide& side(sync::LinkName link);
 
   EngineSettings settings_;
@@ -235,7 +258,13 @@ class Engine : private Pipeline::Directory {
   MonoTime next_housekeeping_;
   MonoTime next_retention_;
   MonoTime next_hello_;
-  MonoTime next_heard_write_;
+  MonoTime next_wall_write_;
+  ConsentFooting footing_ = ConsentFooting::firm;
+  std::string store_trouble_;  // why nothing can be stored; empty = it can
+  Effects owed_;               // withdrawals that could not be written yet
+  bool broken_ = false;
+  std::map<std::string, std::int64_t> refused_untold_;  // from the uplink, by reason
+  MonoTime next_refusals_;
   std::vector<CustomerId> changed_profiles_;  // by the feed, not yet told to the pipeline
 };
 

@@ -54,6 +54,7 @@ json Engine::status(const Now& now) const {
       gate[std::string(to_string(static_cast<ConsentVerdict>(i)))] = n;
     }
   }
+  static constexpr const char* kFooting[] = {"firm", "CRM silent for too long", "clock not set"};
   const auto waiting = store_.outbox().count();
   const auto size = store_.size();
   const auto heard_from_crm = pipeline_.gate().last_heard();
@@ -83,6 +84,10 @@ json Engine::status(const Now& now) const {
         {"heard", std::move(heard)}}},
       {"gate",
        {{"turned_away", std::move(gate)}, {"presence_refused", counters_.presence_refused}}},
+      {"consents",
+       {{"footing", kFooting[static_cast<std::size_t>(pipeline_.gate().footing(now))]},
+        {"refused", counters_.consents_refused},
+        {"signatures_asked", settings_.crm_keys.has_value()}}},
       {"visits", {{"in_store", in_store}, {"near", visits.size()}}},
       {"paused", std::move(paused)},
       {"decisions",
@@ -101,7 +106,9 @@ json Engine::status(const Now& now) const {
       {"store",
        {{"bytes", size ? size->database_bytes + size->wal_bytes : -1},
         {"customers", size ? size->customers : -1},
-        {"errors", counters_.store_errors}}},
+        {"errors", counters_.store_errors},
+        {"trouble", store_trouble_},
+        {"held_back", counters_.held_back}}},
       {"latency_ms",
        {{"p50", to_ms(latency_.percentile(0.5))},
         {"p95", to_ms(latency_.percentile(0.95))},

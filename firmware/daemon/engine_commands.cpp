@@ -92,6 +92,13 @@ Result<std::string> Engine::presence(const sync::Command& command, const Now& no
 
 // The person is out of the hot path first, then off the disk, then the CRM hears of it.
 Result<std::string> Engine::erase(const sync::Command& command, const Now& now) {
+  const auto answer = [](const store::ErasureReceipt& receipt) {
+    return json{{"rows", receipt.rows}, {"bytes_gone", receipt.bytes_gone}}.dump();
+  };
+  // A repeat: since then the person may have come back.
+  if (const auto before = store_.erasure().receipt(command.id.str()); before && *before) {
+    return answer(**before);
+  }
   decide(event::CustomerForgotten{command.customer}, now);
   profiles_.erase(command.customer);
   const auto receipt =
@@ -103,7 +110,7 @@ Result<std::string> Engine::erase(const sync::Command& command, const Now& now) 
   refresh_identities(now);
   refresh_gallery(now);
   report_erasures(now);
-  return json{{"rows", receipt->rows}, {"bytes_gone", receipt->bytes_gone}}.dump();
+  return answer(*receipt);
 }
 
 // Also at start: the power may have gone between an erasure and its report.

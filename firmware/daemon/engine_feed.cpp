@@ -21,12 +21,6 @@ constexpr auto kHelloEvery = 1s;
 
 void Engine::heard_from_crm(const Now& now) {
   if (!now.wall_trusted) return;
-  if (now.mono >= next_heard_write_) {
-    next_heard_write_ = now.mono + 60s;
-    const auto kept =
-        store_.registers().put(kHeardRegister, std::to_string(now.wall.time_since_epoch().count()));
-    if (!kept) store_failed(kept.error());
-  }
   decide(event::CrmHeard{now.wall}, now);
 }
 
@@ -57,6 +51,8 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
   Effects effects;
   const auto tell = [&](const Event& event) { effects.append(pipeline_.handle(event, now)); };
   std::vector<sync::FeedRejected> rejected;
+  std::vector<ConsentRecord> withdrawn;
+  bool came_back = false;
   for (auto& item : batch.items) {
     const auto seq = static_cast<std::int64_t>(item.seq);
     if (!batch.snapshot && seq <= state->seq) continue;  // the batch overlaps what is here
@@ -68,10 +64,29 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
     }
     std::string why = item.error;
     if (why.empty()) {
+      std::string brief;
       auto decoded = sync::decode_item(batch.collection, item.value);
+      if (const auto* record = decoded ? std::get_if<ConsentRecord>(&*decoded) : nullptr) {
+        came_back = come_back(*record, now) || came_back;
+        if (auto old = refuse_consent(*record)) {
+          // What is held stays, and counts for the digest as if it were this one.
+          auto held = replica.find(collection, item.key);
+          note_refused(*old);
+          ++counters_.feed_set_aside;
+          rejected.push_back({batch.collection, item.key, item.seq, std::move(*old)});
+          changes.push_back(
+              {{item.key, item.customer, seq, held ? held->body : "", {}}, false, !held});
+          continue;
+        }
+        brief = brief_of(*record);
+        if (standing(*record).withdrawn_at && !pipeline_.gate().forgotten(record->customer)) {
+          withdrawn.push_back(*record);
+        }
+      }
       if (decoded) {
-        changes.push_back(
-            {{item.key, item.customer, seq, std::move(item.value), {}}, false, false});
+        changes.push_back({{item.key, item.customer, seq, std::move(item.value), std::move(brief)},
+                           false,
+                           false});
         tell_put(std::move(*decoded), tell);
         continue;
       }
@@ -80,6 +95,7 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
     // A consent that cannot be read may be a withdrawal: the old one no longer counts.
     if (batch.collection == sync::Collection::consents) {
       tell_removed(batch.collection, item.key, tell);
+      note_refused(why);
     }
     ++counters_.feed_set_aside;
     rejected.push_back({batch.collection, item.key, item.seq, why});
@@ -88,12 +104,18 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
 
   // A snapshot stands beside the live items until its last part; then it takes their place.
   if (batch.snapshot) {
-    if (batch.part == 1) {
-      const auto begun = replica.snapshot_begin(collection, batch.epoch, to_seq);
-      if (!begun) return store_failed(begun.error());
+    Result<void> staged;
+    if (batch.part == 1) staged = replica.snapshot_begin(collection, batch.epoch, to_seq);
+    if (staged) {
+      const auto added = replica.snapshot_add(collection, changes);
+      if (!added) staged = tl::unexpected(added.error());
     }
-    const auto added = replica.snapshot_add(collection, changes);
-    if (!added) return ask_again(now);  // its beginning was lost
+    if (!staged) {
+      // What it says holds at once, though it cannot be kept: the CRM sends it again.
+      carry_out(std::move(effects), now, {});
+      const bool lost = staged.error().code == ErrorCode::refused;  // its beginning
+      return lost ? ask_again(now) : store_failed(staged.error());
+    }
     changes.clear();
   }
   const bool last_part = batch.snapshot && batch.part == batch.parts;
@@ -101,6 +123,10 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
   carry_out(std::move(effects), now, [&] {
     if (!batch.snapshot) {
       (void)replica.apply(collection, batch.epoch, to_seq, changes);
+    }
+    for (const auto& record : withdrawn) {
+      (void)store_.people().note_withdrawal(record.customer, record.purpose,
+                                            *standing(record).withdrawn_at);
     }
     for (auto& what : rejected) {
       enqueue(sync::encode_event(settings_.box,
@@ -116,6 +142,7 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
     }
   }
   if (batch.collection == sync::Collection::identities) refresh_identities(now);
+  if (came_back) say_hello();  // what was withheld meanwhile
 }
 
 // Items that the snapshot no longer has are gone.

@@ -37,7 +37,7 @@ int run(int argc, char** argv) {
   spdlog::set_default_logger(spdlog::stderr_logger_mt("welcomed"));
   spdlog::set_pattern("%H:%M:%S.%e %l: %v");
   spdlog::set_level(spdlog::level::from_str(line.config.log_level));
-  welcome::daemon::run(argc, argv, line.config);
+  welcome::daemon::run(argc, argv, line);
   return 0;
 }
 

@@ -45,6 +45,7 @@ export function exampleStatus(changes = {}) {
     link: 'up',
     in_store: 1,
     paused: [],
+    trouble: [],
     rehearsal: false,
     version: '0.1.0',
     at: new Date().toISOString(),

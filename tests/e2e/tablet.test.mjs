@@ -194,9 +194,9 @@ describe('staff tablet', () => {
     await tablet.setViewportSize({ width: 1280, height: 800 });
   });
 
-  it('says what is paused, that the line is down and that it is a rehearsal', async () => {
-    await box.status({ link: 'down', paused: ['face'], rehearsal: true });
-    for (const name of ['link-down', 'paused-face', 'rehearsal'])
+  it('says what is paused or in trouble, that the line is down and that it is a rehearsal', async () => {
+    await box.status({ link: 'down', paused: ['face'], trouble: ['crm_silent'], rehearsal: true });
+    for (const name of ['link-down', 'paused-face', 'trouble-crm_silent', 'rehearsal'])
       await tablet.locator(`[data-banner=${name}]`).waitFor();
     await box.prompt('v-banner');
     await card('v-banner').waitFor();

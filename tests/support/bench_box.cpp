@@ -35,46 +35,58 @@ void FakeWorld::enrol(std::uint64_t job, const FaceConsent&, const std::string&,
   enrolments.push_back(job);
 }
 
-BenchBox::BenchBox(WallTime start_at) : start_(start_at) {
+BenchBox::BenchBox(WallTime start_at, BenchSetup how) : setup(std::move(how)), start_(start_at) {
   static int count = 0;
   dir_ = fs::temp_directory_path() /
          ("welcome-bench-box-" + std::to_string(::getpid()) + "-" + std::to_string(++count));
   fs::create_directories(dir_);
   key_.fill(7);
   world_.now = [this] { return mono_; };
-  start();
+  power_on();
 }
 
 BenchBox::~BenchBox() {
-  engine_.reset();
-  store_.reset();
+  power_off();
   fs::remove_all(dir_);
 }
 
-void BenchBox::start() {
-  auto opened = store::Store::open((dir_ / "welcomed.db").string(), key_);
+void BenchBox::power_on() {
+  store::StoreOptions options;
+  options.vfs = setup.vfs;
+  auto opened = store::Store::open((dir_ / "welcomed.db").string(), key_, options);
   if (!opened) throw std::runtime_error(opened.error().message);
   store_.emplace(std::move(*opened));
   daemon::EngineSettings settings;
   settings.box = {"demo", "aroma-1", "box-1"};
   settings.version = "test";
   settings.face_model = "test-model";
+  settings.crm_keys = setup.crm_keys;
   settings.tracker.away_after = 8s;
   settings.pipeline.visit_timeout = 12s;
   engine_ = std::make_unique<daemon::Engine>(settings, *store_, world_, ids_, now());
 }
 
-void BenchBox::power_cycle() {
+void BenchBox::power_off() {
   engine_.reset();
   store_.reset();
   world_.unacked.clear();
-  start();
+}
+
+void BenchBox::power_cycle() {
+  power_off();
+  power_on();
+}
+
+void BenchBox::set_wall(std::chrono::milliseconds beside, bool trusted) {
+  beside_ = beside;
+  trusted_ = trusted;
 }
 
 Now BenchBox::now() const {
   return {mono_,
-          start_ + std::chrono::duration_cast<std::chrono::milliseconds>(mono_.time_since_epoch()),
-          true};
+          start_ + beside_ +
+              std::chrono::duration_cast<std::chrono::milliseconds>(mono_.time_since_epoch()),
+          trusted_};
 }
 
 void BenchBox::advance(std::chrono::microseconds by) {

@@ -46,10 +46,15 @@ class FakeWorld : public daemon::Ports {
   std::function<MonoTime()> now;
 };
 
+struct BenchSetup {
+  std::string vfs;                      // SQLite VFS by name; empty = the default
+  std::optional<std::string> crm_keys;  // text of the key ring
+};
+
 class BenchBox {
  public:
-  // The state directory is made, and removed with the last box that uses it.
-  explicit BenchBox(WallTime start);
+  // The state directory is made, and removed with the box.
+  explicit BenchBox(WallTime start, BenchSetup setup = {});
   ~BenchBox();
 
   Now now() const;
@@ -57,6 +62,13 @@ class BenchBox {
   void skip(std::chrono::microseconds by);     // moves the clock, ticks once
   // Ends the engine as a pulled plug does, and starts it again on what is on the disk.
   void power_cycle();
+  // The same in two steps, for what happens to the disk in between.
+  void power_off();
+  void power_on();
+  bool running() const { return engine_ != nullptr; }
+
+  // The wall clock from now on: by so much beside the right time, and whether it is believed.
+  void set_wall(std::chrono::milliseconds beside, bool trusted);
 
   void link_up(sync::LinkName link);
   void link_down(sync::LinkName link);
@@ -72,10 +84,12 @@ class BenchBox {
 
   bool broker_acks = true;  // ack_all() after every step
 
- private:
-  void start();
+  BenchSetup setup;  // of the next start
 
+ private:
   std::filesystem::path dir_;
+  std::chrono::milliseconds beside_{};
+  bool trusted_ = true;
   WallTime start_;
   MonoTime mono_{};
   store::BoxKey key_{};

@@ -71,6 +71,11 @@ export const en = {
       surveys: 'Surveys are paused by head office.',
       all: 'Everything is paused by head office: nobody is recognised.',
     },
+    trouble: {
+      crm_silent: 'Head office has been silent for too long. Until it speaks again, nobody is recognised.',
+      clock_not_set: 'The box does not know the time yet. Until it does, nobody is recognised.',
+      store: 'The box cannot write to its disk. Nobody new is greeted; please tell your technician.',
+    },
     nobody: 'Nobody to greet right now',
     nobodyHint: 'A card appears here when a guest who asked to be recognised comes in.',
     arrived: (who: string) => `${who} has arrived`,
@@ -270,6 +275,11 @@ export const de: Texts = {
       prompts: 'Die Zentrale hat neue Hinweise angehalten.',
       surveys: 'Die Zentrale hat Umfragen angehalten.',
       all: 'Die Zentrale hat alles angehalten: Niemand wird erkannt.',
+    },
+    trouble: {
+      crm_silent: 'Die Zentrale hat sich zu lange nicht gemeldet. Bis dahin wird niemand erkannt.',
+      clock_not_set: 'Die Box kennt die Uhrzeit noch nicht. Bis dahin wird niemand erkannt.',
+      store: 'Die Box kann nicht auf ihre Platte schreiben. Niemand Neues wird begrüßt; bitte den Techniker rufen.',
     },
     nobody: 'Gerade ist niemand zu begrüßen',
     nobodyHint: 'Hier erscheint eine Karte, sobald ein Gast kommt, der erkannt werden möchte.',

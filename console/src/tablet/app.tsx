@@ -165,6 +165,12 @@ function Banners({ tablet }: { tablet: Tablet }) {
           {t.paused[name]}
         </p>
       ))}
+      {status?.trouble.map((name) => (
+        <p key={name} class="banner" data-banner={`trouble-${name}`}>
+          <Icon name="away" />
+          {t.trouble[name]}
+        </p>
+      ))}
       {status?.link === 'down' && (
         <p class="banner" data-banner="link-down">
           <Icon name="away" />

@@ -12,6 +12,7 @@ const kLevels = ['near', 'present', 'confirmed'] as const;
 const kSigns = ['phone', 'fob', 'face', 'app'] as const;
 const kZones = ['away', 'street', 'door', 'inside', 'desk'] as const;
 const kStates = ['new', 'claimed', 'greeted', 'served', 'declined'] as const;
+const kTroubles = ['crm_silent', 'clock_not_set', 'store'] as const;
 const kFunctions = ['face', 'offers', 'prompts', 'surveys', 'all'] as const;
 
 export interface Preference {
@@ -46,6 +47,7 @@ export interface Status {
   link: 'up' | 'down';
   inStore: number;
   paused: (typeof kFunctions)[number][];
+  trouble: (typeof kTroubles)[number][];
   rehearsal: boolean;
 }
 
@@ -121,6 +123,7 @@ export function readStatus(json: Json): Status {
     link: json.link === 'down' ? 'down' : 'up',
     inStore: Math.max(0, integer(json.in_store) ?? 0),
     paused: list(json.paused, (name) => one(name, kFunctions), 5),
+    trouble: list(json.trouble, (name) => one(name, kTroubles), 3),
     rehearsal: json.rehearsal === true,
   };
 }

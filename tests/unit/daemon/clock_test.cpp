@@ -33,5 +33,23 @@ TEST(SystemClock, TrustsAWallClockThatIsLaterThanWhatWasWrittenDown) {
   EXPECT_TRUE(SystemClock(real_now() - 1h).now().wall_trusted);
 }
 
+TEST(WallTrust, AClockThatWasNotSetAfterBootIsBelievedWhenItIsSynchronised) {
+  const WallTime known = real_now();
+  WallTrust trust(known);
+  EXPECT_FALSE(trust.judge(known - 24h, false));
+  EXPECT_TRUE(trust.judge(known - 24h, true));
+  EXPECT_TRUE(trust.judge(known - 24h + 1min, false)) << "it was set, and runs on";
+}
+
+TEST(WallTrust, AClockThatWasSetBackAnHourIsBelievedWhenItHasCaughtUp) {
+  const WallTime start = real_now();
+  WallTrust trust(start - 1h);
+  EXPECT_TRUE(trust.judge(start, false));
+  EXPECT_TRUE(trust.judge(start - 500ms, false)) << "steered, not set";
+  EXPECT_FALSE(trust.judge(start - 1h, false));
+  EXPECT_FALSE(trust.judge(start - 1min, false));
+  EXPECT_TRUE(trust.judge(start + 1s, false));
+}
+
 }  // namespace
 }  // namespace welcome::daemon

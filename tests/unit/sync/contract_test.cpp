@@ -253,7 +253,8 @@ TEST(Contract, WhatTheTabletGetsFitsItsSchema) {
   EXPECT_TRUE(cleared.payload.empty());
   EXPECT_TRUE(cleared.retain);
 
-  const FloorStatus status{"aroma-1", "box-1", true, 2, {Function::face}, false, "0.1.0", kAt};
+  const FloorStatus status{"aroma-1",        "box-1", true,    2,  {Function::face},
+                           {Trouble::store}, false,   "0.1.0", kAt};
   EXPECT_TRUE(validate("floor.status", encode_floor_status(status).payload));
 }
 
