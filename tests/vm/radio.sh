@@ -1,6 +1,15 @@
 # shellcheck shell=bash
 # The radio on a real kernel: welcomed takes hci0 for itself over the user channel, while
 # vm-controller plays the adapter behind /dev/vhci, stumbles and is pulled out.
+# The controller's own stop-watch: from the plug, the answer or the error to scanning again.
+scans_again_within_ms() {
+  within $(($2 / 1000 + 15)) adapter_is '.scan_again_ms != null'
+  local took
+  took=$(adapter .scan_again_ms)
+  figure "$1: scans again after $took ms"
+  [[ $took != null ]] && ((took <= $2)) && within 10 hears
+}
+
 as_the_guide_says() {
   configure radio source=hci ibeacon=b9407f30-f5f8-466e-aff9-25556b57fe6d:1:2 advertise_eid=yes
   give_radio_capability
