@@ -97,9 +97,11 @@ class Model {
     return gone(n) && *t.given <= *erased_.at(n).now;
   }
   bool gone(int n) const { return erased_.contains(n) && erased_.at(n).now; }
-  // Forgotten, and has agreed to nothing since.
+  // Forgotten for good (on a full disk the CRM is told that it failed, and asks again), and has
+  // agreed to nothing since.
   bool forgotten(int n) const {
-    return gone(n) && std::none_of(told_.begin(), told_.end(), [&](const auto& told) {
+    return gone(n) && erased_.at(n).on_disk == erased_.at(n).now &&
+           std::none_of(told_.begin(), told_.end(), [&](const auto& told) {
              return told.first.first == n && told.second.given > erased_.at(n).now;
            });
   }
