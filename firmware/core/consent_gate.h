@@ -116,13 +116,18 @@ class ConsentGate {
   struct Person {
     std::array<Packed, kAllPurposes.size()> purposes;
   };
+  // libstdc++ takes a hash that is noexcept for a fast one, keeps no codes in the table, and hashes
+  // the text again at every step of a look-up; this one it keeps.
+  struct KeptHash {
+    std::size_t operator()(const CustomerId& c) const { return std::hash<CustomerId>()(c); }
+  };
   static Packed pack(const ConsentStanding& standing);
   static ConsentStanding unpack(const Packed& packed);
   ConsentVerdict judge(const Packed& packed, const Now& now) const;
   PurposeSet purposes(const Person& person, const Now& now) const;
 
   TombstoneKey tombstone_key_;
-  std::unordered_map<CustomerId, Person> people_;
+  std::unordered_map<CustomerId, Person, KeptHash> people_;
   std::unordered_set<std::string> tombstones_;
   std::optional<WallTime> last_heard_;
   std::chrono::hours max_age_{72};

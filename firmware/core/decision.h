@@ -47,6 +47,8 @@ enum class Reason : std::uint8_t {
 };
 std::string_view to_string(Reason reason);
 std::optional<Reason> reason_from_string(std::string_view text);
+// For people: "the customer has had the offers of this day".
+std::string_view plain_words(Reason reason);
 // The family that counters and the CRM see: all caps are "cap"; the others as they are.
 std::string_view family(Reason reason);
 
@@ -75,6 +77,7 @@ struct Decision {
   WallTime at;
   WallTime expires_at;
   std::optional<WallTime> not_before;  // held over quiet hours: do not send earlier
+  bool waits_for_store = false;  // an offer that the other boxes of the store have yet to agree to
   bool report = false;  // may go to the CRM (a made offer or survey always; others by consent)
 
   bool made() const { return reason == Reason::made; }

@@ -43,8 +43,17 @@ Learner::Counts Learner::counts(const CampaignId& campaign, const std::string& s
   return it == counts_.end() ? Counts{} : it->second;
 }
 
-void Learner::forget(const CampaignId& campaign) {
-  std::erase_if(counts_, [&](const auto& e) { return std::get<0>(e.first) == campaign; });
+bool Learner::forget(const CampaignId& campaign) {
+  return std::erase_if(counts_, [&](const auto& e) { return std::get<0>(e.first) == campaign; }) >
+         0;
+}
+
+std::vector<CampaignId> Learner::campaigns() const {
+  std::vector<CampaignId> out;
+  for (const auto& [key, counts] : counts_) {
+    if (out.empty() || out.back() != std::get<0>(key)) out.push_back(std::get<0>(key));
+  }
+  return out;
 }
 
 Learner::Draw Learner::draw(const Campaign& campaign, const std::string& segment, double floor,

@@ -33,7 +33,8 @@ class Learner {
                  const std::string& variant);
   Counts counts(const CampaignId& campaign, const std::string& segment,
                 const std::string& variant) const;
-  void forget(const CampaignId& campaign);
+  bool forget(const CampaignId& campaign);  // true: there was something
+  std::vector<CampaignId> campaigns() const;
 
   struct Draw {
     std::size_t variant = 0;

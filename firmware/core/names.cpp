@@ -129,11 +129,12 @@ constexpr EnumNames<Outcome, 5> kOutcomeNames{{
     {Outcome::purchase, "purchase"},
 }};
 
-constexpr EnumNames<StateRow::Kind, 4> kStateRowKindNames{{
+constexpr EnumNames<StateRow::Kind, 5> kStateRowKindNames{{
     {StateRow::Kind::visit, "visit"},
     {StateRow::Kind::facts, "facts"},
     {StateRow::Kind::decision, "decision"},
     {StateRow::Kind::store, "store"},
+    {StateRow::Kind::recording, "recording"},
 }};
 
 }  // namespace
@@ -222,6 +223,56 @@ std::string_view to_string(StateRow::Kind value) { return enum_name(kStateRowKin
 
 std::optional<StateRow::Kind> state_row_kind_from_string(std::string_view text) {
   return enum_value(kStateRowKindNames, text);
+}
+
+std::string_view plain_words(Reason reason) {
+  switch (reason) {
+    case Reason::made:
+      return "nothing stood against it";
+    case Reason::not_in_audience:
+      return "the campaign is not meant for this customer";
+    case Reason::no_consent:
+      return "the customer has not agreed to it";
+    case Reason::paused:
+      return "head office has paused it";
+    case Reason::clock_untrusted:
+      return "the box does not know the time for sure";
+    case Reason::schedule:
+      return "the campaign does not run at this time";
+    case Reason::holdout:
+      return "the customer is in the group that is not shown the campaign, for comparison";
+    case Reason::cap_campaign:
+      return "the customer has had this campaign often enough";
+    case Reason::cap_customer_day:
+      return "the customer has had the offers of this day";
+    case Reason::cap_customer_week:
+      return "the customer has had the offers of these seven days";
+    case Reason::min_gap:
+      return "the last one is not long enough ago";
+    case Reason::cap_store:
+      return "the store has made its offers of this day";
+    case Reason::budget:
+      return "the campaign's budget is spent";
+    case Reason::quiet_hours:
+      return "it is quiet hours";
+    case Reason::fatigue:
+      return "the customer has ignored the last offers and is left alone for a while";
+    case Reason::complaint:
+      return "the customer has complained lately";
+    case Reason::just_bought:
+      return "the customer has just bought this";
+    case Reason::already_inside:
+      return "it is for people outside, and the customer had come in";
+    case Reason::missing_value:
+      return "the text needs something that is not known of this customer";
+    case Reason::level_too_low:
+      return "it is not sure enough that it is this customer";
+    case Reason::not_this_person:
+      return "staff said that it is somebody else";
+    case Reason::expired:
+      return "it was too late";
+  }
+  return "?";
 }
 
 std::string_view family(Reason reason) {

@@ -69,12 +69,13 @@ constexpr std::string_view kPreference = "preference.";
 
 // Calls `f` with each value of a text field until it returns true.
 template <class F>
-bool any_text(const std::string& field, const Profile& p, F&& f) {
+bool any_text(const std::string& field, const OfferContext& c, F&& f) {
+  const Profile& p = *c.profile;
   if (field == "tier") return f(p.tier);
   if (field == "language") return f(p.language);
   if (field == "segments") return std::any_of(p.segments.begin(), p.segments.end(), f);
   if (field == "tags") return std::any_of(p.tags.begin(), p.tags.end(), f);
-  for (const Preference& x : p.preferences) {
+  for (const Preference& x : c.preferences) {
     if (std::string_view(field).substr(kPreference.size()) == x.key && f(x.value)) return true;
   }
   return false;
@@ -87,7 +88,7 @@ bool matches(const Condition& k, const OfferContext& c) {
     return k.op == Condition::Op::at_least ? *v >= k.number : *v <= k.number;
   }
   const auto holds = [&](const std::string& wanted) {
-    return any_text(k.field, *c.profile, [&](const std::string& v) { return v == wanted; });
+    return any_text(k.field, c, [&](const std::string& v) { return v == wanted; });
   };
   return k.op == Condition::Op::in ? std::any_of(k.values.begin(), k.values.end(), holds)
                                    : std::all_of(k.values.begin(), k.values.end(), holds);
@@ -105,7 +106,7 @@ void tell_condition(Steps* steps, std::string_view group, const Condition& k, co
   } else {
     rule += (k.op == Condition::Op::in ? " in " : " has ") + join(k.values);
     std::vector<std::string> have;
-    any_text(k.field, *c.profile, [&](const std::string& v) {
+    any_text(k.field, c, [&](const std::string& v) {
       if (!v.empty()) have.push_back(v);
       return false;
     });
@@ -433,7 +434,7 @@ TextValues values_for(const Campaign& k, const OfferContext& c) {
     v["points_to_reward"] =
         std::to_string(std::max<std::int64_t>(p.next_reward_points - p.points, 0));
   }
-  for (const Preference& x : p.preferences) v["preference." + x.key] = x.value;
+  for (const Preference& x : c.preferences) v["preference." + x.key] = x.value;
   return v;
 }
 

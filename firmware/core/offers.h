@@ -40,7 +40,8 @@ Result<void> check_protected(const Campaign& campaign, const Policy& policy);
 
 // Everything a rule may look at.
 struct OfferContext {
-  const Profile* profile = nullptr;  // null: not known, or no consent to use it
+  const Profile* profile = nullptr;     // null: not known, or no consent to use it
+  std::vector<Preference> preferences;  // with what staff learnt, without what has faded
   const CustomerFacts* facts = nullptr;
   const Policy* policy = nullptr;
   const StoreClock* clock = nullptr;

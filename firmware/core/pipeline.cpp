@@ -27,6 +27,8 @@ constexpr chr::minutes kPromptLife{30};
 constexpr chr::minutes kPromptRenew{15};
 constexpr chr::seconds kHeardLately{3};
 constexpr chr::minutes kHeardRowEvery{5};
+constexpr chr::days kToldFor{8};                  // a day longer than any cap looks back
+constexpr std::string_view kUnagreed = " waits";  // at the end of a decision's row
 constexpr std::size_t kMaxNote = 2000;
 constexpr double kMaxFaceDoubt = 3.0;  // a very clear face with a phone can always confirm
 
@@ -73,6 +75,10 @@ constexpr std::string_view kHeardRow = "crm_heard";
 
 }  // namespace
 
+std::uint64_t store_alias(const Policy& policy, const CustomerId& customer) {
+  return stable_hash(policy.seed, {"store", customer.str()});
+}
+
 void Effects::append(Effects&& o) {
   const auto move_all = [](auto& to, auto& from) {
     to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
@@ -84,6 +90,9 @@ void Effects::append(Effects&& o) {
   move_all(staff, o.staff);
   move_all(consents, o.consents);
   move_all(withdrawn_decisions, o.withdrawn_decisions);
+  move_all(tell_store, o.tell_store);
+  move_all(untell_store, o.untell_store);
+  move_all(let_go, o.let_go);
   move_all(rows, o.rows);
   move_all(refused, o.refused);
   if (o.face_candidates) face_candidates = std::move(o.face_candidates);
@@ -117,6 +126,7 @@ class Pipeline::Impl {
   ConsentGate& gate() { return gate_; }
   const Policy& policy() const { return policy_; }
   std::size_t campaigns() const { return campaigns_.size(); }
+  bool empty() const { return presences_.empty(); }
 
  private:
   struct Loaded {
@@ -157,6 +167,8 @@ class Pipeline::Impl {
   void on(const event::DecisionSent& e);
   void on(const event::DecisionExpired& e);
   void on(const event::OfferElsewhere& e);
+  void on(const event::OfferTold& e);
+  void on(const event::OfferTakenBack& e);
   void on(const event::ExternalOutcome& e);
   void on(const event::Tick&) {}
 
@@ -192,6 +204,7 @@ class Pipeline::Impl {
   // ---- decisions
   void refresh_prompt(Presence& p);
   void clear_prompt(Presence& p);
+  void waiting_row(const DecisionId& decision, const Waiting& waiting);
   // Fires what is due; says when the next one will be.
   std::optional<MonoTime> check_triggers(Presence& p);
   std::optional<MonoTime> trigger_due(const Presence& p, const TriggerSpec& spec) const;
@@ -201,7 +214,14 @@ class Pipeline::Impl {
                   Rendered rendered, std::optional<WallTime> not_before);
   void suppress_offer(Presence& p, const CompiledCampaign& c, const TriggerSpec& spec,
                       const OfferContext& context, Reason reason, const std::string& detail);
-  OfferContext context_for(const Presence& p);
+  OfferContext context_for(const CustomerId& customer, PurposeSet purposes);
+  // With what other boxes told; without this box's own that wait for them, if `agreed_only`.
+  const CustomerFacts* counted_facts(const CustomerId& customer, bool agreed_only);
+  int told_today() const;
+  void agree(const DecisionId& decision);
+  void tell(const OfferFact& offer, const CustomerId& customer);
+  void forget_told(const DecisionId& decision);
+  void give_back(const DecisionId& decision);
   Decision decision_for(const Presence& p, DecisionKind kind, Reason reason);
   Steps seen_steps(const Presence& p) const;
   bool first_time(Presence& p, std::string_view what, Reason reason);
@@ -214,10 +234,12 @@ class Pipeline::Impl {
   void mark_sent(OfferFact& offer);
   void store_row(std::string key, std::optional<std::string> value);
   void count_today(int change);
+  void store_today();
   void count_budget(const CampaignId& campaign, int change);
   void roll_day();
   void rebuild_specs();
   bool accept(Campaign campaign);
+  void forget_rows(const CampaignId& campaign);
   void finish();
   Presence* find(const CustomerId& customer) {
     const auto it = presences_.find(customer);
@@ -239,6 +261,14 @@ class Pipeline::Impl {
   std::unordered_map<VisitId, CustomerId> visits_;
   std::unordered_map<CustomerId, Loaded> loaded_;
   std::unordered_map<DecisionId, Waiting> waiting_;
+  std::set<DecisionId> unagreed_;  // of these
+  struct Told {
+    StoreOffer offer;
+    bool own;
+  };
+  std::unordered_map<std::uint64_t, std::vector<Told>> told_;  // by whom
+  std::map<DecisionId, std::uint64_t> told_whom_;
+  CustomerFacts counted_;  // made by counted_facts()
   std::unordered_map<std::uint64_t, std::vector<TrackMatch>> tracks_;
   std::set<CustomerId> face_candidates_;
   bool face_candidates_changed_ = false;
@@ -300,7 +330,7 @@ void Pipeline::Impl::take(const Sighting& s) {
 
 Presence& Pipeline::Impl::begin(const CustomerId& customer) {
   Presence& p = presences_[customer];
-  p.visit = VisitId(ids_.next());
+  p.visit = VisitId(ids_.visit(customer));
   p.customer = customer;
   p.started_at = now_.wall;
   p.last_seen = now_.wall;
@@ -614,18 +644,20 @@ Steps Pipeline::Impl::seen_steps(const Presence& p) const {
   Steps steps;
   for (std::size_t i = 0; i < kSources; ++i) {
     if (!p.heard[i]) continue;
-    steps.push_back({"heard " + std::string(to_string(static_cast<ClaimSource>(i))), true,
+    steps.push_back({"heard by " + std::string(to_string(static_cast<ClaimSource>(i))), true,
                      duration_text(chr::duration_cast<chr::milliseconds>(now_.mono - *p.heard[i])) +
-                         " ago, zone " + std::string(to_string(p.fast)) + " now, settled " +
-                         std::string(to_string(p.settled))});
+                         " ago, this second in zone " + std::string(to_string(p.fast)) +
+                         ", settled in zone " + std::string(to_string(p.settled))});
   }
   if (p.face_at) {
     std::string detail = "evidence " + number_text(p.face_evidence);
     if (p.face_rival) detail += ", contested by another customer on the same track";
     steps.push_back({"face matched", true, std::move(detail)});
   }
-  steps.push_back({"how sure", true,
-                   std::string(to_string(p.level)) + ", log-odds " + number_text(p.log_odds)});
+  steps.push_back({"how sure that it is this customer", true,
+                   std::string(to_string(p.level)) + ", log-odds " + number_text(p.log_odds) +
+                       " (present from " + number_text(kPresentLogOdds) + ", confirmed from " +
+                       number_text(kConfirmedLogOdds) + " with phone and face)"});
   return steps;
 }
 
@@ -668,7 +700,7 @@ void Pipeline::Impl::refresh_prompt(Presence& p) {
     clear_prompt(p);
     if (first_time(p, "prompt", reason)) {
       Decision d = decision_for(p, DecisionKind::prompt, reason);
-      d.steps.push_back({std::string(to_string(reason)), false, std::move(detail)});
+      d.steps.push_back({std::string(plain_words(reason)), false, std::move(detail)});
       out_->decisions.push_back(std::move(d));
     }
     return;
@@ -752,9 +784,11 @@ void Pipeline::Impl::on(const event::Staff& e) {
       break;
     case StaffAction::Kind::preference:
       if (!may_learn || a.preference_key.empty()) return;
-      learn_preference(changed_facts(p.customer), directory_.profile(p.customer),
-                       plain_text(a.preference_key, 64), plain_text(a.preference_value),
-                       a.verdict == StaffAction::Verdict::confirm, now_.wall);
+      outcome.action.preference_value =
+          learn_preference(changed_facts(p.customer), directory_.profile(p.customer),
+                           plain_text(a.preference_key, 64), plain_text(a.preference_value),
+                           a.verdict == StaffAction::Verdict::confirm, now_.wall);
+      if (outcome.action.preference_value.empty()) return;  // confirms what nobody knows
       break;
   }
   out_->staff.push_back(std::move(outcome));
@@ -812,20 +846,23 @@ std::optional<MonoTime> Pipeline::Impl::check_triggers(Presence& p) {
   return next;
 }
 
-OfferContext Pipeline::Impl::context_for(const Presence& p) {
+OfferContext Pipeline::Impl::context_for(const CustomerId& customer, PurposeSet purposes) {
   OfferContext c;
-  c.purposes = p.purposes;
-  if (c.purposes.has(Purpose::personalised_offers)) c.profile = directory_.profile(p.customer);
-  c.facts = &facts(p.customer);
+  c.purposes = purposes;
+  c.facts = counted_facts(customer, false);
+  if (c.purposes.has(Purpose::personalised_offers)) {
+    c.profile = directory_.profile(customer);
+    if (c.profile) c.preferences = lasting_preferences(*c.profile, *c.facts, now_.wall);
+  }
   c.policy = &policy_;
   c.clock = &clock_;
-  c.customer = p.customer;
+  c.customer = customer;
   c.wall = now_.wall;
   c.wall_trusted = now_.wall_trusted;
   c.local = local_;
   c.offers_paused = gate_.paused(Function::offers);
   roll_day();
-  c.sent_today = sent_today_;
+  c.sent_today = sent_today_ + told_today();
   return c;
 }
 
@@ -833,7 +870,7 @@ void Pipeline::Impl::fire(Presence& p, const TriggerSpec& spec) {
   if (std::find(p.fired.begin(), p.fired.end(), spec.key) != p.fired.end()) return;
   p.fired.push_back(spec.key);
   p.dirty = true;
-  const OfferContext context = context_for(p);
+  const OfferContext context = context_for(p.customer, p.purposes);
   std::optional<WallTime> not_before;
   const Reason customer_reason = judge_customer(context, &not_before, nullptr);
 
@@ -864,7 +901,7 @@ void Pipeline::Impl::fire(Presence& p, const TriggerSpec& spec) {
       if (r == Reason::not_in_audience) continue;
       if (r == Reason::made) r = customer_reason;
       if (r == Reason::made && spec.on == TriggerOn::pass_by &&
-          p.stage == Presence::Stage::in_store && p.zone >= Zone::inside) {
+          p.stage == Presence::Stage::in_store) {
         r = Reason::already_inside;
       }
       if (r != Reason::made) {
@@ -931,7 +968,9 @@ void Pipeline::Impl::suppress_offer(Presence& p, const CompiledCampaign& c, cons
   if (progress(reason) == 6) judge_customer(context, nullptr, &d.steps);
   if (reason == Reason::holdout) held_out(c.campaign, context, &d.steps);
   if (reason == Reason::already_inside) {
-    d.steps.push_back({"still outside", false, "zone " + std::string(to_string(p.zone))});
+    d.steps.push_back({"still outside", false,
+                       "came in at " + utc_text(p.started_at) + ", now in zone " +
+                           std::string(to_string(p.zone))});
   }
   if (!detail.empty()) d.steps.push_back({"text", false, detail});
   out_->decisions.push_back(std::move(d));
@@ -971,9 +1010,13 @@ void Pipeline::Impl::make_offer(Presence& p, const CompiledCampaign& c, const Tr
   f.offers.push_back(std::move(fact));
   if (k.choice == VariantChoice::learn) f.assigned[k.id] = d.variant;
 
+  if (settings_.shared_store) {
+    d.waits_for_store = true;
+    unagreed_.insert(d.id);
+    tell(f.offers.back(), p.customer);
+  }
   waiting_[d.id] = {p.customer, d.expires_at};
-  out_->rows.push_back({StateRow::Kind::decision, d.id.str(), p.customer,
-                        std::to_string(d.expires_at.time_since_epoch().count())});
+  waiting_row(d.id, waiting_[d.id]);
   count_today(+1);
   if (k.budget) count_budget(k.id, +1);
   out_->decisions.push_back(std::move(d));
@@ -998,19 +1041,37 @@ void Pipeline::Impl::on(const event::DecisionSent& e) {
   const CustomerId customer = it->second.customer;
   waiting_.erase(it);
   out_->rows.push_back({StateRow::Kind::decision, e.decision.str(), customer, std::nullopt});
+  unagreed_.erase(e.decision);
   CustomerFacts& f = changed_facts(customer);
   OfferFact* offer = find_offer(f, e.decision);
-  if (offer && offer->state == OfferFact::State::pending) mark_sent(*offer);
+  if (!offer || offer->state != OfferFact::State::pending) return;
+  mark_sent(*offer);
+  if (settings_.shared_store) tell(*offer, customer);
 }
 
-void Pipeline::Impl::on(const event::DecisionExpired& e) {
-  const auto it = waiting_.find(e.decision);
+void Pipeline::Impl::on(const event::DecisionExpired& e) { give_back(e.decision); }
+
+void Pipeline::Impl::waiting_row(const DecisionId& decision, const Waiting& waiting) {
+  std::string value = std::to_string(waiting.expires_at.time_since_epoch().count());
+  if (unagreed_.contains(decision)) value += kUnagreed;
+  out_->rows.push_back(
+      {StateRow::Kind::decision, decision.str(), waiting.customer, std::move(value)});
+}
+
+// It was not sent and will not be.
+void Pipeline::Impl::give_back(const DecisionId& decision) {
+  const auto it = waiting_.find(decision);
   if (it == waiting_.end()) return;
   const CustomerId customer = it->second.customer;
   waiting_.erase(it);
-  out_->rows.push_back({StateRow::Kind::decision, e.decision.str(), customer, std::nullopt});
+  unagreed_.erase(decision);
+  if (settings_.shared_store) {
+    forget_told(decision);
+    out_->untell_store.push_back(decision);
+  }
+  out_->rows.push_back({StateRow::Kind::decision, decision.str(), customer, std::nullopt});
   CustomerFacts& f = changed_facts(customer);
-  OfferFact* offer = find_offer(f, e.decision);
+  OfferFact* offer = find_offer(f, decision);
   if (!offer || offer->state != OfferFact::State::pending) return;
   count_today(-1);
   count_budget(offer->campaign, -1);
@@ -1029,7 +1090,120 @@ void Pipeline::Impl::on(const event::OfferElsewhere& e) {
   fact.at = e.at;
   fact.expires_at = e.at;
   f.offers.push_back(std::move(fact));
-  if (clock_.local(e.at).day == local_.day) count_today(+1);
+  // Where the boxes share a floor broker, that is who counts for the store.
+  if (!settings_.shared_store && clock_.local(e.at).day == local_.day) count_today(+1);
+}
+
+// ------------------------------------------------------------------ several boxes of one store
+
+void Pipeline::Impl::tell(const OfferFact& offer, const CustomerId& customer) {
+  out_->tell_store.push_back({offer.decision, store_alias(policy_, customer), offer.campaign,
+                              offer.at, offer.expires_at,
+                              offer.state != OfferFact::State::pending});
+}
+
+void Pipeline::Impl::forget_told(const DecisionId& decision) {
+  const auto whom = told_whom_.find(decision);
+  if (whom == told_whom_.end()) return;
+  auto& offers = told_[whom->second];
+  std::erase_if(offers, [&](const Told& t) { return t.offer.decision == decision; });
+  if (offers.empty()) told_.erase(whom->second);
+  told_whom_.erase(whom);
+}
+
+const CustomerFacts* Pipeline::Impl::counted_facts(const CustomerId& customer, bool agreed_only) {
+  CustomerFacts& own = facts(customer);
+  const auto told = told_.empty() ? told_.end() : told_.find(store_alias(policy_, customer));
+  if (told == told_.end() && !agreed_only) return &own;
+  counted_ = own;
+  if (told != told_.end()) {
+    for (const Told& t : told->second) {
+      if (find_offer(own, t.offer.decision)) continue;
+      OfferFact fact;
+      fact.decision = t.offer.decision;
+      fact.campaign = t.offer.campaign;
+      fact.expires_at = t.offer.expires_at;
+      // What may have been sent and could not be told counts as sent at the last moment.
+      const bool open = !t.offer.sent && now_.wall < t.offer.expires_at;
+      fact.state = open ? OfferFact::State::pending : OfferFact::State::sent;
+      fact.at = t.offer.sent ? t.offer.at : t.offer.expires_at;
+      counted_.offers.push_back(std::move(fact));
+    }
+    std::stable_sort(counted_.offers.begin(), counted_.offers.end(),
+                     [](const OfferFact& a, const OfferFact& b) { return a.at < b.at; });
+  }
+  if (agreed_only) {
+    std::erase_if(counted_.offers,
+                  [&](const OfferFact& o) { return unagreed_.contains(o.decision); });
+  }
+  return &counted_;
+}
+
+int Pipeline::Impl::told_today() const {
+  int n = 0;
+  for (const auto& [whom, offers] : told_) {
+    for (const Told& t : offers) {
+      const StoreOffer& o = t.offer;
+      const bool open = !o.sent && now_.wall < o.expires_at;
+      n += !t.own && (open || clock_.local(o.sent ? o.at : o.expires_at).day == local_.day);
+    }
+  }
+  return n;
+}
+
+void Pipeline::Impl::on(const event::OfferTold& e) {
+  if (!settings_.shared_store) return;
+  const DecisionId& id = e.offer.decision;
+  const auto waiting = waiting_.find(id);
+  if (e.own && e.kept && unagreed_.contains(id) && waiting != waiting_.end()) {
+    // The order was lost with the line: it takes its place anew.
+    const CustomerId customer = waiting->second.customer;
+    if (const OfferFact* offer = find_offer(facts(customer), id)) tell(*offer, customer);
+    return;
+  }
+  forget_told(id);
+  told_[e.offer.whom].push_back({e.offer, e.own});
+  told_whom_[id] = e.offer.whom;
+  if (e.own && !e.kept && unagreed_.contains(id)) agree(id);
+}
+
+void Pipeline::Impl::on(const event::OfferTakenBack& e) { forget_told(e.decision); }
+
+// All that was told before this offer is known now, here as on every box: do the caps still allow
+// it?
+void Pipeline::Impl::agree(const DecisionId& decision) {
+  const auto waiting = waiting_.find(decision);
+  if (waiting == waiting_.end()) return;
+  const CustomerId customer = waiting->second.customer;
+  const OfferFact* offer = find_offer(facts(customer), decision);
+  const auto campaign = offer ? campaigns_.find(offer->campaign) : campaigns_.end();
+  Reason reason = Reason::expired;
+  Steps steps;
+  if (campaign != campaigns_.end()) {
+    OfferContext context = context_for(customer, gate_.purposes(customer, now_));
+    context.sent_today -= static_cast<int>(unagreed_.size());
+    context.facts = counted_facts(customer, true);
+    reason = judge_campaign(*campaign->second, context, 0, &steps);
+    const Reason of_customer = judge_customer(context, nullptr, &steps);
+    if (reason == Reason::made) reason = of_customer;
+  }
+  if (reason == Reason::made) {
+    unagreed_.erase(decision);
+    waiting_row(decision, waiting->second);
+    out_->let_go.emplace_back(decision,
+                              offer->at > now_.wall ? std::optional(offer->at) : std::nullopt);
+    return;
+  }
+  if (Presence* p = find(customer); p && offer) {
+    Decision d = decision_for(*p, DecisionKind::offer, reason);
+    d.campaign = offer->campaign;
+    d.steps.push_back({"agreed with the other boxes of the store", false,
+                       "decided as " + decision.str() + ", but another box was first"});
+    d.steps.insert(d.steps.end(), steps.begin(), steps.end());
+    out_->decisions.push_back(std::move(d));
+  }
+  out_->withdrawn_decisions.push_back(decision);
+  give_back(decision);
 }
 
 void Pipeline::Impl::on(const event::ExternalOutcome& e) {
@@ -1042,7 +1216,10 @@ void Pipeline::Impl::on(const event::ExternalOutcome& e) {
       OfferFact* offer = find_offer(f, e.decision);
       if (!offer || offer->state == OfferFact::State::redeemed) return;
       // She has it, whatever the broker said so far.
-      if (offer->state == OfferFact::State::pending) mark_sent(*offer);
+      if (offer->state == OfferFact::State::pending) {
+        mark_sent(*offer);
+        if (settings_.shared_store) tell(*offer, e.customer);
+      }
       if (e.outcome == Outcome::redeemed) {
         offer->state = OfferFact::State::redeemed;
         learner_.succeeded(offer->campaign, offer->segment, offer->variant);
@@ -1112,7 +1289,13 @@ void Pipeline::Impl::ask(const Presence& p) {
     d.survey = rule.id;
     d.survey_kind = rule.kind;
     d.steps.push_back({"consent: visit_analytics", true, "in force"});
-    d.steps.push_back({"surveys are not paused", reason != Reason::paused, ""});
+    d.steps.push_back({"the visit was long enough", true,
+                       duration_text(chr::duration_cast<chr::milliseconds>(length)) + ", needed " +
+                           duration_text(rule.min_visit)});
+    d.steps.push_back(
+        {"drawn to be asked", true, number_text(u) + ", asked below " + number_text(rule.percent)});
+    d.steps.push_back({"surveys are not paused", reason != Reason::paused,
+                       reason == Reason::paused ? "paused" : "running"});
     d.steps.push_back({"time since the last question", reason != Reason::min_gap,
                        asked ? "asked " + utc_text(*asked) : "never asked"});
     if (d.made()) {
@@ -1140,6 +1323,7 @@ void Pipeline::Impl::withdraw_waiting(const CustomerId& customer, bool personali
     o.state = OfferFact::State::sent;
     changed_facts(customer);
     waiting_.erase(o.decision);
+    unagreed_.erase(o.decision);
     out_->rows.push_back({StateRow::Kind::decision, o.decision.str(), customer, std::nullopt});
     out_->withdrawn_decisions.push_back(o.decision);
   }
@@ -1212,9 +1396,18 @@ void Pipeline::Impl::on(const event::CustomerForgotten& e) {
     }
     out_->rows.push_back({StateRow::Kind::decision, it->first.str(), e.customer, std::nullopt});
     out_->withdrawn_decisions.push_back(it->first);
+    unagreed_.erase(it->first);
     it = waiting_.erase(it);
   }
   std::sort(out_->withdrawn_decisions.begin(), out_->withdrawn_decisions.end());
+  if (settings_.shared_store) {
+    for (const OfferFact& o : facts(e.customer).offers) {
+      if (o.state == OfferFact::State::holdout) continue;
+      unagreed_.erase(o.decision);
+      forget_told(o.decision);
+      out_->untell_store.push_back(o.decision);
+    }
+  }
   if (Presence* p = find(e.customer)) {
     p->purposes = PurposeSet();
     end(e.customer, "forgotten");
@@ -1293,7 +1486,23 @@ void Pipeline::Impl::on(const event::CampaignsReplaced& e) {
     accept(c);  // if refused, the last good one of this id stays
   }
   std::erase_if(campaigns_, [&](const auto& c) { return !named.contains(c.first); });
+  std::set<CampaignId> known;
+  for (const auto& [id, used] : budget_used_) known.insert(id);
+  for (const CampaignId& id : learner_.campaigns()) known.insert(id);
+  for (const CampaignId& id : known) {
+    if (!named.contains(id)) forget_rows(id);
+  }
   rebuild_specs();
+}
+
+// What was spent and learnt goes with its campaign.
+void Pipeline::Impl::forget_rows(const CampaignId& campaign) {
+  if (learner_.forget(campaign)) {
+    store_row(key_of(kLearnerRow, campaign.str()), std::nullopt);
+  }
+  if (budget_used_.erase(campaign) > 0) {
+    store_row(key_of(kBudgetRow, campaign.str()), std::nullopt);
+  }
 }
 
 void Pipeline::Impl::on(const event::CampaignPut& e) {
@@ -1301,13 +1510,8 @@ void Pipeline::Impl::on(const event::CampaignPut& e) {
 }
 
 void Pipeline::Impl::on(const event::CampaignRemoved& e) {
-  if (campaigns_.erase(e.campaign) == 0) return;
-  learner_.forget(e.campaign);
-  store_row(key_of(kLearnerRow, e.campaign.str()), std::nullopt);
-  if (budget_used_.erase(e.campaign) > 0) {
-    store_row(key_of(kBudgetRow, e.campaign.str()), std::nullopt);
-  }
-  rebuild_specs();
+  forget_rows(e.campaign);
+  if (campaigns_.erase(e.campaign) > 0) rebuild_specs();
 }
 
 void Pipeline::Impl::on(const event::PolicyReplaced& e) {
@@ -1365,11 +1569,16 @@ void Pipeline::Impl::roll_day() {
   if (local_.day == today_) return;
   today_ = local_.day;
   sent_today_ = static_cast<int>(waiting_.size());
+  store_today();
 }
 
 void Pipeline::Impl::count_today(int change) {
   roll_day();
   sent_today_ = std::max(sent_today_ + change, 0);
+  store_today();
+}
+
+void Pipeline::Impl::store_today() {
   store_row(std::string(kTodayRow),
             std::to_string(today_.time_since_epoch().count()) + " " + std::to_string(sent_today_));
 }
@@ -1410,11 +1619,19 @@ void Pipeline::Impl::finish() {
     std::erase_if(waiting_, [&](const auto& w) {
       const bool old = now_.wall - w.second.expires_at > chr::days{1};
       if (old) {
+        unagreed_.erase(w.first);
         out_->rows.push_back(
             {StateRow::Kind::decision, w.first.str(), w.second.customer, std::nullopt});
       }
       return old;
     });
+    std::vector<DecisionId> old;
+    for (const auto& [whom, offers] : told_) {
+      for (const Told& t : offers) {
+        if (now_.wall - t.offer.at > kToldFor) old.push_back(t.offer.decision);
+      }
+    }
+    for (const DecisionId& id : old) forget_told(id);
     std::erase_if(tracks_, [&](const auto& t) {
       return t.second.empty() || now_.mono - t.second.back().at > settings_.face_window;
     });
@@ -1453,15 +1670,21 @@ Pipeline::Restored Pipeline::Impl::restore(const std::vector<StateRow>& rows, co
         ++result.visits;
         break;
       }
-      case StateRow::Kind::decision:
-        if (!number) {
+      case StateRow::Kind::decision: {
+        const bool unagreed = value.ends_with(kUnagreed);
+        const auto expires =
+            to_number(value.substr(0, value.size() - (unagreed ? kUnagreed.size() : 0)));
+        if (!expires) {
           ++result.unreadable;
           break;
         }
-        waiting_[DecisionId(row.key)] = {row.customer, WallTime{chr::milliseconds{*number}}};
+        waiting_[DecisionId(row.key)] = {row.customer, WallTime{chr::milliseconds{*expires}}};
+        if (unagreed) unagreed_.insert(DecisionId(row.key));
         ++result.decisions;
         break;
+      }
       case StateRow::Kind::facts:
+      case StateRow::Kind::recording:
         break;
       case StateRow::Kind::store: {
         const std::string_view key = row.key;
@@ -1526,6 +1749,7 @@ Pipeline::Restored Pipeline::restore(const std::vector<StateRow>& rows, const No
 const ConsentGate& Pipeline::gate() const { return impl_->gate(); }
 ConsentGate& Pipeline::gate_for_loading() { return impl_->gate(); }
 std::vector<VisitView> Pipeline::visits() const { return impl_->visits(); }
+bool Pipeline::empty() const { return impl_->empty(); }
 const Policy& Pipeline::policy() const { return impl_->policy(); }
 std::size_t Pipeline::campaigns() const { return impl_->campaigns(); }
 

@@ -54,6 +54,18 @@ enum class Outcome : std::uint8_t { opened, redeemed, dismissed, complaint, purc
 std::string_view to_string(Outcome outcome);
 std::optional<Outcome> outcome_from_string(std::string_view text);
 
+// An offer of some box of a store, as all of them count it for their caps.
+struct StoreOffer {
+  DecisionId decision;
+  std::uint64_t whom = 0;  // store_alias() of the customer: names nobody outside of the store
+  CampaignId campaign;
+  WallTime at;  // when it was sent, or is to be
+  WallTime expires_at;
+  bool sent = false;  // false: it may still be sent until it expires
+};
+// The same on every box of a store.
+std::uint64_t store_alias(const Policy& policy, const CustomerId& customer);
+
 namespace event {
 
 struct Claim {
@@ -111,6 +123,17 @@ struct OfferElsewhere {
   DecisionId decision;
   WallTime at;
 };
+// The boxes of a store that share a floor broker tell each other by it what they mean to send
+// (Effects::tell_store). It says so to all of them, its own author too, in one order: that order
+// decides who was first. `kept`: an old word, told again after a connect, in no order.
+struct OfferTold {
+  StoreOffer offer;
+  bool own = false;
+  bool kept = false;
+};
+struct OfferTakenBack {
+  DecisionId decision;
+};
 // What came of an offer. A purchase may have no decision; then `customer` and `product` say whose.
 struct ExternalOutcome {
   CustomerId customer;
@@ -128,8 +151,8 @@ using Event = std::variant<event::Claim, event::Staff, event::CampaignsReplaced,
                            event::CampaignRemoved, event::PolicyReplaced, event::ConsentChanged,
                            event::ConsentRemoved, event::CustomerForgotten, event::CrmHeard,
                            event::PauseChanged, event::ProfileChanged, event::DecisionSent,
-                           event::DecisionExpired, event::OfferElsewhere, event::ExternalOutcome,
-                           event::Tick>;
+                           event::DecisionExpired, event::OfferElsewhere, event::OfferTold,
+                           event::OfferTakenBack, event::ExternalOutcome, event::Tick>;
 
 // State that must survive a restart. The daemon keeps `value` sealed (it is personal when
 // `customer` is set) under (kind, key), and gives every row back to restore(). No value: delete.
@@ -137,8 +160,9 @@ struct StateRow {
   enum class Kind : std::uint8_t {
     visit,  // key: visit id; open visits and encounters
     facts,  // key: customer id; offers sent, notes, learnt preferences. Read back by the directory
-    decision,  // key: decision id; offers not yet known to be sent
-    store,     // key: a name; per-store counters, pauses, learner
+    decision,   // key: decision id; offers not yet known to be sent
+    store,      // key: a name; per-store counters, pauses, learner
+    recording,  // the daemon's: what opens a customer's part of a recorded day
   };
   Kind kind = Kind::store;
   std::string key;
@@ -177,6 +201,11 @@ struct Effects {
   std::vector<StaffOutcome> staff;
   std::vector<ConsentEffect> consents;
   std::vector<DecisionId> withdrawn_decisions;  // take these out of the outbox if still there
+  // With shared_store only: what the other boxes are to know, and no longer to know.
+  std::vector<StoreOffer> tell_store;
+  std::vector<DecisionId> untell_store;
+  // The store agrees: these offers may go, at once or not before the given time.
+  std::vector<std::pair<DecisionId, std::optional<WallTime>>> let_go;
   std::vector<StateRow> rows;
   std::vector<std::string> refused;  // campaigns or policy refused, why; no personal data
   // Set when it changed: enrolled or not, these consented to face recognition and are near. Empty:
@@ -198,7 +227,8 @@ struct PipelineSettings {
   Zone prompt_zone = Zone::door;                        // prompts are raised from here on
   // The box's own limit on the CRM's silence; the policy's holds where it is shorter.
   std::chrono::hours consent_max_age{24 * 366};
-  bool rehearsal = false;  // invented customers: nothing is reported, nothing is stored
+  bool shared_store = false;  // other boxes offer in this store: an offer waits until they agree
+  bool rehearsal = false;     // invented customers: nothing is reported, nothing is stored
 };
 
 class Pipeline {
@@ -213,6 +243,8 @@ class Pipeline {
   struct IdSource {
     virtual ~IdSource() = default;
     virtual std::string next() = 0;  // UUID text, unique over all boxes
+    // The id of a visit that begins; a replay gives back the one that it had.
+    virtual std::string visit(const CustomerId&) { return next(); }
   };
 
   Pipeline(PipelineSettings settings, Directory& directory, IdSource& ids,
@@ -223,8 +255,8 @@ class Pipeline {
 
   Effects handle(const Event& event, const Now& now);
 
-  // At start, before the first event: rows of every kind but `facts`. A row that cannot be read is
-  // left out and counted in the result.
+  // At start, before the first event: rows of every kind but `facts` and `recording`. A row that
+  // cannot be read is left out and counted in the result.
   struct Restored {
     int visits = 0;
     int decisions = 0;
@@ -236,6 +268,8 @@ class Pipeline {
   // For loading at start without a flood of effects; then send Tick.
   ConsentGate& gate_for_loading();
   std::vector<VisitView> visits() const;
+  // Nobody is near, not even somebody whose visit has just ended.
+  bool empty() const;
   const Policy& policy() const;
   std::size_t campaigns() const;
 

@@ -17,7 +17,13 @@ struct Preference {
   double confidence = 0.5;  // 0…1
   int confirmed = 0;        // how often staff or the customer said so
   std::optional<WallTime> last_confirmed;
+  std::string source{};  // who says so: "staff", "app", …; may be empty
 };
+
+// How box and CRM learn, by one rule. Said again: 30 % closer to certain, which is never reached.
+// Said otherwise: the new value, at 0.6.
+void confirm(Preference& preference, WallTime at);
+void change(Preference& preference, std::string value, WallTime at);
 
 struct Conversation {
   std::string text;

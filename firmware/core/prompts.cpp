@@ -25,10 +25,11 @@ double worth(const Preference& p, WallTime now) {
 }
 
 std::string detail(const Preference& p, WallTime now) {
-  std::string out = p.confirmed <= 0   ? "not confirmed yet"
-                    : p.confirmed == 1 ? "confirmed once"
-                    : p.confirmed == 2 ? "confirmed twice"
-                                       : "confirmed " + std::to_string(p.confirmed) + " times";
+  std::string out = p.source.empty() ? "" : "from " + plain_text(p.source, 64) + ", ";
+  out += p.confirmed <= 0   ? "not confirmed yet"
+         : p.confirmed == 1 ? "confirmed once"
+         : p.confirmed == 2 ? "confirmed twice"
+                            : "confirmed " + std::to_string(p.confirmed) + " times";
   if (!p.last_confirmed) return out;
   const chr::year_month_day then{chr::floor<chr::days>(*p.last_confirmed)};
   const chr::year_month_day today{chr::floor<chr::days>(now)};
@@ -56,6 +57,19 @@ std::string headline(const Presence& presence, const std::string& name) {
 }
 
 }  // namespace
+
+void confirm(Preference& p, WallTime at) {
+  p.confidence += (1.0 - p.confidence) * 0.3;
+  ++p.confirmed;
+  p.last_confirmed = at;
+}
+
+void change(Preference& p, std::string value, WallTime at) {
+  p.value = std::move(value);
+  p.confidence = 0.6;
+  p.confirmed = 1;
+  p.last_confirmed = at;
+}
 
 std::vector<std::string> noticed_by(const Presence& p) {
   const auto heard = [&](ClaimSource s) {
@@ -90,8 +104,15 @@ std::vector<Preference> ranked_preferences(const Profile& profile, const Custome
   return all;
 }
 
-void learn_preference(CustomerFacts& facts, const Profile* profile, const std::string& key,
-                      const std::string& value, bool confirm, WallTime at) {
+std::vector<Preference> lasting_preferences(const Profile& profile, const CustomerFacts& facts,
+                                            WallTime now) {
+  std::vector<Preference> all = ranked_preferences(profile, facts, now);
+  std::erase_if(all, [now](const Preference& p) { return worth(p, now) < kFaded; });
+  return all;
+}
+
+std::string learn_preference(CustomerFacts& facts, const Profile* profile, const std::string& key,
+                             const std::string& value, bool said_again, WallTime at) {
   const auto by_key = [&](const Preference& p) { return p.key == key; };
   Preference next;
   next.key = key;
@@ -104,21 +125,20 @@ void learn_preference(CustomerFacts& facts, const Profile* profile, const std::s
       next = *it;
     }
   }
-  if (confirm && (value.empty() || value == next.value)) {
-    next.confidence += (1.0 - next.confidence) * 0.3;
-    ++next.confirmed;
+  if (said_again && (value.empty() || value == next.value)) {
+    confirm(next, at);
   } else {
-    next.value = value;
-    next.confidence = 0.6;
-    next.confirmed = 1;
+    change(next, value, at);
   }
-  next.last_confirmed = at;
-  if (next.value.empty()) return;
+  next.source = "staff";
+  const std::string value_now = next.value;
+  if (value_now.empty()) return value_now;
   if (learnt != facts.learnt.end()) {
     *learnt = std::move(next);
   } else {
     facts.learnt.push_back(std::move(next));
   }
+  return value_now;
 }
 
 Prompt make_prompt(const Presence& presence, const Profile& profile, const CustomerFacts& facts,

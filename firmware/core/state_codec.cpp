@@ -60,7 +60,8 @@ Json preference_json(const Preference& p) {
           {"value", p.value},
           {"confidence", p.confidence},
           {"confirmed", p.confirmed},
-          {"last", optional_wall(p.last_confirmed)}};
+          {"last", optional_wall(p.last_confirmed)},
+          {"source", p.source}};
 }
 
 // Between readings of two runs of the box lies the wall time that passed.
@@ -154,7 +155,7 @@ Result<CustomerFacts> decode_facts(std::string_view text) {
     for (const Json& p : j.value("learnt", Json::array())) {
       f.learnt.push_back({p.at("key").get<std::string>(), p.at("value").get<std::string>(),
                           p.value("confidence", 0.5), p.value("confirmed", 0),
-                          optional_wall(p.value("last", Json()))});
+                          optional_wall(p.value("last", Json())), p.value("source", "")});
     }
     if (const auto note = j.find("note"); note != j.end()) {
       f.note = Conversation{note->at("text").get<std::string>(), wall(note->at("at"))};

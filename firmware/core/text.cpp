@@ -72,7 +72,7 @@ Result<TextTemplate> TextTemplate::parse(std::string_view source) {
     return fail(ErrorCode::refused,
                 "text: " + std::string(what) + " at byte " + std::to_string(at));
   };
-  if (source.size() > kMaxBytes) return refuse("longer than 2000 bytes", kMaxBytes);
+  if (source.size() > kMaxBytes) return refuse("longer than 4000 bytes", kMaxBytes);
   TextTemplate result;
   std::string renamed;
   std::vector<std::string_view> open;

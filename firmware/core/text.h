@@ -22,7 +22,7 @@ using TextValues = std::map<std::string, std::string, std::less<>>;
 
 class TextTemplate {
  public:
-  static constexpr std::size_t kMaxBytes = 2000;
+  static constexpr std::size_t kMaxBytes = 4000;
 
   // `refused` with the place and reason.
   static Result<TextTemplate> parse(std::string_view source);

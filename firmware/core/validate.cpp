@@ -135,7 +135,7 @@ Result<void> check_variants(const std::vector<Variant>& variants) {
 Result<void> check_languages(const std::string& where,
                              const std::map<std::string, std::string>& texts) {
   for (const auto& [language, text] : texts) {
-    if (language.empty() || language.size() > 35 || text.empty() || text.size() > 500) {
+    if (language.empty() || language.size() > 35 || text.empty() || text.size() > 2000) {
       return refuse(where + ": a language or text is empty or too long");
     }
   }
@@ -145,7 +145,7 @@ Result<void> check_languages(const std::string& where,
 }  // namespace
 
 Result<void> validate(const Campaign& c) {
-  if (c.id.empty() || c.id.str().size() > 64) return refuse("campaign: id is empty or too long");
+  if (c.id.empty() || c.id.str().size() > 128) return refuse("campaign: id is empty or too long");
   if (c.name.size() > 200) return refuse("name: longer than 200 bytes");
   if (c.priority < -1000 || c.priority > 1000)
     return refuse("priority: not between -1000 and 1000");
@@ -155,11 +155,11 @@ Result<void> validate(const Campaign& c) {
   if (c.trigger.zone == Zone::away) return refuse("trigger: nobody can be met away");
   if (auto ok = check_schedule(c.schedule); !ok) return ok;
   if (auto ok = check_audience(c.audience); !ok) return ok;
-  if (c.cap.per_customer < 1 || c.cap.per_customer > 100) {
-    return refuse("cap: per_customer is not between 1 and 100");
+  if (c.cap.per_customer < 1 || c.cap.per_customer > 1000) {
+    return refuse("cap: per_customer is not between 1 and 1,000");
   }
-  if (c.budget && (*c.budget < 0 || *c.budget > 1'000'000'000)) {
-    return refuse("budget: not between 0 and 1,000,000,000");
+  if (c.budget && (*c.budget < 0 || *c.budget > (std::int64_t{1} << 53))) {
+    return refuse("budget: not between 0 and 2^53");
   }
   if (!std::isfinite(c.holdout_percent) || c.holdout_percent < 0.0 || c.holdout_percent > 100.0) {
     return refuse("holdout_percent: not between 0 and 100");
@@ -180,11 +180,11 @@ Result<void> validate(const Policy& p) {
     if (auto ok = check_hours(p.quiet_hours->hours, "quiet_hours"); !ok) return ok;
   }
   const auto cap_ok = [](const std::optional<int>& n) {
-    return !n || (*n >= 0 && *n <= 1'000'000);
+    return !n || (*n >= 0 && *n <= 100'000'000);
   };
   if (!cap_ok(p.caps.per_customer_day) || !cap_ok(p.caps.per_customer_week) ||
       !cap_ok(p.caps.per_store_day)) {
-    return refuse("caps: not between 0 and 1,000,000");
+    return refuse("caps: not between 0 and 100,000,000");
   }
   if (p.caps.min_gap < chr::seconds{0} || p.caps.min_gap > chr::days{366}) {
     return refuse("caps: min_gap_s is not between 0 and a year");
@@ -193,15 +193,15 @@ Result<void> validate(const Policy& p) {
     return refuse("consent_max_age_h: not between an hour and a year");
   }
   if (p.prompt_min_level == Level::near) return refuse("prompt_min_level: present or confirmed");
-  if (p.fatigue_after < 0 || p.fatigue_after > 100) return refuse("fatigue_after: not 0 to 100");
+  if (p.fatigue_after < 0 || p.fatigue_after > 1000) return refuse("fatigue_after: not 0 to 1,000");
   for (chr::days d : {p.fatigue_rest, p.complaint_rest, p.purchase_rest}) {
     if (d < chr::days{0} || d > chr::days{3660}) return refuse("rest: not between 0 and 3660 days");
   }
   if (p.holidays.size() > 1000) return refuse("holidays: more than 1,000");
-  if (p.surveys.size() > 20) return refuse("surveys: more than 20");
+  if (p.surveys.size() > 50) return refuse("surveys: more than 50");
   for (const SurveyRule& s : p.surveys) {
     const std::string where = "survey " + quoted(s.id);
-    if (s.id.empty() || s.id.size() > 64) return refuse("surveys: an id is empty or too long");
+    if (s.id.empty() || s.id.size() > 128) return refuse("surveys: an id is empty or too long");
     if (!std::isfinite(s.percent) || s.percent < 0.0 || s.percent > 100.0) {
       return refuse(where + ": percent is not between 0 and 100");
     }
@@ -213,7 +213,7 @@ Result<void> validate(const Policy& p) {
   if (!std::isfinite(p.learn_floor) || p.learn_floor < 0.0 || p.learn_floor > 1.0) {
     return refuse("learn_floor: not between 0 and 1");
   }
-  if (p.learn_segments.size() > 20) return refuse("learn_segments: more than 20");
+  if (p.learn_segments.size() > 200) return refuse("learn_segments: more than 200");
   for (const std::string& s : p.learn_segments) {
     const auto& guarded = p.protected_attributes;
     if (std::find(guarded.begin(), guarded.end(), s) != guarded.end()) {

@@ -9,6 +9,7 @@ using namespace test;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 TEST(Offers, a_walk_by_offer_is_made_after_five_seconds_in_reach) {
   Shop shop;
@@ -173,6 +174,60 @@ TEST(Offers, an_offer_of_another_box_counts_here_too) {
   EXPECT_THAT(offer_reasons(shop.stay(paul, Zone::street, 6s)), ElementsAre(Reason::cap_campaign));
 }
 
+// Two boxes of a store that decide about one customer in the same second.
+TEST(Offers, of_two_boxes_that_decide_at_once_the_one_goes_that_the_broker_heard_first) {
+  PipelineSettings settings;
+  settings.shared_store = true;
+  Shop street(settings), inside(settings);
+  inside.ids.prefix = "other-";
+  Policy p;
+  p.caps.per_customer_day = 1;
+  for (Shop* box : {&street, &inside}) {
+    box->use(p);
+    Campaign c = campaign("k-espresso");
+    c.cap.per_customer = 5;
+    box->use({c});
+  }
+  const auto paul = street.member("c-paul");
+  inside.member("c-paul");
+  const Effects a = street.stay(paul, Zone::street, 6s), b = inside.stay(paul, Zone::street, 6s);
+  ASSERT_TRUE(offers(a).at(0).waits_for_store && offers(b).at(0).waits_for_store);
+  ASSERT_EQ(a.tell_store.at(0).whom, b.tell_store.at(0).whom) << "both mean the same customer";
+
+  // The broker heard `inside` first, and tells both of both.
+  inside.handle(event::OfferTold{b.tell_store[0], true, false});
+  street.handle(event::OfferTold{b.tell_store[0], false, false});
+  const Effects late = street.handle(event::OfferTold{a.tell_store[0], true, false});
+  EXPECT_THAT(late.let_go, IsEmpty());
+  EXPECT_THAT(late.withdrawn_decisions, ElementsAre(offers(a)[0].id));
+  EXPECT_THAT(late.untell_store, ElementsAre(offers(a)[0].id));
+  EXPECT_THAT(offer_reasons(late), ElementsAre(Reason::cap_customer_day));
+}
+
+TEST(Offers, wait_while_the_boxes_of_a_store_cannot_talk_and_lapse_then) {
+  PipelineSettings settings;
+  settings.shared_store = true;
+  Shop shop(settings);
+  const auto paul = shop.member("c-paul");
+  shop.use({campaign("k-espresso")});
+  const auto d = offers(shop.stay(paul, Zone::street, 6s)).at(0);
+  shop.restart();
+  // After the connect its own word comes back, in no order: it is told anew.
+  const Effects again = shop.handle(event::OfferTold{
+      {d.id, store_alias(shop.policy, paul), d.campaign, d.at, d.expires_at, false}, true, true});
+  EXPECT_THAT(again.let_go, IsEmpty());
+  ASSERT_THAT(again.tell_store, SizeIs(1));
+  const Effects agreed = shop.handle(event::OfferTold{again.tell_store[0], true, false});
+  ASSERT_THAT(agreed.let_go, SizeIs(1));
+  const Effects sent = shop.sent(d);
+  ASSERT_THAT(sent.tell_store, SizeIs(1));
+  EXPECT_TRUE(sent.tell_store[0].sent);
+
+  const auto mia = shop.member("c-mia");
+  const auto lost = offers(shop.stay(mia, Zone::street, 6s)).at(0);
+  EXPECT_THAT(shop.handle(event::DecisionExpired{lost.id}).untell_store, ElementsAre(lost.id));
+}
+
 TEST(Offers, a_budget_is_spent_and_then_it_is_over) {
   Shop shop;
   Campaign c = campaign("k-espresso");
@@ -286,6 +341,46 @@ TEST(Offers, the_text_has_the_customers_own_words_and_language) {
   EXPECT_EQ(d.text, "Bonjour Mr Moreau, un espresso ?");
 }
 
+// A preference that staff heard at the desk.
+Effects teach(Shop& shop, const CustomerId& who, const std::string& key, const std::string& value) {
+  StaffAction a;
+  a.visit = shop.stay(who, Zone::desk, 2s).prompts.at(0).visit;
+  a.staff = StaffId("eva");
+  a.kind = StaffAction::Kind::preference;
+  a.preference_key = key;
+  a.preference_value = value;
+  a.verdict = StaffAction::Verdict::change;
+  Effects e = shop.handle(event::Staff{a});
+  shop.leave(who);
+  return e;
+}
+
+TEST(Offers, go_by_what_staff_learnt_until_it_has_faded) {
+  Shop shop;
+  const auto paul = shop.member("c-paul");
+  shop.directory.profiles[paul].preferences = {{"drink", "espresso", 0.9, 1, kOpening - 24h}};
+  Campaign c = campaign("k-tea");
+  c.cap.per_customer = 1000;
+  c.audience.all = {{"preference.drink", Condition::Op::in, {"green tea"}, 0}};
+  c.variants[0].text["en"] = "Your {{preference.drink}} is ready";
+  Policy p;
+  p.fatigue_after = 0;
+  p.consent_max_age = 24h * 366;
+  shop.use(p);
+  shop.use({c});
+  EXPECT_THAT(offers(shop.stay(paul, Zone::street, 6s)), IsEmpty()) << "espresso, says the CRM";
+  shop.leave(paul);
+  teach(shop, paul, "drink", "green tea");
+  const auto d = offers(shop.stay(paul, Zone::street, 6s)).at(0);
+  EXPECT_EQ(d.text, "Your green tea is ready");
+  shop.leave(paul);
+  shop.directory.profiles[paul].preferences.clear();
+  shop.wait(24h * 290);
+  shop.hear_crm();
+  EXPECT_THAT(offers(shop.stay(paul, Zone::street, 6s)), IsEmpty())
+      << "0.6 has halved more than once since";
+}
+
 TEST(Offers, nobody_reads_a_text_with_a_hole_in_it) {
   Shop shop;
   const auto paul = shop.member("c-paul");
@@ -393,6 +488,19 @@ TEST(Offers, a_walk_by_offer_is_not_for_somebody_who_came_in) {
   EXPECT_THAT(offer_reasons(e), ElementsAre(Reason::already_inside));
 }
 
+TEST(Offers, a_walk_by_offer_is_not_for_somebody_at_the_door_nor_for_one_who_steps_out_again) {
+  for (const Zone after : {Zone::door, Zone::street}) {
+    Shop shop;
+    const auto paul = shop.member("c-paul");
+    shop.use({campaign("k-espresso")});
+    Effects e = shop.stay(paul, Zone::street, 2s);
+    e.append(shop.phone(paul, Zone::door));
+    e.append(shop.stay(paul, after, 6s));
+    EXPECT_THAT(offer_reasons(e), ElementsAre(Reason::already_inside));
+    EXPECT_THAT(offers(e).at(0).steps.back().detail, HasSubstr("came in at"));
+  }
+}
+
 TEST(Offers, can_wait_for_entering_staying_recognising_or_leaving) {
   Shop shop;
   const auto paul = shop.member("c-paul");
@@ -445,7 +553,8 @@ TEST(Offers, tell_the_whole_chain_in_plain_words) {
   std::string chain;
   for (const Step& s : d.steps) chain += s.rule + ": " + s.detail + "\n";
   for (const char* part :
-       {"heard eddystone_eid", "how sure: ", "trigger: pass_by: zone street for 5.0 s",
+       {"heard by eddystone_eid",
+        "how sure that it is this customer: ", "trigger: pass_by: zone street for 5.0 s",
         "consent: personalised_offers: in force", "audience (all): tier in gold: is gold",
         "schedule: 2026-11-21 09:00 local", "cap of the campaign per customer and day: 0 of 1",
         "consent: proximity_offers: in force", "cap per customer and day: 0 of 2",

@@ -186,13 +186,15 @@ TEST(Prompts, staff_teach_preferences) {
   a.preference_key = "drink";
   a.id = "1";
   Effects e = shop.handle(event::Staff{a});
-  EXPECT_EQ(e.prompts.at(0).preferences.at(0).detail, "confirmed twice, last today");
+  EXPECT_EQ(e.prompts.at(0).preferences.at(0).detail, "from staff, confirmed twice, last today");
+  EXPECT_EQ(e.staff.at(0).action.preference_value, "espresso")
+      << "the CRM hears what was confirmed";
   a.id = "2";
   a.verdict = StaffAction::Verdict::change;
   a.preference_value = "green tea";
   e = shop.handle(event::Staff{a});
   EXPECT_EQ(e.prompts.at(0).preferences.at(0).text, "green tea");
-  EXPECT_EQ(e.prompts.at(0).preferences.at(0).detail, "confirmed once, last today");
+  EXPECT_EQ(e.prompts.at(0).preferences.at(0).detail, "from staff, confirmed once, last today");
 }
 
 TEST(Prompts, withdrawing_the_face_takes_the_face_away_at_once) {

@@ -1,7 +1,10 @@
 // What must hold whatever happens: caps, quiet hours, assignment, hold-out, replay.
 
 #include <ctime>
+#include <deque>
 #include <gtest/gtest.h>
+#include <map>
+#include <memory>
 #include <rapidcheck/gtest.h>
 #include <set>
 
@@ -180,6 +183,215 @@ RC_GTEST_PROP(Properties, the_same_events_give_the_same_effects, ()) {
     again.wall = recorded[i].now.wall;
     RC_ASSERT(play(again, recorded[i].event) == first[i]);
   }
+}
+
+// Three boxes of one store, their tablets' broker, and lines that come and go.
+class SharedStore {
+ public:
+  explicit SharedStore(const Policy& policy) : policy_(policy) {
+    PipelineSettings settings;
+    settings.shared_store = true;
+    for (std::size_t i = 0; i < 3; ++i) {
+      boxes_.push_back(std::make_unique<Box>(settings));
+      Box& b = *boxes_.back();
+      b.shop.ids.prefix = "box-" + std::to_string(i) + "-";
+      b.shop.use(policy_);
+      std::vector<Campaign> campaigns{campaign("k-a"), campaign("k-b", TriggerOn::enter)};
+      for (Campaign& c : campaigns) {
+        c.cap.per_customer = 2;
+        c.expires = std::chrono::seconds{600};
+      }
+      b.shop.use(campaigns);
+      for (const char* id : {"c-1", "c-2", "c-3"}) b.shop.member(id);
+    }
+  }
+
+  void step() {
+    const auto i = *rc::gen::inRange<std::size_t>(0, boxes_.size());
+    Box& b = *boxes_[i];
+    const CustomerId who("c-" + std::to_string(*rc::gen::inRange(1, 4)));
+    switch (*rc::gen::inRange(0, 12)) {
+      case 0:
+      case 1:
+      case 2:
+        return note(i, b.shop.stay(who, Zone::street, 6s));
+      case 3:
+      case 4:
+        return note(i, b.shop.stay(who, Zone::inside, 3s));
+      case 5:
+        return note(i, b.shop.leave(who));
+      case 6:
+        b.connected = false;
+        b.inbox.clear();
+        return;
+      case 7:
+        return connect(i);
+      case 8:
+        return restart(i);
+      case 9:
+        return pass(std::chrono::hours{*rc::gen::inRange(1, 20)});
+      default:
+        return deliver(i);
+    }
+  }
+
+  void everything_arrives() {
+    for (int round = 0; round < 20; ++round) {
+      for (std::size_t i = 0; i < boxes_.size(); ++i) {
+        connect(i);
+        for (int n = 0; n < 50; ++n) deliver(i);
+      }
+    }
+  }
+
+  struct Sent {
+    CustomerId customer;
+    CampaignId campaign;
+    WallTime at;
+  };
+  std::vector<Sent> sent;
+
+ private:
+  struct Word {
+    std::size_t box;
+    DecisionId decision;
+    std::optional<StoreOffer> offer;
+    bool kept = false;
+  };
+  struct Box {
+    explicit Box(PipelineSettings s) : shop(s) {}
+    Shop shop;
+    bool connected = true;
+    std::deque<Word> inbox;    // from the broker
+    std::vector<Word> outbox;  // for it
+    std::map<DecisionId, Decision> held;
+  };
+
+  // All boxes have one clock.
+  void note(std::size_t i, const Effects& e) {
+    const WallTime now = boxes_[i]->shop.wall;
+    for (auto& b : boxes_) {
+      if (b->shop.wall < now) b->shop.step_time(now - b->shop.wall);
+    }
+    take(i, e);
+  }
+
+  void take(std::size_t i, const Effects& e) {
+    Box& b = *boxes_[i];
+    for (const auto& d : offers(e)) {
+      if (d.made()) {
+        RC_ASSERT(d.waits_for_store);
+        b.held[d.id] = d;
+      }
+    }
+    for (const auto& offer : e.tell_store) b.outbox.push_back({i, offer.decision, offer});
+    for (const auto& id : e.untell_store) b.outbox.push_back({i, id, std::nullopt});
+    for (const auto& id : e.withdrawn_decisions) b.held.erase(id);
+    for (const auto& [id, not_before] : e.let_go) {
+      const auto held = b.held.find(id);
+      if (held == b.held.end()) continue;
+      const Decision d = held->second;
+      b.held.erase(held);
+      if (b.shop.wall >= d.expires_at) {
+        take(i, b.shop.handle(event::DecisionExpired{id}));
+        continue;
+      }
+      sent.push_back({d.customer, d.campaign, b.shop.wall});
+      take(i, b.shop.sent(d));
+    }
+    publish(i);
+  }
+
+  void pass(std::chrono::hours time) {
+    for (std::size_t i = 0; i < boxes_.size(); ++i) {
+      boxes_[i]->shop.step_time(time);
+      take(i, boxes_[i]->shop.hear_crm());
+    }
+  }
+
+  void publish(std::size_t i) {
+    Box& b = *boxes_[i];
+    if (!b.connected) return;
+    for (const Word& w : std::exchange(b.outbox, {})) {
+      if (w.offer) {
+        kept_[w.decision] = w;
+      } else {
+        kept_.erase(w.decision);
+      }
+      for (auto& box : boxes_) {
+        if (box->connected) box->inbox.push_back(w);
+      }
+    }
+  }
+
+  void connect(std::size_t i) {
+    Box& b = *boxes_[i];
+    if (!b.connected) {
+      b.connected = true;
+      for (auto [id, word] : kept_) {
+        word.kept = true;
+        b.inbox.push_back(word);
+      }
+    }
+    publish(i);
+  }
+
+  void deliver(std::size_t i) {
+    Box& b = *boxes_[i];
+    if (b.inbox.empty()) return;
+    const Word w = b.inbox.front();
+    b.inbox.pop_front();
+    if (w.offer) {
+      take(i, b.shop.handle(event::OfferTold{*w.offer, w.box == i, w.kept}));
+    } else {
+      take(i, b.shop.handle(event::OfferTakenBack{w.decision}));
+    }
+  }
+
+  // What the broker told it is gone; it tells again.
+  void restart(std::size_t i) {
+    Box& b = *boxes_[i];
+    b.connected = false;
+    b.inbox.clear();
+    b.shop.restart();
+    connect(i);
+  }
+
+  Policy policy_;
+  std::vector<std::unique_ptr<Box>> boxes_;
+  std::map<DecisionId, Word> kept_;  // by the broker
+};
+
+RC_GTEST_PROP(Properties, no_cap_is_exceeded_by_several_boxes_of_a_store, ()) {
+  Policy p;
+  p.fatigue_after = 0;
+  p.caps.per_customer_day = *rc::gen::inRange(1, 3);
+  p.caps.per_customer_week = *rc::gen::inRange(1, 4);
+  p.caps.min_gap = std::chrono::seconds{*rc::gen::element(0, 3600)};
+  p.caps.per_store_day = *rc::gen::inRange(1, 5);
+  SharedStore store(p);
+  const int steps = *rc::gen::inRange(1, 80);
+  for (int i = 0; i < steps; ++i) store.step();
+  store.everything_arrives();
+  const StoreClock clock;
+  for (const auto& a : store.sent) {
+    const auto day = clock.local(a.at).day;
+    int on_day = 0, in_week = 0, of_store = 0, of_campaign = 0;
+    for (const auto& b : store.sent) {
+      const auto other = clock.local(b.at).day;
+      of_store += other == day;
+      if (b.customer != a.customer) continue;
+      on_day += other == day;
+      in_week += other <= day && day - other < std::chrono::days{7};
+      of_campaign += b.campaign == a.campaign && other == day;
+      if (&a != &b) RC_ASSERT(std::chrono::abs(a.at - b.at) >= p.caps.min_gap);
+    }
+    RC_ASSERT(on_day <= *p.caps.per_customer_day);
+    RC_ASSERT(in_week <= *p.caps.per_customer_week);
+    RC_ASSERT(of_store <= *p.caps.per_store_day);
+    RC_ASSERT(of_campaign <= 2);
+  }
+  RC_TAG(store.sent.empty() ? "nothing sent" : "sent");
 }
 
 class QuietHoursOverDst : public testing::TestWithParam<const char*> {};

@@ -103,6 +103,39 @@ TEST(Restart, the_stores_cap_and_the_budget_go_on) {
               ElementsAre(Reason::cap_store));
 }
 
+TEST(Restart, what_was_spent_and_learnt_goes_with_its_campaign) {
+  Shop shop;
+  Campaign c = campaign("k-espresso");
+  c.budget = 10;
+  shop.use({c, campaign("k-other", TriggerOn::enter)});
+  shop.sent(offers(shop.stay(shop.member("c-1"), Zone::street, 6s)).at(0));
+  const auto kept = [&](const char* key) {
+    return shop.directory.rows.contains({StateRow::Kind::store, key});
+  };
+  ASSERT_TRUE(kept("budget:k-espresso") && kept("learner:k-espresso"));
+  shop.use({campaign("k-other", TriggerOn::enter)});
+  EXPECT_FALSE(kept("budget:k-espresso") || kept("learner:k-espresso"));
+}
+
+TEST(Restart, an_offer_that_waited_over_midnight_counts_for_the_day_on_which_it_may_land) {
+  Shop shop;
+  Policy p;
+  p.caps.per_store_day = 1;
+  shop.use(p);
+  Campaign c = campaign("k-espresso");
+  c.expires = 24h;
+  shop.use({c});
+  const auto d = offers(shop.stay(shop.member("c-1"), Zone::street, 6s)).at(0);
+  shop.wait(16h);
+  shop.hear_crm();
+  EXPECT_THAT(offer_reasons(shop.stay(shop.member("c-2"), Zone::street, 6s)),
+              ElementsAre(Reason::cap_store));
+  shop.sent(d);
+  shop.restart();
+  EXPECT_THAT(offer_reasons(shop.stay(shop.member("c-3"), Zone::street, 6s)),
+              ElementsAre(Reason::cap_store));
+}
+
 TEST(Restart, rows_that_cannot_be_read_are_counted_and_left_out) {
   Shop shop;
   shop.directory.rows[{StateRow::Kind::visit, "v"}] = {StateRow::Kind::visit, "v", CustomerId("c"),

@@ -20,7 +20,8 @@ using namespace std::chrono_literals;
 inline constexpr WallTime kOpening = std::chrono::sys_days{std::chrono::year{2026} / 11 / 21} + 9h;
 
 struct CountingIds : Pipeline::IdSource {
-  std::string next() override { return "id-" + std::to_string(++count); }
+  std::string next() override { return prefix + std::to_string(++count); }
+  std::string prefix = "id-";
   int count = 0;
 };
 
