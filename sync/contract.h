@@ -245,6 +245,7 @@ struct Command {
   std::string variant;         // offered
   Outcome outcome = Outcome::opened;
   std::string product;                          // outcome: purchase
+  std::int64_t value_hundredths = 0;            // outcome: purchase; cents, pence …
   std::map<std::string, std::string> settings;  // config
   std::string response_topic;                   // where to answer; from the MQTT 5 properties
   std::string correlation;
@@ -309,6 +310,16 @@ struct EnrolMessage {
   WallTime at;
 };
 
+// What a box tells the other boxes of its store, kept by the floor broker; without an offer: it is
+// taken back.
+struct StoreWord {
+  DecisionId decision;
+  std::string box;
+  bool kept = false;  // an old word, told after a connect
+  std::optional<StoreOffer> offer;
+};
+
+Message encode_store_word(const StoreWord& word);
 Message encode_prompt(const Prompt& prompt);
 Message encode_prompt_cleared(const VisitId& visit, const CustomerId& customer);
 Message encode_floor_status(const FloorStatus& status);
@@ -364,12 +375,13 @@ Message encode_inbox(std::string_view tenant, std::string_view app, const AppMes
 
 // ---- what comes in -----------------------------------------------------------------------------
 
-using BoxInbound = std::variant<FeedBatch, Command, Control, StaffAction, EnrolMessage>;
+using BoxInbound = std::variant<FeedBatch, Command, Control, StaffAction, EnrolMessage, StoreWord>;
 
 // For the box `self`. A topic that is not meant for it is refused. With `keys` (the box is
 // provisioned with the CRM's keys), consent records, control messages and commands must be signed:
 // an unsigned or wrongly signed record is set aside, a control message or command is refused.
-// Retained feed, command and action messages are refused: they are leftovers of somebody's mistake.
+// Retained feed, command, enrolment and action messages are refused: they are leftovers of
+// somebody's mistake.
 Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
                                   const KeyRing* keys = nullptr);
 

@@ -124,6 +124,7 @@ Result<BoxInbound> command(const RawMessage& raw, const KeyRing* keys) {
   out.campaign = CampaignId(text(*payload, "campaign"));
   out.variant = text(*payload, "variant");
   out.product = text(*payload, "product");
+  out.value_hundredths = integer(*payload, "value_hundredths");
   if (payload->contains("outcome")) {
     out.outcome = *outcome_from_string(text(*payload, "outcome"));
   }
@@ -175,6 +176,28 @@ Result<BoxInbound> staff_action(const ParsedTopic& topic, const RawMessage& raw)
                                                            : StaffAction::Verdict::confirm;
   }
   out.at = time_of(*payload, "at");
+  return out;
+}
+
+Result<BoxInbound> store_word(const ParsedTopic& topic, const RawMessage& raw) {
+  StoreWord out;
+  out.decision = DecisionId(topic.leaf);
+  out.kept = raw.retained;
+  if (raw.payload.empty()) return out;
+  const auto payload = accepted("floor.offer", raw.payload);
+  if (!payload) return tl::unexpected(payload.error());
+  if (text(*payload, "decision") != topic.leaf) {
+    return fail(ErrorCode::refused, "floor.offer: decision differs from the topic");
+  }
+  out.box = text(*payload, "box");
+  StoreOffer offer;
+  offer.decision = out.decision;
+  offer.whom = std::stoull(text(*payload, "whom"), nullptr, 16);  // the schema wants 16 digits
+  offer.campaign = CampaignId(text(*payload, "campaign"));
+  offer.at = time_of(*payload, "at");
+  offer.expires_at = time_of(*payload, "expires_at");
+  offer.sent = payload->at("sent").get<bool>();
+  out.offer = std::move(offer);
   return out;
 }
 
@@ -420,7 +443,7 @@ Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
   const auto topic = parse_topic(raw.topic);
   if (!topic) return fail(ErrorCode::refused, "not a topic of this contract");
   const bool mine = topic->address == self;
-  if (raw.retained && topic->kind != TopicKind::control) {
+  if (raw.retained && topic->kind != TopicKind::control && topic->kind != TopicKind::floor_offer) {
     return fail(ErrorCode::refused, "a retained message where none may be kept");
   }
   try {
@@ -441,6 +464,8 @@ Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
         return staff_action(*topic, raw);
       case TopicKind::enrol:
         return enrol(*topic, raw);
+      case TopicKind::floor_offer:
+        return store_word(*topic, raw);
       default:
         break;
     }

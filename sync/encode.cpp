@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
@@ -298,6 +300,7 @@ Message encode_command(const BoxAddress& box, const Command& command, const Sign
   set_if(payload, "campaign", command.campaign.str());
   set_if(payload, "variant", command.variant);
   set_if(payload, "product", command.product);
+  if (command.value_hundredths != 0) payload["value_hundredths"] = command.value_hundredths;
   if (command.kind == Command::Kind::outcome) payload["outcome"] = to_string(command.outcome);
   if (command.kind == Command::Kind::config) payload["settings"] = command.settings;
   Message message = message_on(command_topic(box), signed_by(payload, signer));
@@ -382,6 +385,32 @@ Message encode_prompt(const Prompt& prompt) {
   message.priority = Priority::decision;
   message.customer = prompt.customer;
   message.expires_at = prompt.expires_at;
+  return message;
+}
+
+Message encode_store_word(const StoreWord& word) {
+  Message message;
+  if (const auto& offer = word.offer) {
+    char whom[17];
+    std::snprintf(whom, sizeof whom, "%016llx", static_cast<unsigned long long>(offer->whom));
+    message =
+        message_on(offer_topic(word.decision.str()), {{"v", 1},
+                                                      {"box", word.box},
+                                                      {"decision", word.decision.str()},
+                                                      {"whom", whom},
+                                                      {"campaign", offer->campaign.str()},
+                                                      {"at", to_rfc3339(offer->at)},
+                                                      {"expires_at", to_rfc3339(offer->expires_at)},
+                                                      {"sent", offer->sent}});
+    // No cap looks back further.
+    message.expires_at = std::max(offer->at, offer->expires_at) + std::chrono::days{8};
+  } else {
+    message.id = MessageId(new_uuid());
+    message.topic = offer_topic(word.decision.str());
+  }
+  message.link = LinkName::floor;
+  message.retain = true;
+  message.priority = Priority::decision;
   return message;
 }
 

@@ -1,7 +1,10 @@
 #include "sync/items.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
 #include <type_traits>
 
 #include "sync/item_value.h"
@@ -33,6 +36,7 @@ Profile profile_of(const json& value) {
     preference.confidence = entry.value("confidence", preference.confidence);
     preference.confirmed = static_cast<int>(integer(entry, "confirmed"));
     preference.last_confirmed = time(entry, "last_confirmed");
+    preference.source = text(entry, "source");
     profile.preferences.push_back(std::move(preference));
   }
   profile.segments = words(value, "segments");
@@ -273,6 +277,23 @@ std::string schema_of(Collection collection) {
   return std::string("item.").append(to_string(collection));
 }
 
+// The first member that `known` no longer has: "/audience/al".
+std::optional<std::string> left_out(const json& whole, const json& known) {
+  for (const json& step : json::diff(known, whole)) {
+    if (step.at("op") == "add") return step.at("path").get<std::string>().substr(0, 80);
+  }
+  return std::nullopt;
+}
+
+// Where a member that this version does not know may be a limit: left out, a campaign would speak
+// to more people than it was meant for.
+bool limits(std::string_view place) {
+  constexpr std::array<std::string_view, 4> kLimits{"/audience/", "/schedule/", "/cap/",
+                                                    "/trigger/"};
+  return std::any_of(kLimits.begin(), kLimits.end(),
+                     [&](std::string_view l) { return place.starts_with(l); });
+}
+
 }  // namespace
 
 Result<Item> decode_value(Collection collection, json& value) {
@@ -280,7 +301,16 @@ Result<Item> decode_value(Collection collection, json& value) {
   if (auto checked = check_schema(schema, value); !checked) {
     return tl::unexpected(checked.error());
   }
-  if (collection != Collection::consents) keep_known(schema, value);
+  if (collection == Collection::campaigns) {
+    json known = value;
+    keep_known(schema, known);
+    if (const auto place = left_out(value, known); place && limits(*place)) {
+      return fail(ErrorCode::malformed, schema + ": unknown member " + *place);
+    }
+    value = std::move(known);
+  } else if (collection != Collection::consents) {
+    keep_known(schema, value);
+  }
   try {
     switch (collection) {
       case Collection::profiles:
@@ -310,6 +340,18 @@ Result<Item> decode_item(Collection collection, std::string_view text) {
   auto value = parse_json(text);
   if (!value) return tl::unexpected(value.error());
   return decode_value(collection, *value);
+}
+
+Result<void> check_written(Collection collection, std::string_view text) {
+  auto value = parse_json(text);
+  if (!value) return tl::unexpected(value.error());
+  json known = *value;
+  if (auto item = decode_value(collection, known); !item) return tl::unexpected(item.error());
+  keep_known(schema_of(collection), known);
+  if (const auto place = left_out(*value, known)) {
+    return fail(ErrorCode::malformed, schema_of(collection) + ": unknown member " + *place);
+  }
+  return {};
 }
 
 bool replayed(const ConsentStanding& known, const ConsentRecord& incoming) {

@@ -20,6 +20,10 @@ using Item = std::variant<Profile, ConsentRecord, IdentityItem, Campaign, Policy
 // the store kept. Pure; any thread. The error names the rule and the place, never a value.
 Result<Item> decode_item(Collection collection, std::string_view text);
 
+// For what people have written: refuses what decode_item() refuses, and also members that the
+// schema does not know ("audiance"), which a box would leave out. The error names the place.
+Result<void> check_written(Collection collection, std::string_view text);
+
 // Whether a consent record is older than what is already known of the same customer and purpose: a
 // late or replayed one. It is set aside, and what is held stays.
 bool replayed(const ConsentStanding& known, const ConsentRecord& incoming);

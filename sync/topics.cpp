@@ -88,6 +88,7 @@ std::string request_topic(std::string_view tenant, std::string_view app) {
 std::string prompt_topic(std::string_view visit) { return floor_topic("prompt", visit); }
 std::string action_topic(std::string_view visit) { return floor_topic("action", visit); }
 std::string enrol_topic(std::string_view session) { return floor_topic("enrol", session); }
+std::string offer_topic(std::string_view decision) { return floor_topic("offer", decision); }
 std::string floor_status_topic() { return std::string(kFloor).append("status"); }
 
 std::optional<ParsedTopic> parse_topic(std::string_view topic) {
@@ -109,6 +110,7 @@ std::optional<ParsedTopic> parse_topic(std::string_view topic) {
     if (levels[1] == "prompt") return is(TopicKind::prompt);
     if (levels[1] == "action") return is(TopicKind::action);
     if (levels[1] == "enrol") return is(TopicKind::enrol);
+    if (levels[1] == "offer") return is(TopicKind::floor_offer);
     return std::nullopt;
   }
   parsed.address.tenant = levels[0];
@@ -143,8 +145,8 @@ std::array<std::string, 4> Subscriptions::box_uplink(const BoxAddress& box) {
           control_topic(box.tenant, kAllStores)};
 }
 
-std::array<std::string, 2> Subscriptions::box_floor() {
-  return {action_topic("+"), enrol_topic("+")};
+std::array<std::string, 3> Subscriptions::box_floor() {
+  return {action_topic("+"), enrol_topic("+"), offer_topic("+")};
 }
 
 std::array<std::string, 5> Subscriptions::crm(std::string_view tenant) {

@@ -32,6 +32,7 @@ void Engine::on_command(const sync::Command& command, const Now& now) {
                                     .decision = command.decision,
                                     .outcome = command.outcome,
                                     .product = command.product,
+                                    .value = static_cast<double>(command.value_hundredths) / 100.0,
                                     .at = command.at.value_or(now.wall)},
              now);
       answer = std::string();

@@ -1,7 +1,9 @@
 #include "sync/contract.h"
 
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "sync/signing.h"
@@ -24,6 +26,11 @@ RawMessage raw(const Message& message) {
   out.response_topic = message.response_topic;
   out.correlation = message.correlation;
   return out;
+}
+
+std::string example(const std::string& name) {
+  std::ifstream in(std::string(WELCOME_DOCS) + "/examples/" + name + ".json");
+  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 RawMessage on(std::string topic, const json& payload) {
@@ -196,12 +203,14 @@ TEST(Contract, CommandsControlAndAnswersArriveAsTheyWereSent) {
   command.decision = DecisionId("d");
   command.outcome = Outcome::purchase;
   command.product = "espresso";
+  command.value_hundredths = 350;
   command.at = kAt;
   const Message sent = encode_command(kBox, command);
   EXPECT_EQ(sent.response_topic, response_topic(kBox));
   const auto got = at_box<Command>(sent);
   EXPECT_EQ(got.kind, command.kind);
   EXPECT_EQ(got.outcome, Outcome::purchase);
+  EXPECT_EQ(got.value_hundredths, 350);
   EXPECT_EQ(got.correlation, "cmd-1");
 
   const auto answer = at_crm<CommandResponse>(encode_command_response(
@@ -518,6 +527,65 @@ TEST(Items, ACampaignIsDecodedWhole) {
   EXPECT_DOUBLE_EQ(campaign.audience.none.at(0).number, 100.5);
   EXPECT_EQ(campaign.cap.per, Period::week);
   EXPECT_EQ(campaign.expires, 60s);
+}
+
+TEST(Items, ACampaignWithALimitThatNobodyKnowsIsSetAside) {
+  const json good = json::parse(example("item.campaigns"));
+  const auto verdict = [](const json& campaign) {
+    const auto decoded = decode_item(Collection::campaigns, campaign.dump());
+    return decoded ? "accepted" : decoded.error().message;
+  };
+  for (const char* part : {"audience", "schedule", "cap", "trigger"}) {
+    json campaign = good;
+    campaign[part]["only_on_full_moon"] = true;
+    EXPECT_THAT(verdict(campaign), HasSubstr(std::string("/") + part + "/only_on_full_moon"));
+  }
+  json campaign = good;
+  campaign["colour"] = "blue";
+  EXPECT_EQ(verdict(campaign), "accepted") << "a newer CRM may say more";
+  EXPECT_THAT(check_written(Collection::campaigns, campaign.dump()).error().message,
+              HasSubstr("unknown member /colour"));
+  EXPECT_TRUE(check_written(Collection::campaigns, good.dump()));
+}
+
+TEST(Items, WhatTheSchemasAllowTheRulesAllowToo) {
+  const auto accepted = [](Collection collection, const json& item) {
+    const auto decoded = decode_item(collection, item.dump());
+    return decoded ? "accepted" : decoded.error().message;
+  };
+  json campaign = json::parse(example("item.campaigns"));
+  campaign["campaign"] = std::string(128, 'k');
+  campaign["cap"]["per_customer"] = 1000;
+  campaign["budget"] = 9007199254740991;
+  campaign["expires_s"] = 2592000;
+  campaign["product"] = std::string(128, 'p');
+  campaign["variants"] = {{{"id", std::string(64, 'v')},
+                           {"weight", 1000000},
+                           {"title", {{"en", std::string(1000, 't')}}},
+                           {"text", {{"en", std::string(1000, 't')}}}}};
+  EXPECT_EQ(accepted(Collection::campaigns, campaign), "accepted");
+
+  json policy = json::parse(example("item.policy"));
+  policy["caps"] = {{"per_customer_day", 1000000},
+                    {"per_customer_week", 1000000},
+                    {"min_gap_s", 31536000},
+                    {"per_store_day", 100000000}};
+  policy["consent_max_age_h"] = 8784;
+  policy["fatigue"] = {{"after", 1000}, {"rest_days", 3650}};
+  policy["surveys"] = json::array();
+  for (int i = 0; i < 50; ++i) {
+    policy["surveys"].push_back({{"id", std::string(126, 's') + std::to_string(10 + i)},
+                                 {"kind", "ces"},
+                                 {"question", {{"en", std::string(500, 'q')}}}});
+  }
+  policy["learn"]["segments"] = json::array();
+  for (int i = 0; i < 200; ++i) policy["learn"]["segments"].push_back("s" + std::to_string(i));
+  for (const char* level : {"present", "confirmed"}) {
+    policy["prompt_min_level"] = level;
+    EXPECT_EQ(accepted(Collection::policy, policy), "accepted");
+  }
+  policy["prompt_min_level"] = "near";
+  EXPECT_NE(accepted(Collection::policy, policy), "accepted");
 }
 
 TEST(Items, APolicyIsDecodedAndItsDefaultsStay) {
