@@ -163,7 +163,7 @@ Result<void> Crm::put_identity(const json& identity) {
 }
 
 Result<void> Crm::put_campaign(const json& campaign) {
-  if (auto ok = check(Collection::campaigns, campaign); !ok) return ok;
+  if (auto ok = sync::check_written(Collection::campaigns, campaign.dump()); !ok) return ok;
   feed_.put(Collection::campaigns, campaign.at("campaign"), "", campaign.dump());
   return {};
 }
@@ -176,7 +176,7 @@ Result<void> Crm::remove_campaign(const std::string& campaign) {
 }
 
 Result<void> Crm::put_policy(const json& policy) {
-  if (auto ok = check(Collection::policy, policy); !ok) return ok;
+  if (auto ok = sync::check_written(Collection::policy, policy.dump()); !ok) return ok;
   feed_.put(Collection::policy, "policy", "", policy.dump());
   return {};
 }
@@ -415,17 +415,20 @@ Result<void> Crm::note_preference(const std::string& customer, const PreferenceN
     return {};
   }
   json& preference = *found;
-  const bool same = !change.change && preference.at("value") == change.value;
-  if (same) {
-    // Each confirmation halves the doubt.
-    preference["confidence"] = 1.0 - (1.0 - preference.value("confidence", 0.5)) / 2.0;
-    preference["confirmed"] = preference.value("confirmed", 0) + 1;
+  Preference known;
+  known.value = preference.at("value");
+  known.confidence = preference.value("confidence", known.confidence);
+  known.confirmed = preference.value("confirmed", 0);
+  if (!change.change && known.value == change.value) {
+    welcome::confirm(known, at);
   } else {
-    preference["value"] = change.value;
-    preference["confidence"] = 0.75;
-    preference["confirmed"] = 1;
+    welcome::change(known, change.value, at);
   }
+  preference["value"] = known.value;
+  preference["confidence"] = known.confidence;
+  preference["confirmed"] = known.confirmed;
   preference["last_confirmed"] = sync::to_rfc3339(at);
+  preference["source"] = "staff";
   if (auto ok = check(Collection::profiles, *document); !ok) return ok;
   save_profile(customer, *document);
   return {};

@@ -1,20 +1,80 @@
 #include "sync/crm/report.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+
+#include "firmware/core/store_clock.h"
 
 namespace welcome::crm {
 namespace {
 
 constexpr const char* kHoldout = "holdout";
 
-std::vector<std::int64_t> answers(Database& db, const std::string& kind) {
-  std::vector<std::int64_t> out;
+constexpr auto kAnswersWithin = std::chrono::days{7};
+constexpr std::array kWeekdays{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
+constexpr std::array kFunnel{"shown", "opened", "came in", "redeemed"};
+
+struct Answer {
+  std::string customer;
+  std::string kind;
+  std::int64_t score;
+  WallTime at;
+};
+
+std::vector<Answer> all_answers(Database& db) {
+  std::vector<Answer> out;
   for (const Row& row :
-       db.query("SELECT score FROM survey_answer WHERE kind = $1 ORDER BY id", {kind})) {
-    out.push_back(row.integer(0));
+       db.query("SELECT customer, kind, score, at FROM survey_answer ORDER BY id")) {
+    out.push_back({row.text(0), row.text(1), row.integer(2),
+                   sync::from_rfc3339(row.text(3)).value_or(WallTime{})});
   }
   return out;
+}
+
+template <class Which>
+Answers scores(const std::vector<Answer>& all, Which&& which) {
+  std::map<std::string, std::vector<std::int64_t>> by_kind;
+  for (const Answer& a : all) {
+    if (which(a)) by_kind[a.kind].push_back(a.score);
+  }
+  return {nps(by_kind["nps"]), csat(by_kind["csat"]), ces(by_kind["ces"])};
+}
+
+// When each customer was shown which variant.
+using Shown = std::map<std::string, std::map<std::string, std::vector<WallTime>>>;
+
+Shown shown_to(Database& db, const std::string& campaign) {
+  Shown out;
+  for (const Row& row :
+       db.query("SELECT variant, customer, shown_at FROM offer WHERE campaign = $1", {campaign})) {
+    if (row.text(1).empty()) continue;
+    out[row.text(0)][row.text(1)].push_back(sync::from_rfc3339(row.text(2)).value_or(WallTime{}));
+  }
+  return out;
+}
+
+Answers answers_after(const std::vector<Answer>& all, const Shown& shown,
+                      const std::string& variant) {
+  const auto arm = shown.find(variant);
+  if (arm == shown.end()) return {};
+  return scores(all, [&](const Answer& a) {
+    const auto times = arm->second.find(a.customer);
+    return times != arm->second.end() &&
+           std::any_of(times->second.begin(), times->second.end(),
+                       [&](WallTime t) { return t <= a.at && a.at - t <= kAnswersWithin; });
+  });
+}
+
+// The stores' clock, from the policy.
+StoreClock store_clock(Crm& crm, std::string& zone) {
+  zone = "UTC";
+  if (const auto item = crm.feed().get(sync::Collection::policy, "policy")) {
+    zone = json::parse(item->value).value("time_zone", zone);
+  }
+  auto clock = StoreClock::open(zone);
+  return clock ? *clock : StoreClock();
 }
 
 std::string percent(double value) {
@@ -37,6 +97,16 @@ json rate_json(const Rate& rate) {
   return {{"estimate", rate.estimate}, {"low", rate.low}, {"high", rate.high}};
 }
 
+json score_json(const Score& score) {
+  return {{"answers", score.n}, {"value", score.value}, {"margin_95", score.margin}};
+}
+
+json answers_json(const Answers& answers) {
+  return {{"nps", score_json(answers.nps)},
+          {"csat", score_json(answers.csat)},
+          {"ces", score_json(answers.ces)}};
+}
+
 json arm_json(const Arm& arm) {
   json out = {{"variant", arm.variant},
               {"shown", arm.shown},
@@ -47,13 +117,10 @@ json arm_json(const Arm& arm) {
               {"open_rate", rate_json(arm.open_rate)},
               {"redeem_rate", rate_json(arm.redeem_rate)},
               {"came_in_rate", rate_json(arm.came_in_rate)},
-              {"probability_best", arm.best}};
+              {"probability_best", arm.best},
+              {"surveys", answers_json(arm.answers)}};
   if (arm.beats_holdout) out["probability_beats_holdout"] = *arm.beats_holdout;
   return out;
-}
-
-json score_json(const Score& score) {
-  return {{"answers", score.n}, {"value", score.value}, {"margin_95", score.margin}};
 }
 
 std::string escape(const std::string& text) {
@@ -77,6 +144,10 @@ std::string escape(const std::string& text) {
     }
   }
   return out;
+}
+
+std::string right(const std::string& text, std::size_t width) {
+  return std::string(width - std::min(width, text.size()), ' ') + text;
 }
 
 std::string pad(std::string text, std::size_t width) {
@@ -122,26 +193,49 @@ Report make_report(Crm& crm, const std::string& campaign) {
                                              {report.holdout->shown, report.holdout->came_in});
     }
   }
-  report.nps = nps(answers(db, "nps"));
-  report.csat = csat(answers(db, "csat"));
-  report.ces = ces(answers(db, "ces"));
+  const std::vector<Answer> answers = all_answers(db);
+  const Shown shown = shown_to(db, campaign);
+  report.answers = scores(answers, [](const Answer&) { return true; });
+  for (Arm& arm : report.arms) arm.answers = answers_after(answers, shown, arm.variant);
+  if (report.holdout) report.holdout->answers = answers_after(answers, shown, kHoldout);
+
   for (const Row& row :
-       db.query("SELECT substr(time, 12, 2), COUNT(*) FROM ledger "
-                "WHERE type LIKE '%visit.started%' GROUP BY substr(time, 12, 2)")) {
-    const std::int64_t hour = row.integer(0) % 24;
-    report.visits_by_hour[static_cast<std::size_t>(hour)] = row.integer(1);
+       db.query("SELECT data FROM ledger WHERE type LIKE '%decision.suppressed%'")) {
+    const json data = json::parse(row.text(0), nullptr, false);
+    if (!data.is_object() || data.value("campaign", "") != campaign) continue;
+    ++report.suppressed[data.value("reason", "")];
+  }
+  const StoreClock clock = store_clock(crm, report.time_zone);
+  for (const Row& row : db.query("SELECT time FROM ledger WHERE type LIKE '%visit.started%'")) {
+    const auto at = sync::from_rfc3339(row.text(0));
+    if (!at) continue;
+    const StoreClock::Local local = clock.local(*at);
+    ++report.visits[local.weekday][static_cast<std::size_t>(local.time / std::chrono::hours{1})];
   }
   return report;
 }
 
+std::array<std::int64_t, 4> Report::funnel() const {
+  std::array<std::int64_t, 4> steps{};
+  for (const Arm& arm : arms) {
+    steps[0] += arm.shown;
+    steps[1] += arm.opened;
+    steps[2] += arm.came_in;
+    steps[3] += arm.redeemed;
+  }
+  return steps;
+}
+
 std::string report_json(const Report& report) {
-  json out = {{"campaign", report.campaign},
-              {"variants", json::array()},
-              {"surveys",
-               {{"nps", score_json(report.nps)},
-                {"csat", score_json(report.csat)},
-                {"ces", score_json(report.ces)}}},
-              {"visits_by_hour_utc", report.visits_by_hour}};
+  json out = {
+      {"campaign", report.campaign},
+      {"variants", json::array()},
+      {"funnel", json::object()},
+      {"suppressed", report.suppressed},
+      {"surveys", answers_json(report.answers)},
+      {"visits", {{"time_zone", report.time_zone}, {"by_weekday_and_hour", report.visits}}}};
+  const auto steps = report.funnel();
+  for (std::size_t i = 0; i < steps.size(); ++i) out["funnel"][kFunnel[i]] = steps[i];
   for (const Arm& arm : report.arms) out["variants"].push_back(arm_json(arm));
   if (report.holdout) out["holdout"] = arm_json(*report.holdout);
   return out.dump(2) + "\n";
@@ -167,15 +261,43 @@ std::string report_table(const Report& report) {
   for (const Arm& arm : report.arms) arm_line(arm, false);
   if (report.holdout) arm_line(*report.holdout, true);
   out += "\n";
-  const auto score_line = [&](const char* name, const Score& score, const char* unit) {
-    if (score.n == 0) return;
-    out += std::string(name) + " " + number(score.value) + unit + " ± " + number(score.margin) +
-           " from " + std::to_string(score.n) + " answers\n";
+  const auto steps = report.funnel();
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    out += pad(kFunnel[i], 10) + pad(std::to_string(steps[i]), 7);
+    if (steps[0] > 0) {
+      out += percent(static_cast<double>(steps[i]) / static_cast<double>(steps[0]));
+    }
+    out += "\n";
+  }
+  if (!report.suppressed.empty()) {
+    out += "not offered:";
+    for (const auto& [reason, n] : report.suppressed) out += " " + reason + " " + std::to_string(n);
+    out += "\n";
+  }
+
+  const auto answer_lines = [&](const std::string& of, const Answers& answers) {
+    const auto line_of = [&](const char* name, const Score& score, const char* unit) {
+      if (score.n == 0) return;
+      out += pad(of, 10) + name + " " + number(score.value) + unit + " ± " + number(score.margin) +
+             " from " + std::to_string(score.n) + " answers\n";
+    };
+    line_of("NPS ", answers.nps, "");
+    line_of("CSAT", answers.csat, " %");
+    line_of("CES ", answers.ces, " of 7");
   };
-  score_line("NPS ", report.nps, "");
-  score_line("CSAT", report.csat, " %");
-  score_line("CES ", report.ces, " of 7");
-  return out;
+  out += "\nANSWERS within seven days of being shown it\n";
+  for (const Arm& arm : report.arms) answer_lines(arm.variant, arm.answers);
+  if (report.holdout) answer_lines(kHoldout, report.holdout->answers);
+  answer_lines("everybody", report.answers);
+
+  out += "\nVISITS by weekday and hour (" + report.time_zone + ")\n     ";
+  for (int hour = 0; hour < 24; ++hour) out += right(std::to_string(hour), 5);
+  for (std::size_t day = 0; day < 7; ++day) {
+    out += "\n" + pad(kWeekdays[day], 5);
+    for (const std::int64_t n : report.visits[day])
+      out += right(n == 0 ? "." : std::to_string(n), 5);
+  }
+  return out + "\n";
 }
 
 std::string report_svg(const Report& report) {
@@ -190,7 +312,11 @@ std::string report_svg(const Report& report) {
   const auto x = [&](double value) {
     return number(kLeft + value / most * (kWidth - kLeft - kRight));
   };
-  const int height = 70 + kRow * static_cast<int>(arms.size()) + 30;
+  constexpr int kStep = 26;
+  constexpr int kCell = 24;
+  const int funnel_top = 70 + kRow * static_cast<int>(arms.size()) + 60;
+  const int heat_top = funnel_top + kStep * static_cast<int>(kFunnel.size()) + 60;
+  const int height = heat_top + kCell * 8 + 10;
   std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " +
                     std::to_string(kWidth) + " " + std::to_string(height) +
                     "\" font-family=\"sans-serif\" font-size=\"14\" role=\"img\">\n";
@@ -225,6 +351,51 @@ std::string report_svg(const Report& report) {
          "\" fill=\"#555\">0</text>\n";
   out += "<text x=\"" + x(most) + "\" y=\"" + std::to_string(y + 20) +
          "\" fill=\"#555\" text-anchor=\"end\">" + percent(most) + "</text>\n";
+
+  const auto text = [&](int tx, int ty, const std::string& what, const char* more = "") {
+    out += "<text x=\"" + std::to_string(tx) + "\" y=\"" + std::to_string(ty) + "\"" + more + ">" +
+           escape(what) + "</text>\n";
+  };
+  const auto box = [&](int bx, int by, const std::string& width, int tall,
+                       const std::string& fill) {
+    out += "<rect x=\"" + std::to_string(bx) + "\" y=\"" + std::to_string(by) + "\" width=\"" +
+           width + "\" height=\"" + std::to_string(tall) + "\" fill=\"" + fill + "\"/>\n";
+  };
+  text(16, funnel_top - 12, "from shown to redeemed", " fill=\"#555\"");
+  const auto steps = report.funnel();
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const int top = funnel_top + kStep * static_cast<int>(i);
+    const double share =
+        steps[0] == 0 ? 0.0 : static_cast<double>(steps[i]) / static_cast<double>(steps[0]);
+    text(16, top + 16, kFunnel[i]);
+    box(kLeft, top + 3, number(share * (kWidth - kLeft - kRight)), kStep - 6, "#b5cdea");
+    text(kWidth - kRight + 12, top + 16, std::to_string(steps[i]) + ", " + percent(share));
+  }
+
+  text(16, heat_top - 12, "visits by weekday and hour (" + report.time_zone + ")",
+       " fill=\"#555\"");
+  std::int64_t busiest = 1;
+  for (const auto& day : report.visits) {
+    busiest = std::max(busiest, *std::max_element(day.begin(), day.end()));
+  }
+  for (std::size_t day = 0; day < 7; ++day) {
+    const int top = heat_top + kCell * static_cast<int>(day);
+    text(16, top + 16, kWeekdays[day]);
+    for (std::size_t hour = 0; hour < 24; ++hour) {
+      const std::int64_t n = report.visits[day][hour];
+      // White to dark blue.
+      const double heat = static_cast<double>(n) / static_cast<double>(busiest);
+      const auto mix = [&](int low, int high) {
+        return std::to_string(static_cast<int>(high + (low - high) * heat));
+      };
+      const std::string colour =
+          "rgb(" + mix(31, 238) + "," + mix(78, 242) + "," + mix(140, 247) + ")";
+      box(60 + kCell * static_cast<int>(hour), top, std::to_string(kCell - 2), kCell - 2, colour);
+    }
+  }
+  for (int hour = 0; hour < 24; hour += 3) {
+    text(60 + kCell * hour, heat_top + kCell * 7 + 16, std::to_string(hour), " fill=\"#555\"");
+  }
   out += "</svg>\n";
   return out;
 }

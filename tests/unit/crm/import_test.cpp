@@ -2,6 +2,8 @@
 
 #include "sync/crm/import.h"
 
+#include <tuple>
+
 #include "tests/unit/crm/fixture.h"
 
 namespace welcome::crm {
@@ -96,6 +98,55 @@ TEST_F(ImportTest, MistakesNameTheirPlace) {
   EXPECT_EQ(refusal(file("[]")), "this is not a JSON object");
   EXPECT_NE(refusal(file("{\"campaign\":{}}")).find("unknown member"), std::string::npos);
   EXPECT_EQ(refusal(file("{\"campaigns\":[{\"campaign\":\"k\"}]}")).substr(0, 13), "campaigns[0]:");
+}
+
+TEST_F(ImportTest, HostileCampaignsAreRefusedWithTheReasonAndTheLastGoodSetStays) {
+  const json good = {
+      {"campaign", "k-espresso"},
+      {"name", "Espresso"},
+      {"trigger", {{"on", "pass_by"}}},
+      {"variants", {{{"id", "a"}, {"title", {{"en", "Hello"}}}, {"text", {{"en", "Coffee?"}}}}}}};
+  ASSERT_TRUE(file(json{{"campaigns", {good}}}.dump()));
+  const std::string kept = crm_->feed().get(Collection::campaigns, "k-espresso")->value;
+  const Position before = crm_->feed().head(Collection::campaigns);
+
+  const auto with = [&](const char* pointer, const json& value) {
+    json bad = good;
+    bad[json::json_pointer(pointer)] = value;
+    json fine = good;
+    fine["campaign"] = "k-fine";
+    const Transaction undone(*db_);  // as welcome-crm import does
+    return refusal(file(json{{"campaigns", {fine, bad}}}.dump()));
+  };
+  const std::vector<std::tuple<const char*, json, const char*>> hostile{
+      {"/audiance", {{"all", json::array()}}, "unknown member /audiance"},
+      {"/audience", {{"al", json::array()}}, "unknown member /audience/al"},
+      {"/cap", {{"per_customer", -1}, {"per", "day"}}, "per_customer"},
+      {"/budget", -5, "budget"},
+      {"/holdout_percent", 101, "holdout_percent"},
+      {"/schedule",
+       {{"from", "2026-05-02T00:00:00Z"}, {"until", "2026-05-01T00:00:00Z"}},
+       "ends before it begins"},
+      {"/schedule", {{"hours", json::array({json::array({"08:00", "08:00"})})}}, "the same"},
+      {"/schedule", {{"days", json::array()}}, "no weekday"},
+      {"/schedule", {{"from", "2026-13-45T00:00:00Z"}}, "no such time"},
+      {"/variants/0/text/en", "{{>/etc/passwd}}", "only {{name}}"},
+      {"/variants/0/text/en", "{{{name}}}", "only {{name}}"},
+      {"/variants/0/text/en", "{{=<% %>=}}", "only {{name}}"},
+      {"/variants/0/text/en", "{{secret}}", "no value"},
+      {"/audience", {{"all", json(51, json{{"field", "tier"}, {"in", {"x"}}})}}, "audience"},
+      {"/audience", {{"all", {{{"field", "tier"}, {"in", json(201, "x")}}}}}, "audience"},
+      {"/audience", {{"all", {{{"field", "gender"}, {"in", {"f"}}}}}}, "not a field"},
+      {"/variants", json(21, good["variants"][0]), "variants"},
+  };
+  for (const auto& [pointer, value, reason] : hostile) {
+    const std::string said = with(pointer, value);
+    EXPECT_NE(said.find("campaigns[1]:"), std::string::npos) << said;
+    EXPECT_NE(said.find(reason), std::string::npos) << pointer << " said: " << said;
+  }
+  EXPECT_EQ(crm_->feed().get(Collection::campaigns, "k-espresso")->value, kept);
+  EXPECT_FALSE(crm_->feed().get(Collection::campaigns, "k-fine")) << "all of a file, or none";
+  EXPECT_EQ(crm_->feed().head(Collection::campaigns), before);
 }
 
 }  // namespace

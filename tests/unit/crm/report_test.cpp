@@ -104,6 +104,57 @@ TEST_F(ReportTest, TheThreeFormsSayTheSame) {
   EXPECT_EQ(picture.find("b<"), std::string::npos) << "names are escaped";
 }
 
+TEST_F(ReportTest, AnswersCountForWhatWasShownInTheWeekBefore) {
+  add("c-mia", "a-mia");
+  event("v-1", "survey.answer", "c-paul", {{"survey", "s"}, {"kind", "nps"}, {"score", 9}});
+  event("v-2", "survey.answer", "c-mia", {{"survey", "s"}, {"kind", "nps"}, {"score", 2}});
+  event("v-3", "survey.answer", "c-paul", {{"survey", "s"}, {"kind", "csat"}, {"score", 3}});
+  intake_->work(now_);
+  const Report report = make_report(*crm_, "k-espresso");
+  EXPECT_EQ(report.answers.nps.n, 2) << "everybody's";
+  EXPECT_EQ(report.arms[0].answers.nps.n, 1) << "Mia was not shown it";
+  EXPECT_DOUBLE_EQ(report.arms[0].answers.nps.value, 100.0);
+  EXPECT_DOUBLE_EQ(report.arms[0].answers.csat.value, 0.0);
+  now_ += std::chrono::days{8};
+  event("v-4", "survey.answer", "c-paul", {{"survey", "s"}, {"kind", "nps"}, {"score", 0}});
+  intake_->work(now_);
+  EXPECT_EQ(make_report(*crm_, "k-espresso").arms[0].answers.nps.n, 1) << "too late to be about it";
+}
+
+TEST_F(ReportTest, TheFunnelAndTheReasonsSayWhereItStopped) {
+  event("x-1", "decision.suppressed", "c-paul",
+        {{"decision", "x-1"},
+         {"visit", "v"},
+         {"kind", "offer"},
+         {"campaign", "k-espresso"},
+         {"reason", "quiet_hours"}});
+  request("a-paul", {{"id", "r-1"}, {"kind", "offer.opened"}, {"decision", "d-0"}});
+  request("a-paul", {{"id", "r-2"}, {"kind", "offer.redeemed"}, {"decision", "d-0"}});
+  intake_->work(now_);
+  const Report report = make_report(*crm_, "k-espresso");
+  EXPECT_EQ(report.funnel(), (std::array<std::int64_t, 4>{40, 1, 0, 1}));
+  EXPECT_EQ(report.suppressed.at("quiet_hours"), 1);
+  EXPECT_EQ(report.suppressed.at("holdout"), 20);
+}
+
+TEST_F(ReportTest, VisitsAreCountedByTheStoresOwnClock) {
+  ASSERT_TRUE(crm_->put_policy({{"time_zone", "America/New_York"}}));
+  // Monday 2026-03-02 and 2026-03-09, 13:30 UTC: the clock is put forward between them.
+  for (const char* at : {"2026-03-02T13:30:00.000Z", "2026-03-09T13:30:00.000Z"}) {
+    now_ = *sync::from_rfc3339(at);
+    event(std::string("w-") + at, "visit.started", "c-paul",
+          {{"visit", at}, {"zone", "door"}, {"level", "present"}});
+  }
+  intake_->work(now_);
+  const Report report = make_report(*crm_, "k-espresso");
+  EXPECT_EQ(report.time_zone, "America/New_York");
+  EXPECT_EQ(report.visits[0][8], 1);
+  EXPECT_EQ(report.visits[0][9], 1);
+  EXPECT_NE(report_table(report).find("VISITS by weekday and hour (America/New_York)"),
+            std::string::npos);
+  EXPECT_EQ(json::parse(report_json(report)).at("visits").at("by_weekday_and_hour").at(0).at(9), 1);
+}
+
 TEST_F(ReportTest, WhoWasErasedIsStillCountedAndNotNamed) {
   const std::int64_t before = make_report(*crm_, "k-espresso").arms[0].shown;
   ASSERT_TRUE(crm_->forget("c-paul", now_));
