@@ -225,11 +225,20 @@ Result<void> Journal::put_state(const StateRow& row, WallTime at) {
 }
 
 Result<std::vector<StateRow>> Journal::states() const {
+  return states(StateRow::Kind::visit, StateRow::Kind::decision, StateRow::Kind::store);
+}
+
+Result<std::vector<StateRow>> Journal::states(StateRow::Kind kind) const {
+  return states(kind, kind, kind);
+}
+
+Result<std::vector<StateRow>> Journal::states(StateRow::Kind first, StateRow::Kind second,
+                                              StateRow::Kind third) const {
   return context_.db.read([&] {
     return read_states(
-        context_,
-        context_.db.query("SELECT kind, key_hash, customer, sealed FROM state WHERE kind <> ?",
-                          StateRow::Kind::facts));
+        context_, context_.db.query(
+                      "SELECT kind, key_hash, customer, sealed FROM state WHERE kind IN (?, ?, ?)",
+                      first, second, third));
   });
 }
 
@@ -237,8 +246,9 @@ Result<std::vector<StateRow>> Journal::states_of(const CustomerId& customer) con
   return context_.db.read([&] {
     return read_states(context_,
                        context_.db.query("SELECT kind, key_hash, customer, sealed FROM state"
-                                         " WHERE customer = ? AND kind <> ?",
-                                         context_.id_of(customer), StateRow::Kind::facts));
+                                         " WHERE customer = ? AND kind NOT IN (?, ?)",
+                                         context_.id_of(customer), StateRow::Kind::facts,
+                                         StateRow::Kind::recording));
   });
 }
 

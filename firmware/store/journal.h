@@ -56,12 +56,17 @@ class Journal {
 
   // Pipeline state. A row without a value is deleted.
   Result<void> put_state(const StateRow& row, WallTime at);
-  // All rows but those of kind `facts`, which are read one by one.
+  // What the pipeline restarts from: all rows but those of kind `facts`, which are read one by one,
+  // and of kind `recording`.
   Result<std::vector<StateRow>> states() const;
   Result<std::vector<StateRow>> states_of(const CustomerId& customer) const;
+  Result<std::vector<StateRow>> states(StateRow::Kind kind) const;
   Result<std::optional<std::string>> facts(const CustomerId& customer) const;
 
  private:
+  Result<std::vector<StateRow>> states(StateRow::Kind first, StateRow::Kind second,
+                                       StateRow::Kind third) const;
+
   Context& context_;
 };
 

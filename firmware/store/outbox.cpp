@@ -152,6 +152,13 @@ Result<std::size_t> Outbox::remove_ref(std::string_view ref) {
   });
 }
 
+Result<void> Outbox::hold_until(std::string_view ref, std::optional<WallTime> not_before) {
+  return context_.db.write([&] {
+    context_.db.run("UPDATE outbox SET not_before = ? WHERE ref = ? AND not_before IS NOT NULL",
+                    not_before, ref);
+  });
+}
+
 Result<std::vector<OutboxNote>> Outbox::expire(Now now) {
   if (!now.wall_trusted) return std::vector<OutboxNote>{};
   return context_.db.write([&] {

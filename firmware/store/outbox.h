@@ -69,6 +69,9 @@ class Outbox {
   // not trusted, rows with either time wait.
   Result<std::vector<OutboxRow>> take(Link link, std::size_t limit, Now now);
 
+  // What was held under this ref may be handed out at once, or from then on.
+  Result<void> hold_until(std::string_view ref, std::optional<WallTime> not_before);
+
   // The broker has them: gone for good. Unknown rows are ignored.
   Result<std::vector<OutboxNote>> acked(std::span<const std::int64_t> rows);
   // The connection is gone, or one row could not be sent: they will be handed out again.
