@@ -16,7 +16,7 @@
 
 namespace welcome::control {
 
-inline constexpr std::size_t kMaxRequestBytes = 64 * 1024;
+inline constexpr std::size_t kMaxRequestBytes = 4 * 1024 * 1024;  // the campaigns of a replay
 inline constexpr std::string_view kDefaultSocket = "/run/welcomed/control.sock";
 
 struct Request {

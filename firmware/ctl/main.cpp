@@ -3,6 +3,7 @@
 
 #include <boost/program_options.hpp>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <unistd.h>
@@ -32,6 +33,12 @@ constexpr Verb kVerbs[] = {
     {"outbox", "", "messages that wait to be sent"},
     {"decisions", "", "the latest decisions, suppressed ones too"},
     {"why", "ID", "why a decision was made or suppressed, in plain words"},
+    {"rehearse start", "",
+     "invented customers on the tablets, for practice; nothing leaves the shop"},
+    {"rehearse stop", "", "ends it"},
+    {"recordings", "", "recorded days, oldest first"},
+    {"replay", "RECORDING",
+     "a recorded day (2026-11-21) or month again: are the decisions the same?"},
     {"enrol", "CUSTOMER", "make a face template from --clip FILE; needs the customer's consent"},
     {"customer export", "ID", "everything the box holds on a person, as JSON"},
     {"audit show", "", "the trail of exports, erasures, enrolments, consents and pauses"},
@@ -66,13 +73,16 @@ int usage(const std::string& message) {
 }
 
 int run(int argc, char** argv) {
-  std::string socket, file, clip;
+  std::string socket, file, clip, campaigns;
   po::options_description options("Options");
   options.add_options()(
       "socket,s",
       po::value<std::string>(&socket)->default_value(std::string(welcome::control::kDefaultSocket)),
       "the daemon's control socket")("json", "print the answer as JSON")(
       "clip", po::value<std::string>(&clip), "video file, for enrol")(
+      "campaigns", po::value<std::string>(&campaigns),
+      "for replay: JSON file with campaigns and policy as welcome-crm imports it, to take the "
+      "place of those of the same id")(
       "config,c", po::value<std::string>(&file)->default_value("/etc/welcomed/welcomed.conf"),
       "configuration file, for config check")("help,h", "print this");
   po::options_description hidden;
@@ -120,6 +130,14 @@ int run(int argc, char** argv) {
   if (request.command == "enrol") {
     if (clip.empty()) return usage("enrol needs --clip FILE");
     request.args["clip"] = std::filesystem::absolute(clip).string();
+  }
+
+  if (!campaigns.empty()) {
+    if (request.command != "replay") return usage("--campaigns is for replay");
+    std::ifstream in(campaigns);
+    if (!in) return usage("cannot read " + campaigns);
+    request.args["rules"] = json::parse(in, nullptr, false);
+    if (request.args["rules"].is_discarded()) return usage(campaigns + " is not JSON");
   }
 
   const auto answer = welcome::ctl::ask(

@@ -77,7 +77,7 @@ void print(std::ostream& out, const json& data) {
     } else {
       for (const auto& value : data) out << cell(value) << '\n';
     }
-  } else if (data.is_object() && data.size() == 1 && data.contains("lines")) {
+  } else if (data.is_object() && data.contains("lines")) {
     for (const auto& value : data["lines"]) out << cell(value) << '\n';
   } else if (data.is_object()) {
     print_object(out, data, 0);

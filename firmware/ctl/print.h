@@ -1,6 +1,6 @@
 #pragma once
 // Answers of the daemon as a person reads them: an array of objects as a table, an object as an
-// indented list, {"lines": […]} as plain text.
+// indented list, {"lines": […], …} as plain text.
 
 #include <iosfwd>
 #include <nlohmann/json.hpp>

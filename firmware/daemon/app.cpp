@@ -12,6 +12,7 @@
 #include <spdlog/spdlog.h>
 #include <stdexcept>
 #include <systemd/sd-daemon.h>
+#include <thread>
 
 #include "firmware/daemon/clock.h"
 #include "firmware/daemon/control_server.h"
@@ -107,6 +108,9 @@ EngineSettings engine_settings(const Config& config, const vision::ModelPack& pa
   settings.crm_keys = read_crm_keys(config);
   settings.pipeline.visit_timeout = std::chrono::seconds(config.visit_end_after_s);
   settings.pipeline.consent_max_age = std::chrono::hours(config.consent_max_age_h);
+  settings.pipeline.shared_store = config.floor_shared;
+  settings.recording_dir = config.state_dir / "recordings";
+  settings.recording_days = config.recording_days;
   settings.camera_always = config.camera_wake == "always";
   settings.face_model = pack.embedder.id;
   settings.face_operating_point =
@@ -369,6 +373,14 @@ class App : private Ports {
       answer->data(engine_.outbox());
     } else if (request.command == "why") {
       give(answer, engine_.why(id));
+    } else if (request.command == "rehearse start") {
+      give(answer, engine_.start_rehearsal(clock_->now()));
+    } else if (request.command == "rehearse stop") {
+      give(answer, engine_.stop_rehearsal(clock_->now()));
+    } else if (request.command == "recordings") {
+      answer->data(engine_.recordings());
+    } else if (request.command == "replay") {
+      replay(id, request.args, answer);
     } else if (request.command == "customer export") {
       give(answer, engine_.export_person(CustomerId(id), clock_->now()));
     } else if (request.command == "audit show") {
@@ -385,6 +397,25 @@ class App : private Ports {
       answer->error("unknown command '" + request.command +
                     "': update welcomectl and welcomed together");
     }
+  }
+
+  // A week may take seconds: beside the loop, one at a time.
+  void replay(const std::string& name, const nlohmann::json& args,
+              const std::shared_ptr<Answer>& answer) {
+    if (replaying_) return answer->error("another replay is running");
+    auto rules = other_rules(args.value("rules", nlohmann::json::object()));
+    if (!rules) return answer->error(rules.error().message);
+    auto order = engine_.replay_order(name, std::move(*rules), clock_->now());
+    if (!order) return answer->error(order.error().message);
+    replaying_ = true;
+    replayer_ =
+        std::jthread([this, answer, order = std::move(*order)](const std::stop_token& stop) {
+          auto report = welcome::daemon::replay(order, stop);
+          asio::post(loop_, [this, answer, report = std::move(report)] {
+            replaying_ = false;
+            give(answer, report);
+          });
+        });
   }
 
   nlohmann::json status() const {
@@ -434,6 +465,8 @@ class App : private Ports {
   asio::signal_set signals_;
   asio::steady_timer ticker_;
   std::uint64_t seen_refused_ = 0;
+  bool replaying_ = false;
+  std::jthread replayer_;
 };
 
 }  // namespace

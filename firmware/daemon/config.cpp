@@ -82,6 +82,8 @@ po::options_description file_options(Config& c) {
 
   broker("uplink", &c.uplink, 8883, "central broker, towards the CRM");
   broker("floor", &c.floor, 1883, "broker in the store, towards the tablets");
+  add("floor.shared", po::value<bool>(&c.floor_shared)->default_value(false, "no"),
+      "other boxes of this store use the same floor broker: offers are agreed upon with them");
 
   add("radio.source",
       text(&c.radio_source, "none")->notifier(one_of("radio.source", {"none", "hci", "btsnoop"})),
@@ -158,6 +160,13 @@ po::options_description file_options(Config& c) {
       "file with the CRM's public keys (welcome-crm sign-keys); then unsigned consents, commands "
       "and "
       "control messages are refused");
+
+  add("recording.days",
+      po::value<int>(&c.recording_days)
+          ->default_value(0)
+          ->notifier(in_range("recording.days", 0, 90)),
+      "keep for so many days what decisions were made from, for welcomectl replay; 0 = record "
+      "nothing");
 
   add("replay.epoch_ms", po::value<std::int64_t>(&c.replay_epoch_ms)->default_value(0),
       "Unix time at which recorded input starts to play; 0 = live input, the machine's clock");

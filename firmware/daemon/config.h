@@ -40,6 +40,7 @@ struct Config {
   std::string log_level;
 
   BrokerConfig uplink, floor;
+  bool floor_shared = false;
 
   // [radio]
   std::string radio_source;  // none | hci | btsnoop
@@ -71,6 +72,9 @@ struct Config {
   // [consent]
   int consent_max_age_h = 72;
   std::filesystem::path crm_keys;  // the CRM's public keys; empty = signatures are not asked for
+
+  // [recording]
+  int recording_days = 0;  // how long what was decided upon is kept; 0 = not recorded
 
   // [replay]: recorded input plays against a clock of its own
   std::int64_t replay_epoch_ms = 0;  // real time (Unix) at which the recording starts; 0 = live

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
+#include <sstream>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -24,6 +25,8 @@ constexpr auto kRetentionEvery = 1h;
 constexpr auto kWriteWallEvery = 60s;
 // Register that holds the configuration as it was given; it has no secrets in it.
 constexpr std::string_view kConfigRegister = "config";
+// Register that holds the invented visits whose prompts are on the tablets.
+constexpr std::string_view kRehearsalRegister = "rehearsal_visits";
 constexpr std::int64_t kNoRow = 0;  // tag of a message that is not in the outbox
 
 // What a row of the outbox is about; a withdrawal removes by these words.
@@ -33,6 +36,7 @@ constexpr std::string_view offer = "offer";
 constexpr std::string_view survey = "survey";
 constexpr std::string_view report = "report";  // a suppressed decision, a raised prompt
 constexpr std::string_view prompt = "prompt";
+constexpr std::string_view told = "told";  // an offer, to the other boxes of the store
 constexpr std::string_view staff = "staff";
 constexpr std::string_view enrolment = "enrolment";
 constexpr std::string_view feed = "feed";
@@ -84,7 +88,8 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
       ports_(ports),
       ids_(ids),
       signer_(settings_.box.box, store.signing_seed()),
-      pipeline_(settings_.pipeline, *this, ids_,
+      recorder_(settings_.recording_dir, settings_.recording_days, store_, ids_),
+      pipeline_(settings_.pipeline, *this, recorder_,
                 ConsentGate([this](const CustomerId& c) { return store_.audit().subject_of(c); })),
       tracker_(settings_.tracker),
       next_housekeeping_(now.mono) {
@@ -155,7 +160,13 @@ void Engine::load(const Now& now) {
   if (restored.unreadable > 0) {
     spdlog::warn("{} stored rows could not be read and were left out", restored.unreadable);
   }
-  effects.append(pipeline_.handle(event::Tick{}, now));
+  if (const auto left = store_.registers().get(kRehearsalRegister); left && *left) {
+    std::istringstream visits(**left);
+    for (std::string visit; visits >> visit;) rehearsal_leftovers_.emplace_back(visit);
+    rehearsal_register_ = **left;
+  }
+  begin_recording(now);
+  effects.append(ask(event::Tick{}, now));
   carry_out(std::move(effects), now, {});
   refresh_identities(now);
   refresh_gallery(now);
@@ -220,6 +231,7 @@ void Engine::on(const input::FromLink& from, const Now& now) {
           spdlog::info("{} is up", name);
           link = {true, std::min(settings_.uplink_window, what.receive_maximum), 0, {}};
           if (from.link == sync::LinkName::uplink) say_hello();
+          if (from.link == sync::LinkName::floor) show_rehearsal_again(now);
           publish_floor_status(now);
           pump(from.link, now);
         } else if constexpr (std::is_same_v<What, sync::LinkDown>) {
@@ -270,7 +282,16 @@ void Engine::on_message(sync::LinkName link, const sync::RawMessage& raw, const 
           on_control(what, raw.payload, now);
         } else if constexpr (std::is_same_v<What, sync::Command>) {
           on_command(what, now);
+        } else if constexpr (std::is_same_v<What, sync::StoreWord>) {
+          if (what.offer) {
+            decide(event::OfferTold{*what.offer, what.box == settings_.box.box, what.kept}, now);
+          } else {
+            decide(event::OfferTakenBack{what.decision}, now);
+          }
         } else if constexpr (std::is_same_v<What, StaffAction>) {
+          if (rehearsal_ && rehearsal_->has(what.visit)) {
+            return show_rehearsal(rehearsal_->staff(what, now), now);
+          }
           decide(event::Staff{std::forward<decltype(what)>(what)}, now);
         }
       },
@@ -310,7 +331,7 @@ void Engine::on_acked(sync::LinkName link, std::int64_t row, const Now& now) {
       in_the_way_.erase(way);
     }
     if (note.kind == kind::offer || note.kind == kind::survey) {
-      effects.append(pipeline_.handle(event::DecisionSent{DecisionId(note.ref)}, now));
+      effects.append(ask(event::DecisionSent{DecisionId(note.ref)}, now));
     }
   }
   carry_out(std::move(effects), now, {});
@@ -334,15 +355,39 @@ void Engine::say_hello() {
 // ---- deciding
 // ------------------------------------------------------------------------------------
 
+Effects Engine::ask(const Event& event, const Now& now, std::string_view item) {
+  recorder_.before(event, pipeline_, *this, now);
+  Effects effects = pipeline_.handle(event, now);
+  recorder_.after(event, item, effects, now);
+  return effects;
+}
+
 void Engine::decide(const Event& event, const Now& now, const std::function<void()>& also) {
-  carry_out(pipeline_.handle(event, now), now, also);
+  carry_out(ask(event, now), now, also);
+}
+
+void Engine::begin_recording(const Now& now) {
+  if (!recorder_.wants_to_begin(pipeline_, now)) return;
+  auto rows = store_.journal().states();
+  if (!rows) return store_failed(rows.error());
+  Recorder::Beginning beginning;
+  beginning.box = settings_.box.box;
+  beginning.session = session_;
+  beginning.settings = settings_.pipeline;
+  beginning.rows = std::move(*rows);
+  for (auto& [key, body] : keys_of(sync::Collection::campaigns)) {
+    beginning.campaigns.push_back(std::move(body));
+  }
+  for (auto& [key, body] : keys_of(sync::Collection::policy)) beginning.policy = std::move(body);
+  recorder_.begin(beginning, pipeline_, *this, now);
 }
 
 void Engine::carry_out(Effects effects, const Now& now, const std::function<void()>& also) {
   const bool writes = also || !effects.visits.empty() || !effects.decisions.empty() ||
                       !effects.prompts.empty() || !effects.prompts_cleared.empty() ||
                       !effects.staff.empty() || !effects.consents.empty() ||
-                      !effects.withdrawn_decisions.empty() || !effects.rows.empty();
+                      !effects.withdrawn_decisions.empty() || !effects.rows.empty() ||
+                      !effects.tell_store.empty() || !effects.untell_store.empty();
   if (writes) {
     const auto done = store_.transaction([&] {
       if (also) also();
@@ -421,6 +466,14 @@ void Engine::write(const Effects& effects, const Now& now) {
     }
   }
   for (const auto& decision : effects.withdrawn_decisions) (void)outbox.remove_ref(decision.str());
+  for (const auto& offer : effects.tell_store) {
+    enqueue(sync::encode_store_word({offer.decision, settings_.box.box, false, offer}), kind::told,
+            "store:" + offer.decision.str(), {}, {}, now);
+  }
+  for (const auto& decision : effects.untell_store) {
+    enqueue(sync::encode_store_word({decision, settings_.box.box, false, {}}), kind::told,
+            "store:" + decision.str(), {}, {}, now);
+  }
 
   // `id` empty: a new one.
   const auto up = [&](const auto& what, const CustomerId& customer, WallTime at,
@@ -436,7 +489,7 @@ void Engine::write(const Effects& effects, const Now& now) {
   for (const auto& v : effects.visits) {
     (void)journal.put_visit({v.visit, v.customer, v.started_at,
                              v.kind == VisitEvent::Kind::ended ? std::optional(v.at) : std::nullopt,
-                             visit_detail(v)});
+                             visit_detail(v)});  // write_timelines() adds the rest
     if (v.report) up(v, v.customer, v.at, kind::visit, v.visit.str());
   }
   for (const auto& d : effects.decisions) {
@@ -446,7 +499,8 @@ void Engine::write(const Effects& effects, const Now& now) {
     if (d.made() && d.kind != DecisionKind::prompt) {
       // The event of an offer carries the decision's own id: it can never be told twice.
       up(d, d.customer, d.at, d.kind == DecisionKind::offer ? kind::offer : kind::survey,
-         d.id.str(), MessageId(d.id.str()), d.expires_at, d.not_before);
+         d.id.str(), MessageId(d.id.str()), d.expires_at,
+         d.waits_for_store ? d.expires_at : d.not_before);
     } else {
       up(d, d.customer, d.at, kind::report, d.id.str());
     }
@@ -454,6 +508,7 @@ void Engine::write(const Effects& effects, const Now& now) {
   for (const auto& outcome : effects.staff) {
     up(outcome, outcome.customer, outcome.action.at, kind::staff, outcome.action.id);
   }
+  write_timelines(effects);
   for (const auto& p : effects.prompts) {
     const auto message = sync::encode_prompt(p);
     enqueue(message, kind::prompt, p.visit.str(), p.expires_at, {}, now);
@@ -462,8 +517,15 @@ void Engine::write(const Effects& effects, const Now& now) {
     enqueue(sync::encode_prompt_cleared(visit, {}), kind::prompt, visit.str(), {}, {}, now);
   }
   for (const auto& row : effects.rows) (void)journal.put_state(row, now.wall);
+  for (const auto& [decision, not_before] : effects.let_go) {
+    (void)outbox.hold_until(decision.str(), not_before);
+  }
   // Last, so that the end of her visit goes with the visit.
   for (const auto& consent : effects.consents) {
+    if (!consent.given) {
+      recorder_.forget(consent.customer);
+      if (!consent.forgotten) withdraw_from_timelines(consent);
+    }
     if (!consent.given && (consent.forgotten || consent.purpose == Purpose::proximity_offers)) {
       (void)journal.erase_sightings(consent.customer);
     }
@@ -522,6 +584,67 @@ void Engine::pump(sync::LinkName name, const Now& now) {
         return;  // the link says when there is room
       }
     }
+  }
+}
+
+// ---- rehearsal
+// -----------------------------------------------------------------------------------
+
+Result<json> Engine::start_rehearsal(const Now& now) {
+  if (rehearsal_) return fail(ErrorCode::refused, "a rehearsal is running");
+  rehearsal_.emplace(ids_, pipeline_.policy(), now);
+  spdlog::warn("rehearsal started: invented customers on the tablets");
+  (void)store_.audit().append(now, "rehearsal", "technician", {}, "started");
+  show_rehearsal(rehearsal_->advance(now), now);
+  publish_floor_status(now);
+  return json{{"rehearsal", true}};
+}
+
+Result<json> Engine::stop_rehearsal(const Now& now) {
+  if (!rehearsal_) return fail(ErrorCode::refused, "no rehearsal is running");
+  show_rehearsal(rehearsal_->stop(now), now);
+  rehearsal_.reset();
+  rehearsal_wake_.reset();
+  spdlog::warn("rehearsal ended");
+  (void)store_.audit().append(now, "rehearsal", "technician", {}, "ended");
+  publish_floor_status(now);
+  return json{{"rehearsal", false}};
+}
+
+// Straight to the tablets: nothing of it is in the outbox or in any table, but for the ids of what
+// is shown, so that a box that is killed can take it away when it is back.
+void Engine::show_rehearsal(Effects effects, const Now& now) {
+  for (const auto& prompt : effects.prompts) {
+    rehearsal_prompts_[prompt.visit] = sync::encode_prompt(prompt);
+    if (floor_.up) publish_rehearsal(rehearsal_prompts_[prompt.visit], now);
+  }
+  for (const auto& visit : effects.prompts_cleared) {
+    rehearsal_prompts_.erase(visit);
+    rehearsal_leftovers_.push_back(visit);
+  }
+  if (floor_.up) clear_rehearsal_leftovers();
+  if (effects.wake_at) rehearsal_wake_ = effects.wake_at;
+  std::string shown;
+  for (const auto& [visit, prompt] : rehearsal_prompts_) shown += visit.str() + " ";
+  for (const auto& visit : rehearsal_leftovers_) shown += visit.str() + " ";
+  if (shown == rehearsal_register_) return;
+  rehearsal_register_ = shown;
+  (void)store_.registers().put(kRehearsalRegister, shown);
+}
+
+void Engine::show_rehearsal_again(const Now& now) {
+  for (const auto& [visit, prompt] : rehearsal_prompts_) publish_rehearsal(prompt, now);
+  if (!rehearsal_leftovers_.empty()) show_rehearsal(Effects{}, now);
+}
+
+void Engine::publish_rehearsal(const sync::Message& prompt, const Now& now) {
+  ports_.publish(prompt, kNoRow,
+                 std::chrono::ceil<std::chrono::seconds>(*prompt.expires_at - now.wall));
+}
+
+void Engine::clear_rehearsal_leftovers() {
+  for (const auto& visit : std::exchange(rehearsal_leftovers_, {})) {
+    ports_.publish(sync::encode_prompt_cleared(visit, {}), kNoRow, std::nullopt);
   }
 }
 
@@ -641,6 +764,9 @@ void Engine::tick(const Now& now) {
     wake_at_.reset();
     decide(event::Tick{}, now);
   }
+  if (rehearsal_ && rehearsal_wake_ && *rehearsal_wake_ <= now.mono) {
+    show_rehearsal(rehearsal_->advance(now), now);
+  }
   if (now.mono < next_housekeeping_) return;
   next_housekeeping_ = now.mono + kHousekeepingEvery;
 
@@ -665,11 +791,14 @@ void Engine::tick(const Now& now) {
   }
   pump(sync::LinkName::floor, now);
   pump(sync::LinkName::uplink, now);
+  begin_recording(now);
+  recorder_.flush(now);
   if (const auto more = store_.maintain(now); !more) store_failed(more.error());
   if (now.mono >= next_retention_) {
     next_retention_ = now.mono + kRetentionEvery;
     const auto gone = store_.registers().apply_retention(store::Retention{}, now);
     if (!gone) store_failed(gone.error());
+    recorder_.apply_retention(now);
   }
 }
 
@@ -697,6 +826,7 @@ void Engine::note_config(const std::map<std::string, std::string>& given, const 
 }
 
 void Engine::stopping(const Now& now) {
+  recorder_.flush(now);
   if (now.wall_trusted) {
     (void)store_.registers().put(kWallRegister, std::to_string(to_ms(now.wall)));
   }
@@ -748,7 +878,7 @@ void Engine::publish_floor_status(const Now& now) {
     status.trouble.push_back(sync::Trouble::clock_not_set);
   }
   if (!store_trouble_.empty()) status.trouble.push_back(sync::Trouble::store);
-  status.rehearsal = settings_.pipeline.rehearsal;
+  status.rehearsal = rehearsal_.has_value();
   status.version = settings_.version;
   const std::string without_time = sync::encode_floor_status(status).payload;
   if (without_time == floor_status_) return;

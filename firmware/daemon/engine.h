@@ -22,7 +22,10 @@
 #include "beacon/source.h"
 #include "beacon/tracker.h"
 #include "firmware/core/pipeline.h"
+#include "firmware/core/rehearsal.h"
 #include "firmware/daemon/latency.h"
+#include "firmware/daemon/recorder.h"
+#include "firmware/daemon/replay.h"
 #include "firmware/store/store.h"
 #include "sync/contract.h"
 #include "sync/items.h"
@@ -94,6 +97,8 @@ struct EngineSettings {
   std::optional<beacon::BoxAdverts::RotatingEid> box_eid;  // what phones may have heard of us
   std::optional<std::string> crm_keys;  // text of the key ring; nothing = signatures are not asked
   std::size_t uplink_window = 100;      // messages in flight
+  std::filesystem::path recording_dir;
+  int recording_days = 0;  // how long recordings are kept; 0 = none is made
 };
 
 struct EngineCounters {
@@ -127,6 +132,11 @@ class Engine : private Pipeline::Directory {
   void tick(const Now& now);
   std::optional<MonoTime> wake_at() const { return wake_at_; }
 
+  // Invented customers on the tablets, for practice: nothing of them is stored or leaves the floor.
+  // Ends with stop_rehearsal() or with the daemon. Errors: refused (it is so already).
+  Result<nlohmann::json> start_rehearsal(const Now& now);
+  Result<nlohmann::json> stop_rehearsal(const Now& now);
+
   // New thresholds take effect at once; who is near is found out anew.
   void set_zones(const beacon::TrackerConfig& tracker, const Now& now);
   // A new key ring (its text; nothing = signatures are not asked for). Consents that none of its
@@ -155,6 +165,9 @@ class Engine : private Pipeline::Directory {
   Result<nlohmann::json> audit_trail() const;
   Result<nlohmann::json> audit_verdict() const;
   Result<nlohmann::json> why(const std::string& decision_or_visit) const;
+  nlohmann::json recordings() const;
+  // For replay(), on a thread of its own. `name` may be the beginning of some names.
+  Result<ReplayOrder> replay_order(const std::string& name, OtherRules rules, const Now& now);
   // `progress` and `done` are called later, on the engine thread.
   Result<void> enrol(const CustomerId& customer, const std::string& clip, const Now& now,
                      std::function<void(const std::string&)> progress,
@@ -189,8 +202,9 @@ class Engine : private Pipeline::Directory {
   void finish_snapshot(const sync::FeedBatch& batch,
                        const std::map<std::string, std::string>& before, const Now& now);
   std::map<std::string, std::string> keys_of(sync::Collection collection);
-  using Tell = std::function<void(const Event&)>;
-  void tell_put(sync::Item item, const Tell& tell);
+  // The event, and the text of the campaign or policy that it brings.
+  using Tell = std::function<void(const Event&, std::string_view item)>;
+  void tell_put(sync::Item item, std::string_view text, const Tell& tell);
   void tell_removed(sync::Collection collection, const std::string& key, const Tell& tell);
   void tell_removed_body(sync::Collection collection, const std::string& key,
                          const std::string& body, const Tell& tell);
@@ -211,6 +225,9 @@ class Engine : private Pipeline::Directory {
   void on_acked(sync::LinkName link, std::int64_t row, const Now& now);
   void say_hello();
 
+  // The one way to the pipeline: what goes through here is recorded.
+  Effects ask(const Event& event, const Now& now, std::string_view item = {});
+  void begin_recording(const Now& now);
   // Hands an event to the pipeline and carries out its effects. `also` runs in the same
   // transaction.
   void decide(const Event& event, const Now& now, const std::function<void()>& also = {});
@@ -218,7 +235,16 @@ class Engine : private Pipeline::Directory {
   void write(const Effects& effects, const Now& now);
   void enqueue(const sync::Message& message, std::string_view kind, std::string ref,
                std::optional<WallTime> expires, std::optional<WallTime> not_before, const Now& now);
+  // The time line of each visit, in its row: zones, confirmations, prompts, offers, staff. Inside
+  // the transaction.
+  void write_timelines(const Effects& effects);
+  void withdraw_from_timelines(const ConsentEffect& consent);
+  nlohmann::json timeline_of(const VisitId& visit) const;
   void pump(sync::LinkName link, const Now& now);
+  void show_rehearsal(Effects effects, const Now& now);
+  void show_rehearsal_again(const Now& now);
+  void publish_rehearsal(const sync::Message& prompt, const Now& now);
+  void clear_rehearsal_leftovers();
   void refresh_identities(const Now& now);
   void refresh_gallery(const Now& now);
   void publish_floor_status(const Now& now);
@@ -239,9 +265,16 @@ class Engine : private Pipeline::Directory {
   const sync::Signer signer_;                         // the box's own key, for receipts
   sync::KeyRing keys_;                                // the CRM's; empty = not provisioned
   std::unordered_map<CustomerId, Profile> profiles_;  // opened lately; a cache
+  Recorder recorder_;
   Pipeline pipeline_;
   beacon::Tracker tracker_;
   std::int64_t session_ = 0;
+  std::map<VisitId, nlohmann::json> timelines_;  // of those who are near
+  std::optional<Rehearsal> rehearsal_;
+  std::optional<MonoTime> rehearsal_wake_;
+  std::map<VisitId, sync::Message> rehearsal_prompts_;  // on the tablets now
+  std::vector<VisitId> rehearsal_leftovers_;            // to be cleared when the floor is up
+  std::string rehearsal_register_;                      // as last written
   LinkSide uplink_;
   LinkSide floor_;
   std::vector<CustomerId> face_candidates_;

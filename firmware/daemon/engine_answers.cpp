@@ -90,6 +90,8 @@ json Engine::status(const Now& now) const {
         {"signatures_asked", settings_.crm_keys.has_value()}}},
       {"visits", {{"in_store", in_store}, {"near", visits.size()}}},
       {"paused", std::move(paused)},
+      {"rehearsal", rehearsal_.has_value()},
+      {"recording", recorder_.recording()},
       {"decisions",
        {{"offers", counters_.offers},
         {"prompts", counters_.prompts},
@@ -178,7 +180,7 @@ json Engine::outbox() const {
 Result<json> Engine::why(const std::string& id) const {
   auto rows = store_.journal().decisions_of(VisitId(id));
   if (!rows) return tl::unexpected(rows.error());
-  if (rows->empty()) {
+  if (rows->empty() && !store_.journal().visit(VisitId(id))) {
     auto one = store_.journal().decision(DecisionId(id));
     if (!one) {
       return fail(ErrorCode::not_found,
@@ -187,11 +189,20 @@ Result<json> Engine::why(const std::string& id) const {
     rows->push_back(std::move(*one));
   }
   json lines = json::array();
+  const json timeline = timeline_of(VisitId(id));
+  for (const auto& entry : timeline) {
+    lines.push_back(
+        sync::to_rfc3339(WallTime(std::chrono::milliseconds(entry[0].get<std::int64_t>()))) + "  " +
+        entry[2].get<std::string>());
+  }
+  if (!timeline.empty()) lines.push_back("");
   for (const auto& row : *rows) {
     const json explained = json::parse(row.explain, nullptr, false);
     const bool made = row.reason == to_string(Reason::made);
+    const auto reason = reason_from_string(row.reason);
     std::string head = sync::to_rfc3339(row.at) + "  " + row.kind +
                        (made ? " made" : " suppressed: " + row.reason);
+    if (!made && reason) head += " (" + std::string(plain_words(*reason)) + ")";
     if (explained.is_object() && !explained.value("campaign", "").empty()) {
       head += ", campaign " + explained.value("campaign", "");
       if (!explained.value("variant", "").empty())
@@ -201,11 +212,35 @@ Result<json> Engine::why(const std::string& id) const {
     lines.push_back("    decision " + row.id.str() + ", customer " + row.customer.str());
     if (!explained.is_object()) continue;
     for (const auto& step : explained.value("steps", json::array())) {
+      const std::string detail = step.value("detail", "");
       lines.push_back(std::string(step.value("passed", false) ? "    yes  " : "    no   ") +
-                      step.value("rule", "") + ": " + step.value("detail", ""));
+                      step.value("rule", "") + (detail.empty() ? "" : ": " + detail));
     }
   }
   return json{{"lines", std::move(lines)}};
+}
+
+json Engine::recordings() const {
+  json rows = json::array();
+  for (const auto& name : recorder_.names()) {
+    std::error_code gone;
+    const auto size = std::filesystem::file_size(recorder_.files(name).front(), gone);
+    rows.push_back({{"recording", name}, {"kib", gone ? 0 : size / 1024}});
+  }
+  return rows;
+}
+
+Result<ReplayOrder> Engine::replay_order(const std::string& name, OtherRules rules,
+                                         const Now& now) {
+  recorder_.flush(now);
+  ReplayOrder order{recorder_.files(name), recorder_.keys(), std::move(rules)};
+  if (name.empty() || order.files.empty()) {
+    return fail(ErrorCode::not_found,
+                settings_.recording_days == 0
+                    ? "nothing is recorded: recording.days is 0"
+                    : "no recording begins like this; welcomectl recordings lists them");
+  }
+  return order;
 }
 
 Result<json> Engine::export_person(const CustomerId& customer, const Now& now) {

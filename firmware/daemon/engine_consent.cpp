@@ -102,8 +102,9 @@ Result<void> Engine::set_crm_keys(const std::optional<std::string>& text, const 
         store_.replica().load(store::Collection::consents, [&](store::FeedItem&& stored) {
           if (keys_.verify(stored.body)) return;
           unsigned_ones.push_back(stored.key);
-          tell_removed_body(sync::Collection::consents, stored.key, stored.body,
-                            [&](const Event& e) { effects.append(pipeline_.handle(e, now)); });
+          tell_removed_body(
+              sync::Collection::consents, stored.key, stored.body,
+              [&](const Event& e, std::string_view) { effects.append(this->ask(e, now)); });
         });
     if (!report) return tl::unexpected(report.error());
   }

@@ -49,7 +49,9 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
   std::vector<store::FeedChange> changes;
   changes.reserve(batch.items.size());
   Effects effects;
-  const auto tell = [&](const Event& event) { effects.append(pipeline_.handle(event, now)); };
+  const auto tell = [&](const Event& event, std::string_view text) {
+    effects.append(ask(event, now, text));
+  };
   std::vector<sync::FeedRejected> rejected;
   std::vector<ConsentRecord> withdrawn;
   bool came_back = false;
@@ -84,10 +86,10 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
         }
       }
       if (decoded) {
+        tell_put(std::move(*decoded), item.value, tell);
         changes.push_back({{item.key, item.customer, seq, std::move(item.value), std::move(brief)},
                            false,
                            false});
-        tell_put(std::move(*decoded), tell);
         continue;
       }
       why = decoded.error().message;
@@ -138,6 +140,7 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
   // Only now does the directory answer with the new profiles.
   if (!batch.snapshot || last_part) {
     for (auto& customer : std::exchange(changed_profiles_, {})) {
+      profiles_.erase(customer);  // may have been read again between two parts
       decide(event::ProfileChanged{std::move(customer)}, now);
     }
   }
@@ -160,8 +163,9 @@ void Engine::finish_snapshot(const sync::FeedBatch& batch,
   Effects effects;
   for (const auto& [key, body] : before) {
     if (store_.replica().find(collection, key)) continue;
-    tell_removed_body(batch.collection, key, body,
-                      [&](const Event& event) { effects.append(pipeline_.handle(event, now)); });
+    tell_removed_body(batch.collection, key, body, [&](const Event& event, std::string_view) {
+      effects.append(ask(event, now));
+    });
   }
   carry_out(std::move(effects), now, {});
 }
@@ -175,7 +179,7 @@ std::map<std::string, std::string> Engine::keys_of(sync::Collection collection) 
   return keys;
 }
 
-void Engine::tell_put(sync::Item item, const Tell& tell) {
+void Engine::tell_put(sync::Item item, std::string_view text, const Tell& tell) {
   std::visit(
       [&](auto&& what) {
         using What = std::decay_t<decltype(what)>;
@@ -183,11 +187,11 @@ void Engine::tell_put(sync::Item item, const Tell& tell) {
           profiles_.erase(what.customer);
           changed_profiles_.push_back(what.customer);
         } else if constexpr (std::is_same_v<What, ConsentRecord>) {
-          tell(event::ConsentChanged{{std::forward<decltype(what)>(what)}});
+          tell(event::ConsentChanged{{std::forward<decltype(what)>(what)}}, {});
         } else if constexpr (std::is_same_v<What, Campaign>) {
-          tell(event::CampaignPut{std::forward<decltype(what)>(what)});
+          tell(event::CampaignPut{std::forward<decltype(what)>(what)}, text);
         } else if constexpr (std::is_same_v<What, Policy>) {
-          tell(event::PolicyReplaced{std::forward<decltype(what)>(what)});
+          tell(event::PolicyReplaced{std::forward<decltype(what)>(what)}, text);
         }
       },
       std::move(item));
@@ -209,14 +213,14 @@ void Engine::tell_removed_body(sync::Collection collection, const std::string& k
     case sync::Collection::consents:
       if (const auto item = sync::decode_item(collection, body)) {
         const auto& record = std::get<ConsentRecord>(*item);
-        tell(event::ConsentRemoved{record.customer, record.purpose});
+        tell(event::ConsentRemoved{record.customer, record.purpose}, {});
       }
       break;
     case sync::Collection::campaigns:
-      tell(event::CampaignRemoved{CampaignId(key)});
+      tell(event::CampaignRemoved{CampaignId(key)}, {});
       break;
     case sync::Collection::policy:
-      tell(event::PolicyReplaced{Policy{}});
+      tell(event::PolicyReplaced{Policy{}}, {});
       break;
     case sync::Collection::profiles:
       profiles_.erase(CustomerId(key));

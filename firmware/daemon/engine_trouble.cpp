@@ -40,7 +40,7 @@ void Engine::store_failed(const Error& error) {
 // memory, where it holds already.
 void Engine::could_not_store(const Effects& effects, const Now& now) {
   for (const auto& d : effects.decisions) {
-    if (d.made()) (void)pipeline_.handle(event::DecisionExpired{d.id}, now);
+    if (d.made()) (void)ask(event::DecisionExpired{d.id}, now);
   }
   for (const auto& consent : effects.consents) {
     if (!consent.given) owed_.consents.push_back(consent);

@@ -63,6 +63,9 @@ void BenchBox::power_on() {
   settings.crm_keys = setup.crm_keys;
   settings.tracker.away_after = 8s;
   settings.pipeline.visit_timeout = 12s;
+  settings.recording_dir = dir_ / "recordings";
+  settings.recording_days = 7;
+  if (setup.tweak) setup.tweak(settings);
   engine_ = std::make_unique<daemon::Engine>(settings, *store_, world_, ids_, now());
 }
 

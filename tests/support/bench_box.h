@@ -49,6 +49,7 @@ class FakeWorld : public daemon::Ports {
 struct BenchSetup {
   std::string vfs;                      // SQLite VFS by name; empty = the default
   std::optional<std::string> crm_keys;  // text of the key ring
+  std::function<void(daemon::EngineSettings&)> tweak{};
 };
 
 class BenchBox {

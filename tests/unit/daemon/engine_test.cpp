@@ -1,5 +1,6 @@
 #include "firmware/daemon/engine.h"
 
+#include <algorithm>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,7 +21,7 @@ constexpr const char* kBox = "welcome/v1/demo/aroma-1/box-1/";
 
 class EngineTest : public testing::Test {
  protected:
-  EngineTest() : box_(kStart) {
+  explicit EngineTest(test::BenchSetup setup = {}) : box_(kStart, std::move(setup)) {
     box_.link_up(LinkName::uplink);
     box_.link_up(LinkName::floor);
   }
@@ -217,6 +218,142 @@ TEST_F(EngineTest, APauseHoldsAfterARestartWithoutALine) {
   EXPECT_EQ(sent("floor/status").back()["paused"], json::array({"offers"}));
   box_.power_cycle();
   EXPECT_EQ(status()["paused"], json::array({"offers"}));
+}
+
+TEST_F(EngineTest, ARehearsalIsOnTheTabletsAndNowhereElse) {
+  feed();
+  ASSERT_TRUE(box_.engine().start_rehearsal(box_.now()));
+  EXPECT_FALSE(box_.engine().start_rehearsal(box_.now())) << "it runs already";
+  EXPECT_EQ(sent("floor/status").back()["rehearsal"], true);
+  EXPECT_EQ(status()["rehearsal"], true);
+  const auto uplink_before = sent("/event").size();
+  box_.advance(60s);
+  const auto prompts = sent("floor/prompt/");
+  ASSERT_FALSE(prompts.empty());
+  EXPECT_EQ(prompts[0]["rehearsal"], true);
+  EXPECT_EQ(prompts[0]["greet"]["name"], "Ada Example");
+  const std::string visit = prompts[0]["visit"];
+  box_.inbound(LinkName::floor, "welcome/v1/floor/action/" + visit,
+               json{{"v", 1},
+                    {"id", "00000000-0000-4000-8000-0000000000ac"},
+                    {"visit", visit},
+                    {"staff", "eva"},
+                    {"kind", "greeted"},
+                    {"at", sync::to_rfc3339(box_.now().wall)}}
+                   .dump());
+  EXPECT_EQ(sent("floor/prompt/").back()["state"], "greeted");
+  EXPECT_EQ(sent("/event").size(), uplink_before);
+  EXPECT_TRUE(box_.engine().outbox().empty());
+  EXPECT_TRUE(box_.engine().visits().empty());
+  EXPECT_TRUE(box_.engine().decisions().empty());
+
+  ASSERT_TRUE(box_.engine().stop_rehearsal(box_.now()));
+  EXPECT_TRUE(sent("floor/prompt/" + visit).back().is_null()) << "cleared";
+  EXPECT_EQ(sent("floor/status").back()["rehearsal"], false);
+  const auto then = box_.world().sent.size();
+  box_.advance(120s);
+  for (auto i = then; i < box_.world().sent.size(); ++i) {
+    EXPECT_EQ(box_.world().sent[i].message.topic.find("prompt"), std::string::npos);
+  }
+}
+
+TEST_F(EngineTest, ABoxThatWasKilledInARehearsalTakesItsGuestsAway) {
+  feed();
+  ASSERT_TRUE(box_.engine().start_rehearsal(box_.now()));
+  box_.advance(30s);
+  ASSERT_FALSE(sent("floor/prompt/").empty());
+  const std::string visit = sent("floor/prompt/").back()["visit"];
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  box_.link_up(LinkName::floor);
+  EXPECT_TRUE(sent("floor/prompt/" + visit).back().is_null());
+  EXPECT_EQ(sent("floor/status").back()["rehearsal"], false);
+  EXPECT_TRUE(sent("/event").empty());
+}
+
+TEST_F(EngineTest, AVisitHasATimeLineThatEndsWithItAndGoesWithTheConsent) {
+  feed();
+  hear_mia_for(3s);
+  const std::string visit = box_.engine().visits().at(0)["visit"];
+  box_.advance(40s);
+  const auto lines = [&] {
+    std::string all;
+    const auto why = box_.engine().why(visit);
+    if (why) {
+      for (const auto& line : (*why)["lines"]) all += line.get<std::string>() + "\n";
+    }
+    return all;
+  };
+  EXPECT_THAT(lines(), HasSubstr("came in, zone"));
+  EXPECT_THAT(lines(), HasSubstr("ended: left"));
+  box_.power_cycle();
+  EXPECT_THAT(lines(), HasSubstr("came in, zone")) << "it is stored";
+  withdraw("c-mia", "proximity_offers");
+  EXPECT_EQ(lines(), "");
+}
+
+// A box whose floor broker other boxes of the store use, too.
+class SharedFloorTest : public EngineTest {
+ protected:
+  SharedFloorTest()
+      : EngineTest({{}, {}, [](daemon::EngineSettings& s) { s.pipeline.shared_store = true; }}) {
+    feed();
+    send_feed("campaigns", {{"kind", "delta"},
+                            {"epoch", "bec530e2-9874-4ebb-b99e-21026d702301"},
+                            {"from_seq", 1},
+                            {"to_seq", 2},
+                            {"items",
+                             {{{"op", "put"},
+                               {"seq", 2},
+                               {"key", "k-all"},
+                               {"value",
+                                {{"campaign", "k-all"},
+                                 {"name", "For all"},
+                                 {"trigger", {{"on", "enter"}}},
+                                 {"cap", {{"per_customer", 1}, {"per", "day"}}},
+                                 {"variants",
+                                  {{{"id", "a"},
+                                    {"title", {{"en", "Hello"}}},
+                                    {"text", {{"en", "A coffee?"}}}}}}}}}}}});
+    hear_mia_for(8s);
+  }
+  void say(const json& word) {
+    box_.inbound(LinkName::floor, "welcome/v1/floor/offer/" + word["decision"].get<std::string>(),
+                 word.dump());
+  }
+};
+
+TEST_F(SharedFloorTest, AnOfferLeavesWhenTheStoreHasHeardOfItAndTheStoreHearsThatItLeft) {
+  ASSERT_EQ(sent("floor/offer/").size(), 1U);
+  const json word = sent("floor/offer/")[0];
+  EXPECT_EQ(word["sent"], false);
+  EXPECT_EQ(word.dump().find("c-mia"), std::string::npos);
+  EXPECT_TRUE(events("decision.offer").empty());
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  box_.link_up(LinkName::floor);
+  EXPECT_TRUE(events("decision.offer").empty()) << "it still waits";
+  say(word);
+  ASSERT_EQ(events("decision.offer").size(), 1U);
+  EXPECT_EQ(events("decision.offer")[0]["id"], word["decision"]);
+  EXPECT_EQ(sent("floor/offer/").back()["sent"], true);
+}
+
+TEST_F(SharedFloorTest, AnOfferThatComesSecondIsTakenBackAndSaysWhy) {
+  const json word = sent("floor/offer/").at(0);
+  json first = word;
+  first["box"] = "box-2";
+  first["decision"] = "00000000-0000-4000-8000-00000000beef";
+  say(first);
+  say(word);
+  box_.advance(1s);
+  EXPECT_TRUE(events("decision.offer").empty());
+  EXPECT_TRUE(sent("floor/offer/" + word["decision"].get<std::string>()).back().is_null());
+  const auto decisions = box_.engine().decisions();
+  const auto late = std::find_if(decisions.begin(), decisions.end(),
+                                 [](const json& d) { return d["reason"] == "cap_campaign"; });
+  ASSERT_NE(late, decisions.end());
+  EXPECT_THAT(box_.engine().why((*late)["id"])->dump(), HasSubstr("another box was first"));
 }
 
 TEST_F(EngineTest, WhyOfAnUnknownIdSaysWhereToLook) {
