@@ -131,6 +131,7 @@ export class Story {
       vision: { models_dir: path.join(kRoot, 'build/models') },
       // A short story: who goes out of reach has left after seconds, not minutes.
       visits: { end_after_s: 12 },
+      recording: { days: 7 },
     };
     conf.radio = { leave_after_s: 8 };
     if (replay) {
@@ -300,6 +301,10 @@ export class Story {
   async result() {
     const status = await this.ctl('status');
     const decisions = await this.ctl('decisions');
+    // The day once more, from the recording of the newest start.
+    const session = ({ recording }) => Number(recording.split('-').at(-1));
+    const newest = (await this.ctl('recordings')).sort((a, b) => session(a) - session(b)).at(-1);
+    const replayed = await this.ctl('replay', newest.recording);
     const { stdout } = await this.crm('--json', 'ledger');
     const ledger = stdout.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line));
     const inLedger = new Map();
@@ -325,6 +330,8 @@ export class Story {
       faces_discarded: status.faces.discarded,
       identities_heard: status.radio.identified,
       adverts_discarded: status.radio.discarded,
+      replayed_events: replayed.events,
+      replayed_otherwise: replayed.differences,
       messages_lost: lost,
       messages_duplicated: duplicated,
       latency_ms_p50: status.latency_ms.p50,
@@ -355,6 +362,8 @@ export class Story {
       "Paul's second prompt should have started from the note");
     want(result.faces_discarded > 0, 'faces of strangers should have been seen and discarded');
     want(result.adverts_discarded > result.identities_heard, "strangers' adverts should have been discarded");
+    want(result.replayed_events > 100 && result.replayed_otherwise === 0,
+      `${result.replayed_otherwise} decisions came out otherwise when the recording was replayed`);
     want(result.messages_lost === 0, `${result.messages_lost} messages were lost`);
     want(result.messages_duplicated === 0, `${result.messages_duplicated} messages came twice`);
     return wrong;
