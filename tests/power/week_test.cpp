@@ -782,7 +782,8 @@ class Week {
           EXPECT_TRUE(all[part].empty()) << part << " of " << n << "\n" << trail_;
       }
     }
-    for (const auto& entry : std::filesystem::directory_iterator(box_->dir())) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(box_->dir())) {
+      if (!entry.is_regular_file()) continue;
       std::ifstream in(entry.path(), std::ios::binary);
       const std::string bytes{std::istreambuf_iterator<char>(in), {}};
       for (const auto& canary : canaries)
