@@ -20,8 +20,9 @@ int detect(Arguments arguments) {
       line["width"] = image->width();
       line["height"] = image->height();
       line["faces"] = Json::array();
+      const auto tiles = vision::tiles_of(image->width(), image->height());
       for (const vision::Detection& face :
-           options->flag("far") ? recogniser.detect_far(*image) : recogniser.detect(*image)) {
+           options->flag("far") ? recogniser.detect(*image, tiles) : recogniser.detect(*image)) {
         line["faces"].push_back({{"x", face.box.x},
                                  {"y", face.box.y},
                                  {"width", face.box.width},

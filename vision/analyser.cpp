@@ -10,8 +10,22 @@ constexpr std::chrono::milliseconds kLongestWait{2000};
 constexpr float kBetter = 1.15F;  // a view this much better is worth a comparison
 // However still the picture is, it is searched this often.
 constexpr std::chrono::milliseconds kSearchAnyway{1000};
+// A face narrower than this share of the picture is lost to a search of the whole picture.
+constexpr float kFarFace = 0.05F;
 
 }  // namespace
+
+AnalyserCounters& operator+=(AnalyserCounters& sum, const AnalyserCounters& more) {
+  sum.frames_analysed += more.frames_analysed;
+  sum.faces_seen += more.faces_seen;
+  sum.faces_matched += more.faces_matched;
+  sum.faces_discarded += more.faces_discarded;
+  sum.faces_embedded += more.faces_embedded;
+  sum.faces_not_live += more.faces_not_live;
+  sum.frames_still += more.frames_still;
+  sum.tiles += more.tiles;
+  return sum;
+}
 
 Analyser::Analyser(AnalyserOptions options, Recogniser& recogniser)
     : options_(options), recogniser_(recogniser) {}
@@ -28,11 +42,33 @@ bool Analyser::due(const Track& track, MonoTime at) const {
 bool Analyser::nothing_moves(const Frame& frame) {
   picture_ = health_.look(frame.image, frame.at);
   const bool skip = tracker_.empty() && !health_.moved() && frame.at - searched_at_ < kSearchAnyway;
-  if (!skip) {
-    health_.accept_still();
-    searched_at_ = frame.at;
-  }
+  if (!skip) searched_at_ = frame.at;
   return skip;
+}
+
+std::vector<Detection> Analyser::search(const Image& image) {
+  std::vector<Box> parts;
+  if (options_.far_faces) {
+    const auto width = static_cast<float>(image.width());
+    const auto height = static_cast<float>(image.height());
+    for (const Box& tile : tiles_of(image.width(), image.height())) {
+      const bool small_face = std::any_of(seen_.begin(), seen_.end(), [&](const Box& face) {
+        const Point centre = face.centre();
+        return face.width < kFarFace * width && centre.x >= tile.x && centre.x < tile.right() &&
+               centre.y >= tile.y && centre.y < tile.bottom();
+      });
+      if (small_face || health_.moved_in({tile.x / width, tile.y / height, tile.width / width,
+                                          tile.height / height})) {
+        parts.push_back(tile);
+      }
+    }
+    counters_.tiles += parts.size();
+  }
+  health_.accept_still();
+  std::vector<Detection> found = recogniser_.detect(image, parts);
+  seen_.clear();
+  for (const Detection& face : found) seen_.push_back(face.box);
+  return found;
 }
 
 bool Analyser::is_live(Track& track, const Frame& frame, const Box& face) {
@@ -56,8 +92,8 @@ std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gall
     ++counters_.frames_still;
     return matches;
   }
-  const std::vector<Detection> detections =
-      options_.far_faces ? recogniser_.detect_far(frame.image) : recogniser_.detect(frame.image);
+  if (frame.image.empty()) return matches;
+  const std::vector<Detection> detections = search(frame.image);
   for (const FaceTracker::Sight& sight : tracker_.update(detections, frame.at)) {
     Track& track = tracks_[sight.track];
     if (sight.fresh) ++counters_.faces_seen;
@@ -122,6 +158,9 @@ void Analyser::forget() {
   tracker_.clear();
   count_ended();
   tracks_.clear();
+  seen_.clear();
+  health_.reset();
+  picture_ = PictureFault::none;
 }
 
 }  // namespace welcome::vision

@@ -25,7 +25,7 @@ struct AnalyserOptions {
   std::chrono::milliseconds refresh{2000};  // how often a matched track is looked at again
   QualityLimits limits;
   bool require_liveness = false;  // no match before a track was judged to be a person
-  bool far_faces = false;         // tiles: five times the cost of detection
+  bool far_faces = false;         // also look for small faces, in tiles where something moves
 };
 
 struct AnalyserCounters {
@@ -36,7 +36,10 @@ struct AnalyserCounters {
   std::uint64_t faces_embedded = 0;
   std::uint64_t faces_not_live = 0;  // tracks that would have matched but look like a picture
   std::uint64_t frames_still = 0;    // nobody there and nothing moved: not searched for faces
+  std::uint64_t tiles = 0;           // searched for far faces
 };
+
+AnalyserCounters& operator+=(AnalyserCounters& sum, const AnalyserCounters& more);
 
 class Analyser {
  public:
@@ -73,6 +76,7 @@ class Analyser {
   };
 
   bool nothing_moves(const Frame& frame);
+  std::vector<Detection> search(const Image& image);
   bool due(const Track& track, MonoTime at) const;
   bool is_live(Track& track, const Frame& frame, const Box& face);
   void count_ended();
@@ -84,6 +88,7 @@ class Analyser {
   PictureFault picture_ = PictureFault::none;
   MonoTime searched_at_;
   std::map<std::uint64_t, Track> tracks_;
+  std::vector<Box> seen_;  // faces of the frame before
   AnalyserCounters counters_;
   Observer observer_;
 };

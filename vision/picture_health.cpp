@@ -11,6 +11,7 @@ constexpr int kWidth = 64;
 constexpr int kHeight = 36;
 constexpr int kChanged = 10;      // grey levels that are more than noise after averaging
 constexpr int kChangedCells = 4;  // of 2,304: a head at the far end of the room
+constexpr int kChangedCellsOfPart = 2;
 
 }  // namespace
 
@@ -45,11 +46,13 @@ PictureFault PictureHealth::look(const Image& image, MonoTime at) {
   thumbnail_ = std::move(now);
 
   moved_ = still_.size() != thumbnail_.size();
-  int changed = 0;
-  for (std::size_t i = thumbnail_.size() - kWidth * kHeight; !moved_ && i < thumbnail_.size();
-       ++i) {
-    changed += std::abs(int{thumbnail_[i]} - int{still_[i]}) > kChanged ? 1 : 0;
-    moved_ = changed >= kChangedCells;
+  changed_.clear();
+  if (!moved_) {
+    changed_.reserve(kWidth * kHeight);
+    for (std::size_t i = thumbnail_.size() - kWidth * kHeight; i < thumbnail_.size(); ++i) {
+      changed_.push_back(std::abs(int{thumbnail_[i]} - int{still_[i]}) > kChanged ? 1 : 0);
+    }
+    moved_ = std::count(changed_.begin(), changed_.end(), 1) >= kChangedCells;
   }
 
   cv::Scalar mean;
@@ -68,6 +71,20 @@ PictureFault PictureHealth::look(const Image& image, MonoTime at) {
     since_ = at;
   }
   return at - since_ >= kAfter ? suspected_ : PictureFault::none;
+}
+
+bool PictureHealth::moved_in(const Box& part) const {
+  if (changed_.empty()) return true;
+  const auto clamp = [](float share, int cells) {
+    return std::clamp(static_cast<int>(share * static_cast<float>(cells)), 0, cells);
+  };
+  int changed = 0;
+  for (int y = clamp(part.y, kHeight); y < clamp(part.bottom(), kHeight); ++y) {
+    for (int x = clamp(part.x, kWidth); x < clamp(part.right(), kWidth); ++x) {
+      changed += changed_[static_cast<std::size_t>(y * kWidth + x)];
+    }
+  }
+  return changed >= kChangedCellsOfPart;
 }
 
 }  // namespace welcome::vision

@@ -256,6 +256,17 @@ float prominence(const Box& box, int width, int height) {
 
 }  // namespace
 
+std::array<Box, 4> tiles_of(int width, int height) {
+  constexpr float kShare = 0.6F;
+  const auto w = static_cast<float>(width);
+  const auto h = static_cast<float>(height);
+  const Box first{0, 0, w * kShare, h * kShare};
+  std::array<Box, 4> tiles{first, first, first, first};
+  tiles[1].x = tiles[3].x = w - first.width;
+  tiles[2].y = tiles[3].y = h - first.height;
+  return tiles;
+}
+
 Image align(const Image& image, const Landmarks& landmarks) {
   if (image.empty() || !usable(landmarks)) return {};
   // The five points of the ArcFace template for 112×112 (insightface, face_align.py).
@@ -326,19 +337,18 @@ std::vector<Detection> Recogniser::detect(const Image& image) {
   return impl_->detector.detect(image, 0);
 }
 
-std::vector<Detection> Recogniser::detect_far(const Image& image) {
+std::vector<Detection> Recogniser::detect(const Image& image, std::span<const Box> parts) {
   std::vector<Detection> all = detect(image);
   if (image.empty()) return all;
-  const int width = image.width() * 3 / 5;
-  const int height = image.height() * 3 / 5;
-  for (const int x : {0, image.width() - width}) {
-    for (const int y : {0, image.height() - height}) {
-      const Image tile(image.mat()(cv::Rect(x, y, width, height)));
-      for (Detection detection : impl_->detector.detect(tile, 0)) {
-        detection.box.x += static_cast<float>(x);
-        detection.box.y += static_cast<float>(y);
-        all.push_back(detection);
-      }
+  for (const Box& part : parts) {
+    const cv::Rect inside = cv::Rect(static_cast<int>(part.x), static_cast<int>(part.y),
+                                     static_cast<int>(part.width), static_cast<int>(part.height)) &
+                            cv::Rect(0, 0, image.width(), image.height());
+    if (inside.empty()) continue;
+    for (Detection detection : impl_->detector.detect(Image(image.mat()(inside)), 0)) {
+      detection.box.x += static_cast<float>(inside.x);
+      detection.box.y += static_cast<float>(inside.y);
+      all.push_back(detection);
     }
   }
   return suppress(std::move(all));
