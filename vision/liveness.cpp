@@ -1,6 +1,7 @@
 #include "vision/liveness.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace welcome::vision {
 
@@ -17,14 +18,25 @@ std::string_view to_string(Liveness liveness) {
 }
 
 void LivenessVote::add(float score) {
-  constexpr int kMemory = 8;  // views after which an old one has lost most of its weight
   ++views_;
-  mean_ += (score - mean_) / static_cast<float>(std::min(views_, kMemory));
+  mean_ += (score - mean_) / static_cast<float>(views_);
+  // One view cannot say more than this: views of one track are not independent.
+  constexpr float kClear = 4;
+  // A photo that is put in front of the camera during a track must outweigh no more than this.
+  constexpr float kMost = 12;
+  const auto log_odds = [](float p) {
+    p = std::clamp(p, 1e-6F, 1 - 1e-6F);
+    return std::log(p / (1 - p));
+  };
+  const float says = std::clamp(log_odds(score) - log_odds(threshold_), -kClear, kClear);
+  evidence_ = std::clamp(evidence_ + says, -kMost, kMost);
 }
 
 Liveness LivenessVote::verdict() const {
-  if (views_ < kViews) return Liveness::undecided;
-  return mean_ >= threshold_ ? Liveness::live : Liveness::attack;
+  constexpr float kEnough = 6;
+  if (evidence_ >= kEnough) return Liveness::live;
+  if (evidence_ <= -kEnough) return Liveness::attack;
+  return Liveness::undecided;
 }
 
 }  // namespace welcome::vision

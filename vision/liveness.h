@@ -1,7 +1,8 @@
 #pragma once
-// Liveness: is a person there, or a picture of one? A net judges single views; this collects its
-// word over a track. It is a signal that makes simple attacks fail, not a proof: docs/evaluation.md
-// says what was measured.
+// Liveness: is a person there, or a picture of one? A net judges single views; this adds up its
+// word over a track, as a sequential test does (Wald, 1945): two clear views decide, doubtful ones
+// take longer. It is a signal that makes simple attacks fail, not a proof: docs/evaluation.md says
+// what was measured.
 
 #include <cstdint>
 #include <string_view>
@@ -18,16 +19,12 @@ class LivenessVote {
 
   // Score of one view, 0…1, from Recogniser::liveness().
   void add(float score);
-  // Undecided until kViews were seen; later views count more, so that a photo that is put in
-  // front of the camera during a track is noticed.
   Liveness verdict() const;
-  float mean() const { return mean_; }
-  int views() const { return views_; }
-
-  static constexpr int kViews = 3;
+  float mean() const { return mean_; }  // of all scores
 
  private:
   float threshold_ = 0.5F;
+  float evidence_ = 0;  // log-odds that a person is there
   float mean_ = 0;
   int views_ = 0;
 };

@@ -197,7 +197,11 @@ class NetLiveness {
     if (face.width < 1 || face.height < 1) return std::nullopt;
     // As large as the picture allows, moved to lie inside it.
     constexpr float kScale = 2.7F;
-    constexpr float kLeast = 1.5F;  // tighter crops say nothing
+    // Tighter crops say nothing; those below kRoomy hide the edge of a screen or a print, so they
+    // must look kDoubt (in log-odds) more alive (docs/evaluation-vision.md).
+    constexpr float kLeast = 1.25F;
+    constexpr float kRoomy = 1.5F;
+    constexpr float kDoubt = 2.0F;
     const float scale = std::min({kScale, (width - 1) / face.width, (height - 1) / face.height});
     if (scale < kLeast) return std::nullopt;
     const Point centre = face.centre();
@@ -215,9 +219,11 @@ class NetLiveness {
       if (out.total() != static_cast<std::size_t>(model_.output_size)) return std::nullopt;
       const auto* value = out.ptr<float>();
       const float largest = *std::max_element(value, value + out.total());
-      float sum = 0;
-      for (std::size_t i = 0; i < out.total(); ++i) sum += std::exp(value[i] - largest);
-      const float real = std::exp(value[0] - largest) / sum;
+      float others = 0;
+      for (std::size_t i = 1; i < out.total(); ++i) others += std::exp(value[i] - largest);
+      if (scale < kRoomy) others *= std::exp(kDoubt);
+      const float alive = std::exp(value[0] - largest);
+      const float real = alive / (alive + others);
       return std::isfinite(real) ? std::optional(real) : std::nullopt;
     } catch (const cv::Exception&) {
       return std::nullopt;

@@ -11,19 +11,28 @@ namespace {
 
 using std::chrono::seconds;
 
-TEST(LivenessVote, IsUndecidedUntilItSawSeveralViews) {
-  LivenessVote vote;
-  EXPECT_EQ(vote.verdict(), Liveness::undecided);
-  vote.add(0.9F);
-  vote.add(0.9F);
-  EXPECT_EQ(vote.verdict(), Liveness::undecided);
-  vote.add(0.9F);
-  EXPECT_EQ(vote.verdict(), Liveness::live);
+TEST(LivenessVote, TwoClearViewsDecideAndDoubtfulOnesTakeLonger) {
+  LivenessVote clear;
+  EXPECT_EQ(clear.verdict(), Liveness::undecided);
+  clear.add(0.99F);
+  EXPECT_EQ(clear.verdict(), Liveness::undecided);  // one view never decides
+  clear.add(0.99F);
+  EXPECT_EQ(clear.verdict(), Liveness::live);
+  LivenessVote doubtful;
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(doubtful.verdict(), Liveness::undecided);
+    doubtful.add(0.85F);
+  }
+  EXPECT_EQ(doubtful.verdict(), Liveness::live);
+  LivenessVote copy;
+  copy.add(0.01F);
+  copy.add(0.01F);
+  EXPECT_EQ(copy.verdict(), Liveness::attack);
 }
 
 TEST(LivenessVote, ForgivesOneBadViewAndNoticesAPhotoPutInBetween) {
   LivenessVote vote;
-  for (const float score : {0.9F, 0.1F, 0.9F, 0.95F}) vote.add(score);
+  for (const float score : {0.9F, 0.1F, 0.95F, 0.95F, 0.95F}) vote.add(score);
   EXPECT_EQ(vote.verdict(), Liveness::live);
   for (int i = 0; i < 10; ++i) vote.add(0.05F);
   EXPECT_EQ(vote.verdict(), Liveness::attack);
