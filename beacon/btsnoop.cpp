@@ -126,22 +126,16 @@ bool BtsnoopReader::next(BtsnoopRecord& record) {
   return false;
 }
 
-Result<BtsnoopWriter> BtsnoopWriter::create(const std::filesystem::path& file) {
-  std::ofstream stream(file, std::ios::binary | std::ios::trunc);
-  std::error_code ignored;
-  std::filesystem::permissions(
-      file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, ignored);
+void put_btsnoop_header(std::string& out) {
   std::array<std::uint8_t, kFileHeader> header{};
   std::copy(kMagic.begin(), kMagic.end(), header.begin());
   put_be32(&header[8], 1);
   put_be32(&header[12], kLinkH4);
-  stream.write(reinterpret_cast<const char*>(header.data()), header.size());
-  if (!stream) return fail(ErrorCode::unavailable, "cannot write the capture " + file.string());
-  return BtsnoopWriter(std::move(stream));
+  out.append(header.begin(), header.end());
 }
 
-Result<void> BtsnoopWriter::write(CaptureTime at, HciPacketType type, bool from_controller,
-                                  std::span<const std::uint8_t> packet) {
+void put_btsnoop_record(std::string& out, CaptureTime at, HciPacketType type, bool from_controller,
+                        std::span<const std::uint8_t> packet) {
   std::array<std::uint8_t, kRecordHeader + 1> header{};
   const auto length = static_cast<std::uint32_t>(packet.size() + 1);
   const bool command_or_event = type == HciPacketType::command || type == HciPacketType::event;
@@ -152,9 +146,27 @@ Result<void> BtsnoopWriter::write(CaptureTime at, HciPacketType type, bool from_
   put_be32(&header[16], static_cast<std::uint32_t>(stamp >> 32U));
   put_be32(&header[20], static_cast<std::uint32_t>(stamp));
   header[kRecordHeader] = static_cast<std::uint8_t>(type);
-  stream_.write(reinterpret_cast<const char*>(header.data()), header.size());
-  stream_.write(reinterpret_cast<const char*>(packet.data()),
-                static_cast<std::streamsize>(packet.size()));
+  out.append(header.begin(), header.end());
+  out.append(packet.begin(), packet.end());
+}
+
+Result<BtsnoopWriter> BtsnoopWriter::create(const std::filesystem::path& file) {
+  std::ofstream stream(file, std::ios::binary | std::ios::trunc);
+  std::error_code ignored;
+  std::filesystem::permissions(
+      file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, ignored);
+  std::string header;
+  put_btsnoop_header(header);
+  stream.write(header.data(), static_cast<std::streamsize>(header.size()));
+  if (!stream) return fail(ErrorCode::unavailable, "cannot write the capture " + file.string());
+  return BtsnoopWriter(std::move(stream));
+}
+
+Result<void> BtsnoopWriter::write(CaptureTime at, HciPacketType type, bool from_controller,
+                                  std::span<const std::uint8_t> packet) {
+  std::string record;
+  put_btsnoop_record(record, at, type, from_controller, packet);
+  stream_.write(record.data(), static_cast<std::streamsize>(record.size()));
   if (!stream_) return fail(ErrorCode::full, "cannot write to the capture");
   return {};
 }

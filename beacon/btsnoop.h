@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "firmware/core/result.h"
@@ -47,6 +48,12 @@ class BtsnoopReader {
   std::optional<Error> damage_;
   std::vector<std::uint8_t> buffer_;
 };
+
+// The bytes of a file, appended to `out`: first the header, then records. `packet` without the H4
+// packet type.
+void put_btsnoop_header(std::string& out);
+void put_btsnoop_record(std::string& out, CaptureTime at, HciPacketType type, bool from_controller,
+                        std::span<const std::uint8_t> packet);
 
 class BtsnoopWriter {
  public:

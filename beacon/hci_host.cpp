@@ -369,6 +369,7 @@ void HciHost::watch_rate(const Now& now) {
     deaf_ = true;
     // Expect less after each reset: if the air really is silent now, this ends by itself.
     expected_rate_ *= 0.5;
+    heard_rate_ = 0.0;
     recover("nothing was heard where adverts were expected", now);
     return;
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "firmware/core/ids.h"
 #include "firmware/core/time.h"
@@ -20,6 +21,9 @@ enum class IdentityKind : std::uint8_t {
   altbeacon,
   eddystone_uid,
 };
+
+// As the feed calls it.
+std::string_view to_string(IdentityKind kind);
 
 struct IdentityKey {
   std::string identity;  // the CRM's id of this identity

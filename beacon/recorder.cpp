@@ -2,18 +2,17 @@
 
 #include <utility>
 
+#include "beacon/btsnoop.h"
 #include "beacon/hci_events.h"
 
 namespace welcome::beacon {
 
-Result<AdvertRecorder> AdvertRecorder::create(const std::filesystem::path& file,
-                                              Strangers strangers) {
-  auto writer = BtsnoopWriter::create(file);
-  if (!writer) return tl::unexpected(writer.error());
-  return AdvertRecorder(std::move(*writer), strangers);
+AdvertRecorder::AdvertRecorder(Strangers strangers) : strangers_(strangers) {
+  put_btsnoop_header(bytes_);
 }
 
-Result<void> AdvertRecorder::record(const AdvertReport& report, bool known, const Now& now) {
+void AdvertRecorder::record(const AdvertReport& report, bool known, const Now& now) {
+  ++(known ? known_ : strangers_heard_);
   std::vector<std::uint8_t> event;
   if (known || strangers_ == Strangers::recorded) {
     event = make_advertising_event(report);
@@ -25,10 +24,11 @@ Result<void> AdvertRecorder::record(const AdvertReport& report, bool known, cons
     nobody.rssi_dbm = report.rssi_dbm;
     event = make_advertising_event(nobody);
   }
-  ++recorded_;
   // The wall clock when it was heard.
-  return writer_.write(CaptureTime{now.wall} - (now.mono - report.at), HciPacketType::event, true,
-                       event);
+  put_btsnoop_record(bytes_, CaptureTime{now.wall} - (now.mono - report.at), HciPacketType::event,
+                     true, event);
 }
+
+std::string AdvertRecorder::take() { return std::exchange(bytes_, {}); }
 
 }  // namespace welcome::beacon

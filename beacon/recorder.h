@@ -1,13 +1,13 @@
 #pragma once
 // AdvertRecorder: what the radio hears as a btsnoop file that other tools open. Strangers'
 // addresses and payloads are left out: of them only time, RSSI and kind of event are kept, unless
-// the technician asks for everything. One thread.
+// the technician asks for everything. Makes bytes, whole records; where they go is the caller's
+// business. One thread.
 
-#include <filesystem>
+#include <string>
 
 #include "beacon/advert.h"
-#include "beacon/btsnoop.h"
-#include "firmware/core/result.h"
+#include "firmware/core/time.h"
 
 namespace welcome::beacon {
 
@@ -18,21 +18,22 @@ enum class Strangers : std::uint8_t {
 
 class AdvertRecorder {
  public:
-  static Result<AdvertRecorder> create(const std::filesystem::path& file,
-                                       Strangers strangers = Strangers::left_out);
+  explicit AdvertRecorder(Strangers strangers);
 
-  // `known`: of an identity that the box knows (Tracker::last_was_known).
-  Result<void> record(const AdvertReport& report, bool known, const Now& now);
-  Result<void> close() { return writer_.close(); }
-  std::uint64_t recorded() const { return recorded_; }
+  // `known`: of an identity that the box knows (Tracker::last_match).
+  void record(const AdvertReport& report, bool known, const Now& now);
+  // What has come since the last call; the first begins with the file's header.
+  std::string take();
+  std::size_t waiting() const { return bytes_.size(); }
+
+  std::uint64_t known() const { return known_; }
+  std::uint64_t strangers() const { return strangers_heard_; }
 
  private:
-  AdvertRecorder(BtsnoopWriter writer, Strangers strangers)
-      : writer_(std::move(writer)), strangers_(strangers) {}
-
-  BtsnoopWriter writer_;
   Strangers strangers_;
-  std::uint64_t recorded_ = 0;
+  std::string bytes_;
+  std::uint64_t known_ = 0;
+  std::uint64_t strangers_heard_ = 0;
 };
 
 }  // namespace welcome::beacon

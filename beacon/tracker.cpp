@@ -59,7 +59,7 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
   AdvertType type = AdvertType::other;
   const auto match = resolver_.resolve(report, now, type);
   ++counters_.heard[static_cast<std::size_t>(type)];
-  last_was_known_ = match.has_value();
+  last_match_ = match;
   if (!match) {
     ++counters_.discarded;
     return {};
@@ -76,12 +76,9 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
   if (arrived) presence.heard_by.fill(kNever);
   presence.heard = std::max(presence.heard, now.mono);
   presence.heard_by[static_cast<std::size_t>(source_of(match->kind))] = now.mono;
-  if (match->distance_known && report.rssi_dbm != kNoRssi) {
-    const double power = match->power_1m_dbm ? static_cast<double>(*match->power_1m_dbm)
-                                             : config_.zones.default_power_1m_dbm;
-    const double level = static_cast<double>(report.rssi_dbm) - power;
-    presence.fast_level.hear(config_.ranging.fast_level, level, now.mono);
-    presence.settled_level.hear(config_.ranging.settled_level, level, now.mono);
+  if (const auto level = level_db(report, *match)) {
+    presence.fast_level.hear(config_.ranging.fast_level, *level, now.mono);
+    presence.settled_level.hear(config_.ranging.settled_level, *level, now.mono);
     presence.located = true;
   }
   judge(presence, now.mono);
@@ -96,6 +93,19 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
   out.push_back(claim(presence, now.mono));
   out.back().customer = customer;
   return out;
+}
+
+std::optional<double> Tracker::level_db(const AdvertReport& report, const Match& match) const {
+  if (!match.distance_known || report.rssi_dbm == kNoRssi) return std::nullopt;
+  const double power = match.power_1m_dbm ? static_cast<double>(*match.power_1m_dbm)
+                                          : config_.zones.default_power_1m_dbm;
+  return static_cast<double>(report.rssi_dbm) - power;
+}
+
+std::optional<Tracker::Place> Tracker::place(const CustomerId& customer) const {
+  const auto found = present_.find(customer);
+  if (found == present_.end()) return std::nullopt;
+  return Place{found->second.claimed_fast, found->second.claimed_settled};
 }
 
 bool Tracker::is_copied(const Match& match, const AdvertReport& report, MonoTime at) {

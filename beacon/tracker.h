@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -58,12 +59,25 @@ class Tracker {
   // Usually empty; a claim when a zone changed or the last claim is older than `refresh`.
   std::vector<IdentityClaim> handle(const AdvertReport& report, const Now& now);
 
-  // Whether the report just handled was of a known identity: what a recorder may keep.
-  bool last_was_known() const { return last_was_known_; }
+  // Whose the report just handled was, if anybody's: what a recorder may keep.
+  const std::optional<Match>& last_match() const { return last_match_; }
+  const CustomerId& customer(const Match& match) const {
+    return resolver_.customer(match.customer);
+  }
+  // RSSI relative to what this device is heard with at 1 m; nothing where that cannot be said.
+  std::optional<double> level_db(const AdvertReport& report, const Match& match) const;
+
+  struct Place {
+    Zone fast;
+    Zone settled;
+  };
+  // Where she is, as last claimed; nothing while she is not heard.
+  std::optional<Place> place(const CustomerId& customer) const;
 
   // Leaving, and the key windows, a slice at a time. Call about every 100 ms.
   std::vector<IdentityClaim> tick(const Now& now);
 
+  const TrackerConfig& config() const { return config_; }
   const TrackerCounters& counters() const { return counters_; }
   const ResolverCounters& resolver_counters() const { return resolver_.counters(); }
   std::size_t identities() const { return resolver_.identities(); }
@@ -107,7 +121,7 @@ class Tracker {
   TrackerCounters counters_;
   std::unordered_map<CustomerId, Presence> present_;
   std::unordered_map<std::uint32_t, Origin> origins_;  // by identity, of those heard lately
-  bool last_was_known_ = false;
+  std::optional<Match> last_match_;
 };
 
 }  // namespace welcome::beacon

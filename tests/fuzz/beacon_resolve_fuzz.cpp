@@ -12,20 +12,45 @@ namespace {
 using namespace welcome;
 using namespace welcome::beacon;
 
+constexpr Now kBegin{MonoTime{std::chrono::hours{1}}, WallTime{std::chrono::hours{24}}, true};
+
+const std::vector<IdentityKey>& all_identities() {
+  static const std::vector<IdentityKey> all = [] {
+    std::vector<IdentityKey> out;
+    for (std::uint8_t i = 0; i < 6; ++i) {
+      IdentityKey& key = out.emplace_back();
+      key.identity = "i" + std::to_string(i);
+      key.customer = CustomerId("c" + std::to_string(i / 2));
+      key.kind = static_cast<IdentityKind>(i);
+      key.key.fill(i);
+      key.static_id.fill(i);
+      key.rotation_exponent = i;
+    }
+    return out;
+  }();
+  return all;
+}
+
 std::vector<IdentityKey> identities(std::uint8_t which) {
   std::vector<IdentityKey> out;
-  for (std::uint8_t i = 0; i < 6; ++i) {
-    if ((which & (1U << i)) == 0) continue;
-    IdentityKey key;
-    key.identity = "i" + std::to_string(i);
-    key.customer = CustomerId("c" + std::to_string(i / 2));
-    key.kind = static_cast<IdentityKind>(i);
-    key.key.fill(i);
-    key.static_id.fill(i);
-    key.rotation_exponent = i;
-    out.push_back(std::move(key));
+  for (std::size_t i = 0; i < all_identities().size(); ++i) {
+    if ((which & (1U << i)) != 0) out.push_back(all_identities()[i]);
   }
   return out;
+}
+
+// Knows everybody and has its tables: made once, copied for each input.
+const Tracker& ready() {
+  static const Tracker tracker = [] {
+    TrackerConfig config;
+    config.resolver.remembered_addresses = 16;  // small, so that it overflows
+    config.resolver.clock_drift = std::chrono::seconds{1};
+    Tracker made(config);
+    made.set_identities(identities(0x3F), kBegin);
+    made.tick(kBegin);
+    return made;
+  }();
+  return tracker;
 }
 
 void check(const std::vector<IdentityClaim>& claims) {
@@ -38,11 +63,8 @@ void check(const std::vector<IdentityClaim>& claims) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  TrackerConfig config;
-  config.resolver.remembered_addresses = 64;  // small, so that it overflows, and quick to make
-  Tracker tracker(config);
-  Now now{MonoTime{std::chrono::hours{1}}, WallTime{std::chrono::hours{24}}, true};
-  tracker.set_identities(identities(0x3F), now);
+  Tracker tracker = ready();
+  Now now = kBegin;
   std::span<const std::uint8_t> rest(data, size);
   while (rest.size() >= 2) {
     const std::uint8_t what = rest[0];

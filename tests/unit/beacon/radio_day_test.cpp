@@ -4,9 +4,10 @@
 #include <gtest/gtest.h>
 #include <numeric>
 #include <random>
-#include <unistd.h>
+#include <sstream>
 
 #include "beacon/assembler.h"
+#include "beacon/btsnoop.h"
 #include "beacon/hci_events.h"
 #include "beacon/presence_proof.h"
 #include "beacon/recorder.h"
@@ -110,18 +111,19 @@ TEST(Copies, APhoneThatChangesItsAddressIsNoCopy) {
 }
 
 TEST(Recorder, LeavesStrangersOutUnlessAskedTo) {
-  const auto file = std::filesystem::temp_directory_path() /
-                    ("welcome-recorder-" + std::to_string(::getpid()) + ".btsnoop");
   for (const Strangers strangers : {Strangers::left_out, Strangers::recorded}) {
-    auto recorder = AdvertRecorder::create(file, strangers);
-    ASSERT_TRUE(recorder);
+    AdvertRecorder recorder(strangers);
     const AdvertReport stranger = fob_advert(fob("x"), -70, now_at(1));
     const AdvertReport ours = phone_advert(phone("ann", 1), -60, now_at(2));
-    ASSERT_TRUE(recorder->record(stranger, false, now_at(1)));
-    ASSERT_TRUE(recorder->record(ours, true, now_at(2.5)));
-    ASSERT_TRUE(recorder->close());
+    recorder.record(stranger, false, now_at(1));
+    std::string bytes = recorder.take();
+    recorder.record(ours, true, now_at(2.5));
+    bytes += recorder.take();
+    EXPECT_EQ(recorder.waiting(), 0U);
+    EXPECT_EQ(recorder.known(), 1U);
+    EXPECT_EQ(recorder.strangers(), 1U);
 
-    auto reader = BtsnoopReader::open(file);
+    auto reader = BtsnoopReader::from(std::make_unique<std::istringstream>(bytes));
     ASSERT_TRUE(reader);
     std::vector<AdvertReport> reports;
     HciReportCounters counters;
@@ -140,7 +142,6 @@ TEST(Recorder, LeavesStrangersOutUnlessAskedTo) {
     EXPECT_TRUE(std::ranges::equal(reports[1].ad.view(), ours.ad.view()));
     EXPECT_EQ(reports[1].address, ours.address);
   }
-  std::filesystem::remove(file);
 }
 
 TEST(PresenceProof, OnlyAnEidThatTheBoxSentThenProvesIt) {
