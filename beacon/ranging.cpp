@@ -12,10 +12,11 @@ using std::chrono::milliseconds;
 // Between two looks no more time counts as evidence: she was not heard in between.
 constexpr double kLongestLookS = 1.0;
 
-double fade(MonoClock::duration age, MonoClock::duration memory) {
-  return std::exp(-static_cast<double>(std::max(age, MonoClock::duration{0}).count()) /
-                  static_cast<double>(memory.count()));
-}
+// The pause between readings: what counts at most, and the share of a new one.
+constexpr double kLongestPauseUs = 3e6;
+constexpr double kNewPause = 0.2;
+// A mean of so few readings' weight says nothing about the next one.
+constexpr double kFresh = 0.3;
 
 }  // namespace
 
@@ -27,23 +28,40 @@ RangingConfig RangingConfig::one_box() {
 }
 
 RangingConfig RangingConfig::several_boxes() {
-  return {.fast_level = {.memory = milliseconds{450}, .silence_weight = 0.1},
-          .fast = {.allowance_db = 0.5},
-          .settled_level = {.memory = milliseconds{2000}, .silence_weight = 0.3},
-          .settled = {.allowance_db = 3.0, .evidence_db_s = 60.0}};
+  return {
+      .fast_level = {.memory = milliseconds{250}, .memory_per_pause = 0.7, .silence_weight = 0.1},
+      .fast = {.allowance_db = 0.5},
+      .settled_level = {.memory = milliseconds{4000}, .silence_weight = 0.1},
+      .settled = {.allowance_db = 5.0, .evidence_db_s = 20.0}};
+}
+
+double Level::fade(const LevelConfig& config, MonoTime at) const {
+  const double age = static_cast<double>(std::max(at - at_, MonoClock::duration{0}).count());
+  return std::exp(
+      -age / (static_cast<double>(config.memory.count()) + config.memory_per_pause * pause_us_));
 }
 
 void Level::hear(const LevelConfig& config, double rssi_dbm, MonoTime at) {
-  const double f = fade(at - at_, config.memory);
-  weight_ = weight_ * f + 1.0;
-  sum_ = sum_ * f + rssi_dbm;
+  if (weight_ > 0.0) {
+    const double pause = std::clamp(static_cast<double>((at - at_).count()), 0.0, kLongestPauseUs);
+    pause_us_ += (pause_us_ == 0.0 ? 1.0 : kNewPause) * (pause - pause_us_);
+  }
+  const double f = fade(config, at);
+  weight_ *= f;
+  sum_ *= f;
+  if (weight_ > kFresh) {
+    const double mean = sum_ / weight_;
+    rssi_dbm = std::clamp(rssi_dbm, mean - config.outlier_db, mean + config.outlier_db);
+  }
+  weight_ += 1.0;
+  sum_ += rssi_dbm;
   at_ = std::max(at, at_);
 }
 
 std::optional<double> Level::at(const LevelConfig& config, MonoTime at) const {
   if (weight_ == 0.0) return std::nullopt;
   if (config.silence_weight == 0.0) return sum_ / weight_;
-  const double f = fade(at - at_, config.memory);
+  const double f = fade(config, at);
   return (sum_ * f + config.silence_weight * config.silence_dbm) /
          (weight_ * f + config.silence_weight);
 }
@@ -58,6 +76,7 @@ int Judge::judge(const JudgeConfig& config, std::span<const double> scores, Mono
     evidence_.assign(scores.size(), 0.0);
     return zone_;
   }
+  evidence_.resize(scores.size());
   const double passed =
       std::clamp(std::chrono::duration<double>(at - at_).count(), 0.0, kLongestLookS);
   at_ = std::max(at, at_);
@@ -71,6 +90,13 @@ int Judge::judge(const JudgeConfig& config, std::span<const double> scores, Mono
     std::fill(evidence_.begin(), evidence_.end(), 0.0);
   }
   return zone_;
+}
+
+void Judge::adopt(int zone, MonoTime at) {
+  at_ = std::max(at, at_);
+  if (zone == zone_) return;
+  zone_ = zone;
+  std::fill(evidence_.begin(), evidence_.end(), 0.0);
 }
 
 StoreRanging::StoreRanging(const RangingConfig& config, std::span<const int> zone_of_box, int zones)

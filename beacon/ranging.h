@@ -20,12 +20,18 @@
 
 namespace welcome::beacon {
 
-// Mean of the readings in dB, each weighted by exp(-age/memory). `silence_weight` readings of
+// Mean of the readings in dB, each weighted by exp(-age/memory). A reading counts no more than
+// `outlier_db` from the mean of those before it, while that is fresh: deep fades and reflections
+// move it little, and who really moved is followed all the same. `silence_weight` readings of
 // `silence_dbm` are mixed in, so that a box that no longer hears her fades.
 struct LevelConfig {
   MonoClock::duration memory;
+  // Added to the memory: this many times the usual pause between two readings, so that who is heard
+  // once a second is not judged by one reading alone.
+  double memory_per_pause = 0.0;
   double silence_weight = 0.0;
   double silence_dbm = -100.0;
+  double outlier_db = 12.0;
 };
 
 class Level {
@@ -35,8 +41,11 @@ class Level {
   std::optional<double> at(const LevelConfig& config, MonoTime at) const;
 
  private:
+  double fade(const LevelConfig& config, MonoTime at) const;
+
   double weight_ = 0.0;
   double sum_ = 0.0;
+  double pause_us_ = 0.0;  // smoothed; 0 before the second reading
   MonoTime at_;
 };
 
@@ -55,6 +64,8 @@ class Judge {
 
   // `scores` by zone, higher is better; always of the same number of zones. Returns the zone.
   int judge(const JudgeConfig& config, std::span<const double> scores, MonoTime at);
+  // Takes over what somebody else has judged.
+  void adopt(int zone, MonoTime at);
   int zone() const { return zone_; }  // kNone before the first
 
  private:

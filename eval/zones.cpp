@@ -1,10 +1,14 @@
 // welcome-eval zones: several boxes and what they heard in, every change of a customer's fast and
 // settled zone out.
-//   --ranging  t_ms,box,customer,rssi_dbm   in order of time
+//   --ranging  t_ms,box,customer,rssi_dbm   in any order; rows of the same time stay in theirs
 //   --boxes    box,zone
-// A first line that starts with the first column's name is a heading.
+// A first line that starts with the first column's name is a heading. A row that cannot be read is
+// named with its line on stderr and left out; then the program ends with 1, all the same after it
+// has judged the rest. Boxes that the second file does not name are counted and left out.
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <fstream>
 #include <iostream>
@@ -23,6 +27,8 @@ namespace welcome::eval {
 namespace {
 
 constexpr std::string_view kUsage = "zones --ranging FILE.csv --boxes FILE.csv";
+constexpr std::uint64_t kNamedLines = 20;  // of unreadable rows; the rest is counted
+constexpr double kMostMs = 1e15;           // in µs it still fits into 64 bits
 constexpr MonoClock::duration kLookEvery = std::chrono::milliseconds{100};
 
 struct HashText {
@@ -57,18 +63,117 @@ std::string_view cut(std::string_view& rest, char separator) {
   return front;
 }
 
+// Spreadsheets put a byte order mark in front.
+std::string_view without_mark(std::string_view text) {
+  return text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text;
+}
+
 std::optional<double> to_number(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) {
+    return std::nullopt;
+  }
   return value;
 }
 
-struct Customer {
-  beacon::StoreRanging ranging;
-  MonoTime looked;
-  nlohmann::json name;
+struct Boxes {
+  ByName<int> number;
+  std::vector<int> zone_of_box;
+  std::vector<nlohmann::json> zones;  // names
 };
+
+struct Row {
+  MonoTime at;
+  std::uint32_t customer;
+  std::int32_t box;
+  float rssi;
+};
+
+struct Ranging {
+  std::vector<Row> rows;
+  std::vector<nlohmann::json> customers;  // names
+  std::uint64_t lines = 0;
+  std::uint64_t unknown_box = 0;
+  std::uint64_t broken = 0;
+};
+
+[[noreturn]] void wrong(const std::string& file, std::size_t line, std::string_view why) {
+  throw std::runtime_error(file + ":" + std::to_string(line) + ": " + std::string(why));
+}
+
+Boxes read_boxes(const std::string& file) {
+  Boxes boxes;
+  ByName<int> zone_numbers;
+  const std::string text = read_file(file);
+  std::size_t number = 0;
+  for (std::string_view rest = without_mark(text); !rest.empty();) {
+    std::string_view line = cut(rest, '\n');
+    ++number;
+    if (trim(line).empty()) continue;
+    const std::string_view box = trim(cut(line, ','));
+    const std::string_view zone = trim(cut(line, ','));
+    if (boxes.number.empty() && box == "box") continue;
+    if (box.empty()) wrong(file, number, "no name of a box");
+    if (zone.empty()) wrong(file, number, "a box without a zone");
+    if (boxes.number.contains(box)) wrong(file, number, "this box was named before");
+    const auto [it, fresh] =
+        zone_numbers.try_emplace(std::string(zone), static_cast<int>(boxes.zones.size()));
+    if (fresh) boxes.zones.emplace_back(std::string(zone));
+    boxes.number.emplace(std::string(box), static_cast<int>(boxes.zone_of_box.size()));
+    boxes.zone_of_box.push_back(it->second);
+  }
+  if (boxes.number.empty()) throw std::runtime_error(file + ": no boxes");
+  return boxes;
+}
+
+Ranging read_ranging(const std::string& file, const Boxes& boxes) {
+  Ranging out;
+  ByName<std::uint32_t> customers;
+  const std::string text = read_file(file);
+  out.rows.reserve(text.size() / 16);
+  std::size_t number = 0;
+  for (std::string_view rest = without_mark(text); !rest.empty();) {
+    std::string_view line = cut(rest, '\n');
+    ++number;
+    if (trim(line).empty()) continue;
+    const std::string_view t_text = trim(cut(line, ','));
+    const std::string_view box_text = trim(cut(line, ','));
+    const std::string_view name = trim(cut(line, ','));
+    const std::string_view rssi_text = trim(cut(line, ','));
+    if (out.lines == 0 && t_text == "t_ms") continue;
+    ++out.lines;
+    const auto t_ms = to_number(t_text);
+    const auto rssi = to_number(rssi_text);
+    const std::string_view why = !t_ms || std::abs(*t_ms) > kMostMs ? "t_ms is not a time in ms"
+                                 : box_text.empty()                 ? "no box"
+                                 : name.empty()                     ? "no customer"
+                                 : !rssi                            ? "rssi_dbm is not a number"
+                                                                    : "";
+    if (!why.empty()) {
+      if (++out.broken <= kNamedLines) {
+        std::cerr << file << ":" << number << ": " << why << "; row left out\n";
+      }
+      continue;
+    }
+    const auto box = boxes.number.find(box_text);
+    if (box == boxes.number.end()) {
+      ++out.unknown_box;
+      continue;
+    }
+    // The controller's "no reading" is no reading; some recordings write impossible values for it.
+    if (*rssi >= 20.0 || *rssi <= -127.0) continue;
+    auto customer = customers.find(name);
+    if (customer == customers.end()) {
+      customer =
+          customers.emplace(std::string(name), static_cast<std::uint32_t>(customers.size())).first;
+      out.customers.emplace_back(std::string(name));
+    }
+    out.rows.push_back({MonoTime{std::chrono::microseconds{std::llround(*t_ms * 1000.0)}},
+                        customer->second, box->second, static_cast<float>(*rssi)});
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -83,77 +188,40 @@ int zones(Arguments arguments) {
     return usage_error(kUsage);
   }
 
-  ByName<int> boxes;
-  ByName<int> zone_numbers;
-  std::vector<nlohmann::json> zone_names;
-  std::vector<int> zone_of_box;
-  const std::string boxes_text = read_file(boxes_file);
-  for (std::string_view rest = boxes_text; !rest.empty();) {
-    std::string_view line = cut(rest, '\n');
-    const std::string_view box = trim(cut(line, ','));
-    const std::string_view zone = trim(cut(line, ','));
-    if (box.empty() || (boxes.empty() && box == "box")) continue;
-    if (zone.empty()) throw std::runtime_error("a box without a zone in " + boxes_file);
-    if (boxes.contains(box)) throw std::runtime_error("a box twice in " + boxes_file);
-    const auto [it, fresh] =
-        zone_numbers.try_emplace(std::string(zone), static_cast<int>(zone_names.size()));
-    if (fresh) zone_names.emplace_back(std::string(zone));
-    boxes.emplace(std::string(box), static_cast<int>(zone_of_box.size()));
-    zone_of_box.push_back(it->second);
-  }
-  if (boxes.empty()) throw std::runtime_error("no boxes in " + boxes_file);
+  const Boxes boxes = read_boxes(boxes_file);
+  Ranging ranging = read_ranging(ranging_file, boxes);
+  std::stable_sort(ranging.rows.begin(), ranging.rows.end(),
+                   [](const Row& a, const Row& b) { return a.at < b.at; });
 
-  ByName<Customer> customers;
-  std::uint64_t rows = 0;
-  std::uint64_t unknown_box = 0;
-  std::uint64_t broken = 0;
   const beacon::RangingConfig config = beacon::RangingConfig::several_boxes();
-  const std::string text = read_file(ranging_file);
-  for (std::string_view rest = text; !rest.empty();) {
-    std::string_view line = cut(rest, '\n');
-    const std::string_view t_text = trim(cut(line, ','));
-    const std::string_view box_text = trim(cut(line, ','));
-    const std::string_view name = trim(cut(line, ','));
-    const auto t_ms = to_number(t_text);
-    const auto rssi = to_number(trim(cut(line, ',')));
-    if (t_text.empty() || t_text == "t_ms") continue;
-    ++rows;
-    if (!t_ms || !rssi || name.empty()) {
-      ++broken;
-      continue;
+  struct Customer {
+    beacon::StoreRanging ranging;
+    MonoTime looked;
+  };
+  std::vector<std::optional<Customer>> customers(ranging.customers.size());
+  for (const Row& row : ranging.rows) {
+    auto& customer = customers[row.customer];
+    if (!customer) {
+      customer.emplace(Customer{
+          beacon::StoreRanging(config, boxes.zone_of_box, static_cast<int>(boxes.zones.size())),
+          row.at - kLookEvery});
     }
-    const auto box = boxes.find(box_text);
-    if (box == boxes.end()) {
-      ++unknown_box;
-      continue;
-    }
-    const MonoTime at{std::chrono::microseconds{static_cast<std::int64_t>(*t_ms * 1000.0)}};
-    auto it = customers.find(name);
-    if (it == customers.end()) {
-      it = customers
-               .emplace(std::string(name),
-                        Customer{beacon::StoreRanging(config, zone_of_box,
-                                                      static_cast<int>(zone_names.size())),
-                                 at - kLookEvery, std::string(name)})
-               .first;
-    }
-    Customer& customer = it->second;
-    // The controller's "no reading" is no reading; some recordings write impossible values for it.
-    if (*rssi < 20.0 && *rssi > -127.0) customer.ranging.hear(box->second, *rssi, at);
-    if (at - customer.looked < kLookEvery) continue;
-    customer.looked = at;
-    if (!customer.ranging.update(at)) continue;
+    customer->ranging.hear(row.box, row.rssi, row.at);
+    if (row.at - customer->looked < kLookEvery) continue;
+    customer->looked = row.at;
+    if (!customer->ranging.update(row.at)) continue;
     nlohmann::ordered_json out;
-    out["t_ms"] = static_cast<std::int64_t>(*t_ms);
-    out["customer"] = customer.name;
-    out["fast"] = zone_names[static_cast<std::size_t>(customer.ranging.fast())];
-    out["zone"] = zone_names[static_cast<std::size_t>(customer.ranging.settled())];
+    out["t_ms"] = std::chrono::floor<std::chrono::milliseconds>(row.at).time_since_epoch().count();
+    out["customer"] = ranging.customers[row.customer];
+    out["fast"] = boxes.zones[static_cast<std::size_t>(customer->ranging.fast())];
+    out["zone"] = boxes.zones[static_cast<std::size_t>(customer->ranging.settled())];
     std::cout << out.dump() << "\n";
   }
   std::cout.flush();
-  std::cerr << "welcome-eval zones: " << rows << " rows, " << customers.size() << " customers, "
-            << unknown_box << " of unknown boxes, " << broken << " broken\n";
-  return 0;
+  std::cerr << "welcome-eval zones: " << ranging.lines << " rows, " << customers.size()
+            << " customers, " << ranging.unknown_box << " rows of unknown boxes, " << ranging.broken
+            << " unreadable\n";
+  return ranging.broken > 0 ? 1 : 0;
 }
 
 }  // namespace welcome::eval

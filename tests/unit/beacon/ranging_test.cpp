@@ -15,7 +15,7 @@ TEST(Ranging, ALevelIsTheMeanOfWhatWasHeardLately) {
   const LevelConfig config{.memory = milliseconds{1000}};
   Level level;
   EXPECT_FALSE(level.at(config, at_ms(0)));
-  for (int t = 0; t < 10000; t += 100) level.hear(config, t < 5000 ? -90 : -50, at_ms(t));
+  for (int t = 0; t < 10000; t += 100) level.hear(config, t < 5000 ? -60 : -50, at_ms(t));
   EXPECT_NEAR(*level.at(config, at_ms(10000)), -50, 0.5);
 }
 
@@ -25,6 +25,31 @@ TEST(Ranging, ALevelOfAMixedBoxFadesInSilence) {
   for (int t = 0; t < 2000; t += 100) level.hear(config, -50, at_ms(t));
   EXPECT_NEAR(*level.at(config, at_ms(2000)), -51, 1.5);
   EXPECT_LT(*level.at(config, at_ms(6000)), -90);
+}
+
+TEST(Ranging, ADeepFadeOrAReflectionMovesALevelLittleAndARealMoveIsFollowed) {
+  const LevelConfig config{.memory = milliseconds{1000}};
+  for (const double outlier : {-100.0, -20.0}) {
+    Level level;
+    for (int t = 0; t < 5000; t += 100) level.hear(config, -60, at_ms(t));
+    level.hear(config, outlier, at_ms(5000));
+    EXPECT_NEAR(*level.at(config, at_ms(5000)), -60, 1.5) << outlier;
+    for (int t = 5100; t < 12'000; t += 100) level.hear(config, outlier, at_ms(t));
+    EXPECT_NEAR(*level.at(config, at_ms(12'000)), outlier, 1.0) << outlier;
+  }
+}
+
+TEST(Ranging, WhoIsHeardRarelyIsRememberedLonger) {
+  const LevelConfig config{.memory = milliseconds{250}, .memory_per_pause = 0.7};
+  const auto after_one_stray = [&](int every_ms) {
+    Level level;
+    int t = 0;
+    for (; t < 20'000; t += every_ms) level.hear(config, -60, at_ms(t));
+    level.hear(config, -72, at_ms(t));
+    return *level.at(config, at_ms(t));
+  };
+  EXPECT_GT(after_one_stray(100), -66);
+  EXPECT_GT(after_one_stray(1000), -71) << "one reading alone does not say where she is";
 }
 
 TEST(Ranging, TheJudgeFollowsAClearMoveSoonAndAFaintOneLate) {
