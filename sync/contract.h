@@ -276,7 +276,7 @@ Message encode_command_response(const BoxAddress& box, const Command& command,
                                 const CommandResponse& response);
 Message encode_control(const Control& control, const Signer* signer = nullptr);
 
-// ---- floor (box ↔ tablets) ---------------------------------------------------------------------
+// ---- floor (box ↔ tablets, box ↔ box) ----------------------------------------------------------
 
 // Why nobody, or nobody new, is greeted though all runs.
 enum class Trouble : std::uint8_t { crm_silent, clock_not_set, store };
@@ -320,6 +320,33 @@ struct StoreWord {
 };
 
 Message encode_store_word(const StoreWord& word);
+
+// What a box tells the other boxes of its store, a few times a second: whom it hears, and how well.
+// Customers stand there under ids that change every day and that only boxes of the store can make.
+// Times are ages at the moment of sending: no clock of another box matters.
+struct FloorRanging {
+  struct Heard {
+    std::string who;
+    std::optional<std::int64_t> heard_ago_ms;  // by this box; nothing: too long ago
+    double fast_db = 0.0;                      // with heard_ago_ms only
+    double settled_db = 0.0;
+    ClaimSource source = ClaimSource::static_beacon;
+    std::string fob, device;  // an identity that never changes, and who sent it; both or neither
+    bool leads = false;
+    Zone fast = Zone::street;
+    Zone settled = Zone::street;
+  };
+  std::string store;
+  std::string box;
+  std::uint64_t session = 1;
+  std::uint64_t seq = 0;
+  std::string day;  // of the ids, in UTC: "2026-05-04"
+  Zone zone = Zone::inside;
+  bool gone = false;  // the box stops, or the broker lost it
+  std::vector<Heard> heard;
+};
+
+Message encode_ranging(const FloorRanging& ranging);
 Message encode_prompt(const Prompt& prompt);
 Message encode_prompt_cleared(const VisitId& visit, const CustomerId& customer);
 Message encode_floor_status(const FloorStatus& status);
@@ -375,12 +402,13 @@ Message encode_inbox(std::string_view tenant, std::string_view app, const AppMes
 
 // ---- what comes in -----------------------------------------------------------------------------
 
-using BoxInbound = std::variant<FeedBatch, Command, Control, StaffAction, EnrolMessage, StoreWord>;
+using BoxInbound =
+    std::variant<FeedBatch, Command, Control, StaffAction, EnrolMessage, StoreWord, FloorRanging>;
 
 // For the box `self`. A topic that is not meant for it is refused. With `keys` (the box is
 // provisioned with the CRM's keys), consent records, control messages and commands must be signed:
 // an unsigned or wrongly signed record is set aside, a control message or command is refused.
-// Retained feed, command, enrolment and action messages are refused: they are leftovers of
+// Retained feed, command, enrolment, action and ranging messages are refused: they are leftovers of
 // somebody's mistake.
 Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
                                   const KeyRing* keys = nullptr);

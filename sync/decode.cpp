@@ -224,6 +224,46 @@ Result<BoxInbound> enrol(const ParsedTopic& topic, const RawMessage& raw) {
   return out;
 }
 
+Result<BoxInbound> ranging(const BoxAddress& self, const ParsedTopic& topic,
+                           const RawMessage& raw) {
+  const auto payload = accepted("floor.ranging", raw.payload);
+  if (!payload) return tl::unexpected(payload.error());
+  FloorRanging out;
+  out.store = text(*payload, "store");
+  out.box = text(*payload, "box");
+  if (out.box != topic.leaf) {
+    return fail(ErrorCode::refused, "floor.ranging: box differs from the topic");
+  }
+  if (out.store != self.store) return fail(ErrorCode::refused, "floor.ranging: another store");
+  out.session = static_cast<std::uint64_t>(integer(*payload, "session"));
+  out.seq = static_cast<std::uint64_t>(integer(*payload, "seq"));
+  out.day = text(*payload, "day");
+  out.zone = *zone_from_string(text(*payload, "zone"));
+  out.gone = payload->at("gone").get<bool>();
+  for (const json& entry : payload->at("heard")) {
+    FloorRanging::Heard heard;
+    heard.who = text(entry, "who");
+    heard.source = value_of(kHeardSources, text(entry, "source"));
+    heard.leads = entry.at("leads").get<bool>();
+    heard.fast = *zone_from_string(text(entry, "fast"));
+    heard.settled = *zone_from_string(text(entry, "settled"));
+    if (entry.contains("heard_ago_ms")) {
+      if (!entry.contains("fast_db") || !entry.contains("settled_db")) {
+        return fail(ErrorCode::malformed, "floor.ranging: heard without levels");
+      }
+      heard.heard_ago_ms = integer(entry, "heard_ago_ms");
+      heard.fast_db = entry.at("fast_db").get<double>();
+      heard.settled_db = entry.at("settled_db").get<double>();
+    }
+    if (const auto fob = entry.find("fob"); fob != entry.end()) {
+      heard.fob = text(*fob, "id");
+      heard.device = text(*fob, "device");
+    }
+    out.heard.push_back(std::move(heard));
+  }
+  return out;
+}
+
 // ---- for the CRM -------------------------------------------------------------------------------
 
 Result<CrmInbound> box_state(const json& payload) {
@@ -462,6 +502,8 @@ Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
         break;
       case TopicKind::action:
         return staff_action(*topic, raw);
+      case TopicKind::ranging:
+        return ranging(self, *topic, raw);
       case TopicKind::enrol:
         return enrol(*topic, raw);
       case TopicKind::floor_offer:

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <type_traits>
@@ -442,6 +443,38 @@ Message encode_floor_status(const FloorStatus& status) {
                                                       {"at", to_rfc3339(status.at)}});
   message.link = LinkName::floor;
   message.retain = true;
+  return message;
+}
+
+Message encode_ranging(const FloorRanging& ranging) {
+  // A hundredth of a dB is more than any radio knows.
+  const auto rounded = [](double db) { return std::round(db * 100.0) / 100.0; };
+  json heard = json::array();
+  for (const auto& one : ranging.heard) {
+    json entry{{"who", one.who},
+               {"source", name_of(kHeardSources, one.source)},
+               {"leads", one.leads},
+               {"fast", to_string(one.fast)},
+               {"settled", to_string(one.settled)}};
+    if (one.heard_ago_ms) {
+      entry["heard_ago_ms"] = *one.heard_ago_ms;
+      entry["fast_db"] = rounded(one.fast_db);
+      entry["settled_db"] = rounded(one.settled_db);
+    }
+    if (!one.fob.empty()) entry["fob"] = {{"id", one.fob}, {"device", one.device}};
+    heard.push_back(std::move(entry));
+  }
+  Message message = message_on(ranging_topic(ranging.box), {{"v", 1},
+                                                            {"store", ranging.store},
+                                                            {"box", ranging.box},
+                                                            {"session", ranging.session},
+                                                            {"seq", ranging.seq},
+                                                            {"day", ranging.day},
+                                                            {"zone", to_string(ranging.zone)},
+                                                            {"gone", ranging.gone},
+                                                            {"heard", std::move(heard)}});
+  message.link = LinkName::floor;
+  message.qos = 0;
   return message;
 }
 

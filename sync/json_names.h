@@ -54,6 +54,13 @@ inline constexpr Names<AppMessage::Kind, 6> kAppMessageKinds{
      {AppMessage::Kind::export_data, "export"},
      {AppMessage::Kind::forgotten, "forgotten"}}};
 
+// What a radio can have heard.
+inline constexpr Names<ClaimSource, 4> kHeardSources{
+    {{ClaimSource::static_beacon, "static_beacon"},
+     {ClaimSource::eddystone_eid, "eddystone_eid"},
+     {ClaimSource::rotating_uuid, "rotating_uuid"},
+     {ClaimSource::resolvable_address, "resolvable_address"}}};
+
 template <class E, std::size_t N>
 std::string_view name_of(const Names<E, N>& names, E value) {
   for (const auto& [e, name] : names) {

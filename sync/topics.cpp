@@ -91,6 +91,8 @@ std::string enrol_topic(std::string_view session) { return floor_topic("enrol", 
 std::string offer_topic(std::string_view decision) { return floor_topic("offer", decision); }
 std::string floor_status_topic() { return std::string(kFloor).append("status"); }
 
+std::string ranging_topic(std::string_view box) { return floor_topic("ranging", box); }
+
 std::optional<ParsedTopic> parse_topic(std::string_view topic) {
   if (!topic.starts_with(kRoot) || topic.size() > 600) return std::nullopt;
   const auto levels = split(topic.substr(kRoot.size()));
@@ -111,6 +113,7 @@ std::optional<ParsedTopic> parse_topic(std::string_view topic) {
     if (levels[1] == "action") return is(TopicKind::action);
     if (levels[1] == "enrol") return is(TopicKind::enrol);
     if (levels[1] == "offer") return is(TopicKind::floor_offer);
+    if (levels[1] == "ranging") return is(TopicKind::ranging);
     return std::nullopt;
   }
   parsed.address.tenant = levels[0];
@@ -145,8 +148,8 @@ std::array<std::string, 4> Subscriptions::box_uplink(const BoxAddress& box) {
           control_topic(box.tenant, kAllStores)};
 }
 
-std::array<std::string, 3> Subscriptions::box_floor() {
-  return {action_topic("+"), enrol_topic("+"), offer_topic("+")};
+std::array<std::string, 4> Subscriptions::box_floor() {
+  return {action_topic("+"), enrol_topic("+"), offer_topic("+"), ranging_topic("+")};
 }
 
 std::array<std::string, 5> Subscriptions::crm(std::string_view tenant) {

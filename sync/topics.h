@@ -51,6 +51,7 @@ std::string action_topic(std::string_view visit);
 std::string enrol_topic(std::string_view session);
 std::string floor_status_topic();
 std::string offer_topic(std::string_view decision);  // between the boxes of a store
+std::string ranging_topic(std::string_view box);
 
 enum class TopicKind : std::uint8_t {
   state,
@@ -67,6 +68,7 @@ enum class TopicKind : std::uint8_t {
   enrol,
   floor_status,
   floor_offer,
+  ranging,
 };
 
 // A topic taken apart. Only the fields that its kind has are set.
@@ -74,7 +76,7 @@ struct ParsedTopic {
   TopicKind kind = TopicKind::state;
   BoxAddress address;  // control: tenant and store; inbox, request: tenant
   std::string leaf;    // feed: collection as it stands there; inbox, request: app;
-                       // prompt, action: visit; enrol: session; floor_offer: decision
+                       // prompt, action: visit; enrol: session; floor_offer: decision; ranging: box
 };
 
 std::optional<ParsedTopic> parse_topic(std::string_view topic);
@@ -83,7 +85,7 @@ std::optional<ParsedTopic> parse_topic(std::string_view topic);
 struct Subscriptions {
   // box: own feed, own commands, control of its store and of all
   static std::array<std::string, 4> box_uplink(const BoxAddress& box);
-  static std::array<std::string, 3> box_floor();
+  static std::array<std::string, 4> box_floor();
   // CRM: state, hello, event, response of every box, and the requests of every app of a tenant
   static std::array<std::string, 5> crm(std::string_view tenant);
 };

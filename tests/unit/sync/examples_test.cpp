@@ -64,11 +64,12 @@ Result<void> receive(const std::string& schema, const std::string& text) {
     return nothing(decode_for_box(kBox, raw));
   }
   if (schema == "command" || schema == "control" || schema == "floor.action" ||
-      schema == "floor.enrol") {
+      schema == "floor.enrol" || schema == "floor.ranging") {
     raw.topic = schema == "command"        ? command_topic(kBox)
                 : schema == "control"      ? control_topic("demo", value.value("store", "_all"))
                 : schema == "floor.action" ? action_topic(value.value("visit", "v"))
-                                           : enrol_topic(value.value("session", "s"));
+                : schema == "floor.enrol"  ? enrol_topic(value.value("session", "s"))
+                                           : ranging_topic(value.value("box", "b"));
     return nothing(decode_for_box(kBox, raw));
   }
   if (schema.starts_with("event") || schema == "state" || schema == "hello" ||
