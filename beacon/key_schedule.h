@@ -25,6 +25,9 @@ Eid eddystone_eid(const Block& identity_key, unsigned rotation_exponent, std::ui
 Uuid128 rotating_uuid(const Block& identity_key, unsigned rotation_exponent,
                       std::uint32_t beacon_time);
 
+// Of the last byte of the UUID: an app flips it while its phone moves.
+inline constexpr std::uint8_t kMovingBit = 0x01;
+
 // ah(), Core Specification 5.4, Vol 3, Part H, 2.2.2. `irk` was expanded from the identity
 // resolving key; the address must be a resolvable one.
 bool resolves(const Aes128& irk, const Address& address);

@@ -302,7 +302,7 @@ void Resolver::learn_clock(Rotating& r, std::int64_t heard, const Now& now) {
 
 Match Resolver::match(std::uint32_t index, std::optional<std::int8_t> frame_power) const {
   const Identity& identity = identities_[index];
-  Match m{index, identity.customer, identity.kind, frame_power, true};
+  Match m{index, identity.customer, identity.kind, frame_power, true, false};
   if (identity.power_1m_dbm != kNoTxPower) m.power_1m_dbm = identity.power_1m_dbm;
   return m;
 }
@@ -315,10 +315,13 @@ std::optional<Match> Resolver::find_rotating(std::uint64_t tag, const Uuid128* u
     if ((identity.kind == IdentityKind::rotating_uuid) != (uuid != nullptr)) return false;
     Rotating& r = rotating_[identity.detail];
     const std::int64_t window = slot.extra;
-    if (uuid != nullptr &&
-        rotating_uuid(r.key, r.exponent, static_cast<std::uint32_t>(window << r.exponent)) !=
-            *uuid) {
-      return false;
+    bool moving = false;
+    if (uuid != nullptr) {
+      Uuid128 sent =
+          rotating_uuid(r.key, r.exponent, static_cast<std::uint32_t>(window << r.exponent));
+      moving = sent != *uuid;
+      if (moving) sent.back() ^= kMovingBit;
+      if (sent != *uuid) return false;
     }
     const std::int64_t away = window - window_at(r, now);
     if (away < -reach(r) || away > reach(r)) {
@@ -327,6 +330,7 @@ std::optional<Match> Resolver::find_rotating(std::uint64_t tag, const Uuid128* u
     }
     if (away != 0) learn_clock(r, window, now);
     found = match(slot.value, std::nullopt);
+    found->moving = moving;
     return true;
   });
   return found;

@@ -60,6 +60,7 @@ struct Match {
   IdentityKind kind;
   std::optional<std::int8_t> power_1m_dbm;  // calibration or frame; nullopt = unknown
   bool distance_known = true;               // false: the frame says that its power means nothing
+  bool moving = false;                      // the app says that the phone moves (docs/ble.md)
 };
 
 class Resolver {
@@ -77,6 +78,8 @@ class Resolver {
   bool refresh(const Now& now, unsigned windows);
 
   const CustomerId& customer(std::uint32_t index) const { return customers_[index].id; }
+  // Of the CRM's id of an identity: the same in every box.
+  std::uint64_t identity_hash(std::uint32_t index) const { return identities_[index].id_hash; }
   bool knows(const CustomerId& customer) const;
   std::size_t identities() const { return live_; }
   const ResolverCounters& counters() const { return counters_; }

@@ -14,6 +14,23 @@ constexpr unsigned kWindowsPerTick = 1500;
 constexpr MonoClock::duration kCopyTurn = std::chrono::seconds{10};
 constexpr int kCopyReturns = 4;
 
+// One address jumps between near and far: steps of so many dB within a second, up and down by
+// turns, so many without a longer pause. Of 2,283 recorded series (a million reports of fixed
+// beacons, each of one device) none has more than four.
+constexpr int kSwingDb = 20;
+constexpr int kSwings = 8;
+constexpr MonoClock::duration kSwingStep = std::chrono::seconds{1};
+constexpr MonoClock::duration kSwingPause = std::chrono::seconds{5};
+
+// An app that says "moving" is believed for so long; then settled needs this share of the evidence.
+constexpr MonoClock::duration kMoving = std::chrono::seconds{3};
+constexpr double kMovingEvidence = 0.25;
+
+// Two boxes hear one static identity from two devices: for so long, with no longer pause.
+constexpr MonoClock::duration kElsewhere = std::chrono::seconds{10};
+constexpr MonoClock::duration kElsewherePause = std::chrono::seconds{3};
+constexpr MonoClock::duration kFobFresh = std::chrono::seconds{2};
+
 constexpr MonoTime kNever{MonoClock::duration::min()};
 
 ClaimSource source_of(IdentityKind kind) {
@@ -32,9 +49,25 @@ ClaimSource source_of(IdentityKind kind) {
   return ClaimSource::static_beacon;
 }
 
+constexpr std::array kProofs{ClaimSource::eddystone_eid, ClaimSource::rotating_uuid,
+                             ClaimSource::resolvable_address};
+
+constexpr std::size_t kNode = 64;  // bytes of a map's entry beside its value
+
 constexpr std::size_t kZones = 5;
+constexpr double kNowhere = -1000.0;  // score of a zone where nobody can be
 
 }  // namespace
+
+TrackerConfig TrackerConfig::in_store(StoreConfig store) {
+  TrackerConfig config;
+  config.store = std::move(store);
+  config.ranging = RangingConfig::several_boxes();
+  // Levels are relative to 1 m here, and silence with them.
+  config.ranging.fast_level.silence_dbm -= config.zones.default_power_1m_dbm;
+  config.ranging.settled_level.silence_dbm -= config.zones.default_power_1m_dbm;
+  return config;
+}
 
 Tracker::Tracker(TrackerConfig config) : config_(config), resolver_(config.resolver) {
   const auto edge = [&](double metres) {
@@ -52,6 +85,7 @@ void Tracker::set_identities(std::vector<IdentityKey> identities, const Now& now
   resolver_.set(std::move(identities), now);
   origins_.clear();
   std::erase_if(present_, [&](const auto& entry) { return !resolver_.knows(entry.first); });
+  for (auto& [customer, presence] : present_) presence.fob_heard = presence.elsewhere = kNever;
 }
 
 std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now& now) {
@@ -65,33 +99,56 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
     return {};
   }
   ++counters_.identified;
+  const CustomerId& customer = resolver_.customer(match->customer);
+  const auto note_fob = [&](Presence& presence) {
+    if (source_of(match->kind) != ClaimSource::static_beacon) return;
+    presence.fob = match->identity;
+    presence.fob_device = report.address;
+    presence.fob_heard = now.mono;
+  };
   if (is_copied(*match, report, now.mono)) {
     ++counters_.copied;
+    // Still said to the other boxes, so that all of them refuse it.
+    if (const auto known = present_.find(customer); known != present_.end())
+      note_fob(known->second);
     return {};
   }
 
-  const CustomerId& customer = resolver_.customer(match->customer);
   const auto [it, arrived] = present_.try_emplace(customer);
   Presence& presence = it->second;
-  if (arrived) presence.heard_by.fill(kNever);
+  if (arrived) {
+    presence.heard_by.fill(kNever);
+    presence.arrived = now.mono;
+    presence.claimed = presence.moving = kNever;
+    presence.fob_heard = presence.elsewhere = kNever;
+  }
+  presence.heard_own = std::max(presence.heard_own, now.mono);
   presence.heard = std::max(presence.heard, now.mono);
   presence.heard_by[static_cast<std::size_t>(source_of(match->kind))] = now.mono;
+  if (match->moving) presence.moving = now.mono;
+  note_fob(presence);
   if (const auto level = level_db(report, *match)) {
     presence.fast_level.hear(config_.ranging.fast_level, *level, now.mono);
     presence.settled_level.hear(config_.ranging.settled_level, *level, now.mono);
     presence.located = true;
   }
-  judge(presence, now.mono);
+  std::vector<IdentityClaim> out;
+  if (auto claim = news(customer, presence, now.mono)) out.push_back(std::move(*claim));
+  return out;
+}
 
+// Where she is, if that is new or was not said for a while.
+std::optional<IdentityClaim> Tracker::news(const CustomerId& customer, Presence& presence,
+                                           MonoTime at) {
+  judge(presence, at);
   const auto fast = static_cast<Zone>(presence.fast.zone());
   const auto settled = static_cast<Zone>(presence.settled.zone());
-  if (!arrived && fast == presence.claimed_fast && settled == presence.claimed_settled &&
-      now.mono - presence.claimed < config_.refresh) {
-    return {};
+  if (presence.claimed != kNever && fast == presence.claimed_fast &&
+      settled == presence.claimed_settled && at - presence.claimed < config_.refresh) {
+    return std::nullopt;
   }
-  std::vector<IdentityClaim> out;
-  out.push_back(claim(presence, now.mono));
-  out.back().customer = customer;
+  IdentityClaim out = claim(presence, at);
+  out.customer = customer;
   return out;
 }
 
@@ -120,48 +177,150 @@ bool Tracker::is_copied(const Match& match, const AdvertReport& report, MonoTime
     origin.address = report.address;
     origin.changed = at;
     if (origin.returns >= kCopyReturns) {
-      origin.copied = true;
-      origin.refused_until = at + config_.copy_refused;
+      refuse_copy(resolver_.customer(match.customer), origin, at);
     }
   }
+  if (swings(origin, report, at)) refuse_copy(resolver_.customer(match.customer), origin, at);
   origin.heard = at;
   if (origin.copied && at >= origin.refused_until) {
     origin.copied = false;
-    origin.returns = 0;
+    origin.returns = origin.swings = 0;
   }
   return origin.copied;
 }
 
-void Tracker::judge(Presence& presence, MonoTime at) const {
-  const auto scores = [&](const Level& level, const LevelConfig& config) {
-    std::array<double, kZones> out;
-    const auto db = level.at(config, at);
-    // A zone scores 0 inside its band and loses what the level is outside of it. Heard is not away.
-    for (std::size_t zone = 0; zone < kZones; ++zone) {
-      const double outer = edges_db_[zone];
-      const double inner =
-          zone + 1 < kZones ? edges_db_[zone + 1] : std::numeric_limits<double>::infinity();
-      if (!db) {
-        // No distance can be said: the outermost zone, which promises least.
-        out[zone] = zone == static_cast<std::size_t>(Zone::street) ? 0.0 : -1000.0;
-      } else {
-        out[zone] = -std::max({0.0, outer - *db, *db - inner});
-      }
+bool Tracker::swings(Origin& origin, const AdvertReport& report, MonoTime at) {
+  if (report.rssi_dbm == kNoRssi) return false;
+  const std::int8_t before = std::exchange(origin.rssi_dbm, report.rssi_dbm);
+  const int step = report.rssi_dbm - before;
+  if (before == kNoRssi || at - origin.heard > kSwingStep || std::abs(step) < kSwingDb) {
+    return false;
+  }
+  const bool up = step > 0;
+  if (origin.swings == 0 || at - origin.swung > kSwingPause) {
+    origin.swings = 1;
+  } else if (up != origin.swung_up) {
+    ++origin.swings;
+  }
+  origin.swung_up = up;
+  origin.swung = at;
+  return origin.swings >= kSwings;
+}
+
+void Tracker::refuse_copy(const CustomerId& customer, Origin& origin, MonoTime at) {
+  if (!origin.copied) {
+    ++counters_.copies;
+    copied_.push_back(customer);
+  }
+  origin.copied = true;
+  origin.refused_until = at + config_.copy_refused;
+}
+
+// A phone that changes its address is heard from the old one by one box and from the new one by
+// another for a moment; two devices for as long as both are there.
+void Tracker::compare_devices(const CustomerId& customer, Presence& presence, const BoxSay& say,
+                              MonoTime at) {
+  if (!say.another_device || presence.fob_heard == kNever || at - presence.fob_heard >= kFobFresh) {
+    return;
+  }
+  if (presence.elsewhere == kNever || at - presence.elsewhere > kElsewherePause) {
+    presence.elsewhere_since = at;
+  }
+  presence.elsewhere = at;
+  if (at - presence.elsewhere_since < kElsewhere) return;
+  const auto origin = origins_.find(presence.fob);
+  if (origin != origins_.end()) refuse_copy(customer, origin->second, at);
+}
+
+std::array<double, kZones> Tracker::band_scores(const Level& level, const LevelConfig& config,
+                                                MonoTime at) const {
+  std::array<double, kZones> out;
+  const auto db = level.at(config, at);
+  // A zone scores 0 inside its band and loses what the level is outside of it. Heard is not away.
+  for (std::size_t zone = 0; zone < kZones; ++zone) {
+    const double outer = edges_db_[zone];
+    const double inner =
+        zone + 1 < kZones ? edges_db_[zone + 1] : std::numeric_limits<double>::infinity();
+    if (!db) {
+      // No distance can be said: the outermost zone, which promises least.
+      out[zone] = zone == static_cast<std::size_t>(Zone::street) ? 0.0 : kNowhere;
+    } else {
+      out[zone] = -std::max({0.0, outer - *db, *db - inner});
     }
-    return out;
+  }
+  return out;
+}
+
+// A zone scores the power that its boxes hear; the street what is heard at the outer edge of the
+// door.
+std::array<double, kZones> Tracker::store_scores(const Presence& presence, bool settled,
+                                                 MonoTime at) const {
+  std::array<double, kZones> power{};
+  const auto add = [&](Zone zone, double db) {
+    power[static_cast<std::size_t>(zone)] += std::pow(10.0, db / 10.0);
   };
-  presence.fast.judge(config_.ranging.fast, scores(presence.fast_level, config_.ranging.fast_level),
-                      at);
-  presence.settled.judge(config_.ranging.settled,
-                         scores(presence.settled_level, config_.ranging.settled_level), at);
+  add(Zone::street, edges_db_[static_cast<std::size_t>(Zone::door)]);
+  const auto& config = settled ? config_.ranging.settled_level : config_.ranging.fast_level;
+  const Level& own = settled ? presence.settled_level : presence.fast_level;
+  if (const auto db = own.at(config, at)) add(config_.store->zone, *db);
+  for (const Heard& heard : presence.others) {
+    if (!counts(heard, at) || !heard.say.heard_ago) continue;
+    add(peers_[heard.peer].zone, settled ? heard.say.settled_db : heard.say.fast_db);
+  }
+  std::array<double, kZones> out;
+  for (std::size_t zone = 0; zone < kZones; ++zone) {
+    out[zone] = power[zone] > 0.0 ? 10.0 * std::log10(power[zone]) : kNowhere;
+  }
+  return out;
+}
+
+bool Tracker::counts(const Heard& heard, MonoTime at) const {
+  return at - heard.at < config_.store->say_expires;
+}
+
+void Tracker::judge(Presence& presence, MonoTime at) const {
+  JudgeConfig settled = config_.ranging.settled;
+  if (presence.moving != kNever && at - presence.moving < kMoving) {
+    settled.evidence_db_s *= kMovingEvidence;
+  }
+  if (!config_.store) {
+    presence.fast.judge(config_.ranging.fast,
+                        band_scores(presence.fast_level, config_.ranging.fast_level, at), at);
+    presence.settled.judge(
+        settled, band_scores(presence.settled_level, config_.ranging.settled_level, at), at);
+    return;
+  }
+  // One box leads. Of two that both do, which happens when they met her at the same moment or when
+  // the line between them was down, the first by name goes on.
+  const Heard* leader = nullptr;
+  for (const Heard& heard : presence.others) {
+    if (!heard.say.leads || !counts(heard, at)) continue;
+    if (leader == nullptr || peers_[heard.peer].box < peers_[leader->peer].box) leader = &heard;
+  }
+  if (leader != nullptr && (!presence.leads || peers_[leader->peer].box < config_.store->box)) {
+    presence.leads = false;
+    presence.fast.adopt(static_cast<int>(leader->say.fast), at);
+    presence.settled.adopt(static_cast<int>(leader->say.settled), at);
+    return;
+  }
+  // Whoever leads already has had the time to say so.
+  if (at - presence.arrived >= config_.store->say_expires) presence.leads = true;
+  presence.fast.judge(config_.ranging.fast, store_scores(presence, false, at), at);
+  presence.settled.judge(settled, store_scores(presence, true, at), at);
+}
+
+bool Tracker::proved_here(const Presence& presence, ClaimSource source, MonoTime at) const {
+  const MonoTime heard = presence.heard_by[static_cast<std::size_t>(source)];
+  return heard != kNever && at - heard < config_.away_after;
 }
 
 // The best proof heard lately: a device that cannot be copied counts before one that can.
 ClaimSource Tracker::source(const Presence& presence, MonoTime at) const {
-  for (const ClaimSource source :
-       {ClaimSource::eddystone_eid, ClaimSource::rotating_uuid, ClaimSource::resolvable_address}) {
-    const MonoTime heard = presence.heard_by[static_cast<std::size_t>(source)];
-    if (heard != kNever && at - heard < config_.away_after) return source;
+  for (const ClaimSource source : kProofs) {
+    if (proved_here(presence, source, at)) return source;
+    for (const Heard& other : presence.others) {
+      if (other.say.heard_ago && other.say.source == source && counts(other, at)) return source;
+    }
   }
   return ClaimSource::static_beacon;
 }
@@ -190,6 +349,10 @@ std::vector<IdentityClaim> Tracker::tick(const Now& now) {
   for (auto it = present_.begin(); it != present_.end();) {
     Presence& presence = it->second;
     if (now.mono - presence.heard < config_.away_after) {
+      // What another box said may have stopped to count.
+      if (config_.store) {
+        if (auto claim = news(it->first, presence, now.mono)) out.push_back(std::move(*claim));
+      }
       ++it;
       continue;
     }
@@ -207,8 +370,82 @@ std::vector<IdentityClaim> Tracker::tick(const Now& now) {
   return out;
 }
 
+std::vector<CustomerId> Tracker::present_customers() const {
+  std::vector<CustomerId> out;
+  out.reserve(present_.size());
+  for (const auto& [customer, presence] : present_) out.push_back(customer);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::vector<std::pair<CustomerId, BoxSay>> Tracker::say(const Now& now) const {
+  std::vector<std::pair<CustomerId, BoxSay>> out;
+  for (const CustomerId& customer : present_customers()) {
+    const Presence& presence = present_.at(customer);
+    BoxSay say;
+    if (now.mono - presence.heard_own < config_.away_after) {
+      const auto& ranging = config_.ranging;
+      say.heard_ago = std::max(MonoClock::duration{0}, now.mono - presence.heard_own);
+      say.fast_db = presence.fast_level.at(ranging.fast_level, now.mono)
+                        .value_or(ranging.fast_level.silence_dbm);
+      say.settled_db = presence.settled_level.at(ranging.settled_level, now.mono)
+                           .value_or(ranging.settled_level.silence_dbm);
+    }
+    for (const ClaimSource proof : kProofs) {
+      if (!proved_here(presence, proof, now.mono)) continue;
+      say.source = proof;
+      break;
+    }
+    if (presence.fob_heard != kNever && now.mono - presence.fob_heard < kFobFresh) {
+      say.fob = BoxSay::Fob{resolver_.identity_hash(presence.fob), presence.fob_device};
+    }
+    say.leads = presence.leads;
+    say.fast = static_cast<Zone>(std::max(0, presence.fast.zone()));
+    say.settled = static_cast<Zone>(std::max(0, presence.settled.zone()));
+    out.emplace_back(customer, say);
+  }
+  return out;
+}
+
+std::vector<IdentityClaim> Tracker::hear(const std::string& box, Zone zone,
+                                         const CustomerId& customer, const BoxSay& say,
+                                         const Now& now) {
+  std::vector<IdentityClaim> out;
+  const auto it = present_.find(customer);
+  if (!config_.store || it == present_.end()) return out;
+  Presence& presence = it->second;
+  auto peer = std::find_if(peers_.begin(), peers_.end(),
+                           [&](const Peer& known) { return known.box == box; });
+  if (peer == peers_.end()) peer = peers_.insert(peer, {box, zone});
+  peer->zone = zone;
+  const auto index = static_cast<std::size_t>(peer - peers_.begin());
+  auto heard = std::find_if(presence.others.begin(), presence.others.end(),
+                            [&](const Heard& known) { return known.peer == index; });
+  if (heard == presence.others.end()) heard = presence.others.insert(heard, Heard{});
+  *heard = {index, say, now.mono};
+  compare_devices(customer, presence, say, now.mono);
+  // An age that is not one keeps nobody here.
+  if (say.heard_ago && *say.heard_ago >= MonoClock::duration{0}) {
+    presence.heard = std::max(presence.heard, now.mono - *say.heard_ago);
+  }
+  if (auto claim = news(customer, presence, now.mono)) out.push_back(std::move(*claim));
+  return out;
+}
+
+void Tracker::forget_box(const std::string& box) {
+  for (auto& [customer, presence] : present_) {
+    std::erase_if(presence.others,
+                  [&](const Heard& heard) { return peers_[heard.peer].box == box; });
+  }
+}
+
 std::size_t Tracker::bytes() const {
-  return resolver_.bytes() + present_.size() * (sizeof(Presence) + 64);
+  std::size_t sum = resolver_.bytes() + peers_.capacity() * sizeof(Peer);
+  sum += present_.size() * (sizeof(Presence) + kNode) + origins_.size() * (sizeof(Origin) + kNode);
+  for (const auto& [customer, presence] : present_) {
+    sum += presence.others.capacity() * sizeof(Heard);
+  }
+  return sum;
 }
 
 }  // namespace welcome::beacon

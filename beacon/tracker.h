@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "beacon/advert.h"
@@ -30,14 +32,46 @@ struct ZoneConfig {
   double default_power_1m_dbm = -59.0;  // for a device that does not say
 };
 
+// One box of several in a store. Each stands in a zone, and a customer is in the zone of the boxes
+// that hear her best, or in the street where all of them hear her from beyond `door_m`. The boxes
+// tell each other what they hear; of those that know a customer one leads, and the others take
+// over her zone from it. No clock of another box is ever compared with ours: ages travel, not
+// times.
+struct StoreConfig {
+  std::string box;                              // our name; unique within the store
+  Zone zone = Zone::inside;                     // where we stand
+  std::chrono::milliseconds say_expires{2000};  // what a box said counts for so long
+};
+
+// What a box says of a customer it knows, as it was when it was said.
+struct BoxSay {
+  struct Fob {  // an identity that never changes, and who sent it
+    std::uint64_t identity = 0;
+    Address device{};
+  };
+  std::optional<MonoClock::duration> heard_ago;  // by its own radio; nullopt: too long ago
+  double fast_db = 0.0;                          // levels, relative to 1 m; with heard_ago only
+  double settled_db = 0.0;
+  ClaimSource source = ClaimSource::static_beacon;  // the best proof that it heard itself
+  std::optional<Fob> fob;                           // heard in the last seconds; ours to say
+  bool another_device = false;  // theirs: an identity that we hear too, from another device
+  bool leads = false;
+  Zone fast = Zone::away;  // where she is in the store, in its judgement
+  Zone settled = Zone::away;
+};
+
 struct TrackerConfig {
   ResolverConfig resolver;
   RangingConfig ranging = RangingConfig::one_box();
   ZoneConfig zones;
   std::chrono::milliseconds away_after{20000};  // not heard for this long = left
   std::chrono::milliseconds refresh{2000};      // unchanged claims are repeated this often
-  // An identity that two devices send by turns has been copied: refused for this long.
+  // An identity that two devices send at once has been copied: refused for this long.
   std::chrono::seconds copy_refused{300};
+  std::optional<StoreConfig> store;  // nothing: this box is alone
+
+  // A box that agrees on zones with the others of its store.
+  static TrackerConfig in_store(StoreConfig store);
 };
 
 struct TrackerCounters {
@@ -45,7 +79,8 @@ struct TrackerCounters {
   std::uint64_t reports = 0;
   std::uint64_t identified = 0;  // reports of a known identity
   std::uint64_t discarded = 0;   // reports of everybody else
-  std::uint64_t copied = 0;      // refused: one identity sent by two devices at once
+  std::uint64_t copied = 0;      // reports refused: of an identity sent by two devices at once
+  std::uint64_t copies = 0;      // how often such a copy was found
 };
 
 class Tracker {
@@ -77,6 +112,18 @@ class Tracker {
   // Leaving, and the key windows, a slice at a time. Call about every 100 ms.
   std::vector<IdentityClaim> tick(const Now& now);
 
+  // With a StoreConfig: what this box has to say to the others, by customer…
+  std::vector<std::pair<CustomerId, BoxSay>> say(const Now& now) const;
+  // … and what another box said. Only customers whom this box knows too are looked at.
+  std::vector<IdentityClaim> hear(const std::string& box, Zone zone, const CustomerId& customer,
+                                  const BoxSay& say, const Now& now);
+  // Whose identities were found copied since the last call.
+  std::vector<CustomerId> take_copied() { return std::exchange(copied_, {}); }
+  // That box is gone: what it said no longer counts.
+  void forget_box(const std::string& box);
+  // Everybody in reach of this box or, as far as it knows, of another.
+  std::vector<CustomerId> present_customers() const;
+
   const TrackerConfig& config() const { return config_; }
   const TrackerCounters& counters() const { return counters_; }
   const ResolverCounters& resolver_counters() const { return resolver_.counters(); }
@@ -85,33 +132,67 @@ class Tracker {
   std::size_t bytes() const;
 
  private:
+  struct Peer {  // another box of the store
+    std::string box;
+    Zone zone = Zone::away;
+  };
+  struct Heard {  // what it said last of a customer
+    std::size_t peer = 0;
+    BoxSay say;
+    MonoTime at;
+  };
   struct Presence {
     Level fast_level;
     Level settled_level;
     Judge fast;
     Judge settled;
     std::array<MonoTime, 6> heard_by{};  // by ClaimSource, 0 = never
-    MonoTime heard;
+    MonoTime arrived;
+    MonoTime heard;      // by any box of the store
+    MonoTime heard_own;  // by this one
+    MonoTime moving;     // when an app last said that its phone moves
     MonoTime claimed;
     Zone claimed_fast = Zone::away;
     Zone claimed_settled = Zone::away;
     bool located = false;  // some report let a distance be computed
+    bool leads = false;
+    std::vector<Heard> others;
+    std::uint32_t fob = 0;     // the static identity heard last, …
+    Address fob_device{};      // … from whom, …
+    MonoTime fob_heard;        // … and when
+    MonoTime elsewhere_since;  // another box hears it from another device …
+    MonoTime elsewhere;        // … and last said so
   };
 
   // Which devices send an identity. A phone that changes its address does not come back to the old
-  // one; two devices do, again and again.
+  // one; two devices do, again and again. And no device jumps between near and far, as two with one
+  // address seem to do.
   struct Origin {
     Address address{};
     Address before{};
     MonoTime heard;
     MonoTime changed;
+    MonoTime swung;
     int returns = 0;
+    int swings = 0;
+    std::int8_t rssi_dbm = kNoRssi;
+    bool swung_up = false;
     bool copied = false;
     MonoTime refused_until;
   };
 
   bool is_copied(const Match& match, const AdvertReport& report, MonoTime at);
+  static bool swings(Origin& origin, const AdvertReport& report, MonoTime at);
   void judge(Presence& presence, MonoTime at) const;
+  std::array<double, 5> band_scores(const Level& level, const LevelConfig& config,
+                                    MonoTime at) const;
+  std::array<double, 5> store_scores(const Presence& presence, bool settled, MonoTime at) const;
+  bool counts(const Heard& heard, MonoTime at) const;
+  std::optional<IdentityClaim> news(const CustomerId& customer, Presence& presence, MonoTime at);
+  void refuse_copy(const CustomerId& customer, Origin& origin, MonoTime at);
+  void compare_devices(const CustomerId& customer, Presence& presence, const BoxSay& say,
+                       MonoTime at);
+  bool proved_here(const Presence& presence, ClaimSource source, MonoTime at) const;
   ClaimSource source(const Presence& presence, MonoTime at) const;
   IdentityClaim claim(Presence& presence, MonoTime at) const;
 
@@ -120,6 +201,8 @@ class Tracker {
   Resolver resolver_;
   TrackerCounters counters_;
   std::unordered_map<CustomerId, Presence> present_;
+  std::vector<Peer> peers_;
+  std::vector<CustomerId> copied_;
   std::unordered_map<std::uint32_t, Origin> origins_;  // by identity, of those heard lately
   std::optional<Match> last_match_;
 };

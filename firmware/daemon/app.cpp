@@ -66,6 +66,9 @@ store::Store open_store(const Config& config, const store::BoxKey& key) {
 
 beacon::TrackerConfig tracker_config(const Config& config) {
   beacon::TrackerConfig tracker;
+  if (!config.zone_of_box.empty()) {
+    tracker = beacon::TrackerConfig::in_store({config.box, *zone_from_string(config.zone_of_box)});
+  }
   tracker.zones.desk_m = config.zone_desk_m;
   tracker.zones.inside_m = config.zone_inside_m;
   tracker.zones.door_m = config.zone_door_m;
@@ -106,6 +109,14 @@ EngineSettings engine_settings(const Config& config, const vision::ModelPack& pa
   settings.tracker = tracker_config(config);
   settings.box_eid = eid;
   settings.crm_keys = read_crm_keys(config);
+  if (settings.tracker.store) {
+    settings.store_key = read_store_key();
+    if (!settings.store_key) {
+      throw ConfigError(
+          "zones.box is set, but the credential store-key is missing or not 32 bytes: the boxes of "
+          "a store share one");
+    }
+  }
   settings.pipeline.visit_timeout = std::chrono::seconds(config.visit_end_after_s);
   settings.pipeline.consent_max_age = std::chrono::hours(config.consent_max_age_h);
   settings.pipeline.shared_store = config.floor_shared;
@@ -229,6 +240,11 @@ class App : private Ports {
     auto link = link_config(config_.floor, config_.box, read_credential("floor-password"));
     const auto subscriptions = sync::Subscriptions::box_floor();
     link.subscriptions.assign(subscriptions.begin(), subscriptions.end());
+    if (!config_.zone_of_box.empty()) {
+      link.will = link.farewell = sync::encode_ranging(Neighbours::gone(
+          {config_.tenant, config_.store, config_.box}, *zone_from_string(config_.zone_of_box),
+          static_cast<std::uint64_t>(engine_.session()), clock_->now().wall));
+    }
     return std::make_unique<sync::Link>(std::move(link), link_sink(sync::LinkName::floor));
   }
 

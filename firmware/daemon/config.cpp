@@ -118,6 +118,11 @@ po::options_description file_options(Config& c) {
           ->default_value(2.2, "2.2")
           ->notifier(in_range("zones.path_loss_exponent", 1.0, 6.0)),
       "how fast the signal fades: 2 in free space, 3 to 4 between walls");
+  add("zones.box",
+      text(&c.zone_of_box, "")
+          ->notifier(one_of("zones.box", {"", "street", "door", "inside", "desk"})),
+      "where several boxes share a store: the zone this one stands in (street, door, inside or "
+      "desk); needs the credential store-key. Empty = this box is alone");
 
   add("visits.end_after_s",
       po::value<int>(&c.visit_end_after_s)

@@ -54,6 +54,7 @@ struct Config {
   // [zones], metres by path loss
   double zone_desk_m = 0, zone_inside_m = 0, zone_door_m = 0, zone_street_m = 0;
   double path_loss_exponent = 0;
+  std::string zone_of_box;  // where this box stands; empty = it is alone in its store
 
   // [visits]
   int visit_end_after_s = 120;

@@ -20,6 +20,24 @@ std::string file_text(const std::string& name) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+// 32 bytes, raw or as 64 hexadecimal digits.
+std::optional<std::array<std::uint8_t, 32>> key_in(const std::string& name) {
+  std::array<std::uint8_t, 32> key{};
+  std::string text = file_text(name);
+  bool good = text.size() == key.size();
+  if (good) {
+    std::copy(text.begin(), text.end(), key.begin());
+  } else {
+    std::size_t written = 0;
+    good = sodium_hex2bin(key.data(), key.size(), text.data(), text.size(), "\n", &written,
+                          nullptr) == 0 &&
+           written == key.size();
+  }
+  sodium_memzero(text.data(), text.size());
+  if (!good) return std::nullopt;
+  return key;
+}
+
 }  // namespace
 
 std::string read_credential(const std::string& name) {
@@ -29,22 +47,15 @@ std::string read_credential(const std::string& name) {
 }
 
 std::array<std::uint8_t, 32> read_box_key() {
-  std::array<std::uint8_t, 32> key{};
-  std::string text = file_text("box-key");
-  if (text.size() == key.size()) {
-    std::copy(text.begin(), text.end(), key.begin());
-  } else {
-    std::size_t written = 0;
-    const int bad =
-        sodium_hex2bin(key.data(), key.size(), text.data(), text.size(), "\n", &written, nullptr);
-    if (bad != 0 || written != key.size()) {
-      throw ConfigError(
-          "credential box-key is missing or not 32 bytes (raw, or 64 hexadecimal digits): run "
-          "under systemd with LoadCredential=box-key:…, or set CREDENTIALS_DIRECTORY");
-    }
+  const auto key = key_in("box-key");
+  if (!key) {
+    throw ConfigError(
+        "credential box-key is missing or not 32 bytes (raw, or 64 hexadecimal digits): run under "
+        "systemd with LoadCredential=box-key:…, or set CREDENTIALS_DIRECTORY");
   }
-  sodium_memzero(text.data(), text.size());
-  return key;
+  return *key;
 }
+
+std::optional<std::array<std::uint8_t, 32>> read_store_key() { return key_in("store-key"); }
 
 }  // namespace welcome::daemon

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace welcome::daemon {
@@ -13,5 +14,7 @@ std::string read_credential(const std::string& name);
 
 // The box key: 32 bytes, raw or as 64 hexadecimal digits.
 std::array<std::uint8_t, 32> read_box_key();
+// What the boxes of a store share, in the same form; nothing where there is none.
+std::optional<std::array<std::uint8_t, 32>> read_store_key();
 
 }  // namespace welcome::daemon

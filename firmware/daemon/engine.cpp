@@ -110,6 +110,10 @@ void Engine::load(const Now& now) {
   const auto session = store_.registers().next_session();
   must(session, "the session number");
   session_ = *session;
+  if (settings_.tracker.store && settings_.store_key) {
+    neighbours_.emplace(settings_.box, settings_.tracker.store->zone, *settings_.store_key,
+                        static_cast<std::uint64_t>(session_));
+  }
 
   if (settings_.crm_keys) {
     auto keys = sync::KeyRing::parse(*settings_.crm_keys);
@@ -293,9 +297,28 @@ void Engine::on_message(sync::LinkName link, const sync::RawMessage& raw, const 
             return show_rehearsal(rehearsal_->staff(what, now), now);
           }
           decide(event::Staff{std::forward<decltype(what)>(what)}, now);
+        } else if constexpr (std::is_same_v<What, sync::FloorRanging>) {
+          if (!neighbours_) return;
+          for (auto& found : neighbours_->hear(what, tracker_, now)) claim(std::move(found), now);
         }
       },
       std::move(*message));
+}
+
+void Engine::talk_to_neighbours(const Now& now) {
+  if (!neighbours_ || !floor_.up) return;
+  if (const auto word = neighbours_->tell(tracker_, now)) {
+    // News of a quarter of a second: lost is lost.
+    (void)ports_.publish(sync::encode_ranging(*word), kNoRow, std::nullopt);
+  }
+}
+
+void Engine::report_copies(const Now& now) {
+  for (const auto& customer : tracker_.take_copied()) {
+    spdlog::warn("an identity was copied: two devices send it; it is refused for a while");
+    const auto noted = store_.audit().append(now, "copy", "box", customer, "identity refused");
+    if (!noted) store_failed(noted.error());
+  }
 }
 
 void Engine::on_control(const sync::Control& control, const std::string& body, const Now& now) {
@@ -760,6 +783,7 @@ void Engine::on(const input::Enrolled& enrolled, const Now& now) {
 
 void Engine::tick(const Now& now) {
   for (auto& found : tracker_.tick(now)) claim(std::move(found), now);
+  talk_to_neighbours(now);
   if (wake_at_ && *wake_at_ <= now.mono) {
     wake_at_.reset();
     decide(event::Tick{}, now);
@@ -789,6 +813,7 @@ void Engine::tick(const Now& now) {
       }
     }
   }
+  report_copies(now);
   pump(sync::LinkName::floor, now);
   pump(sync::LinkName::uplink, now);
   begin_recording(now);

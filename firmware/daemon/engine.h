@@ -24,6 +24,7 @@
 #include "firmware/core/pipeline.h"
 #include "firmware/core/rehearsal.h"
 #include "firmware/daemon/latency.h"
+#include "firmware/daemon/neighbours.h"
 #include "firmware/daemon/recorder.h"
 #include "firmware/daemon/replay.h"
 #include "firmware/store/store.h"
@@ -96,6 +97,7 @@ struct EngineSettings {
   vision::OperatingPoint face_operating_point;
   std::optional<beacon::BoxAdverts::RotatingEid> box_eid;  // what phones may have heard of us
   std::optional<std::string> crm_keys;  // text of the key ring; nothing = signatures are not asked
+  std::optional<StoreKey> store_key;    // with tracker.store: what the boxes of the store share
   std::size_t uplink_window = 100;      // messages in flight
   std::filesystem::path recording_dir;
   int recording_days = 0;  // how long recordings are kept; 0 = none is made
@@ -248,6 +250,8 @@ class Engine : private Pipeline::Directory {
   void refresh_identities(const Now& now);
   void refresh_gallery(const Now& now);
   void publish_floor_status(const Now& now);
+  void talk_to_neighbours(const Now& now);
+  void report_copies(const Now& now);
   void claim(IdentityClaim claim, const Now& now);
   // engine_trouble.cpp: when the disk takes nothing, or there is something to tell about the box.
   void store_failed(const Error& error);
@@ -268,6 +272,7 @@ class Engine : private Pipeline::Directory {
   Recorder recorder_;
   Pipeline pipeline_;
   beacon::Tracker tracker_;
+  std::optional<Neighbours> neighbours_;  // nothing: this box is alone in its store
   std::int64_t session_ = 0;
   std::map<VisitId, nlohmann::json> timelines_;  // of those who are near
   std::optional<Rehearsal> rehearsal_;

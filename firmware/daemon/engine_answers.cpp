@@ -59,6 +59,7 @@ json Engine::status(const Now& now) const {
   const auto size = store_.size();
   const auto heard_from_crm = pipeline_.gate().last_heard();
 
+  json store = neighbours_ ? neighbours_->status(now) : json();
   return {
       {"box",
        {{"tenant", settings_.box.tenant},
@@ -81,7 +82,11 @@ json Engine::status(const Now& now) const {
        {{"reports", radio.reports},
         {"identified", radio.identified},
         {"discarded", radio.discarded},
+        {"copies", radio.copies},
+        {"copied", radio.copied},
+        {"replayed", tracker_.resolver_counters().replayed},
         {"heard", std::move(heard)}}},
+      {"neighbours", std::move(store)},
       {"gate",
        {{"turned_away", std::move(gate)}, {"presence_refused", counters_.presence_refused}}},
       {"consents",

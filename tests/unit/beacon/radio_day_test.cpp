@@ -1,7 +1,9 @@
 // Fragments, copies, recordings, proofs of presence, and a day in simulated time.
 
 #include <algorithm>
+#include <cmath>
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <numeric>
 #include <random>
 #include <sstream>
@@ -96,6 +98,43 @@ TEST(Copies, OneIdentityFromTwoDevicesByTurnsIsRefusedAndCounted) {
   }
 }
 
+// Both with the same address, one near and one far, each five times a second.
+TEST(Copies, OneAddressThatJumpsBetweenNearAndFarIsTwoDevices) {
+  for (const IdentityKey& key : {fob("mia"), phone("mia", 3)}) {
+    Tracker tracker;
+    tracker.set_identities({key}, now_at(0));
+    tracker.tick(now_at(0));
+    std::minstd_rand dice(7);
+    for (int i = 0; i < 200; ++i) {
+      const Now now = now_at(i * 0.1);
+      const int rssi = (dice() % 2 == 0 ? -58 : -86) - static_cast<int>(dice() % 5);
+      tracker.handle(key.kind == IdentityKind::ibeacon ? fob_advert(key, rssi, now)
+                                                       : phone_advert(key, rssi, now),
+                     now);
+    }
+    EXPECT_EQ(tracker.counters().copies, 1U);
+    EXPECT_EQ(tracker.take_copied(), std::vector<CustomerId>{CustomerId("mia")});
+    EXPECT_TRUE(tracker.take_copied().empty()) << "said once";
+  }
+}
+
+// Fading of 8 dB, a body that turns, a walk: the deepest fades come one at a time.
+TEST(Copies, OneDeviceThatFadesAndWalksIsNoCopy) {
+  const IdentityKey key = fob("mia");
+  Tracker tracker;
+  tracker.set_identities({key}, now_at(0));
+  std::mt19937 dice(11);
+  std::normal_distribution<double> fading(0.0, 5.0);
+  for (int i = 0; i < 36'000; ++i) {
+    const Now now = now_at(i * 0.1);
+    const double metres = 6.0 + 5.5 * std::sin(i / 80.0);
+    const int rssi =
+        static_cast<int>(-59.0 - 22.0 * std::log10(metres) + std::min(6.0, fading(dice)));
+    tracker.handle(fob_advert(key, std::max(rssi, -110), now), now);
+  }
+  EXPECT_EQ(tracker.counters().copies, 0U);
+}
+
 TEST(Copies, APhoneThatChangesItsAddressIsNoCopy) {
   const IdentityKey key = phone("ann", 3);
   Tracker tracker;
@@ -173,6 +212,7 @@ TEST(RadioDay, MemoryStaysFlatOverADayOfStrangers) {
   std::minstd_rand dice(1);
   std::size_t after_an_hour = 0;
   std::size_t most = 0;
+  std::size_t heap_after_an_hour = 0;
   std::uint64_t left = 0;
   for (int second = 0; second < 24 * 3600; ++second) {
     const Now now = now_at(second);
@@ -194,11 +234,16 @@ TEST(RadioDay, MemoryStaysFlatOverADayOfStrangers) {
       const std::size_t who = static_cast<std::size_t>(second / 3600) % 20;
       tracker.handle(phone_advert(keys[1 + 2 * who], -65, now), now);
     }
-    if (second == 3600) after_an_hour = tracker.bytes();
+    if (second == 3600) {
+      after_an_hour = tracker.bytes();
+      heap_after_an_hour = mallinfo2().uordblks;
+    }
     if (second > 3600) most = std::max(most, tracker.bytes());
   }
   EXPECT_EQ(left, 24U);
   EXPECT_LE(most, after_an_hour + 1024);
+  // What it does not count itself; the allocator knows. (0 under a sanitizer.)
+  EXPECT_LE(mallinfo2().uordblks, heap_after_an_hour + 64 * 1024);
   EXPECT_GT(tracker.resolver_counters().addresses_tried, 25'000U);
 }
 

@@ -204,5 +204,31 @@ TEST_F(ResolverTest, ASliceOfARefreshComputesNoMoreThanAsked) {
   EXPECT_GE(slices, 40);  // 100 identities with 5 windows each
 }
 
+TEST_F(ResolverTest, TheBitForMovingIsReadAndNoOtherBitIsForgiven) {
+  const IdentityKey app = phone("app", 21, 7, IdentityKind::rotating_uuid);
+  Resolver resolver;
+  resolver.set({app}, now_at(0));
+  resolver.refresh(now_at(0), 100);
+  AdvertType type{};
+  AdvertReport r = phone_advert(app, -60, now_at(1));
+  const auto plain = resolver.resolve(r, now_at(1), type);
+  ASSERT_TRUE(plain);
+  EXPECT_FALSE(plain->moving);
+  std::vector<std::uint8_t> ad(r.ad.view().begin(), r.ad.view().end());
+  for (std::size_t byte = 5; byte < 21; ++byte) {
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      auto other = ad;
+      other[byte] = static_cast<std::uint8_t>(other[byte] ^ (1U << bit));
+      r.ad = AdBytes(other);
+      const auto found = resolver.resolve(r, now_at(1), type);
+      const bool moving_bit = byte == 5 && bit == 0;
+      EXPECT_EQ(found.has_value(), moving_bit) << byte << "." << bit;
+      if (found) {
+        EXPECT_TRUE(found->moving);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace welcome::beacon

@@ -59,6 +59,60 @@ TEST_F(TrackerTest, DistanceBecomesAZone) {
   EXPECT_EQ(last_.settled, Zone::desk);
 }
 
+TEST_F(TrackerTest, AnAppThatSaysItMovesIsFollowedSooner) {
+  const auto seconds_in_the_street = [&](bool says_so) {
+    const IdentityKey app = phone("app", 5, 7, IdentityKind::rotating_uuid);
+    Tracker tracker;
+    tracker.set_identities({app}, now_at(0));
+    tracker.tick(now_at(0));
+    for (double t = 0; t < 60; t += 0.25) {
+      const Now now = now_at(t);
+      const bool near = t >= 20;
+      AdvertReport r = phone_advert(app, near ? -70 : -84, now);
+      if (near && says_so) {
+        // The UUID is sent least significant byte first, after 3 + 2 bytes.
+        std::vector<std::uint8_t> ad(r.ad.view().begin(), r.ad.view().end());
+        ad[5] ^= kMovingBit;
+        r.ad = AdBytes(ad);
+      }
+      for (const auto& claim : tracker.handle(r, now)) {
+        if (near && claim.settled != Zone::street) return t - 20;
+      }
+    }
+    return 60.0;
+  };
+  EXPECT_LT(seconds_in_the_street(true), seconds_in_the_street(false));
+  EXPECT_LT(seconds_in_the_street(false), 10);
+}
+
+// Clocks of the wall jump, time zones and all; she is heard for as long as her EIDs fit, and has
+// left when they do not, and is found again when the clock is right.
+TEST_F(TrackerTest, JumpsOfTheWallClockKeepNobodyAndLoseNobody) {
+  std::minstd_rand dice(17);
+  for (int round = 0; round < 200; ++round) {
+    Tracker tracker;
+    tracker.set_identities({ann_}, now_at(0));
+    const auto run = [&](double from, double to, std::chrono::seconds ahead) {
+      for (double t = from; t < to; t += 0.25) {
+        Now now = now_at(t);
+        now.wall += ahead;
+        tracker.tick(now);
+        tracker.handle(phone_advert(ann_, -62, now_at(t)), now);
+      }
+    };
+    run(0, 5, {});
+    EXPECT_EQ(tracker.present(), 1U);
+    const auto jump = std::chrono::seconds{static_cast<int>(dice() % 200'000) - 100'000};
+    const bool lost = std::abs(jump.count()) > 3 * 128;
+    run(5, 30, jump);
+    if (lost) {
+      EXPECT_EQ(tracker.present(), 0U) << jump.count();
+    }
+    run(30, 35, {});
+    EXPECT_EQ(tracker.present(), 1U) << jump.count();
+  }
+}
+
 TEST_F(TrackerTest, FastMovesBeforeSettled) {
   hear(ann_, 0, 10, -84);
   double fast = 0;

@@ -1,0 +1,83 @@
+#pragma once
+// Neighbours: the other boxes of this store, met on the floor broker. Makes what this box tells
+// them of the customers it hears, and hands what they say to the tracker.
+//
+// Customers travel as keyed hashes (BLAKE2b, the store's key, the day, the customer), so the broker
+// learns neither who is here nor who was here yesterday. A box looks only for customers that it
+// hears itself. Engine thread only.
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "beacon/tracker.h"
+#include "sync/contract.h"
+
+namespace welcome::daemon {
+
+// The same 32 bytes in every box of a store, in no other, and in no broker.
+using StoreKey = std::array<std::uint8_t, 32>;
+
+class Neighbours {
+ public:
+  Neighbours(sync::BoxAddress box, Zone zone, const StoreKey& key, std::uint64_t session);
+  ~Neighbours();
+  Neighbours(const Neighbours&) = delete;
+  Neighbours& operator=(const Neighbours&) = delete;
+
+  // What to tell the others now: a few times a second while somebody is here, else now and then.
+  std::optional<sync::FloorRanging> tell(const beacon::Tracker& tracker, const Now& now);
+
+  // Nothing for our own word, for one that comes late or twice, and for people whom we do not hear.
+  std::vector<IdentityClaim> hear(const sync::FloorRanging& said, beacon::Tracker& tracker,
+                                  const Now& now);
+
+  nlohmann::json status(const Now& now) const;
+
+  // "I am gone": for the last will and for a clean stop.
+  static sync::FloorRanging gone(const sync::BoxAddress& box, Zone zone, std::uint64_t session,
+                                 WallTime at);
+
+ private:
+  struct Peer {
+    std::uint64_t session = 0;
+    std::uint64_t seq = 0;
+    Zone zone = Zone::inside;
+    bool gone = false;
+    MonoTime heard;
+  };
+  struct Day {
+    std::string date;
+    std::unordered_map<CustomerId, std::string> who;
+    std::unordered_map<std::string, CustomerId> customer;
+  };
+  struct SaidFob {  // ours, last told
+    std::string device;
+    MonoTime at;
+  };
+
+  std::string hash(std::string_view what, std::string_view day, std::string_view of) const;
+  // Ids of that day of everybody who is here.
+  const Day& ids(const std::string& date, const beacon::Tracker& tracker);
+
+  const sync::BoxAddress box_;
+  const Zone zone_;
+  StoreKey key_;
+  const std::uint64_t session_;
+  std::uint64_t seq_ = 0;
+  std::optional<MonoTime> told_;
+  std::map<std::string, Peer> peers_;
+  std::deque<Day> days_;  // boxes whose clocks differ may live in different ones
+  std::unordered_map<std::string, SaidFob> fobs_;
+  std::uint64_t late_ = 0;
+};
+
+}  // namespace welcome::daemon

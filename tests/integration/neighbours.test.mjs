@@ -1,0 +1,229 @@
+// Two boxes of one store, the real programs on a real broker with the published access rules: they
+// agree where a customer is, notice when one of them goes, and tell the broker nothing about her.
+
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import mqtt from 'mqtt';
+import { assertFits } from '../e2e/contract.mjs';
+
+const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
+const kPath = `${process.env.PATH}:/usr/sbin:/sbin`;
+const kMia = '7d1c6f5240b34a0e9c550d2f8a7e1b36000c0bff'; // her fob, as in the feed
+
+const hex = (bytes) => randomBytes(bytes).toString('hex');
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function freePort() {
+  return new Promise((resolve) => {
+    const server = net.createServer();
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+async function until(state, what, timeoutMs = 30000) {
+  for (const end = Date.now() + timeoutMs; ; await sleep(100)) {
+    const value = await state();
+    if (value) return value;
+    assert.ok(Date.now() < end, `waited in vain: ${what}`);
+  }
+}
+
+// A capture in which the fob is heard five times a second, as strong as `rssi(second)` says.
+function capture(file, startMs, seconds, rssi) {
+  const head = Buffer.alloc(16);
+  head.write('btsnoop\0', 'latin1');
+  head.writeUInt32BE(1, 8);
+  head.writeUInt32BE(1002, 12);
+  const records = [head];
+  for (let ms = 0; ms < seconds * 1000; ms += 200) {
+    const ad = Buffer.from(`1aff4c000215${kMia}c5`, 'hex');
+    const event = Buffer.concat([
+      Buffer.from([0x04, 0x3e, 0, 0x02, 1, 0, 1, 5, 4, 3, 2, 1, 0xc0, ad.length]), ad,
+      Buffer.from([256 + rssi(ms / 1000)]),
+    ]);
+    event[2] = event.length - 3;
+    const record = Buffer.alloc(24);
+    record.writeUInt32BE(event.length, 0);
+    record.writeUInt32BE(event.length, 4);
+    record.writeUInt32BE(3, 8);
+    record.writeBigUInt64BE(0x00dcddb30f2f8000n + BigInt(startMs + ms) * 1000n, 16);
+    records.push(record, event);
+  }
+  writeFileSync(file, Buffer.concat(records));
+}
+
+class Store {
+  constructor() {
+    this.dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-neighbours-'));
+    this.programs = [];
+    this.clients = [];
+    this.storeKey = hex(32);
+  }
+
+  run(file, args, env = {}) {
+    const child = spawn(file, args, {
+      env: { ...process.env, PATH: kPath, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.log = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (child.log += text));
+    child.ended = new Promise((resolve) => child.once('exit', resolve));
+    this.programs.push(child);
+    return child;
+  }
+
+  async broker(name, rules) {
+    const port = await freePort();
+    const conf = path.join(this.dir, `${name}.conf`);
+    writeFileSync(path.join(this.dir, `${name}.acl`), rules);
+    // Who has which name is another test's matter; here it is what a name may do.
+    writeFileSync(conf, `listener ${port} 127.0.0.1\npersistence false\nallow_anonymous true\n` +
+      `acl_file ${path.join(this.dir, `${name}.acl`)}\n${process.getuid() === 0 ? 'user root\n' : ''}`);
+    this.run('mosquitto', ['-c', conf]);
+    await until(() => new Promise((resolve) => {
+      const socket = net.connect(port, '127.0.0.1', () => (socket.destroy(), resolve(true)));
+      socket.once('error', () => resolve(false));
+    }), `${name} listens`);
+    return port;
+  }
+
+  async connect(port, username) {
+    const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, { username, protocolVersion: 5 });
+    this.clients.push(client);
+    return client;
+  }
+
+  async prepare() {
+    const rules = readFileSync(path.join(kRoot, 'sync/acl/floor.acl'), 'utf8');
+    const box1 = rules.split('\n\n').find((part) => part.startsWith('user box-1'));
+    this.floor = await this.broker('floor', `${rules}\n${box1.replaceAll('box-1', 'box-2')}\n`);
+    this.uplink = await this.broker('uplink', 'pattern readwrite #\n');
+    this.crm = await this.connect(this.uplink, 'crm');
+    const feed = readFileSync(path.join(kRoot, 'tests/replay/data/shop-feed.jsonl'), 'utf8')
+      .trim().split('\n').map((line) => JSON.parse(line));
+    this.crm.on('message', (topic) => {
+      const box = topic.split('/')[4];
+      for (const { topic: to, payload } of feed) {
+        this.crm.publish(to.replace('box-1', box), JSON.stringify(payload), { qos: 1 });
+      }
+    });
+    await this.crm.subscribeAsync('welcome/v1/demo/aroma-1/+/hello', { qos: 1 });
+  }
+
+  async box(name, zone, epoch, rssi) {
+    const dir = path.join(this.dir, name);
+    mkdirSync(path.join(dir, 'credentials'), { recursive: true });
+    writeFileSync(path.join(dir, 'credentials/box-key'), hex(32));
+    writeFileSync(path.join(dir, 'credentials/store-key'), this.storeKey);
+    capture(path.join(dir, 'radio.btsnoop'), epoch, 120, rssi);
+    writeFileSync(path.join(dir, 'welcomed.conf'), `
+[box]
+tenant = demo
+store = aroma-1
+id = ${name}
+state_dir = ${dir}
+control_socket = ${dir}/control.sock
+[uplink]
+port = ${this.uplink}
+user = ${name}
+[floor]
+port = ${this.floor}
+user = ${name}
+[vision]
+models_dir = ${path.join(kRoot, 'build/models')}
+[zones]
+box = ${zone}
+[visits]
+end_after_s = 12
+[radio]
+leave_after_s = 8
+source = btsnoop
+file = ${dir}/radio.btsnoop
+[replay]
+epoch_ms = ${epoch}
+start_ms = ${epoch}
+`);
+    const program = this.run(path.join(kBin, 'welcomed'), ['--config', path.join(dir, 'welcomed.conf')],
+      { CREDENTIALS_DIRECTORY: path.join(dir, 'credentials') });
+    await until(() => /is ready/.test(program.log) || (program.exitCode !== null &&
+      assert.fail(program.log)), `${name} is ready`);
+    return { program, name, ctl: (...words) => this.ctl(dir, words) };
+  }
+
+  async ctl(dir, words) {
+    const { stdout } = await promisify(execFile)(path.join(kBin, 'welcomectl'),
+      ['--socket', path.join(dir, 'control.sock'), '--json', ...words]);
+    return JSON.parse(stdout);
+  }
+
+  async stop() {
+    for (const client of this.clients) await client.endAsync(true);
+    for (const child of this.programs.reverse()) {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+      await child.ended;
+    }
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+const zone = async (box) => {
+  const visits = await box.ctl('visits');
+  return (visits.rows ?? visits).find((row) => !row.ended)?.zone;
+};
+
+test('two boxes agree on one zone, and notice when one of them dies', async (t) => {
+  const store = new Store();
+  t.after(() => store.stop());
+  await store.prepare();
+
+  const words = [];
+  const boxEar = await store.connect(store.floor, 'box-1');
+  boxEar.on('message', (topic, payload) => words.push(JSON.parse(payload)));
+  await boxEar.subscribeAsync('welcome/v1/floor/ranging/+');
+  let leaked = 0;
+  const tablet = await store.connect(store.floor, 'tablet-1');
+  tablet.on('message', (topic) => (leaked += topic.includes('ranging') ? 1 : 0));
+  await tablet.subscribeAsync('#').catch(() => {});
+
+  // By the door for 15 s, then at the desk.
+  const epoch = Date.now() + 6000;
+  const door = await store.box('box-1', 'door', epoch, (s) => (s < 15 ? -62 : -78));
+  const desk = await store.box('box-2', 'desk', epoch, (s) => (s < 15 ? -78 : -60));
+
+  await until(async () => (await zone(door)) === 'door' && (await zone(desk)) === 'door',
+    'both say that she is by the door');
+  const { neighbours } = await door.ctl('status');
+  assert.equal(neighbours.zone, 'door');
+  assert.deepEqual(neighbours.boxes.map(({ box, zone: z, state }) => [box, z, state]),
+    [['box-2', 'desk', 'here']]);
+
+  await until(async () => (await zone(door)) === 'desk' && (await zone(desk)) === 'desk',
+    'both say that she is at the desk');
+
+  desk.program.kill('SIGKILL');
+  await desk.program.ended;
+  await until(async () => (await door.ctl('status')).neighbours.boxes[0].state === 'away',
+    'its last will is heard', 5000);
+  await until(async () => (await zone(door)) === 'door', 'what is left hears her by the door', 30000);
+
+  assert.ok(words.length > 20);
+  for (const word of words) assertFits('floor.ranging', word);
+  assert.ok(words.some((word) => word.box === 'box-2' && word.gone), 'the broker spoke the last will');
+  assert.ok(words.some((word) => word.heard.length === 1));
+  const text = JSON.stringify(words);
+  assert.ok(!text.includes('c-mia') && !text.includes('i-mia') && !text.includes(kMia.slice(0, 12)));
+  const ids = new Set(words.flatMap((word) => word.heard.map((heard) => heard.who)));
+  assert.equal(ids.size, new Set(words.map((word) => word.day)).size, 'one id a day, the same in both boxes');
+  assert.equal(leaked, 0, 'a tablet reads nothing of it');
+});
