@@ -30,6 +30,8 @@ std::string encode(const Request& request) {
 
 std::string encode_progress(std::string_view text) { return line({{"progress", text}}); }
 
+std::string encode_part(const json& part) { return line({{"part", part}}); }
+
 std::string encode_data(const json& data) { return line({{"ok", true}, {"data", data}}); }
 
 std::string encode_error(std::string_view message) {
@@ -63,6 +65,9 @@ Result<Reply> parse_reply(std::string_view text) {
       progress != object->end() && progress->is_string()) {
     return Reply{Reply::Kind::progress, progress->get<std::string>(), {}};
   }
+  if (const auto part = object->find("part"); part != object->end()) {
+    return Reply{Reply::Kind::part, {}, *part};
+  }
   const auto ok = object->find("ok");
   if (ok == object->end() || !ok->is_boolean()) return fail(ErrorCode::malformed, "no ok");
   if (ok->get<bool>()) {
@@ -72,6 +77,35 @@ Result<Reply> parse_reply(std::string_view text) {
   return Reply{Reply::Kind::error,
                error != object->end() && error->is_string() ? error->get<std::string>() : "failed",
                {}};
+}
+
+std::string to_hex(std::string_view bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string digits;
+  digits.reserve(bytes.size() * 2);
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    digits += kDigits[byte >> 4U];
+    digits += kDigits[byte & 15U];
+  }
+  return digits;
+}
+
+std::optional<std::string> from_hex(std::string_view digits) {
+  const auto value = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  };
+  if (digits.size() % 2 != 0) return std::nullopt;
+  std::string bytes;
+  bytes.reserve(digits.size() / 2);
+  for (std::size_t i = 0; i < digits.size(); i += 2) {
+    const int high = value(digits[i]);
+    const int low = value(digits[i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    bytes += static_cast<char>(high * 16 + low);
+  }
+  return bytes;
 }
 
 }  // namespace welcome::control

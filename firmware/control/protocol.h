@@ -3,12 +3,15 @@
 //
 // A Unix stream socket. One request per connection, as one line of JSON:
 //   {"v":1,"command":"status","args":{}}
-// Answers are lines of JSON too: any number of {"progress":"…"} while long work runs, then one last
+// Answers are lines of JSON too: any number of {"progress":"…"} and {"part":{…}} while long work
+// runs, then one last
 //   {"ok":true,"data":{…}}   or   {"ok":false,"error":"…"}
+// Work that would go on is stopped by closing one's sending side; its last answer still comes.
 // Pure text in, text out: no socket here. Any thread.
 
 #include <cstddef>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +33,7 @@ struct Request {
 // One line, newline included.
 std::string encode(const Request& request);
 std::string encode_progress(std::string_view text);
+std::string encode_part(const nlohmann::json& part);
 std::string encode_data(const nlohmann::json& data);
 std::string encode_error(std::string_view message);
 
@@ -37,11 +41,15 @@ std::string encode_error(std::string_view message);
 Result<Request> parse_request(std::string_view line);
 
 struct Reply {
-  enum class Kind { progress, data, error };
+  enum class Kind { progress, part, data, error };
   Kind kind = Kind::error;
   std::string text;     // progress or error
-  nlohmann::json data;  // data
+  nlohmann::json data;  // part or data
 };
 Result<Reply> parse_reply(std::string_view line);
+
+// Bytes in a part, as hexadecimal digits.
+std::string to_hex(std::string_view bytes);
+std::optional<std::string> from_hex(std::string_view digits);
 
 }  // namespace welcome::control

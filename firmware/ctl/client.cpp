@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -36,13 +37,21 @@ bool send_all(int fd, std::string_view bytes) {
 }
 
 // The next line without its newline; nothing at the end of the stream.
-std::optional<std::string> next_line(int fd, std::string& buffer) {
+std::optional<std::string> next_line(int fd, std::string& buffer, const Listener& listener) {
+  constexpr int kAskToStopEvery_ms = 200;
+  bool stopped = false;
   for (;;) {
     if (const auto end = buffer.find('\n'); end != std::string::npos) {
       std::string line = buffer.substr(0, end);
       buffer.erase(0, end + 1);
       return line;
     }
+    if (!stopped && listener.stop()) {
+      stopped = true;
+      ::shutdown(fd, SHUT_WR);
+    }
+    pollfd ready{fd, POLLIN, 0};
+    if (::poll(&ready, 1, kAskToStopEvery_ms) <= 0) continue;
     char chunk[16 * 1024];
     const ssize_t got = ::recv(fd, chunk, sizeof chunk, 0);
     if (got < 0 && errno == EINTR) continue;
@@ -54,7 +63,7 @@ std::optional<std::string> next_line(int fd, std::string& buffer) {
 }  // namespace
 
 Result<nlohmann::json> ask(const std::filesystem::path& path, const control::Request& request,
-                           const std::function<void(const std::string&)>& progress) {
+                           const Listener& listener) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string name = path.string();
@@ -76,12 +85,15 @@ Result<nlohmann::json> ask(const std::filesystem::path& path, const control::Req
     return fail(ErrorCode::unavailable, "welcomed closed the connection");
   }
   std::string buffer;
-  while (const auto line = next_line(socket.fd(), buffer)) {
+  while (const auto line = next_line(socket.fd(), buffer, listener)) {
     auto reply = control::parse_reply(*line);
     if (!reply) return tl::unexpected(reply.error());
     switch (reply->kind) {
       case control::Reply::Kind::progress:
-        progress(reply->text);
+        listener.progress(reply->text);
+        break;
+      case control::Reply::Kind::part:
+        listener.part(reply->data);
         break;
       case control::Reply::Kind::data:
         return std::move(reply->data);

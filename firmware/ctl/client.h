@@ -9,9 +9,17 @@
 
 namespace welcome::ctl {
 
-// Blocks until the last answer. `progress` is called for each progress line.
+// What comes before the last answer, and whether to go on.
+struct Listener {
+  std::function<void(const std::string&)> progress = [](const std::string&) {};
+  std::function<void(const nlohmann::json&)> part = [](const nlohmann::json&) {};
+  // Asked several times a second: true ends work that would go on; its last answer still comes.
+  std::function<bool()> stop = [] { return false; };
+};
+
+// Blocks until the last answer.
 // Errors: unavailable (no daemon there), refused (its answer is an error), malformed.
 Result<nlohmann::json> ask(const std::filesystem::path& socket, const control::Request& request,
-                           const std::function<void(const std::string&)>& progress);
+                           const Listener& listener);
 
 }  // namespace welcome::ctl

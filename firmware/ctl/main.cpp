@@ -11,6 +11,7 @@
 
 #include "firmware/ctl/client.h"
 #include "firmware/ctl/print.h"
+#include "firmware/ctl/radio.h"
 
 namespace {
 
@@ -43,6 +44,11 @@ constexpr Verb kVerbs[] = {
     {"customer export", "ID", "everything the box holds on a person, as JSON"},
     {"audit show", "", "the trail of exports, erasures, enrolments, consents and pauses"},
     {"audit verify", "", "checks the trail's hashes and signatures"},
+    {"radio watch", "", "live table of what is heard: own identities, the rest as counts"},
+    {"radio record", "FILE",
+     "what is heard as a btsnoop file, '-' for standard output; strangers' addresses and payloads "
+     "are left out"},
+    {"radio calibrate", "", "walk test: stand at four places, and the zones' borders are set"},
     {"config check", "", "read the configuration files and say what is wrong"},
 };
 
@@ -57,10 +63,15 @@ void print_help(const po::options_description& options) {
             << options << "\nExit codes: 0 done, 1 the daemon is away or refused, 2 wrong usage.\n";
 }
 
+// welcomed as installed beside this program, or as the shell finds it.
+std::string welcomed(const char* self) {
+  const auto beside = std::filesystem::path(self).parent_path() / "welcomed";
+  return std::filesystem::exists(beside) ? beside.string() : "welcomed";
+}
+
 // The daemon itself checks, so that this works while none runs.
 int check_config(const char* self, const std::string& file) {
-  const auto beside = std::filesystem::path(self).parent_path() / "welcomed";
-  const std::string program = std::filesystem::exists(beside) ? beside.string() : "welcomed";
+  const std::string program = welcomed(self);
   ::execlp(program.c_str(), program.c_str(), "--check", "--config", file.c_str(),
            static_cast<char*>(nullptr));
   std::cerr << "welcomectl: welcomed is not installed\n";
@@ -73,7 +84,8 @@ int usage(const std::string& message) {
 }
 
 int run(int argc, char** argv) {
-  std::string socket, file, clip, campaigns;
+  std::string socket, file, clip, campaigns, time, customer;
+  std::int64_t max_mb = 0;
   po::options_description options("Options");
   options.add_options()(
       "socket,s",
@@ -84,7 +96,17 @@ int run(int argc, char** argv) {
       "for replay: JSON file with campaigns and policy as welcome-crm imports it, to take the "
       "place of those of the same id")(
       "config,c", po::value<std::string>(&file)->default_value("/etc/welcomed/welcomed.conf"),
-      "configuration file, for config check")("help,h", "print this");
+      "configuration file, for config check and radio calibrate")(
+      "for", po::value<std::string>(&time),
+      "for radio: how long, as 45s, 10m or 2h; calibrate: at each place (20s)")(
+      "max-mb", po::value<std::int64_t>(&max_mb)->default_value(1000),
+      "for radio record: ends at that size")(
+      "with-strangers",
+      "for radio record: keeps addresses and payloads of everybody in reach, also of people who "
+      "never agreed to anything. Only where the law and those present allow it; the audit trail "
+      "notes it")("customer", po::value<std::string>(&customer),
+                  "for radio calibrate: whose phone you carry; else the loudest")("help,h",
+                                                                                  "print this");
   po::options_description hidden;
   hidden.add_options()("words", po::value<std::vector<std::string>>()->default_value({}, ""));
   po::options_description all;
@@ -126,6 +148,23 @@ int run(int argc, char** argv) {
     return usage(std::string(verb->words) +
                  (wants_operand ? " takes one operand: " : " takes no operand") + verb->parameter);
   }
+  if (request.command.starts_with("radio ")) {
+    welcome::ctl::RadioCommand command{.verb = request.command,
+                                       .operand = wants_operand ? words.back() : "",
+                                       .socket = socket,
+                                       .config = file,
+                                       .welcomed = welcomed(argv[0]),
+                                       .json = values.count("json") != 0,
+                                       .with_strangers = values.count("with-strangers") != 0,
+                                       .seconds = {},
+                                       .max_bytes = max_mb * 1'000'000,
+                                       .customer = customer};
+    if (!time.empty()) command.seconds = welcome::ctl::duration_seconds(time);
+    if (!time.empty() && !command.seconds)
+      return usage("--for " + time + " is not like 45s or 10m");
+    if (max_mb < 1 || max_mb > 1'000'000) return usage("--max-mb is out of range");
+    return run_radio(command);
+  }
   if (wants_operand) request.args["id"] = words.back();
   if (request.command == "enrol") {
     if (clip.empty()) return usage("enrol needs --clip FILE");
@@ -140,8 +179,9 @@ int run(int argc, char** argv) {
     if (request.args["rules"].is_discarded()) return usage(campaigns + " is not JSON");
   }
 
-  const auto answer = welcome::ctl::ask(
-      socket, request, [](const std::string& text) { std::cerr << text << std::endl; });
+  welcome::ctl::Listener listener;
+  listener.progress = [](const std::string& text) { std::cerr << text << std::endl; };
+  const auto answer = welcome::ctl::ask(socket, request, listener);
   if (!answer) {
     std::cerr << "welcomectl: " << answer.error().message << '\n';
     return kFailed;

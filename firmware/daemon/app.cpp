@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cmath>
 #include <csignal>
 #include <fstream>
 #include <iterator>
@@ -21,6 +22,7 @@
 #include "firmware/daemon/enroller.h"
 #include "firmware/daemon/inbox.h"
 #include "firmware/daemon/radio.h"
+#include "firmware/daemon/radio_desk.h"
 #include "firmware/daemon/version.h"
 #include "vision/camera_worker.h"
 
@@ -76,6 +78,23 @@ beacon::TrackerConfig tracker_config(const Config& config) {
   tracker.zones.path_loss_exponent = config.path_loss_exponent;
   tracker.away_after = std::chrono::seconds(config.radio_leave_after_s);
   return tracker;
+}
+
+// What it does, and whether it hears as much as it should.
+nlohmann::json radio_health(const beacon::SourceStatus& radio) {
+  const auto rounded = [](double rate) { return std::round(rate * 10) / 10; };
+  return {{"source", beacon::to_string(radio.state)},
+          {"detail", radio.detail},
+          {"per_second", rounded(radio.reports_per_second)},
+          {"expected_per_second", rounded(radio.expected_per_second)},
+          {"advertising", radio.advertising},
+          {"malformed", radio.malformed},
+          {"skipped", radio.skipped},
+          {"restarts", radio.restarts},
+          {"stalls", radio.stalls},
+          {"command_timeouts", radio.command_timeouts},
+          {"hardware_errors", radio.hardware_errors},
+          {"commands_refused", radio.refused}};
 }
 
 std::string_view word(vision::SourceState state) {
@@ -171,6 +190,14 @@ class App : private Ports {
             [this](std::uint64_t job, CustomerId customer, Result<vision::EnrolledFace> face) {
               (void)inbox_.post_control(input::Enrolled{job, std::move(customer), std::move(face)});
             }),
+        radio_desk_({[this](const CustomerId& customer, beacon::IdentityKind kind) {
+                       return engine_.identity_ids(customer, kind);
+                     },
+                     [this] { return radio_health(radio_->status()); },
+                     [this](const std::string& detail) {
+                       return engine_.note_radio(detail, clock_->now());
+                     }},
+                    engine_.tracker()),
         control_(loop_, config.control_socket,
                  [this](const control::Request& request, std::shared_ptr<Answer> answer) {
                    on_request(request, answer);
@@ -181,6 +208,9 @@ class App : private Ports {
     floor_ = make_floor();
     radio_ = make_radio(config_, *clock_, eid_);
     camera_ = make_camera();
+    engine_.listen([this](const beacon::AdvertReport& report, const Now& now) {
+      radio_desk_.heard(report, now);
+    });
   }
 
   void run() {
@@ -317,7 +347,9 @@ class App : private Ports {
     ticker_.expires_after(kTick);
     ticker_.async_wait([this](boost::system::error_code e) {
       if (e) return;
-      engine_.tick(clock_->now());
+      const Now now = clock_->now();
+      engine_.tick(now);
+      radio_desk_.tick(now);
       if (engine_.broken()) return stop();  // the store leaves a mark for the next start
       sd_notify(0, "WATCHDOG=1");
       await_tick();
@@ -328,7 +360,7 @@ class App : private Ports {
     signals_.async_wait([this](boost::system::error_code e, int signal) {
       if (e) return;
       if (signal == SIGHUP) {
-        reload();
+        (void)reload();
         await_signal();
         return;
       }
@@ -336,7 +368,8 @@ class App : private Ports {
     });
   }
 
-  void reload() {
+  Result<void> reload() {
+    Result<void> done;
     sd_notify(0, "RELOADING=1");
     try {
       const CommandLine line = read_config(argc_, argv_);
@@ -353,8 +386,10 @@ class App : private Ports {
           "after a restart");
     } catch (const ConfigError& error) {
       spdlog::error("configuration kept as it was: {}", error.what());
+      done = fail(ErrorCode::refused, error.what());
     }
     sd_notify(0, "READY=1");
+    return done;
   }
 
   void stop() {
@@ -403,6 +438,13 @@ class App : private Ports {
       give(answer, engine_.audit_trail());
     } else if (request.command == "audit verify") {
       give(answer, engine_.audit_verdict());
+    } else if (request.command.starts_with("radio ")) {
+      if (!radio_) return answer->error("this box has no radio (radio.source = none)");
+      radio_desk_.on_request(request, answer, clock_->now());
+    } else if (request.command == "reload") {
+      const auto done = reload();
+      give(answer,
+           done ? Result<nlohmann::json>(nlohmann::json::object()) : tl::unexpected(done.error()));
     } else if (request.command == "enrol") {
       const auto started = engine_.enrol(
           CustomerId(id), request.text("clip"), clock_->now(),
@@ -438,10 +480,7 @@ class App : private Ports {
     auto status = engine_.status(clock_->now());
     if (radio_) {
       const auto radio = radio_->status();
-      status["radio"]["source"] = beacon::to_string(radio.state);
-      status["radio"]["detail"] = radio.detail;
-      status["radio"]["malformed"] = radio.malformed;
-      status["radio"]["skipped"] = radio.skipped;
+      status["radio"].update(radio_health(radio));
     }
     if (camera_) {
       const auto camera = camera_->status();
@@ -477,6 +516,7 @@ class App : private Ports {
   std::unique_ptr<sync::Link> uplink_, floor_;
   Engine engine_;
   Enroller enroller_;
+  RadioDesk radio_desk_;
   ControlServer control_;
   asio::signal_set signals_;
   asio::steady_timer ticker_;

@@ -87,17 +87,38 @@ po::options_description file_options(Config& c) {
 
   add("radio.source",
       text(&c.radio_source, "none")->notifier(one_of("radio.source", {"none", "hci", "btsnoop"})),
-      "where adverts come from: none, hci (a controller, for ourselves alone) or btsnoop (a "
-      "recorded "
-      "capture)");
+      "where adverts come from: none, hci (a controller, for ourselves alone), bluez (where "
+      "bluetoothd must keep it; hears less) or btsnoop (a recorded capture)");
   add("radio.device", text(&c.radio_device, "hci0"),
-      "for source = hci: hciN, a serial line such as /dev/ttyAMA1, or unix:SOCKET");
+      "hciN; for source = hci also a serial line such as /dev/ttyAMA1, or unix:SOCKET");
   add("radio.baud", po::value<unsigned>(&c.radio_baud)->default_value(0),
       "speed of a serial line; 0 = leave it as it is");
   add("radio.ibeacon", text(&c.radio_ibeacon, ""),
       "UUID:MAJOR:MINOR that the box advertises to wake apps in pockets; empty = nothing");
   add("radio.advertise_eid", po::value<bool>(&c.radio_advertise_eid)->default_value(false, "no"),
       "advertise the box's rotating EID, by which a phone proves that it was here");
+  const auto whole = [&](const char* key, int* target, int fallback, int low, int high,
+                         const char* what) {
+    add(key, po::value<int>(target)->default_value(fallback)->notifier(in_range(key, low, high)),
+        what);
+  };
+  whole("radio.advertise_interval_ms", &c.radio_advertise_interval_ms, 100, 100, 10240,
+        "how often the box advertises");
+  whole("radio.advertise_power_1m_dbm", &c.radio_advertise_power_1m_dbm, -59, -100, 20,
+        "what a phone hears of the box at one metre; the adverts say it");
+  add("radio.tx_power_dbm",
+      po::value<int>(&c.radio_tx_power_dbm)
+          ->default_value(127, "the controller's")
+          ->notifier([](const int& value) {
+            if (value != 127) in_range("radio.tx_power_dbm", -127, 20)(value);
+          }),
+      "transmit power, where the controller has extended advertising");
+  whole("radio.scan_interval_ms", &c.radio_scan_interval_ms, 60, 3, 10240,
+        "how often the scan changes its channel");
+  whole("radio.scan_window_ms", &c.radio_scan_window_ms, 60, 3, 10240,
+        "how much of each interval it listens; all of it hears most");
+  add("radio.coded_phy", po::value<bool>(&c.radio_coded_phy)->default_value(false, "no"),
+      "listen on the coded PHY too, where the controller can; halves the time for the other");
   add("radio.file", path(&c.radio_file, ""), "the capture, for source = btsnoop");
   add("radio.leave_after_s",
       po::value<int>(&c.radio_leave_after_s)
@@ -255,6 +276,12 @@ void check_whole(const Config& c) {
   if (c.radio_source == "btsnoop" && !c.replaying()) {
     throw ConfigError(
         "radio.source = btsnoop needs replay.epoch_ms: a recording has its own clock");
+  }
+  if (c.radio_source == "bluez" && (c.radio_advertise_eid || !c.radio_ibeacon.empty())) {
+    throw ConfigError("radio.source = bluez does not advertise: no ibeacon, no advertise_eid");
+  }
+  if (c.radio_scan_window_ms > c.radio_scan_interval_ms) {
+    throw ConfigError("radio: scan_window_ms <= scan_interval_ms must hold");
   }
   if (c.camera_source != "none" && c.camera_path.empty()) {
     throw ConfigError("camera.source = " + c.camera_source + " needs camera.path");

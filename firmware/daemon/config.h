@@ -43,12 +43,17 @@ struct Config {
   bool floor_shared = false;
 
   // [radio]
-  std::string radio_source;  // none | hci | btsnoop
+  std::string radio_source;  // none | hci | bluez | btsnoop
   std::filesystem::path radio_file;
-  std::string radio_device;   // hci: hciN, a serial line, or unix:PATH
+  std::string radio_device;   // hciN; hci also: a serial line, or unix:PATH
   unsigned radio_baud = 0;    // serial line
   std::string radio_ibeacon;  // hci: UUID:MAJOR:MINOR that wakes apps; empty = none
   bool radio_advertise_eid = false;
+  int radio_advertise_interval_ms = 100;
+  int radio_advertise_power_1m_dbm = -59;  // what a phone hears of it at 1 m
+  int radio_tx_power_dbm = 127;            // 127 = the controller's choice
+  int radio_scan_interval_ms = 60, radio_scan_window_ms = 60;
+  bool radio_coded_phy = false;
   int radio_leave_after_s = 20;
 
   // [zones], metres by path loss

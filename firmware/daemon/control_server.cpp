@@ -60,8 +60,11 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
   }
 
   void progress(std::string_view text) override { send(control::encode_progress(text), false); }
+  void part(const nlohmann::json& part) override { send(control::encode_part(part), false); }
   void data(const nlohmann::json& data) override { send(control::encode_data(data), true); }
   void error(std::string_view message) override { send(control::encode_error(message), true); }
+  bool stopped() const override { return stopped_; }
+  std::size_t backlog() const override { return backlog_; }
 
  private:
   // A client that neither speaks nor listens keeps no place.
@@ -88,6 +91,7 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
       error(request.error().message);
       return;
     }
+    await_end();
     try {
       (*handler_)(*request, shared_from_this());
     } catch (const std::exception& thrown) {
@@ -95,10 +99,19 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
     }
   }
 
+  // After the request the client has nothing more to say: whatever comes is the end. Does not keep
+  // the session alive.
+  void await_end() {
+    socket_.async_wait(Stream::socket::wait_read, [weak = weak_from_this()](error_code) {
+      if (const auto self = weak.lock()) self->stopped_ = true;
+    });
+  }
+
   void send(std::string line, bool last) {
     if (finished_) return;
     finished_ = last;
     const bool idle = output_.empty();
+    backlog_ += line.size();
     output_.push_back(std::move(line));
     if (idle) write();
   }
@@ -108,10 +121,12 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
     asio::async_write(socket_, asio::buffer(output_.front()),
                       [self = shared_from_this()](error_code e, std::size_t) {
                         self->patience_.cancel();
+                        self->backlog_ -= self->output_.front().size();
                         self->output_.pop_front();
                         if (e) {
                           self->output_.clear();
-                          self->finished_ = true;
+                          self->backlog_ = 0;
+                          self->finished_ = self->stopped_ = true;
                           return;
                         }
                         if (!self->output_.empty()) {
@@ -134,8 +149,10 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
   std::function<void(bool)> ended_;
   std::string input_;
   std::deque<std::string> output_;
+  std::size_t backlog_ = 0;
   bool finished_ = false;
   bool refused_ = false;
+  bool stopped_ = false;
 };
 
 }  // namespace

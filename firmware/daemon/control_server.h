@@ -25,8 +25,13 @@ class Answer {
  public:
   virtual ~Answer() = default;
   virtual void progress(std::string_view text) = 0;
+  virtual void part(const nlohmann::json& part) = 0;
   virtual void data(const nlohmann::json& data) = 0;  // the last word
   virtual void error(std::string_view message) = 0;   // the last word
+  // The client wants no more of work that would go on: it closed its sending side, or is gone.
+  virtual bool stopped() const = 0;
+  // Bytes that the client has not taken yet: whoever sends much sends no more when they pile up.
+  virtual std::size_t backlog() const = 0;
 };
 
 class ControlServer {

@@ -195,7 +195,9 @@ void Engine::handle(const Input& input, const Now& now) {
 void Engine::on(const input::Adverts& adverts, const Now& now) {
   ingress_ = adverts.ingress;
   for (const auto& report : adverts.reports) {
-    for (auto& found : tracker_.handle(report, now)) claim(std::move(found), now);
+    auto claims = tracker_.handle(report, now);
+    if (listener_) listener_(report, now);
+    for (auto& found : claims) claim(std::move(found), now);
   }
   ingress_.reset();
 }

@@ -157,6 +157,11 @@ class Engine : private Pipeline::Directory {
   std::int64_t session() const { return session_; }
   const EngineCounters& counters() const { return counters_; }
 
+  // Told of every report that the tracker has handled, known or not.
+  using Listener = std::function<void(const beacon::AdvertReport&, const Now&)>;
+  void listen(Listener listener) { listener_ = std::move(listener); }
+  const beacon::Tracker& tracker() const { return tracker_; }
+
   // Answers for welcomectl. Visits and decisions name customers by their pseudonym only.
   nlohmann::json status(const Now& now) const;
   nlohmann::json visits() const;
@@ -166,6 +171,10 @@ class Engine : private Pipeline::Directory {
   Result<nlohmann::json> export_person(const CustomerId& customer, const Now& now);
   Result<nlohmann::json> audit_trail() const;
   Result<nlohmann::json> audit_verdict() const;
+  // A technician's act on the radio, into the audit trail.
+  Result<void> note_radio(const std::string& detail, const Now& now);
+  // The CRM's ids of a customer's identities of that kind.
+  std::string identity_ids(const CustomerId& customer, beacon::IdentityKind kind) const;
   Result<nlohmann::json> why(const std::string& decision_or_visit) const;
   nlohmann::json recordings() const;
   // For replay(), on a thread of its own. `name` may be the beginning of some names.
@@ -273,6 +282,7 @@ class Engine : private Pipeline::Directory {
   Pipeline pipeline_;
   beacon::Tracker tracker_;
   std::optional<Neighbours> neighbours_;  // nothing: this box is alone in its store
+  Listener listener_;
   std::int64_t session_ = 0;
   std::map<VisitId, nlohmann::json> timelines_;  // of those who are near
   std::optional<Rehearsal> rehearsal_;

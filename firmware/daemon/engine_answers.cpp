@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "firmware/daemon/convert.h"
 #include "firmware/daemon/engine.h"
 #include "sync/message.h"
 
@@ -284,6 +285,23 @@ Result<json> Engine::audit_verdict() const {
     out["head"] = {{"seq", head->seq}, {"hash", head->hash}, {"signature", head->signature}};
   out["public_key"] = store_.audit().public_key();
   return out;
+}
+
+Result<void> Engine::note_radio(const std::string& detail, const Now& now) {
+  return store_.audit().append(now, "radio", "technician", {}, detail);
+}
+
+std::string Engine::identity_ids(const CustomerId& customer, beacon::IdentityKind kind) const {
+  std::string ids;
+  const auto items = store_.replica().of_customer(store::Collection::identities, customer);
+  if (!items) return ids;
+  for (const auto& stored : *items) {
+    const auto item = sync::decode_item(sync::Collection::identities, stored.body);
+    if (!item) continue;
+    const auto key = key_of(std::get<IdentityItem>(*item));
+    if (key.kind == kind) ids += (ids.empty() ? "" : " ") + key.identity;
+  }
+  return ids;
 }
 
 }  // namespace welcome::daemon

@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string_view>
 
+#include "beacon/bluez_source.h"
 #include "beacon/btsnoop_source.h"
 #include "beacon/hci_source.h"
 
@@ -24,6 +25,12 @@ std::optional<int> number(std::string_view text, int most) {
     return std::nullopt;
   }
   return value;
+}
+
+// N of hciN.
+std::optional<int> adapter_number(const std::string& device) {
+  if (!device.starts_with("hci")) return std::nullopt;
+  return number(std::string_view(device).substr(3), 65534);
 }
 
 // UUID:MAJOR:MINOR
@@ -48,6 +55,40 @@ beacon::BoxAdverts::IBeaconId parse_ibeacon(const std::string& text) {
   throw ConfigError("radio.ibeacon = " + text + " is not UUID:MAJOR:MINOR");
 }
 
+// A static random address of the box's own, so that phones can tell two boxes apart: the two top
+// bits are set (Core Specification 5.4, Vol 6, Part B, 1.3.2.1).
+beacon::Address box_address(const Config& config) {
+  const std::string name = config.tenant + "/" + config.store + "/" + config.box;
+  std::array<unsigned char, crypto_generichash_BYTES_MIN> hash{};
+  crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(name.data()),
+                     name.size(), nullptr, 0);
+  beacon::Address address{};
+  std::copy_n(hash.begin(), address.size(), address.begin());
+  address[0] |= 0xC0U;
+  return address;
+}
+
+beacon::HciHostConfig host_config(const Config& config,
+                                  const std::optional<beacon::BoxAdverts::RotatingEid>& eid) {
+  const auto ms = [](int value) { return std::chrono::milliseconds(value); };
+  beacon::HciHostConfig host;
+  host.scan_interval = ms(config.radio_scan_interval_ms);
+  host.scan_window = ms(config.radio_scan_window_ms);
+  host.coded_phy = config.radio_coded_phy;
+  host.adverts.address = box_address(config);
+  host.adverts.interval = ms(config.radio_advertise_interval_ms);
+  if (config.radio_tx_power_dbm != beacon::kNoTxPower) {
+    host.adverts.tx_power_dbm = static_cast<std::int8_t>(config.radio_tx_power_dbm);
+  }
+  if (!config.radio_ibeacon.empty()) {
+    host.adverts.ibeacon = parse_ibeacon(config.radio_ibeacon);
+    host.adverts.ibeacon->measured_power =
+        static_cast<std::int8_t>(config.radio_advertise_power_1m_dbm);
+  }
+  host.adverts.eid = eid;
+  return host;
+}
+
 beacon::OpenTransport transport(const Config& config) {
   const std::string& device = config.radio_device;
   if (device.starts_with("unix:")) {
@@ -58,12 +99,10 @@ beacon::OpenTransport transport(const Config& config) {
       return beacon::open_h4_line(device, baud, baud != 0);
     };
   }
-  if (device.starts_with("hci")) {
-    if (const auto adapter = number(std::string_view(device).substr(3), 65534)) {
-      return [adapter = static_cast<std::uint16_t>(*adapter)] {
-        return beacon::open_user_channel(adapter);
-      };
-    }
+  if (const auto adapter = adapter_number(device)) {
+    return [adapter = static_cast<std::uint16_t>(*adapter)] {
+      return beacon::open_user_channel(adapter);
+    };
   }
   throw ConfigError("radio.device = " + device + " is not hciN, /dev/…, or unix:SOCKET");
 }
@@ -88,7 +127,11 @@ std::optional<beacon::BoxAdverts::RotatingEid> box_eid(const Config& config,
                                                        const store::BoxKey& key) {
   if (config.radio_source != "hci" || !config.radio_advertise_eid) return std::nullopt;
   constexpr std::string_view kUse = "welcomed box EID 1";
+  // Eddystone says the power at 0 m, which is 41 dB more.
+  constexpr int kPower0mOver1m = 41;
   beacon::BoxAdverts::RotatingEid eid;
+  eid.tx_power_0m =
+      static_cast<std::int8_t>(std::min(config.radio_advertise_power_1m_dbm + kPower0mOver1m, 20));
   crypto_generichash(eid.key.data(), eid.key.size(),
                      reinterpret_cast<const unsigned char*>(kUse.data()), kUse.size(), key.data(),
                      key.size());
@@ -100,11 +143,19 @@ std::unique_ptr<beacon::AdvertSource> make_radio(
     const std::optional<beacon::BoxAdverts::RotatingEid>& eid) {
   if (config.radio_source == "none") return nullptr;
   if (config.radio_source == "btsnoop") return make_recording(config, clock);
+  const auto now = [&clock] { return clock.now(); };
+  if (config.radio_source == "bluez") {
+    if (!adapter_number(config.radio_device)) {
+      throw ConfigError("radio.device = " + config.radio_device +
+                        " is not hciN, which radio.source = bluez needs");
+    }
+    beacon::BluezSourceConfig bluez;
+    bluez.adapter = config.radio_device;
+    return beacon::make_bluez_source(std::move(bluez), now);
+  }
   beacon::HciSourceConfig hci;
-  if (!config.radio_ibeacon.empty()) hci.host.adverts.ibeacon = parse_ibeacon(config.radio_ibeacon);
-  hci.host.adverts.eid = eid;
-  return beacon::make_hci_source(std::move(hci), transport(config),
-                                 [&clock] { return clock.now(); });
+  hci.host = host_config(config, eid);
+  return beacon::make_hci_source(std::move(hci), transport(config), now);
 }
 
 }  // namespace welcome::daemon

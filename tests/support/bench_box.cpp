@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <unistd.h>
 
+#include "firmware/daemon/radio.h"
+
 namespace welcome::test {
 
 namespace fs = std::filesystem;
@@ -63,10 +65,18 @@ void BenchBox::power_on() {
   settings.crm_keys = setup.crm_keys;
   settings.tracker.away_after = 8s;
   settings.pipeline.visit_timeout = 12s;
+  settings.box_eid = box_eid();
   settings.recording_dir = dir_ / "recordings";
   settings.recording_days = 7;
   if (setup.tweak) setup.tweak(settings);
   engine_ = std::make_unique<daemon::Engine>(settings, *store_, world_, ids_, now());
+}
+
+std::optional<beacon::BoxAdverts::RotatingEid> BenchBox::box_eid() const {
+  daemon::Config config;
+  config.radio_source = "hci";
+  config.radio_advertise_eid = true;
+  return daemon::box_eid(config, key_);
 }
 
 void BenchBox::power_off() {

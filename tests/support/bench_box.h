@@ -78,6 +78,9 @@ class BenchBox {
   void inbound(sync::LinkName link, std::string topic, std::string payload);
   void feed_file(const std::filesystem::path& jsonl);  // {"topic":…,"payload":…} a line
 
+  // What its radio would advertise.
+  std::optional<beacon::BoxAdverts::RotatingEid> box_eid() const;
+
   daemon::Engine& engine() { return *engine_; }
   store::Store& store() { return *store_; }
   FakeWorld& world() { return world_; }

@@ -22,6 +22,8 @@ TEST(ControlProtocol, AnArgumentThatIsNoTextCountsAsMissing) {
 
 TEST(ControlProtocol, AnswersAreToldApart) {
   EXPECT_EQ(parse_reply(encode_progress("2 of 3"))->kind, Reply::Kind::progress);
+  EXPECT_EQ(parse_reply(encode_part({{"x", 2}}))->kind, Reply::Kind::part);
+  EXPECT_EQ(parse_reply(encode_part({{"x", 2}}))->data["x"], 2);
   EXPECT_EQ(parse_reply(encode_data({{"x", 1}}))->data["x"], 1);
   const auto error = parse_reply(encode_error("no such visit"));
   EXPECT_EQ(error->kind, Reply::Kind::error);
@@ -36,6 +38,14 @@ TEST(ControlProtocol, RefusesWhatIsNoRequest) {
     EXPECT_EQ(parsed.error().code, ErrorCode::malformed);
   }
   EXPECT_FALSE(parse_request(std::string(kMaxRequestBytes + 1, ' ')));
+}
+
+TEST(ControlProtocol, BytesSurviveAsDigits) {
+  std::string all;
+  for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
+  EXPECT_EQ(from_hex(to_hex(all)), all);
+  EXPECT_EQ(from_hex(""), "");
+  for (const char* bad : {"0", "0g", "AB", "  "}) EXPECT_FALSE(from_hex(bad)) << bad;
 }
 
 TEST(ControlProtocol, BrokenUtf8InAnAnswerIsReplacedNotThrown) {

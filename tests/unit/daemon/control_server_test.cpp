@@ -27,6 +27,11 @@ class ControlServerTest : public testing::Test {
         server_(loop_, path_, [this](const control::Request& request, auto answer) {
           asked_ = request.command;
           if (throws_) throw std::runtime_error("out of order");
+          if (request.command == "endless") {
+            answer->part({{"n", 1}});
+            endless_ = answer;
+            return;
+          }
           answer->progress("half way");
           answer->data({{"echo", request.args}});
         }) {}
@@ -53,6 +58,7 @@ class ControlServerTest : public testing::Test {
   asio::io_context loop_;
   std::string asked_;
   bool throws_ = false;
+  std::shared_ptr<Answer> endless_;
   ControlServer server_;
 };
 
@@ -109,6 +115,27 @@ TEST_F(ControlServerTest, AnExceptionIsAnAnswer) {
   throws_ = false;
   EXPECT_THAT(talk(control::encode({"status", nlohmann::json::object()})),
               HasSubstr("\"ok\":true"));
+}
+
+TEST_F(ControlServerTest, WorkWithoutAnEndIsStoppedByTheClient) {
+  asio::io_context io;
+  Stream::socket client(io);
+  client.connect(Stream::endpoint(path_.string()));
+  asio::write(client, asio::buffer(control::encode({"endless", nlohmann::json::object()})));
+  while (!endless_) loop_.run_one();
+  loop_.run_for(std::chrono::milliseconds(20));
+  EXPECT_FALSE(endless_->stopped());
+  EXPECT_EQ(endless_->backlog(), 0U);
+  client.shutdown(Stream::socket::shutdown_send);
+  while (!endless_->stopped()) loop_.run_one();
+  endless_->data({{"n", 2}});
+  endless_.reset();
+  loop_.restart();
+  loop_.run_for(std::chrono::milliseconds(20));
+  std::string heard;
+  boost::system::error_code e;
+  asio::read(client, asio::dynamic_buffer(heard), e);
+  EXPECT_EQ(heard, "{\"part\":{\"n\":1}}\n{\"data\":{\"n\":2},\"ok\":true}\n");
 }
 
 TEST_F(ControlServerTest, SocketIsForOwnerAndGroupOnly) {
