@@ -482,16 +482,19 @@ class Link::Impl {
   }
 
   void subscribe(Connection& connection) {
-    if (config_.subscriptions.empty()) {
+    connection.subscriptions_open = config_.subscriptions.size() + config_.echoed.size();
+    if (connection.subscriptions_open == 0) {
       came_up(connection);
       return;
     }
-    connection.subscriptions_open = config_.subscriptions.size();
     try {
       // One by one: the library's call for many crashes with options (Paho C++ 1.2.0).
-      for (const std::string& filter : config_.subscriptions) {
-        connection.client->subscribe(filter, 1, nullptr, connection.subscribe_listener,
-                                     mqtt::subscribe_options(true));
+      for (const auto* filters : {&config_.subscriptions, &config_.echoed}) {
+        const bool no_local = filters == &config_.subscriptions;
+        for (const std::string& filter : *filters) {
+          connection.client->subscribe(filter, 1, nullptr, connection.subscribe_listener,
+                                       mqtt::subscribe_options(no_local));
+        }
       }
     } catch (const mqtt::exception& error) {
       post({connection.id, Failed{0, error.what()}});

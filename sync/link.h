@@ -37,7 +37,8 @@ struct LinkConfig {
   std::string user;  // empty: none
   std::string password;
   std::optional<LinkTls> tls;
-  std::vector<std::string> subscriptions;  // QoS 1
+  std::vector<std::string> subscriptions;  // QoS 1; without what this link sent itself
+  std::vector<std::string> echoed;         // QoS 1; that too, in the broker's order
   // Retained state: `will` is left with the broker, `birth` sent after each connect, `farewell`
   // by stop(). Empty for a link without them.
   std::optional<Message> will;

@@ -148,9 +148,11 @@ std::array<std::string, 4> Subscriptions::box_uplink(const BoxAddress& box) {
           control_topic(box.tenant, kAllStores)};
 }
 
-std::array<std::string, 4> Subscriptions::box_floor() {
-  return {action_topic("+"), enrol_topic("+"), offer_topic("+"), ranging_topic("+")};
+std::array<std::string, 3> Subscriptions::box_floor() {
+  return {action_topic("+"), enrol_topic("+"), ranging_topic("+")};
 }
+
+std::string Subscriptions::box_floor_echoed() { return offer_topic("+"); }
 
 std::array<std::string, 5> Subscriptions::crm(std::string_view tenant) {
   const BoxAddress every{std::string(tenant), "+", "+"};

@@ -85,7 +85,9 @@ std::optional<ParsedTopic> parse_topic(std::string_view topic);
 struct Subscriptions {
   // box: own feed, own commands, control of its store and of all
   static std::array<std::string, 4> box_uplink(const BoxAddress& box);
-  static std::array<std::string, 4> box_floor();
+  static std::array<std::string, 3> box_floor();
+  // A box's own offers count once they have come back (docs/decide.md).
+  static std::string box_floor_echoed();
   // CRM: state, hello, event, response of every box, and the requests of every app of a tenant
   static std::array<std::string, 5> crm(std::string_view tenant);
 };

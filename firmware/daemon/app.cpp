@@ -270,6 +270,7 @@ class App : private Ports {
     auto link = link_config(config_.floor, config_.box, read_credential("floor-password"));
     const auto subscriptions = sync::Subscriptions::box_floor();
     link.subscriptions.assign(subscriptions.begin(), subscriptions.end());
+    link.echoed = {sync::Subscriptions::box_floor_echoed()};
     if (!config_.zone_of_box.empty()) {
       link.will = link.farewell = sync::encode_ranging(Neighbours::gone(
           {config_.tenant, config_.store, config_.box}, *zone_from_string(config_.zone_of_box),

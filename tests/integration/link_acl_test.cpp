@@ -163,12 +163,26 @@ TEST_F(LinkAclTest, OnTheFloorABoxSpeaksOfRangingInItsOwnNameAndNoTabletReadsIt)
   EXPECT_FALSE(may_write(box, ranging_topic("box-2")));
   EXPECT_FALSE(may_write(tablet, ranging_topic("tablet-1")));
   EXPECT_FALSE(may_write(tablet, ranging_topic("box-1")));
-  // Its own word comes back to the box; the tablet gets the prompt that follows, and only that.
-  EXPECT_TRUE(box.wait_messages(1));
+  // The tablet gets the prompt that follows, and only that.
   EXPECT_TRUE(may_write(box, prompt_topic("v-1")));
   EXPECT_TRUE(tablet.wait_messages(1));
   ASSERT_EQ(tablet.messages.size(), 1U);
   EXPECT_EQ(tablet.messages[0].topic, prompt_topic("v-1"));
+}
+
+TEST_F(LinkAclTest, OnTheFloorABoxHearsItsOwnOffersInOrderAndNothingElseOfItsOwn) {
+  const GuardedBroker broker("floor.acl", {"box-1", "tablet-1"});
+  const auto box_topics = Subscriptions::box_floor();
+  LinkConfig config = broker.account("box-1", {box_topics.begin(), box_topics.end()});
+  config.echoed = {Subscriptions::box_floor_echoed()};
+  Peer box(std::move(config));
+  ASSERT_TRUE(box.wait_up());
+  EXPECT_TRUE(may_write(box, ranging_topic("box-1")));
+  EXPECT_TRUE(may_write(box, offer_topic("d-1")));
+  EXPECT_TRUE(may_write(box, offer_topic("d-2")));
+  ASSERT_TRUE(box.wait_messages(2));
+  EXPECT_EQ(box.messages[0].topic, offer_topic("d-1"));
+  EXPECT_EQ(box.messages[1].topic, offer_topic("d-2"));
 }
 
 }  // namespace
