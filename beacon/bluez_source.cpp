@@ -4,17 +4,14 @@
 #include <array>
 #include <charconv>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <poll.h>
 #include <sdbus-c++/sdbus-c++.h>
-#include <stdexcept>
 #include <string_view>
-#include <sys/eventfd.h>
-#include <thread>
-#include <unistd.h>
 #include <unordered_map>
 #include <utility>
+
+#include "beacon/live_source.h"
 
 namespace welcome::beacon {
 namespace {
@@ -153,75 +150,41 @@ bool update(Device& device, const Properties& changed) {
   return heard;
 }
 
-class BluezSource final : public AdvertSource {
+class BluezSource final : public LiveSource {
  public:
   BluezSource(BluezSourceConfig config, std::function<Now()> clock)
-      : config_(std::move(config)),
+      : LiveSource(config.first_pause, config.longest_pause),
+        config_(std::move(config)),
         path_("/org/bluez/" + config_.adapter),
-        clock_(std::move(clock)),
-        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (wake_ < 0) throw std::runtime_error("no eventfd for the radio");
-  }
-  ~BluezSource() override {
-    BluezSource::stop();
-    ::close(wake_);
-  }
+        clock_(std::move(clock)) {}
+  ~BluezSource() override { stop(); }
   BluezSource(const BluezSource&) = delete;
   BluezSource& operator=(const BluezSource&) = delete;
 
-  void start(SourceCallbacks callbacks) override {
-    stop();
-    std::uint64_t drained = 0;
-    while (::read(wake_, &drained, sizeof drained) > 0) {
-    }
-    callbacks_ = std::move(callbacks);
-    thread_ = std::thread([this] { run(); });
-  }
-
-  void stop() override {
-    if (!thread_.joinable()) return;
-    const std::uint64_t one = 1;
-    static_cast<void>(::write(wake_, &one, sizeof one));
-    thread_.join();
-  }
-
-  SourceStatus status() const override {
-    const std::lock_guard lock(mutex_);
-    return status_;
-  }
-
  private:
-  void run() {
-    auto pause = config_.first_pause;
-    set_state(SourceState::starting, "");
-    for (;;) {
-      bool ran = false;
-      std::string why;
-      try {
-        why = serve(ran);
-      } catch (const sdbus::Error& error) {
-        why = error.getName() == "org.freedesktop.DBus.Error.ServiceUnknown"
-                  ? "bluetoothd is not running"
-                  : "BlueZ: " + error.getMessage();
-      }
-      devices_.clear();
-      reports_.clear();
-      if (why.empty()) break;
-      {
-        const std::lock_guard lock(mutex_);
-        status_.restarts += ran ? 1 : 0;
-        status_.reports_per_second = 0.0;
-      }
-      set_state(SourceState::recovering, why);
-      if (ran) pause = config_.first_pause;
-      if (wait(pause)) break;
-      pause = std::min(pause * 2, config_.longest_pause);
+  Ended serve() override {
+    bool ran = false;
+    std::string why;
+    try {
+      why = listen(ran);
+    } catch (const sdbus::Error& error) {
+      why = error.getName() == "org.freedesktop.DBus.Error.ServiceUnknown"
+                ? "bluetoothd is not running"
+                : "BlueZ: " + error.getMessage();
     }
-    set_state(SourceState::stopped, "");
+    devices_.clear();
+    reports_.clear();
+    if (why.empty()) return Ended::stopped;
+    update_status([ran](SourceStatus& status) {
+      status.restarts += ran ? 1 : 0;
+      status.reports_per_second = 0.0;
+    });
+    set_state(SourceState::recovering, why);
+    return ran ? Ended::after_steady_running : Ended::early;
   }
 
   // Until stop(), then it is empty, or until it says why it cannot go on. Throws sdbus::Error.
-  std::string serve(bool& ran) {
+  std::string listen(bool& ran) {
     const auto connection = config_.bus.empty()
                                 ? sdbus::createSystemBusConnection()
                                 : sdbus::createSessionBusConnectionWithAddress(config_.bus);
@@ -261,7 +224,7 @@ class BluezSource final : public AdvertSource {
         }
       }
       const auto bus = connection->getEventLoopPollData();
-      std::array<pollfd, 2> fds{pollfd{wake_, POLLIN, 0}, pollfd{bus.fd, bus.events, 0}};
+      std::array<pollfd, 2> fds{pollfd{wake_fd(), POLLIN, 0}, pollfd{bus.fd, bus.events, 0}};
       const int until_check =
           static_cast<int>(std::chrono::ceil<milliseconds>(next_check - now.mono).count());
       const int bus_timeout = bus.getPollTimeout();
@@ -305,8 +268,7 @@ class BluezSource final : public AdvertSource {
     try {
       handle();
     } catch (const sdbus::Error&) {
-      const std::lock_guard lock(mutex_);
-      ++status_.malformed;
+      update_status([](SourceStatus& status) { ++status.malformed; });
     }
   }
 
@@ -365,44 +327,22 @@ class BluezSource final : public AdvertSource {
   void hand_over() {
     const auto window = clock_().mono - rate_since_;
     rate_reports_ += reports_.size();
-    {
-      const std::lock_guard lock(mutex_);
-      status_.reports += reports_.size();
+    update_status([&](SourceStatus& status) {
+      status.reports += reports_.size();
       if (window >= kRateOver) {
-        status_.reports_per_second =
+        status.reports_per_second =
             static_cast<double>(rate_reports_) / std::chrono::duration<double>(window).count();
         rate_since_ += window;
         rate_reports_ = 0;
       }
-    }
-    if (!reports_.empty() && callbacks_.reports) callbacks_.reports(std::exchange(reports_, {}));
+    });
+    if (!reports_.empty() && callbacks().reports) callbacks().reports(std::exchange(reports_, {}));
     reports_.clear();
-  }
-
-  // True when stop() was called.
-  bool wait(milliseconds pause) const {
-    pollfd fd{wake_, POLLIN, 0};
-    return ::poll(&fd, 1, static_cast<int>(pause.count())) > 0;
-  }
-
-  void set_state(SourceState state, const std::string& detail) {
-    SourceStatus copy;
-    {
-      const std::lock_guard lock(mutex_);
-      if (status_.state == state && status_.detail == detail) return;
-      status_.state = state;
-      status_.detail = detail;
-      copy = status_;
-    }
-    if (callbacks_.state_changed) callbacks_.state_changed(copy);
   }
 
   const BluezSourceConfig config_;
   const std::string path_;  // of the adapter
   const std::function<Now()> clock_;
-  const int wake_;
-  SourceCallbacks callbacks_;
-  std::thread thread_;
 
   // The source's thread alone.
   std::unordered_map<std::string, Device> devices_;  // by object path
@@ -410,9 +350,6 @@ class BluezSource final : public AdvertSource {
   std::string lost_;  // why this connection cannot go on
   MonoTime rate_since_;
   std::uint64_t rate_reports_ = 0;
-
-  mutable std::mutex mutex_;
-  SourceStatus status_;  // guarded by mutex_
 };
 
 }  // namespace
