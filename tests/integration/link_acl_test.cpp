@@ -133,13 +133,26 @@ TEST_F(LinkAclTest, OnTheCentralBrokerEverybodyHasOnlyTheirOwn) {
   EXPECT_FALSE(may_write(crm, event_topic(kBox1)));
 }
 
+// The floor broker with a box and a tablet that subscribes to all there is.
+struct Floor {
+  GuardedBroker broker{"floor.acl", {"box-1", "tablet-1"}};
+  Peer box{box_config(broker)};
+  Peer tablet{broker.account("tablet-1", {"#"})};
+
+  static LinkConfig box_config(const GuardedBroker& broker) {
+    const auto topics = Subscriptions::box_floor();
+    LinkConfig config = broker.account("box-1", {topics.begin(), topics.end()});
+    config.echoed = {Subscriptions::box_floor_echoed()};
+    return config;
+  }
+  bool wait_up() { return box.wait_up() && tablet.wait_up(); }
+};
+
 TEST_F(LinkAclTest, OnTheFloorATabletReadsPromptsAndWritesActions) {
-  const GuardedBroker broker("floor.acl", {"box-1", "tablet-1"});
-  const auto box_topics = Subscriptions::box_floor();
-  Peer box(broker.account("box-1", {box_topics.begin(), box_topics.end()}));
-  Peer tablet(broker.account("tablet-1", {"#"}));
-  ASSERT_TRUE(box.wait_up());
-  ASSERT_TRUE(tablet.wait_up());
+  Floor floor;
+  Peer& box = floor.box;
+  Peer& tablet = floor.tablet;
+  ASSERT_TRUE(floor.wait_up());
 
   EXPECT_TRUE(may_write(box, prompt_topic("v-1")));
   EXPECT_TRUE(may_write(box, floor_status_topic()));
@@ -153,12 +166,10 @@ TEST_F(LinkAclTest, OnTheFloorATabletReadsPromptsAndWritesActions) {
 }
 
 TEST_F(LinkAclTest, OnTheFloorABoxSpeaksOfRangingInItsOwnNameAndNoTabletReadsIt) {
-  const GuardedBroker broker("floor.acl", {"box-1", "tablet-1"});
-  const auto box_topics = Subscriptions::box_floor();
-  Peer box(broker.account("box-1", {box_topics.begin(), box_topics.end()}));
-  Peer tablet(broker.account("tablet-1", {"#"}));
-  ASSERT_TRUE(box.wait_up());
-  ASSERT_TRUE(tablet.wait_up());
+  Floor floor;
+  Peer& box = floor.box;
+  Peer& tablet = floor.tablet;
+  ASSERT_TRUE(floor.wait_up());
   EXPECT_TRUE(may_write(box, ranging_topic("box-1")));
   EXPECT_FALSE(may_write(box, ranging_topic("box-2")));
   EXPECT_FALSE(may_write(tablet, ranging_topic("tablet-1")));
@@ -171,12 +182,9 @@ TEST_F(LinkAclTest, OnTheFloorABoxSpeaksOfRangingInItsOwnNameAndNoTabletReadsIt)
 }
 
 TEST_F(LinkAclTest, OnTheFloorABoxHearsItsOwnOffersInOrderAndNothingElseOfItsOwn) {
-  const GuardedBroker broker("floor.acl", {"box-1", "tablet-1"});
-  const auto box_topics = Subscriptions::box_floor();
-  LinkConfig config = broker.account("box-1", {box_topics.begin(), box_topics.end()});
-  config.echoed = {Subscriptions::box_floor_echoed()};
-  Peer box(std::move(config));
-  ASSERT_TRUE(box.wait_up());
+  Floor floor;
+  Peer& box = floor.box;
+  ASSERT_TRUE(floor.wait_up());
   EXPECT_TRUE(may_write(box, ranging_topic("box-1")));
   EXPECT_TRUE(may_write(box, offer_topic("d-1")));
   EXPECT_TRUE(may_write(box, offer_topic("d-2")));

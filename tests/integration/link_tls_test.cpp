@@ -37,6 +37,12 @@ class Authority {
          file("ext"), "-out", file(as + ".pem")});
   }
 
+  // For the broker and for the box.
+  void issue_both(const std::string& server_name = "DNS:localhost", int server_days = 30) {
+    issue("server", "broker", server_name, server_days);
+    issue("box", "box-1", "DNS:box-1");
+  }
+
   std::string file(const std::string& name) const { return (dir_ / name).string(); }
   std::string certificate() const { return file(name_ + ".pem"); }
 
@@ -77,6 +83,12 @@ class LinkTlsTest : public ::testing::Test {
     return config;
   }
 
+  static void expect_refused(const LinkConfig& config) {
+    Peer box(config);
+    ASSERT_TRUE(box.wait_down());
+    EXPECT_EQ(box.ups, 0);
+  }
+
   static bool delivers(Peer& peer, std::int64_t tag) {
     const Message message = encode_hello(kBox, {});
     return peer.link().publish(message, tag) && peer.wait([tag](const Peer& it) {
@@ -87,8 +99,7 @@ class LinkTlsTest : public ::testing::Test {
 
 TEST_F(LinkTlsTest, ConnectsWithCertificatesOfBothSides) {
   Authority authority("ca");
-  authority.issue("server", "broker", "DNS:localhost");
-  authority.issue("box", "box-1", "DNS:box-1");
+  authority.issue_both();
   const Broker broker(settings(authority, "server"));
   Peer box(config_for(broker, authority));
   ASSERT_TRUE(box.wait_up());
@@ -97,12 +108,9 @@ TEST_F(LinkTlsTest, ConnectsWithCertificatesOfBothSides) {
 
 TEST_F(LinkTlsTest, RefusesAServerWithAnotherName) {
   Authority authority("ca");
-  authority.issue("server", "broker", "DNS:other.example");
-  authority.issue("box", "box-1", "DNS:box-1");
+  authority.issue_both("DNS:other.example");
   const Broker broker(settings(authority, "server"));
-  Peer box(config_for(broker, authority));
-  ASSERT_TRUE(box.wait_down());
-  EXPECT_EQ(box.ups, 0);
+  expect_refused(config_for(broker, authority));
 }
 
 TEST_F(LinkTlsTest, RefusesAServerOfAnotherAuthority) {
@@ -111,19 +119,14 @@ TEST_F(LinkTlsTest, RefusesAServerOfAnotherAuthority) {
   authority.issue("box", "box-1", "DNS:box-1");
   const Broker broker("allow_anonymous true\ncertfile " + stranger.file("server.pem") +
                       "\nkeyfile " + stranger.file("server.key") + "\n");
-  Peer box(config_for(broker, authority));
-  ASSERT_TRUE(box.wait_down());
-  EXPECT_EQ(box.ups, 0);
+  expect_refused(config_for(broker, authority));
 }
 
 TEST_F(LinkTlsTest, RefusesAnExpiredServer) {
   Authority authority("ca");
-  authority.issue("server", "broker", "DNS:localhost", -1);
-  authority.issue("box", "box-1", "DNS:box-1");
+  authority.issue_both("DNS:localhost", -1);
   const Broker broker(settings(authority, "server"));
-  Peer box(config_for(broker, authority));
-  ASSERT_TRUE(box.wait_down());
-  EXPECT_EQ(box.ups, 0);
+  expect_refused(config_for(broker, authority));
 }
 
 TEST_F(LinkTlsTest, RefusesAServerThatOnlySpeaksTls12) {
@@ -152,28 +155,17 @@ TEST_F(LinkTlsTest, IsRefusedWithoutAValidCertificateOfItsOwn) {
   authority.issue("box", "box-1", "DNS:box-1", -1);
   const Broker broker(settings(authority, "server"));
   LinkConfig config = config_for(broker, authority);  // expired
-  {
-    Peer box(config);
-    ASSERT_TRUE(box.wait_down());
-    EXPECT_EQ(box.ups, 0);
-  }
+  expect_refused(config);
   config.tls->cert_file = stranger.file("box.pem");
   config.tls->key_file = stranger.file("box.key");
-  {
-    Peer box(config);
-    ASSERT_TRUE(box.wait_down());
-    EXPECT_EQ(box.ups, 0);
-  }
+  expect_refused(config);
   config.tls->cert_file.clear();
-  Peer box(config);
-  ASSERT_TRUE(box.wait_down());
-  EXPECT_EQ(box.ups, 0);
+  expect_refused(config);
 }
 
 TEST_F(LinkTlsTest, TakesARenewedCertificateAndKeepsTheOldConnectionUntilThen) {
   Authority authority("ca");
-  authority.issue("server", "broker", "DNS:localhost");
-  authority.issue("box", "box-1", "DNS:box-1");
+  authority.issue_both();
   const Broker broker(settings(authority, "server"));
   Peer box(config_for(broker, authority));
   ASSERT_TRUE(box.wait_up());

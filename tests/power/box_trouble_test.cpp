@@ -51,22 +51,6 @@ class BoxTrouble : public testing::Test {
     return found;
   }
 
-  // Mia's fob, two metres from the box.
-  void hear_mia(std::chrono::seconds time) {
-    for (const auto end = box_.now().mono + time; box_.now().mono < end;) {
-      beacon::AdvertReport report;
-      report.at = box_.now().mono;
-      report.address = {0xC0, 1, 2, 3, 4, 5};
-      report.address_type = beacon::AddressType::random_device;
-      report.rssi_dbm = -64;
-      const std::uint8_t ad[] = {0x1A, 0xFF, 0x4C, 0x00, 0x02, 0x15, 0x7d, 0x1c, 0x6f,
-                                 0x52, 0x40, 0xb3, 0x4a, 0x0e, 0x9c, 0x55, 0x0d, 0x2f,
-                                 0x8a, 0x7e, 0x1b, 0x36, 0x00, 0x0C, 0x0B, 0xFF, 0xC5};
-      report.ad = beacon::AdBytes(ad);
-      box_.engine().handle(daemon::input::Adverts{{report}, {}}, box_.now());
-      box_.advance(200ms);
-    }
-  }
   bool mia_is_here() {
     const json visits = box_.engine().visits();
     return std::any_of(visits.begin(), visits.end(), [](const json& v) {
@@ -118,7 +102,7 @@ TEST_F(BoxTrouble, AFullDiskStopsDecisionsIsSaidAndHealsByItself) {
   feed();
   vfs_.full_from(vfs_.operations());
   const auto before = hellos();
-  hear_mia(3s);
+  box_.hear_mia_for(3s);
   EXPECT_TRUE(in_trouble());
   EXPECT_EQ(tablet(), json::array({"store"}));
   EXPECT_GT(status()["store"]["held_back"], 0);
@@ -131,13 +115,13 @@ TEST_F(BoxTrouble, AFullDiskStopsDecisionsIsSaidAndHealsByItself) {
   EXPECT_EQ(hellos(), before + 1) << "the CRM may have spoken meanwhile";
   ASSERT_EQ(health().size(), 1U);
   EXPECT_EQ(health()[0]["data"]["part"], "store");
-  hear_mia(3s);
+  box_.hear_mia_for(3s);
   EXPECT_TRUE(mia_is_here());
 }
 
 TEST_F(BoxTrouble, AWithdrawalOnAFullDiskHoldsAtOnceAndAfterTheNextStart) {
   feed();
-  hear_mia(3s);
+  box_.hear_mia_for(3s);
   ASSERT_TRUE(mia_is_here());
   vfs_.full_from(vfs_.operations());
   step_of_consent("c-mia", "proximity_offers", false);
@@ -148,7 +132,7 @@ TEST_F(BoxTrouble, AWithdrawalOnAFullDiskHoldsAtOnceAndAfterTheNextStart) {
   EXPECT_FALSE(in_trouble());
   // The line drops before the CRM could send the record again.
   box_.power_cycle();
-  hear_mia(3s);
+  box_.hear_mia_for(3s);
   EXPECT_FALSE(mia_is_here());
   EXPECT_EQ(status()["radio"]["identified"], 0);
 }
@@ -168,10 +152,10 @@ TEST_F(BoxTrouble, ADamagedDatabaseIsSetAsideAndNobodyConsentsUntilTheCrmHasSpok
   EXPECT_TRUE(sent("/hello")[0]["have"].empty());
   ASSERT_EQ(health().size(), 1U);
   EXPECT_EQ(health()[0]["data"]["state"], "failed");
-  hear_mia(2s);
+  box_.hear_mia_for(2s);
   EXPECT_FALSE(mia_is_here());
   feed();
-  hear_mia(3s);
+  box_.hear_mia_for(3s);
   EXPECT_TRUE(mia_is_here());
   const auto paul = box_.engine().export_person(CustomerId("c-paul"), box_.now());
   ASSERT_TRUE(paul);
@@ -180,21 +164,21 @@ TEST_F(BoxTrouble, ADamagedDatabaseIsSetAsideAndNobodyConsentsUntilTheCrmHasSpok
 
 TEST_F(BoxTrouble, ASilentCrmMeansNobodyConsentsVisibly) {
   feed();
-  hear_mia(2s);
+  box_.hear_mia_for(2s);
   ASSERT_TRUE(mia_is_here());
   EXPECT_EQ(footing(), "firm");
   box_.skip(73h);
   box_.advance(2s);
   EXPECT_EQ(footing(), "CRM silent for too long");
   EXPECT_EQ(tablet(), json::array({"crm_silent"}));
-  hear_mia(2s);
+  box_.hear_mia_for(2s);
   EXPECT_FALSE(mia_is_here());
   box_.inbound(LinkName::uplink, kBox + "feed/consents",
                R"({"v":1,"collection":"consents","kind":"delta","epoch":"x","from_seq":0,)"
                R"("to_seq":0,"items":[]})");
   box_.advance(2s);
   EXPECT_EQ(footing(), "firm");
-  hear_mia(3s);
+  box_.hear_mia_for(3s);
   EXPECT_TRUE(mia_is_here());
 }
 
@@ -203,20 +187,20 @@ TEST_F(BoxTrouble, AClockThatIsNotSetAfterBootMeansNobodyConsentsUntilItIs) {
   box_.set_wall(-24h * 365, false);
   box_.power_cycle();
   lines_up();
-  hear_mia(3s);
+  box_.hear_mia_for(3s);
   EXPECT_EQ(footing(), "clock not set");
   EXPECT_EQ(tablet(), json::array({"clock_not_set"}));
   EXPECT_FALSE(mia_is_here());
   box_.set_wall(0s, true);
   box_.advance(2s);
   EXPECT_EQ(footing(), "firm") << "the CRM spoke before the restart";
-  hear_mia(3s);
+  box_.hear_mia_for(3s);
   EXPECT_TRUE(mia_is_here());
 }
 
 TEST_F(BoxTrouble, AClockThatWasSetBackAnHourEndsConsentUntilTheCrmSpeaksAgain) {
   feed();
-  hear_mia(2s);
+  box_.hear_mia_for(2s);
   ASSERT_TRUE(mia_is_here());
   box_.set_wall(-1h, true);
   box_.advance(2s);
@@ -224,7 +208,7 @@ TEST_F(BoxTrouble, AClockThatWasSetBackAnHourEndsConsentUntilTheCrmSpeaksAgain) 
   EXPECT_FALSE(mia_is_here());
   feed();
   EXPECT_EQ(footing(), "firm");
-  hear_mia(3s);
+  box_.hear_mia_for(3s);
   EXPECT_TRUE(mia_is_here());
 }
 
@@ -251,7 +235,7 @@ TEST_F(BoxTrouble, WhoWasErasedStaysErasedAfterARestartAndMayComeBack) {
   feed();
   step_of_consent("c-mia", "proximity_offers", true);
   erase("c-mia", "00000000-0000-4000-8000-0000000000e2");  // a late repeat erases nobody
-  hear_mia(3s);
+  box_.hear_mia_for(3s);
   EXPECT_TRUE(mia_is_here());
 }
 

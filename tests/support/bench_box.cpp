@@ -72,6 +72,26 @@ void BenchBox::power_on() {
   engine_ = std::make_unique<daemon::Engine>(settings, *store_, world_, ids_, now());
 }
 
+void BenchBox::hear_mia() {
+  beacon::AdvertReport report;
+  report.at = now().mono;
+  report.address = {0xC0, 1, 2, 3, 4, 5};
+  report.address_type = beacon::AddressType::random_device;
+  report.rssi_dbm = -64;
+  const std::uint8_t ad[] = {0x1A, 0xFF, 0x4C, 0x00, 0x02, 0x15, 0x7d, 0x1c, 0x6f,
+                             0x52, 0x40, 0xb3, 0x4a, 0x0e, 0x9c, 0x55, 0x0d, 0x2f,
+                             0x8a, 0x7e, 0x1b, 0x36, 0x00, 0x0C, 0x0B, 0xFF, 0xC5};
+  report.ad = beacon::AdBytes(ad);
+  engine_->handle(daemon::input::Adverts{{report}, {}}, now());
+}
+
+void BenchBox::hear_mia_for(std::chrono::seconds time) {
+  for (const auto end = mono_ + time; mono_ < end;) {
+    hear_mia();
+    advance(200ms);
+  }
+}
+
 std::optional<beacon::BoxAdverts::RotatingEid> BenchBox::box_eid() const {
   daemon::Config config;
   config.radio_source = "hci";

@@ -77,6 +77,9 @@ class BenchBox {
   void ack_all();
   void inbound(sync::LinkName link, std::string topic, std::string payload);
   void feed_file(const std::filesystem::path& jsonl);  // {"topic":…,"payload":…} a line
+  // c-mia's fob of the replay tests' feed, two metres from the box: one advert, or five a second.
+  void hear_mia();
+  void hear_mia_for(std::chrono::seconds time);
 
   // What its radio would advertise.
   std::optional<beacon::BoxAdverts::RotatingEid> box_eid() const;

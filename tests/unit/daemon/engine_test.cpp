@@ -76,26 +76,6 @@ class EngineTest : public testing::Test {
     }
   }
 
-  // The fob is heard two metres from the box.
-  void hear_mia() {
-    beacon::AdvertReport report;
-    report.at = box_.now().mono;
-    report.address = {0xC0, 1, 2, 3, 4, 5};
-    report.address_type = beacon::AddressType::random_device;
-    report.rssi_dbm = -64;
-    const std::uint8_t ad[] = {0x1A, 0xFF, 0x4C, 0x00, 0x02, 0x15, 0x7d, 0x1c, 0x6f,
-                               0x52, 0x40, 0xb3, 0x4a, 0x0e, 0x9c, 0x55, 0x0d, 0x2f,
-                               0x8a, 0x7e, 0x1b, 0x36, 0x00, 0x0C, 0x0B, 0xFF, 0xC5};
-    report.ad = beacon::AdBytes(ad);
-    box_.engine().handle(daemon::input::Adverts{{report}, {}}, box_.now());
-  }
-  void hear_mia_for(std::chrono::seconds time) {
-    for (const auto end = box_.now().mono + time; box_.now().mono < end;) {
-      hear_mia();
-      box_.advance(200ms);
-    }
-  }
-
   test::BenchBox box_;
 };
 
@@ -111,10 +91,10 @@ TEST_F(EngineTest, SaysHelloWithWhatItHasAtEveryConnect) {
 }
 
 TEST_F(EngineTest, NobodyIsKnownWithoutTheFeed) {
-  hear_mia_for(3s);
+  box_.hear_mia_for(3s);
   EXPECT_EQ(status()["radio"]["identified"], 0);
   feed();
-  hear_mia_for(3s);
+  box_.hear_mia_for(3s);
   EXPECT_GT(status()["radio"]["identified"], 0);
 }
 
@@ -143,15 +123,15 @@ TEST_F(EngineTest, AMalformedMessageIsCountedAndTheRestGoesOn) {
 
 TEST_F(EngineTest, AWithdrawalUnloadsTheKeysAtOnceAndForGood) {
   feed();
-  hear_mia_for(3s);
+  box_.hear_mia_for(3s);
   ASSERT_FALSE(box_.engine().visits().empty());
   withdraw("c-mia", "proximity_offers");
   EXPECT_TRUE(box_.engine().visits().empty()) << "the visit is over and not listed";
   const auto known = status()["radio"]["identified"].get<int>();
-  hear_mia_for(3s);
+  box_.hear_mia_for(3s);
   EXPECT_EQ(status()["radio"]["identified"], known) << "the fob is a stranger's now";
   box_.power_cycle();
-  hear_mia_for(3s);
+  box_.hear_mia_for(3s);
   EXPECT_EQ(status()["radio"]["identified"], 0);
 }
 
@@ -185,7 +165,7 @@ TEST_F(EngineTest, WhatTheBrokerDidNotTakeIsSentAgainUnderTheSameId) {
 
 TEST_F(EngineTest, AnErasedPersonIsInNoFileAndDoesNotComeBack) {
   feed();
-  hear_mia_for(2s);
+  box_.hear_mia_for(2s);
   box_.inbound(LinkName::uplink, std::string(kBox) + "command",
                json{{"v", 1},
                     {"id", "00000000-0000-4000-8000-0000000000fe"},
@@ -194,11 +174,11 @@ TEST_F(EngineTest, AnErasedPersonIsInNoFileAndDoesNotComeBack) {
                    .dump());
   EXPECT_EQ(events("erasure.receipt").size(), 1U);
   const auto known = status()["radio"]["identified"].get<int>();
-  hear_mia_for(3s);
+  box_.hear_mia_for(3s);
   EXPECT_EQ(status()["radio"]["identified"], known);
   feed();  // late items of the same feed
   box_.power_cycle();
-  hear_mia_for(3s);
+  box_.hear_mia_for(3s);
   EXPECT_EQ(status()["radio"]["identified"], 0);
 }
 
@@ -273,7 +253,7 @@ TEST_F(EngineTest, ABoxThatWasKilledInARehearsalTakesItsGuestsAway) {
 
 TEST_F(EngineTest, AVisitHasATimeLineThatEndsWithItAndGoesWithTheConsent) {
   feed();
-  hear_mia_for(3s);
+  box_.hear_mia_for(3s);
   const std::string visit = box_.engine().visits().at(0)["visit"];
   box_.advance(40s);
   const auto lines = [&] {
@@ -315,7 +295,7 @@ class SharedFloorTest : public EngineTest {
                                   {{{"id", "a"},
                                     {"title", {{"en", "Hello"}}},
                                     {"text", {{"en", "A coffee?"}}}}}}}}}}}});
-    hear_mia_for(8s);
+    box_.hear_mia_for(8s);
   }
   void say(const json& word) {
     box_.inbound(LinkName::floor, "welcome/v1/floor/offer/" + word["decision"].get<std::string>(),
@@ -374,13 +354,13 @@ TEST_F(EngineTest, EnrolmentNeedsConsent) {
 
 TEST_F(EngineTest, SilenceOfTheCrmMeansNoConsent) {
   feed();
-  hear_mia_for(1s);
+  box_.hear_mia_for(1s);
   ASSERT_FALSE(box_.engine().visits().empty());
   box_.link_down(LinkName::uplink);
   // 72 h on, in one step: nobody was heard meanwhile.
   box_.skip(73h);
   const auto known = status()["radio"]["identified"].get<int>();
-  hear_mia_for(2s);
+  box_.hear_mia_for(2s);
   EXPECT_EQ(status()["radio"]["identified"], known);
 }
 

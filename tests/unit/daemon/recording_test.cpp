@@ -408,25 +408,10 @@ TEST(Recording, OfABoxIsReplayedFromItsDisk) {
   box.link_up(sync::LinkName::uplink);
   box.link_up(sync::LinkName::floor);
   box.feed_file(std::string(WELCOME_SOURCE_DIR) + "/tests/replay/data/shop-feed.jsonl");
-  const auto hear_mia_for = [&](std::chrono::seconds time) {
-    for (const auto end = box.now().mono + time; box.now().mono < end;) {
-      beacon::AdvertReport report;
-      report.at = box.now().mono;
-      report.address = {0xC0, 1, 2, 3, 4, 5};
-      report.address_type = beacon::AddressType::random_device;
-      report.rssi_dbm = -64;
-      const std::uint8_t ad[] = {0x1A, 0xFF, 0x4C, 0x00, 0x02, 0x15, 0x7d, 0x1c, 0x6f,
-                                 0x52, 0x40, 0xb3, 0x4a, 0x0e, 0x9c, 0x55, 0x0d, 0x2f,
-                                 0x8a, 0x7e, 0x1b, 0x36, 0x00, 0x0C, 0x0B, 0xFF, 0xC5};
-      report.ad = beacon::AdBytes(ad);
-      box.engine().handle(input::Adverts{{report}, {}}, box.now());
-      box.advance(200ms);
-    }
-  };
-  hear_mia_for(10s);
+  box.hear_mia_for(10s);
   box.power_cycle();
   box.link_up(sync::LinkName::uplink);
-  hear_mia_for(10s);
+  box.hear_mia_for(10s);
   box.advance(40s);
   ASSERT_EQ(box.engine().recordings().size(), 2U) << "one for each start";
   EXPECT_FALSE(box.engine().replay_order("1999", {}, box.now()));
