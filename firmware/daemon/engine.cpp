@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "firmware/daemon/convert.h"
+#include "firmware/daemon/outbox_kinds.h"
 #include "sync/items.h"
 
 namespace welcome::daemon {
@@ -27,21 +28,6 @@ constexpr auto kWriteWallEvery = 60s;
 constexpr std::string_view kConfigRegister = "config";
 // Register that holds the invented visits whose prompts are on the tablets.
 constexpr std::string_view kRehearsalRegister = "rehearsal_visits";
-constexpr std::int64_t kNoRow = 0;  // tag of a message that is not in the outbox
-
-// What a row of the outbox is about; a withdrawal removes by these words.
-namespace kind {
-constexpr std::string_view visit = "visit";
-constexpr std::string_view offer = "offer";
-constexpr std::string_view survey = "survey";
-constexpr std::string_view report = "report";  // a suppressed decision, a raised prompt
-constexpr std::string_view prompt = "prompt";
-constexpr std::string_view told = "told";  // an offer, to the other boxes of the store
-constexpr std::string_view staff = "staff";
-constexpr std::string_view enrolment = "enrolment";
-constexpr std::string_view feed = "feed";
-constexpr std::string_view receipt = "receipt";
-}  // namespace kind
 
 std::int64_t to_ms(WallTime time) { return time.time_since_epoch().count(); }
 
@@ -400,10 +386,10 @@ void Engine::begin_recording(const Now& now) {
   beginning.session = session_;
   beginning.settings = settings_.pipeline;
   beginning.rows = std::move(*rows);
-  for (auto& [key, body] : keys_of(sync::Collection::campaigns)) {
+  for (auto& [key, body] : items_of(sync::Collection::campaigns)) {
     beginning.campaigns.push_back(std::move(body));
   }
-  for (auto& [key, body] : keys_of(sync::Collection::policy)) beginning.policy = std::move(body);
+  for (auto& [key, body] : items_of(sync::Collection::policy)) beginning.policy = std::move(body);
   recorder_.begin(beginning, pipeline_, *this, now);
 }
 

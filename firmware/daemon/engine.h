@@ -212,7 +212,7 @@ class Engine : private Pipeline::Directory {
   void on_feed(sync::FeedBatch batch, const Now& now);
   void finish_snapshot(const sync::FeedBatch& batch,
                        const std::map<std::string, std::string>& before, const Now& now);
-  std::map<std::string, std::string> keys_of(sync::Collection collection);
+  std::map<std::string, std::string> items_of(sync::Collection collection);
   // The event, and the text of the campaign or policy that it brings.
   using Tell = std::function<void(const Event&, std::string_view item)>;
   void tell_put(sync::Item item, std::string_view text, const Tell& tell);

@@ -8,6 +8,7 @@
 
 #include "beacon/presence_proof.h"
 #include "firmware/daemon/engine.h"
+#include "firmware/daemon/outbox_kinds.h"
 
 namespace welcome::daemon {
 
@@ -126,7 +127,7 @@ void Engine::report_erasures(const Now& now) {
           settings_.box,
           {MessageId(ids_.next()), receipt.at, receipt.customer, std::move(news), {}}, &signer_);
       message.customer = {};  // the row must outlive what is erased
-      enqueue(message, "receipt", receipt.request, {}, {}, now);
+      enqueue(message, kind::receipt, receipt.request, {}, {}, now);
       (void)store_.erasure().mark_reported(receipt.request);
     });
     if (!done) store_failed(done.error());

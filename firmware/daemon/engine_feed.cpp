@@ -6,6 +6,7 @@
 
 #include "firmware/daemon/convert.h"
 #include "firmware/daemon/engine.h"
+#include "firmware/daemon/outbox_kinds.h"
 #include "sync/items.h"
 
 namespace welcome::daemon {
@@ -121,7 +122,7 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
     changes.clear();
   }
   const bool last_part = batch.snapshot && batch.part == batch.parts;
-  const auto before = last_part ? keys_of(batch.collection) : std::map<std::string, std::string>{};
+  const auto before = last_part ? items_of(batch.collection) : std::map<std::string, std::string>{};
   carry_out(std::move(effects), now, [&] {
     if (!batch.snapshot) {
       (void)replica.apply(collection, batch.epoch, to_seq, changes);
@@ -133,7 +134,7 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
     for (auto& what : rejected) {
       enqueue(sync::encode_event(settings_.box,
                                  {MessageId(ids_.next()), now.wall, {}, std::move(what), {}}),
-              "feed", {}, {}, {}, now);
+              kind::feed, {}, {}, {}, now);
     }
   });
   if (last_part) finish_snapshot(batch, before, now);
@@ -170,13 +171,13 @@ void Engine::finish_snapshot(const sync::FeedBatch& batch,
   carry_out(std::move(effects), now, {});
 }
 
-std::map<std::string, std::string> Engine::keys_of(sync::Collection collection) {
-  std::map<std::string, std::string> keys;
+std::map<std::string, std::string> Engine::items_of(sync::Collection collection) {
+  std::map<std::string, std::string> items;
   const auto loaded = store_.replica().load(store_collection(collection), [&](store::FeedItem&& i) {
-    keys.emplace(std::move(i.key), std::move(i.body));
+    items.emplace(std::move(i.key), std::move(i.body));
   });
   if (!loaded) store_failed(loaded.error());
-  return keys;
+  return items;
 }
 
 void Engine::tell_put(sync::Item item, std::string_view text, const Tell& tell) {

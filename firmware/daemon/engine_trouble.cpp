@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "firmware/daemon/engine.h"
+#include "firmware/daemon/outbox_kinds.h"
 
 namespace welcome::daemon {
 
@@ -14,7 +15,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kTellRefusalsEvery = 1h;
-constexpr std::int64_t kNoRow = 0;
 
 }  // namespace
 
@@ -74,7 +74,7 @@ void Engine::tell_health(sync::HealthNews news, const Now& now) {
   const auto done = store_.transaction([&] {
     enqueue(sync::encode_event(settings_.box,
                                {MessageId(ids_.next()), now.wall, {}, std::move(news), {}}),
-            "health", {}, {}, {}, now);
+            kind::health, {}, {}, {}, now);
   });
   if (!done) return store_failed(done.error());
   pump(sync::LinkName::uplink, now);
