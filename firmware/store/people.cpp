@@ -1,5 +1,7 @@
 #include "firmware/store/people.h"
 
+#include <charconv>
+
 #include "firmware/store/context.h"
 
 namespace welcome::store {
@@ -14,14 +16,27 @@ std::vector<TemplateRow> read_templates(Context& context, Statement s) {
     row.model = s.text(2);
     row.created = s.time(3);
     const auto plain = context.unseal(s.int64(1), label_of("template", row.id.str()), s.blob(4));
-    const auto fields = plain ? unpack(*plain, 3) : std::nullopt;
+    auto fields = plain ? unpack(*plain, 4) : std::nullopt;
+    if (plain && !fields) fields = unpack(*plain, 3);  // of a version that kept no count
     // The model is sealed too: values must never be compared with another model's.
     if (!fields || (*fields)[1] != row.model) continue;
     row.customer = CustomerId(std::string((*fields)[0]));
     row.bytes.assign((*fields)[2].begin(), (*fields)[2].end());
+    if (fields->size() == 4) {
+      const std::string_view count = (*fields)[3];
+      std::from_chars(count.data(), count.data() + count.size(), row.refuted);
+    }
     rows.push_back(std::move(row));
   }
   return rows;
+}
+
+template <class Owner>
+std::string seal_template(Context& context, const Owner& owner, const TemplateRow& row) {
+  const std::string_view bytes(reinterpret_cast<const char*>(row.bytes.data()), row.bytes.size());
+  return context.sealer.seal(
+      *owner.key, label_of("template", row.id.str()),
+      pack({row.customer.str(), row.model, bytes, std::to_string(row.refuted)}));
 }
 
 std::vector<DeskConsentRow> read_consents(Context& context, Statement s) {
@@ -46,10 +61,8 @@ People::People(Context& context) : context_(context) {}
 
 Result<void> People::add_template(const TemplateRow& row) {
   return context_.db.write([&] {
-    const std::string_view bytes(reinterpret_cast<const char*>(row.bytes.data()), row.bytes.size());
     const auto owner = context_.owner_of(row.customer);
-    const std::string sealed = context_.sealer.seal(*owner.key, label_of("template", row.id.str()),
-                                                    pack({row.customer.str(), row.model, bytes}));
+    const std::string sealed = seal_template(context_, owner, row);
     context_.db.run("INSERT INTO template VALUES (?, ?, ?, ?, ?)", row.id.str(), owner.id,
                     row.model, row.created, Blob{sealed});
   });
@@ -77,6 +90,19 @@ Result<std::size_t> People::remove_templates(const CustomerId& customer) {
   return context_.db.write([&] {
     const auto id = context_.id_of(customer);
     return static_cast<std::size_t>(context_.db.run("DELETE FROM template WHERE customer = ?", id));
+  });
+}
+
+Result<void> People::refute_templates(const CustomerId& customer) {
+  const auto rows = templates_of(customer);
+  if (!rows) return tl::unexpected(rows.error());
+  return context_.db.write([&] {
+    for (TemplateRow row : *rows) {
+      ++row.refuted;
+      context_.db.run("UPDATE template SET sealed = ? WHERE id = ?",
+                      Blob{seal_template(context_, context_.owner_of(customer), row)},
+                      row.id.str());
+    }
   });
 }
 

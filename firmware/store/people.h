@@ -24,6 +24,7 @@ struct TemplateRow {
   std::string model;
   WallTime created;
   std::vector<std::uint8_t> bytes;  // opaque here
+  int refuted = 0;                  // how often staff said "not this person"
 };
 
 // A consent given or withdrawn at this box; holds at once and until the CRM's record has it.
@@ -42,6 +43,8 @@ class People {
   Result<std::vector<TemplateRow>> templates() const;
   Result<std::vector<TemplateRow>> templates_of(const CustomerId& customer) const;
   Result<std::size_t> remove_templates(const CustomerId& customer);
+  // Counts one more "not this person" against each of her templates; a new enrolment starts anew.
+  Result<void> refute_templates(const CustomerId& customer);
 
   Result<void> add_desk_consent(const DeskConsentRow& row);
   Result<std::vector<DeskConsentRow>> desk_consents() const;  // oldest first
