@@ -70,9 +70,8 @@ export class Story {
     return JSON.parse(stdout);
   }
 
-  // The brokers, the pages and the CRM with its data; then the two members are enrolled, unless
-  // the caller needs no faces.
-  async prepare({ enrol = true } = {}) {
+  // The brokers, the pages and the CRM with its data; then these members are enrolled.
+  async prepare({ enrol = ['c-paul', 'c-bruno'] } = {}) {
     for (const name of ['welcomed', 'welcomectl', 'welcome-crm', 'welcome-shop']) this.program(name);
     mkdirSync(this.dir, { recursive: true, mode: 0o700 });
     this.stack = await startStack({
@@ -83,7 +82,7 @@ export class Story {
     });
     await this.#startCrm();
     await this.#listen();
-    if (enrol) await this.#enrol();
+    if (enrol) await this.#enrol(enrol);
   }
 
   async #startCrm() {
@@ -116,9 +115,9 @@ export class Story {
     writeFileSync(path.join(this.dir, 'welcomed', 'crm-keys'), stdout);
   }
 
-  // Starts the daemon; with `replay` its radio and camera play the story. `box`: keys of that
-  // section, where they differ.
-  startDaemon({ replay = false, box = {} } = {}) {
+  // Starts the daemon; with `replay` its radio and camera play the story, with `film` only a camera
+  // plays that recording, from now on. `box`: keys of that section, where they differ.
+  startDaemon({ replay = false, film, box = {} } = {}) {
     const { stack } = this;
     const conf = {
       box: {
@@ -138,6 +137,10 @@ export class Story {
       conf.radio = { ...conf.radio, source: 'btsnoop', file: path.join(this.dir, 'shop.btsnoop') };
       conf.camera = { source: 'file', path: path.join(kRoot, 'build/demo/scene.mp4') };
       conf.replay = { epoch_ms: this.epoch, start_ms: this.epoch, speed: this.speed };
+    }
+    if (film) {
+      conf.camera = { source: 'file', path: film };
+      conf.replay = { epoch_ms: Date.now(), start_ms: Date.now() };
     }
     this.boxKey ??= randomBytes(32).toString('hex');
     const dir = path.join(this.dir, 'welcomed');
@@ -159,14 +162,15 @@ export class Story {
     });
   }
 
-  async #enrol() {
+  async #enrol(members) {
     const daemon = await this.startDaemon();
     await this.until(async () => {
       const { crm } = await this.ctl('status');
       return crm.feed.consents?.items >= 11 && crm.feed.identities?.items >= 3 &&
         crm.feed.policy?.items >= 1 && crm.feed.campaigns?.items >= 1;
     }, 'the CRM has sent profiles and consents');
-    for (const [member, clip] of [['c-paul', 'enrol-paul.mp4'], ['c-bruno', 'enrol-bruno.mp4']]) {
+    for (const member of members) {
+      const clip = member.replace('c-', 'enrol-') + '.mp4';
       const done = await this.ctl('enrol', member, '--clip', path.join(kRoot, 'build/demo', clip));
       this.say(`       ${who(member)} is enrolled: ${done.templates} views; the clip is forgotten`);
     }

@@ -14,6 +14,8 @@ std::string_view to_string(Guidance guidance) {
       return "one person at a time, please";
     case Guidance::closer:
       return "come a little closer";
+    case Guidance::further:
+      return "step back a little";
     case Guidance::hold_still:
       return "hold still for a moment";
     case Guidance::uncover:
@@ -84,7 +86,10 @@ Guidance Enrolment::add(const Image& image) {
     return wrong;
   }
   if (options_.require_liveness) {
-    if (const auto score = recogniser_.liveness(image, face.box)) liveness_.add(*score);
+    const auto score = recogniser_.liveness(image, face.box);
+    // Too little around the face to judge it by.
+    if (!score) return Guidance::further;
+    liveness_.add(*score);
   }
   recogniser_.embed(image, face);
   if (face.embedding.empty()) return Guidance::face_the_camera;

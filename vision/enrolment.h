@@ -36,6 +36,7 @@ enum class Guidance : std::uint8_t {
   no_face,
   several_faces,
   closer,
+  further,
   hold_still,
   uncover,
   more_light,
@@ -60,6 +61,7 @@ class Enrolment {
 
   Guidance add(const Image& image);
   bool complete() const;
+  int views() const { return static_cast<int>(views_.size()); }
 
   // `refused`: already enrolled under another customer, or it looks like a picture of a person;
   // `not_found`: not enough good views.

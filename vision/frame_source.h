@@ -1,6 +1,5 @@
 #pragma once
-// FrameSource: where pictures come from. Used by one thread (the camera's capture thread), apart
-// from interrupt().
+// FrameSource: where pictures come from. Used by one thread: the camera's capture thread.
 
 #include <chrono>
 #include <cstdint>
@@ -76,6 +75,7 @@ std::unique_ptr<FrameSource> make_v4l2_source(V4l2Options options);
 // it). A broken stream is `failed` until a later next() opens it again.
 struct RtspOptions {
   std::string url;
+  double max_fps = 0;  // 0: every picture; what comes faster is thrown away undecoded
   Clock clock;
 };
 std::unique_ptr<FrameSource> make_rtsp_source(RtspOptions options);

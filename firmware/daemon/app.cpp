@@ -1,9 +1,11 @@
 #include "firmware/daemon/app.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cctype>
 #include <cmath>
 #include <csignal>
 #include <fstream>
@@ -97,20 +99,50 @@ nlohmann::json radio_health(const beacon::SourceStatus& radio) {
           {"commands_refused", radio.refused}};
 }
 
-std::string_view word(vision::SourceState state) {
-  switch (state) {
-    case vision::SourceState::closed:
-      return "closed";
-    case vision::SourceState::running:
-      return "running";
-    case vision::SourceState::stalled:
-      return "stalled";
-    case vision::SourceState::ended:
-      return "ended";
-    case vision::SourceState::failed:
-      return "failed";
+vision::AnalyserOptions analyser_options(const Config& config) {
+  vision::AnalyserOptions options;
+  options.agreeing_views = config.agreeing_views;
+  options.limits.min_size_px = static_cast<float>(config.min_face_px);
+  options.require_liveness = config.liveness;
+  options.far_faces = config.far_faces;
+  return options;
+}
+
+vision::EnrolmentOptions enrolment_options(const Config& config, const vision::ModelPack& pack) {
+  vision::EnrolmentOptions options;
+  options.require_liveness = config.liveness && pack.liveness;
+  return options;
+}
+
+vision::ModelPack load_models(const Config& config) {
+  auto pack = vision::load_model_pack(config.models_dir, config.model_pack);
+  if (config.liveness && !config.cameras.empty() && !pack.liveness) {
+    throw ConfigError("vision.pack = " + config.model_pack +
+                      " has no liveness model: set vision.liveness = no, and know that pictures of "
+                      "people are recognised then");
   }
-  return "?";
+  return pack;
+}
+
+// rtsp://HOST/… with the credential's user:password before the host; both percent-encoded.
+std::string with_password(const std::string& address, const std::string& credential) {
+  if (credential.empty()) return address;
+  std::string safe;
+  bool user = true;
+  for (const char c : credential) {
+    if (c == ':' && user) {
+      safe += c;
+      user = false;
+    } else if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_') {
+      safe += c;
+    } else {
+      constexpr const char* kDigits = "0123456789ABCDEF";
+      const auto byte = static_cast<unsigned char>(c);
+      safe += {'%', kDigits[byte >> 4U], kDigits[byte & 15U]};
+    }
+  }
+  const auto host = address.find("://") + 3;
+  return address.substr(0, host) + safe + "@" + address.substr(host);
 }
 
 std::optional<std::string> read_crm_keys(const Config& config) {
@@ -141,7 +173,11 @@ EngineSettings engine_settings(const Config& config, const vision::ModelPack& pa
   settings.pipeline.shared_store = config.floor_shared;
   settings.recording_dir = config.state_dir / "recordings";
   settings.recording_days = config.recording_days;
-  settings.camera_always = config.camera_wake == "always";
+  settings.camera_wake = config.camera_wake == "always"  ? CameraWake::always
+                         : config.camera_wake == "hours" ? CameraWake::hours
+                                                         : CameraWake::nearby;
+  settings.camera_hours = config.camera_hours.value_or(DayHours{});
+  settings.enrolment = enrolment_options(config, pack);
   settings.face_model = pack.embedder.id;
   settings.face_operating_point =
       vision::OperatingPoint::of(pack.embedder, config.false_match_rate);
@@ -176,16 +212,16 @@ class App : private Ports {
       : argc_(argc),
         argv_(argv),
         config_(config),
-        pack_(vision::load_model_pack(config.models_dir, config.model_pack)),
+        pack_(load_models(config)),
         eid_(box_eid(config, key)),
         store_(open_store(config, key)),
         clock_(make_clock(config, store_)),
         inbox_(kControlLane, kSensorLane, [this] { asio::post(loop_, [this] { drain_inbox(); }); }),
         engine_(engine_settings(config, pack_, eid_), store_, *this, uuids_, clock_->now()),
         enroller_(
-            pack_,
-            [this](std::uint64_t job, std::string text) {
-              (void)inbox_.post_control(input::EnrolProgress{job, std::move(text)});
+            pack_, enrolment_options(config, pack_),
+            [this](std::uint64_t job, vision::Guidance guidance) {
+              (void)inbox_.post_control(input::EnrolProgress{job, guidance, 0});
             },
             [this](std::uint64_t job, CustomerId customer, Result<vision::EnrolledFace> face) {
               (void)inbox_.post_control(input::Enrolled{job, std::move(customer), std::move(face)});
@@ -207,7 +243,7 @@ class App : private Ports {
     uplink_ = make_uplink();
     floor_ = make_floor();
     radio_ = make_radio(config_, *clock_, eid_);
-    camera_ = make_camera();
+    for (const CameraConfig& camera : config_.cameras) cameras_.push_back(make_camera(camera));
     engine_.listen([this](const beacon::AdvertReport& report, const Now& now) {
       radio_desk_.heard(report, now);
     });
@@ -216,13 +252,13 @@ class App : private Ports {
   void run() {
     await_signal();
     await_tick();
-    camera_look_for(wanted_gallery_);
+    cameras_look_for(wanted_gallery_);
     uplink_->start();
     floor_->start();
     if (radio_) radio_->start(radio_callbacks());
     sd_notify(0, "READY=1");
-    spdlog::info("welcomed {} is ready: session {}, radio {}, camera {}", kVersion,
-                 engine_.session(), config_.radio_source, config_.camera_source);
+    spdlog::info("welcomed {} is ready: session {}, radio {}, {} cameras", kVersion,
+                 engine_.session(), config_.radio_source, cameras_.size());
     loop_.run();
     if (engine_.broken())
       throw std::runtime_error("the database is damaged; the next start mends it");
@@ -239,12 +275,31 @@ class App : private Ports {
 
   void look_for(std::shared_ptr<const vision::Gallery> gallery) override {
     wanted_gallery_ = std::move(gallery);
-    camera_look_for(wanted_gallery_);
+    cameras_look_for(wanted_gallery_);
   }
 
   void enrol(std::uint64_t job, const FaceConsent& consent, const std::string& clip,
              std::shared_ptr<const vision::Gallery> everybody) override {
-    enroller_.start(job, consent, clip, std::move(everybody));
+    if (!clip.empty()) return enroller_.start(job, consent, clip, std::move(everybody));
+    const auto done = [this, job, customer = consent.customer()](auto face) {
+      (void)inbox_.post_control(input::Enrolled{job, customer, std::move(face)});
+    };
+    Camera* camera = desk_camera();
+    if (camera == nullptr) return done(no_camera());
+    vision::LiveEnrolment enrolment{
+        consent, std::move(everybody), enrolment_options(config_, pack_),
+        [this, job](vision::Guidance guidance, int views) {
+          (void)inbox_.post_control(input::EnrolProgress{job, guidance, views});
+        },
+        done};
+    camera->worker->enrol(std::move(enrolment));
+    enrolling_ = job;
+  }
+
+  void stop_enrolment(std::uint64_t job) override {
+    if (Camera* camera = desk_camera(); camera != nullptr && enrolling_ == job) {
+      camera->worker->stop_enrolment();
+    }
   }
 
   // -- making the parts
@@ -296,39 +351,80 @@ class App : private Ports {
         }};
   }
 
-  std::unique_ptr<vision::CameraWorker> make_camera() {
-    if (config_.camera_source == "none") return nullptr;
-    const vision::Clock now = [this] { return clock_->now().mono; };
-    std::unique_ptr<vision::FrameSource> source;
-    if (config_.camera_source == "file") {
-      vision::FileSourceOptions options;
-      options.file = config_.camera_path;
-      options.clock = now;
-      options.position = [this] { return clock_->now().mono.time_since_epoch(); };
-      options.max_fps = config_.camera_fps;
-      source = vision::make_file_source(std::move(options));
-    } else {
-      vision::V4l2Options options;
-      options.device = config_.camera_path;
-      options.fps = static_cast<int>(config_.camera_fps);
-      options.clock = now;
-      source = vision::make_v4l2_source(std::move(options));
+  struct Camera {
+    std::string name;
+    std::string zone;
+    std::unique_ptr<vision::CameraWorker> worker;
+    vision::CameraHealth health = vision::CameraHealth::asleep;  // as last logged
+  };
+
+  std::unique_ptr<vision::FrameSource> make_source(const CameraConfig& camera,
+                                                   const vision::Clock& now) {
+    if (camera.source == "file") {
+      return vision::make_file_source(
+          {camera.path, [this] { return clock_->now().mono.time_since_epoch(); }, now, camera.fps});
     }
-    return std::make_unique<vision::CameraWorker>(
-        vision::AnalyserOptions{}, std::move(source), std::make_unique<vision::Recogniser>(pack_),
-        [this](vision::FaceMatch match) {
-          inbox_.post_sensor(input::Face{std::move(match), std::chrono::steady_clock::now()});
-        });
+    if (camera.source == "rtsp") {
+      return vision::make_rtsp_source(
+          {with_password(camera.path, read_credential("camera-" + camera.name)), camera.fps, now});
+    }
+    return vision::make_v4l2_source(
+        {camera.path, camera.width, camera.height, static_cast<int>(camera.fps), now});
   }
 
-  void camera_look_for(const std::shared_ptr<const vision::Gallery>& gallery) {
-    if (!camera_) return;
-    if (gallery) {
-      camera_->set_gallery(gallery);
-      camera_->wake();
-    } else {
-      camera_->sleep();
-      camera_->set_gallery(nullptr);
+  Camera make_camera(const CameraConfig& camera) {
+    const vision::Clock now = [this] { return clock_->now().mono; };
+    const auto zone = zone_from_string(camera.zone).value_or(Zone::desk);
+    // Every camera counts its tracks from one; in the engine no two may be alike.
+    const auto first_track = static_cast<std::uint64_t>(cameras_.size()) << 48U;
+    return {camera.name, camera.zone,
+            std::make_unique<vision::CameraWorker>(
+                analyser_options(config_), make_source(camera, now),
+                std::make_unique<vision::Recogniser>(pack_), now,
+                [this, zone, first_track](vision::FaceMatch match) {
+                  match.track += first_track;
+                  inbox_.post_sensor(
+                      input::Face{std::move(match), zone, std::chrono::steady_clock::now()});
+                })};
+  }
+
+  // Where customers are enrolled: the first camera at the desk, or else the first.
+  Camera* desk_camera() {
+    const auto desk = std::find_if(cameras_.begin(), cameras_.end(),
+                                   [](const Camera& camera) { return camera.zone == "desk"; });
+    if (desk != cameras_.end()) return &*desk;
+    return cameras_.empty() ? nullptr : &cameras_.front();
+  }
+
+  static Result<vision::EnrolledFace> no_camera() {
+    return fail(ErrorCode::unavailable, "this box has no camera: enrol from a clip");
+  }
+
+  void cameras_look_for(const std::shared_ptr<const vision::Gallery>& gallery) {
+    for (const Camera& camera : cameras_) {
+      if (gallery) {
+        camera.worker->set_gallery(gallery);
+        camera.worker->wake();
+      } else {
+        camera.worker->sleep();
+        camera.worker->set_gallery(nullptr);
+      }
+    }
+  }
+
+  // Says what became of a camera once, not at every look.
+  void watch_cameras() {
+    using Health = vision::CameraHealth;
+    for (Camera& camera : cameras_) {
+      const auto status = camera.worker->status();
+      const bool fine = status.health == Health::ok || status.health == Health::asleep;
+      if (status.health == camera.health || status.health == Health::starting) continue;
+      if (!fine) {
+        spdlog::warn("camera {}: {}", camera.name, vision::to_string(status.health));
+      } else if (camera.health != Health::ok && camera.health != Health::asleep) {
+        spdlog::info("camera {}: well again", camera.name);
+      }
+      camera.health = status.health;
     }
   }
 
@@ -352,6 +448,7 @@ class App : private Ports {
       engine_.tick(now);
       radio_desk_.tick(now);
       if (engine_.broken()) return stop();  // the store leaves a mark for the next start
+      watch_cameras();
       sd_notify(0, "WATCHDOG=1");
       await_tick();
     });
@@ -397,7 +494,7 @@ class App : private Ports {
     sd_notify(0, "STOPPING=1");
     spdlog::info("stopping");
     if (radio_) radio_->stop();
-    camera_.reset();
+    cameras_.clear();
     ticker_.cancel();
     engine_.stopping(clock_->now());
     uplink_->stop();
@@ -483,17 +580,22 @@ class App : private Ports {
       const auto radio = radio_->status();
       status["radio"].update(radio_health(radio));
     }
-    if (camera_) {
-      const auto camera = camera_->status();
-      auto& faces = status["faces"];
-      faces["awake"] = camera.awake;
-      faces["source"] = word(camera.source);
-      faces["wakes"] = camera.wakes;
-      faces["frames"] = camera.frames;
-      faces["frames_bad"] = camera.frames_bad;
-      faces["seen"] = camera.analysis.faces_seen;
-      faces["discarded"] = camera.analysis.faces_discarded;
+    auto& faces = status["faces"];
+    auto& cameras = status["cameras"] = nlohmann::json::object();
+    vision::AnalyserCounters all;
+    for (const Camera& camera : cameras_) {
+      const auto seen = camera.worker->status();
+      all += seen.analysis;
+      cameras[camera.name] = {
+          {"zone", camera.zone},          {"health", vision::to_string(seen.health)},
+          {"awake", seen.awake},          {"wakes", seen.wakes},
+          {"frames", seen.frames},        {"frames_dropped", seen.frames_dropped},
+          {"frames_bad", seen.frames_bad}};
     }
+    faces["seen"] = all.faces_seen;
+    faces["discarded"] = all.faces_discarded;
+    faces["not_live"] = all.faces_not_live;
+    faces["compared"] = all.faces_embedded;
     status["inbox"] = {{"sensor_dropped", inbox_.sensor_dropped()},
                        {"control_refused", inbox_.control_refused()}};
     status["control_refused"] = control_.refused();
@@ -512,7 +614,8 @@ class App : private Ports {
   Inbox<Input> inbox_;
   std::shared_ptr<const vision::Gallery> wanted_gallery_;
   // The threads end before what they post to: declared after it.
-  std::unique_ptr<vision::CameraWorker> camera_;
+  std::vector<Camera> cameras_;
+  std::uint64_t enrolling_ = 0;  // at the desk's camera
   std::unique_ptr<beacon::AdvertSource> radio_;
   std::unique_ptr<sync::Link> uplink_, floor_;
   Engine engine_;

@@ -17,8 +17,8 @@ constexpr const char* kDefaultFile = "/etc/welcomed/welcomed.conf";
 
 // Checks a value's range; the message names key, value and what is allowed.
 template <class T>
-auto in_range(const char* key, T low, T high) {
-  return [=](const T& value) {
+auto in_range(std::string key, T low, T high) {
+  return [=, key = std::move(key)](const T& value) {
     if (value < low || value > high) {
       std::ostringstream text;
       text << key << " = " << value << " is out of range (" << low << " … " << high << ")";
@@ -27,10 +27,10 @@ auto in_range(const char* key, T low, T high) {
   };
 }
 
-auto one_of(const char* key, std::vector<std::string> allowed) {
-  return [key, allowed = std::move(allowed)](const std::string& value) {
+auto one_of(std::string key, std::vector<std::string> allowed) {
+  return [key = std::move(key), allowed = std::move(allowed)](const std::string& value) {
     if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return;
-    std::string text = std::string(key) + " = " + value + " is not one of";
+    std::string text = key + " = " + value + " is not one of";
     for (const auto& word : allowed) text += " " + word;
     throw ConfigError(text);
   };
@@ -46,6 +46,54 @@ auto topic_word(const char* key) {
   };
 }
 
+// The keys of a camera. Those of [camera] have defaults; [camera.NAME] takes the rest from there.
+void add_camera_keys(po::options_description& options, const std::string& section, CameraConfig& c,
+                     bool defaults) {
+  const auto add = [&](const char* key, const char* what, auto* target, auto fallback, auto check) {
+    const std::string name = section + "." + key;
+    auto* value = po::value(target)->notifier(check(name));
+    if (defaults) value->default_value(fallback);
+    options.add_options()(name.c_str(), value, what);
+  };
+  const auto anything = [](const std::string&) { return [](const std::string&) {}; };
+  const auto words = [](const std::vector<std::string>& allowed) {
+    return [allowed](const std::string& name) { return one_of(name, allowed); };
+  };
+  const auto pixels = [](const std::string& name) { return in_range(name, 64, 8192); };
+  add("source",
+      "where pictures come from: none, file (a recorded video), v4l2 (a camera at this box) or "
+      "rtsp (one in the network)",
+      &c.source, std::string("none"), words({"none", "file", "v4l2", "rtsp"}));
+  add("path",
+      "video file, device such as /dev/video0, or rtsp://HOST/…; a stream's user:password is the "
+      "credential camera-NAME (camera-main)",
+      &c.path, std::string(), anything);
+  add("width", "pixels to ask a v4l2 camera for", &c.width, 1280, pixels);
+  add("height", "pixels to ask a v4l2 camera for", &c.height, 720, pixels);
+  add("fps", "pictures looked at per second, at most", &c.fps, 15.0,
+      [](const std::string& name) { return in_range(name, 1.0, 60.0); });
+  add("zone", "where somebody is whom this camera recognises: desk, inside or door", &c.zone,
+      std::string("desk"), words({"desk", "inside", "door"}));
+}
+
+// "07:00-22:30"; nothing if it is no such span.
+std::optional<DayHours> hours_of(const std::string& text) {
+  DayHours hours;
+  int h1 = 0;
+  int m1 = 0;
+  int h2 = 0;
+  int m2 = 0;
+  char beyond = 0;
+  if (std::sscanf(text.c_str(), "%2d:%2d-%2d:%2d%c", &h1, &m1, &h2, &m2, &beyond) != 4 || h1 < 0 ||
+      h1 > 23 || h2 < 0 || h2 > 24 || m1 < 0 || m1 > 59 || m2 < 0 || m2 > 59) {
+    return std::nullopt;
+  }
+  hours.from = std::chrono::hours(h1) + std::chrono::minutes(m1);
+  hours.to = std::chrono::hours(h2) + std::chrono::minutes(m2);
+  return hours;
+}
+
+// c.cameras: that of [camera], then one for each section [camera.NAME].
 po::options_description file_options(Config& c) {
   po::options_description options("Configuration keys");
   auto add = options.add_options();
@@ -151,19 +199,24 @@ po::options_description file_options(Config& c) {
           ->notifier(in_range("visits.end_after_s", 5, 3600)),
       "who has been away for so long has ended the visit");
 
-  add("camera.source",
-      text(&c.camera_source, "none")->notifier(one_of("camera.source", {"none", "file", "v4l2"})),
-      "where pictures come from: none, file (a recorded video) or v4l2 (a camera)");
-  add("camera.path", text(&c.camera_path, ""), "video file, or device such as /dev/video0");
+  add_camera_keys(options, "camera", c.cameras.front(), true);
+  for (std::size_t i = 1; i < c.cameras.size(); ++i) {
+    add_camera_keys(options, "camera." + c.cameras[i].name, c.cameras[i], false);
+  }
   add("camera.wake",
-      text(&c.camera_wake, "nearby")->notifier(one_of("camera.wake", {"nearby", "always"})),
-      "nearby: look only while a consenting, enrolled customer is near; always: where the law of "
-      "the place allows it");
-  add("camera.fps",
-      po::value<double>(&c.camera_fps)
-          ->default_value(15)
-          ->notifier(in_range("camera.fps", 1.0, 60.0)),
-      "pictures looked at per second, at most");
+      text(&c.camera_wake, "nearby")
+          ->notifier(one_of("camera.wake", {"nearby", "hours", "always"})),
+      "nearby: look only while a consenting, enrolled customer is near; hours and always: for "
+      "everybody enrolled, where the law of the place allows it");
+  add("camera.hours",
+      po::value<std::string>()->default_value("")->notifier([&c](const std::string& value) {
+        if (value.empty()) return;
+        c.camera_hours = hours_of(value);
+        if (!c.camera_hours) {
+          throw ConfigError("camera.hours = " + value + " is not a span such as 07:00-22:30");
+        }
+      }),
+      "for wake = hours: from when to when, such as 07:00-22:30, in the store's local time");
 
   add("vision.models_dir", path(&c.models_dir, "/usr/share/welcomed/models"), "the face models");
   add("vision.pack",
@@ -175,6 +228,22 @@ po::options_description file_options(Config& c) {
           ->default_value(1e-5, "0.00001")
           ->notifier(in_range("vision.false_match_rate", 1e-7, 1e-2)),
       "how often a stranger's view may be taken for somebody of the gallery");
+  add("vision.liveness", po::value<bool>(&c.liveness)->default_value(true, "yes"),
+      "a face that looks like a picture of one, or that cannot be judged, is neither enrolled nor "
+      "recognised; needs a pack with a liveness model");
+  add("vision.agreeing_views",
+      po::value<int>(&c.agreeing_views)
+          ->default_value(2)
+          ->notifier(in_range("vision.agreeing_views", 1, 10)),
+      "views of a face that must name the same customer before anything happens");
+  add("vision.min_face_px",
+      po::value<int>(&c.min_face_px)
+          ->default_value(45)
+          ->notifier(in_range("vision.min_face_px", 24, 400)),
+      "smaller faces are not compared; below 45 mistakes grow quickly");
+  add("vision.far_faces", po::value<bool>(&c.far_faces)->default_value(false, "no"),
+      "also find faces down to 24 pixels of a 720p picture, where something moves; costs up to "
+      "five times the search");
 
   add("consent.max_age_h",
       po::value<int>(&c.consent_max_age_h)
@@ -269,6 +338,65 @@ void read_file(const fs::path& file, const po::options_description& options,
   }
 }
 
+void check_camera(const CameraConfig& camera) {
+  if (camera.path.empty()) {
+    throw ConfigError("camera " + camera.name + ": source = " + camera.source + " needs path");
+  }
+  if (camera.source != "rtsp") return;
+  const auto scheme = camera.path.find("://");
+  const auto kind = camera.path.substr(0, scheme);
+  if (scheme == std::string::npos || (kind != "rtsp" && kind != "rtsps")) {
+    throw ConfigError("camera " + camera.name + ": path is no rtsp:// or rtsps:// address");
+  }
+  const auto host = camera.path.substr(scheme + 3);
+  if (host.substr(0, host.find('/')).find('@') != std::string::npos) {
+    throw ConfigError("camera " + camera.name +
+                      ": the password does not belong into the configuration; hand user:password "
+                      "over as the credential camera-" +
+                      camera.name);
+  }
+}
+
+// The names of all sections [camera.NAME].
+std::vector<std::string> camera_names(const std::vector<fs::path>& files) {
+  std::vector<std::string> names;
+  for (const fs::path& file : files) {
+    std::ifstream in(file);
+    std::string raw;
+    for (int number = 1; std::getline(in, raw); ++number) {
+      const std::string line = trimmed(raw.substr(0, raw.find('#')));
+      if (!line.starts_with("[camera.") || line.back() != ']') continue;
+      const std::string name = line.substr(8, line.size() - 9);
+      if (name.empty() || name.size() > 32 ||
+          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
+        throw ConfigError(file.string() + ":" + std::to_string(number) +
+                          ": a camera's name has 1 to 32 of a-z, 0-9 and -");
+      }
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  }
+  return names;
+}
+
+// What [camera.NAME] does not say, [camera] says.
+void inherit(Config& config, const po::variables_map& values) {
+  const CameraConfig common = config.cameras.front();
+  for (std::size_t i = 1; i < config.cameras.size(); ++i) {
+    CameraConfig& camera = config.cameras[i];
+    const auto take = [&](const char* key, auto field) {
+      if (values.count("camera." + camera.name + "." + key) == 0) camera.*field = common.*field;
+    };
+    take("source", &CameraConfig::source);
+    take("path", &CameraConfig::path);
+    take("width", &CameraConfig::width);
+    take("height", &CameraConfig::height);
+    take("fps", &CameraConfig::fps);
+    take("zone", &CameraConfig::zone);
+  }
+  if (config.cameras.size() > 1) config.cameras.erase(config.cameras.begin());
+  std::erase_if(config.cameras, [](const CameraConfig& c) { return c.source == "none"; });
+}
+
 void check_whole(const Config& c) {
   topic_word("box.tenant")(c.tenant);
   topic_word("box.store")(c.store);
@@ -283,8 +411,9 @@ void check_whole(const Config& c) {
   if (c.radio_scan_window_ms > c.radio_scan_interval_ms) {
     throw ConfigError("radio: scan_window_ms <= scan_interval_ms must hold");
   }
-  if (c.camera_source != "none" && c.camera_path.empty()) {
-    throw ConfigError("camera.source = " + c.camera_source + " needs camera.path");
+  for (const CameraConfig& camera : c.cameras) check_camera(camera);
+  if (c.camera_wake == "hours" && !c.camera_hours) {
+    throw ConfigError("camera.wake = hours needs camera.hours");
   }
   if (!(c.zone_desk_m < c.zone_inside_m && c.zone_inside_m < c.zone_door_m &&
         c.zone_door_m < c.zone_street_m)) {
@@ -310,13 +439,27 @@ std::vector<fs::path> files_of(const std::string& main_file) {
 CommandLine read_config(int argc, const char* const* argv) {
   CommandLine result;
   Arguments arguments;
-  const auto keys = file_options(result.config);
-  po::options_description all;
-  all.add(program_options(arguments)).add(keys);
-
+  const auto own = program_options(arguments);
   po::variables_map values;
-  std::vector<po::parsed_options> from_files;
   try {
+    // The file's name may be on the line, and which cameras there are stands in the file.
+    po::variables_map first;
+    po::store(po::command_line_parser(argc, argv).options(own).allow_unregistered().run(), first);
+    po::notify(first);
+    if (arguments.help) result.action = CommandLine::Action::help;
+    if (arguments.version) result.action = CommandLine::Action::version;
+    if (arguments.describe) result.action = CommandLine::Action::describe_options;
+    if (result.action != CommandLine::Action::run) return result;
+    if (arguments.check) result.action = CommandLine::Action::check_config;
+
+    const auto files = files_of(arguments.config_file);
+    result.config.cameras.resize(1);
+    for (const auto& name : camera_names(files)) {
+      result.config.cameras.emplace_back().name = name;
+    }
+    const auto keys = file_options(result.config);
+    po::options_description all;
+    all.add(own).add(keys);
     const auto from_line = po::parse_command_line(argc, argv, all);
     // The first value of a key holds, as in po::store.
     const auto note_given = [&](const po::parsed_options& parsed) {
@@ -328,19 +471,8 @@ CommandLine read_config(int argc, const char* const* argv) {
     };
     po::store(from_line, values);
     note_given(from_line);
-    // The file's name may be on the line, so look at that before reading files.
-    arguments.config_file = values["config"].as<std::string>();
-    arguments.help = values["help"].as<bool>();
-    arguments.version = values["version"].as<bool>();
-    arguments.describe = values["describe-options"].as<bool>();
-    arguments.check = values["check"].as<bool>();
-    if (arguments.help) result.action = CommandLine::Action::help;
-    if (arguments.version) result.action = CommandLine::Action::version;
-    if (arguments.describe) result.action = CommandLine::Action::describe_options;
-    if (result.action != CommandLine::Action::run) return result;
-    if (arguments.check) result.action = CommandLine::Action::check_config;
-
-    for (const auto& file : files_of(arguments.config_file)) read_file(file, keys, from_files);
+    std::vector<po::parsed_options> from_files;
+    for (const auto& file : files) read_file(file, keys, from_files);
     // po::store keeps the first value of a key: the line is stored already, then the last file.
     for (auto parsed = from_files.rbegin(); parsed != from_files.rend(); ++parsed) {
       po::store(*parsed, values);
@@ -350,24 +482,28 @@ CommandLine read_config(int argc, const char* const* argv) {
   } catch (const po::error& e) {
     throw ConfigError(e.what());
   }
+  inherit(result.config, values);
   check_whole(result.config);
   return result;
 }
 
 void print_help(std::ostream& out) {
   Config config;
+  config.cameras.resize(1);
   Arguments arguments;
   out << "welcomed greets the customers who asked for it.\n\n"
       << "Usage: welcomed [--config FILE] [--KEY=VALUE …]\n\n"
       << program_options(arguments) << "\n"
       << file_options(config) << "\n"
-      << "In a file, keys stand in sections: [radio] then source = btsnoop.\n"
+      << "In a file, keys stand in sections: [radio] then source = btsnoop. Several cameras have a "
+         "section each, [camera.NAME].\n"
       << "SIGHUP reads box.log_level, zones.* and the CRM's keys again. Exit codes: 0 clean stop, "
          "1 failure, 2 configuration.\n";
 }
 
 void print_markdown_reference(std::ostream& out) {
   Config config;
+  config.cameras.resize(1);
   out << "| key | default | what |\n|---|---|---|\n";
   const auto keys = file_options(config);
   for (const auto& option : keys.options()) {

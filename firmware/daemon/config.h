@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "firmware/core/campaign.h"
+
 namespace welcome::daemon {
 
 class ConfigError : public std::runtime_error {
@@ -30,6 +32,18 @@ struct BrokerConfig {
   std::string tls_ca;    // file; empty = no TLS, loopback only
   std::string tls_cert;  // file; empty = no client certificate
   std::string tls_key;   // file
+};
+
+// A camera: its own section [camera.NAME], which starts from what [camera] says; without any such
+// section there is one camera, "main", and it is what [camera] says.
+struct CameraConfig {
+  std::string name = "main";
+  std::string source;  // none | file | v4l2 | rtsp
+  std::string path;    // the password of an RTSP stream is the credential camera-NAME
+  int width = 0;
+  int height = 0;
+  double fps = 0;
+  std::string zone;  // desk | inside | door: where somebody is whom it recognises
 };
 
 struct Config {
@@ -64,16 +78,19 @@ struct Config {
   // [visits]
   int visit_end_after_s = 120;
 
-  // [camera]
-  std::string camera_source;  // none | file | v4l2
-  std::string camera_path;
-  std::string camera_wake;  // nearby | always
-  double camera_fps = 15;
+  // [camera] and [camera.NAME]; no two of one name, none with the source none
+  std::vector<CameraConfig> cameras;
+  std::string camera_wake;               // nearby | always | hours
+  std::optional<DayHours> camera_hours;  // for hours; the store's local time
 
   // [vision]
   std::filesystem::path models_dir;
   std::string model_pack;  // best | known-origin
   double false_match_rate = 1e-5;
+  bool liveness = true;
+  int agreeing_views = 2;
+  int min_face_px = 45;
+  bool far_faces = false;
 
   // [consent]
   int consent_max_age_h = 72;

@@ -126,6 +126,7 @@ void Engine::load(const Now& now) {
     must(report, "the CRM's data");
   };
   load_consents();
+  load_desk_consents();
   must(note_pinned(now), "the CRM's keys");
   Effects effects;
   load_items(sync::Collection::policy, [&](sync::Item&& item) {
@@ -196,7 +197,7 @@ void Engine::on(const input::Face& face, const Now& now) {
   IdentityClaim found;
   found.customer = face.match.customer;
   found.source = ClaimSource::face;
-  found.fast = found.settled = Zone::desk;
+  found.fast = found.settled = face.zone;
   found.confidence = face.match.similarity;
   found.track = face.match.track;
   found.at = face.match.at;
@@ -288,6 +289,8 @@ void Engine::on_message(sync::LinkName link, const sync::RawMessage& raw, const 
         } else if constexpr (std::is_same_v<What, sync::FloorRanging>) {
           if (!neighbours_) return;
           for (auto& found : neighbours_->hear(what, tracker_, now)) claim(std::move(found), now);
+        } else {
+          on_enrol(what, now);
         }
       },
       std::move(*message));
@@ -425,10 +428,15 @@ void Engine::carry_out(Effects effects, const Now& now, const std::function<void
     }
   }
   if (effects.wake_at) wake_at_ = effects.wake_at;
-  for (const auto& consent : effects.consents) profiles_.erase(consent.customer);
+  for (const auto& consent : effects.consents) {
+    profiles_.erase(consent.customer);
+    if (consent.forgotten) desk_consents_.erase(consent.customer);
+  }
   if (effects.loadable_changed) refresh_identities(now);
   if (effects.face_candidates) face_candidates_ = *effects.face_candidates;
-  if (effects.face_candidates || effects.loadable_changed) refresh_gallery(now);
+  const bool refuted = std::any_of(effects.staff.begin(), effects.staff.end(),
+                                   [](const auto& outcome) { return outcome.lowers_face_trust; });
+  if (effects.face_candidates || effects.loadable_changed || refuted) refresh_gallery(now);
   if (!effects.visits.empty()) publish_floor_status(now);
   if (writes) {
     pump(sync::LinkName::floor, now);
@@ -443,7 +451,7 @@ void Engine::write(const Effects& effects, const Now& now) {
 
   for (const auto& consent : effects.consents) {
     (void)store_.audit().append(
-        now, "consent", "crm", consent.customer,
+        now, "consent", consent_by_, consent.customer,
         std::string(to_string(consent.purpose)) + (consent.given ? " given" : " withdrawn"));
     if (consent.given) continue;
     if (consent.forgotten) {
@@ -517,6 +525,7 @@ void Engine::write(const Effects& effects, const Now& now) {
     }
   }
   for (const auto& outcome : effects.staff) {
+    if (outcome.lowers_face_trust) (void)store_.people().refute_templates(outcome.customer);
     up(outcome, outcome.customer, outcome.action.at, kind::staff, outcome.action.id);
   }
   write_timelines(effects);
@@ -676,94 +685,55 @@ void Engine::refresh_identities(const Now& now) {
   tracker_.set_identities(std::move(keys), now);
 }
 
-void Engine::refresh_gallery(const Now& now) {
-  vision::Gallery::Builder builder(settings_.face_model, settings_.face_operating_point);
-  bool anybody = false;
-  const auto add = [&](const FaceConsent& consent) {
-    const auto templates = store_.people().templates_of(consent.customer());
-    if (!templates) return store_failed(templates.error());
-    for (const auto& row : *templates) {
-      const auto face = vision::FaceTemplate::from_bytes(row.bytes);
-      if (face && builder.add(consent, *face)) anybody = true;
-    }
-  };
-  if (settings_.camera_always) {
-    for (const auto& consent : pipeline_.gate().loadable_faces(now)) add(consent);
-  } else {
-    for (const auto& customer : face_candidates_) {
-      if (const auto consent = pipeline_.gate().face_consent(customer, now)) add(*consent);
-    }
+bool Engine::looks_for_all(const Now& now) {
+  switch (settings_.camera_wake) {
+    case CameraWake::nearby:
+      return false;
+    case CameraWake::always:
+      return true;
+    case CameraWake::hours:
+      break;
   }
-  ++gallery_generation_;
-  ports_.look_for(anybody ? std::move(builder).build(gallery_generation_) : nullptr);
+  if (!now.wall_trusted) return false;
+  if (const auto& zone = pipeline_.policy().time_zone; zone != store_zone_) {
+    store_zone_ = zone;
+    store_clock_ = StoreClock::open(zone).value_or(StoreClock());
+  }
+  return within(settings_.camera_hours, store_clock_.local(now.wall).time);
 }
 
-Result<void> Engine::enrol(const CustomerId& customer, const std::string& clip, const Now& now,
-                           std::function<void(const std::string&)> progress,
-                           std::function<void(Result<json>)> done) {
-  const auto consent = pipeline_.gate().face_consent(customer, now);
-  if (!consent) {
-    const auto verdict = pipeline_.gate().verdict(customer, Purpose::face_recognition, now);
-    return fail(ErrorCode::refused,
-                "no consent to face recognition: " + std::string(to_string(verdict)));
-  }
-  vision::Gallery::Builder everybody(settings_.face_model, settings_.face_operating_point);
-  for (const auto& other : pipeline_.gate().loadable_faces(now)) {
-    const auto templates = store_.people().templates_of(other.customer());
+// Null if nobody of them has a template of our model.
+Result<std::shared_ptr<const vision::Gallery>> Engine::gallery_of(
+    const std::vector<FaceConsent>& consents, std::uint64_t generation) {
+  vision::Gallery::Builder builder(settings_.face_model, settings_.face_operating_point);
+  bool anybody = false;
+  for (const FaceConsent& consent : consents) {
+    const auto templates = store_.people().templates_of(consent.customer());
     if (!templates) return tl::unexpected(templates.error());
     for (const auto& row : *templates) {
-      if (const auto face = vision::FaceTemplate::from_bytes(row.bytes)) {
-        (void)everybody.add(other, *face);
+      const auto face = vision::FaceTemplate::from_bytes(row.bytes);
+      if (face && builder.add(consent, *face, row.refuted)) anybody = true;
+    }
+  }
+  return anybody ? std::move(builder).build(generation) : nullptr;
+}
+
+void Engine::refresh_gallery(const Now& now) {
+  looking_for_all_ = looks_for_all(now);
+  std::vector<FaceConsent> wanted;
+  if (looking_for_all_) {
+    wanted = pipeline_.gate().loadable_faces(now);
+  } else {
+    for (const auto& customer : face_candidates_) {
+      if (auto consent = pipeline_.gate().face_consent(customer, now)) {
+        wanted.push_back(std::move(*consent));
       }
     }
   }
-  const auto job = next_job_++;
-  enrolments_[job] = {customer, std::move(progress), std::move(done)};
-  ports_.enrol(job, *consent, clip, std::move(everybody).build(0));
-  return {};
-}
-
-void Engine::on(const input::EnrolProgress& progress, const Now&) {
-  const auto job = enrolments_.find(progress.job);
-  if (job != enrolments_.end()) job->second.progress(progress.text);
-}
-
-void Engine::on(const input::Enrolled& enrolled, const Now& now) {
-  const auto found = enrolments_.find(enrolled.job);
-  if (found == enrolments_.end()) return;
-  const EnrolJob job = std::move(found->second);
-  enrolments_.erase(found);
-  if (!enrolled.face) return job.done(tl::unexpected(enrolled.face.error()));
-  // Seconds have gone by: the customer may have changed her mind.
-  if (!pipeline_.gate().face_consent(job.customer, now)) {
-    return job.done(fail(ErrorCode::refused, "the consent was withdrawn meanwhile"));
-  }
-  TemplateId first;
-  const auto stored = store_.transaction([&] {
-    (void)store_.people().remove_templates(job.customer);
-    for (const auto& face : enrolled.face->templates) {
-      TemplateId id(ids_.next());
-      if (first.empty()) first = id;
-      (void)store_.people().add_template(
-          {std::move(id), job.customer, face.model(), now.wall, face.to_bytes()});
-    }
-    sync::EventMessage event{
-        MessageId(ids_.next()),
-        now.wall,
-        job.customer,
-        sync::EnrolmentNews{first, settings_.face_model,
-                            static_cast<int>(enrolled.face->templates.size()), ""},
-        {}};
-    enqueue(sync::encode_event(settings_.box, event), kind::enrolment, first.str(), {}, {}, now);
-    (void)store_.audit().append(now, "enrolment", "technician", job.customer, settings_.face_model);
-  });
-  if (!stored) {
-    store_failed(stored.error());
-    return job.done(tl::unexpected(stored.error()));
-  }
-  refresh_gallery(now);
-  pump(sync::LinkName::uplink, now);
-  job.done(json{{"templates", enrolled.face->templates.size()}, {"model", settings_.face_model}});
+  // Whatever happens, matches against the gallery before do not count any more.
+  auto gallery = gallery_of(wanted, ++gallery_generation_);
+  if (!gallery) store_failed(gallery.error());
+  ports_.look_for(gallery ? std::move(*gallery) : nullptr);
 }
 
 // ---- timers
@@ -802,6 +772,8 @@ void Engine::tick(const Now& now) {
     }
   }
   report_copies(now);
+  end_late_enrolments(now);
+  if (looks_for_all(now) != looking_for_all_) refresh_gallery(now);
   pump(sync::LinkName::floor, now);
   pump(sync::LinkName::uplink, now);
   begin_recording(now);
@@ -812,6 +784,7 @@ void Engine::tick(const Now& now) {
     const auto gone = store_.registers().apply_retention(store::Retention{}, now);
     if (!gone) store_failed(gone.error());
     recorder_.apply_retention(now);
+    drop_old_desk_consents(now);
   }
 }
 

@@ -23,6 +23,7 @@
 #include "beacon/tracker.h"
 #include "firmware/core/pipeline.h"
 #include "firmware/core/rehearsal.h"
+#include "firmware/core/store_clock.h"
 #include "firmware/daemon/latency.h"
 #include "firmware/daemon/neighbours.h"
 #include "firmware/daemon/recorder.h"
@@ -51,6 +52,7 @@ struct Adverts {
 };
 struct Face {
   vision::FaceMatch match;
+  Zone zone = Zone::desk;  // of the camera
   Ingress ingress;
 };
 struct FromLink {
@@ -65,7 +67,8 @@ struct Enrolled {
 };
 struct EnrolProgress {
   std::uint64_t job;
-  std::string text;
+  vision::Guidance guidance;
+  int views;
 };
 
 }  // namespace input
@@ -82,19 +85,26 @@ class Ports {
                        std::optional<std::chrono::seconds> expiry) = 0;
   // Null: nobody to look for, the camera sleeps.
   virtual void look_for(std::shared_ptr<const vision::Gallery> gallery) = 0;
-  // Starts an enrolment in the background; ends with input::Enrolled.
+  // Starts an enrolment in the background, from a clip or (no clip) from the camera at the desk;
+  // ends with input::Enrolled.
   virtual void enrol(std::uint64_t job, const FaceConsent& consent, const std::string& clip,
                      std::shared_ptr<const vision::Gallery> everybody) = 0;
+  virtual void stop_enrolment(std::uint64_t job) = 0;
 };
+
+// For whom cameras look: those near, or everybody enrolled where the place's law allows it.
+enum class CameraWake : std::uint8_t { nearby, hours, always };
 
 struct EngineSettings {
   sync::BoxAddress box;
   std::string version;
   beacon::TrackerConfig tracker;
   PipelineSettings pipeline;
-  bool camera_always = false;  // look for all enrolled customers all the time, not only those near
-  std::string face_model;      // templates of other models are not matched
+  CameraWake camera_wake = CameraWake::nearby;
+  DayHours camera_hours;   // for CameraWake::hours, the store's local time
+  std::string face_model;  // templates of other models are not matched
   vision::OperatingPoint face_operating_point;
+  vision::EnrolmentOptions enrolment;
   std::optional<beacon::BoxAdverts::RotatingEid> box_eid;  // what phones may have heard of us
   std::optional<std::string> crm_keys;  // text of the key ring; nothing = signatures are not asked
   std::optional<StoreKey> store_key;    // with tracker.store: what the boxes of the store share
@@ -179,7 +189,8 @@ class Engine : private Pipeline::Directory {
   nlohmann::json recordings() const;
   // For replay(), on a thread of its own. `name` may be the beginning of some names.
   Result<ReplayOrder> replay_order(const std::string& name, OtherRules rules, const Now& now);
-  // `progress` and `done` are called later, on the engine thread.
+  // From a video file, or from the camera at the desk when `clip` is empty. `progress` and `done`
+  // are called later, on the engine thread.
   Result<void> enrol(const CustomerId& customer, const std::string& clip, const Now& now,
                      std::function<void(const std::string&)> progress,
                      std::function<void(Result<nlohmann::json>)> done);
@@ -187,8 +198,20 @@ class Engine : private Pipeline::Directory {
  private:
   struct EnrolJob {
     CustomerId customer;
-    std::function<void(const std::string&)> progress;
-    std::function<void(Result<nlohmann::json>)> done;
+    std::string session;  // of the tablet; empty: welcomectl
+    StaffId staff;
+    std::string by;    // for the audit trail
+    bool live = true;  // at the camera, not from a clip
+    MonoTime began;
+    MonoTime heard;  // last word of the camera
+    std::function<void(vision::Guidance, int views, const Now&)> progress;
+    std::function<void(Result<int> views, const Now&)> done;
+  };
+  // Given at the desk and not yet in the CRM's record.
+  struct DeskConsent {
+    std::string id;
+    Purpose purpose;
+    WallTime at;
   };
   struct LinkSide {
     bool up = false;
@@ -232,7 +255,19 @@ class Engine : private Pipeline::Directory {
   void on_command(const sync::Command& command, const Now& now);
   Result<std::string> presence(const sync::Command& command, const Now& now);
   Result<std::string> erase(const sync::Command& command, const Now& now);
+  Result<std::string> export_for_crm(const CustomerId& customer, const Now& now);
   void report_erasures(const Now& now);
+  void on_enrol(const sync::EnrolMessage& message, const Now& now);
+  Result<void> desk_consent(const sync::EnrolMessage& message, const Now& now);
+  void load_desk_consents();
+  void desk_consent_superseded(const CustomerId& customer, Purpose purpose,
+                               const std::vector<ConsentStep>* history);
+  void drop_old_desk_consents(const Now& now);
+  Result<void> enrol_for_tablet(const sync::EnrolMessage& message, const Now& now);
+  Result<void> begin_enrolment(EnrolJob job, const std::string& clip, const Now& now);
+  void cancel_enrolments(const std::string& session);
+  void end_late_enrolments(const Now& now);
+  void tell_tablet(const std::string& session, sync::EnrolMessage message, const Now& now);
   void on_acked(sync::LinkName link, std::int64_t row, const Now& now);
   void say_hello();
 
@@ -257,6 +292,9 @@ class Engine : private Pipeline::Directory {
   void publish_rehearsal(const sync::Message& prompt, const Now& now);
   void clear_rehearsal_leftovers();
   void refresh_identities(const Now& now);
+  bool looks_for_all(const Now& now);
+  Result<std::shared_ptr<const vision::Gallery>> gallery_of(
+      const std::vector<FaceConsent>& consents, std::uint64_t generation);
   void refresh_gallery(const Now& now);
   void publish_floor_status(const Now& now);
   void talk_to_neighbours(const Now& now);
@@ -295,6 +333,11 @@ class Engine : private Pipeline::Directory {
   std::vector<CustomerId> face_candidates_;
   std::uint64_t gallery_generation_ = 0;
   std::optional<MonoTime> wake_at_;
+  bool looking_for_all_ = false;
+  StoreClock store_clock_;
+  std::string store_zone_;          // of store_clock_
+  std::string consent_by_ = "crm";  // who changes a consent just now, for the audit trail
+  std::unordered_map<CustomerId, std::vector<DeskConsent>> desk_consents_;
   std::map<std::uint64_t, EnrolJob> enrolments_;
   std::uint64_t next_job_ = 1;
   EngineCounters counters_;

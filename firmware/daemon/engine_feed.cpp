@@ -188,6 +188,7 @@ void Engine::tell_put(sync::Item item, std::string_view text, const Tell& tell) 
           profiles_.erase(what.customer);
           changed_profiles_.push_back(what.customer);
         } else if constexpr (std::is_same_v<What, ConsentRecord>) {
+          desk_consent_superseded(what.customer, what.purpose, &what.history);
           tell(event::ConsentChanged{{std::forward<decltype(what)>(what)}}, {});
         } else if constexpr (std::is_same_v<What, Campaign>) {
           tell(event::CampaignPut{std::forward<decltype(what)>(what)}, text);
@@ -214,6 +215,7 @@ void Engine::tell_removed_body(sync::Collection collection, const std::string& k
     case sync::Collection::consents:
       if (const auto item = sync::decode_item(collection, body)) {
         const auto& record = std::get<ConsentRecord>(*item);
+        desk_consent_superseded(record.customer, record.purpose, nullptr);
         tell(event::ConsentRemoved{record.customer, record.purpose}, {});
       }
       break;

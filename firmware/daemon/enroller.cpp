@@ -7,8 +7,10 @@
 
 namespace welcome::daemon {
 
-Enroller::Enroller(vision::ModelPack pack, Progress progress, Done done)
+Enroller::Enroller(vision::ModelPack pack, vision::EnrolmentOptions options, Progress progress,
+                   Done done)
     : pack_(std::move(pack)),
+      options_(options),
       progress_(std::move(progress)),
       done_(std::move(done)),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
@@ -40,10 +42,8 @@ Result<vision::EnrolledFace> Enroller::enrol(const Job& job) {
   try {
     if (!recogniser_) recogniser_ = std::make_unique<vision::Recogniser>(pack_);
     const auto source = vision::make_clip_source({job.clip, {}, {}, 5.0});
-    return vision::enrol(*source, job.consent, *recogniser_, job.everybody, {},
-                         [&](vision::Guidance guidance) {
-                           progress_(job.id, std::string(vision::to_string(guidance)));
-                         });
+    return vision::enrol(*source, job.consent, *recogniser_, job.everybody, options_,
+                         [&](vision::Guidance guidance) { progress_(job.id, guidance); });
   } catch (const std::exception& e) {
     return fail(ErrorCode::malformed, std::string("the clip cannot be used: ") + e.what());
   }

@@ -20,10 +20,10 @@ namespace welcome::daemon {
 class Enroller {
  public:
   // Both are called on the enroller's thread.
-  using Progress = std::function<void(std::uint64_t job, std::string text)>;
+  using Progress = std::function<void(std::uint64_t job, vision::Guidance)>;
   using Done = std::function<void(std::uint64_t job, CustomerId, Result<vision::EnrolledFace>)>;
 
-  Enroller(vision::ModelPack pack, Progress progress, Done done);
+  Enroller(vision::ModelPack pack, vision::EnrolmentOptions options, Progress progress, Done done);
   ~Enroller();  // waits for the job in progress
   Enroller(const Enroller&) = delete;
   Enroller& operator=(const Enroller&) = delete;
@@ -43,6 +43,7 @@ class Enroller {
   Result<vision::EnrolledFace> enrol(const Job& job);
 
   const vision::ModelPack pack_;
+  const vision::EnrolmentOptions options_;
   const Progress progress_;
   const Done done_;
   std::mutex mutex_;

@@ -14,6 +14,7 @@ inline constexpr std::string_view report = "report";  // a suppressed decision, 
 inline constexpr std::string_view prompt = "prompt";
 inline constexpr std::string_view told = "told";  // an offer, to the other boxes of the store
 inline constexpr std::string_view staff = "staff";
+inline constexpr std::string_view consent = "consent";  // given at the desk
 inline constexpr std::string_view enrolment = "enrolment";
 inline constexpr std::string_view feed = "feed";  // an item that was set aside
 inline constexpr std::string_view receipt = "receipt";

@@ -37,6 +37,8 @@ void FakeWorld::enrol(std::uint64_t job, const FaceConsent&, const std::string&,
   enrolments.push_back(job);
 }
 
+void FakeWorld::stop_enrolment(std::uint64_t job) { std::erase(enrolments, job); }
+
 BenchBox::BenchBox(WallTime start_at, BenchSetup how) : setup(std::move(how)), start_(start_at) {
   static int count = 0;
   dir_ = fs::temp_directory_path() /

@@ -37,12 +37,13 @@ class FakeWorld : public daemon::Ports {
   void look_for(std::shared_ptr<const vision::Gallery> gallery) override;
   void enrol(std::uint64_t job, const FaceConsent& consent, const std::string& clip,
              std::shared_ptr<const vision::Gallery> everybody) override;
+  void stop_enrolment(std::uint64_t job) override;
 
   std::vector<Sent> sent;  // in the order in which the link got them
   std::deque<std::pair<sync::LinkName, std::int64_t>> unacked;
   std::shared_ptr<const vision::Gallery> gallery;
-  bool full = false;  // the link's queue has no room
-  std::vector<std::uint64_t> enrolments;
+  bool full = false;                      // the link's queue has no room
+  std::vector<std::uint64_t> enrolments;  // started and not stopped
   std::function<MonoTime()> now;
 };
 

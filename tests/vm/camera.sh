@@ -39,7 +39,7 @@ pace() {
 }
 pulled_out() {
   echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind
-  in_status_within_ms "pulled out" 3000 failed && sleep 3
+  in_status_within_ms "pulled out" 3000 gone && sleep 3
 }
 put_back() {
   echo vivid.0 >/sys/bus/platform/drivers/vivid/bind
@@ -55,9 +55,9 @@ goes_on() {
 }
 counts_damaged() {
   local before
-  before=$(status .faces.frames_bad)
+  before=$(status .cameras.main.frames_bad)
   control inject_v4l2_buf_flag_error=1
-  within 10 shows ".faces.frames_bad > $before" && within 10 looks
+  within 10 shows ".cameras.main.frames_bad > $before" && within 10 looks
 }
 survives_fatal_error() {
   control inject_fatal_streaming_error=1
@@ -69,7 +69,7 @@ holds_one_descriptor() { [[ $(descriptors $vivid) == 1 ]]; }
 
 waits_for_pictures() {
   make_desk
-  use_camera "$desk" always && within 20 camera_is failed
+  use_camera "$desk" always && within 20 camera_is gone
 }
 sees_mjpeg() {
   plays
@@ -90,7 +90,7 @@ player_goes_on() {
 }
 player_returns() {
   systemctl stop vm-camera
-  within 10 camera_is failed || within 10 camera_is stalled
+  within 10 camera_is gone || within 10 camera_is stalled
   sleep 3
   plays
   looks_again_within_ms "the camera was away" 6000

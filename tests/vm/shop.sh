@@ -7,7 +7,7 @@ opens_the_shop() {
   make_desk && plug_adapter && plays && use_camera "$desk" nearby && within 20 hears &&
     enrol_paul
 }
-asleep() { shows '.faces.awake | not' && [[ $(descriptors "$desk") == 0 ]]; }
+asleep() { shows '.cameras.main.awake | not' && [[ $(descriptors "$desk") == 0 ]]; }
 closed_while_nobody_is_near() {
   sleep 5
   asleep && [[ $(frames) == 0 ]] && shows '.radio.reports > 500'

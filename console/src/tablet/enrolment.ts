@@ -16,6 +16,8 @@ const kHints = [
   'more_light',
   'hold_still',
   'one_person',
+  'uncover',
+  'less_light',
 ] as const;
 
 export type Step = 'member' | 'choices' | 'camera' | 'done' | 'failed';

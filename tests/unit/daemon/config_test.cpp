@@ -62,11 +62,11 @@ TEST_F(ConfigTest, ReadsSectionsAndFillsInDefaults) {
 }
 
 TEST_F(ConfigTest, LaterDropInsWinAndTheCommandLineWinsOverAll) {
-  write("welcomed.conf", std::string(kGood) + "[camera]\nfps = 10\n[radio]\nleave_after_s = 30\n");
-  write("conf.d/10-site.conf", "[camera]\nfps = 12\n[box]\nlog_level = debug\n");
-  write("conf.d/20-more.conf", "[camera]\nfps = 14\n");
+  write("welcomed.conf", std::string(kGood) + "[zones]\ndesk_m = 1\n[radio]\nleave_after_s = 30\n");
+  write("conf.d/10-site.conf", "[zones]\ndesk_m = 1.2\n[box]\nlog_level = debug\n");
+  write("conf.d/20-more.conf", "[zones]\ndesk_m = 1.5\n");
   const Config config = read({"--box.log_level=error"}).config;
-  EXPECT_EQ(config.camera_fps, 14);
+  EXPECT_EQ(config.zone_desk_m, 1.5);
   EXPECT_EQ(config.radio_leave_after_s, 30);
   EXPECT_EQ(config.log_level, "error");
 }
@@ -99,6 +99,66 @@ TEST_F(ConfigTest, WhatDoesNotFitTogetherIsRefused) {
   write("welcomed.conf", std::string(kGood) + "[radio]\nsource = btsnoop\n");
   EXPECT_THAT(complaint(), HasSubstr("replay.epoch_ms"));
   EXPECT_THAT(complaint({"--nonsense=1"}), HasSubstr("nonsense"));
+}
+
+TEST_F(ConfigTest, WithoutASectionOfItsOwnThereIsOneCamera) {
+  write("welcomed.conf", std::string(kGood) + "[camera]\nsource = v4l2\npath = /dev/video2\n");
+  const Config config = read({"--camera.fps=5"}).config;
+  ASSERT_EQ(config.cameras.size(), 1U);
+  EXPECT_EQ(config.cameras[0].name, "main");
+  EXPECT_EQ(config.cameras[0].path, "/dev/video2");
+  EXPECT_EQ(config.cameras[0].fps, 5);
+  EXPECT_EQ(config.cameras[0].zone, "desk");
+  write("welcomed.conf", kGood);
+  EXPECT_TRUE(read().config.cameras.empty());
+}
+
+TEST_F(ConfigTest, SeveralCamerasTakeFromTheCommonSectionWhatTheyDoNotSay) {
+  write("welcomed.conf", std::string(kGood) +
+                             "[camera]\nfps = 8\nsource = v4l2\n"
+                             "[camera.desk]\npath = /dev/video0\n"
+                             "[camera.door-2]\nsource = rtsp\npath = rtsp://10.0.0.7/live\nzone = "
+                             "door\nfps = 4\n");
+  write("conf.d/site.conf", "[camera.desk]\nwidth = 1920\nheight = 1080\n");
+  const Config config = read({"--camera.door-2.fps=3"}).config;
+  ASSERT_EQ(config.cameras.size(), 2U);
+  EXPECT_EQ(config.cameras[0].name, "desk");
+  EXPECT_EQ(config.cameras[0].source, "v4l2");
+  EXPECT_EQ(config.cameras[0].width, 1920);
+  EXPECT_EQ(config.cameras[0].fps, 8);
+  EXPECT_EQ(config.cameras[1].name, "door-2");
+  EXPECT_EQ(config.cameras[1].source, "rtsp");
+  EXPECT_EQ(config.cameras[1].zone, "door");
+  EXPECT_EQ(config.cameras[1].fps, 3);
+  EXPECT_EQ(config.cameras[1].width, 1280);
+}
+
+TEST_F(ConfigTest, ACameraThatCannotWorkIsNamed) {
+  const auto with = [&](const std::string& text) {
+    write("welcomed.conf", std::string(kGood) + text);
+    return complaint();
+  };
+  EXPECT_THAT(with("[camera.desk]\nsource = v4l2\n"), HasSubstr("camera desk: "));
+  EXPECT_THAT(with("[camera.desk]\nsource = rtsp\npath = http://10.0.0.7/\n"),
+              HasSubstr("rtsp://"));
+  EXPECT_THAT(
+      with("[camera.desk]\nsource = rtsp\npath = rtsp://eva:secret@10.0.0.7/live\n"),
+      testing::AllOf(HasSubstr("credential camera-desk"), testing::Not(HasSubstr("secret"))));
+  EXPECT_THAT(with("[camera.The Desk]\nsource = none\n"), HasSubstr("welcomed.conf:6: "));
+  EXPECT_THAT(with("[camera.desk]\nzone = street\n"),
+              testing::AllOf(HasSubstr("welcomed.conf:7: "), HasSubstr("door")));
+  EXPECT_THAT(with("[camera.desk]\nsorce = v4l2\n"), HasSubstr("camera.desk.sorce"));
+  EXPECT_THAT(with("[camera]\nwake = hours\n"), HasSubstr("camera.hours"));
+  EXPECT_THAT(with("[camera]\nhours = 7 to 22\n"), HasSubstr("07:00-22:30"));
+  EXPECT_THAT(with("[vision]\nmin_face_px = 10\n"), HasSubstr("24 … 400"));
+}
+
+TEST_F(ConfigTest, OpeningHoursMayEndAfterMidnight) {
+  write("welcomed.conf", std::string(kGood) + "[camera]\nwake = hours\nhours = 18:00-02:30\n");
+  const Config config = read().config;
+  ASSERT_TRUE(config.camera_hours.has_value());
+  EXPECT_EQ(config.camera_hours->from, std::chrono::hours(18));
+  EXPECT_EQ(config.camera_hours->to, std::chrono::minutes(150));
 }
 
 TEST_F(ConfigTest, MissingFileSaysWhatToDo) {

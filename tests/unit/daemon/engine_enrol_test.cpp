@@ -1,0 +1,346 @@
+// Opt-in at the desk: consent, camera, template; and what staff say against a template.
+
+#include <cmath>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "firmware/core/consent_gate.h"
+#include "tests/support/bench_box.h"
+
+namespace welcome {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using sync::LinkName;
+using testing::HasSubstr;
+
+constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 8h};
+constexpr const char* kBox = "welcome/v1/demo/aroma-1/box-1/";
+const CustomerId kMia("c-mia");
+
+// A unit vector with this cosine to the template that face_of() makes.
+vision::Embedding like_mia(float similarity) {
+  vision::Embedding face;
+  face.values = {similarity, std::sqrt(1 - similarity * similarity), 0, 0};
+  return face;
+}
+
+class EnrolAtTheDesk : public testing::Test {
+ protected:
+  EnrolAtTheDesk() : box_(kStart) {
+    box_.link_up(LinkName::uplink);
+    box_.link_up(LinkName::floor);
+    box_.feed_file(std::string(WELCOME_SOURCE_DIR) + "/tests/replay/data/shop-feed.jsonl");
+  }
+
+  void tablet(json message, const std::string& session = "s-1") {
+    message["v"] = 1;
+    message["id"] = "m-" + std::to_string(++said_);
+    message["session"] = session;
+    message["from"] = "tablet";
+    message["at"] = sync::to_rfc3339(box_.now().wall);
+    box_.inbound(LinkName::floor, "welcome/v1/floor/enrol/" + session, message.dump());
+  }
+  void agree(const json& purposes) {
+    tablet({{"kind", "consent"},
+            {"staff", "eva"},
+            {"customer", kMia.str()},
+            {"purposes", purposes},
+            {"notice", {{"id", "desk-enrolment"}, {"version", "1"}, {"language", "en"}}}});
+  }
+  void start(const std::string& session = "s-1") {
+    tablet({{"kind", "start"}, {"staff", "eva"}, {"customer", kMia.str()}}, session);
+  }
+
+  std::vector<json> sent(const std::string& part) {
+    std::vector<json> found;
+    for (const auto& one : box_.world().sent) {
+      if (one.message.topic.find(part) != std::string::npos && !one.message.payload.empty()) {
+        found.push_back(json::parse(one.message.payload));
+      }
+    }
+    return found;
+  }
+  json last_word(const std::string& session = "s-1") {
+    const auto words = sent("floor/enrol/" + session);
+    return words.empty() ? json() : words.back();
+  }
+  std::vector<json> events(const std::string& type) {
+    auto found = sent("/event");
+    std::erase_if(
+        found, [&](const json& e) { return e.value("type", "").find(type) == std::string::npos; });
+    return found;
+  }
+  std::vector<std::string> audit() {
+    std::vector<std::string> lines;
+    const auto rows = box_.engine().audit_trail();
+    for (const auto& row : *rows) {
+      lines.push_back(row["kind"].get<std::string>() + " " + row["actor"].get<std::string>() + " " +
+                      row["detail"].get<std::string>());
+    }
+    return lines;
+  }
+
+  // The CRM sends this consent record, one after those of the file.
+  void feed(json record) {
+    record["record_id"] = "r-mia-face";
+    std::ifstream in(std::string(WELCOME_SOURCE_DIR) + "/tests/replay/data/shop-feed.jsonl");
+    for (std::string line; std::getline(in, line);) {
+      const json batch = json::parse(line)["payload"];
+      if (batch["collection"] != "consents") continue;
+      const std::int64_t last = batch["to_seq"];
+      const json item{{"key", "r-mia-face"}, {"seq", last + 1}, {"op", "put"}, {"value", record}};
+      box_.inbound(LinkName::uplink, std::string(kBox) + "feed/consents",
+                   json{{"v", 1},
+                        {"collection", "consents"},
+                        {"kind", "delta"},
+                        {"epoch", batch["epoch"]},
+                        {"from_seq", last},
+                        {"to_seq", last + 1},
+                        {"items", {item}}}
+                       .dump());
+    }
+  }
+
+  // What the camera answers; the consent comes from a gate of the test's own.
+  void camera_says(Result<vision::EnrolledFace> face) {
+    box_.engine().handle(daemon::input::Enrolled{box_.world().enrolments.back(), kMia, face},
+                         box_.now());
+    box_.ack_all();
+  }
+  vision::EnrolledFace face_of(const CustomerId& customer) {
+    ConsentRecord record;
+    record.customer = customer;
+    record.purpose = Purpose::face_recognition;
+    record.history = {{ConsentState::given, kStart, "desk"}};
+    ConsentGate gate;
+    gate.heard_from_crm(box_.now().wall);
+    gate.put(record);
+    const auto consent = gate.face_consent(customer, box_.now()).value();
+    vision::Embedding face;
+    face.values = {1, 0, 0, 0};
+    return {customer, {vision::FaceTemplate(consent, "test-model", face)}};
+  }
+  void enrol_mia() {
+    agree({{"face_recognition", true}, {"preference_prompts", true}});
+    start();
+    camera_says(face_of(kMia));
+  }
+
+  bool accepted(float similarity) {
+    const auto& gallery = box_.world().gallery;
+    const auto match = gallery ? gallery->match(like_mia(similarity)) : std::nullopt;
+    return match && match->accepted;
+  }
+
+  test::BenchBox box_;
+  int said_ = 0;
+};
+
+TEST_F(EnrolAtTheDesk, ConsentHoldsAtOnceIsWrittenDownAndGoesToTheCrm) {
+  agree({{"face_recognition", true}, {"preference_prompts", true}});
+  const auto told = events("consent.changed");
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_EQ(told[0]["subject"], "c-mia");
+  EXPECT_EQ(told[0]["data"]["how"], "desk");
+  EXPECT_EQ(told[0]["data"]["notice"]["id"], "desk-enrolment");
+  EXPECT_THAT(audit(), testing::Contains("consent staff:eva face_recognition given"));
+  EXPECT_TRUE(last_word().is_null());  // the tablet goes on to the camera
+  start();
+  EXPECT_EQ(box_.world().enrolments.size(), 1U);
+}
+
+TEST_F(EnrolAtTheDesk, WithoutTheFaceThereIsNothingToDoForTheCamera) {
+  agree({{"personalised_offers", true}, {"face_recognition", false}});
+  EXPECT_EQ(last_word()["kind"], "done");
+  EXPECT_EQ(last_word()["views"], 0);
+  EXPECT_EQ(events("consent.changed").size(), 1U);
+  start();
+  EXPECT_EQ(last_word()["kind"], "failed");
+  EXPECT_THAT(last_word()["reason"].get<std::string>(), HasSubstr("no consent"));
+  EXPECT_TRUE(box_.world().enrolments.empty());
+}
+
+TEST_F(EnrolAtTheDesk, GuidesTheGuestAndKeepsTheTemplateSealed) {
+  agree({{"face_recognition", true}});
+  start();
+  const auto job = box_.world().enrolments.back();
+  const auto guide = [&](vision::Guidance guidance, int views) {
+    box_.engine().handle(daemon::input::EnrolProgress{job, guidance, views}, box_.now());
+  };
+  guide(vision::Guidance::closer, 0);
+  EXPECT_EQ(last_word()["kind"], "guide");
+  EXPECT_EQ(last_word()["hint"], "closer");
+  EXPECT_EQ(last_word()["views_needed"], 3);
+  const auto words = sent("floor/enrol/s-1").size();
+  guide(vision::Guidance::closer, 0);
+  EXPECT_EQ(sent("floor/enrol/s-1").size(), words);  // nothing new to say
+  box_.advance(3s);
+  guide(vision::Guidance::closer, 0);  // but the tablet must know that somebody is there
+  EXPECT_EQ(sent("floor/enrol/s-1").size(), words + 1);
+  guide(vision::Guidance::turn_a_little, 1);
+  EXPECT_EQ(last_word()["hint"], "turn_left");
+
+  camera_says(face_of(kMia));
+  EXPECT_EQ(last_word()["kind"], "done");
+  const auto rows = box_.store().people().templates_of(kMia);
+  ASSERT_TRUE(rows.has_value());
+  EXPECT_EQ(rows->size(), 1U);
+  const auto told = events("enrolment.done");
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0]["data"]["staff"], "eva");
+  EXPECT_THAT(audit(), testing::Contains("enrolment staff:eva test-model"));
+}
+
+TEST_F(EnrolAtTheDesk, SaysThatTheFaceIsSomebodyElses) {
+  agree({{"face_recognition", true}});
+  start();
+  camera_says(fail(ErrorCode::refused, "enrolment: this face is enrolled under another customer"));
+  EXPECT_EQ(last_word()["kind"], "failed");
+  EXPECT_THAT(last_word()["reason"].get<std::string>(), HasSubstr("another customer"));
+  EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
+}
+
+TEST_F(EnrolAtTheDesk, AnswersEvenWhenTheCameraIsDeadOrNoViewIsGood) {
+  agree({{"face_recognition", true}});
+  start();
+  box_.advance(10s);
+  EXPECT_EQ(last_word()["kind"], "failed");
+  EXPECT_THAT(last_word()["reason"].get<std::string>(), HasSubstr("no pictures"));
+  EXPECT_TRUE(box_.world().enrolments.empty());
+
+  start();
+  for (int i = 0; i < 62; ++i) {
+    if (box_.world().enrolments.empty()) break;
+    box_.engine().handle(
+        daemon::input::EnrolProgress{box_.world().enrolments.back(), vision::Guidance::no_face, 0},
+        box_.now());
+    box_.advance(1s);
+  }
+  EXPECT_EQ(last_word()["kind"], "failed");
+  EXPECT_THAT(last_word()["reason"].get<std::string>(), HasSubstr("good views"));
+}
+
+TEST_F(EnrolAtTheDesk, OneGuestAtATimeAndStopMeansStop) {
+  agree({{"face_recognition", true}});
+  start();
+  const auto job = box_.world().enrolments.back();
+  start("s-2");
+  EXPECT_EQ(last_word("s-2")["kind"], "failed");
+  tablet({{"kind", "stop"}});
+  EXPECT_TRUE(box_.world().enrolments.empty());
+  // What the camera had under way comes too late.
+  box_.engine().handle(daemon::input::Enrolled{job, kMia, face_of(kMia)}, box_.now());
+  EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
+  start("s-2");
+  EXPECT_EQ(box_.world().enrolments.size(), 1U);
+}
+
+TEST_F(EnrolAtTheDesk, AWithdrawalWhileTheCameraLooksWins) {
+  agree({{"face_recognition", true}});
+  start();
+  const auto face = face_of(kMia);
+  box_.inbound(LinkName::uplink, std::string(kBox) + "command",
+               json{{"v", 1}, {"id", "k-1"}, {"kind", "erase"}, {"customer", "c-mia"}}.dump());
+  camera_says(face);
+  EXPECT_EQ(last_word()["kind"], "failed");
+  EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
+  // And what was erased is not entered again by a tablet.
+  agree({{"face_recognition", true}});
+  EXPECT_EQ(last_word()["kind"], "failed");
+}
+
+TEST_F(EnrolAtTheDesk, TheConsentOutlivesAPowerCutUntilTheCrmHasIt) {
+  agree({{"face_recognition", true}});
+  const json told = events("consent.changed").at(0);
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  box_.link_up(LinkName::floor);
+  start();
+  EXPECT_EQ(box_.world().enrolments.size(), 1U);
+  ASSERT_EQ(box_.store().people().desk_consents()->size(), 1U);
+
+  // The CRM's record arrives with that step in its history.
+  const auto rows = box_.store().people().desk_consents();
+  feed(json::parse(rows->front().record));
+  EXPECT_TRUE(box_.store().people().desk_consents()->empty());
+  EXPECT_EQ(told["data"]["purpose"], "face_recognition");
+}
+
+TEST_F(EnrolAtTheDesk, WhoWithdrewWithTheCrmIsWithdrawnAfterAPowerCutToo) {
+  agree({{"face_recognition", true}});
+  box_.advance(1s);
+  json record = json::parse(box_.store().people().desk_consents()->front().record);
+  // The CRM has not heard of the desk yet.
+  record["history"] = {
+      {{"state", "withdrawn"}, {"at", sync::to_rfc3339(box_.now().wall)}, {"how", "app"}}};
+  feed(record);
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  box_.link_up(LinkName::floor);
+  start();
+  EXPECT_EQ(last_word()["kind"], "failed");
+  EXPECT_TRUE(box_.world().enrolments.empty());
+}
+
+TEST_F(EnrolAtTheDesk, AConsentThatTheCrmNeverConfirmsEnds) {
+  enrol_mia();
+  ASSERT_EQ(box_.store().people().templates_of(kMia)->size(), 1U);
+  // The CRM goes on speaking, but not of her.
+  for (int hour = 0; hour < 75; ++hour) {
+    box_.skip(1h);
+    box_.inbound(
+        LinkName::uplink, std::string(kBox) + "command",
+        json{{"v", 1}, {"id", "d-" + std::to_string(hour)}, {"kind", "diagnostics"}}.dump());
+  }
+  EXPECT_TRUE(box_.store().people().desk_consents()->empty());
+  EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
+}
+
+TEST_F(EnrolAtTheDesk, NotThisPersonRaisesTheBarForGood) {
+  enrol_mia();
+  box_.hear_mia_for(2s);
+  ASSERT_TRUE(box_.world().gallery);
+  const float just = static_cast<float>(box_.world().gallery->threshold()) + 0.02F;
+  ASSERT_TRUE(accepted(just));
+
+  vision::FaceMatch match;
+  match.customer = kMia;
+  match.similarity = 0.7;
+  match.track = 1;
+  match.generation = box_.world().gallery->generation();
+  match.at = box_.now().mono;
+  box_.engine().handle(daemon::input::Face{match, Zone::desk, {}}, box_.now());
+  const auto prompts = sent("floor/prompt/");
+  ASSERT_FALSE(prompts.empty());
+  const std::string visit = prompts.back()["visit"];
+  box_.inbound(LinkName::floor, "welcome/v1/floor/action/" + visit,
+               json{{"v", 1},
+                    {"id", "a-1"},
+                    {"visit", visit},
+                    {"staff", "eva"},
+                    {"kind", "not_this_person"},
+                    {"at", sync::to_rfc3339(box_.now().wall)}}
+                   .dump());
+  EXPECT_FALSE(accepted(just));
+  EXPECT_TRUE(accepted(0.9F));
+
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  box_.hear_mia_for(2s);
+  ASSERT_TRUE(box_.world().gallery);
+  EXPECT_FALSE(accepted(just));
+  EXPECT_TRUE(accepted(0.9F));
+
+  // Another enrolment is another template.
+  box_.link_up(LinkName::floor);
+  start();
+  camera_says(face_of(kMia));
+  EXPECT_TRUE(accepted(just));
+}
+
+}  // namespace
+}  // namespace welcome
