@@ -1,6 +1,7 @@
 #include "beacon/ranging.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 
@@ -97,6 +98,33 @@ void Judge::adopt(int zone, MonoTime at) {
   if (zone == zone_) return;
   zone_ = zone;
   std::fill(evidence_.begin(), evidence_.end(), 0.0);
+}
+
+std::string_view to_string(Distance distance) {
+  static constexpr std::array<std::string_view, 3> kNames{"far", "near", "immediate"};
+  return kNames[static_cast<std::size_t>(distance)];
+}
+
+void DistanceBand::hear(const Config& config, double level_db, MonoTime at) {
+  static const RangingConfig ranging = RangingConfig::one_box();
+  level_.hear(ranging.settled_level, level_db, at);
+  const double level = *level_.at(ranging.settled_level, at);
+  const auto edge = [&](double metres) {
+    return -10.0 * config.path_loss_exponent * std::log10(metres);
+  };
+  // A band scores 0 where the level is inside of it and loses what it is outside.
+  const double near = edge(config.near_m);
+  const double immediate = edge(config.immediate_m);
+  judge_.judge(
+      ranging.settled,
+      std::array{-std::max(0.0, level - near), -std::max({0.0, near - level, level - immediate}),
+                 -std::max(0.0, immediate - level)},
+      at);
+}
+
+std::optional<Distance> DistanceBand::distance() const {
+  if (judge_.zone() == Judge::kNone) return std::nullopt;
+  return static_cast<Distance>(judge_.zone());
 }
 
 StoreRanging::StoreRanging(const RangingConfig& config, std::span<const int> zone_of_box, int zones)

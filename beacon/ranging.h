@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "firmware/core/time.h"
@@ -72,6 +73,30 @@ class Judge {
   int zone_ = kNone;
   MonoTime at_;
   std::vector<double> evidence_;
+};
+
+// How far she is from one box, as a word: metres would promise what no RSSI can keep.
+enum class Distance : std::uint8_t { far, near, immediate };
+std::string_view to_string(Distance distance);
+
+// Bands of distance from one box, by a judge of their own: who stands at an edge does not flicker.
+class DistanceBand {
+ public:
+  // Outer edge of `immediate` and of `near` in metres, by log-distance path loss.
+  struct Config {
+    double immediate_m = 1.0;
+    double near_m = 4.0;
+    double path_loss_exponent = 2.2;
+  };
+
+  // `level_db` relative to what the device is heard with at 1 m.
+  void hear(const Config& config, double level_db, MonoTime at);
+  // nullopt before the first.
+  std::optional<Distance> distance() const;
+
+ private:
+  Level level_;
+  Judge judge_;
 };
 
 struct RangingConfig {

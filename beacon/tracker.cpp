@@ -69,7 +69,7 @@ TrackerConfig TrackerConfig::in_store(StoreConfig store) {
   return config;
 }
 
-Tracker::Tracker(TrackerConfig config) : config_(config), resolver_(config.resolver) {
+Tracker::Tracker(TrackerConfig config) : config_(std::move(config)), resolver_(config_.resolver) {
   const auto edge = [&](double metres) {
     return -10.0 * config_.zones.path_loss_exponent * std::log10(metres);
   };
@@ -130,6 +130,8 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
   if (const auto level = level_db(report, *match)) {
     presence.fast_level.hear(config_.ranging.fast_level, *level, now.mono);
     presence.settled_level.hear(config_.ranging.settled_level, *level, now.mono);
+    presence.distance.hear({.path_loss_exponent = config_.zones.path_loss_exponent}, *level,
+                           now.mono);
     presence.located = true;
   }
   std::vector<IdentityClaim> out;
@@ -162,7 +164,8 @@ std::optional<double> Tracker::level_db(const AdvertReport& report, const Match&
 std::optional<Tracker::Place> Tracker::place(const CustomerId& customer) const {
   const auto found = present_.find(customer);
   if (found == present_.end()) return std::nullopt;
-  return Place{found->second.claimed_fast, found->second.claimed_settled};
+  const Presence& presence = found->second;
+  return Place{presence.claimed_fast, presence.claimed_settled, presence.distance.distance()};
 }
 
 bool Tracker::is_copied(const Match& match, const AdvertReport& report, MonoTime at) {
@@ -351,6 +354,7 @@ std::vector<IdentityClaim> Tracker::tick(const Now& now) {
     if (now.mono - presence.heard < config_.away_after) {
       // What another box said may have stopped to count.
       if (config_.store) {
+        if (now.mono - presence.heard_own >= config_.away_after) presence.distance = {};
         if (auto claim = news(it->first, presence, now.mono)) out.push_back(std::move(*claim));
       }
       ++it;

@@ -105,6 +105,7 @@ class Tracker {
   struct Place {
     Zone fast;
     Zone settled;
+    std::optional<Distance> distance;  // from this box; nullopt: it cannot be said
   };
   // Where she is, as last claimed; nothing while she is not heard.
   std::optional<Place> place(const CustomerId& customer) const;
@@ -144,6 +145,7 @@ class Tracker {
   struct Presence {
     Level fast_level;
     Level settled_level;
+    DistanceBand distance;
     Judge fast;
     Judge settled;
     std::array<MonoTime, 6> heard_by{};  // by ClaimSource, 0 = never

@@ -49,7 +49,7 @@ std::string adverts(const json& table) {
          text(table, "strangers_per_second") + "/s";
 }
 
-constexpr std::array<std::pair<const char*, const char*>, 8> kColumns{{
+constexpr std::array<std::pair<const char*, const char*>, 9> kColumns{{
     {"identity", "identity"},
     {"kind", "kind"},
     {"customer", "customer"},
@@ -57,6 +57,7 @@ constexpr std::array<std::pair<const char*, const char*>, 8> kColumns{{
     {"rssi_dbm", "RSSI"},
     {"fast", "fast"},
     {"settled", "settled"},
+    {"distance", "distance"},
     {"heard_s", "s ago"},
 }};
 constexpr std::size_t kWidest = 28;

@@ -43,6 +43,13 @@ json Engine::status(const Now& now) const {
     if (state && count) feed[std::string(name)] = {{"items", *count}, {"seq", state->seq}};
   }
   const auto& radio = tracker_.counters();
+  json distance{{"immediate", 0}, {"near", 0}, {"far", 0}, {"unknown", 0}};
+  for (const auto& customer : tracker_.present_customers()) {
+    const auto place = tracker_.place(customer);
+    auto& count =
+        distance[place && place->distance ? beacon::to_string(*place->distance) : "unknown"];
+    count = count.get<int>() + 1;
+  }
   json heard = json::object();
   for (std::size_t i = 0; i < radio.heard.size(); ++i) {
     if (radio.heard[i] > 0) {
@@ -86,6 +93,7 @@ json Engine::status(const Now& now) const {
         {"copies", radio.copies},
         {"copied", radio.copied},
         {"replayed", tracker_.resolver_counters().replayed},
+        {"distance", std::move(distance)},
         {"heard", std::move(heard)}}},
       {"neighbours", std::move(store)},
       {"gate",

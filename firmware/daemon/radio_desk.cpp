@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kMostAtOnce = 4;
 constexpr std::size_t kMostBacklog = 8 * 1024 * 1024;
-constexpr std::int64_t kLongest_s = 7 * 24 * 3600;
+constexpr std::int64_t kLongestS = 7 * 24 * 3600;
 constexpr auto kTableEvery = 1s;
 constexpr auto kRowStays = 60s;  // in the table, after it was last heard
 
@@ -47,7 +47,7 @@ void RadioDesk::on_request(const control::Request& request, std::shared_ptr<Answ
   if (request.command == "radio record") {
     return start_recording(request.args, std::move(answer), now);
   }
-  const auto time = whole(request.args, "seconds", kLongest_s, kLongest_s);
+  const auto time = whole(request.args, "seconds", kLongestS, kLongestS);
   if (!time) return answer->error("seconds: a whole number up to a week");
   const MonoTime ends = now.mono + std::chrono::seconds(*time);
   if (request.command == "radio watch") {
@@ -60,7 +60,7 @@ void RadioDesk::on_request(const control::Request& request, std::shared_ptr<Answ
 }
 
 void RadioDesk::start_recording(const json& args, std::shared_ptr<Answer> answer, const Now& now) {
-  const auto time = whole(args, "seconds", kLongest_s, kLongest_s);
+  const auto time = whole(args, "seconds", kLongestS, kLongestS);
   const auto bytes = whole(args, "max_bytes", std::int64_t{1} << 30U, std::int64_t{1} << 40U);
   const auto with = args.find("with_strangers");
   if (!time || !bytes || (with != args.end() && !with->is_boolean())) {
@@ -181,6 +181,8 @@ json RadioDesk::table(Watching& watching, const Now& now) const {
     const auto place = tracker_.place(key.first);
     line["fast"] = place ? json(to_string(place->fast)) : json();
     line["settled"] = place ? json(to_string(place->settled)) : json();
+    line["distance"] =
+        place && place->distance ? json(beacon::to_string(*place->distance)) : json();
     identities.push_back(std::move(line));
     row = {0, 0.0, 0, row.rssi, row.heard};
   }

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <gtest/gtest.h>
+#include <random>
+#include <vector>
 
 namespace welcome::beacon {
 namespace {
@@ -75,6 +77,47 @@ TEST(Ranging, NoiseDoesNotAddUp) {
     const double swing = (t / 1000) % 2 == 0 ? 8.0 : -8.0;
     ASSERT_EQ(judge.judge(config, std::array{0.0, swing}, at_ms(t)), 0);
   }
+}
+
+class Band : public testing::Test {
+ protected:
+  // So many seconds at that level, ten readings each, up to 8 dB off.
+  void stay(int duration_s, double level_db) {
+    for (int i = 0; i < duration_s * 10; ++i) {
+      now_ms_ += 100;
+      band_.hear(config_, level_db + static_cast<double>(dice_() % 17) - 8.0, at_ms(now_ms_));
+      if (said_.empty() || said_.back() != band_.distance()) said_.push_back(band_.distance());
+    }
+  }
+  const DistanceBand::Config config_;  // 1 m is 0 dB, 4 m is -13.2 dB
+  DistanceBand band_;
+  std::vector<std::optional<Distance>> said_;
+  std::minstd_rand dice_{5};
+  int now_ms_ = 0;
+};
+
+TEST_F(Band, NearAndFarAreToldApart) {
+  EXPECT_EQ(band_.distance(), std::nullopt);
+  stay(60, -25);
+  EXPECT_EQ(band_.distance(), Distance::far);
+  stay(60, -8);
+  EXPECT_EQ(band_.distance(), Distance::near);
+  stay(60, 6);
+  EXPECT_EQ(band_.distance(), Distance::immediate);
+  stay(60, -25);
+  EXPECT_EQ(band_.distance(), Distance::far);
+  EXPECT_LE(said_.size(), 6U) << "each once, but for `near` in passing";
+}
+
+TEST_F(Band, WhoStandsAtAnEdgeDoesNotFlicker) {
+  stay(60, -8);
+  said_.clear();
+  stay(3600, 0);
+  EXPECT_LE(said_.size(), 2U);
+  stay(60, -8);
+  said_.clear();
+  stay(3600, -13.2);
+  EXPECT_LE(said_.size(), 2U);
 }
 
 TEST(Ranging, TimeWithoutBeingHeardIsNoEvidence) {

@@ -59,6 +59,16 @@ TEST_F(TrackerTest, DistanceBecomesAZone) {
   EXPECT_EQ(last_.settled, Zone::desk);
 }
 
+TEST_F(TrackerTest, TheDistanceFromThisBoxIsABand) {
+  EXPECT_FALSE(tracker_.place(CustomerId("ann")));
+  hear(ann_, 0, 10, -84);
+  EXPECT_EQ(tracker_.place(CustomerId("ann"))->distance, Distance::far);
+  hear(ann_, 10, 30, -68);
+  EXPECT_EQ(tracker_.place(CustomerId("ann"))->distance, Distance::near);
+  hear(ann_, 30, 50, -52);
+  EXPECT_EQ(tracker_.place(CustomerId("ann"))->distance, Distance::immediate);
+}
+
 TEST_F(TrackerTest, AnAppThatSaysItMovesIsFollowedSooner) {
   const auto seconds_in_the_street = [&](bool says_so) {
     const IdentityKey app = phone("app", 5, 7, IdentityKind::rotating_uuid);
@@ -175,6 +185,7 @@ TEST_F(TrackerTest, AFobIsAStaticSourceAndAPhoneBesideItCountsMore) {
 TEST_F(TrackerTest, AFrameWithoutPowerIsHeardButNotRanged) {
   for (double t = 0; t < 10; t += 0.25) {
     keep(tracker_.handle(fob_advert(mia_, -40, now_at(t), 0), now_at(t)));
+    EXPECT_EQ(tracker_.place(CustomerId("mia"))->distance, std::nullopt);
   }
   EXPECT_EQ(last_.fast, Zone::street);
   EXPECT_LT(last_.confidence, 0.5);

@@ -33,6 +33,7 @@ json table() {
              {"rssi_dbm", -61},
              {"fast", "inside"},
              {"settled", "door"},
+             {"distance", "far"},
              {"heard_s", 0.2}},
             {{"identity", "id-mia"},
              {"kind", "ibeacon"},
@@ -41,6 +42,7 @@ json table() {
              {"rssi_dbm", -80},
              {"fast", nullptr},
              {"settled", nullptr},
+             {"distance", nullptr},
              {"heard_s", 31.0}}}}};
 }
 
@@ -57,9 +59,9 @@ TEST(RadioTable, ShowsHealthCountsAndWhoIsHeard) {
   EXPECT_EQ(shown[0], "radio    running, 208.3/s expected, advertising; 2 stalls");
   EXPECT_EQ(shown[1], "adverts  212.0/s, of strangers 205.2/s");
   EXPECT_EQ(shown[2], "         apple_other 120.5, other 40.0");
-  EXPECT_EQ(shown[4], "identity  kind     customer  per s  RSSI  fast    settled  s ago");
-  EXPECT_EQ(shown[5], "id-paul   irk      c-paul    4.0    -61   inside  door     0.2");
-  EXPECT_EQ(shown[6], "id-mia    ibeacon  c-mia     0.0    -80   -       -        31.0");
+  EXPECT_EQ(shown[4], "identity  kind     customer  per s  RSSI  fast    settled  distance  s ago");
+  EXPECT_EQ(shown[5], "id-paul   irk      c-paul    4.0    -61   inside  door     far       0.2");
+  EXPECT_EQ(shown[6], "id-mia    ibeacon  c-mia     0.0    -80   -       -        -         31.0");
 }
 
 TEST(RadioTable, FitsTheTerminal) {

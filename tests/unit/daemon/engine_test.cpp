@@ -96,6 +96,7 @@ TEST_F(EngineTest, NobodyIsKnownWithoutTheFeed) {
   feed();
   box_.hear_mia_for(3s);
   EXPECT_GT(status()["radio"]["identified"], 0);
+  EXPECT_EQ(status()["radio"]["distance"]["near"], 1);
 }
 
 TEST_F(EngineTest, AGapMakesItAskAgainAndChangesNothing) {

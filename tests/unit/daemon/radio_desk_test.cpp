@@ -179,6 +179,7 @@ TEST_F(RadioDeskTest, TheTableShowsOwnIdentitiesByTheirIdAndStrangersAsCounts) {
   EXPECT_EQ(mia["rssi_dbm"], -60);
   EXPECT_NEAR(mia["per_second"].get<double>(), 10, 1);
   EXPECT_EQ(mia["fast"], "desk");
+  EXPECT_EQ(mia["distance"], "near");
   EXPECT_TRUE(client->last) << "it ends by itself";
   EXPECT_TRUE(noted_.empty());
 }
