@@ -77,8 +77,25 @@ void Detect720p(benchmark::State& state) {
 }
 BENCHMARK(Detect720p)->Unit(benchmark::kMillisecond);
 
+// Into the room, its edges faded out: a sharp edge around a person is what the liveness net takes
+// for a picture of one.
+void paste(const cv::Mat& person, cv::Mat& room, cv::Point at) {
+  constexpr int kFade = 24;
+  cv::Mat mask(person.size(), CV_32FC3, cv::Scalar::all(0));
+  mask(cv::Rect(kFade, kFade, person.cols - 2 * kFade, person.rows - 2 * kFade)) =
+      cv::Scalar::all(1);
+  cv::blur(mask, mask, {2 * kFade, 2 * kFade});
+  cv::Mat place = room(cv::Rect(at, person.size()));
+  cv::Mat above;
+  cv::Mat below;
+  person.convertTo(above, CV_32FC3);
+  place.convertTo(below, CV_32FC3);
+  const cv::Mat mixed = above.mul(mask) + below.mul(cv::Scalar::all(1) - mask);
+  mixed.convertTo(place, CV_8UC3);
+}
+
 // What a second of a 720p camera costs: 15 frames with three people who stay in view, one of them
-// enrolled. The goal is at most one core, so at most 1,000 ms.
+// enrolled, liveness asked for. The goal is at most one core, so at most 1,000 ms.
 void OneSecondOf720pWithThreePeople(benchmark::State& state) {
   Recogniser* r = recogniser(state);
   if (r == nullptr) return;
@@ -87,22 +104,22 @@ void OneSecondOf720pWithThreePeople(benchmark::State& state) {
   const auto bruno = make_clip_source({media / "cap13_edit2.mp4", {}, {}, 15});
   const auto mia = Image::load(media / "audrey.jpg");
   if (!mia) return state.SkipWithError("no sample media: npm ci");
+  cv::Mat still;
+  cv::resize(mia->mat(), still, {330, 440});
   std::vector<Frame> frames;
   while (frames.size() < 300) {
     const auto a = paul->next({});
     const auto b = bruno->next({});
     if (!a || !b) break;
-    cv::Mat room(720, 1280, CV_8UC3, cv::Scalar(120, 130, 140));
-    a->image.mat().copyTo(room(cv::Rect(20, 300, 360, 288)));
-    b->image.mat().copyTo(room(cv::Rect(420, 280, 400, 300)));
-    cv::Mat scaled;
-    cv::resize(mia->mat(), scaled, {330, 440});
-    scaled.copyTo(room(cv::Rect(880, 200, 330, 440)));
+    cv::Mat room(720, 1280, CV_8UC3, cv::mean(a->image.mat()));
+    paste(a->image.mat(), room, {20, 300});
+    paste(b->image.mat(), room, {420, 280});
+    paste(still, room, {880, 200});
     frames.push_back({Image(room), MonoTime{}, frames.size()});
   }
   if (frames.size() < 150) return state.SkipWithError("no sample media: npm ci");
   const FaceConsent consent = consent_of("c-paul");
-  Gallery::Builder builder(r->model(), OperatingPoint::of(r->pack().embedder, 1e-4));
+  Gallery::Builder builder(r->model(), OperatingPoint::of(r->pack().embedder, 1e-5));
   const auto face = r->portrait(Image(frames[100].image.mat()(cv::Rect(20, 300, 360, 288))));
   if (!face || !builder.add(consent, FaceTemplate(consent, r->model(), face->embedding))) {
     return state.SkipWithError("no face in the sample media");
@@ -120,10 +137,12 @@ void OneSecondOf720pWithThreePeople(benchmark::State& state) {
       matches += static_cast<std::int64_t>(analyser.analyse(frame, gallery.get()).size());
     }
   }
+  if (matches == 0) return state.SkipWithError("nobody was recognised: the figure says nothing");
   state.counters["matches"] = static_cast<double>(matches);
   state.counters["embedded"] = static_cast<double>(analyser.counters().faces_embedded);
+  state.counters["not_live"] = static_cast<double>(analyser.counters().faces_not_live);
 }
-BENCHMARK(OneSecondOf720pWithThreePeople)->Unit(benchmark::kMillisecond);
+BENCHMARK(OneSecondOf720pWithThreePeople)->Unit(benchmark::kMillisecond)->Iterations(20);
 
 // From the first usable face to the FaceMatch: 40 arrivals at 15 frames a second, liveness asked
 // for, video time plus the time that the last frame took. The goal is 400 ms at the 95th

@@ -116,8 +116,8 @@ export class Story {
   }
 
   // Starts the daemon; with `replay` its radio and camera play the story, with `film` only a camera
-  // plays that recording, from now on. `box`: keys of that section, where they differ.
-  startDaemon({ replay = false, film, box = {} } = {}) {
+  // plays that recording, from now on. `box`, `camera`: keys of that section, where they differ.
+  startDaemon({ replay = false, film, box = {}, camera = {} } = {}) {
     const { stack } = this;
     const conf = {
       box: {
@@ -139,7 +139,7 @@ export class Story {
       conf.replay = { epoch_ms: this.epoch, start_ms: this.epoch, speed: this.speed };
     }
     if (film) {
-      conf.camera = { source: 'file', path: film };
+      conf.camera = { source: 'file', path: film, ...camera };
       conf.replay = { epoch_ms: Date.now(), start_ms: Date.now() };
     }
     this.boxKey ??= randomBytes(32).toString('hex');
