@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <vector>
 
@@ -27,8 +28,7 @@ class Latency {
   Duration percentile(double fraction) const {
     if (values_.empty()) return Duration::zero();
     std::vector<Duration> sorted = values_;
-    const auto rank =
-        static_cast<std::ptrdiff_t>(fraction * static_cast<double>(sorted.size() - 1) + 0.5);
+    const std::ptrdiff_t rank = std::lround(fraction * static_cast<double>(sorted.size() - 1));
     std::nth_element(sorted.begin(), sorted.begin() + rank, sorted.end());
     return sorted[static_cast<std::size_t>(rank)];
   }
