@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <openssl/crypto.h>
-#include <unordered_map>
+#include <utility>
 
 namespace welcome::beacon {
 namespace {
@@ -41,7 +41,7 @@ std::int64_t wall_s(const Now& now) {
 }
 
 std::uint64_t content_hash(const IdentityKey& k) {
-  std::uint64_t h = fnv(k.customer.str());
+  std::uint64_t h = fnv(k.identity, fnv(k.customer.str()));
   const std::array<std::uint8_t, 3> small{
       static_cast<std::uint8_t>(k.kind), k.rotation_exponent,
       static_cast<std::uint8_t>(k.measured_power_1m_dbm.value_or(kNoTxPower))};
@@ -71,7 +71,7 @@ Resolver::Resolver(ResolverConfig config) : config_(config) {
   remembered_.resize(sets * kWays);
 }
 
-void Resolver::set(std::vector<IdentityKey> keys, const Now& now) {
+void Resolver::set(std::vector<IdentityKey> keys, const Now& now, const LearntDevices& learnt) {
   std::unordered_map<std::uint64_t, std::uint32_t> known;
   known.reserve(live_);
   for (std::uint32_t i = 0; i < identities_.size(); ++i) {
@@ -124,7 +124,7 @@ void Resolver::set(std::vector<IdentityKey> keys, const Now& now) {
       customers.emplace(keys[i].customer.str(), customer);
     }
     ++customers_[customer].identities;
-    add(std::move(keys[i]), hashes[0], hashes[1], customer, now);
+    add(std::move(keys[i]), hashes[0], hashes[1], customer, learnt, now);
   }
   for (const auto& [id, index] : known) gone.push_back(index);
   for (const std::uint32_t index : gone) remove(index);
@@ -132,7 +132,7 @@ void Resolver::set(std::vector<IdentityKey> keys, const Now& now) {
 }
 
 void Resolver::add(IdentityKey&& key, std::uint64_t id_hash, std::uint64_t content,
-                   std::uint32_t customer, const Now& now) {
+                   std::uint32_t customer, const LearntDevices& learnt, const Now& now) {
   std::uint32_t index = 0;
   if (free_identities_.empty()) {
     index = static_cast<std::uint32_t>(identities_.size());
@@ -150,6 +150,8 @@ void Resolver::add(IdentityKey&& key, std::uint64_t id_hash, std::uint64_t conte
   identity.power_1m_dbm = key.measured_power_1m_dbm.value_or(kNoTxPower);
   identity.live = true;
   ++live_;
+  const auto before = learnt.find(content);
+  if (before != learnt.end()) identity.nearest = before->second.nearest;
 
   if (rotates(key.kind)) {
     identity.detail = static_cast<std::uint32_t>(rotating_.size());
@@ -158,6 +160,10 @@ void Resolver::add(IdentityKey&& key, std::uint64_t id_hash, std::uint64_t conte
     r.clock_zero_s =
         std::chrono::floor<std::chrono::seconds>(key.clock_zero).time_since_epoch().count();
     r.slew_from_s = std::min(r.clock_zero_s, wall_s(now));
+    if (before != learnt.end() && before->second.clock_at_s != 0) {
+      r.offset_s = before->second.clock_ahead_s;
+      r.slew_from_s = std::min(before->second.clock_at_s, wall_s(now));
+    }
     r.identity = index;
     r.exponent =
         std::min<std::uint8_t>(key.rotation_exponent, std::uint8_t{kLongestRotationExponent});
@@ -298,6 +304,7 @@ void Resolver::learn_clock(Rotating& r, std::int64_t heard, const Now& now) {
   const std::int64_t step = std::clamp(off, -most, most);
   r.offset_s = static_cast<std::int32_t>(r.offset_s + step);
   r.slew_from_s = time;
+  learnt_[r.identity] = device_hash(r.identity);
 }
 
 Match Resolver::match(std::uint32_t index, std::optional<std::int8_t> frame_power) const {
@@ -474,6 +481,29 @@ std::optional<Match> Resolver::resolve(const AdvertReport& report, const Now& no
   if (end == AdEnd::overrun) ++counters_.malformed;
   if (!found) found = find_address(report, now);
   return found;
+}
+
+void Resolver::set_nearest(std::uint32_t index, NearestLevel nearest) {
+  identities_[index].nearest = nearest;
+  learnt_[index] = device_hash(index);
+}
+
+std::vector<Resolver::Learnt> Resolver::take_learnt() {
+  std::vector<Learnt> out;
+  for (const auto& [index, device] : std::exchange(learnt_, {})) {
+    const Identity& identity = identities_[index];
+    if (!identity.live || identity.content_hash != device) continue;
+    Learnt& learnt = out.emplace_back();
+    learnt.customer = customers_[identity.customer].id;
+    learnt.device = device;
+    learnt.what.nearest = identity.nearest;
+    if (rotates(identity.kind)) {
+      const Rotating& r = rotating_[identity.detail];
+      learnt.what.clock_ahead_s = r.offset_s;
+      learnt.what.clock_at_s = r.slew_from_s;
+    }
+  }
+  return out;
 }
 
 bool Resolver::knows(const CustomerId& customer) const {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "beacon/ad.h"
@@ -15,6 +16,7 @@
 #include "beacon/flat_table.h"
 #include "beacon/identity.h"
 #include "beacon/key_schedule.h"
+#include "beacon/learnt_device.h"
 #include "firmware/core/time.h"
 
 namespace welcome::beacon {
@@ -67,9 +69,9 @@ class Resolver {
  public:
   explicit Resolver(ResolverConfig config = {});
 
-  // Replaces all identities; what stays the same keeps its state. Windows of new ones are computed
-  // by refresh(), in slices.
-  void set(std::vector<IdentityKey> identities, const Now& now);
+  // Replaces all identities; what stays the same keeps its state, and what is new has what was
+  // learnt of it before. Windows of new ones are computed by refresh(), in slices.
+  void set(std::vector<IdentityKey> identities, const Now& now, const LearntDevices& learnt = {});
 
   // `type` says what the advert was, whoever sent it.
   std::optional<Match> resolve(const AdvertReport& report, const Now& now, AdvertType& type);
@@ -80,6 +82,26 @@ class Resolver {
   const CustomerId& customer(std::uint32_t index) const { return customers_[index].id; }
   // Of the CRM's id of an identity: the same in every box.
   std::uint64_t identity_hash(std::uint32_t index) const { return identities_[index].id_hash; }
+  // Of that id and the key.
+  std::uint64_t device_hash(std::uint32_t index) const { return identities_[index].content_hash; }
+  NearestLevel nearest(std::uint32_t index) const { return identities_[index].nearest; }
+  void set_nearest(std::uint32_t index, NearestLevel nearest);
+
+  struct Learnt {
+    CustomerId customer;
+    std::uint64_t device = 0;  // device_hash()
+    LearntDevice what;
+  };
+  // What was learnt since the last call, in no order.
+  std::vector<Learnt> take_learnt();
+  // device_hash() and nearest level of all that are loaded.
+  template <class Visit>
+  void each_device(Visit&& visit) const {
+    for (const Identity& identity : identities_) {
+      if (identity.live) visit(identity.content_hash, identity.nearest);
+    }
+  }
+
   bool knows(const CustomerId& customer) const;
   std::size_t identities() const { return live_; }
   const ResolverCounters& counters() const { return counters_; }
@@ -98,6 +120,7 @@ class Resolver {
     IdentityKind kind = IdentityKind::eddystone_eid;
     std::int8_t power_1m_dbm = kNoTxPower;
     bool live = false;
+    NearestLevel nearest;
   };
   struct Rotating {
     Block key{};
@@ -130,7 +153,7 @@ class Resolver {
   };
 
   void add(IdentityKey&& key, std::uint64_t id_hash, std::uint64_t content_hash,
-           std::uint32_t customer, const Now& now);
+           std::uint32_t customer, const LearntDevices& learnt, const Now& now);
   void remove(std::uint32_t index);
   void drop_detail(Identity& identity);
   std::uint64_t window_tag(const Rotating& r, bool uuid, std::int64_t window) const;
@@ -151,6 +174,8 @@ class Resolver {
   std::vector<Identity> identities_;
   std::vector<std::uint32_t> free_identities_;
   std::size_t live_ = 0;
+  // What has something new to be kept: index and device_hash(), should the index go.
+  std::unordered_map<std::uint32_t, std::uint64_t> learnt_;
 
   std::vector<Rotating> rotating_;
   FlatTable windows_;  // first 8 bytes on air → identity, low half of the window's number

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <unordered_set>
 
 namespace welcome::beacon {
 namespace {
@@ -81,8 +82,11 @@ Tracker::Tracker(TrackerConfig config) : config_(std::move(config)), resolver_(c
   at(Zone::away) = -std::numeric_limits<double>::infinity();
 }
 
-void Tracker::set_identities(std::vector<IdentityKey> identities, const Now& now) {
-  resolver_.set(std::move(identities), now);
+void Tracker::set_identities(std::vector<IdentityKey> identities, const Now& now,
+                             const LearntDevices& learnt) {
+  resolver_.set(std::move(identities), now, learnt);
+  nearest_levels_ = {};
+  resolver_.each_device([&](std::uint64_t, NearestLevel nearest) { nearest_levels_.add(nearest); });
   origins_.clear();
   std::erase_if(present_, [&](const auto& entry) { return !resolver_.knows(entry.first); });
   for (auto& [customer, presence] : present_) presence.fob_heard = presence.elsewhere = kNever;
@@ -129,14 +133,55 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
   note_fob(presence);
   if (const auto level = level_db(report, *match)) {
     presence.fast_level.hear(config_.ranging.fast_level, *level, now.mono);
-    presence.settled_level.hear(config_.ranging.settled_level, *level, now.mono);
-    presence.distance.hear({.path_loss_exponent = config_.zones.path_loss_exponent}, *level,
-                           now.mono);
-    presence.located = true;
+    range(presence, *match, *level, now.mono);
   }
   std::vector<IdentityClaim> out;
   if (auto claim = news(customer, presence, now.mono)) out.push_back(std::move(*claim));
   return out;
+}
+
+void Tracker::range(Presence& presence, const Match& match, double level_db, MonoTime at) {
+  presence.fast_level.hear(config_.ranging.fast_level, level_db, at);
+  presence.settled_level.hear(config_.ranging.settled_level, level_db, at);
+  presence.located = true;
+  // Zones do without the device's offset: between boxes it cancels out, and the borders of one box
+  // are those of its walk test.
+  presence.distance.hear({.path_loss_exponent = config_.zones.path_loss_exponent},
+                         level_db - nearest_levels_.offset_db(resolver_.nearest(match.identity)),
+                         at);
+  const std::uint64_t hash = resolver_.device_hash(match.identity);
+  auto device = std::find_if(presence.devices.begin(), presence.devices.end(),
+                             [&](const auto& known) { return known.hash == hash; });
+  if (device == presence.devices.end()) {
+    device = presence.devices.insert(device, {match.identity, hash, {}});
+  }
+  device->nearest.hear(level_db, at);
+}
+
+void Tracker::learn_nearest(const Presence& presence) {
+  for (const auto& device : presence.devices) {
+    const auto level = device.nearest.level_db();
+    if (!level || resolver_.device_hash(device.identity) != device.hash) continue;
+    NearestLevel nearest = resolver_.nearest(device.identity);
+    nearest_levels_.remove(nearest);
+    nearest.learn(*level);
+    nearest_levels_.add(nearest);
+    resolver_.set_nearest(device.identity, nearest);
+  }
+}
+
+std::vector<std::uint64_t> Tracker::drop_unknown(LearntDevices& learnt) const {
+  std::unordered_set<std::uint64_t> known;
+  resolver_.each_device([&](std::uint64_t device, NearestLevel) {
+    if (learnt.contains(device)) known.insert(device);
+  });
+  std::vector<std::uint64_t> dropped;
+  std::erase_if(learnt, [&](const auto& entry) {
+    if (known.contains(entry.first)) return false;
+    dropped.push_back(entry.first);
+    return true;
+  });
+  return dropped;
 }
 
 // Where she is, if that is new or was not said for a while.
@@ -360,6 +405,7 @@ std::vector<IdentityClaim> Tracker::tick(const Now& now) {
       ++it;
       continue;
     }
+    learn_nearest(presence);
     IdentityClaim left;
     left.customer = it->first;
     left.source = source(presence, presence.heard);
@@ -448,6 +494,7 @@ std::size_t Tracker::bytes() const {
   sum += present_.size() * (sizeof(Presence) + kNode) + origins_.size() * (sizeof(Origin) + kNode);
   for (const auto& [customer, presence] : present_) {
     sum += presence.others.capacity() * sizeof(Heard);
+    sum += presence.devices.capacity() * sizeof(Presence::Device);
   }
   return sum;
 }

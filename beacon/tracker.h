@@ -89,7 +89,12 @@ class Tracker {
 
   // Replaces all identities at once. A customer who is no longer among them is forgotten without
   // a claim: her consent is gone, so nothing may be said about her.
-  void set_identities(std::vector<IdentityKey> identities, const Now& now);
+  void set_identities(std::vector<IdentityKey> identities, const Now& now,
+                      const LearntDevices& learnt = {});
+  // What was learnt of devices since the last call, to be given back at the next start.
+  std::vector<Resolver::Learnt> take_learnt() { return resolver_.take_learnt(); }
+  // Removes from `learnt` the devices that are no longer known, and says which.
+  std::vector<std::uint64_t> drop_unknown(LearntDevices& learnt) const;
 
   // Usually empty; a claim when a zone changed or the last claim is older than `refresh`.
   std::vector<IdentityClaim> handle(const AdvertReport& report, const Now& now);
@@ -159,11 +164,17 @@ class Tracker {
     bool located = false;  // some report let a distance be computed
     bool leads = false;
     std::vector<Heard> others;
-    std::uint32_t fob = 0;     // the static identity heard last, …
-    Address fob_device{};      // … from whom, …
-    MonoTime fob_heard;        // … and when
-    MonoTime elsewhere_since;  // another box hears it from another device …
-    MonoTime elsewhere;        // … and last said so
+    struct Device {
+      std::uint32_t identity = 0;
+      std::uint64_t hash = 0;  // device_hash()
+      NearestOfVisit nearest;
+    };
+    std::vector<Device> devices;  // of hers, as heard on this visit
+    std::uint32_t fob = 0;        // the static identity heard last, …
+    Address fob_device{};         // … from whom, …
+    MonoTime fob_heard;           // … and when
+    MonoTime elsewhere_since;     // another box hears it from another device …
+    MonoTime elsewhere;           // … and last said so
   };
 
   // Which devices send an identity. A phone that changes its address does not come back to the old
@@ -190,6 +201,8 @@ class Tracker {
                                     MonoTime at) const;
   std::array<double, 5> store_scores(const Presence& presence, bool settled, MonoTime at) const;
   bool counts(const Heard& heard, MonoTime at) const;
+  void range(Presence& presence, const Match& match, double level_db, MonoTime at);
+  void learn_nearest(const Presence& presence);
   std::optional<IdentityClaim> news(const CustomerId& customer, Presence& presence, MonoTime at);
   void refuse_copy(const CustomerId& customer, Origin& origin, MonoTime at);
   void compare_devices(const CustomerId& customer, Presence& presence, const BoxSay& say,
@@ -201,6 +214,7 @@ class Tracker {
   TrackerConfig config_;
   std::array<double, 5> edges_db_{};  // by Zone: level relative to 1 m at the zone's outer edge
   Resolver resolver_;
+  NearestLevels nearest_levels_;  // of the identities loaded now
   TrackerCounters counters_;
   std::unordered_map<CustomerId, Presence> present_;
   std::vector<Peer> peers_;

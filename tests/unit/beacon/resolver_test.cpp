@@ -61,6 +61,80 @@ TEST_F(ResolverTest, AFobThatDrifts150PpmIsFollowedForAYear) {
   }
 }
 
+// What was learnt of the devices that are loaded.
+LearntDevices learnt_by(Resolver& resolver) {
+  LearntDevices out;
+  for (const auto& learnt : resolver.take_learnt()) out[learnt.device] = learnt.what;
+  return out;
+}
+
+TEST_F(ResolverTest, WhatWasLearntOfAClockOutlivesARestart) {
+  const IdentityKey key = phone("ann", 1, 7);
+  know({key}, now_at(0));
+  double t = 0;
+  const auto ahead = [&] { return t * 150e-6; };
+  for (; ahead() < 600; t += 43'200) {
+    settle(now_at(t));
+    ASSERT_EQ(who(phone_advert(key, -60, now_at(t), ahead()), now_at(t)), "ann") << t;
+  }
+  const LearntDevices learnt = learnt_by(resolver_);
+  ASSERT_EQ(learnt.size(), 1U);
+  EXPECT_NEAR(learnt.begin()->second.clock_ahead_s, 600, 130);
+  EXPECT_TRUE(resolver_.take_learnt().empty()) << "said once";
+
+  // Without it she would be a stranger: ten minutes are five windows.
+  resolver_ = Resolver();
+  know({key}, now_at(t));
+  EXPECT_EQ(who(phone_advert(key, -60, now_at(t), ahead()), now_at(t)), "");
+  resolver_ = Resolver();
+  resolver_.set({key}, now_at(t), learnt);
+  for (const double end = t + 365 * 86'400; t < end; t += 43'200) {
+    settle(now_at(t));
+    ASSERT_EQ(who(phone_advert(key, -60, now_at(t), ahead()), now_at(t)), "ann") << t;
+  }
+  EXPECT_NEAR(learnt_by(resolver_).begin()->second.clock_ahead_s, ahead(), 130);
+}
+
+TEST_F(ResolverTest, AnotherKeyOfTheSameIdIsAnotherDevice) {
+  const IdentityKey old_key = phone("ann", 1, 7);
+  know({old_key}, now_at(0));
+  const double month = 30 * 86'400;
+  settle(now_at(month));
+  who(phone_advert(old_key, -60, now_at(month), 128), now_at(month));
+  const LearntDevices learnt = learnt_by(resolver_);
+  ASSERT_EQ(learnt.size(), 1U);
+  IdentityKey new_key = phone("ann", 2, 7);
+  new_key.identity = old_key.identity;
+  resolver_ = Resolver();
+  resolver_.set({new_key}, now_at(month), learnt);
+  settle(now_at(month));
+  EXPECT_EQ(who(phone_advert(new_key, -60, now_at(month), -100), now_at(month)), "ann");
+}
+
+// A fob that lay in a drawer has drifted, and nobody could learn by how much: it is known again as
+// long as it is off by less than one window. Wider windows for who was away would let old EIDs
+// pass.
+TEST_F(ResolverTest, AMonthInADrawerIsNoMatterFromExponent9On) {
+  const double off = 30 * 86'400 * 150e-6;  // 389 s
+  for (unsigned k = 0; k <= kLongestRotationExponent; ++k) {
+    const IdentityKey key = phone("ann", 1 + k, k);
+    resolver_ = Resolver();
+    know({key}, now_at(0));
+    ASSERT_EQ(who(phone_advert(key, -60, now_at(0)), now_at(0)), "ann");
+    int known = 0;
+    for (int i = 0; i < 64; ++i) {
+      const double t = 30 * 86'400 + i * 977;
+      settle(now_at(t));
+      known += who(phone_advert(key, -60, now_at(t), off), now_at(t)) == "ann" ? 1 : 0;
+    }
+    if (k >= 9) {
+      EXPECT_EQ(known, 64) << k;
+    } else if (k <= 7) {
+      EXPECT_EQ(known, 0) << k << ": a stranger until the CRM renews its clock_zero";
+    }
+  }
+}
+
 TEST_F(ResolverTest, AReplayedEidIsRefusedAndCountedAndCannotDragTheClockAlong) {
   const IdentityKey key = phone("ann", 1, 7);
   know({key}, now_at(0));
