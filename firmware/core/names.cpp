@@ -129,12 +129,13 @@ constexpr EnumNames<Outcome, 5> kOutcomeNames{{
     {Outcome::purchase, "purchase"},
 }};
 
-constexpr EnumNames<StateRow::Kind, 5> kStateRowKindNames{{
+constexpr EnumNames<StateRow::Kind, 6> kStateRowKindNames{{
     {StateRow::Kind::visit, "visit"},
     {StateRow::Kind::facts, "facts"},
     {StateRow::Kind::decision, "decision"},
     {StateRow::Kind::store, "store"},
     {StateRow::Kind::recording, "recording"},
+    {StateRow::Kind::device, "device"},
 }};
 
 }  // namespace

@@ -1685,6 +1685,7 @@ Pipeline::Restored Pipeline::Impl::restore(const std::vector<StateRow>& rows, co
       }
       case StateRow::Kind::facts:
       case StateRow::Kind::recording:
+      case StateRow::Kind::device:
         break;
       case StateRow::Kind::store: {
         const std::string_view key = row.key;

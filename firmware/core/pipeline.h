@@ -163,6 +163,7 @@ struct StateRow {
     decision,   // key: decision id; offers not yet known to be sent
     store,      // key: a name; per-store counters, pauses, learner
     recording,  // the daemon's: what opens a customer's part of a recorded day
+    device,     // the daemon's: what the radio learnt of a customer's device
   };
   Kind kind = Kind::store;
   std::string key;

@@ -156,6 +156,7 @@ void Engine::load(const Now& now) {
     for (std::string visit; visits >> visit;) rehearsal_leftovers_.emplace_back(visit);
     rehearsal_register_ = **left;
   }
+  load_learnt();
   begin_recording(now);
   effects.append(ask(event::Tick{}, now));
   carry_out(std::move(effects), now, {});
@@ -682,7 +683,8 @@ void Engine::refresh_identities(const Now& now) {
       }
     }
   }
-  tracker_.set_identities(std::move(keys), now);
+  tracker_.set_identities(std::move(keys), now, learnt_);
+  forget_unknown_devices(now);
 }
 
 bool Engine::looks_for_all(const Now& now) {
@@ -772,6 +774,7 @@ void Engine::tick(const Now& now) {
     }
   }
   report_copies(now);
+  keep_learnt(now);
   end_late_enrolments(now);
   if (looks_for_all(now) != looking_for_all_) refresh_gallery(now);
   pump(sync::LinkName::floor, now);
@@ -790,6 +793,7 @@ void Engine::tick(const Now& now) {
 
 void Engine::set_zones(const beacon::TrackerConfig& tracker, const Now& now) {
   settings_.tracker = tracker;
+  keep_learnt(now);
   tracker_ = beacon::Tracker(tracker);
   refresh_identities(now);
 }
@@ -812,6 +816,7 @@ void Engine::note_config(const std::map<std::string, std::string>& given, const 
 }
 
 void Engine::stopping(const Now& now) {
+  keep_learnt(now);
   recorder_.flush(now);
   if (now.wall_trusted) {
     (void)store_.registers().put(kWallRegister, std::to_string(to_ms(now.wall)));

@@ -299,6 +299,10 @@ class Engine : private Pipeline::Directory {
   void publish_floor_status(const Now& now);
   void talk_to_neighbours(const Now& now);
   void report_copies(const Now& now);
+  // engine_radio.cpp: what the radio learnt of devices, through restarts and as long as consented.
+  void load_learnt();
+  void keep_learnt(const Now& now);
+  void forget_unknown_devices(const Now& now);
   void claim(IdentityClaim claim, const Now& now);
   // engine_trouble.cpp: when the disk takes nothing, or there is something to tell about the box.
   void store_failed(const Error& error);
@@ -319,6 +323,7 @@ class Engine : private Pipeline::Directory {
   Recorder recorder_;
   Pipeline pipeline_;
   beacon::Tracker tracker_;
+  beacon::LearntDevices learnt_;          // as in the store
   std::optional<Neighbours> neighbours_;  // nothing: this box is alone in its store
   Listener listener_;
   std::int64_t session_ = 0;

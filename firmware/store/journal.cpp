@@ -202,6 +202,8 @@ Result<std::size_t> Journal::erase_sightings(const CustomerId& customer) {
     const auto id = context_.id_of(customer);
     auto removed = context_.db.run("DELETE FROM visit WHERE customer = ?", id);
     removed += context_.db.run("DELETE FROM decision WHERE customer = ?", id);
+    removed += context_.db.run("DELETE FROM state WHERE customer = ? AND kind = ?", id,
+                               StateRow::Kind::device);
     return static_cast<std::size_t>(removed);
   });
 }

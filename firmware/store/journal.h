@@ -50,14 +50,14 @@ class Journal {
   Result<std::vector<VisitRow>> visits_of(const CustomerId& customer) const;
   Result<std::vector<DecisionRow>> decisions_about(const CustomerId& customer) const;
 
-  // Withdrawal: visits and decisions of this customer go. The pipeline's state is its own to
-  // change. Returns the rows removed.
+  // Withdrawal: visits and decisions of this customer go, and what was learnt of her devices. The
+  // pipeline's state is its own to change. Returns the rows removed.
   Result<std::size_t> erase_sightings(const CustomerId& customer);
 
   // Pipeline state. A row without a value is deleted.
   Result<void> put_state(const StateRow& row, WallTime at);
   // What the pipeline restarts from: all rows but those of kind `facts`, which are read one by one,
-  // and of kind `recording`.
+  // and the daemon's own.
   Result<std::vector<StateRow>> states() const;
   Result<std::vector<StateRow>> states_of(const CustomerId& customer) const;
   Result<std::vector<StateRow>> states(StateRow::Kind kind) const;

@@ -89,8 +89,8 @@ Result<std::map<std::string, std::int64_t>> Registers::apply_retention(const Ret
     removed["visit"] =
         db.run("DELETE FROM visit WHERE ended IS NOT NULL AND started < ?", wall - keep.visits);
     removed["decision"] = db.run("DELETE FROM decision WHERE at < ?", wall - keep.decisions);
-    removed["state"] = db.run("DELETE FROM state WHERE kind = ? AND changed < ?",
-                              StateRow::Kind::facts, wall - keep.facts);
+    removed["state"] = db.run("DELETE FROM state WHERE kind IN (?, ?) AND changed < ?",
+                              StateRow::Kind::facts, StateRow::Kind::device, wall - keep.facts);
     removed["template"] = db.run("DELETE FROM template WHERE created < ?", wall - keep.templates);
     removed["outbox"] =
         db.run("DELETE FROM outbox WHERE created < ? AND priority > 0", wall - keep.outbox);

@@ -90,6 +90,53 @@ TEST_F(EngineTest, SaysHelloWithWhatItHasAtEveryConnect) {
   EXPECT_EQ(hello["have"]["policy"]["seq"], 1);
 }
 
+TEST_F(EngineTest, WhatTheRadioLearntOfADeviceOutlivesARestartButNotHerConsent) {
+  feed();
+  const auto kept = [&] { return *box_.store().journal().states(StateRow::Kind::device); };
+  const auto visit = [&] {
+    box_.hear_mia_for(70s);
+    box_.advance(30s);
+  };
+  visit();
+  ASSERT_EQ(kept().size(), 1U);
+  EXPECT_EQ(kept()[0].customer, CustomerId("c-mia"));
+  EXPECT_EQ(json::parse(*kept()[0].value)["visits"], 1);
+  box_.power_cycle();
+  visit();
+  ASSERT_EQ(kept().size(), 1U);
+  EXPECT_EQ(json::parse(*kept()[0].value)["visits"], 2);
+  EXPECT_THAT(box_.engine().export_person(CustomerId("c-mia"), box_.now())->dump(),
+              HasSubstr("nearest_tenths_db"));
+
+  box_.link_up(LinkName::uplink);
+  visit();
+  withdraw("c-mia", "proximity_offers");
+  EXPECT_TRUE(kept().empty());
+  box_.advance(5s);
+  EXPECT_TRUE(kept().empty());
+}
+
+TEST_F(EngineTest, ADeviceThatTheCrmTakesBackIsForgotten) {
+  feed();
+  box_.hear_mia_for(70s);
+  box_.advance(30s);
+  ASSERT_EQ(box_.store().journal().states(StateRow::Kind::device)->size(), 1U);
+  box_.set_wall(0s, false);  // nobody counts while the clock is not set: no reason to forget
+  box_.advance(5s);
+  ASSERT_EQ(box_.store().journal().states(StateRow::Kind::device)->size(), 1U);
+  box_.set_wall(0s, true);
+  box_.advance(5s);
+  send_feed("identities", {{"kind", "snapshot"},
+                           {"epoch", "00000000-0000-4000-8000-00000000000e"},
+                           {"to_seq", 0},
+                           {"part", 1},
+                           {"parts", 1},
+                           {"digest", std::string(32, '0')},
+                           {"items", json::array()}});
+  EXPECT_EQ(status()["crm"]["feed"]["identities"]["items"], 0);
+  EXPECT_TRUE(box_.store().journal().states(StateRow::Kind::device)->empty());
+}
+
 TEST_F(EngineTest, NobodyIsKnownWithoutTheFeed) {
   box_.hear_mia_for(3s);
   EXPECT_EQ(status()["radio"]["identified"], 0);

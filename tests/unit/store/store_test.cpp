@@ -136,8 +136,13 @@ TEST_F(JournalTest, WithdrawalErasesWhatCameFromSightings) {
   ASSERT_TRUE(store().journal().put_visit(visit("v-1", "c-paul")));
   ASSERT_TRUE(store().journal().add_decision(decision("d-1", "c-paul")));
   ASSERT_TRUE(store().journal().put_visit(visit("v-2", "c-mia")));
-  EXPECT_EQ(*store().journal().erase_sightings(CustomerId("c-paul")), 2U);
+  for (const char* who : {"c-paul", "c-mia"}) {
+    ASSERT_TRUE(store().journal().put_state(
+        {StateRow::Kind::device, std::string("phone of ") + who, CustomerId(who), "{}"}, wall()));
+  }
+  EXPECT_EQ(*store().journal().erase_sightings(CustomerId("c-paul")), 3U);
   EXPECT_THAT(*store().journal().visits(10), SizeIs(1));
+  EXPECT_THAT(*store().journal().states(StateRow::Kind::device), SizeIs(1));
   EXPECT_THAT(*store().journal().decisions(10), IsEmpty());
 }
 
