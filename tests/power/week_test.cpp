@@ -295,7 +295,8 @@ class Week {
         << "the template of " << n << " is loaded without consent\n"
         << trail_;
     box_->engine().handle(
-        daemon::input::Face{{customer(n), 0.9, ++track_, gallery->generation(), now().mono}, {}},
+        daemon::input::Face{
+            {customer(n), 0.9, ++track_, gallery->generation(), now().mono}, Zone::desk, {}},
         now());
     after();
     if (!alive()) return;
