@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "firmware/ctl/client.h"
+#include "firmware/ctl/metrics.h"
 #include "firmware/ctl/print.h"
 #include "firmware/ctl/radio.h"
 
@@ -30,6 +31,7 @@ struct Verb {
 
 constexpr Verb kVerbs[] = {
     {"status", "", "links, radio, camera, counters, latency"},
+    {"metrics", "", "the numbers of status in the Prometheus text format"},
     {"visits", "", "who is here, and the visits of today"},
     {"outbox", "", "messages that wait to be sent"},
     {"decisions", "", "the latest decisions, suppressed ones too"},
@@ -179,6 +181,9 @@ int run(int argc, char** argv) {
     if (request.args["rules"].is_discarded()) return usage(campaigns + " is not JSON");
   }
 
+  const bool metrics = request.command == "metrics";
+  if (metrics) request.command = "status";
+
   welcome::ctl::Listener listener;
   listener.progress = [](const std::string& text) { std::cerr << text << std::endl; };
   const auto answer = welcome::ctl::ask(socket, request, listener);
@@ -186,7 +191,9 @@ int run(int argc, char** argv) {
     std::cerr << "welcomectl: " << answer.error().message << '\n';
     return kFailed;
   }
-  if (values.count("json") != 0) {
+  if (metrics) {
+    std::cout << welcome::ctl::metrics(*answer);
+  } else if (values.count("json") != 0) {
     std::cout << answer->dump() << '\n';
   } else {
     welcome::ctl::print(std::cout, *answer);

@@ -9,6 +9,7 @@ state_is() {
 }
 starts() { within 180 is ActiveState active; }
 answers() { welcomectl status --json | jq -e . >/dev/null; }
+measures() { welcomectl metrics | grep -q '^welcomed_link_up{link="floor"} 1$'; }
 unprivileged() {
   [[ $(stat -c %U "/proc/$(main_pid)") == welcomed ]] &&
     grep -q '^CapEff:\s*0000000000000000$' "/proc/$(main_pid)/status" &&
@@ -63,6 +64,7 @@ starts_again() {
 
 check "starts at boot and says so" starts
 check "answers welcomectl" answers
+check "gives metrics" within 10 measures
 check "says online on the broker" within 30 state_is online
 check "runs without privileges" unprivileged
 check "keeps its state to itself" private_state
