@@ -72,18 +72,33 @@ Resolver::Resolver(ResolverConfig config) : config_(config) {
 }
 
 void Resolver::set(std::vector<IdentityKey> keys, const Now& now, const LearntDevices& learnt) {
-  std::unordered_map<std::uint64_t, std::uint32_t> known;
+  Known known;
   known.reserve(live_);
   for (std::uint32_t i = 0; i < identities_.size(); ++i) {
     if (identities_[i].live) known.emplace(identities_[i].id_hash, i);
   }
+  merge(std::move(keys), std::move(known), learnt, now);
+}
+
+void Resolver::update(const std::unordered_set<CustomerId>& customers,
+                      std::vector<IdentityKey> keys, const Now& now, const LearntDevices& learnt) {
+  std::vector<bool> theirs(customers_.size());
+  for (std::size_t i = 0; i < customers_.size(); ++i) {
+    theirs[i] = customers_[i].identities > 0 && customers.contains(customers_[i].id);
+  }
+  Known known;
+  for (std::uint32_t i = 0; i < identities_.size(); ++i) {
+    if (identities_[i].live && theirs[identities_[i].customer]) {
+      known.emplace(identities_[i].id_hash, i);
+    }
+  }
+  merge(std::move(keys), std::move(known), learnt, now);
+}
+
+void Resolver::merge(std::vector<IdentityKey> keys, Known known, const LearntDevices& learnt,
+                     const Now& now) {
   // First what is new or stays, then what is left over in `known` goes: a customer who stays is
   // never forgotten in between.
-  std::unordered_map<std::string, std::uint32_t> customers;
-  customers.reserve(customers_.size());
-  for (std::uint32_t i = 0; i < customers_.size(); ++i) {
-    if (customers_[i].identities > 0) customers.emplace(customers_[i].id.str(), i);
-  }
   std::vector<std::uint32_t> gone;
   std::vector<std::pair<std::size_t, std::array<std::uint64_t, 2>>> fresh;
   for (std::size_t i = 0; i < keys.size(); ++i) {
@@ -97,22 +112,30 @@ void Resolver::set(std::vector<IdentityKey> keys, const Now& now, const LearntDe
     }
     fresh.push_back({i, {id, content}});
   }
+  std::unordered_map<CustomerId, std::uint32_t> customers;
+  customers.reserve(fresh.size());
   std::size_t rotating = rotating_.size();
   std::size_t irks = irks_.size();
   for (const auto& [i, hashes] : fresh) {
+    customers.emplace(keys[i].customer, kNobody);
     rotating += rotates(keys[i].kind) ? 1 : 0;
     irks += keys[i].kind == IdentityKind::irk ? 1 : 0;
   }
-  customers_.reserve(customers_.size() + fresh.size());
-  rotating_.reserve(rotating);
-  irks_.reserve(irks);
+  for (std::uint32_t i = 0; i < customers_.size() && !fresh.empty(); ++i) {
+    if (customers_[i].identities == 0) continue;
+    if (const auto it = customers.find(customers_[i].id); it != customers.end()) it->second = i;
+  }
+  const auto make_room = [](auto& list, std::size_t size) {
+    if (size > list.capacity()) list.reserve(std::max(size, 2 * list.capacity()));
+  };
+  make_room(customers_, customers_.size() + fresh.size());
+  make_room(rotating_, rotating);
+  make_room(irks_, irks);
   windows_.reserve(rotating * 6);
 
   for (const auto& [i, hashes] : fresh) {
-    std::uint32_t customer = kNobody;
-    if (const auto it = customers.find(keys[i].customer.str()); it != customers.end()) {
-      customer = it->second;
-    } else {
+    std::uint32_t& customer = customers.at(keys[i].customer);
+    if (customer == kNobody) {
       if (free_customers_.empty()) {
         customer = static_cast<std::uint32_t>(customers_.size());
         customers_.emplace_back();
@@ -121,7 +144,6 @@ void Resolver::set(std::vector<IdentityKey> keys, const Now& now, const LearntDe
         free_customers_.pop_back();
       }
       customers_[customer].id = keys[i].customer;
-      customers.emplace(keys[i].customer.str(), customer);
     }
     ++customers_[customer].identities;
     add(std::move(keys[i]), hashes[0], hashes[1], customer, learnt, now);

@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "beacon/ad.h"
@@ -72,6 +73,9 @@ class Resolver {
   // Replaces all identities; what stays the same keeps its state, and what is new has what was
   // learnt of it before. Windows of new ones are computed by refresh(), in slices.
   void set(std::vector<IdentityKey> identities, const Now& now, const LearntDevices& learnt = {});
+  // The same for these customers alone: `identities` are all of theirs.
+  void update(const std::unordered_set<CustomerId>& customers, std::vector<IdentityKey> identities,
+              const Now& now, const LearntDevices& learnt = {});
 
   // `type` says what the advert was, whoever sent it.
   std::optional<Match> resolve(const AdvertReport& report, const Now& now, AdvertType& type);
@@ -108,6 +112,8 @@ class Resolver {
   std::size_t bytes() const;  // of tables and keys
 
  private:
+  using Known = std::unordered_map<std::uint64_t, std::uint32_t>;  // id hash → identity
+
   struct Customer {
     CustomerId id;
     std::uint32_t identities = 0;
@@ -152,6 +158,9 @@ class Resolver {
     std::uint32_t heard_s = 0;
   };
 
+  // `known`: those that `keys` replace.
+  void merge(std::vector<IdentityKey> keys, Known known, const LearntDevices& learnt,
+             const Now& now);
   void add(IdentityKey&& key, std::uint64_t id_hash, std::uint64_t content_hash,
            std::uint32_t customer, const LearntDevices& learnt, const Now& now);
   void remove(std::uint32_t index);

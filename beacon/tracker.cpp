@@ -85,10 +85,24 @@ Tracker::Tracker(TrackerConfig config) : config_(std::move(config)), resolver_(c
 void Tracker::set_identities(std::vector<IdentityKey> identities, const Now& now,
                              const LearntDevices& learnt) {
   resolver_.set(std::move(identities), now, learnt);
+  identities_changed();
+  std::erase_if(present_, [&](const auto& entry) { return !resolver_.knows(entry.first); });
+}
+
+void Tracker::update_identities(const std::unordered_set<CustomerId>& customers,
+                                std::vector<IdentityKey> identities, const Now& now,
+                                const LearntDevices& learnt) {
+  resolver_.update(customers, std::move(identities), now, learnt);
+  identities_changed();
+  for (const CustomerId& customer : customers) {
+    if (present_.contains(customer) && !resolver_.knows(customer)) present_.erase(customer);
+  }
+}
+
+void Tracker::identities_changed() {
   nearest_levels_ = {};
   resolver_.each_device([&](std::uint64_t, NearestLevel nearest) { nearest_levels_.add(nearest); });
   origins_.clear();
-  std::erase_if(present_, [&](const auto& entry) { return !resolver_.knows(entry.first); });
   for (auto& [customer, presence] : present_) presence.fob_heard = presence.elsewhere = kNever;
 }
 

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -91,6 +92,10 @@ class Tracker {
   // a claim: her consent is gone, so nothing may be said about her.
   void set_identities(std::vector<IdentityKey> identities, const Now& now,
                       const LearntDevices& learnt = {});
+  // The same for these customers alone: `identities` are all of theirs.
+  void update_identities(const std::unordered_set<CustomerId>& customers,
+                         std::vector<IdentityKey> identities, const Now& now,
+                         const LearntDevices& learnt = {});
   // What was learnt of devices since the last call, to be given back at the next start.
   std::vector<Resolver::Learnt> take_learnt() { return resolver_.take_learnt(); }
   // Removes from `learnt` the devices that are no longer known, and says which.
@@ -194,6 +199,7 @@ class Tracker {
     MonoTime refused_until;
   };
 
+  void identities_changed();
   bool is_copied(const Match& match, const AdvertReport& report, MonoTime at);
   static bool swings(Origin& origin, const AdvertReport& report, MonoTime at);
   void judge(Presence& presence, MonoTime at) const;

@@ -95,7 +95,7 @@ std::vector<FeedChange> batch(Collection collection, int from, int to, std::int6
 
 void fill(Store& store, Collection collection, int count) {
   for (int from = 0; from < count; from += 1000) {
-    must(store.replica().apply(collection, "e1", from + 1000,
+    must(store.replica().apply(collection, FeedState{"e1", from + 1000, {}},
                                batch(collection, from, std::min(from + 1000, count), 1)));
     while (must(store.maintain(at(0)))) {
     }
@@ -218,7 +218,7 @@ void FeedApply(benchmark::State& state) {
     state.PauseTiming();
     const auto changes = batch(Collection::profiles, from, from + 1000, seq);
     state.ResumeTiming();
-    must(store.replica().apply(Collection::profiles, "e1", from + 1000, changes));
+    must(store.replica().apply(Collection::profiles, FeedState{"e1", from + 1000, {}}, changes));
     must(store.maintain(at(0)));
     from += 1000;
     if (known && from >= kCustomers) {
@@ -230,31 +230,6 @@ void FeedApply(benchmark::State& state) {
                                                      benchmark::Counter::kIsRate);
 }
 BENCHMARK(FeedApply)->Arg(0)->Arg(1)->Iterations(100)->UseRealTime()->Unit(benchmark::kMillisecond);
-
-// A whole new copy of 100,000 customers beside the old one, decisions going on in between.
-void Snapshot(benchmark::State& state) {
-  const Folder folder;
-  Store store = open(folder.file("box.db"));
-  fill(store, Collection::profiles, kCustomers);
-  std::vector<double> blocked;
-  for (auto _ : state) {
-    must(store.replica().snapshot_begin(Collection::profiles, "e2", kCustomers));
-    for (int from = 0; from < kCustomers; from += 500) {
-      const auto changes = batch(Collection::profiles, from, from + 500, 1);
-      const auto begin = Clock::now();
-      must(store.replica().snapshot_add(Collection::profiles, changes));
-      blocked.push_back(micros_since(begin));
-      const auto idle = Clock::now();
-      must(store.maintain(at(0)));
-      blocked.push_back(micros_since(idle));
-    }
-    const auto begin = Clock::now();
-    must(store.replica().snapshot_finish(Collection::profiles, std::nullopt));
-    blocked.push_back(micros_since(begin));
-  }
-  report_percentiles(state, blocked);
-}
-BENCHMARK(Snapshot)->Iterations(1)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 // Open the file and read what the box needs at once: consents and identities of 100,000 customers.
 void Start(benchmark::State& state) {

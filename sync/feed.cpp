@@ -62,18 +62,19 @@ class After {
   After(const ReplicaView& replica, Collection collection, Digest digest)
       : replica_(replica), collection_(collection), digest_(digest) {}
 
-  std::optional<std::uint64_t> seq_of(const std::string& key) const {
-    const auto changed = changed_.find(key);
-    return changed != changed_.end() ? changed->second : replica_.seq_of(collection_, key);
+  std::optional<std::uint64_t> seq_of(const std::string& key) {
+    const auto known = known_.find(key);
+    if (known != known_.end()) return known->second;
+    return known_.emplace(key, replica_.seq_of(collection_, key)).first->second;
   }
 
   void apply(const FeedItem& item) {
     if (const auto old = seq_of(item.key)) digest_.toggle(item.key, *old);
     if (item.deleted) {
-      changed_[item.key] = std::nullopt;
+      known_[item.key] = std::nullopt;
     } else {
       digest_.toggle(item.key, item.seq);
-      changed_[item.key] = item.seq;
+      known_[item.key] = item.seq;
     }
   }
 
@@ -83,7 +84,7 @@ class After {
   const ReplicaView& replica_;
   Collection collection_;
   Digest digest_;
-  std::unordered_map<std::string, std::optional<std::uint64_t>> changed_;
+  std::unordered_map<std::string, std::optional<std::uint64_t>> known_;
 };
 
 Digest digest_of(const std::map<Collection, Have>& have, Collection collection) {
@@ -180,10 +181,12 @@ FeedPlan FeedReceiver::plan_snapshot(FeedBatch batch) const {
   }
   std::vector<std::uint64_t> seen;
   if (batch.part > 1) seen = running->second.seen;
-  for (const FeedItem& item : plan.items) seen.push_back(hash(item.key));
+  for (const FeedItem& item : plan.items) {
+    seen.push_back(hash(replica_.name_of(collection, item.key)));
+  }
   std::sort(seen.begin(), seen.end());
-  replica_.for_each(collection, [&](std::string_view key, std::uint64_t) {
-    if (!std::binary_search(seen.begin(), seen.end(), hash(key))) plan.sweep.emplace_back(key);
+  replica_.for_each(collection, [&](std::string_view name) {
+    if (!std::binary_search(seen.begin(), seen.end(), hash(name))) plan.sweep.emplace_back(name);
   });
   plan.have = Have{batch.epoch, batch.to_seq, batch.digest};
   plan.complete = true;
@@ -204,7 +207,15 @@ void FeedReceiver::committed(const FeedPlan& plan) {
   Snapshot& snapshot = snapshots_[plan.collection];
   if (plan.part->part == 1) snapshot.seen.clear();
   snapshot.last = *plan.part;
-  for (const FeedItem& item : plan.items) snapshot.seen.push_back(hash(item.key));
+  for (const FeedItem& item : plan.items) {
+    snapshot.seen.push_back(hash(replica_.name_of(plan.collection, item.key)));
+  }
+}
+
+void FeedReceiver::forget(Collection collection) {
+  have_.erase(collection);
+  distrusted_.erase(collection);
+  snapshots_.erase(collection);
 }
 
 void FeedReceiver::reset_snapshots() { snapshots_.clear(); }
@@ -215,9 +226,9 @@ std::map<Collection, Have> FeedReceiver::have() const {
   return have;
 }
 
-std::uint64_t FeedReceiver::hash(std::string_view key) const {
+std::uint64_t FeedReceiver::hash(std::string_view name) const {
   std::array<unsigned char, crypto_shorthash_BYTES> out{};
-  crypto_shorthash(out.data(), reinterpret_cast<const unsigned char*>(key.data()), key.size(),
+  crypto_shorthash(out.data(), reinterpret_cast<const unsigned char*>(name.data()), name.size(),
                    hash_key_.data());
   std::uint64_t value = 0;
   for (const unsigned char byte : out) value = value << 8 | byte;

@@ -36,15 +36,18 @@ class Digest {
   std::array<std::uint8_t, 16> bytes_{};
 };
 
-// What the store holds, set-aside items included.
+// What the store holds, set-aside items included. A store that seals its keys knows them by a name
+// of its own, such as a keyed hash.
 class ReplicaView {
  public:
   virtual ~ReplicaView() = default;
   virtual std::optional<std::uint64_t> seq_of(Collection collection,
                                               std::string_view key) const = 0;
-  virtual void for_each(
-      Collection collection,
-      const std::function<void(std::string_view key, std::uint64_t seq)>& visit) const = 0;
+  virtual std::string name_of(Collection /*collection*/, std::string_view key) const {
+    return std::string(key);
+  }
+  virtual void for_each(Collection collection,
+                        const std::function<void(std::string_view name)>& visit) const = 0;
 };
 
 enum class FeedVerdict : std::uint8_t {
@@ -60,7 +63,7 @@ struct FeedPlan {
   // and seq; a consent's old value goes (what we cannot read might be a withdrawal), the last good
   // value of any other collection stays.
   std::vector<FeedItem> items;
-  std::vector<std::string> sweep;  // keys that the finished snapshot does not have: remove
+  std::vector<std::string> sweep;  // names that the finished snapshot does not have: remove
   std::optional<Have> have;        // to be kept in the same transaction
   bool complete = false;           // the collection is now as the CRM had it at have->seq
   std::string reason;              // gap: why, for the log
@@ -88,6 +91,9 @@ class FeedReceiver {
   // For each plan, whatever its verdict, once what it asks for is in the store.
   void committed(const FeedPlan& plan);
 
+  // What is here of the collection is to be sent anew as a whole.
+  void forget(Collection collection);
+
   // A new connection: parts of snapshots that have not come will not come.
   void reset_snapshots();
 
@@ -97,11 +103,11 @@ class FeedReceiver {
  private:
   struct Snapshot {
     FeedPlan::Part last;
-    std::vector<std::uint64_t> seen;  // keyed hashes of the keys that it has
+    std::vector<std::uint64_t> seen;  // keyed hashes of the names that it has
   };
   FeedPlan plan_delta(FeedBatch batch) const;
   FeedPlan plan_snapshot(FeedBatch batch) const;
-  std::uint64_t hash(std::string_view key) const;
+  std::uint64_t hash(std::string_view name) const;
 
   const ReplicaView& replica_;
   std::array<std::uint8_t, 16> hash_key_{};

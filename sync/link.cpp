@@ -270,7 +270,8 @@ class Link::Impl {
     struct PublishListener : mqtt::iaction_listener {
       explicit PublishListener(Impl& i) : impl(i) {}
       void on_success(const mqtt::token& token) override {
-        if (tag_of(token) != kOwnTag) impl.sink_(Acked{tag_of(token)});
+        if (tag_of(token) == kOwnTag) return;
+        impl.sink_(Acked{tag_of(token)});
       }
       void on_failure(const mqtt::token& token) override {
         const int code = static_cast<int>(token.get_reason_code());
@@ -319,6 +320,8 @@ class Link::Impl {
   }
 
   void arrived(const mqtt::message& message) {
+    // We told the broker that we take no such packet (Maximum Packet Size).
+    if (message.get_payload_ref().size() > kMaxPayload) return;
     RawMessage raw;
     raw.topic = message.get_topic();
     raw.payload = message.get_payload_str();

@@ -97,6 +97,7 @@ void Effects::append(Effects&& o) {
   move_all(refused, o.refused);
   if (o.face_candidates) face_candidates = std::move(o.face_candidates);
   loadable_changed = loadable_changed || o.loadable_changed;
+  move_all(loadable_customers, o.loadable_customers);
   wake_at = o.wake_at;
 }
 
@@ -1332,7 +1333,7 @@ void Pipeline::Impl::withdraw_waiting(const CustomerId& customer, bool personali
 void Pipeline::Impl::consent_changed(const CustomerId& customer, Purpose purpose, bool before) {
   const bool after = gate_.standing(customer, purpose).given();
   if (purpose == Purpose::proximity_offers || purpose == Purpose::face_recognition) {
-    out_->loadable_changed = true;
+    out_->loadable_customers.push_back(customer);
   }
   if (before != after) {
     ConsentEffect effect;
@@ -1422,7 +1423,7 @@ void Pipeline::Impl::on(const event::CustomerForgotten& e) {
   effect.customer = e.customer;
   effect.forgotten = true;
   out_->consents.push_back(std::move(effect));
-  out_->loadable_changed = true;
+  out_->loadable_customers.push_back(e.customer);
 }
 
 void Pipeline::Impl::on(const event::CrmHeard& e) {

@@ -213,6 +213,7 @@ struct Effects {
   // the camera may sleep.
   std::optional<std::vector<CustomerId>> face_candidates;
   bool loadable_changed = false;  // ask the gate again for loadable_keys() and loadable_faces()
+  std::vector<CustomerId> loadable_customers;  // the same, for these alone
   std::optional<MonoTime> wake_at;
 
   void append(Effects&& other);

@@ -35,9 +35,9 @@ namespace {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
-constexpr std::size_t kControlLane = 10'000;
-constexpr std::size_t kSensorLane = 1'000;
 constexpr auto kTick = 50ms;
+// The inbox keeps the loop for so long at most; then timers and the control socket have their turn.
+constexpr auto kDrainFor = 20ms;
 
 class Uuids : public Pipeline::IdSource {
  public:
@@ -216,15 +216,15 @@ class App : private Ports {
         eid_(box_eid(config, key)),
         store_(open_store(config, key)),
         clock_(make_clock(config, store_)),
-        inbox_(kControlLane, kSensorLane, [this] { asio::post(loop_, [this] { drain_inbox(); }); }),
+        inbox_({}, [this] { asio::post(loop_, [this] { drain_inbox(); }); }),
         engine_(engine_settings(config, pack_, eid_), store_, *this, uuids_, clock_->now()),
         enroller_(
             pack_, enrolment_options(config, pack_),
             [this](std::uint64_t job, vision::Guidance guidance) {
-              (void)inbox_.post_control(input::EnrolProgress{job, guidance, 0});
+              inbox_.post_control(input::EnrolProgress{job, guidance, 0});
             },
             [this](std::uint64_t job, CustomerId customer, Result<vision::EnrolledFace> face) {
-              (void)inbox_.post_control(input::Enrolled{job, std::move(customer), std::move(face)});
+              inbox_.post_control(input::Enrolled{job, std::move(customer), std::move(face)});
             }),
         radio_desk_({[this](const CustomerId& customer, beacon::IdentityKind kind) {
                        return engine_.identity_ids(customer, kind);
@@ -282,14 +282,14 @@ class App : private Ports {
              std::shared_ptr<const vision::Gallery> everybody) override {
     if (!clip.empty()) return enroller_.start(job, consent, clip, std::move(everybody));
     const auto done = [this, job, customer = consent.customer()](auto face) {
-      (void)inbox_.post_control(input::Enrolled{job, customer, std::move(face)});
+      inbox_.post_control(input::Enrolled{job, customer, std::move(face)});
     };
     Camera* camera = desk_camera();
     if (camera == nullptr) return done(no_camera());
     vision::LiveEnrolment enrolment{
         consent, std::move(everybody), enrolment_options(config_, pack_),
         [this, job](vision::Guidance guidance, int views) {
-          (void)inbox_.post_control(input::EnrolProgress{job, guidance, views});
+          inbox_.post_control(input::EnrolProgress{job, guidance, views});
         },
         done};
     camera->worker->enrol(std::move(enrolment));
@@ -336,8 +336,14 @@ class App : private Ports {
 
   sync::Link::Sink link_sink(sync::LinkName name) {
     return [this, name](sync::LinkEvent event) {
-      (void)inbox_.post_control(
-          input::FromLink{name, std::move(event), std::chrono::steady_clock::now()});
+      const auto* raw = std::get_if<sync::RawMessage>(&event);
+      const std::size_t bytes = raw != nullptr ? raw->topic.size() + raw->payload.size() : 0;
+      input::FromLink input{name, std::move(event), std::chrono::steady_clock::now()};
+      if (bytes == 0) {
+        inbox_.post_control(std::move(input));
+      } else {
+        (void)inbox_.post_message(std::move(input), bytes);  // what is refused it counts
+      }
     };
   }
 
@@ -431,12 +437,19 @@ class App : private Ports {
   // -- the loop
 
   void drain_inbox() {
-    for (const auto& input : inbox_.take()) engine_.handle(input, clock_->now());
+    const auto until = std::chrono::steady_clock::now() + kDrainFor;
+    while (true) {
+      const auto inputs = inbox_.take();
+      if (inputs.empty()) break;
+      for (const auto& input : inputs) engine_.handle(input, clock_->now());
+      if (std::chrono::steady_clock::now() < until) continue;
+      asio::post(loop_, [this] { drain_inbox(); });
+      break;
+    }
     if (const auto refused = inbox_.control_refused(); refused != seen_refused_) {
+      if (seen_refused_ == 0) spdlog::error("the inbox is full: messages are refused");
       seen_refused_ = refused;
-      spdlog::error("the inbox was full, {} control messages refused: links connect anew", refused);
-      uplink_->renew();
-      floor_->renew();
+      engine_.lost_messages(clock_->now());
     }
   }
 
@@ -479,8 +492,13 @@ class App : private Ports {
       if (const auto pinned = engine_.set_crm_keys(keys, clock_->now()); !pinned) {
         throw ConfigError("consent.crm_keys: " + pinned.error().message);
       }
+      // The certificate files may be new ones.
+      if (!config_.uplink.tls_ca.empty()) uplink_->renew();
+      if (!config_.floor.tls_ca.empty()) floor_->renew();
       spdlog::info(
-          "configuration read again: log level, zones and the CRM's keys are in force, the rest "
+          "configuration read again: log level, zones, the CRM's keys and certificates are in "
+          "force, "
+          "the rest "
           "after a restart");
     } catch (const ConfigError& error) {
       spdlog::error("configuration kept as it was: {}", error.what());

@@ -28,6 +28,13 @@ constexpr auto kWriteWallEvery = 60s;
 constexpr std::string_view kConfigRegister = "config";
 // Register that holds the invented visits whose prompts are on the tablets.
 constexpr std::string_view kRehearsalRegister = "rehearsal_visits";
+// Keys of a few customers are read at once, those of many in turns.
+constexpr std::size_t kFetchFreely = 100;
+constexpr std::size_t kFetchAtOnce = 2000;
+constexpr auto kFetchEvery = 100ms;
+// After a message that the broker could not take yet.
+constexpr auto kRefusedPause = 2s;
+constexpr auto kTellRefusedEvery = 10s;
 
 std::int64_t to_ms(WallTime time) { return time.time_since_epoch().count(); }
 
@@ -74,11 +81,14 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
       ports_(ports),
       ids_(ids),
       signer_(settings_.box.box, store.signing_seed()),
+      stored_feed_(store.replica()),
+      receiver_(stored_feed_),
       recorder_(settings_.recording_dir, settings_.recording_days, store_, ids_),
       pipeline_(settings_.pipeline, *this, recorder_,
                 ConsentGate([this](const CustomerId& c) { return store_.audit().subject_of(c); })),
       tracker_(settings_.tracker),
       next_housekeeping_(now.mono) {
+  uplink_.patience = now.mono + settings_.crm_speaks_first;
   load(now);
 }
 
@@ -110,6 +120,12 @@ void Engine::load(const Now& now) {
   const auto tombstones = store_.erasure().tombstones();
   must(tombstones, "who was erased");
   pipeline_.gate_for_loading().restore_tombstones(*tombstones);
+
+  for (const auto collection : sync::kAllCollections) {
+    const auto state = store_.replica().state(store_collection(collection));
+    must(state, "the feed's position");
+    if (auto have = have_of(*state)) receiver_.load(collection, std::move(*have));
+  }
 
   // Items of an older version may not decode any more: counted, and the CRM is asked anew for the
   // rest by the digest.
@@ -160,7 +176,7 @@ void Engine::load(const Now& now) {
   begin_recording(now);
   effects.append(ask(event::Tick{}, now));
   carry_out(std::move(effects), now, {});
-  refresh_identities(now);
+  load_identities(now);
   refresh_gallery(now);
   report_erasures(now);
   footing_ = pipeline_.gate().footing(now);
@@ -206,9 +222,13 @@ void Engine::on(const input::Face& face, const Now& now) {
   ingress_.reset();
 }
 
-// A box that can keep nothing decides nothing.
+// Not while nothing can be kept, and not on consents that the CRM is about to change.
+bool Engine::decides(const Now& now) const {
+  return store_trouble_.empty() && (uplink_.heard || now.mono >= uplink_.patience);
+}
+
 void Engine::claim(IdentityClaim claim, const Now& now) {
-  if (!store_trouble_.empty()) {
+  if (!decides(now)) {
     ++counters_.held_back;
     return;
   }
@@ -223,8 +243,13 @@ void Engine::on(const input::FromLink& from, const Now& now) {
         using What = std::decay_t<decltype(what)>;
         if constexpr (std::is_same_v<What, sync::LinkUp>) {
           spdlog::info("{} is up", name);
-          link = {true, std::min(settings_.uplink_window, what.receive_maximum), 0, {}};
-          if (from.link == sync::LinkName::uplink) say_hello();
+          link = {.up = true,
+                  .window = std::min(settings_.uplink_window, what.receive_maximum),
+                  .patience = now.mono + settings_.crm_speaks_first};
+          if (from.link == sync::LinkName::uplink) {
+            receiver_.reset_snapshots();
+            say_hello();
+          }
           if (from.link == sync::LinkName::floor) show_rehearsal_again(now);
           publish_floor_status(now);
           pump(from.link, now);
@@ -232,22 +257,14 @@ void Engine::on(const input::FromLink& from, const Now& now) {
           if (link.up || link.why_down != what.reason) {
             spdlog::warn("{} is down: {}; trying again", name, what.reason);
           }
-          link = {false, 0, 0, what.reason};
+          forget_acked(from.link, now);
+          link = {.why_down = what.reason};
           store_.outbox().release(store_link(from.link));
           publish_floor_status(now);
         } else if constexpr (std::is_same_v<What, sync::Acked>) {
-          if (what.tag != kNoRow) on_acked(from.link, what.tag, now);
+          if (what.tag != kNoRow) on_acked(from.link, what, now);
         } else if constexpr (std::is_same_v<What, sync::Refused>) {
-          if (what.tag == kNoRow) return;
-          ++counters_.messages_refused;
-          spdlog::warn("{} refused a message, reason code {}", name, what.code);
-          if (what.for_good) {
-            // A message that the broker will never take must not hold up those behind it.
-            on_acked(from.link, what.tag, now);
-          } else {
-            if (link.in_flight > 0) --link.in_flight;
-            store_.outbox().release_row(what.tag);
-          }
+          if (what.tag != kNoRow) on_refused(from.link, what, now);
         } else {
           ingress_ = from.ingress;
           on_message(from.link, what, now);
@@ -260,11 +277,17 @@ void Engine::on(const input::FromLink& from, const Now& now) {
 void Engine::on_message(sync::LinkName link, const sync::RawMessage& raw, const Now& now) {
   auto message = sync::decode_for_box(settings_.box, raw, settings_.crm_keys ? &keys_ : nullptr);
   if (!message) {
-    ++counters_.inbound_refused[std::string(word(message.error().code))];
+    auto& refused = counters_.inbound_refused[std::string(word(message.error().code))];
+    ++refused;
     if (link == sync::LinkName::uplink && message.error().code == ErrorCode::refused) {
       ++refused_untold_[std::string(word(message.error().code))];
     }
-    spdlog::warn("message from {} refused: {}", sync::to_string(link), message.error().message);
+    // Thousands a second must not fill the log.
+    if (now.mono >= next_refusal_told_) {
+      next_refusal_told_ = now.mono + kTellRefusedEvery;
+      spdlog::warn("message from {} refused: {} ({} so far)", sync::to_string(link),
+                   message.error().message, refused);
+    }
     return;
   }
   std::visit(
@@ -331,10 +354,29 @@ void Engine::on_control(const sync::Control& control, const std::string& body, c
   publish_floor_status(now);
 }
 
-void Engine::on_acked(sync::LinkName link, std::int64_t row, const Now& now) {
-  LinkSide& s = side(link);
-  if (s.in_flight > 0) --s.in_flight;
-  const std::int64_t rows[] = {row};
+void Engine::on_acked(sync::LinkName name, const sync::Acked& acked, const Now& now) {
+  LinkSide& link = side(name);
+  if (link.in_flight > 0) --link.in_flight;
+  link.acked.push_back(acked.tag);
+  // Many at once are one transaction: at the latest when half of the window is free again.
+  if (link.in_flight <= link.window / 2) forget_acked(name, now);
+  pump(name, now);
+}
+
+void Engine::on_refused(sync::LinkName name, const sync::Refused& refused, const Now& now) {
+  ++counters_.messages_refused;
+  spdlog::warn("{} refused a message, reason code {}", sync::to_string(name), refused.code);
+  // A message that the broker will never take must not hold up those behind it.
+  if (refused.for_good) return on_acked(name, {refused.tag}, now);
+  LinkSide& link = side(name);
+  if (link.in_flight > 0) --link.in_flight;
+  link.held = now.mono + kRefusedPause;
+  store_.outbox().release_row(refused.tag);
+}
+
+void Engine::forget_acked(sync::LinkName name, const Now& now) {
+  const auto rows = std::exchange(side(name).acked, {});
+  if (rows.empty()) return;
   Effects effects;
   const auto notes = store_.outbox().acked(rows);
   if (!notes) return store_failed(notes.error());
@@ -350,20 +392,13 @@ void Engine::on_acked(sync::LinkName link, std::int64_t row, const Now& now) {
     }
   }
   carry_out(std::move(effects), now, {});
-  pump(link, now);
 }
 
 void Engine::say_hello() {
   sync::Hello hello;
   hello.session = static_cast<std::uint64_t>(session_);
   hello.version = settings_.version;
-  for (const auto collection : sync::kAllCollections) {
-    const auto state = store_.replica().state(store_collection(collection));
-    if (!state) return store_failed(state.error());
-    if (state->epoch.empty()) continue;
-    hello.have[collection] = {state->epoch, static_cast<std::uint64_t>(state->seq),
-                              store::to_hex(state->digest)};
-  }
+  hello.have = receiver_.have();
   ports_.publish(sync::encode_hello(settings_.box, hello), kNoRow, std::nullopt);
 }
 
@@ -397,17 +432,19 @@ void Engine::begin_recording(const Now& now) {
   recorder_.begin(beginning, pipeline_, *this, now);
 }
 
-void Engine::carry_out(Effects effects, const Now& now, const std::function<void()>& also) {
+bool Engine::carry_out(Effects effects, const Now& now, const std::function<void()>& also) {
   const bool writes = also || !effects.visits.empty() || !effects.decisions.empty() ||
                       !effects.prompts.empty() || !effects.prompts_cleared.empty() ||
                       !effects.staff.empty() || !effects.consents.empty() ||
                       !effects.withdrawn_decisions.empty() || !effects.rows.empty() ||
                       !effects.tell_store.empty() || !effects.untell_store.empty();
+  bool written = true;
   if (writes) {
     const auto done = store_.transaction([&] {
       if (also) also();
       write(effects, now);
     });
+    written = done.has_value();
     if (!done) {
       store_failed(done.error());
       could_not_store(effects, now);
@@ -433,16 +470,22 @@ void Engine::carry_out(Effects effects, const Now& now, const std::function<void
     profiles_.erase(consent.customer);
     if (consent.forgotten) desk_consents_.erase(consent.customer);
   }
-  if (effects.loadable_changed) refresh_identities(now);
+  const bool loadable = effects.loadable_changed || !effects.loadable_customers.empty();
+  if (effects.loadable_changed) {
+    refresh_identities(now);
+  } else if (loadable) {
+    refresh_identities(effects.loadable_customers, now);
+  }
   if (effects.face_candidates) face_candidates_ = *effects.face_candidates;
   const bool refuted = std::any_of(effects.staff.begin(), effects.staff.end(),
                                    [](const auto& outcome) { return outcome.lowers_face_trust; });
-  if (effects.face_candidates || effects.loadable_changed || refuted) refresh_gallery(now);
+  if (effects.face_candidates || loadable || refuted) refresh_gallery(now);
   if (!effects.visits.empty()) publish_floor_status(now);
   if (writes) {
     pump(sync::LinkName::floor, now);
     pump(sync::LinkName::uplink, now);
   }
+  return written;
 }
 
 // Inside the transaction.
@@ -579,10 +622,15 @@ void Engine::pump(sync::LinkName name, const Now& now) {
   LinkSide& link = side(name);
   // What was withdrawn may still stand there.
   if (!store_trouble_.empty()) return;
+  if (link.held && *link.held > now.mono) return;
+  link.held.reset();
+  // A broker acknowledges what nobody subscribed to, and throws it away: first the CRM must speak.
+  if (name == sync::LinkName::uplink && !link.heard) return;
   while (link.up && link.in_flight < link.window) {
     const auto rows = store_.outbox().take(store_link(name), link.window - link.in_flight, now);
     if (!rows) return store_failed(rows.error());
     if (rows->empty()) return;
+    bool full = false;
     for (const auto& row : *rows) {
       sync::Message message;
       message.id = row.id;
@@ -598,13 +646,14 @@ void Engine::pump(sync::LinkName name, const Now& now) {
       if (row.expires) {
         expiry = std::max(1s, std::chrono::ceil<std::chrono::seconds>(*row.expires - now.wall));
       }
-      if (ports_.publish(std::move(message), row.row, expiry)) {
-        ++link.in_flight;
-      } else {
+      if (!ports_.publish(std::move(message), row.row, expiry)) {
+        full = true;
         store_.outbox().release_row(row.row);
-        return;  // the link says when there is room
+        continue;
       }
+      ++link.in_flight;
     }
+    if (full) return;  // the link says when there is room
   }
 }
 
@@ -672,10 +721,70 @@ void Engine::clear_rehearsal_leftovers() {
 // ---- who may be recognised
 // -----------------------------------------------------------------------
 
-void Engine::refresh_identities(const Now& now) {
+// At start: everybody at once.
+void Engine::load_identities(const Now& now) {
+  listened_for_.clear();
+  to_fetch_.clear();
+  for (auto& customer : pipeline_.gate().loadable_keys(now)) {
+    listened_for_.insert(std::move(customer));
+  }
   std::vector<beacon::IdentityKey> keys;
-  for (const auto& customer : pipeline_.gate().loadable_keys(now)) {
-    const auto items = store_.replica().of_customer(store::Collection::identities, customer);
+  const auto loaded =
+      store_.replica().load(store::Collection::identities, [&](store::FeedItem&& stored) {
+        if (!listened_for_.contains(stored.customer)) return;
+        if (const auto item = sync::decode_item(sync::Collection::identities, stored.body)) {
+          keys.push_back(key_of(std::get<IdentityItem>(*item)));
+        }
+      });
+  if (!loaded) return store_failed(loaded.error());
+  tracker_.set_identities(std::move(keys), now, learnt_);
+  forget_unknown_devices(now);
+}
+
+// The gate has changed for anybody.
+void Engine::refresh_identities(const Now& now) {
+  std::unordered_set<CustomerId> gone = std::exchange(listened_for_, {});
+  for (auto& customer : pipeline_.gate().loadable_keys(now)) {
+    if (gone.erase(customer) == 0) to_fetch_.insert(customer);
+    listened_for_.insert(std::move(customer));
+  }
+  for (const auto& customer : gone) to_fetch_.erase(customer);
+  unload_identities(gone, now);
+  fetch_identities(now);
+}
+
+// Keys of those who may no longer be listened for go at once, new ones come in their turn.
+void Engine::refresh_identities(const std::vector<CustomerId>& customers, const Now& now) {
+  std::unordered_set<CustomerId> gone;
+  for (const auto& customer : customers) {
+    if (pipeline_.gate().permits(customer, Purpose::proximity_offers, now)) {
+      listened_for_.insert(customer);
+      to_fetch_.insert(customer);
+    } else {
+      to_fetch_.erase(customer);
+      if (listened_for_.erase(customer) > 0) gone.insert(customer);
+    }
+  }
+  unload_identities(gone, now);
+  fetch_identities(now);
+}
+
+void Engine::unload_identities(const std::unordered_set<CustomerId>& gone, const Now& now) {
+  if (gone.empty()) return;
+  tracker_.update_identities(gone, {}, now);
+  // Before the last who may be is loaded, unknown does not mean gone.
+  if (to_fetch_.empty()) forget_unknown_devices(now);
+}
+
+// With a hundred thousand customers at once, decisions come in between.
+void Engine::fetch_identities(const Now& now) {
+  if (to_fetch_.empty() || now.mono < next_fetch_) return;
+  if (to_fetch_.size() > kFetchFreely) next_fetch_ = now.mono + kFetchEvery;
+  std::unordered_set<CustomerId> customers;
+  std::vector<beacon::IdentityKey> keys;
+  while (!to_fetch_.empty() && customers.size() < kFetchAtOnce) {
+    const auto next = customers.insert(to_fetch_.extract(to_fetch_.begin())).position;
+    const auto items = store_.replica().of_customer(store::Collection::identities, *next);
     if (!items) return store_failed(items.error());
     for (const auto& stored : *items) {
       if (auto item = sync::decode_item(sync::Collection::identities, stored.body)) {
@@ -683,8 +792,8 @@ void Engine::refresh_identities(const Now& now) {
       }
     }
   }
-  tracker_.set_identities(std::move(keys), now, learnt_);
-  forget_unknown_devices(now);
+  tracker_.update_identities(customers, std::move(keys), now, learnt_);
+  if (to_fetch_.empty()) forget_unknown_devices(now);
 }
 
 bool Engine::looks_for_all(const Now& now) {
@@ -742,9 +851,12 @@ void Engine::refresh_gallery(const Now& now) {
 // --------------------------------------------------------------------------------------
 
 void Engine::tick(const Now& now) {
+  fetch_identities(now);
+  hello_if_due(now);
+  for (const auto link : {sync::LinkName::floor, sync::LinkName::uplink}) forget_acked(link, now);
   for (auto& found : tracker_.tick(now)) claim(std::move(found), now);
   talk_to_neighbours(now);
-  if (wake_at_ && *wake_at_ <= now.mono) {
+  if (wake_at_ && *wake_at_ <= now.mono && decides(now)) {
     wake_at_.reset();
     decide(event::Tick{}, now);
   }
@@ -795,7 +907,7 @@ void Engine::set_zones(const beacon::TrackerConfig& tracker, const Now& now) {
   settings_.tracker = tracker;
   keep_learnt(now);
   tracker_ = beacon::Tracker(tracker);
-  refresh_identities(now);
+  load_identities(now);
 }
 
 void Engine::note_config(const std::map<std::string, std::string>& given, const Now& now) {
@@ -818,6 +930,7 @@ void Engine::note_config(const std::map<std::string, std::string>& given, const 
 void Engine::stopping(const Now& now) {
   keep_learnt(now);
   recorder_.flush(now);
+  for (const auto link : {sync::LinkName::floor, sync::LinkName::uplink}) forget_acked(link, now);
   if (now.wall_trusted) {
     (void)store_.registers().put(kWallRegister, std::to_string(to_ms(now.wall)));
   }

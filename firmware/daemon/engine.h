@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -28,6 +29,7 @@
 #include "firmware/daemon/neighbours.h"
 #include "firmware/daemon/recorder.h"
 #include "firmware/daemon/replay.h"
+#include "firmware/daemon/stored_feed.h"
 #include "firmware/store/store.h"
 #include "sync/contract.h"
 #include "sync/items.h"
@@ -109,6 +111,8 @@ struct EngineSettings {
   std::optional<std::string> crm_keys;  // text of the key ring; nothing = signatures are not asked
   std::optional<StoreKey> store_key;    // with tracker.store: what the boxes of the store share
   std::size_t uplink_window = 100;      // messages in flight
+  // At a start and at a new line the CRM may first say who withdrew or was erased meanwhile.
+  std::chrono::milliseconds crm_speaks_first{3000};
   std::filesystem::path recording_dir;
   int recording_days = 0;  // how long recordings are kept; 0 = none is made
 };
@@ -129,7 +133,7 @@ struct EngineCounters {
   std::uint64_t messages_expired = 0;
   std::uint64_t messages_refused = 0;
   std::uint64_t store_errors = 0;
-  std::uint64_t held_back = 0;  // claims that came while nothing could be stored
+  std::uint64_t held_back = 0;  // claims that came while nothing could be decided
 };
 
 class Engine : private Pipeline::Directory {
@@ -158,6 +162,8 @@ class Engine : private Pipeline::Directory {
   // The configuration as given, without defaults. What changed since the last time goes into the
   // audit trail, by the names of its keys.
   void note_config(const std::map<std::string, std::string>& given, const Now& now);
+  // Messages of a link were dropped unread: the CRM is told what is here, and sends what is not.
+  void lost_messages(const Now& now) { ask_again(now); }
   // Before a clean stop: writes down the time, so that a clock that starts in the past shows.
   void stopping(const Now& now);
 
@@ -218,6 +224,10 @@ class Engine : private Pipeline::Directory {
     std::size_t window = 0;
     std::size_t in_flight = 0;
     std::string why_down = "not connected yet";
+    bool heard = false;                 // the other side has spoken on this connection, …
+    MonoTime patience{};                // … for which decisions wait until then
+    std::optional<MonoTime> held{};     // nothing is handed over until then
+    std::vector<std::int64_t> acked{};  // rows to be deleted, several in one transaction
   };
 
   // Pipeline::Directory
@@ -233,8 +243,6 @@ class Engine : private Pipeline::Directory {
 
   void on_message(sync::LinkName link, const sync::RawMessage& raw, const Now& now);
   void on_feed(sync::FeedBatch batch, const Now& now);
-  void finish_snapshot(const sync::FeedBatch& batch,
-                       const std::map<std::string, std::string>& before, const Now& now);
   std::map<std::string, std::string> items_of(sync::Collection collection);
   // The event, and the text of the campaign or policy that it brings.
   using Tell = std::function<void(const Event&, std::string_view item)>;
@@ -251,6 +259,7 @@ class Engine : private Pipeline::Directory {
   Result<void> note_pinned(const Now& now);
   void heard_from_crm(const Now& now);
   void ask_again(const Now& now);
+  void hello_if_due(const Now& now);
   void on_control(const sync::Control& control, const std::string& body, const Now& now);
   void on_command(const sync::Command& command, const Now& now);
   Result<std::string> presence(const sync::Command& command, const Now& now);
@@ -268,7 +277,9 @@ class Engine : private Pipeline::Directory {
   void cancel_enrolments(const std::string& session);
   void end_late_enrolments(const Now& now);
   void tell_tablet(const std::string& session, sync::EnrolMessage message, const Now& now);
-  void on_acked(sync::LinkName link, std::int64_t row, const Now& now);
+  void on_acked(sync::LinkName link, const sync::Acked& acked, const Now& now);
+  void on_refused(sync::LinkName link, const sync::Refused& refused, const Now& now);
+  void forget_acked(sync::LinkName link, const Now& now);
   void say_hello();
 
   // The one way to the pipeline: what goes through here is recorded.
@@ -277,7 +288,8 @@ class Engine : private Pipeline::Directory {
   // Hands an event to the pipeline and carries out its effects. `also` runs in the same
   // transaction.
   void decide(const Event& event, const Now& now, const std::function<void()>& also = {});
-  void carry_out(Effects effects, const Now& now, const std::function<void()>& also);
+  // False: the store did not take it, nothing of it is written.
+  bool carry_out(Effects effects, const Now& now, const std::function<void()>& also);
   void write(const Effects& effects, const Now& now);
   void enqueue(const sync::Message& message, std::string_view kind, std::string ref,
                std::optional<WallTime> expires, std::optional<WallTime> not_before, const Now& now);
@@ -291,10 +303,14 @@ class Engine : private Pipeline::Directory {
   void show_rehearsal_again(const Now& now);
   void publish_rehearsal(const sync::Message& prompt, const Now& now);
   void clear_rehearsal_leftovers();
+  void load_identities(const Now& now);
   void refresh_identities(const Now& now);
   bool looks_for_all(const Now& now);
   Result<std::shared_ptr<const vision::Gallery>> gallery_of(
       const std::vector<FaceConsent>& consents, std::uint64_t generation);
+  void refresh_identities(const std::vector<CustomerId>& customers, const Now& now);
+  void unload_identities(const std::unordered_set<CustomerId>& gone, const Now& now);
+  void fetch_identities(const Now& now);
   void refresh_gallery(const Now& now);
   void publish_floor_status(const Now& now);
   void talk_to_neighbours(const Now& now);
@@ -303,6 +319,7 @@ class Engine : private Pipeline::Directory {
   void load_learnt();
   void keep_learnt(const Now& now);
   void forget_unknown_devices(const Now& now);
+  bool decides(const Now& now) const;
   void claim(IdentityClaim claim, const Now& now);
   // engine_trouble.cpp: when the disk takes nothing, or there is something to tell about the box.
   void store_failed(const Error& error);
@@ -317,8 +334,10 @@ class Engine : private Pipeline::Directory {
   store::Store& store_;
   Ports& ports_;
   Pipeline::IdSource& ids_;
-  const sync::Signer signer_;                         // the box's own key, for receipts
-  sync::KeyRing keys_;                                // the CRM's; empty = not provisioned
+  const sync::Signer signer_;  // the box's own key, for receipts
+  sync::KeyRing keys_;         // the CRM's; empty = not provisioned
+  const StoredFeed stored_feed_;
+  sync::FeedReceiver receiver_;
   std::unordered_map<CustomerId, Profile> profiles_;  // opened lately; a cache
   Recorder recorder_;
   Pipeline pipeline_;
@@ -350,9 +369,12 @@ class Engine : private Pipeline::Directory {
   std::optional<Ingress> ingress_;                       // of the input being handled
   std::unordered_map<std::string, Ingress> in_the_way_;  // message id → its input; until acked
   std::string floor_status_;                             // as last published, without its time
-  bool identities_stale_ = false;
+  std::unordered_set<CustomerId> listened_for_;          // may be, and their keys were asked for
+  std::unordered_set<CustomerId> to_fetch_;  // of them: whose keys are to be read (again)
+  MonoTime next_fetch_;
   MonoTime next_housekeeping_;
   MonoTime next_retention_;
+  MonoTime next_refusal_told_;
   MonoTime next_hello_;
   MonoTime next_wall_write_;
   ConsentFooting footing_ = ConsentFooting::firm;
@@ -361,6 +383,7 @@ class Engine : private Pipeline::Directory {
   bool broken_ = false;
   std::map<std::string, std::int64_t> refused_untold_;  // from the uplink, by reason
   MonoTime next_refusals_;
+  bool hello_due_ = false;
   std::vector<CustomerId> changed_profiles_;  // by the feed, not yet told to the pipeline
 };
 

@@ -18,9 +18,10 @@ constexpr std::size_t kListed = 200;
 
 double to_ms(Latency::Duration duration) { return static_cast<double>(duration.count()) / 1000.0; }
 
-json link_json(bool up, const std::string& why, std::size_t in_flight) {
+json link_json(bool up, const std::string& why, std::size_t in_flight, bool heard) {
   json out{{"state", up ? "up" : "down"}, {"in_flight", in_flight}};
   if (!up) out["why"] = why;
+  if (up && !heard) out["why"] = "the broker is there, the CRM has not spoken yet: events wait";
   return out;
 }
 
@@ -77,8 +78,8 @@ json Engine::status(const Now& now) const {
         {"session", session_}}},
       {"clock", {{"wall", sync::to_rfc3339(now.wall)}, {"trusted", now.wall_trusted}}},
       {"links",
-       {{"uplink", link_json(uplink_.up, uplink_.why_down, uplink_.in_flight)},
-        {"floor", link_json(floor_.up, floor_.why_down, floor_.in_flight)}}},
+       {{"uplink", link_json(uplink_.up, uplink_.why_down, uplink_.in_flight, uplink_.heard)},
+        {"floor", link_json(floor_.up, floor_.why_down, floor_.in_flight, true)}}},
       {"crm",
        {{"last_heard", heard_from_crm ? json(sync::to_rfc3339(*heard_from_crm)) : json()},
         {"feed", std::move(feed)},

@@ -63,7 +63,7 @@ void Engine::on_command(const sync::Command& command, const Now& now) {
   } else {
     response.error = answer.error().message;
   }
-  enqueue(sync::encode_command_response(settings_.box, command, response), "response", {}, {}, {},
+  enqueue(sync::encode_command_response(settings_.box, command, response), kind::answer, {}, {}, {},
           now);
   pump(sync::LinkName::uplink, now);
 }
@@ -119,7 +119,7 @@ Result<std::string> Engine::erase(const sync::Command& command, const Now& now) 
     store_failed(receipt.error());
     return tl::unexpected(receipt.error());
   }
-  refresh_identities(now);
+  refresh_identities(std::vector{command.customer}, now);
   refresh_gallery(now);
   report_erasures(now);
   return answer(*receipt);

@@ -86,6 +86,7 @@ void Engine::load_consents() {
   if (!asked) {
     throw std::runtime_error("cannot ask for the consents again: " + asked.error().message);
   }
+  receiver_.forget(sync::Collection::consents);
 }
 
 Result<void> Engine::set_crm_keys(const std::optional<std::string>& text, const Now& now) {
@@ -113,7 +114,9 @@ Result<void> Engine::set_crm_keys(const std::optional<std::string>& text, const 
     if (ask) (void)store_.replica().distrust(store::Collection::consents, unsigned_ones);
     (void)note_pinned(now);
   });
-  if (ask) say_hello();
+  if (!ask) return {};
+  receiver_.forget(sync::Collection::consents);
+  say_hello();
   return {};
 }
 

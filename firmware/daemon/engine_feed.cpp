@@ -21,34 +21,41 @@ constexpr auto kHelloEvery = 1s;
 }  // namespace
 
 void Engine::heard_from_crm(const Now& now) {
+  if (!uplink_.heard) {
+    uplink_.heard = true;
+    pump(sync::LinkName::uplink, now);
+  }
   if (!now.wall_trusted) return;
   decide(event::CrmHeard{now.wall}, now);
 }
 
 void Engine::ask_again(const Now& now) {
   ++counters_.feed_gaps;
-  if (now.mono < next_hello_) return;
+  hello_due_ = true;
+  hello_if_due(now);
+}
+
+void Engine::hello_if_due(const Now& now) {
+  if (!hello_due_ || now.mono < next_hello_) return;
+  hello_due_ = false;
   next_hello_ = now.mono + kHelloEvery;
   say_hello();
 }
 
 void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
-  const auto collection = store_collection(batch.collection);
-  auto& replica = store_.replica();
-  const auto state = replica.state(collection);
-  if (!state) return store_failed(state.error());
   heard_from_crm(now);
-
-  const auto to_seq = static_cast<std::int64_t>(batch.to_seq);
-  if (!batch.snapshot) {
-    if (batch.epoch != state->epoch || static_cast<std::int64_t>(batch.from_seq) > state->seq) {
-      return ask_again(now);
-    }
-    if (to_seq <= state->seq) return;  // all of it is here already
+  sync::FeedPlan plan = receiver_.plan(std::move(batch));
+  if (plan.verdict == sync::FeedVerdict::gap) {
+    spdlog::info("feed {}: {}", sync::to_string(plan.collection), plan.reason);
+    receiver_.committed(plan);
+    return ask_again(now);
   }
+  if (plan.verdict == sync::FeedVerdict::duplicate) return;
 
+  const auto collection = store_collection(plan.collection);
+  auto& replica = store_.replica();
   std::vector<store::FeedChange> changes;
-  changes.reserve(batch.items.size());
+  changes.reserve(plan.items.size());
   Effects effects;
   const auto tell = [&](const Event& event, std::string_view text) {
     effects.append(ask(event, now, text));
@@ -56,29 +63,32 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
   std::vector<sync::FeedRejected> rejected;
   std::vector<ConsentRecord> withdrawn;
   bool came_back = false;
-  for (auto& item : batch.items) {
+  std::vector<CustomerId> rekeyed;
+  const auto keys_change = [&](CustomerId customer) {
+    if (collection == store::Collection::identities) rekeyed.push_back(std::move(customer));
+  };
+  for (const auto& item : plan.items) {
     const auto seq = static_cast<std::int64_t>(item.seq);
-    if (!batch.snapshot && seq <= state->seq) continue;  // the batch overlaps what is here
     ++counters_.feed_items;
+    if (collection == store::Collection::identities) {
+      if (const auto old = replica.find(collection, item.key)) keys_change(old->customer);
+    }
     if (item.deleted) {
-      tell_removed(batch.collection, item.key, tell);
-      changes.push_back({{item.key, {}, seq, {}, {}}, true, false});
+      tell_removed(plan.collection, item.key, tell);
+      changes.push_back({.item = {item.key, {}, seq, {}, {}}, .erase = true});
       continue;
     }
-    std::string why = item.error;
-    if (why.empty()) {
+    if (item.item) {
       std::string brief;
-      auto decoded = sync::decode_item(batch.collection, item.value);
-      if (const auto* record = decoded ? std::get_if<ConsentRecord>(&*decoded) : nullptr) {
+      if (const auto* record = std::get_if<ConsentRecord>(item.item.get())) {
         came_back = come_back(*record, now) || came_back;
         if (auto old = refuse_consent(*record)) {
           // What is held stays, and counts for the digest as if it were this one.
-          auto held = replica.find(collection, item.key);
           note_refused(*old);
           ++counters_.feed_set_aside;
-          rejected.push_back({batch.collection, item.key, item.seq, std::move(*old)});
+          rejected.push_back({plan.collection, item.key, item.seq, std::move(*old)});
           changes.push_back(
-              {{item.key, item.customer, seq, held ? held->body : "", {}}, false, !held});
+              {.item = {item.key, item.customer, seq, {}, {}}, .withhold = true, .keep = true});
           continue;
         }
         brief = brief_of(*record);
@@ -86,47 +96,33 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
           withdrawn.push_back(*record);
         }
       }
-      if (decoded) {
-        tell_put(std::move(*decoded), item.value, tell);
-        changes.push_back({{item.key, item.customer, seq, std::move(item.value), std::move(brief)},
-                           false,
-                           false});
-        continue;
-      }
-      why = decoded.error().message;
+      changes.push_back({.item = {item.key, item.customer, seq, item.value, std::move(brief)}});
+      tell_put(*item.item, item.value, tell);
+      keys_change(item.customer);
+      continue;
     }
     // A consent that cannot be read may be a withdrawal: the old one no longer counts.
-    if (batch.collection == sync::Collection::consents) {
-      tell_removed(batch.collection, item.key, tell);
-      note_refused(why);
+    const bool consent = plan.collection == sync::Collection::consents;
+    if (consent) {
+      tell_removed(plan.collection, item.key, tell);
+      note_refused(item.error);
     }
     ++counters_.feed_set_aside;
-    rejected.push_back({batch.collection, item.key, item.seq, why});
-    changes.push_back({{item.key, {}, seq, {}, {}}, false, true});
+    rejected.push_back({plan.collection, item.key, item.seq, item.error});
+    changes.push_back({.item = {item.key, {}, seq, {}, {}}, .withhold = true, .keep = !consent});
+  }
+  // Items that the finished snapshot no longer has are gone.
+  for (const auto& name : plan.sweep) {
+    if (const auto old = replica.find_named(collection, name)) {
+      tell_removed_body(plan.collection, old->key, old->body, tell);
+      keys_change(old->customer);
+    }
   }
 
-  // A snapshot stands beside the live items until its last part; then it takes their place.
-  if (batch.snapshot) {
-    Result<void> staged;
-    if (batch.part == 1) staged = replica.snapshot_begin(collection, batch.epoch, to_seq);
-    if (staged) {
-      const auto added = replica.snapshot_add(collection, changes);
-      if (!added) staged = tl::unexpected(added.error());
-    }
-    if (!staged) {
-      // What it says holds at once, though it cannot be kept: the CRM sends it again.
-      carry_out(std::move(effects), now, {});
-      const bool lost = staged.error().code == ErrorCode::refused;  // its beginning
-      return lost ? ask_again(now) : store_failed(staged.error());
-    }
-    changes.clear();
-  }
-  const bool last_part = batch.snapshot && batch.part == batch.parts;
-  const auto before = last_part ? items_of(batch.collection) : std::map<std::string, std::string>{};
-  carry_out(std::move(effects), now, [&] {
-    if (!batch.snapshot) {
-      (void)replica.apply(collection, batch.epoch, to_seq, changes);
-    }
+  std::optional<store::FeedState> position;
+  if (plan.have && !came_back) position = state_of(*plan.have);
+  const bool written = carry_out(std::move(effects), now, [&] {
+    (void)replica.apply(collection, position, changes, plan.sweep);
     for (const auto& record : withdrawn) {
       (void)store_.people().note_withdrawal(record.customer, record.purpose,
                                             *standing(record).withdrawn_at);
@@ -137,38 +133,20 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
               kind::feed, {}, {}, {}, now);
     }
   });
-  if (last_part) finish_snapshot(batch, before, now);
+  if (written) receiver_.committed(plan);
   // Only now does the directory answer with the new profiles.
-  if (!batch.snapshot || last_part) {
-    for (auto& customer : std::exchange(changed_profiles_, {})) {
-      profiles_.erase(customer);  // may have been read again between two parts
-      decide(event::ProfileChanged{std::move(customer)}, now);
+  for (auto& customer : std::exchange(changed_profiles_, {})) {
+    decide(event::ProfileChanged{std::move(customer)}, now);
+  }
+  refresh_identities(rekeyed, now);
+  if (came_back) {
+    // What was withheld meanwhile is asked for.
+    for (const auto what :
+         {sync::Collection::consents, sync::Collection::profiles, sync::Collection::identities}) {
+      receiver_.forget(what);
     }
+    say_hello();
   }
-  if (batch.collection == sync::Collection::identities) refresh_identities(now);
-  if (came_back) say_hello();  // what was withheld meanwhile
-}
-
-// Items that the snapshot no longer has are gone.
-void Engine::finish_snapshot(const sync::FeedBatch& batch,
-                             const std::map<std::string, std::string>& before, const Now& now) {
-  const auto collection = store_collection(batch.collection);
-  std::optional<store::Digest> expected;
-  if (!batch.digest.empty()) expected = store::digest_from_hex(batch.digest);
-  const auto finished = store_.replica().snapshot_finish(collection, expected);
-  if (!finished) {
-    spdlog::warn("snapshot of {} set aside: {}", sync::to_string(batch.collection),
-                 finished.error().message);
-    return ask_again(now);
-  }
-  Effects effects;
-  for (const auto& [key, body] : before) {
-    if (store_.replica().find(collection, key)) continue;
-    tell_removed_body(batch.collection, key, body, [&](const Event& event, std::string_view) {
-      effects.append(ask(event, now));
-    });
-  }
-  carry_out(std::move(effects), now, {});
 }
 
 std::map<std::string, std::string> Engine::items_of(sync::Collection collection) {

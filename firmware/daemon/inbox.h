@@ -1,11 +1,13 @@
 #pragma once
 // Inbox<Event>: the only way into the engine from another thread.
 //
-// Two lanes. Control (links, CRM, commands, acknowledgements) is never dropped in silence: when it
-// is full, post_control answers false and the poster must make itself heard again (a link
-// reconnects, which makes the CRM send what is missing). Sensor (adverts, faces) drops its oldest
-// and counts it: news beats history. post_* from any thread; take from the engine thread.
+// Two lanes. Control (links, CRM, commands, acknowledgements) is never dropped in silence: what
+// others send is refused and counted beyond a number and a weight, and the CRM is then asked for
+// what is missing; what is bounded by ourselves (acknowledgements, the state of a link) always
+// finds room. Sensor (adverts, faces) drops its oldest and counts it: news beats history. post_*
+// from any thread; take from the engine thread.
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -18,30 +20,27 @@ namespace welcome::daemon {
 template <class Event>
 class Inbox {
  public:
-  // `wake` is called, on the poster's thread, when the inbox stops being empty.
-  Inbox(std::size_t control_capacity, std::size_t sensor_capacity, std::function<void()> wake)
-      : control_capacity_(control_capacity),
-        sensor_capacity_(sensor_capacity),
-        wake_(std::move(wake)) {}
+  struct Capacity {
+    std::size_t messages = 10'000;
+    std::size_t bytes = 64U << 20U;
+    std::size_t sensor = 1000;
+  };
 
-  [[nodiscard]] bool post_control(Event event) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (control_.size() >= control_capacity_) {
-        ++control_refused_;
-        return false;
-      }
-      control_.push_back(std::move(event));
-      if (std::exchange(awake_, true)) return true;
-    }
-    wake_();
-    return true;
+  // `wake` is called, on the poster's thread, when the inbox stops being empty.
+  Inbox(Capacity capacity, std::function<void()> wake)
+      : capacity_(capacity), wake_(std::move(wake)) {}
+
+  void post_control(Event event) { (void)post({std::move(event), 0}, false); }
+
+  // From outside, of so many bytes. False: no room.
+  [[nodiscard]] bool post_message(Event event, std::size_t bytes) {
+    return post({std::move(event), bytes}, true);
   }
 
   void post_sensor(Event event) {
     {
       const std::lock_guard lock(mutex_);
-      if (sensor_.size() >= sensor_capacity_) {
+      if (sensor_.size() >= capacity_.sensor) {
         sensor_.pop_front();
         ++sensor_dropped_;
       }
@@ -51,16 +50,20 @@ class Inbox {
     wake_();
   }
 
-  // All that is there, control first.
+  // One of control, which may be long to handle, and before the next all that the sensors have.
+  // Call until it is empty; only then is `wake` called again.
   std::vector<Event> take() {
     const std::lock_guard lock(mutex_);
     std::vector<Event> events;
-    events.reserve(control_.size() + sensor_.size());
-    for (auto* lane : {&control_, &sensor_}) {
-      for (auto& event : *lane) events.push_back(std::move(event));
-      lane->clear();
+    events.reserve(1 + sensor_.size());
+    if (!control_.empty()) {
+      bytes_ -= control_.front().bytes;
+      events.push_back(std::move(control_.front().event));
+      control_.pop_front();
     }
-    awake_ = false;
+    for (auto& event : sensor_) events.push_back(std::move(event));
+    sensor_.clear();
+    awake_ = !events.empty();
     return events;
   }
 
@@ -74,13 +77,34 @@ class Inbox {
   }
 
  private:
-  const std::size_t control_capacity_;
-  const std::size_t sensor_capacity_;
+  struct Control {
+    Event event;
+    std::size_t bytes = 0;
+  };
+
+  bool post(Control control, bool may_refuse) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (may_refuse &&
+          (control_.size() >= capacity_.messages || bytes_ + control.bytes > capacity_.bytes)) {
+        ++control_refused_;
+        return false;
+      }
+      bytes_ += control.bytes;
+      control_.push_back(std::move(control));
+      if (std::exchange(awake_, true)) return true;
+    }
+    wake_();
+    return true;
+  }
+
+  const Capacity capacity_;
   const std::function<void()> wake_;
   mutable std::mutex mutex_;
-  std::deque<Event> control_;
+  std::deque<Control> control_;
+  std::size_t bytes_ = 0;  // of all in control_
   std::deque<Event> sensor_;
-  bool awake_ = false;  // a wake-up is under way and not yet taken
+  bool awake_ = false;  // a wake-up is under way and not yet answered to the end
   std::uint64_t sensor_dropped_ = 0;
   std::uint64_t control_refused_ = 0;
 };

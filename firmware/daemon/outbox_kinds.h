@@ -18,6 +18,7 @@ inline constexpr std::string_view consent = "consent";  // given at the desk
 inline constexpr std::string_view enrolment = "enrolment";
 inline constexpr std::string_view feed = "feed";  // an item that was set aside
 inline constexpr std::string_view receipt = "receipt";
+inline constexpr std::string_view answer = "response";  // to a command
 inline constexpr std::string_view health = "health";
 }  // namespace kind
 

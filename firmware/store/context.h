@@ -49,7 +49,11 @@ class Context {
   bool is_erased(const CustomerHash& customer);
 
   // Outbox rows that are on their way, and the number of the next one.
-  std::unordered_map<std::int64_t, std::uint8_t> handed_out;
+  struct OnItsWay {
+    std::uint8_t link;
+    std::int64_t customer;  // 0 = about nobody
+  };
+  std::unordered_map<std::int64_t, OnItsWay> handed_out;
   std::int64_t next_outbox_row = 1;
   // Rows may be gone whose customer has nothing else: maintain() looks for keys of nobody.
   bool keys_to_collect = true;

@@ -1,6 +1,7 @@
 #include "firmware/store/outbox.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "firmware/store/context.h"
 
@@ -68,6 +69,12 @@ Result<void> Outbox::enqueue(const OutboxRow& row) {
 
 Result<std::vector<OutboxRow>> Outbox::take(Link link, std::size_t limit, Now now) {
   std::vector<std::int64_t> damaged;
+  std::vector<std::int64_t> whose;  // of the rows found
+  std::unordered_set<std::int64_t> busy;
+  for (const auto& [row, way] : context_.handed_out) {
+    if (way.link == static_cast<std::uint8_t>(link)) busy.insert(way.customer);
+  }
+  busy.erase(0);
   auto rows = context_.db.read([&] {
     std::vector<OutboxRow> found;
     auto s = context_.db.query(
@@ -79,12 +86,15 @@ Result<std::vector<OutboxRow>> Outbox::take(Link link, std::size_t limit, Now no
         link, now.wall, now.wall_trusted);
     while (found.size() < limit && s.step()) {
       const std::int64_t number = s.int64(0);
-      if (context_.handed_out.contains(number)) continue;
+      const std::int64_t customer = s.int64(3);
+      if (busy.contains(customer) || context_.handed_out.contains(number)) continue;
       OutboxRow row = read_row(context_, s);
       if (row.topic.empty()) {
         damaged.push_back(number);
         continue;
       }
+      if (customer != 0) busy.insert(customer);
+      whose.push_back(customer);
       found.push_back(std::move(row));
     }
     return found;
@@ -99,8 +109,10 @@ Result<std::vector<OutboxRow>> Outbox::take(Link link, std::size_t limit, Now no
     });
   }
   if (rows) {
-    for (const auto& row : *rows)
-      context_.handed_out.emplace(row.row, static_cast<std::uint8_t>(link));
+    for (std::size_t i = 0; i < rows->size(); ++i) {
+      context_.handed_out.emplace((*rows)[i].row,
+                                  Context::OnItsWay{static_cast<std::uint8_t>(link), whose[i]});
+    }
   }
   return rows;
 }
@@ -122,8 +134,9 @@ Result<std::vector<OutboxNote>> Outbox::acked(std::span<const std::int64_t> rows
 }
 
 void Outbox::release(Link link) {
-  std::erase_if(context_.handed_out,
-                [&](const auto& entry) { return entry.second == static_cast<std::uint8_t>(link); });
+  std::erase_if(context_.handed_out, [&](const auto& entry) {
+    return entry.second.link == static_cast<std::uint8_t>(link);
+  });
 }
 
 void Outbox::release_row(std::int64_t row) { context_.handed_out.erase(row); }

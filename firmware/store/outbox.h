@@ -4,7 +4,9 @@
 //
 // Order: by priority, then by age; but a customer's messages on a link leave in the order in which
 // they were written, except that priority 0 (consent, erasure) overtakes everything. To keep both
-// rules an urgent message lifts its customer's older ones to its own priority.
+// rules an urgent message lifts its customer's older ones to its own priority. One message of a
+// customer is on its way at a time, so that one which the broker would not take yet is not
+// overtaken by its successor.
 
 #include <cstdint>
 #include <optional>
@@ -64,9 +66,9 @@ class Outbox {
 
   Result<void> enqueue(const OutboxRow& row);
 
-  // Up to `limit` rows that were not handed out since release(), oldest of the most urgent first;
-  // they then count as handed out. Expired and held rows are not returned; while the wall clock is
-  // not trusted, rows with either time wait.
+  // Up to `limit` rows that were not handed out since release(), oldest of the most urgent first,
+  // none of a customer who has one on its way; they then count as handed out. Expired and held rows
+  // are not returned; while the wall clock is not trusted, rows with either time wait.
   Result<std::vector<OutboxRow>> take(Link link, std::size_t limit, Now now);
 
   // What was held under this ref may be handed out at once, or from then on.

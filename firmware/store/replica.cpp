@@ -22,13 +22,7 @@ Digest digest_from(std::string_view bytes) {
   return digest;
 }
 
-void mix(Digest& digest, const Digest& other) {
-  for (std::size_t i = 0; i < digest.size(); ++i)
-    digest[i] = static_cast<std::uint8_t>(digest[i] ^ other[i]);
-}
-
-// No label holds the part, so that a snapshot takes over without being sealed again. A brief has
-// its key inside.
+// A brief has its key inside.
 constexpr std::string_view kBriefLabel = "brief";
 
 struct Position {
@@ -54,11 +48,6 @@ Position live(Database& db, Collection c) {
       db.query("SELECT part, epoch, seq, digest FROM feed WHERE collection = ?", c));
 }
 
-Position staging(Database& db, Collection c) {
-  return read_position(
-      db.query("SELECT part, epoch, seq, digest FROM feed_staging WHERE collection = ?", c));
-}
-
 void write_live(Database& db, Collection c, const Position& p) {
   db.run(
       "INSERT INTO feed VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET part = excluded.part,"
@@ -66,33 +55,31 @@ void write_live(Database& db, Collection c, const Position& p) {
       c, p.part, p.epoch, p.seq, Blob{digest_view(p.digest)});
 }
 
-void drop_staging(Database& db, Collection c) {
-  db.run("INSERT OR IGNORE INTO feed_dead SELECT part FROM feed_staging WHERE collection = ?", c);
-  db.run("DELETE FROM feed_staging WHERE collection = ?", c);
-}
-
-// A part that no row uses.
+// Each collection has a part of its own, from its first item on.
 std::int64_t fresh_part(Database& db) {
   return 1 + db.integer(
                    "SELECT max(part) FROM (SELECT part FROM feed UNION ALL"
-                   " SELECT part FROM feed_staging UNION ALL SELECT part FROM feed_dead)")
+                   " SELECT max(part) FROM feed_item)")
                  .value_or(0);
 }
 
-struct Placed {
-  std::int64_t id = 0;
-  std::int64_t seq = 0;
-};
-
-std::optional<Placed> locate(Database& db, std::int64_t part, std::string_view key_hash) {
-  auto s = db.query("SELECT id, seq FROM feed_item WHERE part = ? AND key_hash = ?", part,
-                    Blob{key_hash});
+std::optional<std::int64_t> locate(Database& db, std::int64_t part, std::string_view key_hash) {
+  auto s =
+      db.query("SELECT id FROM feed_item WHERE part = ? AND key_hash = ?", part, Blob{key_hash});
   if (!s.step()) return std::nullopt;
-  return Placed{s.int64(0), s.int64(1)};
+  return s.int64(0);
 }
 
-void apply_one(Context& context, Collection collection, Position& position,
-               const FeedChange& change, ApplyReport& report) {
+bool remove(Database& db, std::int64_t part, std::string_view key_hash) {
+  const auto id = locate(db, part, key_hash);
+  if (!id) return false;
+  db.run("DELETE FROM feed_item WHERE id = ?", *id);
+  db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", part, *id);
+  return true;
+}
+
+void apply_one(Context& context, Collection collection, std::int64_t part, const FeedChange& change,
+               ApplyReport& report) {
   Database& db = context.db;
   const FeedItem& item = change.item;
   const CustomerHash hash =
@@ -100,17 +87,16 @@ void apply_one(Context& context, Collection collection, Position& position,
   const std::string_view key_hash = view(hash);
 
   if (change.erase) {
-    const auto old = locate(db, position.part, key_hash);
-    if (!old) return;
-    if (old->seq > item.seq) {
-      ++report.stale;
-      return;
+    if (remove(db, part, key_hash)) {
+      context.keys_to_collect = true;
+      ++report.erased;
     }
-    db.run("DELETE FROM feed_item WHERE id = ?", old->id);
-    db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", position.part, old->id);
-    mix(position.digest, item_digest(item.key, old->seq));
-    context.keys_to_collect = true;
-    ++report.erased;
+    return;
+  }
+  if (change.withhold && change.keep &&
+      db.run("UPDATE feed_item SET seq = ? WHERE part = ? AND key_hash = ?", item.seq, part,
+             Blob{key_hash}) == 1) {
+    ++report.withheld;
     return;
   }
 
@@ -133,25 +119,19 @@ void apply_one(Context& context, Collection collection, Position& position,
   // Mostly new: a snapshot. Mostly there already: a delta; then the failed insert is the look-up.
   if (db.run("INSERT INTO feed_item (part, key_hash, customer, seq, sealed) VALUES (?, ?, ?, ?, ?)"
              " ON CONFLICT DO NOTHING",
-             position.part, Blob{key_hash}, owner_id, item.seq, body) == 1) {
+             part, Blob{key_hash}, owner_id, item.seq, body) == 1) {
     id = db.last_row();
   } else {
-    const auto old = locate(db, position.part, key_hash);
+    const auto old = locate(db, part, key_hash);
     if (!old) throw DbError({ErrorCode::corrupt, "store: feed index and items differ"});
-    if (old->seq > item.seq) {
-      ++report.stale;
-      return;
-    }
-    id = old->id;
+    id = *old;
     db.run("UPDATE feed_item SET customer = ?, seq = ?, sealed = ? WHERE id = ?", owner_id,
            item.seq, body, id);
-    db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", position.part, id);
-    mix(position.digest, item_digest(item.key, old->seq));
+    db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", part, id);
   }
   if (brief)
-    db.run("INSERT INTO feed_brief VALUES (?, ?, ?, ?, ?)", position.part, id, owner_id, item.seq,
+    db.run("INSERT INTO feed_brief VALUES (?, ?, ?, ?, ?)", part, id, owner_id, item.seq,
            Blob{*brief});
-  mix(position.digest, item_digest(item.key, item.seq));
   ++(sealed ? report.put : report.withheld);
 }
 
@@ -201,16 +181,6 @@ std::optional<Collection> collection_from_string(std::string_view text) {
   return std::nullopt;
 }
 
-Digest item_digest(std::string_view key, std::int64_t seq) {
-  std::string text(key);
-  text.push_back('\0');
-  text += std::to_string(seq);
-  Digest digest{};
-  crypto_generichash(digest.data(), digest.size(),
-                     reinterpret_cast<const unsigned char*>(text.data()), text.size(), nullptr, 0);
-  return digest;
-}
-
 std::string to_hex(const Digest& digest) { return hex(digest_view(digest)); }
 
 std::optional<Digest> digest_from_hex(std::string_view text) {
@@ -231,67 +201,51 @@ Result<FeedState> Replica::state(Collection collection) const {
   });
 }
 
-Result<ApplyReport> Replica::apply(Collection collection, std::string_view epoch,
-                                   std::int64_t to_seq, std::span<const FeedChange> changes) {
+Result<ApplyReport> Replica::apply(Collection collection, const std::optional<FeedState>& position,
+                                   std::span<const FeedChange> changes,
+                                   std::span<const std::string> gone) {
   return context_.db.write([&] {
-    Position position = live(context_.db, collection);
-    if (position.part == 0) position.part = fresh_part(context_.db);
+    Position here = live(context_.db, collection);
+    const bool first = here.part == 0;
+    if (first) here.part = fresh_part(context_.db);
     ApplyReport report;
-    for (const auto& change : changes) apply_one(context_, collection, position, change, report);
-    position.epoch = epoch;
-    position.seq = to_seq;
-    write_live(context_.db, collection, position);
-    return report;
-  });
-}
-
-Result<void> Replica::snapshot_begin(Collection collection, std::string_view epoch,
-                                     std::int64_t to_seq) {
-  return context_.db.write([&] {
-    drop_staging(context_.db, collection);
-    context_.db.run("INSERT INTO feed_staging VALUES (?, ?, ?, ?, ?)", collection,
-                    fresh_part(context_.db), epoch, to_seq, Blob{digest_view(Digest{})});
-  });
-}
-
-Result<ApplyReport> Replica::snapshot_add(Collection collection,
-                                          std::span<const FeedChange> items) {
-  return context_.db.write([&] {
-    Position position = staging(context_.db, collection);
-    if (position.part == 0)
-      throw DbError({ErrorCode::refused, "store: a snapshot part without its beginning"});
-    ApplyReport report;
-    for (const auto& item : items) apply_one(context_, collection, position, item, report);
-    context_.db.run("UPDATE feed_staging SET digest = ? WHERE collection = ?",
-                    Blob{digest_view(position.digest)}, collection);
-    return report;
-  });
-}
-
-Result<void> Replica::snapshot_finish(Collection collection,
-                                      const std::optional<Digest>& expected) {
-  bool differs = false;
-  auto result = context_.db.write([&] {
-    const Position fresh = staging(context_.db, collection);
-    if (fresh.part == 0)
-      throw DbError({ErrorCode::refused, "store: a snapshot end without its beginning"});
-    if (expected && *expected != fresh.digest) {
-      differs = true;
-      drop_staging(context_.db, collection);
-      return;
+    for (const auto& change : changes) apply_one(context_, collection, here.part, change, report);
+    for (const auto& name : gone) report.erased += remove(context_.db, here.part, name) ? 1 : 0;
+    if (!gone.empty()) context_.keys_to_collect = true;
+    if (position) {
+      here.epoch = position->epoch;
+      here.seq = position->seq;
+      here.digest = position->digest;
     }
-    context_.db.run("INSERT OR IGNORE INTO feed_dead SELECT part FROM feed WHERE collection = ?",
-                    collection);
-    write_live(context_.db, collection, fresh);
-    context_.db.run("DELETE FROM feed_staging WHERE collection = ?", collection);
+    if (first || position) write_live(context_.db, collection, here);
+    return report;
   });
-  if (result && differs)
-    return fail(ErrorCode::refused, "store: the snapshot is not what its digest says");
-  return result;
 }
 
-Result<void> Replica::snapshot_abort(Collection collection) {
-  return context_.db.write([&] { drop_staging(context_.db, collection); });
+std::string Replica::name_of(Collection collection, std::string_view key) const {
+  return std::string(view(context_.sealer.item_hash(static_cast<std::uint8_t>(collection), key)));
+}
+
+Result<void> Replica::for_each_name(Collection collection,
+                                    const std::function<void(std::string_view)>& fn) const {
+  return context_.db.read([&] {
+    auto s = context_.db.query(
+        "SELECT key_hash FROM feed_item INDEXED BY feed_item_key"
+        " WHERE part = ?",
+        live(context_.db, collection).part);
+    while (s.step()) fn(s.blob(0));
+  });
+}
+
+Result<std::optional<std::int64_t>> Replica::seq_of(Collection collection,
+                                                    std::string_view key) const {
+  return context_.db.read([&]() -> std::optional<std::int64_t> {
+    const CustomerHash hash = context_.sealer.item_hash(static_cast<std::uint8_t>(collection), key);
+    auto s = context_.db.query("SELECT seq FROM feed_item WHERE part = ? AND key_hash = ?",
+                               live(context_.db, collection).part, Blob{view(hash)});
+    if (!s.step()) return std::nullopt;
+    return s.int64(0);
+  });
 }
 
 Result<void> Replica::distrust(Collection collection, std::span<const std::string> keys) {
@@ -302,8 +256,8 @@ Result<void> Replica::distrust(Collection collection, std::span<const std::strin
           context_.sealer.item_hash(static_cast<std::uint8_t>(collection), key);
       const auto item = locate(context_.db, part, view(hash));
       if (!item) continue;
-      context_.db.run("UPDATE feed_item SET customer = NULL, sealed = NULL WHERE id = ?", item->id);
-      context_.db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", part, item->id);
+      context_.db.run("UPDATE feed_item SET customer = NULL, sealed = NULL WHERE id = ?", *item);
+      context_.db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", part, *item);
       context_.keys_to_collect = true;
     }
     context_.db.run("UPDATE feed SET epoch = '', seq = 0 WHERE collection = ?", collection);
@@ -311,15 +265,18 @@ Result<void> Replica::distrust(Collection collection, std::span<const std::strin
 }
 
 Result<FeedItem> Replica::find(Collection collection, std::string_view key) const {
+  return find_named(collection, name_of(collection, key));
+}
+
+Result<FeedItem> Replica::find_named(Collection collection, std::string_view name) const {
   auto found = context_.db.read([&]() -> std::optional<FeedItem> {
-    const CustomerHash hash = context_.sealer.item_hash(static_cast<std::uint8_t>(collection), key);
     auto s = context_.db.query(
         "SELECT customer, seq, sealed FROM feed_item WHERE part = ? AND key_hash = ?"
         " AND sealed IS NOT NULL",
-        live(context_.db, collection).part, Blob{view(hash)});
+        live(context_.db, collection).part, Blob{name});
     if (!s.step()) return std::nullopt;
-    return open_item(context_.unseal(s.int64(0), label_of("item", view(hash)), s.blob(2)),
-                     s.int64(1), false);
+    return open_item(context_.unseal(s.int64(0), label_of("item", name), s.blob(2)), s.int64(1),
+                     false);
   });
   if (!found) return tl::unexpected<Error>(found.error());
   if (!*found) return fail(ErrorCode::not_found, "no such item");

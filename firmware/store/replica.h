@@ -1,9 +1,6 @@
 #pragma once
-// Replica: the newest of each feed item that the CRM sent, sealed, with the feed's position.
-//
-// The digest of a collection is the XOR over its live items of BLAKE2b-128(key NUL decimal-seq); it
-// is kept up with every change, and also counts items that are withheld (see below), so that it
-// equals the CRM's whenever we have received the same.
+// Replica: the newest of each feed item that the CRM sent, sealed, with the feed's position. What
+// is to be written, and where the box then is, sync::FeedReceiver decides; nothing is judged here.
 
 #include <array>
 #include <cstdint>
@@ -29,14 +26,13 @@ std::optional<Collection> collection_from_string(std::string_view text);
 
 using Digest = std::array<std::uint8_t, 16>;
 
-Digest item_digest(std::string_view key, std::int64_t seq);
 std::string to_hex(const Digest& digest);
 std::optional<Digest> digest_from_hex(std::string_view hex);
 
 struct FeedState {
-  std::string epoch;  // empty = nothing received yet
+  std::string epoch;  // empty = never received as a whole
   std::int64_t seq = 0;
-  Digest digest{};
+  Digest digest{};  // of all items, those without a body included
 };
 
 struct FeedItem {
@@ -50,15 +46,14 @@ struct FeedItem {
 struct FeedChange {
   FeedItem item;  // for an erase: key and seq
   bool erase = false;
-  // A poisoned item: position and digest count it, its body is not kept.
-  bool withhold = false;
+  bool withhold = false;  // a poisoned item: it is counted, its body is not kept
+  bool keep = false;      // with withhold: the last good body stays in use
 };
 
 struct ApplyReport {
   std::size_t put = 0;
   std::size_t erased = 0;
   std::size_t withheld = 0;  // poisoned, or of a person who is to be forgotten (tombstone)
-  std::size_t stale = 0;     // older than what we have: ignored
 };
 
 class Replica {
@@ -67,19 +62,17 @@ class Replica {
 
   Result<FeedState> state(Collection collection) const;
 
-  // One delta: the changes and the new position, in one transaction. The caller has checked that
-  // it fits (epoch, from_seq).
-  Result<ApplyReport> apply(Collection collection, std::string_view epoch, std::int64_t to_seq,
-                            std::span<const FeedChange> changes);
+  // The changes in their order, the items of these names gone, and the new position (nothing = it
+  // stays), in one transaction.
+  Result<ApplyReport> apply(Collection collection, const std::optional<FeedState>& position,
+                            std::span<const FeedChange> changes,
+                            std::span<const std::string> gone = {});
 
-  // A snapshot goes beside the live items, part by part, and takes their place in one short
-  // transaction. begin() forgets an unfinished one; so does a restart. finish() refuses (refused)
-  // when the digest is not the expected one and forgets the parts; the live items then stay.
-  // What was replaced is removed by maintain().
-  Result<void> snapshot_begin(Collection collection, std::string_view epoch, std::int64_t to_seq);
-  Result<ApplyReport> snapshot_add(Collection collection, std::span<const FeedChange> items);
-  Result<void> snapshot_finish(Collection collection, const std::optional<Digest>& expected);
-  Result<void> snapshot_abort(Collection collection);
+  // What the file calls a key: its keyed hash.
+  std::string name_of(Collection collection, std::string_view key) const;
+  Result<void> for_each_name(Collection collection,
+                             const std::function<void(std::string_view name)>& fn) const;
+  Result<std::optional<std::int64_t>> seq_of(Collection collection, std::string_view key) const;
 
   // Forgets the position: the CRM sends everything again, until then the items stay in use. All but
   // these, whose bodies go at once.
@@ -87,6 +80,7 @@ class Replica {
 
   // not_found when there is none (or it is withheld).
   Result<FeedItem> find(Collection collection, std::string_view key) const;
+  Result<FeedItem> find_named(Collection collection, std::string_view name) const;
   Result<std::vector<FeedItem>> of_customer(Collection collection,
                                             const CustomerId& customer) const;
 

@@ -48,25 +48,13 @@ CREATE TABLE withdrawal (
   PRIMARY KEY (hash, purpose)
 ) STRICT, WITHOUT ROWID;
 
--- A part is one collection's live items, a snapshot being received, or what a snapshot replaced.
+-- A part is one collection's items.
 CREATE TABLE feed (
   collection INTEGER NOT NULL PRIMARY KEY,
   part INTEGER NOT NULL,
   epoch TEXT NOT NULL,
   seq INTEGER NOT NULL,
   digest BLOB NOT NULL
-) STRICT;
-
-CREATE TABLE feed_staging (
-  collection INTEGER NOT NULL PRIMARY KEY,
-  part INTEGER NOT NULL,
-  epoch TEXT NOT NULL,
-  seq INTEGER NOT NULL,
-  digest BLOB NOT NULL
-) STRICT;
-
-CREATE TABLE feed_dead (
-  part INTEGER NOT NULL PRIMARY KEY
 ) STRICT;
 
 -- sealed NULL: withheld (poisoned, or of a forgotten person); counted by the digest, kept nowhere.
@@ -207,6 +195,13 @@ CREATE TABLE withdrawal (
   at INTEGER NOT NULL,
   PRIMARY KEY (hash, purpose)
 ) STRICT, WITHOUT ROWID;
+)sql",
+      // 2 → 3: a snapshot no longer stands beside what it replaces.
+      R"sql(
+DELETE FROM feed_brief WHERE part NOT IN (SELECT part FROM feed);
+DELETE FROM feed_item WHERE part NOT IN (SELECT part FROM feed);
+DROP TABLE feed_staging;
+DROP TABLE feed_dead;
 )sql",
   };
   return kSteps;

@@ -203,12 +203,6 @@ Result<Store> Store::open(const std::string& path, const BoxKey& key, StoreOptio
     report.migrated_from = opened.version == 0 ? kSchemaVersion : opened.version;
 
     Context& context = *opened.context;
-    if (context.db.integer("SELECT count(*) FROM feed_staging").value_or(0) != 0) {
-      in_transaction(context.db, [&] {
-        context.db.run("INSERT OR IGNORE INTO feed_dead SELECT part FROM feed_staging");
-        context.db.run("DELETE FROM feed_staging");
-      });
-    }
     context.next_outbox_row = 1 + context.db.integer("SELECT max(row) FROM outbox").value_or(0);
 
     auto impl = std::make_unique<Impl>(std::move(opened.context));
@@ -282,21 +276,6 @@ bool Store::Impl::step(const Now& now) {
   Database& db = context->db;
   if (db.wal_pages() >= kCheckpointPages) {
     db.checkpoint(false);
-    return true;
-  }
-  if (const auto part = db.integer("SELECT part FROM feed_dead LIMIT 1")) {
-    in_transaction(db, [&] {
-      db.run(
-          "DELETE FROM feed_brief WHERE part = ?1 AND item IN (SELECT item FROM feed_brief"
-          " WHERE part = ?1 LIMIT 200)",
-          *part);
-      if (db.run("DELETE FROM feed_item WHERE id IN (SELECT id FROM feed_item"
-                 " INDEXED BY feed_item_part WHERE part = ? LIMIT 200)",
-                 *part) == 0) {
-        db.run("DELETE FROM feed_dead WHERE part = ?", *part);
-        context->keys_to_collect = true;
-      }
-    });
     return true;
   }
   return collect_keys(now);

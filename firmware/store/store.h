@@ -77,7 +77,7 @@ class Store {
   // the same one. Secret.
   std::array<std::uint8_t, 32> signing_seed() const;
 
-  // Housekeeping in small steps: checkpoint, left-over snapshots, keys of nobody. Call when idle,
+  // Housekeeping in small steps: checkpoint, keys of nobody. Call when idle,
   // about once a second; stops after roughly `budget`. True = there is more to do.
   Result<bool> maintain(Now now, std::chrono::milliseconds budget = std::chrono::milliseconds{20});
 

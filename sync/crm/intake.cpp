@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "firmware/core/pipeline.h"
 
@@ -12,6 +13,9 @@ using namespace std::chrono_literals;
 
 // Somebody who comes in this long after an offer (or after being held out) is counted for it.
 constexpr auto kCameInWithin = 2h;
+// Acted on in one transaction, and the pause between two.
+constexpr int kAtOnce = 100;
+constexpr auto kTurn = 2ms;
 constexpr auto kReceiptLife = 30 * 24h;
 // An outcome that a box has not heard of by then teaches it nothing any more.
 constexpr auto kOutcomeLife = 7 * 24h;
@@ -34,12 +38,11 @@ WallTime time_of(const std::string& text) { return sync::from_rfc3339(text).valu
 struct Intake::Entry {
   std::int64_t position = 0;
   std::string id;
-  std::string store, box;  // events
-  std::string app;         // requests
-  std::string kind;        // short type, or the request's kind
+  std::string kind;  // the event's type, or the request's kind
   std::string time;
-  std::string customer;  // events: the subject
-  std::string body;      // JSON
+  std::string body;                  // JSON
+  std::string store, box, customer;  // events: from where, about whom
+  std::string app;                   // requests: whose
 };
 
 bool Intake::take_event(const sync::BoxAddress& box, const sync::EventMessage& event,
@@ -81,71 +84,64 @@ bool Intake::take_request(const sync::AppRequest& request, const std::string& pa
 
 int Intake::work(WallTime now) {
   int done = 0;
-  // Requests first: a withdrawal must not wait behind a backlog of events.
-  while (work_request(now)) ++done;
-  while (work_event(now)) {
-    ++done;
-    while (work_request(now)) ++done;
+  while (work_waits()) {
+    // A database without a queue for writers: the command line would never get its turn.
+    if (done > 0) std::this_thread::sleep_for(kTurn);
+    Transaction transaction(db_);
+    // Requests first: a withdrawal must not wait behind a backlog of events.
+    for (int n = 0; n < kAtOnce && (work_request(now) || work_event(now)); ++n) ++done;
+    transaction.commit();
   }
   return done;
 }
 
-bool Intake::work_event(WallTime now) {
-  Transaction transaction(db_);
-  const Rows rows = db_.query(
-      "SELECT position, id, store, box, type, time, customer, data FROM ledger "
-      "WHERE handled = 0 ORDER BY position LIMIT 1");
-  if (rows.empty()) return false;
+bool Intake::work_waits() {
+  return !db_.query("SELECT 1 FROM request WHERE handled = 0 LIMIT 1").empty() ||
+         !db_.query("SELECT 1 FROM ledger WHERE handled = 0 LIMIT 1").empty();
+}
+
+// The entry that comes next; its columns in the order of Entry.
+std::optional<Intake::Entry> Intake::next(const char* sql) {
+  const Rows rows = db_.query(sql);
+  if (rows.empty()) return std::nullopt;
   const Row& row = rows[0];
-  Entry entry;
-  entry.position = row.integer(0);
-  entry.id = row.text(1);
-  entry.store = row.text(2);
-  entry.box = row.text(3);
-  entry.kind = short_type(row.text(4));
-  entry.time = row.text(5);
-  entry.customer = row.text(6);
-  entry.body = row.text(7);
-  std::string note;
+  return Entry{row.integer(0), row.text(1), row.text(2), row.text(3), row.text(4),
+               row.text(5),    row.text(6), row.text(7), row.text(8)};
+}
+
+std::string Intake::attempt(std::string (Intake::*act)(const Entry&, WallTime), const Entry& entry,
+                            WallTime now) {
   try {
-    note = act_on_event(entry, now);
+    return (this->*act)(entry, now);
   } catch (const json::exception&) {
-    note = "set aside: not as expected";
+    return "set aside: not as expected";
   }
+}
+
+bool Intake::work_event(WallTime now) {
+  const auto entry = next(
+      "SELECT position, id, type, time, data, store, box, customer, '' FROM ledger "
+      "WHERE handled = 0 ORDER BY position LIMIT 1");
+  if (!entry) return false;
+  const std::string note = attempt(&Intake::act_on_event, *entry, now);
   db_.execute("UPDATE ledger SET handled = 1, note = $2 WHERE position = $1",
-              {entry.position, note});
-  transaction.commit();
+              {entry->position, note});
   return true;
 }
 
 bool Intake::work_request(WallTime now) {
-  Transaction transaction(db_);
-  const Rows rows = db_.query(
-      "SELECT position, id, app_id, kind, received_at, body FROM request "
+  const auto entry = next(
+      "SELECT position, id, kind, received_at, body, '', '', '', app_id FROM request "
       "WHERE handled = 0 ORDER BY position LIMIT 1");
-  if (rows.empty()) return false;
-  const Row& row = rows[0];
-  Entry entry;
-  entry.position = row.integer(0);
-  entry.id = row.text(1);
-  entry.app = row.text(2);
-  entry.kind = row.text(3);
-  entry.time = row.text(4);
-  entry.body = row.text(5);
-  std::string note;
-  try {
-    note = act_on_request(entry, now);
-  } catch (const json::exception&) {
-    note = "set aside: not as expected";
-  }
+  if (!entry) return false;
+  const std::string note = attempt(&Intake::act_on_request, *entry, now);
   // Of an app that belongs to nobody (any more) nothing is kept.
-  if (crm_.customer_of(entry.app)) {
+  if (crm_.customer_of(entry->app)) {
     db_.execute("UPDATE request SET handled = 1, note = $2 WHERE position = $1",
-                {entry.position, note});
+                {entry->position, note});
   } else {
-    db_.execute("DELETE FROM request WHERE position = $1", {entry.position});
+    db_.execute("DELETE FROM request WHERE position = $1", {entry->position});
   }
-  transaction.commit();
   return true;
 }
 
@@ -154,16 +150,17 @@ bool Intake::work_request(WallTime now) {
 // Returns a word for the ledger when nothing was done, and why.
 std::string Intake::act_on_event(const Entry& entry, WallTime now) {
   const json data = json::parse(entry.body);
-  if (entry.kind == "erasure.receipt") return erasure_receipt(entry, data, now);
+  const std::string kind = short_type(entry.kind);
+  if (kind == "erasure.receipt") return erasure_receipt(entry, data, now);
   if (entry.customer.empty()) return {};
   if (!crm_.app_of(entry.customer)) return "unknown customer";
-  if (entry.kind == "decision.offer") return offer(entry, data, now);
-  if (entry.kind == "decision.survey") return survey(entry, data, now);
-  if (entry.kind == "decision.suppressed") return held_out(entry, data);
-  if (entry.kind.starts_with("visit.")) return visit(entry, data);
-  if (entry.kind == "staff.action") return staff_action(entry, data);
-  if (entry.kind == "consent.changed") return consent_changed(entry, data, now);
-  if (entry.kind == "survey.answer") {
+  if (kind == "decision.offer") return offer(entry, data, now);
+  if (kind == "decision.survey") return survey(entry, data, now);
+  if (kind == "decision.suppressed") return held_out(entry, data);
+  if (kind.starts_with("visit.")) return visit(entry, data);
+  if (kind == "staff.action") return staff_action(entry, data);
+  if (kind == "consent.changed") return consent_changed(entry, data, now);
+  if (kind == "survey.answer") {
     db_.execute(
         "INSERT INTO survey_answer (id, customer, kind, campaign, score, at) "
         "VALUES ($1, $2, $3, '', $4, $5) ON CONFLICT DO NOTHING",
@@ -264,20 +261,7 @@ std::string Intake::consent_changed(const Entry& entry, const json& data, WallTi
   change.record_id = data.value("record_id", "");
   change.at = time_of(data.at("at"));
   change.how = data.value("how", "desk");
-  if (const auto notice = data.find("notice"); notice != data.end()) {
-    change.notice = ConsentNotice{notice->at("id"), notice->at("version"), notice->at("language")};
-  }
-  const auto record = crm_.set_consent(change);
-  if (!record) return record.error().message;
-  sync::AppMessage receipt;
-  receipt.id = MessageId(entry.id);
-  receipt.kind = sync::AppMessage::Kind::receipt;
-  receipt.record = record->dump();
-  receipt.at = now;
-  const std::string app = *crm_.app_of(entry.customer);
-  crm_.to_app(app, entry.customer, receipt, now + kReceiptLife);
-  send_consents(app, entry.customer, entry.id + "/consents", now);
-  return {};
+  return change_consent(std::move(change), data, *crm_.app_of(entry.customer), entry.id, now);
 }
 
 std::string Intake::erasure_receipt(const Entry& entry, const json& data, WallTime now) {
@@ -306,6 +290,24 @@ void Intake::send_consents(const std::string& app, const std::string& customer,
   message.notice = crm_.settings().notice;
   message.at = now;
   crm_.to_app(app, customer, message, now + kReceiptLife);
+}
+
+// The person gets a receipt of the record, and where she now stands. `said`: the notice, if any.
+std::string Intake::change_consent(ConsentChange change, const json& said, const std::string& app,
+                                   const std::string& answer_id, WallTime now) {
+  if (const auto notice = said.find("notice"); notice != said.end()) {
+    change.notice = ConsentNotice{notice->at("id"), notice->at("version"), notice->at("language")};
+  }
+  const auto record = crm_.set_consent(change);
+  if (!record) return record.error().message;
+  sync::AppMessage receipt;
+  receipt.id = MessageId(answer_id);
+  receipt.kind = sync::AppMessage::Kind::receipt;
+  receipt.record = record->dump();
+  receipt.at = now;
+  crm_.to_app(app, change.customer, receipt, now + kReceiptLife);
+  send_consents(app, change.customer, answer_id + "/consents", now);
+  return {};
 }
 
 // What came of an offer is written down, and the boxes that decide about the next one hear of it.
@@ -352,19 +354,7 @@ std::string Intake::act_on_request(const Entry& entry, WallTime now) {
     change.given = body.at("given");
     change.at = time_of(entry.time);
     change.how = "app";
-    if (const auto notice = body.find("notice"); notice != body.end()) {
-      change.notice =
-          ConsentNotice{notice->at("id"), notice->at("version"), notice->at("language")};
-    }
-    const auto record = crm_.set_consent(change);
-    if (!record) return record.error().message;
-    sync::AppMessage receipt;
-    receipt.id = MessageId(entry.id);
-    receipt.kind = sync::AppMessage::Kind::receipt;
-    receipt.record = record->dump();
-    receipt.at = now;
-    crm_.to_app(entry.app, *customer, receipt, now + kReceiptLife);
-    send_consents(entry.app, *customer, entry.id + "/consents", now);
+    return change_consent(std::move(change), body, entry.app, entry.id, now);
   } else if (entry.kind.starts_with("offer.") || entry.kind == "complaint") {
     if (!outcome(entry, *customer, body, now)) return "unknown decision";
   } else if (entry.kind == "survey.answer") {

@@ -31,6 +31,11 @@ class Intake {
 
  private:
   struct Entry;
+  std::optional<Entry> next(const char* sql);
+  std::string attempt(std::string (Intake::*act)(const Entry&, WallTime), const Entry& entry,
+                      WallTime now);
+  bool work_waits();
+  // The next one, inside a transaction; false: none is left.
   bool work_event(WallTime now);
   bool work_request(WallTime now);
   std::string act_on_event(const Entry& entry, WallTime now);
@@ -42,6 +47,8 @@ class Intake {
   std::string staff_action(const Entry& entry, const json& data);
   std::string consent_changed(const Entry& entry, const json& data, WallTime now);
   std::string erasure_receipt(const Entry& entry, const json& data, WallTime now);
+  std::string change_consent(ConsentChange change, const json& said, const std::string& app,
+                             const std::string& answer_id, WallTime now);
   void tell_boxes(const std::string& store, const std::string& but, sync::Command command,
                   WallTime now);
   bool outcome(const Entry& entry, const std::string& customer, const json& body, WallTime now);

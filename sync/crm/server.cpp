@@ -33,14 +33,6 @@ MqttConfig with_subscriptions(MqttConfig mqtt, const std::string& tenant,
   return mqtt;
 }
 
-std::vector<std::shared_ptr<const sync::FeedBatch>> shared(std::vector<sync::FeedBatch> batches) {
-  std::vector<std::shared_ptr<const sync::FeedBatch>> out;
-  for (sync::FeedBatch& batch : batches) {
-    out.push_back(std::make_shared<const sync::FeedBatch>(std::move(batch)));
-  }
-  return out;
-}
-
 bool urgent(Collection collection) {
   return collection == Collection::consents || collection == Collection::policy;
 }
@@ -49,24 +41,33 @@ bool urgent(Collection collection) {
 
 // ---- lanes -------------------------------------------------------------------------------------
 
-void Server::Lane::add(const BoxKey& box, std::shared_ptr<const sync::FeedBatch> batch) {
-  auto& queue = waiting_[box];
-  if (queue.empty()) turn_.push_back(box);
-  queue.push_back(std::move(batch));
+Server::Batches Server::packed(const std::vector<sync::FeedBatch>& batches) {
+  Batches out;
+  for (const sync::FeedBatch& batch : batches) {
+    out.push_back(std::make_shared<const Parcel>(
+        Parcel{batch.collection, batch.epoch, batch.to_seq, sync::encode_feed({}, batch).payload}));
+  }
+  return out;
 }
 
-std::pair<Server::BoxKey, std::shared_ptr<const sync::FeedBatch>> Server::Lane::take() {
+void Server::Lane::add(const BoxKey& box, std::shared_ptr<const Parcel> parcel) {
+  auto& queue = waiting_[box];
+  if (queue.empty()) turn_.push_back(box);
+  queue.push_back(std::move(parcel));
+}
+
+std::pair<Server::BoxKey, std::shared_ptr<const Server::Parcel>> Server::Lane::take() {
   const BoxKey box = turn_.front();
   turn_.pop_front();
   const auto found = waiting_.find(box);
-  auto batch = std::move(found->second.front());
+  auto parcel = std::move(found->second.front());
   found->second.pop_front();
   if (found->second.empty()) {
     waiting_.erase(found);
   } else {
     turn_.push_back(box);
   }
-  return {box, std::move(batch)};
+  return {box, std::move(parcel)};
 }
 
 void Server::Lane::drop(const BoxKey& box) {
@@ -245,6 +246,9 @@ void Server::on_hello(const sync::BoxAddress& from, const sync::Hello& hello) {
   ++counters_.hellos;
   see_box(box, "online", static_cast<std::int64_t>(hello.session), hello.version);
   forget_told(box);
+  // What was on its way on the old line may be lost, and an erasure goes before the feed.
+  db_.execute("UPDATE command SET sent_at = NULL WHERE store = $1 AND box = $2",
+              {box.first, box.second});
   for (const Collection collection : sync::kAllCollections) {
     std::optional<Position> have;
     if (const auto found = hello.have.find(collection); found != hello.have.end()) {
@@ -254,11 +258,11 @@ void Server::on_hello(const sync::BoxAddress& from, const sync::Hello& hello) {
     const Position head = crm_.feed().head(collection);
     switch (remedy(have, head, crm_.feed().oldest(collection))) {
       case Remedy::nothing:
-        tell(box, shared(delta(collection, head, head.seq, {})));
+        tell(box, packed(delta(collection, head, head.seq, {})));
         break;
       case Remedy::delta:
         tell(box,
-             shared(delta(collection, head, have->seq, crm_.feed().since(collection, have->seq))));
+             packed(delta(collection, head, have->seq, crm_.feed().since(collection, have->seq))));
         ++counters_.deltas;
         break;
       case Remedy::snapshot:
@@ -275,7 +279,7 @@ void Server::on_hello(const sync::BoxAddress& from, const sync::Hello& hello) {
 Server::Batches Server::snapshot_of(Collection collection, const Position& head) {
   auto& [at, batches] = snapshots_[collection];
   if (batches.empty() || !(at == head)) {
-    batches = shared(snapshot(collection, head, crm_.feed().live(collection)));
+    batches = packed(snapshot(collection, head, crm_.feed().live(collection)));
     at = head;
   }
   return batches;
@@ -283,14 +287,16 @@ Server::Batches Server::snapshot_of(Collection collection, const Position& head)
 
 // The batches all lead to the same place, which is where the box is from now on.
 void Server::tell(const BoxKey& box, const Batches& batches) {
-  const sync::FeedBatch& last = *batches.back();
+  const Parcel& last = *batches.back();
   db_.execute(
       "INSERT INTO told (store, box, collection, epoch, seq) VALUES ($1, $2, $3, $4, $5) "
       "ON CONFLICT (store, box, collection) DO UPDATE SET epoch = excluded.epoch, "
       "seq = excluded.seq",
       {box.first, box.second, std::string(sync::to_string(last.collection)), last.epoch,
        static_cast<std::int64_t>(last.to_seq)});
-  for (const auto& batch : batches) (urgent(batch->collection) ? urgent_ : bulk_).add(box, batch);
+  for (const auto& parcel : batches) {
+    (urgent(parcel->collection) ? urgent_ : bulk_).add(box, parcel);
+  }
 }
 
 void Server::push_changes() {
@@ -306,7 +312,7 @@ void Server::push_changes() {
     const std::int64_t at = row.integer(3);
     Batches& batches = deltas[{collection, at}];
     if (batches.empty()) {
-      batches = shared(
+      batches = packed(
           delta(collection, crm_.feed().head(collection), at, crm_.feed().since(collection, at)));
     }
     tell({row.text(0), row.text(1)}, batches);
@@ -344,7 +350,7 @@ void Server::push_commands() {
 // Tells every box where the feed stands. A box that is not there says hello, and knows by the same
 // message that consent is fresh.
 void Server::heartbeat() {
-  std::map<std::pair<Collection, std::int64_t>, std::shared_ptr<const sync::FeedBatch>> beats;
+  std::map<std::pair<Collection, std::int64_t>, std::shared_ptr<const Parcel>> beats;
   for (const Row& row : db_.query("SELECT box.store, box.box, feed.collection, told.seq FROM box "
                                   "CROSS JOIN feed LEFT JOIN told ON told.store = box.store AND "
                                   "told.box = box.box AND told.collection = feed.collection "
@@ -357,7 +363,7 @@ void Server::heartbeat() {
     if (!beat) {
       if (here.seq != seq) here.digest.clear();
       here.seq = seq;
-      beat = shared(delta(collection, here, seq, {})).back();
+      beat = packed(delta(collection, here, seq, {})).back();
     }
     (urgent(collection) ? urgent_ : bulk_).add({row.text(0), row.text(1)}, beat);
   }
@@ -396,8 +402,11 @@ void Server::send() {
   }
   const auto drain = [this](Lane& lane) {
     while (client_.room() > 0 && !lane.empty()) {
-      const auto [box, batch] = lane.take();
-      publish(sync::encode_feed(address(box), *batch), kFeedTag);
+      const auto [box, parcel] = lane.take();
+      sync::Message message;
+      message.topic = sync::feed_topic(address(box), parcel->collection);
+      message.payload = parcel->payload;
+      publish(message, kFeedTag);
     }
   };
   drain(urgent_);

@@ -56,17 +56,27 @@ class Server {
   using BoxKey = std::pair<std::string, std::string>;  // store, box
   using Steady = std::chrono::steady_clock::time_point;
 
+  // A batch of the feed, put into JSON once for all boxes.
+  struct Parcel {
+    Collection collection;
+    std::string epoch;
+    std::uint64_t to_seq;
+    std::string payload;
+  };
+  using Batches = std::vector<std::shared_ptr<const Parcel>>;
+  static Batches packed(const std::vector<sync::FeedBatch>& batches);
+
   // Waiting messages, fairly over the boxes.
   class Lane {
    public:
-    void add(const BoxKey& box, std::shared_ptr<const sync::FeedBatch> batch);
+    void add(const BoxKey& box, std::shared_ptr<const Parcel> parcel);
     bool empty() const { return turn_.empty(); }
-    std::pair<BoxKey, std::shared_ptr<const sync::FeedBatch>> take();
+    std::pair<BoxKey, std::shared_ptr<const Parcel>> take();
     void drop(const BoxKey& box);
     void clear();
 
    private:
-    std::map<BoxKey, std::deque<std::shared_ptr<const sync::FeedBatch>>> waiting_;
+    std::map<BoxKey, std::deque<std::shared_ptr<const Parcel>>> waiting_;
     std::deque<BoxKey> turn_;
   };
 
@@ -76,7 +86,6 @@ class Server {
   void see_box(const BoxKey& box, const std::string& state, std::int64_t session,
                const std::string& version);
   void forget_told(const BoxKey& box);
-  using Batches = std::vector<std::shared_ptr<const sync::FeedBatch>>;
   void tell(const BoxKey& box, const Batches& batches);
   Batches snapshot_of(Collection collection, const Position& head);
   void push_changes();

@@ -99,12 +99,11 @@ std::optional<std::uint64_t> SimBox::seq_of(sync::Collection collection,
   return found->second;
 }
 
-void SimBox::for_each(
-    sync::Collection collection,
-    const std::function<void(std::string_view key, std::uint64_t seq)>& visit) const {
+void SimBox::for_each(sync::Collection collection,
+                      const std::function<void(std::string_view name)>& visit) const {
   const auto items = items_.find(collection);
   if (items == items_.end()) return;
-  for (const auto& [key, seq] : items->second) visit(key, seq);
+  for (const auto& [key, seq] : items->second) visit(key);
 }
 
 }  // namespace welcome::fleet

@@ -56,7 +56,7 @@ class SimBox : sync::ReplicaView {
   std::optional<std::uint64_t> seq_of(sync::Collection collection,
                                       std::string_view key) const override;
   void for_each(sync::Collection collection,
-                const std::function<void(std::string_view, std::uint64_t)>& visit) const override;
+                const std::function<void(std::string_view)>& visit) const override;
 
   sync::BoxAddress address_;
   std::map<sync::Collection, std::unordered_map<std::string, std::uint64_t>> items_;

@@ -29,7 +29,7 @@ struct Bench {
       const CustomerId who("c-1");
       FeedChange item;
       item.item = {"c-1", who, 1, "{}", "brief"};
-      (void)store->replica().apply(Collection::profiles, "e", 1, std::vector{item});
+      (void)store->replica().apply(Collection::profiles, FeedState{"e", 1, {}}, std::vector{item});
       (void)store->journal().put_visit({VisitId("v"), who, WallTime{}, {}, "{}"});
       (void)store->journal().put_state({StateRow::Kind::facts, "c-1", who, "facts"}, WallTime{});
       OutboxRow row;

@@ -18,10 +18,14 @@ inline const std::string kCrmProgram = WELCOME_CRM_PROGRAM;
 
 class CrmProcess {
  public:
-  // `database`: empty for a SQLite file of its own.
-  explicit CrmProcess(const Broker& broker, std::string database = "")
-      : broker_(broker),
-        database_(database.empty() ? (dir_ / "crm.db").string() : std::move(database)) {}
+  // `database`: empty for a SQLite file of its own. `line`: options of `serve` that lead to the
+  // broker; empty: without TLS.
+  explicit CrmProcess(const Broker& broker, std::string database = "",
+                      std::vector<std::string> line = {})
+      : database_(database.empty() ? (dir_ / "crm.db").string() : std::move(database)),
+        line_(std::move(line)) {
+    if (line_.empty()) line_ = {"--broker", "mqtt://127.0.0.1:" + std::to_string(broker.port())};
+  }
   ~CrmProcess() { stop(); }
 
   int command(std::vector<std::string> words) {
@@ -64,9 +68,8 @@ class CrmProcess {
   }
 
   void serve(std::vector<std::string> more = {}) {
-    std::vector<std::string> words{
-        kCrmProgram, "--database", database_,
-        "serve",     "--broker",   "mqtt://127.0.0.1:" + std::to_string(broker_.port())};
+    std::vector<std::string> words{kCrmProgram, "--database", database_, "serve"};
+    words.insert(words.end(), line_.begin(), line_.end());
     words.insert(words.end(), more.begin(), more.end());
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -88,9 +91,9 @@ class CrmProcess {
   }
 
  private:
-  const Broker& broker_;
   TempDir dir_;
   std::string database_;
+  std::vector<std::string> line_;
   pid_t pid_ = 0;
 };
 
@@ -245,10 +248,10 @@ class ModelBox : sync::ReplicaView {
     return item->second.first;
   }
   void for_each(sync::Collection collection,
-                const std::function<void(std::string_view, std::uint64_t)>& visit) const override {
+                const std::function<void(std::string_view)>& visit) const override {
     const auto found = items_.find(collection);
     if (found == items_.end()) return;
-    for (const auto& [key, item] : found->second) visit(key, item.first);
+    for (const auto& [key, item] : found->second) visit(key);
   }
 
   sync::BoxAddress address_;

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 #include <set>
 
-#include "sync/outbox_drain.h"
 #include "tests/integration/link_broker.h"
 #include "tests/integration/link_peer.h"
 
@@ -283,87 +282,6 @@ TEST_F(LinkTest, TheQueueSaysNoBeforeItGrows) {
   for (int i = 0; i < 100'000 && box.link().publish(event(), i + 1); ++i) ++taken;
   EXPECT_LT(taken, 100'000);
   broker.thaw();
-}
-
-// Outbox, drain and link as the daemon puts them together, on a line that is cut again and again:
-// what the receiver keeps by id is what was committed, each once.
-TEST_F(LinkTest, WhatWasCommittedArrivesOnceWhateverWasCut) {
-  const Broker broker;
-  Peer crm(crm_config(broker)), box(box_config(broker));
-  ASSERT_TRUE(crm.wait_up());
-  ASSERT_TRUE(box.wait_up());
-
-  constexpr int kMessages = 600;
-  std::map<RowId, Message> rows;
-  OutboxDrain drain({.window = 20, .buffer = 60});
-  for (int i = 1; i <= kMessages; ++i) {
-    rows[i] = event("c-" + std::to_string(i % 40));
-    rows[i].priority = Priority::event;
-  }
-  std::vector<std::string> committed;
-  for (const auto& [row, message] : rows) committed.push_back(message.id.str());
-  drain.committed(Priority::event);
-
-  std::size_t acks_seen = 0;
-  int ups_seen = 0, cuts = 0;
-  std::size_t downs_seen = 0;
-  const auto deadline = std::chrono::steady_clock::now() + 90s;
-  while (!rows.empty() && std::chrono::steady_clock::now() < deadline) {
-    std::vector<std::int64_t> acks;
-    box.wait(
-        [&](const Peer& peer) {
-          if (peer.acked.size() == acks_seen && peer.ups == ups_seen &&
-              peer.downs.size() == downs_seen) {
-            return false;
-          }
-          acks.assign(peer.acked.begin() + static_cast<std::ptrdiff_t>(acks_seen),
-                      peer.acked.end());
-          acks_seen = peer.acked.size();
-          if (peer.downs.size() != downs_seen) {
-            downs_seen = peer.downs.size();
-            drain.link_down();
-          }
-          if (peer.ups != ups_seen && peer.downs.size() < static_cast<std::size_t>(peer.ups)) {
-            ups_seen = peer.ups;
-            drain.link_up(peer.receive_maximum);
-          }
-          return true;
-        },
-        200ms);
-    for (const std::int64_t row : acks) {
-      if (drain.acked(row)) rows.erase(row);
-    }
-    while (const auto query = drain.next_query()) {
-      std::vector<OutboxRow> found;
-      for (auto it = rows.upper_bound(query->after); it != rows.end(); ++it) {
-        if (found.size() == query->limit) break;
-        found.push_back({it->first, it->second});
-      }
-      drain.add(*query, std::move(found));
-    }
-    for (OutboxRow& row : drain.take({})) {
-      if (!box.link().publish(std::move(row.message), row.row)) drain.retry(row.row, MonoTime{});
-    }
-    if (cuts < 3 && rows.size() < static_cast<std::size_t>(kMessages - 150 * (cuts + 1))) {
-      ++cuts;
-      Peer thief(config_for(broker, "box-1"));
-      ASSERT_TRUE(thief.wait_up());
-      ASSERT_TRUE(box.wait_down(cuts));
-    }
-  }
-  ASSERT_TRUE(rows.empty());
-  EXPECT_EQ(cuts, 3);
-  const std::set<std::string> sent(committed.begin(), committed.end());
-  const auto ledger = [](const Peer& peer) {
-    std::set<std::string> ids;
-    for (const RawMessage& raw : peer.messages) {
-      const auto decoded = decode_for_crm("demo", raw);
-      if (!decoded) continue;
-      if (const auto* got = std::get_if<EventMessage>(&decoded->message)) ids.insert(got->id.str());
-    }
-    return ids;
-  };
-  EXPECT_TRUE(crm.wait([&](const Peer& peer) { return ledger(peer) == sent; }));
 }
 
 }  // namespace

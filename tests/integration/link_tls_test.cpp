@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/integration/link_authority.h"
 #include "tests/integration/link_broker.h"
 #include "tests/integration/link_peer.h"
 
@@ -10,62 +11,16 @@ namespace welcome::sync {
 namespace {
 
 using namespace std::chrono_literals;
+using welcome::testing::Authority;
 using welcome::testing::Broker;
 using welcome::testing::Peer;
-using welcome::testing::run_program;
-using welcome::testing::TempDir;
 
 const BoxAddress kBox{"demo", "aroma-1", "box-1"};
-
-// A certificate authority of the test's own.
-class Authority {
- public:
-  explicit Authority(const std::string& name) : name_(name) {
-    run({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-days", "30", "-subj", "/CN=" + name, "-keyout", file(name + ".key"), "-out",
-         file(name + ".pem")});
-  }
-
-  // Writes {file}.pem and {file}.key.
-  void issue(const std::string& as, const std::string& common_name, const std::string& alt_name,
-             int days = 30) {
-    run({"openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-subj", "/CN=" + common_name, "-keyout", file(as + ".key"), "-out", file(as + ".csr")});
-    std::ofstream(dir_ / "ext") << "subjectAltName=" << alt_name << "\n";
-    run({"openssl", "x509", "-req", "-in", file(as + ".csr"), "-CA", file(name_ + ".pem"), "-CAkey",
-         file(name_ + ".key"), "-CAcreateserial", "-days", std::to_string(days), "-extfile",
-         file("ext"), "-out", file(as + ".pem")});
-  }
-
-  // For the broker and for the box.
-  void issue_both(const std::string& server_name = "DNS:localhost", int server_days = 30) {
-    issue("server", "broker", server_name, server_days);
-    issue("box", "box-1", "DNS:box-1");
-  }
-
-  std::string file(const std::string& name) const { return (dir_ / name).string(); }
-  std::string certificate() const { return file(name_ + ".pem"); }
-
- private:
-  static void run(const std::vector<std::string>& words) {
-    if (run_program(words) != 0) throw std::runtime_error("openssl failed: " + words[1]);
-  }
-  TempDir dir_;
-  std::string name_;
-};
 
 class LinkTlsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!Broker::installed()) GTEST_SKIP() << "mosquitto is not installed";
-  }
-
-  // A broker with this certificate that wants one of the same authority from its clients.
-  static std::string settings(const Authority& authority, const std::string& certificate) {
-    return "allow_anonymous true\ncafile " + authority.certificate() + "\ncertfile " +
-           authority.file(certificate + ".pem") + "\nkeyfile " +
-           authority.file(certificate + ".key") +
-           "\nrequire_certificate true\ntls_version tlsv1.3\n";
   }
 
   static LinkConfig config_for(const Broker& broker, const Authority& authority) {
@@ -100,7 +55,7 @@ class LinkTlsTest : public ::testing::Test {
 TEST_F(LinkTlsTest, ConnectsWithCertificatesOfBothSides) {
   Authority authority("ca");
   authority.issue_both();
-  const Broker broker(settings(authority, "server"));
+  const Broker broker(authority.broker_settings("server"));
   Peer box(config_for(broker, authority));
   ASSERT_TRUE(box.wait_up());
   EXPECT_TRUE(delivers(box, 1));
@@ -109,7 +64,7 @@ TEST_F(LinkTlsTest, ConnectsWithCertificatesOfBothSides) {
 TEST_F(LinkTlsTest, RefusesAServerWithAnotherName) {
   Authority authority("ca");
   authority.issue_both("DNS:other.example");
-  const Broker broker(settings(authority, "server"));
+  const Broker broker(authority.broker_settings("server"));
   expect_refused(config_for(broker, authority));
 }
 
@@ -125,7 +80,7 @@ TEST_F(LinkTlsTest, RefusesAServerOfAnotherAuthority) {
 TEST_F(LinkTlsTest, RefusesAnExpiredServer) {
   Authority authority("ca");
   authority.issue_both("DNS:localhost", -1);
-  const Broker broker(settings(authority, "server"));
+  const Broker broker(authority.broker_settings("server"));
   expect_refused(config_for(broker, authority));
 }
 
@@ -153,7 +108,7 @@ TEST_F(LinkTlsTest, IsRefusedWithoutAValidCertificateOfItsOwn) {
   authority.issue("server", "broker", "DNS:localhost");
   stranger.issue("box", "box-1", "DNS:box-1");
   authority.issue("box", "box-1", "DNS:box-1", -1);
-  const Broker broker(settings(authority, "server"));
+  const Broker broker(authority.broker_settings("server"));
   LinkConfig config = config_for(broker, authority);  // expired
   expect_refused(config);
   config.tls->cert_file = stranger.file("box.pem");
@@ -166,7 +121,7 @@ TEST_F(LinkTlsTest, IsRefusedWithoutAValidCertificateOfItsOwn) {
 TEST_F(LinkTlsTest, TakesARenewedCertificateAndKeepsTheOldConnectionUntilThen) {
   Authority authority("ca");
   authority.issue_both();
-  const Broker broker(settings(authority, "server"));
+  const Broker broker(authority.broker_settings("server"));
   Peer box(config_for(broker, authority));
   ASSERT_TRUE(box.wait_up());
 

@@ -2,6 +2,7 @@
 // CRM that is silent, a clock that is not set or set back.
 
 #include <fstream>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -150,16 +151,43 @@ TEST_F(BoxTrouble, ADamagedDatabaseIsSetAsideAndNobodyConsentsUntilTheCrmHasSpok
   box_.world().sent.clear();
   lines_up();
   EXPECT_TRUE(sent("/hello")[0]["have"].empty());
-  ASSERT_EQ(health().size(), 1U);
-  EXPECT_EQ(health()[0]["data"]["state"], "failed");
   box_.hear_mia_for(2s);
   EXPECT_FALSE(mia_is_here());
   feed();
+  ASSERT_EQ(health().size(), 1U);
+  EXPECT_EQ(health()[0]["data"]["state"], "failed");
   box_.hear_mia_for(3s);
   EXPECT_TRUE(mia_is_here());
   const auto paul = box_.engine().export_person(CustomerId("c-paul"), box_.now());
   ASSERT_TRUE(paul);
   EXPECT_TRUE((*paul)["profiles"].empty()) << "who was erased stays so";
+}
+
+TEST_F(BoxTrouble, ALateBoxErasesBeforeItsFirstDecision) {
+  feed();
+  box_.setup.tweak = [](daemon::EngineSettings& settings) { settings.crm_speaks_first = 3s; };
+  box_.crm_answers = false;
+  box_.power_cycle();
+  box_.world().sent.clear();
+  box_.hear_mia_for(2s);
+  lines_up();
+  box_.hear_mia_for(2s);
+  EXPECT_FALSE(mia_is_here()) << "the CRM may know better";
+  erase("c-mia", "00000000-0000-4000-8000-0000000000e2");
+  box_.hear_mia_for(5s);
+  EXPECT_FALSE(mia_is_here());
+  for (const json& event : sent("/event"))
+    EXPECT_THAT(event["type"], testing::HasSubstr("erasure"));
+}
+
+TEST_F(BoxTrouble, ABoxWithoutALineDoesNotWaitForTheCrmForEver) {
+  feed();
+  box_.setup.tweak = [](daemon::EngineSettings& settings) { settings.crm_speaks_first = 3s; };
+  box_.power_cycle();
+  box_.hear_mia_for(2s);
+  EXPECT_FALSE(mia_is_here());
+  box_.hear_mia_for(3s);
+  EXPECT_TRUE(mia_is_here());
 }
 
 TEST_F(BoxTrouble, ASilentCrmMeansNobodyConsentsVisibly) {

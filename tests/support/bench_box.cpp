@@ -70,6 +70,7 @@ void BenchBox::power_on() {
   settings.box_eid = box_eid();
   settings.recording_dir = dir_ / "recordings";
   settings.recording_days = 7;
+  settings.crm_speaks_first = 0ms;
   if (setup.tweak) setup.tweak(settings);
   engine_ = std::make_unique<daemon::Engine>(settings, *store_, world_, ids_, now());
 }
@@ -142,6 +143,25 @@ void BenchBox::skip(std::chrono::microseconds by) {
 void BenchBox::link_up(sync::LinkName link) {
   engine_->handle(daemon::input::FromLink{link, sync::LinkUp{}, {}}, now());
   if (broker_acks) ack_all();
+  if (link == sync::LinkName::uplink && crm_answers) answer_hello();
+}
+
+// A heartbeat: nothing new since what the box has.
+void BenchBox::answer_hello() {
+  const auto hello = std::find_if(world_.sent.rbegin(), world_.sent.rend(), [](const auto& sent) {
+    return sent.message.topic.ends_with("/hello");
+  });
+  if (hello == world_.sent.rend()) return;
+  const auto said = nlohmann::json::parse(hello->message.payload).at("have");
+  if (said.empty()) return;
+  sync::FeedBatch heartbeat;
+  heartbeat.collection = *sync::collection_from_string(said.begin().key());
+  heartbeat.epoch = said.begin()->at("epoch");
+  heartbeat.from_seq = heartbeat.to_seq = said.begin()->at("seq");
+  heartbeat.digest = said.begin()->at("digest");
+  sync::Message message =
+      sync::encode_feed(sync::parse_topic(hello->message.topic)->address, heartbeat);
+  inbound(sync::LinkName::uplink, std::move(message.topic), std::move(message.payload));
 }
 
 void BenchBox::link_down(sync::LinkName link) {

@@ -91,10 +91,13 @@ class BenchBox {
   const std::filesystem::path& dir() const { return dir_; }
 
   bool broker_acks = true;  // ack_all() after every step
+  bool crm_answers = true;  // a hello with a heartbeat, if the box has anything of the feed
 
   BenchSetup setup;  // of the next start
 
  private:
+  void answer_hello();
+
   std::filesystem::path dir_;
   std::chrono::milliseconds beside_{};
   bool trusted_ = true;

@@ -135,6 +135,24 @@ TEST_F(ResolverTest, AMonthInADrawerIsNoMatterFromExponent9On) {
   }
 }
 
+TEST_F(ResolverTest, AnUpdateChangesTheNamedCustomersAndNobodyElse) {
+  const IdentityKey ann = phone("ann", 1, 7), bob = phone("bob", 2, 7),
+                    ann_new = phone("ann", 3, 7);
+  const Now now = now_at(0);
+  know({ann, bob}, now);
+  resolver_.update({CustomerId("ann"), CustomerId("cid")}, {ann_new, phone("cid", 4, 7)}, now);
+  settle(now);
+  EXPECT_EQ(who(phone_advert(ann, -60, now), now), "") << "her old key is gone";
+  EXPECT_EQ(who(phone_advert(ann_new, -60, now), now), "ann");
+  EXPECT_EQ(who(phone_advert(phone("cid", 4, 7), -60, now), now), "cid");
+  EXPECT_EQ(who(phone_advert(bob, -60, now), now), "bob");
+  resolver_.update({CustomerId("ann"), CustomerId("bob")}, {}, now);
+  EXPECT_FALSE(resolver_.knows(CustomerId("ann")));
+  EXPECT_FALSE(resolver_.knows(CustomerId("bob")));
+  EXPECT_TRUE(resolver_.knows(CustomerId("cid")));
+  EXPECT_EQ(resolver_.identities(), 1U);
+}
+
 TEST_F(ResolverTest, AReplayedEidIsRefusedAndCountedAndCannotDragTheClockAlong) {
   const IdentityKey key = phone("ann", 1, 7);
   know({key}, now_at(0));

@@ -571,7 +571,7 @@ TEST(Offers, a_customer_who_withdraws_gets_nothing_that_was_not_sent_yet) {
   const auto d = offers(shop.stay(paul, Zone::street, 6s)).at(0);
   const Effects e = shop.withdraw(paul, Purpose::proximity_offers);
   EXPECT_THAT(e.withdrawn_decisions, ElementsAre(d.id));
-  EXPECT_TRUE(e.loadable_changed);
+  EXPECT_THAT(e.loadable_customers, ElementsAre(paul));
   EXPECT_THAT(shop.pipeline->visits(), IsEmpty());
 }
 

@@ -16,6 +16,7 @@
 #include <unordered_set>
 
 #include "firmware/core/consent_gate.h"
+#include "sync/feed.h"
 #include "tests/support/bench_box.h"
 
 namespace welcome {
@@ -122,6 +123,7 @@ class Walk {
       epoch_ = batch["epoch"];
       seq_ = batch["to_seq"];
       for (const json& item : batch["items"]) {
+        items_[item["key"]] = item;
         if (item["value"]["purpose"] == "face_recognition") {
           records_[item["value"]["customer"]] = item["value"];
         } else {
@@ -201,6 +203,7 @@ class Walk {
   void connect() {
     box_.link_up(LinkName::uplink);
     box_.link_up(LinkName::floor);
+    if (!items_.empty()) answer_hello();
   }
 
   void crm_says(const CustomerId& customer, const std::string& state) {
@@ -227,6 +230,34 @@ class Walk {
                       {"items", {item}}}
                      .dump());
     ++seq_;
+    items_[record["record_id"]] = item;
+    answer_hello();
+  }
+
+  // After an erasure and a new consent the box asks for everything.
+  void answer_hello() {
+    const auto& sent = box_.world().sent;
+    const auto hello = std::find_if(sent.rbegin(), sent.rend(), [](const auto& one) {
+      return one.message.topic.ends_with("/hello");
+    });
+    if (json::parse(hello->message.payload)["have"].contains("consents")) return;
+    sync::Digest digest;
+    json items = json::array();
+    for (const auto& [key, item] : items_) {
+      digest.toggle(key, item["seq"].get<std::uint64_t>());
+      items.push_back(item);
+    }
+    box_.inbound(LinkName::uplink, std::string(kBox) + "feed/consents",
+                 json{{"v", 1},
+                      {"collection", "consents"},
+                      {"kind", "snapshot"},
+                      {"epoch", epoch_},
+                      {"part", 1},
+                      {"parts", 1},
+                      {"to_seq", seq_},
+                      {"digest", digest.hex()},
+                      {"items", items}}
+                     .dump());
   }
 
   void command(json what) {
@@ -355,6 +386,7 @@ class Walk {
   std::int64_t seq_ = 0;
   int said_ = 0;
   json any_record_;
+  std::map<std::string, json> items_;    // of the consents, as the CRM has them
   std::map<std::string, json> records_;  // of face recognition, by customer
   Canaries canaries_;
   std::vector<std::pair<CustomerId, vision::Embedding>> canaries_of_;

@@ -6,22 +6,41 @@
 namespace welcome::daemon {
 namespace {
 
-TEST(Inbox, ControlComesFirstAndIsNeverDroppedInSilence) {
+using Box = Inbox<int>;
+
+TEST(Inbox, BetweenTwoOfControlComesAllThatTheSensorsHave) {
   int wakes = 0;
-  Inbox<int> inbox(2, 2, [&] { ++wakes; });
+  Box inbox({}, [&] { ++wakes; });
   inbox.post_sensor(10);
-  EXPECT_TRUE(inbox.post_control(1));
-  EXPECT_TRUE(inbox.post_control(2));
-  EXPECT_FALSE(inbox.post_control(3));
-  EXPECT_EQ(inbox.control_refused(), 1U);
-  EXPECT_EQ(inbox.take(), (std::vector{1, 2, 10}));
-  EXPECT_EQ(wakes, 1) << "one wake-up per batch";
-  EXPECT_TRUE(inbox.post_control(4));
+  inbox.post_control(1);
+  inbox.post_control(2);
+  EXPECT_EQ(inbox.take(), (std::vector{1, 10}));
+  inbox.post_sensor(11);
+  inbox.post_sensor(12);
+  EXPECT_EQ(inbox.take(), (std::vector{2, 11, 12}));
+  EXPECT_EQ(wakes, 1) << "one wake-up until it is empty";
+  EXPECT_TRUE(inbox.take().empty());
+  inbox.post_control(3);
   EXPECT_EQ(wakes, 2);
 }
 
+TEST(Inbox, WhatOthersSendIsRefusedBeyondANumberAndAWeight) {
+  Box few({.messages = 2}, [] {});
+  EXPECT_TRUE(few.post_message(1, 1));
+  EXPECT_TRUE(few.post_message(2, 1));
+  EXPECT_FALSE(few.post_message(3, 1));
+  EXPECT_EQ(few.control_refused(), 1U);
+  few.post_control(4);  // our own word always finds room
+
+  Box light({.bytes = 100}, [] {});
+  EXPECT_TRUE(light.post_message(1, 60));
+  EXPECT_FALSE(light.post_message(2, 60));
+  EXPECT_EQ(light.take(), std::vector{1});
+  EXPECT_TRUE(light.post_message(3, 60));
+}
+
 TEST(Inbox, SensorDropsItsOldestAndCountsIt) {
-  Inbox<int> inbox(1, 3, [] {});
+  Box inbox({.sensor = 3}, [] {});
   for (int i = 0; i < 5; ++i) inbox.post_sensor(i);
   EXPECT_EQ(inbox.take(), (std::vector{2, 3, 4}));
   EXPECT_EQ(inbox.sensor_dropped(), 2U);
@@ -29,11 +48,11 @@ TEST(Inbox, SensorDropsItsOldestAndCountsIt) {
 
 TEST(Inbox, PostersOnOtherThreadsLoseNothing) {
   constexpr int kEach = 5000;
-  Inbox<int> inbox(2 * kEach, 1, [] {});
+  Box inbox({}, [] {});
   std::vector<int> got;
   {
     const auto post = [&] {
-      for (int i = 0; i < kEach; ++i) EXPECT_TRUE(inbox.post_control(i));
+      for (int i = 0; i < kEach; ++i) EXPECT_TRUE(inbox.post_message(i, 1));
     };
     std::jthread a(post);
     std::jthread b(post);

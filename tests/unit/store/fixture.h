@@ -89,6 +89,11 @@ inline FeedChange put(const std::string& key, std::int64_t seq, const std::strin
   return change;
 }
 
+inline Result<ApplyReport> apply(Replica& replica, Collection collection, const std::string& epoch,
+                                 std::int64_t seq, const std::vector<FeedChange>& changes) {
+  return replica.apply(collection, FeedState{epoch, seq, {}}, changes);
+}
+
 inline FeedChange erase(const std::string& key, std::int64_t seq) {
   FeedChange change;
   change.item.key = key;

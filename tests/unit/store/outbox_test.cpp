@@ -1,6 +1,9 @@
 #include "firmware/store/outbox.h"
 
 #include <gmock/gmock.h>
+#include <map>
+#include <rapidcheck/gtest.h>
+#include <set>
 
 #include "tests/unit/store/fixture.h"
 
@@ -21,6 +24,17 @@ class OutboxTest : public StoreTest {
     auto rows = outbox().take(Link::uplink, limit, now);
     EXPECT_TRUE(rows);
     return ids(*rows);
+  }
+  // In the order in which they leave when each is acknowledged at once.
+  std::vector<std::string> drained() {
+    std::vector<std::string> order;
+    while (true) {
+      const auto rows = outbox().take(Link::uplink, 1, at());
+      EXPECT_TRUE(rows);
+      if (rows->empty()) return order;
+      order.push_back(rows->front().id.str());
+      EXPECT_TRUE(outbox().acked(std::vector{rows->front().row}));
+    }
   }
 };
 
@@ -74,18 +88,39 @@ TEST_F(OutboxTest, ACustomersMessagesLeaveInTheOrderTheyWereWritten) {
   enqueue(message("offer", "a", 1));
   enqueue(message("visit ended", "a", 2));
   // The offer lifts the start of its visit above the other customer's event.
-  EXPECT_THAT(taken(), ElementsAre("visit started", "offer", "other", "visit ended"));
+  EXPECT_THAT(drained(), ElementsAre("visit started", "offer", "other", "visit ended"));
 }
 
 TEST_F(OutboxTest, ConsentOvertakesTheCustomersOwnMessages) {
   enqueue(message("visit started", "a", 2));
   enqueue(message("consent", "a", 0));
-  EXPECT_THAT(taken(), ElementsAre("consent", "visit started"));
+  EXPECT_THAT(drained(), ElementsAre("consent", "visit started"));
+}
+
+TEST_F(OutboxTest, OneMessageOfACustomerIsOnItsWayAtATime) {
+  enqueue(message("a1", "a"));
+  enqueue(message("a2", "a"));
+  enqueue(message("b1", "b"));
+  enqueue(message("nobody1", ""));
+  enqueue(message("nobody2", ""));
+  const auto rows = outbox().take(Link::uplink, 100, at());
+  EXPECT_THAT(ids(*rows), ElementsAre("a1", "b1", "nobody1", "nobody2"));
+  EXPECT_THAT(taken(), IsEmpty());
+  ASSERT_TRUE(outbox().acked(std::vector{rows->front().row}));
+  EXPECT_THAT(taken(), ElementsAre("a2"));
+}
+
+TEST_F(OutboxTest, ARefusedRowKeepsItsPlaceBeforeItsSuccessor) {
+  enqueue(message("a1", "a"));
+  enqueue(message("a2", "a"));
+  const auto first = outbox().take(Link::uplink, 100, at())->front().row;
+  outbox().release_row(first);
+  EXPECT_THAT(taken(), ElementsAre("a1"));
 }
 
 TEST_F(OutboxTest, HandsARowOutOnceUntilTheLinkIsReleased) {
   enqueue(message("m1", "a"));
-  enqueue(message("m2", "a"));
+  enqueue(message("m2", "b"));
   EXPECT_THAT(taken(1), ElementsAre("m1"));
   EXPECT_THAT(taken(), ElementsAre("m2"));
   EXPECT_THAT(taken(), IsEmpty());
@@ -187,6 +222,101 @@ TEST_F(OutboxTest, LinksAreApart) {
   EXPECT_EQ(count->uplink, 1);
   EXPECT_EQ(count->floor, 1);
   EXPECT_EQ(count->oldest, wall());
+}
+
+// Breaks, refusals, restarts of the box and repeated acknowledgements in any order: everything that
+// was committed arrives, and per customer in order (first arrivals), except that consent overtakes.
+RC_GTEST_PROP(OutboxProperty, LosesNothingAndKeepsTheOrder, ()) {
+  const TempDir dir;
+  const auto open = [&] {
+    auto opened = Store::open(dir.file("box.db"), test_key());
+    RC_ASSERT(opened.has_value());
+    return std::make_unique<Store>(std::move(*opened));
+  };
+  auto store = open();
+  const auto window = static_cast<std::size_t>(*rc::gen::inRange(1, 8));
+  struct Written {
+    std::string customer;
+    bool urgent;
+  };
+  std::vector<Written> written;  // by id
+  std::vector<std::size_t> arrived;
+  std::set<std::size_t> seen;
+  std::map<std::int64_t, std::size_t> flying;  // row → id
+  bool up = true;
+  const auto arrive = [&](std::size_t id) {
+    if (seen.insert(id).second) arrived.push_back(id);
+  };
+  const auto pump = [&] {
+    if (!up) return;
+    const auto rows = store->outbox().take(Link::uplink, window - flying.size(), at());
+    RC_ASSERT(rows.has_value());
+    for (const auto& row : *rows) flying.emplace(row.row, std::stoul(row.id.str()));
+    std::set<std::string> whose;
+    for (const auto& [row, id] : flying) {
+      const std::string& customer = written[id].customer;
+      RC_ASSERT(customer.empty() || whose.insert(customer).second);
+    }
+  };
+  const auto acknowledge = [&](std::int64_t row) {
+    arrive(flying.at(row));
+    flying.erase(row);
+    RC_ASSERT(store->outbox().acked(std::vector{row, row}).has_value());
+  };
+  const int steps = *rc::gen::inRange(1, 80);
+  for (int step = 0; step < steps; ++step) {
+    switch (*rc::gen::inRange(0, 9)) {
+      case 0:
+      case 1:
+      case 2: {
+        const auto customer = *rc::gen::element<std::string>("", "a", "b", "c");
+        const auto priority = static_cast<std::uint8_t>(*rc::gen::inRange(0, 3));
+        RC_ASSERT(store->outbox()
+                      .enqueue(message(std::to_string(written.size()), customer, priority))
+                      .has_value());
+        written.push_back({customer, priority == 0});
+        break;
+      }
+      case 3:  // a break: some of what was flying had arrived, its acknowledgement is lost
+      case 4:
+        for (const auto& [row, id] : flying) {
+          if (*rc::gen::arbitrary<bool>()) arrive(id);
+        }
+        flying.clear();
+        store->outbox().release(Link::uplink);
+        up = *rc::gen::arbitrary<bool>();
+        break;
+      case 5:
+        if (!flying.empty()) {
+          store->outbox().release_row(flying.begin()->first);
+          flying.erase(flying.begin());
+        }
+        break;
+      case 6:
+        flying.clear();
+        store.reset();
+        store = open();
+        break;
+      default:
+        pump();
+        if (!flying.empty()) acknowledge(flying.begin()->first);
+    }
+  }
+  up = true;
+  while (true) {
+    pump();
+    if (flying.empty()) break;
+    while (!flying.empty()) acknowledge(flying.begin()->first);
+  }
+  RC_ASSERT(seen.size() == written.size());
+  std::map<std::pair<std::string, bool>, std::size_t> last;
+  for (const std::size_t id : arrived) {
+    const Written& what = written[id];
+    if (what.customer.empty()) continue;
+    const auto [before, first] = last.try_emplace({what.customer, what.urgent}, id);
+    RC_ASSERT(first || before->second < id);
+    before->second = id;
+  }
 }
 
 }  // namespace

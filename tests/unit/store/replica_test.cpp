@@ -24,19 +24,6 @@ class ReplicaTest : public StoreTest {
   FeedState state(Collection collection) { return *replica().state(collection); }
 };
 
-Digest mixed(std::initializer_list<Digest> digests) {
-  Digest out{};
-  for (const auto& digest : digests)
-    for (std::size_t i = 0; i < out.size(); ++i)
-      out[i] = static_cast<std::uint8_t>(out[i] ^ digest[i]);
-  return out;
-}
-
-TEST(ItemDigest, IsBlake2b128OfKeyNulSeq) {
-  // b2sum -l 128 of "c-paul\0" "6".
-  EXPECT_EQ(to_hex(item_digest("c-paul", 6)), "1f09188bd97396547c2699968a62d83f");
-}
-
 TEST_F(ReplicaTest, BeginsWithNothingReceived) {
   const FeedState begin = state(Collection::profiles);
   EXPECT_EQ(begin.epoch, "");
@@ -44,8 +31,10 @@ TEST_F(ReplicaTest, BeginsWithNothingReceived) {
   EXPECT_EQ(begin.digest, Digest{});
 }
 
-TEST_F(ReplicaTest, KeepsADeltaAcrossARestart) {
-  ASSERT_TRUE(replica().apply(Collection::profiles, "e1", 2,
+TEST_F(ReplicaTest, KeepsItemsAndPositionAcrossARestart) {
+  Digest digest{};
+  digest.fill(9);
+  ASSERT_TRUE(replica().apply(Collection::profiles, FeedState{"e1", 2, digest},
                               std::vector{put("c-paul", 1, "c-paul", R"({"name":"Paul"})"),
                                           put("c-mia", 2, "c-mia", R"({"name":"Mia"})")}));
   reopen();
@@ -57,85 +46,71 @@ TEST_F(ReplicaTest, KeepsADeltaAcrossARestart) {
   EXPECT_EQ(paul->seq, 1);
   EXPECT_EQ(state(Collection::profiles).epoch, "e1");
   EXPECT_EQ(state(Collection::profiles).seq, 2);
+  EXPECT_EQ(state(Collection::profiles).digest, digest);
 }
 
-TEST_F(ReplicaTest, DigestFollowsPutsReplacementsAndErasures) {
-  ASSERT_TRUE(
-      replica().apply(Collection::campaigns, "e", 2, std::vector{put("a", 1), put("b", 2)}));
-  EXPECT_EQ(state(Collection::campaigns).digest, mixed({item_digest("a", 1), item_digest("b", 2)}));
-  ASSERT_TRUE(
-      replica().apply(Collection::campaigns, "e", 4, std::vector{put("a", 3), erase("b", 4)}));
-  EXPECT_EQ(state(Collection::campaigns).digest, item_digest("a", 3));
+TEST_F(ReplicaTest, WithoutANewPositionTheOldOneStays) {
+  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 2, {put("a", 1)}));
+  ASSERT_TRUE(replica().apply(Collection::campaigns, std::nullopt, std::vector{put("b", 7)}));
+  EXPECT_EQ(state(Collection::campaigns).seq, 2);
+  EXPECT_THAT(keys(Collection::campaigns), UnorderedElementsAre("a", "b"));
+  ASSERT_TRUE(replica().apply(Collection::policy, std::nullopt, std::vector{put("p", 1)}));
+  EXPECT_EQ(state(Collection::policy).epoch, "");
+  EXPECT_THAT(keys(Collection::policy), UnorderedElementsAre("p"));
 }
 
-TEST_F(ReplicaTest, IgnoresAnItemOlderThanTheOneItHas) {
-  ASSERT_TRUE(replica().apply(Collection::campaigns, "e", 5, std::vector{put("a", 5, "", "new")}));
-  auto report = replica().apply(Collection::campaigns, "e", 5,
-                                std::vector{put("a", 4, "", "old"), erase("a", 3)});
+TEST_F(ReplicaTest, KnowsTheNumberOfEachKeyAndItsOwnNameForIt) {
+  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 2, {put("a", 1), put("b", 2)}));
+  EXPECT_EQ(*replica().seq_of(Collection::campaigns, "b"), 2);
+  EXPECT_EQ(*replica().seq_of(Collection::campaigns, "c"), std::nullopt);
+  std::set<std::string> names;
+  ASSERT_TRUE(replica().for_each_name(Collection::campaigns,
+                                      [&](std::string_view name) { names.emplace(name); }));
+  EXPECT_EQ(names, (std::set{replica().name_of(Collection::campaigns, "a"),
+                             replica().name_of(Collection::campaigns, "b")}));
+  EXPECT_EQ(replica().find_named(Collection::campaigns, *names.begin())->body, "{}");
+}
+
+TEST_F(ReplicaTest, SweepsByName) {
+  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 2, {put("a", 1), put("b", 2)}));
+  const auto report =
+      replica().apply(Collection::campaigns, FeedState{"e2", 9, {}}, std::vector{put("c", 9)},
+                      std::vector{replica().name_of(Collection::campaigns, "a"),
+                                  replica().name_of(Collection::campaigns, "never seen")});
   ASSERT_TRUE(report);
-  EXPECT_EQ(report->stale, 2U);
-  EXPECT_EQ(replica().find(Collection::campaigns, "a")->body, "new");
-  EXPECT_EQ(state(Collection::campaigns).digest, item_digest("a", 5));
+  EXPECT_EQ(report->erased, 1U);
+  EXPECT_THAT(keys(Collection::campaigns), UnorderedElementsAre("b", "c"));
 }
 
-TEST_F(ReplicaTest, WithholdsAPoisonedItemButCountsItInTheDigest) {
-  auto poisoned = put("bad", 2, "", "\xff\xfe");
-  poisoned.withhold = true;
-  auto report =
-      replica().apply(Collection::campaigns, "e", 2, std::vector{put("good", 1), poisoned});
-  ASSERT_TRUE(report);
+TEST_F(ReplicaTest, OfAPoisonedItemTheNumberIsKeptAndTheBodyOnRequest) {
+  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 2, {put("a", 1, "", "good")}));
+  auto poisoned = put("a", 2, "", "\xff\xfe");
+  poisoned.withhold = poisoned.keep = true;
+  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 2, {poisoned}));
+  EXPECT_EQ(replica().find(Collection::campaigns, "a")->body, "good");
+  EXPECT_EQ(*replica().seq_of(Collection::campaigns, "a"), 2);
+
+  poisoned.keep = false;
+  poisoned.item.seq = 3;
+  const auto report = apply(replica(), Collection::campaigns, "e", 3, {poisoned});
   EXPECT_EQ(report->withheld, 1U);
-  EXPECT_THAT(keys(Collection::campaigns), UnorderedElementsAre("good"));
-  EXPECT_EQ(state(Collection::campaigns).digest,
-            mixed({item_digest("good", 1), item_digest("bad", 2)}));
-  // Mended later, it comes in as usual; erased, it leaves the digest.
-  ASSERT_TRUE(replica().apply(Collection::campaigns, "e", 3, std::vector{put("bad", 3, "", "ok")}));
-  EXPECT_EQ(replica().find(Collection::campaigns, "bad")->body, "ok");
-  ASSERT_TRUE(replica().apply(Collection::campaigns, "e", 4, std::vector{erase("bad", 4)}));
-  EXPECT_EQ(state(Collection::campaigns).digest, item_digest("good", 1));
+  EXPECT_FALSE(replica().find(Collection::campaigns, "a"));
+  EXPECT_EQ(*replica().seq_of(Collection::campaigns, "a"), 3);
+  // Mended later, it comes in as usual.
+  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 4, {put("a", 4, "", "ok")}));
+  EXPECT_EQ(replica().find(Collection::campaigns, "a")->body, "ok");
 }
 
-TEST_F(ReplicaTest, SnapshotTakesTheLiveItemsPlaceOnlyWhenComplete) {
-  ASSERT_TRUE(replica().apply(Collection::profiles, "e1", 1, std::vector{put("old", 1, "old")}));
-  ASSERT_TRUE(replica().snapshot_begin(Collection::profiles, "e2", 9));
-  ASSERT_TRUE(replica().snapshot_add(Collection::profiles, std::vector{put("x", 8, "x")}));
-  EXPECT_THAT(keys(Collection::profiles), UnorderedElementsAre("old"));
-  ASSERT_TRUE(replica().snapshot_add(Collection::profiles, std::vector{put("y", 9, "y")}));
-  ASSERT_TRUE(replica().snapshot_finish(Collection::profiles,
-                                        mixed({item_digest("x", 8), item_digest("y", 9)})));
-  EXPECT_THAT(keys(Collection::profiles), UnorderedElementsAre("x", "y"));
-  EXPECT_EQ(state(Collection::profiles).epoch, "e2");
-  EXPECT_EQ(state(Collection::profiles).seq, 9);
-}
-
-TEST_F(ReplicaTest, SnapshotWithTheWrongDigestIsRefusedAndTheLiveItemsStay) {
-  ASSERT_TRUE(replica().apply(Collection::profiles, "e1", 1, std::vector{put("old", 1, "old")}));
-  ASSERT_TRUE(replica().snapshot_begin(Collection::profiles, "e2", 9));
-  ASSERT_TRUE(replica().snapshot_add(Collection::profiles, std::vector{put("x", 8, "x")}));
-  auto finished = replica().snapshot_finish(Collection::profiles, item_digest("x", 9));
-  ASSERT_FALSE(finished);
-  EXPECT_EQ(finished.error().code, ErrorCode::refused);
-  EXPECT_THAT(keys(Collection::profiles), UnorderedElementsAre("old"));
-  EXPECT_EQ(state(Collection::profiles).epoch, "e1");
-}
-
-TEST_F(ReplicaTest, RestartForgetsHalfASnapshot) {
-  ASSERT_TRUE(replica().snapshot_begin(Collection::profiles, "e2", 9));
-  ASSERT_TRUE(replica().snapshot_add(Collection::profiles, std::vector{put("x", 8, "x")}));
-  reopen();
-  EXPECT_FALSE(replica().snapshot_add(Collection::profiles, std::vector{put("y", 9, "y")}));
-  EXPECT_THAT(keys(Collection::profiles), UnorderedElementsAre());
-}
-
-TEST_F(ReplicaTest, ReplacedItemsAndTheirKeysAreRemovedByHousekeeping) {
+TEST_F(ReplicaTest, KeysOfNobodyAreRemovedByHousekeeping) {
   std::vector<FeedChange> many;
-  for (int i = 0; i < 1000; ++i)
+  std::vector<std::string> gone;
+  for (int i = 0; i < 1000; ++i) {
     many.push_back(put("k" + std::to_string(i), i + 1, "c" + std::to_string(i)));
-  ASSERT_TRUE(replica().apply(Collection::profiles, "e1", 1000, many));
+    if (i != 1) gone.push_back(replica().name_of(Collection::profiles, many.back().item.key));
+  }
+  ASSERT_TRUE(replica().apply(Collection::profiles, FeedState{"e1", 1000, {}}, many));
   EXPECT_EQ(store().size()->customers, 1000);
-  ASSERT_TRUE(replica().snapshot_begin(Collection::profiles, "e2", 1));
-  ASSERT_TRUE(replica().snapshot_add(Collection::profiles, std::vector{put("k1", 1, "c1")}));
-  ASSERT_TRUE(replica().snapshot_finish(Collection::profiles, std::nullopt));
+  ASSERT_TRUE(replica().apply(Collection::profiles, FeedState{"e2", 1, {}}, {}, gone));
   while (*store().maintain(at(), std::chrono::milliseconds{1})) {
   }
   EXPECT_EQ(store().size()->customers, 1);
@@ -143,9 +118,9 @@ TEST_F(ReplicaTest, ReplacedItemsAndTheirKeysAreRemovedByHousekeeping) {
 }
 
 TEST_F(ReplicaTest, FindsTheItemsOfACustomer) {
-  ASSERT_TRUE(replica().apply(Collection::consents, "e", 3,
-                              std::vector{put("r1", 1, "c-paul", "1"), put("r2", 2, "c-mia", "2"),
-                                          put("r3", 3, "c-paul", "3")}));
+  ASSERT_TRUE(apply(
+      replica(), Collection::consents, "e", 3,
+      {put("r1", 1, "c-paul", "1"), put("r2", 2, "c-mia", "2"), put("r3", 3, "c-paul", "3")}));
   auto items = replica().of_customer(Collection::consents, CustomerId("c-paul"));
   ASSERT_TRUE(items);
   std::set<std::string> bodies;
@@ -156,8 +131,8 @@ TEST_F(ReplicaTest, FindsTheItemsOfACustomer) {
 TEST_F(ReplicaTest, LoadsBriefsOfTheItemsThatHaveOne) {
   auto with_brief = put("r1", 1, "c-paul", "long");
   with_brief.item.brief = "short";
-  ASSERT_TRUE(replica().apply(Collection::consents, "e", 2,
-                              std::vector{with_brief, put("r2", 2, "c-mia", "whole")}));
+  ASSERT_TRUE(
+      apply(replica(), Collection::consents, "e", 2, {with_brief, put("r2", 2, "c-mia", "whole")}));
   std::map<std::string, std::string> seen;
   auto report = replica().load_briefs(Collection::consents, [&](FeedItem&& item) {
     seen[item.key] = item.brief + "|" + item.body;
@@ -168,8 +143,8 @@ TEST_F(ReplicaTest, LoadsBriefsOfTheItemsThatHaveOne) {
 }
 
 TEST_F(ReplicaTest, SameKeyInTwoCollectionsIsTwoItems) {
-  ASSERT_TRUE(replica().apply(Collection::campaigns, "e", 1, std::vector{put("k", 1, "", "c")}));
-  ASSERT_TRUE(replica().apply(Collection::policy, "e", 1, std::vector{put("k", 1, "", "p")}));
+  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 1, {put("k", 1, "", "c")}));
+  ASSERT_TRUE(apply(replica(), Collection::policy, "e", 1, {put("k", 1, "", "p")}));
   EXPECT_EQ(replica().find(Collection::campaigns, "k")->body, "c");
   EXPECT_EQ(replica().find(Collection::policy, "k")->body, "p");
 }

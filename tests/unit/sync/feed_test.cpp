@@ -23,9 +23,8 @@ class Replica : public ReplicaView {
     if (found == rows.end()) return std::nullopt;
     return found->second.seq;
   }
-  void for_each(Collection,
-                const std::function<void(std::string_view, std::uint64_t)>& visit) const override {
-    for (const auto& [key, row] : rows) visit(key, row.seq);
+  void for_each(Collection, const std::function<void(std::string_view)>& visit) const override {
+    for (const auto& [key, row] : rows) visit(key);
   }
 
   void carry_out(const FeedPlan& plan) {

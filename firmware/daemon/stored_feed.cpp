@@ -1,0 +1,34 @@
+#include "firmware/daemon/stored_feed.h"
+
+#include "firmware/daemon/convert.h"
+
+namespace welcome::daemon {
+
+std::optional<std::uint64_t> StoredFeed::seq_of(sync::Collection collection,
+                                                std::string_view key) const {
+  const auto seq = replica_.seq_of(store_collection(collection), key);
+  if (!seq || !*seq) return std::nullopt;
+  return static_cast<std::uint64_t>(**seq);
+}
+
+std::string StoredFeed::name_of(sync::Collection collection, std::string_view key) const {
+  return replica_.name_of(store_collection(collection), key);
+}
+
+void StoredFeed::for_each(sync::Collection collection,
+                          const std::function<void(std::string_view)>& visit) const {
+  (void)replica_.for_each_name(store_collection(collection), visit);
+}
+
+std::optional<sync::Have> have_of(const store::FeedState& state) {
+  if (state.epoch.empty()) return std::nullopt;
+  return sync::Have{state.epoch, static_cast<std::uint64_t>(state.seq),
+                    store::to_hex(state.digest)};
+}
+
+store::FeedState state_of(const sync::Have& have) {
+  return {have.epoch, static_cast<std::int64_t>(have.seq),
+          store::digest_from_hex(have.digest).value_or(store::Digest{})};
+}
+
+}  // namespace welcome::daemon

@@ -1,0 +1,212 @@
+// The engine between the store and the links: what it makes of the feed, and of what the broker
+// says about its messages.
+
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/bench_box.h"
+
+namespace welcome {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using sync::LinkName;
+
+constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 8h};
+const sync::BoxAddress kBox{"demo", "aroma-1", "box-1"};
+
+class EngineSyncTest : public testing::Test {
+ protected:
+  EngineSyncTest() : box_(kStart) { box_.link_up(LinkName::uplink); }
+
+  json status() { return box_.engine().status(box_.now()); }
+
+  std::vector<json> sent(const std::string& topic_end) {
+    std::vector<json> found;
+    for (const auto& one : box_.world().sent) {
+      if (one.message.topic.ends_with(topic_end)) found.push_back(json::parse(one.message.payload));
+    }
+    return found;
+  }
+
+  static sync::FeedItem profile(const std::string& id, std::uint64_t seq,
+                                const std::string& name = "Somebody") {
+    sync::FeedItem item;
+    item.key = id;
+    item.seq = seq;
+    item.value = json{{"customer", id}, {"name", name}}.dump();
+    return item;
+  }
+  static sync::FeedBatch snapshot(std::vector<sync::FeedItem> items, std::uint32_t part,
+                                  std::uint32_t parts, const sync::Digest& digest) {
+    sync::FeedBatch batch;
+    batch.collection = sync::Collection::profiles;
+    batch.epoch = "e1";
+    batch.snapshot = true;
+    batch.to_seq = 10;
+    batch.part = part;
+    batch.parts = parts;
+    batch.digest = digest.hex();
+    batch.items = std::move(items);
+    return batch;
+  }
+  void receive(const sync::FeedBatch& batch) {
+    const auto message = encode_feed(kBox, batch);
+    box_.inbound(LinkName::uplink, message.topic, message.payload);
+  }
+  int profiles() { return status()["crm"]["feed"]["profiles"]["items"].get<int>(); }
+
+  // Something to tell: an item that cannot be read is reported.
+  void tell_something(const std::string& about) {
+    box_.inbound(LinkName::uplink, feed_topic(kBox, sync::Collection::profiles),
+                 json{{"v", 1},
+                      {"collection", "profiles"},
+                      {"epoch", "e-" + about},
+                      {"kind", "snapshot"},
+                      {"part", 1},
+                      {"parts", 2},
+                      {"to_seq", 10},
+                      {"digest", std::string(32, '0')},
+                      {"items",
+                       {{{"seq", 1},
+                         {"op", "put"},
+                         {"key", about},
+                         {"value", {{"customer", about}, {"name", 7}}}}}}}
+                     .dump());
+  }
+  void answer(const sync::LinkEvent& event) {
+    box_.engine().handle(daemon::input::FromLink{LinkName::uplink, event, {}}, box_.now());
+  }
+
+  test::BenchBox box_;
+};
+
+TEST_F(EngineSyncTest, HalfASnapshotHealsAfterARestart) {
+  sync::Digest digest;
+  for (const char* id : {"a", "b"}) digest.toggle(id, id[0] == 'a' ? 1 : 2);
+  receive(snapshot({profile("a", 1)}, 1, 2, digest));
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  EXPECT_TRUE(sent("/hello").back()["have"].empty()) << "not received as a whole";
+  receive(snapshot({profile("b", 2)}, 2, 2, digest));
+  EXPECT_EQ(status()["crm"]["gaps"], 1) << "a part without its beginning";
+  receive(snapshot({profile("a", 1)}, 1, 2, digest));
+  receive(snapshot({profile("b", 2)}, 2, 2, digest));
+  EXPECT_EQ(profiles(), 2);
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  EXPECT_EQ(sent("/hello").back()["have"]["profiles"]["digest"], digest.hex());
+}
+
+TEST_F(EngineSyncTest, WhatAFinishedSnapshotDoesNotHaveIsGone) {
+  sync::Digest both, one;
+  both.toggle("a", 1);
+  both.toggle("b", 2);
+  one.toggle("b", 3);
+  receive(snapshot({profile("a", 1), profile("b", 2)}, 1, 1, both));
+  auto next = snapshot({profile("b", 3)}, 1, 1, one);
+  next.epoch = "e2";
+  receive(next);
+  EXPECT_EQ(profiles(), 1);
+  EXPECT_FALSE(box_.store().replica().find(store::Collection::profiles, "a"));
+}
+
+TEST_F(EngineSyncTest, ASnapshotThatIsNotWhatItsDigestSaysSweepsNothingAndIsAskedForAgain) {
+  sync::Digest digest;
+  digest.toggle("a", 1);
+  receive(snapshot({profile("a", 1)}, 1, 1, digest));
+  box_.advance(2s);
+  auto lie = snapshot({profile("b", 2)}, 1, 1, digest);
+  lie.epoch = "e2";
+  receive(lie);
+  EXPECT_EQ(profiles(), 1);
+  EXPECT_FALSE(sent("/hello").back()["have"].contains("profiles")) << "it asks for everything";
+}
+
+TEST_F(EngineSyncTest, AnItemThatCannotBeReadIsReportedAndTheLastGoodOneStays) {
+  sync::Digest digest, after;
+  digest.toggle("a", 1);
+  receive(snapshot({profile("a", 1, "Paul")}, 1, 1, digest));
+  sync::FeedBatch delta;
+  delta.collection = sync::Collection::profiles;
+  delta.epoch = "e1";
+  delta.from_seq = 10;
+  delta.to_seq = 12;
+  delta.items = {profile("a", 11), profile("b", 12)};
+  delta.items[0].value = R"({"customer":"a","name":7})";
+  receive(delta);
+  EXPECT_EQ(sent("/event").back()["data"]["key"], "a");
+  EXPECT_EQ(profiles(), 2);
+  const auto kept = box_.store().replica().find(store::Collection::profiles, "a");
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(json::parse(kept->body)["name"], "Paul");
+  box_.link_down(LinkName::uplink);
+  box_.link_up(LinkName::uplink);
+  EXPECT_EQ(sent("/hello").back()["have"]["profiles"]["seq"], 12);
+}
+
+TEST_F(EngineSyncTest, EventsWaitUntilTheCrmHasSpokenOnThisConnection) {
+  box_.link_down(LinkName::uplink);
+  tell_something("a");
+  box_.crm_answers = false;
+  box_.link_up(LinkName::uplink);
+  box_.advance(10s);
+  EXPECT_TRUE(sent("/event").empty()) << "a broker throws away what nobody subscribed to";
+  EXPECT_THAT(status()["links"]["uplink"]["why"], testing::HasSubstr("the CRM has not spoken yet"));
+  tell_something("b");
+  EXPECT_EQ(sent("/event").size(), 2U);
+  EXPECT_FALSE(status()["links"]["uplink"].contains("why"));
+}
+
+TEST_F(EngineSyncTest, ARefusedMessageIsTriedAgainAfterAPause) {
+  box_.broker_acks = false;
+  tell_something("a");
+  const auto row = box_.world().unacked.front().second;
+  box_.world().unacked.clear();
+  answer(sync::Refused{row, 0x97, false});
+  box_.advance(1500ms);
+  EXPECT_EQ(sent("/event").size(), 1U);
+  box_.advance(2s);
+  EXPECT_EQ(sent("/event").size(), 2U);
+}
+
+TEST_F(EngineSyncTest, AFullQueueOfTheLinkHoldsNothingBack) {
+  box_.broker_acks = false;
+  box_.world().full = true;
+  for (int i = 0; i < 5; ++i) tell_something(std::to_string(i));
+  EXPECT_TRUE(sent("/event").empty());
+  box_.world().full = false;
+  box_.advance(2s);
+  EXPECT_EQ(sent("/event").size(), 5U);
+}
+
+TEST_F(EngineSyncTest, AcknowledgementsOfAFullWindowAreWrittenTogether) {
+  box_.broker_acks = false;
+  for (int i = 0; i < 100; ++i) tell_something(std::to_string(i));
+  ASSERT_EQ(box_.world().unacked.size(), 100U);
+  const auto ack_one = [&] {
+    answer(sync::Acked{box_.world().unacked.front().second});
+    box_.world().unacked.pop_front();
+  };
+  for (int i = 0; i < 40; ++i) ack_one();
+  EXPECT_EQ(status()["outbox"]["uplink"], 100);
+  for (int i = 0; i < 10; ++i) ack_one();
+  EXPECT_EQ(status()["outbox"]["uplink"], 50);
+  ack_one();
+  box_.advance(50ms);
+  EXPECT_EQ(status()["outbox"]["uplink"], 49) << "or when the loop comes by";
+}
+
+TEST_F(EngineSyncTest, AfterMessagesWereLostItSaysHelloAlsoWhenItJustDid) {
+  const auto before = sent("/hello").size();
+  box_.engine().lost_messages(box_.now());
+  box_.engine().lost_messages(box_.now());
+  box_.advance(2s);
+  EXPECT_EQ(sent("/hello").size(), before + 2);
+}
+
+}  // namespace
+}  // namespace welcome
