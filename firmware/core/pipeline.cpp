@@ -130,7 +130,7 @@ void Pipeline::Impl::count_today(int change) {
 }
 
 void Pipeline::Impl::store_today() {
-  store_row(std::string(store_key::today),
+  store_row(std::string(store_key::kToday),
             std::to_string(today_.time_since_epoch().count()) + " " + std::to_string(sent_today_));
 }
 
@@ -138,7 +138,7 @@ void Pipeline::Impl::count_budget(const CampaignId& campaign, int change) {
   const auto it = budget_used_.find(campaign);
   if (change < 0 && it == budget_used_.end()) return;
   const std::int64_t used = budget_used_[campaign] += change;
-  store_row(store_key::of(store_key::budget, campaign.str()), std::to_string(used));
+  store_row(store_key::of(store_key::kBudget, campaign.str()), std::to_string(used));
 }
 
 void Pipeline::Impl::finish() {
@@ -241,19 +241,19 @@ Pipeline::Restored Pipeline::Impl::restore(const std::vector<StateRow>& rows, co
       case StateRow::Kind::store: {
         const std::string_view key = row.key;
         const auto rest = [&](std::string_view prefix) { return key.substr(prefix.size()); };
-        if (key.starts_with(store_key::pause)) {
-          const auto function = function_from_string(rest(store_key::pause));
+        if (key.starts_with(store_key::kPause)) {
+          const auto function = function_from_string(rest(store_key::kPause));
           if (function) gate_.set_paused(*function, true);
-        } else if (key.starts_with(store_key::budget) && number) {
-          budget_used_[CampaignId(std::string(rest(store_key::budget)))] = *number;
-        } else if (key.starts_with(store_key::learner)) {
-          if (!learner_.load(CampaignId(std::string(rest(store_key::learner))), value)) {
+        } else if (key.starts_with(store_key::kBudget) && number) {
+          budget_used_[CampaignId(std::string(rest(store_key::kBudget)))] = *number;
+        } else if (key.starts_with(store_key::kLearner)) {
+          if (!learner_.load(CampaignId(std::string(rest(store_key::kLearner))), value)) {
             ++result.unreadable;
           }
-        } else if (key == store_key::crm_heard && number) {
+        } else if (key == store_key::kCrmHeard && number) {
           heard_row_at_ = WallTime{chr::milliseconds{*number}};
           gate_.heard_from_crm(*heard_row_at_);
-        } else if (key == store_key::today) {
+        } else if (key == store_key::kToday) {
           const std::size_t space = value.find(' ');
           const auto day = to_number(value.substr(0, space));
           const auto sent =

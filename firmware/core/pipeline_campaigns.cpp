@@ -56,10 +56,10 @@ void Pipeline::Impl::on(const event::CampaignsReplaced& e) {
 // What was spent and learnt goes with its campaign.
 void Pipeline::Impl::forget_rows(const CampaignId& campaign) {
   if (learner_.forget(campaign)) {
-    store_row(store_key::of(store_key::learner, campaign.str()), std::nullopt);
+    store_row(store_key::of(store_key::kLearner, campaign.str()), std::nullopt);
   }
   if (budget_used_.erase(campaign) > 0) {
-    store_row(store_key::of(store_key::budget, campaign.str()), std::nullopt);
+    store_row(store_key::of(store_key::kBudget, campaign.str()), std::nullopt);
   }
 }
 

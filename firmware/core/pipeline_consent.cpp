@@ -127,13 +127,13 @@ void Pipeline::Impl::on(const event::CrmHeard& e) {
   check_footing();
   if (!heard_row_at_ || e.at - *heard_row_at_ >= kHeardRowEvery || e.at < *heard_row_at_) {
     heard_row_at_ = e.at;
-    store_row(std::string(store_key::crm_heard), std::to_string(e.at.time_since_epoch().count()));
+    store_row(std::string(store_key::kCrmHeard), std::to_string(e.at.time_since_epoch().count()));
   }
 }
 
 void Pipeline::Impl::on(const event::PauseChanged& e) {
   gate_.set_paused(e.function, e.paused);
-  store_row(store_key::of(store_key::pause, to_string(e.function)),
+  store_row(store_key::of(store_key::kPause, to_string(e.function)),
             e.paused ? std::optional<std::string>("1") : std::nullopt);
   if (e.function == Function::face || e.function == Function::all) out_->loadable_changed = true;
   reassess_everybody();

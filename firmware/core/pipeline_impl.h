@@ -30,11 +30,11 @@ namespace chr = std::chrono;
 
 // Keys of rows of kind `store`; those with a colon are followed by an id.
 namespace store_key {
-inline constexpr std::string_view pause = "pause:";
-inline constexpr std::string_view budget = "budget:";
-inline constexpr std::string_view learner = "learner:";
-inline constexpr std::string_view today = "today";
-inline constexpr std::string_view crm_heard = "crm_heard";
+inline constexpr std::string_view kPause = "pause:";
+inline constexpr std::string_view kBudget = "budget:";
+inline constexpr std::string_view kLearner = "learner:";
+inline constexpr std::string_view kToday = "today";
+inline constexpr std::string_view kCrmHeard = "crm_heard";
 
 inline std::string of(std::string_view prefix, std::string_view id) {
   return std::string(prefix) + std::string(id);

@@ -271,7 +271,7 @@ void Pipeline::Impl::mark_sent(OfferFact& offer) {
   offer.state = OfferFact::State::sent;
   offer.at = now_.wall;
   learner_.sent(offer.campaign, offer.segment, offer.variant);
-  store_row(store_key::of(store_key::learner, offer.campaign.str()),
+  store_row(store_key::of(store_key::kLearner, offer.campaign.str()),
             learner_.encode(offer.campaign));
 }
 
@@ -351,7 +351,7 @@ void Pipeline::Impl::on(const event::ExternalOutcome& e) {
       if (e.outcome == Outcome::redeemed) {
         offer->state = OfferFact::State::redeemed;
         learner_.succeeded(offer->campaign, offer->segment, offer->variant);
-        store_row(store_key::of(store_key::learner, offer->campaign.str()),
+        store_row(store_key::of(store_key::kLearner, offer->campaign.str()),
                   learner_.encode(offer->campaign));
       } else if (offer->state == OfferFact::State::sent) {
         offer->state =

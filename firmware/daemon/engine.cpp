@@ -387,7 +387,7 @@ void Engine::forget_acked(sync::LinkName name, const Now& now) {
                                                                  way->second));
       in_the_way_.erase(way);
     }
-    if (note.kind == kind::offer || note.kind == kind::survey) {
+    if (note.kind == kind::kOffer || note.kind == kind::kSurvey) {
       effects.append(ask(event::DecisionSent{DecisionId(note.ref)}, now));
     }
   }
@@ -506,10 +506,10 @@ void Engine::write(const Effects& effects, const Now& now) {
     if (const auto at = pipeline_.gate().standing(consent.customer, consent.purpose).withdrawn_at) {
       (void)store_.people().note_withdrawal(consent.customer, consent.purpose, *at);
     }
-    static constexpr std::string_view kOffers[] = {kind::offer, kind::survey};
-    static constexpr std::string_view kPersonal[] = {kind::offer};
-    static constexpr std::string_view kPrompts[] = {kind::prompt};
-    static constexpr std::string_view kVisits[] = {kind::visit, kind::report};
+    static constexpr std::string_view kOffers[] = {kind::kOffer, kind::kSurvey};
+    static constexpr std::string_view kPersonal[] = {kind::kOffer};
+    static constexpr std::string_view kPrompts[] = {kind::kPrompt};
+    static constexpr std::string_view kVisits[] = {kind::kVisit, kind::kReport};
     switch (consent.purpose) {
       case Purpose::proximity_offers:
         (void)outbox.remove(consent.customer, kOffers);
@@ -530,11 +530,11 @@ void Engine::write(const Effects& effects, const Now& now) {
   }
   for (const auto& decision : effects.withdrawn_decisions) (void)outbox.remove_ref(decision.str());
   for (const auto& offer : effects.tell_store) {
-    enqueue(sync::encode_store_word({offer.decision, settings_.box.box, false, offer}), kind::told,
+    enqueue(sync::encode_store_word({offer.decision, settings_.box.box, false, offer}), kind::kTold,
             "store:" + offer.decision.str(), {}, {}, now);
   }
   for (const auto& decision : effects.untell_store) {
-    enqueue(sync::encode_store_word({decision, settings_.box.box, false, {}}), kind::told,
+    enqueue(sync::encode_store_word({decision, settings_.box.box, false, {}}), kind::kTold,
             "store:" + decision.str(), {}, {}, now);
   }
 
@@ -553,7 +553,7 @@ void Engine::write(const Effects& effects, const Now& now) {
     (void)journal.put_visit({v.visit, v.customer, v.started_at,
                              v.kind == VisitEvent::Kind::ended ? std::optional(v.at) : std::nullopt,
                              visit_detail(v)});  // write_timelines() adds the rest
-    if (v.report) up(v, v.customer, v.at, kind::visit, v.visit.str());
+    if (v.report) up(v, v.customer, v.at, kind::kVisit, v.visit.str());
   }
   for (const auto& d : effects.decisions) {
     (void)journal.add_decision({d.id, d.visit, d.customer, d.at, std::string(to_string(d.kind)),
@@ -561,24 +561,24 @@ void Engine::write(const Effects& effects, const Now& now) {
     if (!d.report) continue;
     if (d.made() && d.kind != DecisionKind::prompt) {
       // The event of an offer carries the decision's own id: it can never be told twice.
-      up(d, d.customer, d.at, d.kind == DecisionKind::offer ? kind::offer : kind::survey,
+      up(d, d.customer, d.at, d.kind == DecisionKind::offer ? kind::kOffer : kind::kSurvey,
          d.id.str(), MessageId(d.id.str()), d.expires_at,
          d.waits_for_store ? d.expires_at : d.not_before);
     } else {
-      up(d, d.customer, d.at, kind::report, d.id.str());
+      up(d, d.customer, d.at, kind::kReport, d.id.str());
     }
   }
   for (const auto& outcome : effects.staff) {
     if (outcome.lowers_face_trust) (void)store_.people().refute_templates(outcome.customer);
-    up(outcome, outcome.customer, outcome.action.at, kind::staff, outcome.action.id);
+    up(outcome, outcome.customer, outcome.action.at, kind::kStaff, outcome.action.id);
   }
   write_timelines(effects);
   for (const auto& p : effects.prompts) {
     const auto message = sync::encode_prompt(p);
-    enqueue(message, kind::prompt, p.visit.str(), p.expires_at, {}, now);
+    enqueue(message, kind::kPrompt, p.visit.str(), p.expires_at, {}, now);
   }
   for (const auto& visit : effects.prompts_cleared) {
-    enqueue(sync::encode_prompt_cleared(visit, {}), kind::prompt, visit.str(), {}, {}, now);
+    enqueue(sync::encode_prompt_cleared(visit, {}), kind::kPrompt, visit.str(), {}, {}, now);
   }
   for (const auto& row : effects.rows) (void)journal.put_state(row, now.wall);
   for (const auto& [decision, not_before] : effects.let_go) {
@@ -880,7 +880,7 @@ void Engine::tick(const Now& now) {
     for (const auto& note : *expired) {
       ++counters_.messages_expired;
       in_the_way_.erase(note.ref);
-      if (note.kind == kind::offer || note.kind == kind::survey) {
+      if (note.kind == kind::kOffer || note.kind == kind::kSurvey) {
         decide(event::DecisionExpired{DecisionId(note.ref)}, now);
       }
     }

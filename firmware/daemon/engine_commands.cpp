@@ -63,7 +63,7 @@ void Engine::on_command(const sync::Command& command, const Now& now) {
   } else {
     response.error = answer.error().message;
   }
-  enqueue(sync::encode_command_response(settings_.box, command, response), kind::answer, {}, {}, {},
+  enqueue(sync::encode_command_response(settings_.box, command, response), kind::kAnswer, {}, {}, {},
           now);
   pump(sync::LinkName::uplink, now);
 }
@@ -137,7 +137,7 @@ void Engine::report_erasures(const Now& now) {
           settings_.box,
           {MessageId(ids_.next()), receipt.at, receipt.customer, std::move(news), {}}, &signer_);
       message.customer = {};  // the row must outlive what is erased
-      enqueue(message, kind::receipt, receipt.request, {}, {}, now);
+      enqueue(message, kind::kReceipt, receipt.request, {}, {}, now);
       (void)store_.erasure().mark_reported(receipt.request);
     });
     if (!done) store_failed(done.error());

@@ -190,7 +190,7 @@ Result<void> Engine::desk_consent(const sync::EnrolMessage& message, const Now& 
       enqueue(sync::encode_event(
                   settings_.box,
                   {MessageId(given.desk.id), now.wall, message.customer, std::move(news), {}}),
-              kind::consent, given.desk.id, {}, {}, now);
+              kind::kConsent, given.desk.id, {}, {}, now);
     }
   });
   consent_by_ = "crm";
@@ -381,7 +381,7 @@ void Engine::on(const input::Enrolled& enrolled, const Now& now) {
         job.customer,
         sync::EnrolmentNews{first, settings_.face_model, views, job.staff.str()},
         {}};
-    enqueue(sync::encode_event(settings_.box, event), kind::enrolment, first.str(), {}, {}, now);
+    enqueue(sync::encode_event(settings_.box, event), kind::kEnrolment, first.str(), {}, {}, now);
     (void)store_.audit().append(now, "enrolment", job.by, job.customer, settings_.face_model);
   });
   if (!stored) {

@@ -130,7 +130,7 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
     for (auto& what : rejected) {
       enqueue(sync::encode_event(settings_.box,
                                  {MessageId(ids_.next()), now.wall, {}, std::move(what), {}}),
-              kind::feed, {}, {}, {}, now);
+              kind::kFeed, {}, {}, {}, now);
     }
   });
   if (written) receiver_.committed(plan);

@@ -74,7 +74,7 @@ void Engine::tell_health(sync::HealthNews news, const Now& now) {
   const auto done = store_.transaction([&] {
     enqueue(sync::encode_event(settings_.box,
                                {MessageId(ids_.next()), now.wall, {}, std::move(news), {}}),
-            kind::health, {}, {}, {}, now);
+            kind::kHealth, {}, {}, {}, now);
   });
   if (!done) return store_failed(done.error());
   pump(sync::LinkName::uplink, now);

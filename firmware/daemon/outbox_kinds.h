@@ -7,19 +7,19 @@
 namespace welcome::daemon {
 
 namespace kind {
-inline constexpr std::string_view visit = "visit";
-inline constexpr std::string_view offer = "offer";
-inline constexpr std::string_view survey = "survey";
-inline constexpr std::string_view report = "report";  // a suppressed decision, a raised prompt
-inline constexpr std::string_view prompt = "prompt";
-inline constexpr std::string_view told = "told";  // an offer, to the other boxes of the store
-inline constexpr std::string_view staff = "staff";
-inline constexpr std::string_view consent = "consent";  // given at the desk
-inline constexpr std::string_view enrolment = "enrolment";
-inline constexpr std::string_view feed = "feed";  // an item that was set aside
-inline constexpr std::string_view receipt = "receipt";
-inline constexpr std::string_view answer = "response";  // to a command
-inline constexpr std::string_view health = "health";
+inline constexpr std::string_view kVisit = "visit";
+inline constexpr std::string_view kOffer = "offer";
+inline constexpr std::string_view kSurvey = "survey";
+inline constexpr std::string_view kReport = "report";  // a suppressed decision, a raised prompt
+inline constexpr std::string_view kPrompt = "prompt";
+inline constexpr std::string_view kTold = "told";  // an offer, to the other boxes of the store
+inline constexpr std::string_view kStaff = "staff";
+inline constexpr std::string_view kConsent = "consent";  // given at the desk
+inline constexpr std::string_view kEnrolment = "enrolment";
+inline constexpr std::string_view kFeed = "feed";  // an item that was set aside
+inline constexpr std::string_view kReceipt = "receipt";
+inline constexpr std::string_view kAnswer = "response";  // to a command
+inline constexpr std::string_view kHealth = "health";
 }  // namespace kind
 
 inline constexpr std::int64_t kNoRow = 0;  // tag of a message that is not in the outbox
