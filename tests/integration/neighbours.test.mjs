@@ -69,6 +69,7 @@ class Store {
     this.dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-neighbours-'));
     this.programs = [];
     this.clients = [];
+    this.events = []; // that the boxes told the CRM
     this.storeKey = hex(32);
   }
 
@@ -112,16 +113,27 @@ class Store {
     this.crm = await this.connect(this.uplink, 'crm');
     const feed = readFileSync(path.join(kRoot, 'tests/replay/data/shop-feed.jsonl'), 'utf8')
       .trim().split('\n').map((line) => JSON.parse(line));
-    this.crm.on('message', (topic) => {
+    for (const { payload } of feed) {
+      for (const { value } of payload.items) {
+        if (payload.collection === 'policy') delete value.quiet_hours; // at whatever hour this runs
+        if (value.customer === 'c-paul' && value.purpose === 'personalised_offers') value.customer = 'c-mia';
+        if (value.customer === 'c-mia' && payload.collection === 'profiles') value.segments = ['regular'];
+      }
+    }
+    this.crm.on('message', (topic, payload) => {
+      if (topic.endsWith('/event')) this.events.push(JSON.parse(payload));
+      if (!topic.endsWith('/hello')) return;
       const box = topic.split('/')[4];
       for (const { topic: to, payload } of feed) {
         this.crm.publish(to.replace('box-1', box), JSON.stringify(payload), { qos: 1 });
       }
     });
-    await this.crm.subscribeAsync('welcome/v1/demo/aroma-1/+/hello', { qos: 1 });
+    await this.crm.subscribeAsync(
+      ['welcome/v1/demo/aroma-1/+/hello', 'welcome/v1/demo/aroma-1/+/event'], { qos: 1 });
   }
 
-  async box(name, zone, epoch, rssi) {
+  // `more`: a line of [floor], or of [zones].
+  async box(name, epoch, rssi, more) {
     const dir = path.join(this.dir, name);
     mkdirSync(path.join(dir, 'credentials'), { recursive: true });
     writeFileSync(path.join(dir, 'credentials/box-key'), hex(32));
@@ -140,10 +152,11 @@ user = ${name}
 [floor]
 port = ${this.floor}
 user = ${name}
+${more.floor ?? ''}
 [vision]
 models_dir = ${path.join(kRoot, 'build/models')}
 [zones]
-box = ${zone}
+${more.zones ?? ''}
 [visits]
 end_after_s = 12
 [radio]
@@ -198,8 +211,8 @@ test('two boxes agree on one zone, and notice when one of them dies', async (t) 
 
   // By the door for 15 s, then at the desk.
   const epoch = Date.now() + 6000;
-  const door = await store.box('box-1', 'door', epoch, (s) => (s < 15 ? -62 : -78));
-  const desk = await store.box('box-2', 'desk', epoch, (s) => (s < 15 ? -78 : -60));
+  const door = await store.box('box-1', epoch, (s) => (s < 15 ? -62 : -78), { zones: 'box = door' });
+  const desk = await store.box('box-2', epoch, (s) => (s < 15 ? -78 : -60), { zones: 'box = desk' });
 
   await until(async () => (await zone(door)) === 'door' && (await zone(desk)) === 'door',
     'both say that she is by the door');
@@ -226,4 +239,30 @@ test('two boxes agree on one zone, and notice when one of them dies', async (t) 
   const ids = new Set(words.flatMap((word) => word.heard.map((heard) => heard.who)));
   assert.equal(ids.size, new Set(words.map((word) => word.day)).size, 'one id a day, the same in both boxes');
   assert.equal(leaked, 0, 'a tablet reads nothing of it');
+});
+
+// The campaign goes to each customer once a day, and both boxes hear her from the same moment on.
+test('two boxes that share the floor make one offer where a cap allows one', async (t) => {
+  const store = new Store();
+  t.after(() => store.stop());
+  await store.prepare();
+  const epoch = Date.now() + 6000;
+  const boxes = [];
+  for (const name of ['box-1', 'box-2']) {
+    boxes.push(await store.box(name, epoch, () => -84, { floor: 'shared = yes' }));
+  }
+  const decisions = async (box) => (await box.ctl('decisions')).filter((d) => d.kind === 'offer');
+  await until(async () => (await Promise.all(boxes.map(decisions))).every((of) => of.length > 0),
+    'both have decided', 60000);
+  const offers = () => store.events.filter((event) => event.type.includes('decision.offer'));
+  await until(() => offers().length > 0, 'the CRM gets an offer');
+
+  // What the other had decided it took back, and says which cap stood against it.
+  const reasons = async () => (await Promise.all(boxes.map(decisions))).flat().map((d) => d.reason);
+  await until(async () => (await reasons()).includes('cap_campaign'), 'the other box makes none');
+  for (const box of boxes) {
+    await until(async () => (await box.ctl('status')).outbox.uplink === 0, `${box.name} has sent all`);
+  }
+  assert.equal(offers().length, 1, JSON.stringify(offers().map(({ source, time }) => [source, time])));
+  assert.equal(offers()[0].subject, 'c-mia');
 });
