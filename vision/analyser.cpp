@@ -149,6 +149,9 @@ std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gall
     track.ever_matched = true;
     matches.push_back({track.candidate, static_cast<double>(track.best_similarity), sight.track,
                        gallery->generation(), frame.at});
+    if (const FaceConsent* consent = gallery->ageing(track.candidate)) {
+      matches.back().view.emplace(*consent, recogniser_.model(), face.embedding);
+    }
   }
   count_ended();
   return matches;

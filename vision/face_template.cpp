@@ -47,6 +47,38 @@ FaceTemplate::~FaceTemplate() {
   for (std::size_t i = 0; i < values_.size(); ++i) p[i] = 0;
 }
 
+std::optional<FaceTemplate> FaceTemplate::aged(const FaceConsent& consent,
+                                               std::span<const FaceTemplate> enrolled,
+                                               const FaceTemplate* before, const FaceTemplate& view,
+                                               double threshold) {
+  constexpr float kStep = 0.1F;
+  const auto fits = [&](const FaceTemplate& other) {
+    return other.model_ == view.model_ && other.values_.size() == view.values_.size();
+  };
+  const FaceTemplate* nearest = nullptr;
+  float similarity = -1;
+  for (const FaceTemplate& one : enrolled) {
+    if (!fits(one)) return std::nullopt;
+    const float alike = cosine({one.values_}, {view.values_});
+    if (nearest != nullptr && alike <= similarity) continue;
+    nearest = &one;
+    similarity = alike;
+  }
+  if (nearest == nullptr || static_cast<double>(similarity) < threshold) return std::nullopt;
+  if (before == nullptr) before = nearest;
+  if (!fits(*before)) return std::nullopt;
+  Embedding moved;
+  double square = 0;
+  for (std::size_t i = 0; i < view.values_.size(); ++i) {
+    moved.values.push_back((1 - kStep) * before->values_[i] + kStep * view.values_[i]);
+    square += static_cast<double>(moved.values[i]) * static_cast<double>(moved.values[i]);
+  }
+  if (!(square > 1e-6)) return std::nullopt;
+  for (float& value : moved.values) value /= static_cast<float>(std::sqrt(square));
+  if (static_cast<double>(cosine({nearest->values_}, moved)) < threshold) return std::nullopt;
+  return FaceTemplate(consent, view.model_, moved);
+}
+
 std::vector<std::uint8_t> FaceTemplate::to_bytes() const {
   std::vector<std::uint8_t> out(std::begin(kMagic), std::end(kMagic));
   out.reserve(out.size() + 6 + model_.size() + 4 * values_.size());

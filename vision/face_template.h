@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,6 +36,14 @@ class FaceTemplate {
 
   // The only way from a face to a template; `model` made the embedding.
   FaceTemplate(const FaceConsent& consent, std::string model, const Embedding& face);
+
+  // Looks change slowly: `before` (null: the enrolled one that is most like the view) moved a tenth
+  // of the way to `view`. The enrolled ones stay as they are and hold it: nullopt if view or result
+  // are less like the nearest of them than `threshold`, or another model made one of them.
+  static std::optional<FaceTemplate> aged(const FaceConsent& consent,
+                                          std::span<const FaceTemplate> enrolled,
+                                          const FaceTemplate* before, const FaceTemplate& view,
+                                          double threshold);
 
   // The model that made it; templates of different models are never compared.
   const std::string& model() const { return model_; }

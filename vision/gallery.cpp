@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "firmware/core/sighting.h"
-
 namespace welcome::vision {
 namespace {
 
@@ -146,6 +144,10 @@ Result<void> Gallery::Builder::add(const FaceConsent& consent, const FaceTemplat
   }
   gallery_.scale_.push_back(scale);
   return {};
+}
+
+void Gallery::Builder::let_age(const FaceConsent& consent) {
+  gallery_.ageing_.insert_or_assign(consent.customer(), consent);
 }
 
 std::shared_ptr<const Gallery> Gallery::Builder::build(std::uint64_t generation) && {

@@ -13,12 +13,9 @@
 
 #include "firmware/core/ids.h"
 #include "firmware/core/result.h"
+#include "firmware/core/sighting.h"
 #include "vision/face_template.h"
 #include "vision/model_pack.h"
-
-namespace welcome {
-class FaceConsent;  // made by the consent gate only: firmware/core/sighting.h
-}
 
 namespace welcome::vision {
 
@@ -53,6 +50,12 @@ class Gallery {
   // The best and the second-best person. Empty when nobody is in it or the sizes differ.
   std::optional<Match> match(const Embedding& face) const;
 
+  // Her consent, if it says that her templates may follow her looks; else null.
+  const FaceConsent* ageing(const CustomerId& customer) const {
+    const auto found = ageing_.find(customer);
+    return found == ageing_.end() ? nullptr : &found->second;
+  }
+
   std::uint64_t generation() const { return generation_; }
   std::size_t people() const { return customers_.size(); }
   std::size_t templates() const { return owner_.size(); }
@@ -71,6 +74,7 @@ class Gallery {
   std::vector<std::uint32_t> owner_;  // per template: index of its customer
   std::vector<std::int8_t> rows_;     // templates × dimension
   std::vector<float> scale_;          // per template: value = scale × number
+  std::unordered_map<CustomerId, FaceConsent> ageing_;
 };
 
 // Collects the templates of one snapshot. Needs the consent of each person; a template made by
@@ -81,6 +85,7 @@ class Gallery::Builder {
 
   // `refuted` = how often staff said "not this person" of this customer's face lately.
   Result<void> add(const FaceConsent& consent, const FaceTemplate& face, int refuted = 0);
+  void let_age(const FaceConsent& consent);
   std::shared_ptr<const Gallery> build(std::uint64_t generation) &&;
 
  private:

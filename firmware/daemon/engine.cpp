@@ -220,6 +220,7 @@ void Engine::on(const input::Face& face, const Now& now) {
   found.at = face.match.at;
   claim(std::move(found), now);
   ingress_.reset();
+  note_view(face.match);
 }
 
 // Not while nothing can be kept, and not on consents that the CRM is about to change.
@@ -554,6 +555,8 @@ void Engine::write(const Effects& effects, const Now& now) {
                              v.kind == VisitEvent::Kind::ended ? std::optional(v.at) : std::nullopt,
                              visit_detail(v)});  // write_timelines() adds the rest
     if (v.report) up(v, v.customer, v.at, kind::kVisit, v.visit.str());
+    if (v.kind == VisitEvent::Kind::confirmed) confirmed_.insert(v.customer);
+    if (v.kind == VisitEvent::Kind::ended) age_template(v, now);
   }
   for (const auto& d : effects.decisions) {
     (void)journal.add_decision({d.id, d.visit, d.customer, d.at, std::string(to_string(d.kind)),
@@ -569,7 +572,12 @@ void Engine::write(const Effects& effects, const Now& now) {
     }
   }
   for (const auto& outcome : effects.staff) {
-    if (outcome.lowers_face_trust) (void)store_.people().refute_templates(outcome.customer);
+    if (outcome.lowers_face_trust) {
+      (void)store_.people().refute_templates(outcome.customer);
+      // It may have learnt from somebody else's face.
+      (void)store_.people().remove_aged(outcome.customer);
+      views_.erase(outcome.customer);
+    }
     up(outcome, outcome.customer, outcome.action.at, kind::kStaff, outcome.action.id);
   }
   write_timelines(effects);
@@ -825,6 +833,7 @@ Result<std::shared_ptr<const vision::Gallery>> Engine::gallery_of(
       const auto face = vision::FaceTemplate::from_bytes(row.bytes);
       if (face && builder.add(consent, *face, row.refuted)) anybody = true;
     }
+    if (!templates->empty() && may_age(consent.customer())) builder.let_age(consent);
   }
   return anybody ? std::move(builder).build(generation) : nullptr;
 }

@@ -276,6 +276,10 @@ class Engine : private Pipeline::Directory {
   Result<void> begin_enrolment(EnrolJob job, const std::string& clip, const Now& now);
   void cancel_enrolments(const std::string& session);
   void end_late_enrolments(const Now& now);
+  bool may_age(const CustomerId& customer);
+  void note_view(const vision::FaceMatch& match);
+  void age_template(const VisitEvent& ended, const Now& now);
+  void forget_ageing(const ConsentRecord& record);
   void tell_tablet(const std::string& session, sync::EnrolMessage message, const Now& now);
   void on_acked(sync::LinkName link, const sync::Acked& acked, const Now& now);
   void on_refused(sync::LinkName link, const sync::Refused& refused, const Now& now);
@@ -358,6 +362,9 @@ class Engine : private Pipeline::Directory {
   std::uint64_t gallery_generation_ = 0;
   std::optional<MonoTime> wake_at_;
   bool looking_for_all_ = false;
+  // What those look like who are here and agreed that their templates follow it.
+  std::unordered_map<CustomerId, vision::FaceTemplate> views_;
+  std::unordered_set<CustomerId> confirmed_;  // phone and face agreed, in this visit
   StoreClock store_clock_;
   std::string store_zone_;          // of store_clock_
   std::string consent_by_ = "crm";  // who changes a consent just now, for the audit trail

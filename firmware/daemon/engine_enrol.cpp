@@ -25,6 +25,17 @@ constexpr auto kCameraPatience = 8s;
 constexpr auto kWordEvery = 3s;
 constexpr auto kWordExpires = 15s;  // guidance of a while ago is about somebody else's face
 
+// Of the face that somebody has on different days; more often than that it is the same day's light.
+constexpr auto kAgeingEvery = 20h;
+// What a consent to face recognition calls templates that follow her looks.
+constexpr std::string_view kAgeing = "face_template_ageing";
+
+bool names_ageing(const ConsentRecord& record) {
+  return record.purpose == Purpose::face_recognition &&
+         std::find(record.data_categories.begin(), record.data_categories.end(), kAgeing) !=
+             record.data_categories.end();
+}
+
 // How the contract says it; what it has no word for is left to the picture on the tablet.
 std::string_view hint_of(vision::Guidance guidance, int views) {
   switch (guidance) {
@@ -391,6 +402,82 @@ void Engine::on(const input::Enrolled& enrolled, const Now& now) {
   refresh_gallery(now);
   pump(sync::LinkName::uplink, now);
   job.done(views, now);
+}
+
+// ---- ageing
+// --------------------------------------------------------------------------------------
+
+bool Engine::may_age(const CustomerId& customer) {
+  const auto records = store_.replica().of_customer(store::Collection::consents, customer);
+  if (!records) {
+    store_failed(records.error());
+    return false;
+  }
+  return std::any_of(records->begin(), records->end(), [](const store::FeedItem& stored) {
+    const auto item = sync::decode_item(sync::Collection::consents, stored.body);
+    return item && names_ageing(std::get<ConsentRecord>(*item));
+  });
+}
+
+// The end of her visit takes it away again, so there must be one.
+void Engine::note_view(const vision::FaceMatch& match) {
+  if (!match.view) return;
+  const auto visits = pipeline_.visits();
+  if (std::any_of(visits.begin(), visits.end(), [&](const VisitView& visit) {
+        return visit.in_store && visit.customer == match.customer;
+      })) {
+    views_.insert_or_assign(match.customer, *match.view);
+  }
+}
+
+// Inside the transaction that ends the visit. Phone and face agreed on who she is, staff did not
+// object, and she has left: her looks of this visit count a little.
+void Engine::age_template(const VisitEvent& ended, const Now& now) {
+  const bool confirmed = confirmed_.erase(ended.customer) > 0;
+  const auto found = views_.find(ended.customer);
+  if (found == views_.end()) return;
+  const vision::FaceTemplate view = std::move(found->second);
+  views_.erase(found);
+  if (!confirmed || ended.ended_why != "left") return;
+  const auto consent = pipeline_.gate().face_consent(ended.customer, now);
+  if (!consent || !may_age(ended.customer)) return;
+  const auto rows = store_.people().templates_of(ended.customer);
+  if (!rows) return store_failed(rows.error());
+
+  std::vector<vision::FaceTemplate> enrolled;
+  std::optional<vision::FaceTemplate> before;
+  int refuted = 0;
+  WallTime created;  // it is kept as long as those it was made of
+  for (const auto& row : *rows) {
+    auto face = vision::FaceTemplate::from_bytes(row.bytes);
+    if (!face || row.model != settings_.face_model) continue;
+    refuted = std::max(refuted, row.refuted);
+    if (!row.aged) {
+      enrolled.push_back(std::move(*face));
+      created = row.created;
+    } else if (now.wall - *row.aged < kAgeingEvery) {
+      return;
+    } else {
+      before = std::move(*face);
+    }
+  }
+  const auto& point = settings_.face_operating_point;
+  const auto aged = vision::FaceTemplate::aged(*consent, enrolled, before ? &*before : nullptr,
+                                               view, point.at(point.false_match_rate));
+  if (!aged) return;
+  (void)store_.people().remove_aged(ended.customer);
+  (void)store_.people().add_template({TemplateId(ids_.next()), ended.customer, aged->model(),
+                                      created, aged->to_bytes(), refuted, now.wall});
+  (void)store_.audit().append(now, "enrolment", "box", ended.customer, "aged by a visit");
+}
+
+// Her newest word on face recognition says nothing of ageing.
+void Engine::forget_ageing(const ConsentRecord& record) {
+  if (record.purpose != Purpose::face_recognition || names_ageing(record)) return;
+  views_.erase(record.customer);
+  if (const auto gone = store_.people().remove_aged(record.customer); !gone) {
+    store_failed(gone.error());
+  }
 }
 
 void Engine::tell_tablet(const std::string& session, sync::EnrolMessage message, const Now& now) {

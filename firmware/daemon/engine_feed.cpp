@@ -167,6 +167,7 @@ void Engine::tell_put(sync::Item item, std::string_view text, const Tell& tell) 
           changed_profiles_.push_back(what.customer);
         } else if constexpr (std::is_same_v<What, ConsentRecord>) {
           desk_consent_superseded(what.customer, what.purpose, &what.history);
+          forget_ageing(what);
           tell(event::ConsentChanged{{std::forward<decltype(what)>(what)}}, {});
         } else if constexpr (std::is_same_v<What, Campaign>) {
           tell(event::CampaignPut{std::forward<decltype(what)>(what)}, text);

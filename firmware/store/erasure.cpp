@@ -338,6 +338,7 @@ Result<std::string> Erasure::export_person(const CustomerId& customer, Now now) 
       return json{{"id", row.id.str()},
                   {"model", row.model},
                   {"created_at", time_text(row.created)},
+                  {"aged", row.aged.has_value()},
                   {"template",
                    base64({reinterpret_cast<const char*>(row.bytes.data()), row.bytes.size()})}};
     });

@@ -16,15 +16,23 @@ std::vector<TemplateRow> read_templates(Context& context, Statement s) {
     row.model = s.text(2);
     row.created = s.time(3);
     const auto plain = context.unseal(s.int64(1), label_of("template", row.id.str()), s.blob(4));
-    auto fields = plain ? unpack(*plain, 4) : std::nullopt;
-    if (plain && !fields) fields = unpack(*plain, 3);  // of a version that kept no count
+    auto fields = plain ? unpack(*plain, 5) : std::nullopt;
+    // Of versions that aged none, and that kept no count.
+    if (plain && !fields) fields = unpack(*plain, 4);
+    if (plain && !fields) fields = unpack(*plain, 3);
     // The model is sealed too: values must never be compared with another model's.
     if (!fields || (*fields)[1] != row.model) continue;
     row.customer = CustomerId(std::string((*fields)[0]));
     row.bytes.assign((*fields)[2].begin(), (*fields)[2].end());
-    if (fields->size() == 4) {
+    if (fields->size() >= 4) {
       const std::string_view count = (*fields)[3];
       std::from_chars(count.data(), count.data() + count.size(), row.refuted);
+    }
+    if (fields->size() == 5 && !(*fields)[4].empty()) {
+      const std::string_view time = (*fields)[4];
+      std::int64_t ms = 0;
+      std::from_chars(time.data(), time.data() + time.size(), ms);
+      row.aged = WallTime(std::chrono::milliseconds(ms));
     }
     rows.push_back(std::move(row));
   }
@@ -36,7 +44,8 @@ std::string seal_template(Context& context, const Owner& owner, const TemplateRo
   const std::string_view bytes(reinterpret_cast<const char*>(row.bytes.data()), row.bytes.size());
   return context.sealer.seal(
       *owner.key, label_of("template", row.id.str()),
-      pack({row.customer.str(), row.model, bytes, std::to_string(row.refuted)}));
+      pack({row.customer.str(), row.model, bytes, std::to_string(row.refuted),
+            row.aged ? std::to_string(row.aged->time_since_epoch().count()) : ""}));
 }
 
 std::vector<DeskConsentRow> read_consents(Context& context, Statement s) {
@@ -90,6 +99,16 @@ Result<std::size_t> People::remove_templates(const CustomerId& customer) {
   return context_.db.write([&] {
     const auto id = context_.id_of(customer);
     return static_cast<std::size_t>(context_.db.run("DELETE FROM template WHERE customer = ?", id));
+  });
+}
+
+Result<void> People::remove_aged(const CustomerId& customer) {
+  const auto rows = templates_of(customer);
+  if (!rows) return tl::unexpected(rows.error());
+  return context_.db.write([&] {
+    for (const TemplateRow& row : *rows) {
+      if (row.aged) context_.db.run("DELETE FROM template WHERE id = ?", row.id.str());
+    }
   });
 }
 

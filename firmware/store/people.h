@@ -25,6 +25,7 @@ struct TemplateRow {
   WallTime created;
   std::vector<std::uint8_t> bytes;  // opaque here
   int refuted = 0;                  // how often staff said "not this person"
+  std::optional<WallTime> aged{};   // when it followed her looks; nothing: as enrolled
 };
 
 // A consent given or withdrawn at this box; holds at once and until the CRM's record has it.
@@ -43,6 +44,8 @@ class People {
   Result<std::vector<TemplateRow>> templates() const;
   Result<std::vector<TemplateRow>> templates_of(const CustomerId& customer) const;
   Result<std::size_t> remove_templates(const CustomerId& customer);
+  // Those that are not as enrolled.
+  Result<void> remove_aged(const CustomerId& customer);
   // Counts one more "not this person" against each of her templates; a new enrolment starts anew.
   Result<void> refute_templates(const CustomerId& customer);
 

@@ -297,6 +297,10 @@ int customer_consent(const Call& call) {
   change.how = call.text("how");
   change.at = parse_time(call, "at").value_or(wall_now());
   change.expires_at = parse_time(call, "expires-at");
+  change.ageing = call.has("ageing");
+  if (change.ageing && (!change.given || *purpose != Purpose::face_recognition)) {
+    throw Usage("--ageing goes with face_recognition given");
+  }
   Opened opened(call);
   Transaction transaction(*opened.db);
   const auto record = opened.crm.set_consent(change);
@@ -628,7 +632,8 @@ void consent_options(po::options_description& options) {
   options.add_options()("how", po::value<std::string>()->default_value("crm"),
                         "how she said it: app, desk, crm")(
       "at", po::value<std::string>(), "when (RFC 3339, UTC); now if not given")(
-      "expires-at", po::value<std::string>(), "when the grant ends by itself");
+      "expires-at", po::value<std::string>(), "when the grant ends by itself")(
+      "ageing", "face_recognition: her templates may follow her looks, and she was told so");
 }
 
 void ledger_options(po::options_description& options) {

@@ -258,6 +258,8 @@ Result<json> Crm::set_consent(const ConsentChange& change) {
         {"id", notice.id}, {"version", notice.version}, {"language", notice.language}};
   }
   if (change.given) {
+    record["data_categories"] = data_categories(change.purpose);
+    if (change.ageing) record["data_categories"].push_back("face_template_ageing");
     if (change.expires_at) {
       record["expires_at"] = sync::to_rfc3339(*change.expires_at);
     } else {

@@ -49,6 +49,7 @@ struct ConsentChange {
   std::string how;  // "app", "desk", "crm"
   std::optional<ConsentNotice> notice;
   std::optional<WallTime> expires_at;
+  bool ageing = false;    // a grant of face_recognition: templates may follow her looks
   std::string record_id;  // of a new record; made here if empty
 };
 

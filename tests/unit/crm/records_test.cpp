@@ -51,6 +51,25 @@ TEST_F(RecordsTest, AGrantEndsWhenItExpires) {
   EXPECT_FALSE(crm_->given("c-paul", *change.expires_at).has(Purpose::face_recognition));
 }
 
+TEST_F(RecordsTest, ARecordNamesTheAgeingOfTemplatesAsTheNewestGrantDoes) {
+  const auto names = [&] {
+    const json record = record_of(*crm_, "c-paul", Purpose::face_recognition);
+    return record.at("data_categories").dump().find("face_template_ageing") != std::string::npos;
+  };
+  EXPECT_FALSE(names());
+  ConsentChange change;
+  change.customer = "c-paul";
+  change.purpose = Purpose::face_recognition;
+  change.given = true;
+  change.how = "desk";
+  change.at = kMay;
+  change.ageing = true;
+  ASSERT_TRUE(crm_->set_consent(change));
+  EXPECT_TRUE(names());
+  consent("c-paul", Purpose::face_recognition, true, kMay + std::chrono::hours(1));
+  EXPECT_FALSE(names());
+}
+
 TEST_F(RecordsTest, ANewKeyIsListedBeforeItSignsAndThenSignsEverything) {
   see_box("aroma-1", "box-1");
   offer("e-1", "d-1", "c-paul");

@@ -91,7 +91,7 @@ class EnrolAtTheDesk : public testing::Test {
     for (std::string line; std::getline(in, line);) {
       const json batch = json::parse(line)["payload"];
       if (batch["collection"] != "consents") continue;
-      const std::int64_t last = batch["to_seq"];
+      const std::int64_t last = batch["to_seq"].get<std::int64_t>() + fed_++;
       const json item{{"key", "r-mia-face"}, {"seq", last + 1}, {"op", "put"}, {"value", record}};
       box_.inbound(LinkName::uplink, std::string(kBox) + "feed/consents",
                    json{{"v", 1},
@@ -138,6 +138,7 @@ class EnrolAtTheDesk : public testing::Test {
 
   test::BenchBox box_;
   int said_ = 0;
+  std::int64_t fed_ = 0;
 };
 
 TEST_F(EnrolAtTheDesk, ConsentHoldsAtOnceIsWrittenDownAndGoesToTheCrm) {
@@ -340,6 +341,121 @@ TEST_F(EnrolAtTheDesk, NotThisPersonRaisesTheBarForGood) {
   start();
   camera_says(face_of(kMia));
   EXPECT_TRUE(accepted(just));
+}
+
+// ---- templates that follow her looks
+
+class Ageing : public EnrolAtTheDesk {
+ protected:
+  Ageing() {
+    enrol_mia();
+    consent_names({"face_template", "face_template_ageing"});
+  }
+
+  // Her record at the CRM, with what was given at the desk.
+  void consent_names(const std::vector<std::string>& categories) {
+    json record = record_;
+    if (record.is_null()) {
+      const auto rows = box_.store().people().desk_consents();
+      for (const auto& row : *rows) {
+        record = json::parse(row.record);
+        if (record["purpose"] == "face_recognition") break;
+      }
+    }
+    record["data_categories"] = categories;
+    record_ = record;
+    feed(record);
+  }
+  void see_mia(float similarity) {
+    vision::FaceMatch match;
+    match.customer = kMia;
+    match.similarity = static_cast<double>(similarity);
+    match.track = 1;
+    match.generation = box_.world().gallery->generation();
+    match.at = box_.now().mono;
+    if (box_.world().gallery->ageing(kMia) != nullptr) {
+      match.view = vision::FaceTemplate(*box_.world().gallery->ageing(kMia), "test-model",
+                                        like_mia(similarity));
+    }
+    box_.engine().handle(daemon::input::Face{match, Zone::desk, {}}, box_.now());
+  }
+  // She comes, is recognised by phone and face, and goes.
+  void visit(float similarity = 0.8F) {
+    box_.hear_mia_for(2s);
+    see_mia(similarity);
+    box_.hear_mia_for(2s);
+    box_.advance(40s);
+  }
+  std::vector<store::TemplateRow> aged() {
+    auto rows = *box_.store().people().templates_of(kMia);
+    EXPECT_EQ(std::count_if(rows.begin(), rows.end(), [](const auto& r) { return !r.aged; }), 1);
+    std::erase_if(rows, [](const auto& row) { return !row.aged; });
+    return rows;
+  }
+  float like_aged(float similarity) {
+    vision::Gallery::Builder only("test-model", {});
+    EXPECT_TRUE(only.add(*box_.world().gallery->ageing(kMia),
+                         *vision::FaceTemplate::from_bytes(aged().front().bytes)));
+    return std::move(only).build(1)->match(like_mia(similarity))->similarity;
+  }
+
+  json record_;
+};
+
+TEST_F(Ageing, AConfirmedVisitCountsALittleAndNoMoreThanOnceADay) {
+  visit();
+  ASSERT_EQ(aged().size(), 1U);
+  const auto first = aged().front();
+  EXPECT_THAT(audit(), testing::Contains("enrolment box aged by a visit"));
+  box_.skip(1h);
+  visit();
+  EXPECT_EQ(aged().front().bytes, first.bytes);
+  box_.skip(24h);
+  box_.link_up(LinkName::uplink);
+  consent_names({"face_template", "face_template_ageing"});  // the CRM is still there
+  visit();
+  ASSERT_EQ(aged().size(), 1U);
+  EXPECT_NE(aged().front().bytes, first.bytes);
+  box_.hear_mia_for(2s);
+  EXPECT_GT(like_aged(0.8F), 0.82F);  // the enrolled one is at 0.8
+}
+
+TEST_F(Ageing, NeedsAConsentThatNamesItAndEndsWithIt) {
+  visit();
+  ASSERT_EQ(aged().size(), 1U);
+  consent_names({"face_template"});
+  EXPECT_TRUE(aged().empty());
+  box_.skip(24h);
+  consent_names({"face_template"});
+  visit();
+  EXPECT_TRUE(aged().empty());
+}
+
+TEST_F(Ageing, WhomStaffDidNotRecogniseDoesNotCount) {
+  visit();
+  ASSERT_EQ(aged().size(), 1U);
+  box_.hear_mia_for(2s);
+  see_mia(0.8F);
+  const std::string visit = sent("floor/prompt/").back()["visit"];
+  box_.inbound(LinkName::floor, "welcome/v1/floor/action/" + visit,
+               json{{"v", 1},
+                    {"id", "a-1"},
+                    {"visit", visit},
+                    {"staff", "eva"},
+                    {"kind", "not_this_person"},
+                    {"at", sync::to_rfc3339(box_.now().wall)}}
+                   .dump());
+  EXPECT_TRUE(aged().empty());
+  box_.advance(40s);
+  EXPECT_TRUE(aged().empty());
+}
+
+TEST_F(Ageing, AVisitWithoutAViewAndAViewThatIsHardlyHersDoNotCount) {
+  box_.hear_mia_for(4s);
+  box_.advance(40s);
+  EXPECT_TRUE(aged().empty());
+  visit(0.3F);
+  EXPECT_TRUE(aged().empty());
 }
 
 }  // namespace

@@ -189,6 +189,23 @@ TEST_F(PeopleTest, TemplatesAreKeptWithTheModelThatMadeThem) {
   EXPECT_THAT(*store().people().templates(), SizeIs(1));
 }
 
+TEST_F(PeopleTest, AgedTemplatesGoAndTheEnrolledStay) {
+  const CustomerId paul("c-paul");
+  ASSERT_TRUE(store().people().add_template({TemplateId("t-1"), paul, "best-1", wall(), {1}}));
+  ASSERT_TRUE(
+      store().people().add_template({TemplateId("t-2"), paul, "best-1", wall(1), {2}, 0, wall(5)}));
+  ASSERT_TRUE(store().people().refute_templates(paul));
+  reopen();
+  const auto rows = store().people().templates_of(paul);
+  ASSERT_THAT(*rows, SizeIs(2));
+  EXPECT_EQ(rows->front().aged, std::nullopt);
+  EXPECT_EQ(rows->back().aged, wall(5));
+  EXPECT_EQ(rows->back().refuted, 1);
+  ASSERT_TRUE(store().people().remove_aged(paul));
+  ASSERT_THAT(*store().people().templates(), SizeIs(1));
+  EXPECT_EQ(store().people().templates()->front().id, TemplateId("t-1"));
+}
+
 TEST_F(PeopleTest, DeskConsentsAreKeptOncePerChange) {
   const DeskConsentRow row{"change-1", CustomerId("c-paul"), wall(), R"({"record_id":"r"})"};
   ASSERT_TRUE(store().people().add_desk_consent(row));

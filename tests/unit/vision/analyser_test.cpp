@@ -56,6 +56,18 @@ TEST_F(AnalyserTest, RecognisesBrunoInAnotherRecording) {
   EXPECT_EQ(matched.count("c-paul"), 0U);
 }
 
+TEST_F(AnalyserTest, OnlyTheViewOfWhoAgreedToAgeingLeavesIt) {
+  const auto gallery = enrolled_people(true, 1, true);
+  (void)run(frames_of(media("cap13_edit2.mp4"), seconds(1), seconds(4), 10), gallery.get());
+  EXPECT_EQ(last_.customer, CustomerId("c-bruno"));
+  EXPECT_FALSE(last_.view.has_value());
+  analyser_.forget();
+  (void)run(frames_of(media("franck.mp4"), seconds(100), seconds(103), 10), gallery.get());
+  ASSERT_EQ(last_.customer, CustomerId("c-paul"));
+  ASSERT_TRUE(last_.view.has_value());
+  EXPECT_EQ(last_.view->model(), testing::recogniser().model());
+}
+
 TEST_F(AnalyserTest, MatchesWithinAFewFramesOfTheFirstUsableFace) {
   const auto gallery = enrolled_people();
   const auto frames = frames_of(media("franck.mp4"), seconds(120), seconds(121), 24);

@@ -1,5 +1,6 @@
 #include "vision/face_template.h"
 
+#include <cstring>
 #include <gtest/gtest.h>
 #include <type_traits>
 
@@ -44,6 +45,58 @@ TEST(FaceTemplate, RefusesNumbersThatAreNoUnitVector) {
   bytes[bytes.size() - 1] = 0x7F;  // the last float becomes huge
   bytes[bytes.size() - 2] = 0xC0;  // or NaN
   EXPECT_FALSE(FaceTemplate::from_bytes(bytes).has_value());
+}
+
+// What a template says, out of its bytes.
+Embedding said_by(const FaceTemplate& face) {
+  const auto bytes = face.to_bytes();
+  Embedding said;
+  said.values.resize((bytes.size() - 4 - 2 - face.model().size() - 4) / sizeof(float));
+  std::memcpy(said.values.data(), bytes.data() + bytes.size() - said.values.size() * sizeof(float),
+              said.values.size() * sizeof(float));
+  return said;
+}
+FaceTemplate template_of(const Embedding& face, const char* model = "model-a") {
+  return {consent_of("c-1"), model, face};
+}
+
+TEST(FaceTemplateAged, MovesALittleTowardsTheView) {
+  const std::vector enrolled{template_of(along(4)), template_of(along(0))};
+  const FaceTemplate view = template_of(along(0, 0.5F));
+  const auto aged = FaceTemplate::aged(consent_of("c-1"), enrolled, nullptr, view, 0.5);
+  ASSERT_TRUE(aged.has_value());
+  const float before = cosine(along(0), along(0, 0.5F));
+  const float after = cosine(said_by(*aged), along(0, 0.5F));
+  EXPECT_GT(after, before);
+  EXPECT_LT(after - before, 0.15F * (1 - before) + 0.01F);
+  EXPECT_NEAR(cosine(said_by(*aged), said_by(*aged)), 1, 1e-5);
+  // The next one starts from there.
+  const auto again = FaceTemplate::aged(consent_of("c-1"), enrolled, &*aged, view, 0.5);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_GT(cosine(said_by(*again), along(0, 0.5F)), after);
+}
+
+TEST(FaceTemplateAged, NeverLeavesTheNeighbourhoodOfTheEnrolledOnes) {
+  const std::vector enrolled{template_of(along(0))};
+  std::optional<FaceTemplate> aged;
+  // Views that are just about accepted, for years, all to the same side.
+  const FaceTemplate view = template_of(along(0, 1.7F));
+  for (int visit = 0; visit < 1000; ++visit) {
+    auto next = FaceTemplate::aged(consent_of("c-1"), enrolled, aged ? &*aged : nullptr, view, 0.5);
+    ASSERT_TRUE(next.has_value());
+    aged = std::move(next);
+  }
+  EXPECT_GE(cosine(said_by(*aged), along(0)), 0.5F);
+  // Somebody who is like the aged one only is not.
+  EXPECT_FALSE(
+      FaceTemplate::aged(consent_of("c-1"), enrolled, &*aged, template_of(along(0, 2.5F)), 0.5));
+}
+
+TEST(FaceTemplateAged, OfAnotherModelOrOfNobodyIsNone) {
+  const FaceTemplate view = template_of(along(0));
+  const std::vector other{template_of(along(0), "model-b")};
+  EXPECT_FALSE(FaceTemplate::aged(consent_of("c-1"), other, nullptr, view, 0.5));
+  EXPECT_FALSE(FaceTemplate::aged(consent_of("c-1"), {}, nullptr, view, 0.5));
 }
 
 TEST(Cosine, OfVectorsOfDifferentModelsIsNoMatch) {

@@ -26,7 +26,8 @@ inline std::vector<Frame> frames_of(const std::filesystem::path& file, std::chro
 
 // c-paul from the beginning of one recording, c-bruno from the first of his two recordings.
 inline std::shared_ptr<const Gallery> enrolled_people(bool with_bruno = true,
-                                                      std::uint64_t generation = 1) {
+                                                      std::uint64_t generation = 1,
+                                                      bool paul_ages = false) {
   static const auto templates_of = [](const char* clip, const char* customer) {
     const auto source =
         make_clip_source({media(clip), std::chrono::seconds(0), std::chrono::seconds(40), 5});
@@ -40,6 +41,7 @@ inline std::shared_ptr<const Gallery> enrolled_people(bool with_bruno = true,
   if (with_bruno) {
     for (const auto& face : bruno) EXPECT_TRUE(builder.add(consent_of("c-bruno"), face));
   }
+  if (paul_ages) builder.let_age(consent_of("c-paul"));
   return std::move(builder).build(generation);
 }
 
