@@ -63,8 +63,8 @@ void Engine::on_command(const sync::Command& command, const Now& now) {
   } else {
     response.error = answer.error().message;
   }
-  enqueue(sync::encode_command_response(settings_.box, command, response), kind::kAnswer, {}, {}, {},
-          now);
+  enqueue(sync::encode_command_response(settings_.box, command, response), kind::kAnswer, {}, {},
+          {}, now);
   pump(sync::LinkName::uplink, now);
 }
 
