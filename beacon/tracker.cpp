@@ -202,6 +202,7 @@ std::vector<std::uint64_t> Tracker::drop_unknown(LearntDevices& learnt) const {
 std::optional<IdentityClaim> Tracker::news(const CustomerId& customer, Presence& presence,
                                            MonoTime at) {
   judge(presence, at);
+  if (config_.store && !presence.led) return std::nullopt;
   const auto fast = static_cast<Zone>(presence.fast.zone());
   const auto settled = static_cast<Zone>(presence.settled.zone());
   if (presence.claimed != kNever && fast == presence.claimed_fast &&
@@ -352,21 +353,27 @@ void Tracker::judge(Presence& presence, MonoTime at) const {
         settled, band_scores(presence.settled_level, config_.ranging.settled_level, at), at);
     return;
   }
-  // One box leads. Of two that both do, which happens when they met her at the same moment or when
-  // the line between them was down, the first by name goes on.
+  // One box leads. Of two that both do, which happens when the line between them was down, the
+  // first by name goes on; of two that meet her at the same moment, the first by name begins.
   const Heard* leader = nullptr;
+  bool first = true;
   for (const Heard& heard : presence.others) {
-    if (!heard.say.leads || !counts(heard, at)) continue;
+    if (!counts(heard, at)) continue;
+    if (peers_[heard.peer].box < config_.store->box) first = false;
+    if (!heard.say.leads) continue;
     if (leader == nullptr || peers_[heard.peer].box < peers_[leader->peer].box) leader = &heard;
   }
   if (leader != nullptr && (!presence.leads || peers_[leader->peer].box < config_.store->box)) {
     presence.leads = false;
+    presence.led = true;
     presence.fast.adopt(static_cast<int>(leader->say.fast), at);
     presence.settled.adopt(static_cast<int>(leader->say.settled), at);
     return;
   }
-  // Whoever leads already has had the time to say so.
-  if (at - presence.arrived >= config_.store->say_expires) presence.leads = true;
+  // Whoever leads already has had the time to say so, and whoever comes first to begin.
+  if (at - presence.arrived >= (first ? config_.store->listen : config_.store->say_expires)) {
+    presence.leads = presence.led = true;
+  }
   presence.fast.judge(config_.ranging.fast, store_scores(presence, false, at), at);
   presence.settled.judge(settled, store_scores(presence, true, at), at);
 }
@@ -432,6 +439,11 @@ std::vector<IdentityClaim> Tracker::tick(const Now& now) {
   std::sort(out.begin(), out.end(),
             [](const auto& a, const auto& b) { return a.customer < b.customer; });
   return out;
+}
+
+bool Tracker::leads(const CustomerId& customer) const {
+  const auto found = present_.find(customer);
+  return found != present_.end() && found->second.leads;
 }
 
 std::vector<CustomerId> Tracker::present_customers() const {

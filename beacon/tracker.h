@@ -42,6 +42,8 @@ struct StoreConfig {
   std::string box;                              // our name; unique within the store
   Zone zone = Zone::inside;                     // where we stand
   std::chrono::milliseconds say_expires{2000};  // what a box said counts for so long
+  // Who meets a customer says nothing of her for so long, in case another box leads already.
+  std::chrono::milliseconds listen{600};
 };
 
 // What a box says of a customer it knows, as it was when it was said.
@@ -132,6 +134,8 @@ class Tracker {
   std::vector<CustomerId> take_copied() { return std::exchange(copied_, {}); }
   // That box is gone: what it said no longer counts.
   void forget_box(const std::string& box);
+  // With a StoreConfig: whether this box judges for all where she is.
+  bool leads(const CustomerId& customer) const;
   // Everybody in reach of this box or, as far as it knows, of another.
   std::vector<CustomerId> present_customers() const;
 
@@ -168,6 +172,7 @@ class Tracker {
     Zone claimed_settled = Zone::away;
     bool located = false;  // some report let a distance be computed
     bool leads = false;
+    bool led = false;  // by whomever; before that nothing is claimed
     std::vector<Heard> others;
     struct Device {
       std::uint32_t identity = 0;

@@ -333,6 +333,7 @@ struct FloorRanging {
     ClaimSource source = ClaimSource::static_beacon;
     std::string fob, device;  // an identity that never changes, and who sent it; both or neither
     bool leads = false;
+    std::string visit;  // of who leads: its visit, readable with the store's key; may be empty
     Zone fast = Zone::street;
     Zone settled = Zone::street;
   };

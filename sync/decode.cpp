@@ -255,6 +255,7 @@ Result<BoxInbound> ranging(const BoxAddress& self, const ParsedTopic& topic,
       heard.fast_db = entry.at("fast_db").get<double>();
       heard.settled_db = entry.at("settled_db").get<double>();
     }
+    heard.visit = text(entry, "visit");
     if (const auto fob = entry.find("fob"); fob != entry.end()) {
       heard.fob = text(*fob, "id");
       heard.device = text(*fob, "device");

@@ -461,6 +461,7 @@ Message encode_ranging(const FloorRanging& ranging) {
       entry["fast_db"] = rounded(one.fast_db);
       entry["settled_db"] = rounded(one.settled_db);
     }
+    if (!one.visit.empty()) entry["visit"] = one.visit;
     if (!one.fob.empty()) entry["fob"] = {{"id", one.fob}, {"device", one.device}};
     heard.push_back(std::move(entry));
   }

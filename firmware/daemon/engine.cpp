@@ -83,7 +83,7 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
       signer_(settings_.box.box, store.signing_seed()),
       stored_feed_(store.replica()),
       receiver_(stored_feed_),
-      recorder_(settings_.recording_dir, settings_.recording_days, store_, ids_),
+      recorder_(settings_.recording_dir, settings_.recording_days, store_, *this),
       pipeline_(settings_.pipeline, *this, recorder_,
                 ConsentGate([this](const CustomerId& c) { return store_.audit().subject_of(c); })),
       tracker_(settings_.tracker),
@@ -323,10 +323,43 @@ void Engine::on_message(sync::LinkName link, const sync::RawMessage& raw, const 
 
 void Engine::talk_to_neighbours(const Now& now) {
   if (!neighbours_ || !floor_.up) return;
-  if (const auto word = neighbours_->tell(tracker_, now)) {
+  Neighbours::Visits visits;
+  for (const auto& visit : pipeline_.visits()) visits.emplace(visit.customer, visit.visit);
+  if (const auto word = neighbours_->tell(tracker_, visits, now)) {
+    std::set<VisitId> elsewhere;
+    for (const auto& [customer, visit] : visits) {
+      if (told_elsewhere(customer, visit, now)) elsewhere.insert(visit);
+    }
+    told_elsewhere_ = std::move(elsewhere);
+
     // News of a quarter of a second: lost is lost.
     (void)ports_.publish(sync::encode_ranging(*word), kNoRow, std::nullopt);
   }
+}
+
+std::string Engine::visit(const CustomerId& customer) {
+  if (neighbours_) {
+    if (const auto led = neighbours_->visit_elsewhere(customer, tracker_, asked_)) {
+      return led->str();
+    }
+  }
+  return ids_.next();
+}
+
+// Whether the box that leads tells the CRM of this visit. When she has left nobody leads any more,
+// and the visit goes on for a while: then what was is what counts.
+bool Engine::told_elsewhere(const CustomerId& customer, const VisitId& visit, const Now& now) {
+  if (!neighbours_) return false;
+  if (const auto led = neighbours_->visit_elsewhere(customer, tracker_, now)) {
+    if (*led == visit) {
+      told_elsewhere_.insert(visit);
+    } else {
+      told_elsewhere_.erase(visit);
+    }
+  } else if (tracker_.leads(customer)) {
+    told_elsewhere_.erase(visit);
+  }
+  return told_elsewhere_.contains(visit);
 }
 
 void Engine::report_copies(const Now& now) {
@@ -407,6 +440,7 @@ void Engine::say_hello() {
 // ------------------------------------------------------------------------------------
 
 Effects Engine::ask(const Event& event, const Now& now, std::string_view item) {
+  asked_ = now;
   recorder_.before(event, pipeline_, *this, now);
   Effects effects = pipeline_.handle(event, now);
   recorder_.after(event, item, effects, now);
@@ -554,7 +588,9 @@ void Engine::write(const Effects& effects, const Now& now) {
     (void)journal.put_visit({v.visit, v.customer, v.started_at,
                              v.kind == VisitEvent::Kind::ended ? std::optional(v.at) : std::nullopt,
                              visit_detail(v)});  // write_timelines() adds the rest
-    if (v.report) up(v, v.customer, v.at, kind::kVisit, v.visit.str());
+    if (v.report && !told_elsewhere(v.customer, v.visit, now)) {
+      up(v, v.customer, v.at, kind::kVisit, v.visit.str());
+    }
     if (v.kind == VisitEvent::Kind::confirmed) confirmed_.insert(v.customer);
     if (v.kind == VisitEvent::Kind::ended) age_template(v, now);
   }
@@ -567,7 +603,7 @@ void Engine::write(const Effects& effects, const Now& now) {
       up(d, d.customer, d.at, d.kind == DecisionKind::offer ? kind::kOffer : kind::kSurvey,
          d.id.str(), MessageId(d.id.str()), d.expires_at,
          d.waits_for_store ? d.expires_at : d.not_before);
-    } else {
+    } else if (!told_elsewhere(d.customer, d.visit, now)) {
       up(d, d.customer, d.at, kind::kReport, d.id.str());
     }
   }
@@ -578,14 +614,21 @@ void Engine::write(const Effects& effects, const Now& now) {
       (void)store_.people().remove_aged(outcome.customer);
       views_.erase(outcome.customer);
     }
+    if (told_elsewhere(outcome.customer, outcome.action.visit, now)) continue;
     up(outcome, outcome.customer, outcome.action.at, kind::kStaff, outcome.action.id);
   }
   write_timelines(effects);
+  // One guest, one card: the box that leads shows it, and whose camera has confirmed her.
+  const auto shown_elsewhere = [&](const VisitId& visit) {
+    return neighbours_ && neighbours_->is_led_elsewhere(visit, now);
+  };
   for (const auto& p : effects.prompts) {
+    if (p.level != Level::confirmed && shown_elsewhere(p.visit)) continue;
     const auto message = sync::encode_prompt(p);
     enqueue(message, kind::kPrompt, p.visit.str(), p.expires_at, {}, now);
   }
   for (const auto& visit : effects.prompts_cleared) {
+    if (shown_elsewhere(visit)) continue;
     enqueue(sync::encode_prompt_cleared(visit, {}), kind::kPrompt, visit.str(), {}, {}, now);
   }
   for (const auto& row : effects.rows) (void)journal.put_state(row, now.wall);

@@ -13,6 +13,7 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -136,7 +137,7 @@ struct EngineCounters {
   std::uint64_t held_back = 0;  // claims that came while nothing could be decided
 };
 
-class Engine : private Pipeline::Directory {
+class Engine : private Pipeline::Directory, private Pipeline::IdSource {
  public:
   // The store and the ports outlive the engine. Loads everything; throws std::runtime_error.
   Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipeline::IdSource& ids,
@@ -233,6 +234,9 @@ class Engine : private Pipeline::Directory {
   // Pipeline::Directory
   const Profile* profile(const CustomerId& customer) override;
   std::optional<std::string> facts(const CustomerId& customer) override;
+  // Pipeline::IdSource
+  std::string next() override { return ids_.next(); }
+  std::string visit(const CustomerId& customer) override;
 
   void load(const Now& now);
   void on(const input::Adverts& adverts, const Now& now);
@@ -319,6 +323,7 @@ class Engine : private Pipeline::Directory {
   void publish_floor_status(const Now& now);
   void talk_to_neighbours(const Now& now);
   void report_copies(const Now& now);
+  bool told_elsewhere(const CustomerId& customer, const VisitId& visit, const Now& now);
   // engine_radio.cpp: what the radio learnt of devices, through restarts and as long as consented.
   void load_learnt();
   void keep_learnt(const Now& now);
@@ -348,6 +353,8 @@ class Engine : private Pipeline::Directory {
   beacon::Tracker tracker_;
   beacon::LearntDevices learnt_;          // as in the store
   std::optional<Neighbours> neighbours_;  // nothing: this box is alone in its store
+  std::set<VisitId> told_elsewhere_;      // open here, and reported by the box that leads
+  Now asked_;                             // when the pipeline was last asked something
   Listener listener_;
   std::int64_t session_ = 0;
   std::map<VisitId, nlohmann::json> timelines_;  // of those who are near

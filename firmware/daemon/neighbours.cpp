@@ -19,6 +19,7 @@ constexpr std::size_t kMostPeers = 64;
 constexpr std::size_t kMostTold = 1000;  // as the schema says
 constexpr std::size_t kDays = 3;
 constexpr auto kFobFresh = 2s;
+constexpr auto kLedFresh = 2s;  // as long as the tracker counts what was said
 
 std::string date_of(WallTime time) { return sync::to_rfc3339(time).substr(0, 10); }
 
@@ -48,7 +49,10 @@ const Neighbours::Day& Neighbours::ids(const std::string& date, const beacon::Tr
     if (days_.size() >= kDays) days_.pop_front();
     day = days_.insert(days_.end(), Day{date, {}, {}});
   }
-  const auto here = tracker.present_customers();
+  auto here = tracker.present_customers();
+  for (const auto& [customer, visit] : visits_) here.push_back(customer);
+  std::sort(here.begin(), here.end());
+  here.erase(std::unique(here.begin(), here.end()), here.end());
   for (const CustomerId& customer : here) {
     const auto [it, fresh] = day->who.try_emplace(customer);
     if (!fresh) continue;
@@ -78,10 +82,65 @@ sync::FloorRanging Neighbours::gone(const sync::BoxAddress& box, Zone zone, std:
   return out;
 }
 
-std::optional<sync::FloorRanging> Neighbours::tell(const beacon::Tracker& tracker, const Now& now) {
+std::string Neighbours::hide(const VisitId& visit, std::string_view day,
+                             const CustomerId& customer) const {
+  std::string digits = visit.str();
+  std::erase(digits, '-');
+  const std::string pad = hash("visit", day, customer.str());
+  const auto value = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+  if (digits.size() != pad.size() ||
+      digits.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    return {};
+  }
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    digits[i] = "0123456789abcdef"[value(digits[i]) ^ value(pad[i])];
+  }
+  return digits;
+}
+
+std::optional<VisitId> Neighbours::reveal(std::string_view hidden, std::string_view day,
+                                          const CustomerId& customer) const {
+  std::string digits = hide(VisitId(std::string(hidden)), day, customer);  // twice is not at all
+  if (digits.empty()) return std::nullopt;
+  for (const std::size_t at : {8U, 13U, 18U, 23U}) digits.insert(at, 1, '-');
+  return VisitId(std::move(digits));
+}
+
+void Neighbours::heard_leader(const std::string& box, const CustomerId& customer,
+                              std::optional<VisitId> visit, const Now& now) {
+  const auto known = led_.find(customer);
+  const bool fresh = known != led_.end() && now.mono - known->second.heard < kLedFresh;
+  if (fresh && known->second.box < box) return;  // as the tracker has it
+  if (visit) {
+    led_[customer] = {box, std::move(*visit), now.mono};
+  } else if (known != led_.end()) {
+    led_.erase(known);
+  }
+}
+
+std::optional<VisitId> Neighbours::visit_elsewhere(const CustomerId& customer,
+                                                   const beacon::Tracker& tracker,
+                                                   const Now& now) const {
+  const auto led = led_.find(customer);
+  if (led == led_.end() || now.mono - led->second.heard >= kLedFresh || tracker.leads(customer)) {
+    return std::nullopt;
+  }
+  return led->second.visit;
+}
+
+bool Neighbours::is_led_elsewhere(const VisitId& visit, const Now& now) const {
+  return std::any_of(led_.begin(), led_.end(), [&](const auto& led) {
+    return led.second.visit == visit && now.mono - led.second.heard < kLedFresh;
+  });
+}
+
+std::optional<sync::FloorRanging> Neighbours::tell(const beacon::Tracker& tracker,
+                                                   const Visits& visits, const Now& now) {
   const auto every = tracker.present() > 0 ? milliseconds{kTellEvery} : kSignOfLifeEvery;
   if (told_ && now.mono - *told_ < every) return std::nullopt;
   told_ = now.mono;
+  visits_ = visits;
+  std::erase_if(led_, [&](const auto& led) { return now.mono - led.second.heard >= kLedFresh; });
   sync::FloorRanging out = gone(box_, zone_, session_, now.wall);
   out.gone = false;
   out.seq = ++seq_;
@@ -105,6 +164,9 @@ std::optional<sync::FloorRanging> Neighbours::tell(const beacon::Tracker& tracke
       fobs_[identity] = {device, now.mono};
     }
     heard.leads = say.leads;
+    if (const auto visit = visits.find(customer); say.leads && visit != visits.end()) {
+      heard.visit = hide(visit->second, out.day, customer);
+    }
     heard.fast = say.fast;
     heard.settled = say.settled;
     out.heard.push_back(std::move(heard));
@@ -157,6 +219,10 @@ std::vector<IdentityClaim> Neighbours::hear(const sync::FloorRanging& said,
     const auto fob = ours.find(heard.fob);
     say.another_device = fob != ours.end() && fob->second != heard.device;
     say.leads = heard.leads;
+    if (heard.leads) {
+      heard_leader(said.box, customer->second, reveal(heard.visit, said.day, customer->second),
+                   now);
+    }
     say.fast = heard.fast;
     say.settled = heard.settled;
     for (auto& claim : tracker.hear(said.box, said.zone, customer->second, say, now)) {

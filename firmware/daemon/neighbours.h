@@ -33,12 +33,24 @@ class Neighbours {
   Neighbours(const Neighbours&) = delete;
   Neighbours& operator=(const Neighbours&) = delete;
 
+  using Visits = std::map<CustomerId, VisitId>;
+
   // What to tell the others now: a few times a second while somebody is here, else now and then.
-  std::optional<sync::FloorRanging> tell(const beacon::Tracker& tracker, const Now& now);
+  // `visits`: those that this box has open.
+  std::optional<sync::FloorRanging> tell(const beacon::Tracker& tracker, const Visits& visits,
+                                         const Now& now);
 
   // Nothing for our own word, for one that comes late or twice, and for people whom we do not hear.
   std::vector<IdentityClaim> hear(const sync::FloorRanging& said, beacon::Tracker& tracker,
                                   const Now& now);
+
+  // Her visit as the box that leads has it, if that is another one. All boxes of a store have one
+  // id for it.
+  std::optional<VisitId> visit_elsewhere(const CustomerId& customer, const beacon::Tracker& tracker,
+                                         const Now& now) const;
+
+  // Whether another box says that it leads on this visit.
+  bool is_led_elsewhere(const VisitId& visit, const Now& now) const;
 
   nlohmann::json status(const Now& now) const;
 
@@ -59,13 +71,24 @@ class Neighbours {
     std::unordered_map<CustomerId, std::string> who;
     std::unordered_map<std::string, CustomerId> customer;
   };
+  struct Led {  // by another box, last heard
+    std::string box;
+    VisitId visit;
+    MonoTime heard;
+  };
   struct SaidFob {  // ours, last told
     std::string device;
     MonoTime at;
   };
 
   std::string hash(std::string_view what, std::string_view day, std::string_view of) const;
-  // Ids of that day of everybody who is here.
+  // A visit's id for the wire and back: its bytes, hidden by what only the store's key makes.
+  std::string hide(const VisitId& visit, std::string_view day, const CustomerId& customer) const;
+  std::optional<VisitId> reveal(std::string_view hidden, std::string_view day,
+                                const CustomerId& customer) const;
+  void heard_leader(const std::string& box, const CustomerId& customer,
+                    std::optional<VisitId> visit, const Now& now);
+  // Ids of that day of everybody who is here or has a visit open.
   const Day& ids(const std::string& date, const beacon::Tracker& tracker);
 
   const sync::BoxAddress box_;
@@ -77,6 +100,8 @@ class Neighbours {
   std::map<std::string, Peer> peers_;
   std::deque<Day> days_;  // boxes whose clocks differ may live in different ones
   std::unordered_map<std::string, SaidFob> fobs_;
+  Visits visits_;  // open here, as last told
+  std::map<CustomerId, Led> led_;
   std::uint64_t late_ = 0;
 };
 

@@ -45,6 +45,7 @@ BenchBox::BenchBox(WallTime start_at, BenchSetup how) : setup(std::move(how)), s
          ("welcome-bench-box-" + std::to_string(::getpid()) + "-" + std::to_string(++count));
   fs::create_directories(dir_);
   key_.fill(7);
+  ids_ = CountingIds(setup.ids_after);
   world_.now = [this] { return mono_; };
   power_on();
 }

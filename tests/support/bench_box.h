@@ -19,10 +19,11 @@ namespace welcome::test {
 // Ids that count up, so that a run can be compared with another.
 class CountingIds : public Pipeline::IdSource {
  public:
+  explicit CountingIds(std::uint64_t after = 0) : last_(after) {}
   std::string next() override;
 
  private:
-  std::uint64_t last_ = 0;
+  std::uint64_t last_;
 };
 
 struct Sent {
@@ -51,6 +52,7 @@ struct BenchSetup {
   std::string vfs;                      // SQLite VFS by name; empty = the default
   std::optional<std::string> crm_keys;  // text of the key ring
   std::function<void(daemon::EngineSettings&)> tweak{};
+  std::uint64_t ids_after = 0;  // two boxes have no id in common
 };
 
 class BenchBox {

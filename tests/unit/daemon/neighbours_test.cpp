@@ -9,7 +9,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <set>
 
+#include "sync/message.h"
 #include "tests/unit/beacon/adverts.h"
 
 namespace welcome::daemon {
@@ -43,8 +45,18 @@ struct Box {
     now.wall += wall_ahead;
     return now;
   }
-  void keep(const std::vector<IdentityClaim>& claims) {
-    for (const auto& claim : claims) last[claim.customer] = claim;
+  // Visits begin and end as the pipeline's do, but for its patience.
+  void keep(const std::vector<IdentityClaim>& claims, const Now& now) {
+    for (const auto& claim : claims) {
+      last[claim.customer] = claim;
+      if (claim.fast == Zone::away) {
+        visits.erase(claim.customer);
+      } else if (!visits.contains(claim.customer)) {
+        visits[claim.customer] =
+            talk.visit_elsewhere(claim.customer, tracker, now).value_or(VisitId(sync::new_uuid()));
+        begun.insert(visits[claim.customer]);
+      }
+    }
   }
 
   std::string name;
@@ -54,6 +66,8 @@ struct Box {
   Tracker tracker;
   Neighbours talk;
   std::map<CustomerId, IdentityClaim> last;
+  Neighbours::Visits visits;
+  std::set<VisitId> begun;
   bool running = true;
 };
 
@@ -69,7 +83,7 @@ class Store {
   void know(const std::vector<IdentityKey>& keys) {
     for (auto& box : boxes) {
       box->tracker.set_identities(keys, box->now(t));
-      for (int i = 0; i < 10; ++i) box->keep(box->tracker.tick(box->now(t)));
+      for (int i = 0; i < 10; ++i) box->keep(box->tracker.tick(box->now(t)), box->now(t));
     }
   }
   double uniform() { return static_cast<double>(dice_() % 10'000) / 10'000.0; }
@@ -85,15 +99,17 @@ class Store {
         if (!box->running) continue;
         deliver(*box);
         const Now now = box->now(t);
-        box->keep(box->tracker.tick(now));
+        box->keep(box->tracker.tick(now), now);
         if (at && sends) {
           const double d = std::max(0.5, std::abs(*at - box->metres));
           const double rssi = -59.0 - 22.0 * std::log10(d) + 6.0 * (uniform() - 0.5);
           if (rssi > -95 && uniform() > 0.2) {
-            box->keep(box->tracker.handle(advert(key, *box, static_cast<int>(rssi), now), now));
+            box->keep(box->tracker.handle(advert(key, *box, static_cast<int>(rssi), now), now),
+                      now);
           }
         }
-        if (auto word = box->talk.tell(box->tracker, now)) send(*box, std::move(*word));
+        if (auto word = box->talk.tell(box->tracker, box->visits, now))
+          send(*box, std::move(*word));
       }
     }
   }
@@ -135,7 +151,7 @@ class Store {
   void deliver(Box& box) {
     auto& wire = wire_[&box];
     while (!wire.empty() && wire.begin()->first <= t) {
-      box.keep(box.talk.hear(wire.begin()->second, box.tracker, box.now(t)));
+      box.keep(box.talk.hear(wire.begin()->second, box.tracker, box.now(t)), box.now(t));
       wire.erase(wire.begin());
     }
   }
@@ -187,6 +203,45 @@ TEST_P(Neighbourhood, AgreesWhereSheIsWhileSheWalksAndWhereSheStays) {
     EXPECT_EQ(box->last[kAnn].settled, Zone::desk) << box->name;
     EXPECT_EQ(box->last[kAnn].fast, Zone::desk) << box->name;
   }
+  EXPECT_EQ(store_.leaders(), 1);
+}
+
+// From the door to the desk and out, twice: each time the boxes that heard her have one id for it.
+TEST_P(Neighbourhood, AVisitHasOneIdInAllBoxes) {
+  store_.lost = 0.0;
+  for (int times = 1; times <= 2; ++times) {
+    const double start = store_.t;
+    std::set<VisitId> ids;
+    std::set<VisitId> at_once;
+    while (store_.t < start + 90) {
+      store_.run(ann_, 0.25, [&](double t) { return std::min(17.0, 0.3 * (t - start)); });
+      at_once.clear();
+      for (auto& box : store_.boxes) {
+        if (const auto visit = box->visits.find(kAnn); visit != box->visits.end()) {
+          at_once.insert(visit->second);
+        }
+      }
+      ASSERT_LE(at_once.size(), 1U) << store_.t - start;
+      ids.insert(at_once.begin(), at_once.end());
+    }
+    EXPECT_EQ(ids.size(), 1U);
+    store_.run(ann_, 30, [](double) { return std::nullopt; });
+  }
+  std::set<VisitId> all;
+  for (auto& box : store_.boxes) {
+    EXPECT_EQ(box->begun.size(), 2U) << box->name;
+    all.insert(box->begun.begin(), box->begun.end());
+  }
+  EXPECT_EQ(all.size(), 2U);
+}
+
+TEST_P(Neighbourhood, WhoTakesOverGoesOnWithTheSameVisit) {
+  store_.lost = 0.0;
+  store_.run(ann_, 20, [](double) { return 9.0; });
+  const VisitId visit = store_.boxes[0]->visits.at(kAnn);
+  store_.boxes[0]->running = false;
+  store_.run(ann_, 20, [](double) { return 9.0; });
+  for (const std::size_t i : {1U, 2U}) EXPECT_EQ(store_.boxes[i]->visits.at(kAnn), visit);
   EXPECT_EQ(store_.leaders(), 1);
 }
 
@@ -251,7 +306,7 @@ struct Pair : testing::Test {
       box->tracker.handle(fob_advert(ann, -60, box->now(0)), box->now(0));
     }
   }
-  sync::FloorRanging word(double t) { return *two.talk.tell(two.tracker, two.now(t)); }
+  sync::FloorRanging word(double t) { return *two.talk.tell(two.tracker, two.visits, two.now(t)); }
 
   const IdentityKey ann = fob("ann");
   Box one, two;
@@ -270,7 +325,8 @@ TEST_F(Pair, NothingOnTheWireSaysWhoSheIs) {
   Box other("box-2", Zone::desk, 5, 0s, 0s, StoreKey{9});
   other.tracker.set_identities({ann}, other.now(0));
   other.tracker.handle(fob_advert(ann, -60, other.now(1)), other.now(1));
-  EXPECT_NE(other.talk.tell(other.tracker, other.now(1))->heard.at(0).who, said.heard.at(0).who);
+  EXPECT_NE(other.talk.tell(other.tracker, {}, other.now(1))->heard.at(0).who,
+            said.heard.at(0).who);
 }
 
 TEST_F(Pair, WhatItSaysComesThroughTheContractUnchanged) {
@@ -320,14 +376,14 @@ TEST_F(Pair, AnAgeThatCannotBeKeepsNobodyHere) {
   auto said = word(1);
   said.heard.at(0).heard_ago_ms = -1'000'000;
   one.talk.hear(said, one.tracker, one.now(1));
-  for (double t = 1; t < 25; t += 0.1) one.keep(one.tracker.tick(one.now(t)));
+  for (double t = 1; t < 25; t += 0.1) one.keep(one.tracker.tick(one.now(t)), one.now(t));
   EXPECT_EQ(one.tracker.present(), 0U);
 }
 
 TEST_F(Pair, SomebodyWhomThisBoxDoesNotHearIsNotLookedFor) {
   Box three("box-3", Zone::inside, 9, 0s, 0s);
   three.tracker.set_identities({ann}, three.now(0));
-  three.keep(three.talk.hear(word(1), three.tracker, three.now(1)));
+  three.keep(three.talk.hear(word(1), three.tracker, three.now(1)), three.now(1));
   EXPECT_TRUE(three.last.empty());
   EXPECT_EQ(three.tracker.present(), 0U);
 }
@@ -342,7 +398,7 @@ TEST_F(Pair, SignsOfLifeAreRareWhileNobodyIsHere) {
   Box quiet("box-9", Zone::inside, 0, 0s, 0s);
   int words = 0;
   for (double t = 0; t < 60; t += 0.05) {
-    words += quiet.talk.tell(quiet.tracker, quiet.now(t)) ? 1 : 0;
+    words += quiet.talk.tell(quiet.tracker, {}, quiet.now(t)) ? 1 : 0;
   }
   EXPECT_NEAR(words, 30, 2);
 }
