@@ -5,10 +5,56 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <sodium.h>
+#include <span>
 #include <system_error>
 #include <type_traits>
 
 namespace welcome::daemon {
+
+namespace {
+
+constexpr auto kLastKind = beacon::IdentityKind::eddystone_uid;
+
+// Of a brief, with single spaces between.
+class Words {
+ public:
+  explicit Words(std::string_view text) : rest_(text) {}
+  std::string_view next() {
+    const std::string_view word = rest_.substr(0, rest_.find(' '));
+    rest_.remove_prefix(std::min(word.size() + 1, rest_.size()));
+    return word;
+  }
+  std::string_view rest() const { return rest_; }
+
+ private:
+  std::string_view rest_;
+};
+
+template <class Int>
+std::optional<Int> number(std::string_view word) {
+  Int n{};
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), n);
+  if (error != std::errc() || end != word.data() + word.size()) return std::nullopt;
+  return n;
+}
+
+std::string to_hex(std::span<const std::uint8_t> bytes) {
+  std::string text(2 * bytes.size() + 1, '\0');
+  sodium_bin2hex(text.data(), text.size(), bytes.data(), bytes.size());
+  text.pop_back();
+  return text;
+}
+
+bool from_hex(std::string_view text, std::span<std::uint8_t> bytes) {
+  std::size_t written = 0;
+  return text.size() == 2 * bytes.size() &&
+         sodium_hex2bin(bytes.data(), bytes.size(), text.data(), text.size(), nullptr, &written,
+                        nullptr) == 0 &&
+         written == bytes.size();
+}
+
+}  // namespace
 
 beacon::IdentityKey key_of(const IdentityItem& item) {
   beacon::IdentityKey key;
@@ -61,30 +107,62 @@ std::string brief_of(const ConsentRecord& record) {
 }
 
 std::optional<ConsentRecord> consent_of_brief(const CustomerId& customer, std::string_view brief) {
-  const auto next = [&] {
-    const std::string_view word = brief.substr(0, brief.find(' '));
-    brief.remove_prefix(std::min(word.size() + 1, brief.size()));
-    return word;
-  };
+  Words words(brief);
   ConsentRecord record;
   record.customer = customer;
-  const auto purpose = purpose_from_string(next());
+  const auto purpose = purpose_from_string(words.next());
   if (!purpose) return std::nullopt;
   record.purpose = *purpose;
   std::array<std::optional<WallTime>, 3> times;
   for (auto& time : times) {
-    const std::string_view word = next();
+    const std::string_view word = words.next();
     if (word == "-") continue;
-    std::int64_t ms = 0;
-    if (std::from_chars(word.data(), word.data() + word.size(), ms).ec != std::errc()) {
-      return std::nullopt;
-    }
-    time = WallTime(std::chrono::milliseconds(ms));
+    const auto ms = number<std::int64_t>(word);
+    if (!ms) return std::nullopt;
+    time = WallTime(std::chrono::milliseconds(*ms));
   }
   if (times[0]) record.history.push_back({ConsentState::given, *times[0], {}});
   if (times[1]) record.history.push_back({ConsentState::withdrawn, *times[1], {}});
   record.expires_at = times[2];
   return record;
+}
+
+std::string brief_of(const beacon::IdentityKey& key) {
+  std::string brief = std::to_string(static_cast<int>(key.kind));
+  for (const std::string& word :
+       {to_hex(key.key), to_hex(key.static_id), std::to_string(key.rotation_exponent),
+        std::to_string(key.clock_zero.time_since_epoch().count()),
+        key.measured_power_1m_dbm ? std::to_string(*key.measured_power_1m_dbm) : "-",
+        key.identity}) {  // last: it may have spaces
+    brief += ' ';
+    brief += word;
+  }
+  return brief;
+}
+
+std::optional<beacon::IdentityKey> key_of_brief(const CustomerId& customer,
+                                                std::string_view brief) {
+  Words words(brief);
+  beacon::IdentityKey key;
+  key.customer = customer;
+  const auto kind = number<int>(words.next());
+  const bool bytes = from_hex(words.next(), key.key) && from_hex(words.next(), key.static_id);
+  const auto exponent = number<std::uint8_t>(words.next());
+  const auto zero = number<std::int64_t>(words.next());
+  const std::string_view power = words.next();
+  key.identity = words.rest();
+  if (!kind || *kind < 0 || *kind > static_cast<int>(kLastKind) || !bytes || !exponent || !zero) {
+    return std::nullopt;
+  }
+  key.kind = static_cast<beacon::IdentityKind>(*kind);
+  key.rotation_exponent = *exponent;
+  key.clock_zero = WallTime(std::chrono::milliseconds(*zero));
+  if (power != "-") {
+    const auto dbm = number<std::int8_t>(power);
+    if (!dbm) return std::nullopt;
+    key.measured_power_1m_dbm = *dbm;
+  }
+  return key;
 }
 
 store::Link store_link(sync::LinkName link) {

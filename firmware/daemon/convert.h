@@ -17,10 +17,12 @@ namespace welcome::daemon {
 
 beacon::IdentityKey key_of(const IdentityItem& item);
 
-// What a consent record comes down to, in a few bytes: a start with 100,000 customers reads these.
-// The record that comes back has that standing and no more.
+// What an item comes down to, in a few bytes: a start with 100,000 customers reads these. The
+// consent record that comes back has that standing and no more.
 std::string brief_of(const ConsentRecord& record);
 std::optional<ConsentRecord> consent_of_brief(const CustomerId& customer, std::string_view brief);
+std::string brief_of(const beacon::IdentityKey& key);
+std::optional<beacon::IdentityKey> key_of_brief(const CustomerId& customer, std::string_view brief);
 
 store::Link store_link(sync::LinkName link);
 store::Collection store_collection(sync::Collection collection);

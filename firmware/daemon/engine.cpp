@@ -779,14 +779,26 @@ void Engine::load_identities(const Now& now) {
   for (auto& customer : pipeline_.gate().loadable_keys(now)) {
     listened_for_.insert(std::move(customer));
   }
+  const auto count = store_.replica().count(store::Collection::identities);
+  if (!count) return store_failed(count.error());
   std::vector<beacon::IdentityKey> keys;
-  const auto loaded =
-      store_.replica().load(store::Collection::identities, [&](store::FeedItem&& stored) {
-        if (!listened_for_.contains(stored.customer)) return;
-        if (const auto item = sync::decode_item(sync::Collection::identities, stored.body)) {
-          keys.push_back(key_of(std::get<IdentityItem>(*item)));
-        }
+  std::int64_t known = 0;
+  auto loaded =
+      store_.replica().load_briefs(store::Collection::identities, [&](store::FeedItem&& stored) {
+        auto key = key_of_brief(stored.customer, stored.brief);
+        known += key ? 1 : 0;
+        if (key && listened_for_.contains(stored.customer)) keys.push_back(std::move(*key));
       });
+  if (loaded && known < *count) {
+    // Some came without a brief, by an older version.
+    keys.clear();
+    loaded = store_.replica().load(store::Collection::identities, [&](store::FeedItem&& stored) {
+      if (!listened_for_.contains(stored.customer)) return;
+      if (const auto item = sync::decode_item(sync::Collection::identities, stored.body)) {
+        keys.push_back(key_of(std::get<IdentityItem>(*item)));
+      }
+    });
+  }
   if (!loaded) return store_failed(loaded.error());
   tracker_.set_identities(std::move(keys), now, learnt_);
   forget_unknown_devices(now);

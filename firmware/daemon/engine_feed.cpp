@@ -96,6 +96,9 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
           withdrawn.push_back(*record);
         }
       }
+      if (const auto* identity = std::get_if<IdentityItem>(item.item.get())) {
+        brief = brief_of(key_of(*identity));
+      }
       changes.push_back({.item = {item.key, item.customer, seq, item.value, std::move(brief)}});
       tell_put(*item.item, item.value, tell);
       keys_change(item.customer);

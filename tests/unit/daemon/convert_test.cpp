@@ -38,5 +38,43 @@ TEST(ConsentBrief, WhatIsNoneIsNotRead) {
   }
 }
 
+TEST(IdentityBrief, IsTheKeyAgain) {
+  IdentityItem item;
+  item.identity = "i-mia fob";
+  item.customer = CustomerId("c-mia");
+  const std::array<std::uint8_t, 16> bytes{0, 1, 0x7F, 0x80, 0xFF};
+  const std::vector<decltype(item.key)> kinds{RotatingKey{false, bytes, 15, kMay},
+                                              RotatingKey{true, bytes, 0, kMay - 24h},
+                                              ResolvingKey{bytes},
+                                              IbeaconId{bytes, 0xFFFE, 3},
+                                              AltBeaconId{{9, 8, 7}},
+                                              EddystoneUid{{1, 2}, {3, 4}}};
+  for (const auto& kind : kinds) {
+    for (const std::optional<int> power : {std::optional<int>(), std::optional<int>(-59)}) {
+      item.key = kind;
+      item.measured_power_1m_dbm = power;
+      const beacon::IdentityKey key = key_of(item);
+      const auto back = key_of_brief(item.customer, brief_of(key));
+      ASSERT_TRUE(back);
+      EXPECT_EQ(back->identity, key.identity);
+      EXPECT_EQ(back->customer, key.customer);
+      EXPECT_EQ(back->kind, key.kind);
+      EXPECT_EQ(back->key, key.key);
+      EXPECT_EQ(back->static_id, key.static_id);
+      EXPECT_EQ(back->rotation_exponent, key.rotation_exponent);
+      EXPECT_EQ(back->clock_zero, key.clock_zero);
+      EXPECT_EQ(back->measured_power_1m_dbm, key.measured_power_1m_dbm);
+    }
+  }
+}
+
+TEST(IdentityBrief, WhatIsNoneIsNotRead) {
+  const std::string brief = brief_of(beacon::IdentityKey());
+  for (const std::string& text : {std::string(), std::string("nonsense"), brief.substr(1),
+                                  "9" + brief.substr(1), brief.substr(0, 40)}) {
+    EXPECT_FALSE(key_of_brief(CustomerId("c"), text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace welcome::daemon
