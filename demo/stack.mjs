@@ -383,7 +383,7 @@ function aclFloor({ box }, tablets) {
     ...tablets.map((tablet) => [
       tablet,
       `read ${floor}/prompt/+`,
-      `read ${floor}/status`,
+      `read ${floor}/status/+`,
       `write ${floor}/action/+`,
       `readwrite ${floor}/enrol/+`,
     ]),

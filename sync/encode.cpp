@@ -431,16 +431,17 @@ Message encode_floor_status(const FloorStatus& status) {
   for (const Function function : status.paused) paused.push_back(to_string(function));
   json trouble = json::array();
   for (const Trouble what : status.trouble) trouble.push_back(name_of(kTroubles, what));
-  Message message = message_on(floor_status_topic(), {{"v", 1},
-                                                      {"store", status.store},
-                                                      {"box", status.box},
-                                                      {"link", status.link_up ? "up" : "down"},
-                                                      {"in_store", status.in_store},
-                                                      {"paused", paused},
-                                                      {"trouble", trouble},
-                                                      {"rehearsal", status.rehearsal},
-                                                      {"version", status.version},
-                                                      {"at", to_rfc3339(status.at)}});
+  Message message =
+      message_on(floor_status_topic(status.box), {{"v", 1},
+                                                  {"store", status.store},
+                                                  {"box", status.box},
+                                                  {"link", status.link_up ? "up" : "down"},
+                                                  {"in_store", status.in_store},
+                                                  {"paused", paused},
+                                                  {"trouble", trouble},
+                                                  {"rehearsal", status.rehearsal},
+                                                  {"version", status.version},
+                                                  {"at", to_rfc3339(status.at)}});
   message.link = LinkName::floor;
   message.retain = true;
   return message;

@@ -89,7 +89,7 @@ std::string prompt_topic(std::string_view visit) { return floor_topic("prompt", 
 std::string action_topic(std::string_view visit) { return floor_topic("action", visit); }
 std::string enrol_topic(std::string_view session) { return floor_topic("enrol", session); }
 std::string offer_topic(std::string_view decision) { return floor_topic("offer", decision); }
-std::string floor_status_topic() { return std::string(kFloor).append("status"); }
+std::string floor_status_topic(std::string_view box) { return floor_topic("status", box); }
 
 std::string ranging_topic(std::string_view box) { return floor_topic("ranging", box); }
 
@@ -106,7 +106,6 @@ std::optional<ParsedTopic> parse_topic(std::string_view topic) {
     return parsed;
   };
   if (levels[0] == "floor") {
-    if (n == 2 && levels[1] == "status") return is(TopicKind::floor_status);
     if (n != 3) return std::nullopt;
     parsed.leaf = levels[2];
     if (levels[1] == "prompt") return is(TopicKind::prompt);
@@ -114,6 +113,7 @@ std::optional<ParsedTopic> parse_topic(std::string_view topic) {
     if (levels[1] == "enrol") return is(TopicKind::enrol);
     if (levels[1] == "offer") return is(TopicKind::floor_offer);
     if (levels[1] == "ranging") return is(TopicKind::ranging);
+    if (levels[1] == "status") return is(TopicKind::floor_status);
     return std::nullopt;
   }
   parsed.address.tenant = levels[0];

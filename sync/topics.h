@@ -49,7 +49,7 @@ std::string request_topic(std::string_view tenant, std::string_view app);
 std::string prompt_topic(std::string_view visit);
 std::string action_topic(std::string_view visit);
 std::string enrol_topic(std::string_view session);
-std::string floor_status_topic();
+std::string floor_status_topic(std::string_view box);
 std::string offer_topic(std::string_view decision);  // between the boxes of a store
 std::string ranging_topic(std::string_view box);
 
@@ -76,7 +76,8 @@ struct ParsedTopic {
   TopicKind kind = TopicKind::state;
   BoxAddress address;  // control: tenant and store; inbox, request: tenant
   std::string leaf;    // feed: collection as it stands there; inbox, request: app;
-                       // prompt, action: visit; enrol: session; floor_offer: decision; ranging: box
+                       // prompt, action: visit; enrol: session; floor_offer: decision; ranging,
+                       // floor_status: box
 };
 
 std::optional<ParsedTopic> parse_topic(std::string_view topic);

@@ -144,7 +144,7 @@ export class FakeBox {
   status(changes) {
     const status = exampleStatus(changes);
     assertFits('floor.status', status);
-    return publish(this.client, `${kFloor}/status`, JSON.stringify(status), { qos: 1, retain: true });
+    return publish(this.client, `${kFloor}/status/${status.box}`, JSON.stringify(status), { qos: 1, retain: true });
   }
 
   enrolment(session, message) {

@@ -206,6 +206,17 @@ describe('staff tablet', () => {
     await tablet.locator('[data-banner]').first().waitFor({ state: 'detached' });
   });
 
+  it('shows what is wrong with any box of the store', async () => {
+    await box.status({ box: 'box-9', trouble: ['store'] });
+    await tablet.locator('[data-banner=trouble-store]').waitFor();
+    await box.status({ in_store: 1 });
+    await tablet.locator('.pill', { hasText: '1' }).first().waitFor();
+    assert.equal(await tablet.locator('[data-banner=trouble-store]').count(), 1, 'one box hid the other');
+    await box.status({ box: 'box-9' });
+    await tablet.locator('[data-banner]').first().waitFor({ state: 'detached' });
+    await box.status();
+  });
+
   it('goes on without the central broker', async () => {
     await pages.stack.program('mosquitto-central').stop();
     await box.prompt('v-alone');

@@ -47,7 +47,7 @@ test('full, read-only, damaged: the box says so, decides nothing, and heals', { 
     const { store } = await shop.ctl('status');
     return wanted ? store.trouble !== '' : store.trouble === '';
   }, what);
-  const onTablet = (accept) => shop.stack.message('floor', 'welcome/v1/floor/status', accept, 20000);
+  const onTablet = (accept) => shop.stack.message('floor', 'welcome/v1/floor/status/+', accept, 20000);
   const synced = () => shop.until(async () => (await shop.ctl('status')).crm.feed.consents?.items >= 11, 'the consents are here');
   try {
     await shop.prepare({ enrol: false });

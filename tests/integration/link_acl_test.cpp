@@ -155,13 +155,14 @@ TEST_F(LinkAclTest, OnTheFloorATabletReadsPromptsAndWritesActions) {
   ASSERT_TRUE(floor.wait_up());
 
   EXPECT_TRUE(may_write(box, prompt_topic("v-1")));
-  EXPECT_TRUE(may_write(box, floor_status_topic()));
+  EXPECT_TRUE(may_write(box, floor_status_topic("box-1")));
   EXPECT_TRUE(tablet.wait_messages(2));
   EXPECT_TRUE(may_write(tablet, action_topic("v-1")));
   EXPECT_TRUE(may_write(tablet, enrol_topic("s-1")));
   EXPECT_TRUE(box.wait_messages(2));
   EXPECT_FALSE(may_write(tablet, prompt_topic("v-1")));
-  EXPECT_FALSE(may_write(tablet, floor_status_topic()));
+  EXPECT_FALSE(may_write(tablet, floor_status_topic("box-1")));
+  EXPECT_FALSE(may_write(box, floor_status_topic("box-2")));
   EXPECT_FALSE(may_write(tablet, command_topic(kBox1)));
 }
 

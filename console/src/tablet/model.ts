@@ -73,7 +73,7 @@ export interface Toast {
 }
 
 const kPromptTopic = 'welcome/v1/floor/prompt/';
-const kStatusTopic = 'welcome/v1/floor/status';
+const kStatusTopic = 'welcome/v1/floor/status/';
 const kStaffKey = 'welcome.staff';
 const kKnownStaffKey = 'welcome.staff.known';
 const kUndoMs = 5000; // harmful actions wait this long for second thoughts
@@ -128,6 +128,22 @@ export function readStatus(json: Json): Status {
   };
 }
 
+// Several boxes of one store, each with a state of its own: what is wrong with one is wrong. All count
+// the same guests, as far as each hears them.
+export function worst(all: Status[]): Status | null {
+  const [first] = all;
+  if (!first) return null;
+  const union = <T>(of: (status: Status) => T[]) => [...new Set(all.flatMap(of))];
+  return {
+    store: first.store,
+    link: all.some((status) => status.link === 'down') ? 'down' : 'up',
+    inStore: Math.max(...all.map((status) => status.inStore)),
+    paused: union((status) => status.paused),
+    trouble: union((status) => status.trouble),
+    rehearsal: all.some((status) => status.rehearsal),
+  };
+}
+
 export class Tablet extends Store {
   linkState: LinkState = 'connecting';
   lostSince: number | null = null;
@@ -143,6 +159,7 @@ export class Tablet extends Store {
   enrolment: Enrolment | null = null;
 
   #prompts = new Map<string, Prompt>();
+  #statuses = new Map<string, Status>(); // by box
   #fresh = new Set<string>(); // visits heard of since the last subscription
   #expiry = new Map<string, number>();
   #claimTimers = new Map<string, number>();
@@ -159,6 +176,7 @@ export class Tablet extends Store {
   signIn({ account, password }: Account) {
     this.#link?.end();
     this.#prompts.clear();
+    this.#statuses.clear();
     this.status = null;
     this.linkState = 'connecting';
     this.#link = new Link({
@@ -166,7 +184,7 @@ export class Tablet extends Store {
       account,
       password,
       clientId: `${account}-${newId().slice(0, 8)}`,
-      topics: [`${kPromptTopic}+`, kStatusTopic],
+      topics: [`${kPromptTopic}+`, `${kStatusTopic}+`],
       qos: 1,
       onState: (state) => this.#onState(state),
       onMessage: (topic, json, expiresInS) => this.#onMessage(topic, json, expiresInS),
@@ -299,8 +317,11 @@ export class Tablet extends Store {
   }
 
   #onMessage(topic: string, json: Json | null, expiresInS: number | null) {
-    if (topic === kStatusTopic) {
-      this.status = json && readStatus(json);
+    if (topic.startsWith(kStatusTopic)) {
+      const box = topic.slice(kStatusTopic.length);
+      if (json) this.#statuses.set(box, readStatus(json));
+      else this.#statuses.delete(box);
+      this.status = worst([...this.#statuses.values()]);
     } else if (topic.startsWith(kPromptTopic)) {
       const visit = topic.slice(kPromptTopic.length);
       const prompt = json && readPrompt(visit, json);

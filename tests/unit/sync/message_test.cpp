@@ -69,7 +69,7 @@ TEST(Topics, AreTakenApartAsTheyWereMade) {
   EXPECT_EQ(parse_topic(prompt_topic("v-1"))->kind, TopicKind::prompt);
   EXPECT_EQ(parse_topic(action_topic("v-1"))->leaf, "v-1");
   EXPECT_EQ(parse_topic(enrol_topic("s-1"))->kind, TopicKind::enrol);
-  EXPECT_EQ(parse_topic(floor_status_topic())->kind, TopicKind::floor_status);
+  EXPECT_EQ(parse_topic(floor_status_topic("box-1"))->kind, TopicKind::floor_status);
   EXPECT_EQ(parse_topic(ranging_topic("box-1"))->kind, TopicKind::ranging);
   EXPECT_EQ(parse_topic(ranging_topic("box-1"))->leaf, "box-1");
 }
