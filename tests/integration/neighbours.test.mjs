@@ -190,10 +190,8 @@ start_ms = ${epoch}
   }
 }
 
-const zone = async (box) => {
-  const visits = await box.ctl('visits');
-  return (visits.rows ?? visits).find((row) => !row.ended)?.zone;
-};
+const open = async (box) => (await box.ctl('visits')).find((row) => !row.ended);
+const zone = async (box) => (await open(box))?.zone;
 
 test('two boxes agree on one zone, and notice when one of them dies', async (t) => {
   const store = new Store();
@@ -216,6 +214,8 @@ test('two boxes agree on one zone, and notice when one of them dies', async (t) 
 
   await until(async () => (await zone(door)) === 'door' && (await zone(desk)) === 'door',
     'both say that she is by the door');
+  const { visit } = await open(door);
+  assert.equal((await open(desk)).visit, visit, 'one visit in both');
   const { neighbours } = await door.ctl('status');
   assert.equal(neighbours.zone, 'door');
   assert.deepEqual(neighbours.boxes.map(({ box, zone: z, state }) => [box, z, state]),
@@ -229,12 +229,15 @@ test('two boxes agree on one zone, and notice when one of them dies', async (t) 
   await until(async () => (await door.ctl('status')).neighbours.boxes[0].state === 'away',
     'its last will is heard', 5000);
   await until(async () => (await zone(door)) === 'door', 'what is left hears her by the door', 30000);
+  assert.equal((await open(door)).visit, visit, 'and it is the same visit');
 
   assert.ok(words.length > 20);
   for (const word of words) assertFits('floor.ranging', word);
   assert.ok(words.some((word) => word.box === 'box-2' && word.gone), 'the broker spoke the last will');
   assert.ok(words.some((word) => word.heard.length === 1));
   const text = JSON.stringify(words);
+  assert.ok(words.some((word) => word.heard.some((heard) => heard.visit)));
+  assert.ok(!text.includes(visit.replaceAll('-', '')), 'the visit is told in the clear');
   assert.ok(!text.includes('c-mia') && !text.includes('i-mia') && !text.includes(kMia.slice(0, 12)));
   const ids = new Set(words.flatMap((word) => word.heard.map((heard) => heard.who)));
   assert.equal(ids.size, new Set(words.map((word) => word.day)).size, 'one id a day, the same in both boxes');
