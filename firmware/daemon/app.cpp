@@ -236,7 +236,7 @@ class App : private Ports {
                     engine_.tracker()),
         control_(loop_, config.control_socket,
                  [this](const control::Request& request, std::shared_ptr<Answer> answer) {
-                   on_request(request, answer);
+                   on_request(request, std::move(answer));
                  }),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         ticker_(loop_) {

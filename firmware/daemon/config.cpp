@@ -317,7 +317,9 @@ void read_file(const fs::path& file, const po::options_description& options,
       section = line.substr(1, line.size() - 2);
       continue;
     }
-    std::istringstream one((section.empty() ? "" : "[" + section + "]\n") + line + "\n");
+    std::string alone = line + '\n';
+    if (!section.empty()) alone.insert(0, '[' + section + "]\n");
+    std::istringstream one(alone);
     try {
       auto result = po::parse_config_file(one, options);
       // Convert now, into a map of its own, so that a bad value is reported with its line.
