@@ -235,8 +235,8 @@ class App : private Ports {
                      }},
                     engine_.tracker()),
         control_(loop_, config.control_socket,
-                 [this](const control::Request& request, std::shared_ptr<Answer> answer) {
-                   on_request(request, std::move(answer));
+                 [this](const control::Request& request, const std::shared_ptr<Answer>& answer) {
+                   on_request(request, answer);
                  }),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         ticker_(loop_) {

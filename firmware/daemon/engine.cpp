@@ -295,7 +295,7 @@ void Engine::on_message(sync::LinkName link, const sync::RawMessage& raw, const 
       [&](auto&& what) {
         using What = std::decay_t<decltype(what)>;
         if constexpr (std::is_same_v<What, sync::FeedBatch>) {
-          on_feed(std::move(what), now);
+          on_feed(std::forward<decltype(what)>(what), now);
         } else if constexpr (std::is_same_v<What, sync::Control>) {
           on_control(what, raw.payload, now);
         } else if constexpr (std::is_same_v<What, sync::Command>) {
@@ -575,13 +575,13 @@ void Engine::write(const Effects& effects, const Now& now) {
 
   // `id` empty: a new one.
   const auto up = [&](const auto& what, const CustomerId& customer, WallTime at,
-                      std::string_view word, std::string ref, MessageId id = {},
+                      std::string_view word, const std::string& ref, MessageId id = {},
                       std::optional<WallTime> expires = {},
                       std::optional<WallTime> not_before = {}) {
     if (id.empty()) id = MessageId(ids_.next());
     const auto message = sync::encode_event(
         settings_.box, {std::move(id), at, customer, sync::news(what), settings_.box});
-    enqueue(message, word, std::move(ref), expires, not_before, now);
+    enqueue(message, word, ref, expires, not_before, now);
   };
 
   for (const auto& v : effects.visits) {
@@ -734,7 +734,7 @@ Result<json> Engine::stop_rehearsal(const Now& now) {
 
 // Straight to the tablets: nothing of it is in the outbox or in any table, but for the ids of what
 // is shown, so that a box that is killed can take it away when it is back.
-void Engine::show_rehearsal(Effects effects, const Now& now) {
+void Engine::show_rehearsal(const Effects& effects, const Now& now) {
   for (const auto& prompt : effects.prompts) {
     rehearsal_prompts_[prompt.visit] = sync::encode_prompt(prompt);
     if (floor_.up) publish_rehearsal(rehearsal_prompts_[prompt.visit], now);

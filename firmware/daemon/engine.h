@@ -307,7 +307,7 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   void withdraw_from_timelines(const ConsentEffect& consent);
   nlohmann::json timeline_of(const VisitId& visit) const;
   void pump(sync::LinkName link, const Now& now);
-  void show_rehearsal(Effects effects, const Now& now);
+  void show_rehearsal(const Effects& effects, const Now& now);
   void show_rehearsal_again(const Now& now);
   void publish_rehearsal(const sync::Message& prompt, const Now& now);
   void clear_rehearsal_leftovers();
