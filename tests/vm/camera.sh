@@ -93,7 +93,8 @@ player_returns() {
   within 10 camera_is gone || within 10 camera_is stalled
   sleep 3
   plays
-  looks_again_within_ms "the camera was away" 6000
+  # It is tried every 2 s, and the emulated machine takes its time to start the player.
+  looks_again_within_ms "the camera was away" 9000
 }
 
 check "enrols a member from a clip" enrol_paul
