@@ -40,6 +40,7 @@ struct FaceTracker::Impl {
   std::vector<Track> tracks;
   std::vector<std::uint64_t> ended;
   std::uint64_t next_id = 1;
+  MonoTime last_frame{};
 
   // detection → index of its track, or −1.
   std::vector<long> assign(const std::vector<Detection>& detections) const {
@@ -78,10 +79,15 @@ FaceTracker& FaceTracker::operator=(FaceTracker&&) noexcept = default;
 std::vector<FaceTracker::Sight> FaceTracker::update(const std::vector<Detection>& detections,
                                                     MonoTime at) {
   std::erase_if(impl_->tracks, [&](const Track& track) {
-    if (at - track.seen <= impl_->options.lost_after) return false;
+    const bool in_last_frame = track.seen == impl_->last_frame;
+    const auto& options = impl_->options;
+    if (at - track.seen <= (in_last_frame ? options.between_frames : options.lost_after)) {
+      return false;
+    }
     impl_->drop(track);
     return true;
   });
+  impl_->last_frame = at;
   const std::vector<long> owner = impl_->assign(detections);
   std::vector<Sight> sights;
   for (std::size_t d = 0; d < detections.size(); ++d) {

@@ -13,6 +13,9 @@ namespace welcome::vision {
 
 struct TrackerOptions {
   std::chrono::milliseconds lost_after{1000};
+  // As long for a face that the last frame still had: a slow machine looks rarely, and has lost
+  // nobody by that.
+  std::chrono::milliseconds between_frames{3000};
   int min_hits = 2;  // a face that flashes up in one frame only is no track
 };
 

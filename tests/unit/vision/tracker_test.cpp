@@ -52,6 +52,24 @@ TEST(FaceTracker, SurvivesAShortGapAndEndsAfterALongOne) {
   EXPECT_EQ(tracker.take_ended(), std::vector{before[0].track});
 }
 
+TEST(FaceTracker, AMachineThatLooksRarelyLosesNobodyByThat) {
+  FaceTracker tracker;
+  std::set<std::uint64_t> seen;
+  MonoTime now = frame(0);
+  for (int i = 0; i < 10; ++i, now += milliseconds(1800)) {
+    for (const auto& sight : tracker.update({at(100, 100)}, now)) seen.insert(sight.track);
+  }
+  EXPECT_EQ(seen.size(), 1U);
+  // Missing in one picture it is over sooner …
+  tracker.update({}, now);
+  tracker.update({at(100, 100)}, now + milliseconds(900));
+  EXPECT_EQ(tracker.take_ended().size(), 1U);
+  // … and after a long pause nobody knows who stands there now.
+  tracker.update({at(100, 100)}, now + milliseconds(1000));
+  tracker.update({at(100, 100)}, now + milliseconds(4100));
+  EXPECT_EQ(tracker.take_ended().size(), 1U);
+}
+
 TEST(FaceTracker, SaysOnceThatATrackIsFresh) {
   FaceTracker tracker;
   int fresh = 0;
