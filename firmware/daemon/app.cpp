@@ -497,9 +497,7 @@ class App : private Ports {
       if (!config_.floor.tls_ca.empty()) floor_->renew();
       spdlog::info(
           "configuration read again: log level, zones, the CRM's keys and certificates are in "
-          "force, "
-          "the rest "
-          "after a restart");
+          "force, the rest after a restart");
     } catch (const ConfigError& error) {
       spdlog::error("configuration kept as it was: {}", error.what());
       done = fail(ErrorCode::refused, error.what());

@@ -5,10 +5,10 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
-#include <sodium.h>
-#include <span>
 #include <system_error>
 #include <type_traits>
+
+#include "firmware/daemon/hex.h"
 
 namespace welcome::daemon {
 
@@ -37,21 +37,6 @@ std::optional<Int> number(std::string_view word) {
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), n);
   if (error != std::errc() || end != word.data() + word.size()) return std::nullopt;
   return n;
-}
-
-std::string to_hex(std::span<const std::uint8_t> bytes) {
-  std::string text(2 * bytes.size() + 1, '\0');
-  sodium_bin2hex(text.data(), text.size(), bytes.data(), bytes.size());
-  text.pop_back();
-  return text;
-}
-
-bool from_hex(std::string_view text, std::span<std::uint8_t> bytes) {
-  std::size_t written = 0;
-  return text.size() == 2 * bytes.size() &&
-         sodium_hex2bin(bytes.data(), bytes.size(), text.data(), text.size(), nullptr, &written,
-                        nullptr) == 0 &&
-         written == bytes.size();
 }
 
 }  // namespace

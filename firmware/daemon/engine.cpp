@@ -322,7 +322,7 @@ void Engine::on_message(sync::LinkName link, const sync::RawMessage& raw, const 
 }
 
 void Engine::talk_to_neighbours(const Now& now) {
-  if (!neighbours_ || !floor_.up) return;
+  if (!neighbours_ || !floor_.up || !neighbours_->due(tracker_, now)) return;
   Neighbours::Visits visits;
   for (const auto& visit : pipeline_.visits()) visits.emplace(visit.customer, visit.visit);
   if (const auto word = neighbours_->tell(tracker_, visits, now)) {
@@ -878,7 +878,7 @@ bool Engine::looks_for_all(const Now& now) {
 
 // Null if nobody of them has a template of our model.
 Result<std::shared_ptr<const vision::Gallery>> Engine::gallery_of(
-    const std::vector<FaceConsent>& consents, std::uint64_t generation) {
+    const std::vector<FaceConsent>& consents, GalleryFor use) {
   vision::Gallery::Builder builder(settings_.face_model, settings_.face_operating_point);
   bool anybody = false;
   for (const FaceConsent& consent : consents) {
@@ -888,9 +888,11 @@ Result<std::shared_ptr<const vision::Gallery>> Engine::gallery_of(
       const auto face = vision::FaceTemplate::from_bytes(row.bytes);
       if (face && builder.add(consent, *face, row.refuted)) anybody = true;
     }
-    if (!templates->empty() && may_age(consent.customer())) builder.let_age(consent);
+    if (use == GalleryFor::cameras && !templates->empty() && may_age(consent.customer())) {
+      builder.let_age(consent);
+    }
   }
-  return anybody ? std::move(builder).build(generation) : nullptr;
+  return anybody ? std::move(builder).build(gallery_generation_) : nullptr;
 }
 
 void Engine::refresh_gallery(const Now& now) {
@@ -906,7 +908,8 @@ void Engine::refresh_gallery(const Now& now) {
     }
   }
   // Whatever happens, matches against the gallery before do not count any more.
-  auto gallery = gallery_of(wanted, ++gallery_generation_);
+  ++gallery_generation_;
+  auto gallery = gallery_of(wanted, GalleryFor::cameras);
   if (!gallery) store_failed(gallery.error());
   ports_.look_for(gallery ? std::move(*gallery) : nullptr);
 }

@@ -314,8 +314,10 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   void load_identities(const Now& now);
   void refresh_identities(const Now& now);
   bool looks_for_all(const Now& now);
+  // Only in the cameras' gallery do templates age; an enrolment asks who somebody already is.
+  enum class GalleryFor { cameras, enrolment };
   Result<std::shared_ptr<const vision::Gallery>> gallery_of(
-      const std::vector<FaceConsent>& consents, std::uint64_t generation);
+      const std::vector<FaceConsent>& consents, GalleryFor use);
   void refresh_identities(const std::vector<CustomerId>& customers, const Now& now);
   void unload_identities(const std::unordered_set<CustomerId>& gone, const Now& now);
   void fetch_identities(const Now& now);

@@ -1,13 +1,13 @@
 // The part of the Engine that obeys the CRM's commands.
 
 #include <nlohmann/json.hpp>
-#include <sodium.h>
 #include <spdlog/spdlog.h>
 #include <type_traits>
 #include <utility>
 
 #include "beacon/presence_proof.h"
 #include "firmware/daemon/engine.h"
+#include "firmware/daemon/hex.h"
 #include "firmware/daemon/outbox_kinds.h"
 
 namespace welcome::daemon {
@@ -84,10 +84,7 @@ Result<std::string> Engine::presence(const sync::Command& command, const Now& no
     return fail(ErrorCode::refused, "this box does not advertise an EID (radio.advertise_eid)");
   }
   beacon::Eid eid{};
-  std::size_t written = 0;
-  if (sodium_hex2bin(eid.data(), eid.size(), command.eid.data(), command.eid.size(), nullptr,
-                     &written, nullptr) != 0 ||
-      written != eid.size() ||
+  if (!from_hex(command.eid, eid) ||
       !beacon::proves_presence(*settings_.box_eid, eid, command.at.value_or(now.wall), now)) {
     ++counters_.presence_refused;
     return fail(ErrorCode::refused, "the EID is not one that this box sent at that time");

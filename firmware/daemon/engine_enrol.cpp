@@ -319,7 +319,7 @@ Result<void> Engine::begin_enrolment(EnrolJob job, const std::string& clip, cons
                               [](const auto& other) { return other.second.live; })) {
     return fail(ErrorCode::unavailable, "somebody else is being enrolled just now");
   }
-  auto everybody = gallery_of(pipeline_.gate().loadable_faces(now), 0);
+  auto everybody = gallery_of(pipeline_.gate().loadable_faces(now), GalleryFor::enrolment);
   if (!everybody) return tl::unexpected(everybody.error());
   job.began = job.heard = now.mono;
   const auto id = next_job_++;

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <sodium.h>
 
+#include "firmware/daemon/hex.h"
+
 namespace welcome::daemon {
 
 namespace {
@@ -34,13 +36,11 @@ std::string Neighbours::hash(std::string_view what, std::string_view day,
                              std::string_view of) const {
   std::string text(what);
   text.append(1, '\0').append(day).append(1, '\0').append(of);
-  std::array<unsigned char, 16> bytes;
+  std::array<std::uint8_t, 16> bytes;
   crypto_generichash(bytes.data(), bytes.size(),
                      reinterpret_cast<const unsigned char*>(text.data()), text.size(), key_.data(),
                      key_.size());
-  std::array<char, 33> hex;
-  sodium_bin2hex(hex.data(), hex.size(), bytes.data(), bytes.size());
-  return hex.data();
+  return to_hex(bytes);
 }
 
 const Neighbours::Day& Neighbours::ids(const std::string& date, const beacon::Tracker& tracker) {
@@ -134,10 +134,14 @@ bool Neighbours::is_led_elsewhere(const VisitId& visit, const Now& now) const {
   });
 }
 
+bool Neighbours::due(const beacon::Tracker& tracker, const Now& now) const {
+  const auto every = tracker.present() > 0 ? milliseconds{kTellEvery} : kSignOfLifeEvery;
+  return !told_ || now.mono - *told_ >= every;
+}
+
 std::optional<sync::FloorRanging> Neighbours::tell(const beacon::Tracker& tracker,
                                                    const Visits& visits, const Now& now) {
-  const auto every = tracker.present() > 0 ? milliseconds{kTellEvery} : kSignOfLifeEvery;
-  if (told_ && now.mono - *told_ < every) return std::nullopt;
+  if (!due(tracker, now)) return std::nullopt;
   told_ = now.mono;
   visits_ = visits;
   std::erase_if(led_, [&](const auto& led) { return now.mono - led.second.heard >= kLedFresh; });

@@ -35,8 +35,9 @@ class Neighbours {
 
   using Visits = std::map<CustomerId, VisitId>;
 
-  // What to tell the others now: a few times a second while somebody is here, else now and then.
-  // `visits`: those that this box has open.
+  // Whether it is time to tell: a few times a second while somebody is here, else now and then.
+  bool due(const beacon::Tracker& tracker, const Now& now) const;
+  // What to tell the others; nothing before it is due. `visits`: those that this box has open.
   std::optional<sync::FloorRanging> tell(const beacon::Tracker& tracker, const Visits& visits,
                                          const Now& now);
 

@@ -9,6 +9,7 @@
 
 #include "firmware/core/hash.h"
 #include "firmware/core/store_clock.h"
+#include "firmware/daemon/hex.h"
 
 namespace welcome::daemon {
 
@@ -93,11 +94,9 @@ std::string alias(const std::string& staff) {
 }
 
 std::string random_hex() {
-  std::array<unsigned char, 8> bytes{};
+  std::array<std::uint8_t, 8> bytes{};
   randombytes_buf(bytes.data(), bytes.size());
-  std::array<char, 2 * 8 + 1> text{};
-  sodium_bin2hex(text.data(), text.size(), bytes.data(), bytes.size());
-  return text.data();
+  return to_hex(bytes);
 }
 
 }  // namespace
