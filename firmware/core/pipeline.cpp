@@ -149,6 +149,7 @@ void Pipeline::Impl::finish() {
     if (p && p->dirty) {
       p->dirty = false;
       if (p->persistent() && p->stage != Presence::Stage::lingering) {
+        p->written = now_.mono;
         out_->rows.push_back({StateRow::Kind::visit, p->visit.str(), id, encode(*p, now_)});
       }
     }

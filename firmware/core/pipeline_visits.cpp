@@ -46,6 +46,10 @@ void Pipeline::Impl::take(const Sighting& s) {
       visit_event(*p, VisitEvent::Kind::started);
     }
   }
+  // The row says when she was last here: never so long ago that a restart takes her for gone.
+  const auto patience =
+      p->stage == Presence::Stage::in_store ? settings_.visit_timeout : settings_.encounter_timeout;
+  if (p->persistent() && (!p->written || now_.mono - *p->written >= patience / 2)) p->dirty = true;
   reassess(s.customer(), s.purposes());
 }
 

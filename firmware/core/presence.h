@@ -71,7 +71,8 @@ struct Presence {
   std::uint64_t unfired_of = 0;        // which set of triggers that is
   bool prompt_stale = true;            // something that the tablet shows may have changed
   bool face_candidate = false;
-  bool dirty = false;  // the row must be written
+  bool dirty = false;               // the row must be written
+  std::optional<MonoTime> written;  // when that was, in this run
 
   bool persistent() const { return stage == Stage::in_store || !fired.empty(); }
 };

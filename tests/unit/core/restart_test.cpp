@@ -34,6 +34,18 @@ TEST(Restart, a_visit_goes_on_with_its_id_level_and_prompt) {
   EXPECT_EQ(served.prompts.at(0).claimed_by, StaffId("eva"));
 }
 
+TEST(Restart, who_sat_there_for_an_hour_is_still_the_same_guest) {
+  Shop shop;
+  const auto paul = shop.member("c-paul", {Purpose::proximity_offers});  // no card that is renewed
+  shop.stay(paul, Zone::desk, 3600s);
+  const VisitId before = shop.pipeline->visits().at(0).visit;
+  shop.restart(30s);
+  Effects e = shop.after_restart;
+  e.append(shop.phone(paul, Zone::desk));
+  EXPECT_THAT(e.visits, IsEmpty());
+  EXPECT_EQ(shop.pipeline->visits().at(0).visit, before);
+}
+
 TEST(Restart, a_visit_that_ended_while_the_box_was_off_is_ended) {
   Shop shop;
   const auto paul = shop.member("c-paul");
