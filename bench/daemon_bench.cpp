@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <malloc.h>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -80,63 +81,38 @@ struct Pauses {
   double longest_ms = 0;
 };
 
-// As the link would bring them, one by one; between two of them the engine is free.
-Pauses receive(test::BenchBox& box, const std::vector<sync::FeedBatch>& batches) {
+// A snapshot, as the link would bring it: one message after the other, and between two of them the
+// engine is free. Each is made when its turn comes, so that what is resident is the engine's.
+template <class Make>
+Pauses receive(test::BenchBox& box, sync::Collection collection, int count, Make make) {
+  sync::Digest digest;
+  for (int n = 0; n < count; ++n) digest.toggle(make(n).key, static_cast<std::uint64_t>(n) + 1);
   Pauses pauses;
-  for (const sync::FeedBatch& batch : batches) {
-    const sync::Message message = encode_feed(kBox, batch);
+  const auto timed = [&](auto&& what) {
     const auto begin = Clock::now();
-    box.inbound(sync::LinkName::uplink, message.topic, message.payload);
+    what();
     const double took = ms_since(begin);
     pauses.total_ms += took;
     pauses.longest_ms = std::max(pauses.longest_ms, took);
-    const auto ticking = Clock::now();
-    box.advance(50ms);
-    pauses.total_ms += ms_since(ticking);
-    pauses.longest_ms = std::max(pauses.longest_ms, ms_since(ticking));
-  }
-  return pauses;
-}
-
-std::vector<sync::FeedBatch> snapshot(sync::Collection collection,
-                                      std::vector<sync::FeedItem> items) {
-  sync::Digest digest;
-  std::uint64_t seq = 0;
-  for (auto& item : items) {
-    item.seq = ++seq;
-    digest.toggle(item.key, item.seq);
-  }
-  const std::size_t parts = (items.size() + kItemsOfABatch - 1) / kItemsOfABatch;
-  std::vector<sync::FeedBatch> batches;
-  for (std::size_t part = 0; part < parts; ++part) {
+  };
+  for (int first = 0; first < count; first += kItemsOfABatch) {
     sync::FeedBatch batch;
     batch.collection = collection;
     batch.epoch = "e1";
     batch.snapshot = true;
-    batch.to_seq = seq;
-    batch.part = static_cast<std::uint32_t>(part + 1);
-    batch.parts = static_cast<std::uint32_t>(parts);
+    batch.to_seq = static_cast<std::uint64_t>(count);
+    batch.part = static_cast<std::uint32_t>(first / kItemsOfABatch + 1);
+    batch.parts = static_cast<std::uint32_t>((count + kItemsOfABatch - 1) / kItemsOfABatch);
     batch.digest = digest.hex();
-    const auto first = items.begin() + static_cast<std::ptrdiff_t>(part * kItemsOfABatch);
-    const auto last = items.begin() + static_cast<std::ptrdiff_t>(
-                                          std::min(items.size(), (part + 1) * kItemsOfABatch));
-    batch.items.assign(std::make_move_iterator(first), std::make_move_iterator(last));
-    batches.push_back(std::move(batch));
+    for (int n = first; n < std::min(first + kItemsOfABatch, count); ++n) {
+      batch.items.push_back(make(n));
+      batch.items.back().seq = static_cast<std::uint64_t>(n) + 1;
+    }
+    const sync::Message message = encode_feed(kBox, batch);
+    timed([&] { box.inbound(sync::LinkName::uplink, message.topic, message.payload); });
+    timed([&] { box.advance(50ms); });
   }
-  return batches;
-}
-
-template <class Make>
-std::vector<sync::FeedItem> all(Make make) {
-  std::vector<sync::FeedItem> items;
-  for (int n = 0; n < kCustomers; ++n) items.push_back(make(n));
-  return items;
-}
-
-std::vector<sync::FeedItem> all_consents() {
-  auto items = all([](int n) { return consent(n, "proximity_offers"); });
-  for (int n = 0; n < kCustomers; ++n) items.push_back(consent(n, "preference_prompts"));
-  return items;
+  return pauses;
 }
 
 void Customers(benchmark::State& state) {
@@ -145,17 +121,21 @@ void Customers(benchmark::State& state) {
     test::BenchBox box(kStart);
     box.link_up(sync::LinkName::uplink);
     Pauses sum;
-    const auto take = [&](const char* what, const std::vector<sync::FeedBatch>& batches) {
-      const Pauses pauses = receive(box, batches);
+    const auto take = [&](const char* what, sync::Collection collection, int count, auto make) {
+      const Pauses pauses = receive(box, collection, count, make);
       state.counters[std::string(what) + "_ms"] = pauses.total_ms;
       state.counters[std::string(what) + "_longest_ms"] = pauses.longest_ms;
       sum.total_ms += pauses.total_ms;
     };
-    take("consents", snapshot(sync::Collection::consents, all_consents()));
-    take("identities", snapshot(sync::Collection::identities, all(identity)));
-    take("profiles", snapshot(sync::Collection::profiles, all(profile)));
+    take("consents", sync::Collection::consents, 2 * kCustomers, [](int n) {
+      return n < kCustomers ? consent(n, "proximity_offers")
+                            : consent(n - kCustomers, "preference_prompts");
+    });
+    take("identities", sync::Collection::identities, kCustomers, identity);
+    take("profiles", sync::Collection::profiles, kCustomers, profile);
     state.counters["snapshot_ms"] = sum.total_ms;
     box.advance(1s);
+    state.counters["snapshot_mib"] = resident_mib() - before_mib;
 
     // One withdrawal after the other, each a delta of its own.
     std::vector<double> gone;
@@ -178,9 +158,14 @@ void Customers(benchmark::State& state) {
     state.counters["withdrawal_p50_ms"] = gone[gone.size() / 2];
     state.counters["withdrawal_max_ms"] = gone.back();
 
-    const auto begin = Clock::now();
-    box.power_cycle();
-    state.counters["start_ms"] = ms_since(begin);
+    const auto stopping = Clock::now();
+    box.power_off();
+    state.counters["stop_ms"] = ms_since(stopping);
+    malloc_trim(0);  // as a new process would begin
+    state.counters["stopped_mib"] = resident_mib() - before_mib;
+    const auto starting = Clock::now();
+    box.power_on();
+    state.counters["start_ms"] = ms_since(starting);
     state.counters["resident_mib"] = resident_mib() - before_mib;
     if (box.engine().counters().feed_set_aside > 0) state.SkipWithError("items were set aside");
   }

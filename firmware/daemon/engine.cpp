@@ -1,6 +1,7 @@
 #include "firmware/daemon/engine.h"
 
 #include <algorithm>
+#include <malloc.h>
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 #include <sstream>
@@ -187,6 +188,7 @@ void Engine::load(const Now& now) {
                  {{"rows_saved", static_cast<std::int64_t>(report.salvaged_rows)}}},
                 now);
   }
+  malloc_trim(0);  // reading it all in took more than what is kept
 }
 
 // ---- what comes in
