@@ -10,7 +10,7 @@
 #include <opencv2/imgproc.hpp>
 #include <random>
 
-#include "firmware/core/consent_gate.h"
+#include "tests/support/face_consent.h"
 #include "vision/analyser.h"
 #include "vision/gallery.h"
 #include "vision/quality.h"
@@ -39,20 +39,6 @@ Image noise(int width, int height) {
   cv::theRNG().state = 1;
   cv::randu(pixels, 0, 255);
   return Image(pixels);
-}
-
-FaceConsent consent_of(const std::string& customer) {
-  const WallTime given{std::chrono::hours(1)};
-  const Now now{MonoTime{}, given + std::chrono::hours(1), true};
-  ConsentRecord record;
-  record.record_id = customer;
-  record.customer = CustomerId(customer);
-  record.purpose = Purpose::face_recognition;
-  record.history = {{ConsentState::given, given, "desk"}};
-  ConsentGate gate;
-  gate.heard_from_crm(now.wall);
-  gate.put(record);
-  return gate.face_consent(record.customer, now).value();
 }
 
 Embedding random_face(std::mt19937& random) {
@@ -118,7 +104,7 @@ void OneSecondOf720pWithThreePeople(benchmark::State& state) {
     frames.push_back({Image(room), MonoTime{}, frames.size()});
   }
   if (frames.size() < 150) return state.SkipWithError("no sample media: npm ci");
-  const FaceConsent consent = consent_of("c-paul");
+  const FaceConsent consent = test::face_consent("c-paul");
   Gallery::Builder builder(r->model(), OperatingPoint::of(r->pack().embedder, 1e-5));
   const auto face = r->portrait(Image(frames[100].image.mat()(cv::Rect(20, 300, 360, 288))));
   if (!face || !builder.add(consent, FaceTemplate(consent, r->model(), face->embedding))) {
@@ -156,7 +142,7 @@ void FirstFaceToMatch(benchmark::State& state) {
   while (auto frame = source->next({})) frames.push_back(std::move(*frame));
   if (frames.size() < 1000) return state.SkipWithError("no sample media: npm ci");
   const auto face = r->portrait(frames[100].image);
-  const FaceConsent consent = consent_of("c-paul");
+  const FaceConsent consent = test::face_consent("c-paul");
   Gallery::Builder builder(r->model(), OperatingPoint::of(r->pack().embedder, 1e-4));
   if (!face || !builder.add(consent, FaceTemplate(consent, r->model(), face->embedding))) {
     return state.SkipWithError("no face in the sample media");
@@ -227,7 +213,7 @@ void SearchGallery(benchmark::State& state) {
   Gallery::Builder builder("m", OperatingPoint{});
   const auto people = state.range(0);
   for (std::int64_t person = 0; person < people; ++person) {
-    const FaceConsent consent = consent_of("c-" + std::to_string(person));
+    const FaceConsent consent = test::face_consent("c-" + std::to_string(person));
     for (int view = 0; view < 3; ++view) {
       if (!builder.add(consent, FaceTemplate(consent, "m", random_face(random)))) std::abort();
     }

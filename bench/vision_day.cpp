@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "firmware/core/consent_gate.h"
+#include "tests/support/face_consent.h"
 #include "vision/camera_worker.h"
 
 namespace welcome::vision {
@@ -44,19 +44,6 @@ long resident_kib() {
 long open_descriptors() {
   const auto all = std::filesystem::directory_iterator("/proc/self/fd");
   return std::distance(begin(all), end(all));
-}
-
-FaceConsent consent() {
-  const WallTime given{1h};
-  const Now now{MonoTime{}, given + 1h, true};
-  ConsentRecord record;
-  record.customer = CustomerId("c-1");
-  record.purpose = Purpose::face_recognition;
-  record.history = {{ConsentState::given, given, "desk"}};
-  ConsentGate gate;
-  gate.heard_from_crm(now.wall);
-  gate.put(record);
-  return gate.face_consent(record.customer, now).value();
 }
 
 // The pictures of one visit, stamped with the day's own time, each only when the one before was
@@ -119,7 +106,7 @@ int run(double hours, const std::filesystem::path& file) {
   if (!first) throw std::runtime_error("cannot read " + file.string());
   const auto face = recogniser.portrait(first->image);
   if (!face) throw std::runtime_error("no face in " + file.string());
-  const FaceConsent person = consent();
+  const FaceConsent person = test::face_consent("c-1");
   const FaceTemplate kept(person, recogniser.model(), face->embedding);
   std::atomic<MonoTime> now{MonoTime{}};
   CameraWorker worker(

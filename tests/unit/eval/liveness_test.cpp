@@ -90,7 +90,7 @@ TEST_F(LivenessTest, EnrolmentRefusesAPrint) {
   EnrolmentOptions options;
   options.require_liveness = true;
   options.too_alike = 2;  // even if it moved enough to look like several views
-  Enrolment enrolment(testing::consent_of("c-1"), testing::recogniser(), nullptr, options);
+  Enrolment enrolment(testing::face_consent("c-1"), testing::recogniser(), nullptr, options);
   for (const Frame& frame :
        testing::frames_of(testing::media("cap13_edit2.mp4"), seconds(2), seconds(5), 5)) {
     enrolment.add(eval::imitate(frame.image, eval::Attack::print, 5));

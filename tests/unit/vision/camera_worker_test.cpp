@@ -246,7 +246,7 @@ TEST_F(CameraWorkerTest, SurvivesAHugeAndAnEmptyFrame) {
 class LiveEnrolmentTest : public CameraWorkerTest {
  protected:
   void enrol(const std::string& customer, std::shared_ptr<const Gallery> everybody = nullptr) {
-    worker_->enrol({testing::consent_of(customer),
+    worker_->enrol({testing::face_consent(customer),
                     std::move(everybody),
                     {},
                     [this](Guidance guidance, int views) {

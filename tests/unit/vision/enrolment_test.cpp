@@ -9,7 +9,7 @@ namespace welcome::vision {
 namespace {
 
 using std::chrono::seconds;
-using testing::consent_of;
+using testing::face_consent;
 using testing::media;
 
 class EnrolmentTest : public ::testing::Test {
@@ -27,7 +27,7 @@ class EnrolmentTest : public ::testing::Test {
 
 TEST_F(EnrolmentTest, MakesSeveralViewsOfOnePerson) {
   const auto source = clip("franck.mp4", seconds(0), seconds(40));
-  const auto enrolled = enrol(*source, consent_of("c-paul"), recogniser(), nullptr);
+  const auto enrolled = enrol(*source, face_consent("c-paul"), recogniser(), nullptr);
   ASSERT_TRUE(enrolled.has_value()) << enrolled.error().message;
   EXPECT_EQ(enrolled->customer, CustomerId("c-paul"));
   ASSERT_EQ(enrolled->templates.size(), 3U);
@@ -35,7 +35,7 @@ TEST_F(EnrolmentTest, MakesSeveralViewsOfOnePerson) {
 }
 
 TEST_F(EnrolmentTest, RefusesAFaceThatIsEnrolledUnderAnotherCustomer) {
-  const FaceConsent paul = consent_of("c-paul");
+  const FaceConsent paul = face_consent("c-paul");
   const auto first = enrol(*clip("franck.mp4", seconds(0), seconds(40)), paul, recogniser(), {});
   ASSERT_TRUE(first.has_value());
   Gallery::Builder builder(recogniser().model(),
@@ -43,7 +43,7 @@ TEST_F(EnrolmentTest, RefusesAFaceThatIsEnrolledUnderAnotherCustomer) {
   for (const FaceTemplate& face : first->templates) ASSERT_TRUE(builder.add(paul, face));
   const auto everybody = std::move(builder).build(1);
 
-  const auto other = enrol(*clip("franck.mp4", seconds(100), seconds(130)), consent_of("c-eve"),
+  const auto other = enrol(*clip("franck.mp4", seconds(100), seconds(130)), face_consent("c-eve"),
                            recogniser(), everybody);
   ASSERT_FALSE(other.has_value());
   EXPECT_EQ(other.error().code, ErrorCode::refused);
@@ -54,7 +54,7 @@ TEST_F(EnrolmentTest, RefusesAFaceThatIsEnrolledUnderAnotherCustomer) {
 }
 
 TEST_F(EnrolmentTest, TellsSeveralPeopleToComeOneByOne) {
-  Enrolment enrolment(consent_of("c-paul"), recogniser(), nullptr);
+  Enrolment enrolment(face_consent("c-paul"), recogniser(), nullptr);
   const auto group = Image::load(testing::group_picture(1));
   ASSERT_TRUE(group.has_value());
   EXPECT_EQ(enrolment.add(*group), Guidance::several_faces);
@@ -63,7 +63,7 @@ TEST_F(EnrolmentTest, TellsSeveralPeopleToComeOneByOne) {
 }
 
 TEST_F(EnrolmentTest, AStillPictureNeverGivesSeveralViews) {
-  Enrolment enrolment(consent_of("c-mia"), recogniser(), nullptr);
+  Enrolment enrolment(face_consent("c-mia"), recogniser(), nullptr);
   const auto picture = Image::load(media("audrey.jpg"));
   ASSERT_TRUE(picture.has_value());
   EXPECT_EQ(enrolment.add(*picture), Guidance::none);
@@ -90,12 +90,12 @@ TEST_F(EnrolmentTest, AsksToUncoverAFaceThatIsHalfHidden) {
 }
 
 TEST_F(EnrolmentTest, AClipThatIsMissingOrNoClipIsAnErrorNotACrash) {
-  EXPECT_EQ(enrol(*make_clip_source({"/nowhere.mp4", {}, {}, 0}), consent_of("c-1"), recogniser(),
+  EXPECT_EQ(enrol(*make_clip_source({"/nowhere.mp4", {}, {}, 0}), face_consent("c-1"), recogniser(),
                   nullptr)
                 .error()
                 .code,
             ErrorCode::not_found);
-  EXPECT_EQ(enrol(*make_clip_source({media("audrey.jpg"), {}, {}, 0}), consent_of("c-1"),
+  EXPECT_EQ(enrol(*make_clip_source({media("audrey.jpg"), {}, {}, 0}), face_consent("c-1"),
                   recogniser(), nullptr)
                 .error()
                 .code,

@@ -10,7 +10,7 @@ namespace welcome::vision {
 namespace {
 
 using testing::along;
-using testing::consent_of;
+using testing::face_consent;
 
 // No token, no template: these are the doors that must stay shut.
 static_assert(!std::is_constructible_v<FaceConsent, CustomerId, WallTime>);
@@ -20,7 +20,7 @@ static_assert(!std::is_constructible_v<FaceTemplate, std::string, std::vector<fl
 static_assert(!std::is_default_constructible_v<FaceTemplate>);
 
 TEST(FaceTemplate, SurvivesTheWayThroughTheStore) {
-  const FaceTemplate made(consent_of("c-1"), "model-a", along(2, 0.3F));
+  const FaceTemplate made(face_consent("c-1"), "model-a", along(2, 0.3F));
   const auto bytes = made.to_bytes();
   const auto back = FaceTemplate::from_bytes(bytes);
   ASSERT_TRUE(back.has_value());
@@ -29,7 +29,7 @@ TEST(FaceTemplate, SurvivesTheWayThroughTheStore) {
 }
 
 TEST(FaceTemplate, RefusesDamagedBytesAtEveryLength) {
-  const auto bytes = FaceTemplate(consent_of("c-1"), "model-a", along(2)).to_bytes();
+  const auto bytes = FaceTemplate(face_consent("c-1"), "model-a", along(2)).to_bytes();
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     const auto cut = FaceTemplate::from_bytes(std::span(bytes).first(length));
     ASSERT_FALSE(cut.has_value()) << length;
@@ -41,7 +41,7 @@ TEST(FaceTemplate, RefusesDamagedBytesAtEveryLength) {
 }
 
 TEST(FaceTemplate, RefusesNumbersThatAreNoUnitVector) {
-  auto bytes = FaceTemplate(consent_of("c-1"), "model-a", along(0)).to_bytes();
+  auto bytes = FaceTemplate(face_consent("c-1"), "model-a", along(0)).to_bytes();
   bytes[bytes.size() - 1] = 0x7F;  // the last float becomes huge
   bytes[bytes.size() - 2] = 0xC0;  // or NaN
   EXPECT_FALSE(FaceTemplate::from_bytes(bytes).has_value());
@@ -57,13 +57,13 @@ Embedding said_by(const FaceTemplate& face) {
   return said;
 }
 FaceTemplate template_of(const Embedding& face, const char* model = "model-a") {
-  return {consent_of("c-1"), model, face};
+  return {face_consent("c-1"), model, face};
 }
 
 TEST(FaceTemplateAged, MovesALittleTowardsTheView) {
   const std::vector enrolled{template_of(along(4)), template_of(along(0))};
   const FaceTemplate view = template_of(along(0, 0.5F));
-  const auto aged = FaceTemplate::aged(consent_of("c-1"), enrolled, nullptr, view, 0.5);
+  const auto aged = FaceTemplate::aged(face_consent("c-1"), enrolled, nullptr, view, 0.5);
   ASSERT_TRUE(aged.has_value());
   const float before = cosine(along(0), along(0, 0.5F));
   const float after = cosine(said_by(*aged), along(0, 0.5F));
@@ -71,7 +71,7 @@ TEST(FaceTemplateAged, MovesALittleTowardsTheView) {
   EXPECT_LT(after - before, 0.15F * (1 - before) + 0.01F);
   EXPECT_NEAR(cosine(said_by(*aged), said_by(*aged)), 1, 1e-5);
   // The next one starts from there.
-  const auto again = FaceTemplate::aged(consent_of("c-1"), enrolled, &*aged, view, 0.5);
+  const auto again = FaceTemplate::aged(face_consent("c-1"), enrolled, &*aged, view, 0.5);
   ASSERT_TRUE(again.has_value());
   EXPECT_GT(cosine(said_by(*again), along(0, 0.5F)), after);
 }
@@ -82,21 +82,22 @@ TEST(FaceTemplateAged, NeverLeavesTheNeighbourhoodOfTheEnrolledOnes) {
   // Views that are just about accepted, for years, all to the same side.
   const FaceTemplate view = template_of(along(0, 1.7F));
   for (int visit = 0; visit < 1000; ++visit) {
-    auto next = FaceTemplate::aged(consent_of("c-1"), enrolled, aged ? &*aged : nullptr, view, 0.5);
+    auto next =
+        FaceTemplate::aged(face_consent("c-1"), enrolled, aged ? &*aged : nullptr, view, 0.5);
     ASSERT_TRUE(next.has_value());
     aged = std::move(next);
   }
   EXPECT_GE(cosine(said_by(*aged), along(0)), 0.5F);
   // Somebody who is like the aged one only is not.
   EXPECT_FALSE(
-      FaceTemplate::aged(consent_of("c-1"), enrolled, &*aged, template_of(along(0, 2.5F)), 0.5));
+      FaceTemplate::aged(face_consent("c-1"), enrolled, &*aged, template_of(along(0, 2.5F)), 0.5));
 }
 
 TEST(FaceTemplateAged, OfAnotherModelOrOfNobodyIsNone) {
   const FaceTemplate view = template_of(along(0));
   const std::vector other{template_of(along(0), "model-b")};
-  EXPECT_FALSE(FaceTemplate::aged(consent_of("c-1"), other, nullptr, view, 0.5));
-  EXPECT_FALSE(FaceTemplate::aged(consent_of("c-1"), {}, nullptr, view, 0.5));
+  EXPECT_FALSE(FaceTemplate::aged(face_consent("c-1"), other, nullptr, view, 0.5));
+  EXPECT_FALSE(FaceTemplate::aged(face_consent("c-1"), {}, nullptr, view, 0.5));
 }
 
 TEST(Cosine, OfVectorsOfDifferentModelsIsNoMatch) {

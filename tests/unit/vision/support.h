@@ -7,26 +7,13 @@
 #include <gtest/gtest.h>
 #include <string>
 
-#include "firmware/core/consent_gate.h"
+#include "tests/support/face_consent.h"
 #include "vision/face_template.h"
 #include "vision/gallery.h"
 
 namespace welcome::vision::testing {
 
-inline FaceConsent consent_of(const std::string& customer) {
-  using namespace std::chrono;
-  const WallTime given{sys_days{2026y / 5 / 4}};
-  const Now now{MonoTime{}, given + hours(1), true};
-  ConsentRecord record;
-  record.record_id = "r-" + customer;
-  record.customer = CustomerId(customer);
-  record.purpose = Purpose::face_recognition;
-  record.history = {{ConsentState::given, given, "desk"}};
-  ConsentGate gate;
-  gate.heard_from_crm(now.wall);
-  gate.put(record);
-  return gate.face_consent(record.customer, now).value();
-}
+using test::face_consent;
 
 // Where vision/models/prepare puts them; tests that need models skip by name without.
 inline std::filesystem::path models_dir() {
