@@ -35,12 +35,10 @@ using nlohmann::json;
 using sync::Collection;
 using sync::LinkName;
 
-constexpr WallTime kMonday{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 8h};
 constexpr int kPeople = 6;
 constexpr int kSteps = 70;
 constexpr int kSample = 8;
 constexpr auto kMaxAge = 72h;
-const std::string kBox = "welcome/v1/demo/aroma-1/box-1/";
 const std::string kStranger = "Canarystranger";
 
 std::string id_of(int n) { return "c-canaryid" + std::to_string(n); }
@@ -181,7 +179,7 @@ class Week {
     spdlog::set_default_logger(logger);
     sync::KeyRing ring;
     ring.pin("k1", signer_.public_key());
-    box_.emplace(kMonday, BenchSetup{vfs_.name(), ring.to_text()});
+    box_.emplace(kStart, BenchSetup{vfs_.name(), ring.to_text()});
     shelves_[Collection::policy].put(
         "policy", {{"time_zone", "UTC"}, {"consent_max_age_h", 72}, {"prompt_min_level", "near"}});
     shelves_[Collection::campaigns].put("k",
@@ -490,7 +488,7 @@ class Week {
     made.erase("sig");
     // The CRM's own clock is right, and no two things happen in one millisecond.
     const WallTime at =
-        kMonday +
+        kStart +
         std::chrono::duration_cast<std::chrono::milliseconds>(now().mono.time_since_epoch()) - 2h +
         std::chrono::milliseconds(++ticks_);
     made["history"].push_back(
@@ -607,8 +605,7 @@ class Week {
   void line_up() {
     if (!alive()) return;
     up_ = true;
-    box_->link_up(LinkName::uplink);
-    box_->link_up(LinkName::floor);
+    box_->links_up();
     after();
     advance(2s);
   }

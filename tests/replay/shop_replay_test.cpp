@@ -25,9 +25,8 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using nlohmann::json;
 using sync::LinkName;
+using test::kStart;
 
-// A Monday morning in the shop's time zone.
-constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 8h};
 constexpr auto kEnd = 240s;
 
 std::vector<beacon::AdvertReport> shop_capture(int seed) {
@@ -87,9 +86,8 @@ void prompt_action(test::BenchBox& box, const std::string& name, json action) {
 // Everything that left the box, a line each.
 std::string play(int seed, std::optional<std::chrono::seconds> plug_pulled_at = {}) {
   test::BenchBox box(kStart);
-  box.link_up(LinkName::uplink);
-  box.link_up(LinkName::floor);
-  box.feed_file(fs::path(REPLAY_DATA) / "shop-feed.jsonl");
+  box.links_up();
+  box.feed_shop();
 
   std::vector<Play> plays{
       {70s,
@@ -108,8 +106,7 @@ std::string play(int seed, std::optional<std::chrono::seconds> plug_pulled_at = 
   if (plug_pulled_at) {
     plays.push_back({*plug_pulled_at, [](auto& b) {
                        b.power_cycle();
-                       b.link_up(LinkName::uplink);
-                       b.link_up(LinkName::floor);
+                       b.links_up();
                      }});
   }
   std::stable_sort(plays.begin(), plays.end(),

@@ -12,6 +12,20 @@ namespace welcome::test {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
+using nlohmann::json;
+
+namespace {
+
+// The lines of the file: {"topic":…,"payload":…}.
+std::vector<json> shop_feed() {
+  std::ifstream in(WELCOME_SOURCE_DIR "/tests/replay/data/shop-feed.jsonl");
+  std::vector<json> rows;
+  for (std::string line; std::getline(in, line);) rows.push_back(json::parse(line));
+  if (rows.empty()) throw std::runtime_error("cannot read the shop's feed");
+  return rows;
+}
+
+}  // namespace
 
 std::string CountingIds::next() {
   char text[40];
@@ -62,7 +76,7 @@ void BenchBox::power_on() {
   if (!opened) throw std::runtime_error(opened.error().message);
   store_.emplace(std::move(*opened));
   daemon::EngineSettings settings;
-  settings.box = {"demo", "aroma-1", "box-1"};
+  settings.box = kAddress;
   settings.version = "test";
   settings.face_model = "test-model";
   settings.crm_keys = setup.crm_keys;
@@ -73,6 +87,7 @@ void BenchBox::power_on() {
   settings.recording_days = 7;
   settings.crm_speaks_first = 0ms;
   if (setup.tweak) setup.tweak(settings);
+  address_ = settings.box;
   engine_ = std::make_unique<daemon::Engine>(settings, *store_, world_, ids_, now());
 }
 
@@ -147,13 +162,18 @@ void BenchBox::link_up(sync::LinkName link) {
   if (link == sync::LinkName::uplink && crm_answers) answer_hello();
 }
 
+void BenchBox::links_up() {
+  link_up(sync::LinkName::uplink);
+  link_up(sync::LinkName::floor);
+}
+
 // A heartbeat: nothing new since what the box has.
 void BenchBox::answer_hello() {
   const auto hello = std::find_if(world_.sent.rbegin(), world_.sent.rend(), [](const auto& sent) {
     return sent.message.topic.ends_with("/hello");
   });
   if (hello == world_.sent.rend()) return;
-  const auto said = nlohmann::json::parse(hello->message.payload).at("have");
+  const auto said = json::parse(hello->message.payload).at("have");
   if (said.empty()) return;
   sync::FeedBatch heartbeat;
   heartbeat.collection = *sync::collection_from_string(said.begin().key());
@@ -186,14 +206,65 @@ void BenchBox::inbound(sync::LinkName link, std::string topic, std::string paylo
   if (broker_acks) ack_all();
 }
 
-void BenchBox::feed_file(const fs::path& jsonl) {
-  std::ifstream in(jsonl);
-  if (!in) throw std::runtime_error("cannot read " + jsonl.string());
-  std::string line;
-  while (std::getline(in, line)) {
-    const auto row = nlohmann::json::parse(line);
-    inbound(sync::LinkName::uplink, row.at("topic"), row.at("payload").dump());
+void BenchBox::feed_shop() {
+  for (const json& row : shop_feed()) {
+    const json& batch = row.at("payload");
+    const auto collection = sync::collection_from_string(batch.at("collection").get<std::string>());
+    inbound(sync::LinkName::uplink, feed_topic(address_, *collection), batch.dump());
   }
+}
+
+json BenchBox::shop_consents() {
+  for (json& row : shop_feed()) {
+    if (row.at("payload").at("collection") == "consents") return std::move(row["payload"]);
+  }
+  throw std::runtime_error("a feed without consents");
+}
+
+void BenchBox::feed_consent(json record, int nth) {
+  const json batch = shop_consents();
+  const std::int64_t seq = batch.at("to_seq").get<std::int64_t>() + nth;
+  const json item{
+      {"key", record.at("record_id")}, {"seq", seq}, {"op", "put"}, {"value", std::move(record)}};
+  inbound(sync::LinkName::uplink, feed_topic(address_, sync::Collection::consents),
+          json{{"v", 1},
+               {"collection", "consents"},
+               {"kind", "delta"},
+               {"epoch", batch.at("epoch")},
+               {"from_seq", seq - 1},
+               {"to_seq", seq},
+               {"items", {item}}}
+              .dump());
+}
+
+void BenchBox::feed_step_of_consent(const std::string& customer, const std::string& purpose,
+                                    const std::string& state) {
+  json batch = shop_consents();
+  for (json& item : batch["items"]) {
+    json& record = item["value"];
+    if (record["customer"] != customer || record["purpose"] != purpose) continue;
+    record["history"].push_back(
+        {{"state", state}, {"at", sync::to_rfc3339(now().wall)}, {"how", "app"}});
+    return feed_consent(std::move(record));
+  }
+  throw std::runtime_error("no consent of " + customer + " to " + purpose);
+}
+
+std::vector<json> BenchBox::sent(const std::string& topic_part) const {
+  std::vector<json> found;
+  for (const auto& [message, at] : world_.sent) {
+    if (message.topic.find(topic_part) == std::string::npos) continue;
+    found.push_back(message.payload.empty() ? json() : json::parse(message.payload));
+  }
+  return found;
+}
+
+std::vector<json> BenchBox::events(const std::string& type_part) const {
+  auto found = sent("/event");
+  std::erase_if(found, [&](const json& event) {
+    return event.at("type").get<std::string>().find(type_part) == std::string::npos;
+  });
+  return found;
 }
 
 }  // namespace welcome::test

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,13 @@
 #include "firmware/daemon/engine.h"
 
 namespace welcome::test {
+
+// A Monday morning in the shop's time zone: when a test's day begins.
+inline constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} +
+                                 std::chrono::hours(8)};
+// What a bench box is called unless told otherwise, and what its topics begin with.
+inline const sync::BoxAddress kAddress{"demo", "aroma-1", "box-1"};
+inline const std::string kBox = "welcome/v1/demo/aroma-1/box-1/";
 
 // Ids that count up, so that a run can be compared with another.
 class CountingIds : public Pipeline::IdSource {
@@ -75,12 +83,28 @@ class BenchBox {
   void set_wall(std::chrono::milliseconds beside, bool trusted);
 
   void link_up(sync::LinkName link);
+  void links_up();  // the uplink, then the floor's
   void link_down(sync::LinkName link);
   // The broker acknowledges what it has.
   void ack_all();
   void inbound(sync::LinkName link, std::string topic, std::string payload);
-  void feed_file(const std::filesystem::path& jsonl);  // {"topic":…,"payload":…} a line
-  // c-mia's fob of the replay tests' feed, two metres from the box: one advert, or five a second.
+
+  // The CRM's whole feed of the replay tests' shop.
+  void feed_shop();
+  // The batch of that feed that has the consents.
+  static nlohmann::json shop_consents();
+  // This consent record as the `nth` change after that feed.
+  void feed_consent(nlohmann::json record, int nth = 1);
+  // The customer's record of that feed with one more step: "given" or "withdrawn", by now.
+  void feed_step_of_consent(const std::string& customer, const std::string& purpose,
+                            const std::string& state);
+
+  // What was sent to topics with this part, parsed; empty payloads as null.
+  std::vector<nlohmann::json> sent(const std::string& topic_part) const;
+  // What the CRM was told, of types with this part.
+  std::vector<nlohmann::json> events(const std::string& type_part) const;
+
+  // c-mia's fob of the shop's feed, two metres from the box: one advert, or five a second.
   void hear_mia();
   void hear_mia_for(std::chrono::seconds time);
 
@@ -106,6 +130,7 @@ class BenchBox {
   WallTime start_;
   MonoTime mono_{};
   store::BoxKey key_{};
+  sync::BoxAddress address_;
   CountingIds ids_;
   FakeWorld world_;
   std::optional<store::Store> store_;

@@ -15,9 +15,9 @@
 #include <string_view>
 #include <unordered_set>
 
-#include "firmware/core/consent_gate.h"
 #include "sync/feed.h"
 #include "tests/support/bench_box.h"
+#include "tests/support/face_consent.h"
 
 namespace welcome {
 namespace {
@@ -25,9 +25,9 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 using sync::LinkName;
+using test::kBox;
+using test::kStart;
 
-constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 8h};
-constexpr const char* kBox = "welcome/v1/demo/aroma-1/box-1/";
 constexpr std::size_t kDimension = 128;
 
 // Finds any two neighbouring numbers of a canary in bytes: as they are, as hex, or as base64.
@@ -99,36 +99,20 @@ class Canaries {
   std::unordered_set<std::uint64_t> pairs_;
 };
 
-FaceConsent consent_of(const CustomerId& customer, const Now& now) {
-  ConsentRecord record;
-  record.customer = customer;
-  record.purpose = Purpose::face_recognition;
-  record.history = {{ConsentState::given, kStart, "desk"}};
-  ConsentGate gate;
-  gate.heard_from_crm(now.wall);
-  gate.put(record);
-  return gate.face_consent(customer, now).value();
-}
-
 class Walk {
  public:
   explicit Walk(std::uint64_t seed) : random_(seed), box_(kStart) {
     connect();
-    const std::string feed = std::string(WELCOME_SOURCE_DIR) + "/tests/replay/data/shop-feed.jsonl";
-    box_.feed_file(feed);
-    std::ifstream in(feed);
-    for (std::string line; std::getline(in, line);) {
-      const json batch = json::parse(line)["payload"];
-      if (batch["collection"] != "consents") continue;
-      epoch_ = batch["epoch"];
-      seq_ = batch["to_seq"];
-      for (const json& item : batch["items"]) {
-        items_[item["key"]] = item;
-        if (item["value"]["purpose"] == "face_recognition") {
-          records_[item["value"]["customer"]] = item["value"];
-        } else {
-          any_record_ = item["value"];
-        }
+    box_.feed_shop();
+    const json batch = test::BenchBox::shop_consents();
+    epoch_ = batch["epoch"];
+    seq_ = batch["to_seq"];
+    for (const json& item : batch["items"]) {
+      items_[item["key"]] = item;
+      if (item["value"]["purpose"] == "face_recognition") {
+        records_[item["value"]["customer"]] = item["value"];
+      } else {
+        any_record_ = item["value"];
       }
     }
   }
@@ -201,8 +185,7 @@ class Walk {
   }
 
   void connect() {
-    box_.link_up(LinkName::uplink);
-    box_.link_up(LinkName::floor);
+    box_.links_up();
     if (!items_.empty()) answer_hello();
   }
 
@@ -220,7 +203,7 @@ class Walk {
     records_[customer.str()] = record;
     const json item{
         {"key", record["record_id"]}, {"seq", seq_ + 1}, {"op", "put"}, {"value", record}};
-    box_.inbound(LinkName::uplink, std::string(kBox) + "feed/consents",
+    box_.inbound(LinkName::uplink, kBox + "feed/consents",
                  json{{"v", 1},
                       {"collection", "consents"},
                       {"kind", "delta"},
@@ -247,7 +230,7 @@ class Walk {
       digest.toggle(key, item["seq"].get<std::uint64_t>());
       items.push_back(item);
     }
-    box_.inbound(LinkName::uplink, std::string(kBox) + "feed/consents",
+    box_.inbound(LinkName::uplink, kBox + "feed/consents",
                  json{{"v", 1},
                       {"collection", "consents"},
                       {"kind", "snapshot"},
@@ -264,9 +247,9 @@ class Walk {
     what["v"] = 1;
     what["id"] = "k-" + std::to_string(++said_);
     sync::RawMessage raw;
-    raw.topic = std::string(kBox) + "command";
+    raw.topic = kBox + "command";
     raw.payload = what.dump();
-    raw.response_topic = std::string(kBox) + "response/crm";
+    raw.response_topic = kBox + "response/crm";
     box_.engine().handle(daemon::input::FromLink{LinkName::uplink, std::move(raw), {}}, box_.now());
     box_.ack_all();
   }
@@ -316,7 +299,7 @@ class Walk {
       for (float& value : canary.values) value /= static_cast<float>(std::sqrt(square));
       canaries_.add(canary);
       canaries_of_.emplace_back(customer, canary);
-      face.templates.emplace_back(consent_of(customer, box_.now()), "test-model", canary);
+      face.templates.emplace_back(test::face_consent(customer, box_.now()), "test-model", canary);
     }
     if (number(0, 4) == 0) crm_says(customer, "withdrawn");  // while the camera looked
     box_.engine().handle(daemon::input::Enrolled{job, customer, std::move(face)}, box_.now());

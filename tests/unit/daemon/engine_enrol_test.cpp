@@ -1,13 +1,12 @@
 // Opt-in at the desk: consent, camera, template; and what staff say against a template.
 
 #include <cmath>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "firmware/core/consent_gate.h"
 #include "tests/support/bench_box.h"
+#include "tests/support/face_consent.h"
 
 namespace welcome {
 namespace {
@@ -15,10 +14,9 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 using sync::LinkName;
+using test::kBox;
 using testing::HasSubstr;
 
-constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 8h};
-constexpr const char* kBox = "welcome/v1/demo/aroma-1/box-1/";
 const CustomerId kMia("c-mia");
 
 // A unit vector with this cosine to the template that face_of() makes.
@@ -30,10 +28,9 @@ vision::Embedding like_mia(float similarity) {
 
 class EnrolAtTheDesk : public testing::Test {
  protected:
-  EnrolAtTheDesk() : box_(kStart) {
-    box_.link_up(LinkName::uplink);
-    box_.link_up(LinkName::floor);
-    box_.feed_file(std::string(WELCOME_SOURCE_DIR) + "/tests/replay/data/shop-feed.jsonl");
+  EnrolAtTheDesk() : box_(test::kStart) {
+    box_.links_up();
+    box_.feed_shop();
   }
 
   void tablet(json message, const std::string& session = "s-1") {
@@ -55,24 +52,15 @@ class EnrolAtTheDesk : public testing::Test {
     tablet({{"kind", "start"}, {"staff", "eva"}, {"customer", kMia.str()}}, session);
   }
 
-  std::vector<json> sent(const std::string& part) {
-    std::vector<json> found;
-    for (const auto& one : box_.world().sent) {
-      if (one.message.topic.find(part) != std::string::npos && !one.message.payload.empty()) {
-        found.push_back(json::parse(one.message.payload));
-      }
-    }
+  // What was said, without what clears a topic.
+  std::vector<json> said(const std::string& topic_part) {
+    auto found = box_.sent(topic_part);
+    std::erase(found, json());
     return found;
   }
   json last_word(const std::string& session = "s-1") {
-    const auto words = sent("floor/enrol/" + session);
+    const auto words = said("floor/enrol/" + session);
     return words.empty() ? json() : words.back();
-  }
-  std::vector<json> events(const std::string& type) {
-    auto found = sent("/event");
-    std::erase_if(
-        found, [&](const json& e) { return e.value("type", "").find(type) == std::string::npos; });
-    return found;
   }
   std::vector<std::string> audit() {
     std::vector<std::string> lines;
@@ -87,42 +75,20 @@ class EnrolAtTheDesk : public testing::Test {
   // The CRM sends this consent record, one after those of the file.
   void feed(json record) {
     record["record_id"] = "r-mia-face";
-    std::ifstream in(std::string(WELCOME_SOURCE_DIR) + "/tests/replay/data/shop-feed.jsonl");
-    for (std::string line; std::getline(in, line);) {
-      const json batch = json::parse(line)["payload"];
-      if (batch["collection"] != "consents") continue;
-      const std::int64_t last = batch["to_seq"].get<std::int64_t>() + fed_++;
-      const json item{{"key", "r-mia-face"}, {"seq", last + 1}, {"op", "put"}, {"value", record}};
-      box_.inbound(LinkName::uplink, std::string(kBox) + "feed/consents",
-                   json{{"v", 1},
-                        {"collection", "consents"},
-                        {"kind", "delta"},
-                        {"epoch", batch["epoch"]},
-                        {"from_seq", last},
-                        {"to_seq", last + 1},
-                        {"items", {item}}}
-                       .dump());
-    }
+    box_.feed_consent(std::move(record), ++fed_);
   }
 
-  // What the camera answers; the consent comes from a gate of the test's own.
+  // What the camera answers.
   void camera_says(Result<vision::EnrolledFace> face) {
     box_.engine().handle(daemon::input::Enrolled{box_.world().enrolments.back(), kMia, face},
                          box_.now());
     box_.ack_all();
   }
   vision::EnrolledFace face_of(const CustomerId& customer) {
-    ConsentRecord record;
-    record.customer = customer;
-    record.purpose = Purpose::face_recognition;
-    record.history = {{ConsentState::given, kStart, "desk"}};
-    ConsentGate gate;
-    gate.heard_from_crm(box_.now().wall);
-    gate.put(record);
-    const auto consent = gate.face_consent(customer, box_.now()).value();
     vision::Embedding face;
     face.values = {1, 0, 0, 0};
-    return {customer, {vision::FaceTemplate(consent, "test-model", face)}};
+    return {customer,
+            {vision::FaceTemplate(test::face_consent(customer, box_.now()), "test-model", face)}};
   }
   void enrol_mia() {
     agree({{"face_recognition", true}, {"preference_prompts", true}});
@@ -138,12 +104,12 @@ class EnrolAtTheDesk : public testing::Test {
 
   test::BenchBox box_;
   int said_ = 0;
-  std::int64_t fed_ = 0;
+  int fed_ = 0;
 };
 
 TEST_F(EnrolAtTheDesk, ConsentHoldsAtOnceIsWrittenDownAndGoesToTheCrm) {
   agree({{"face_recognition", true}, {"preference_prompts", true}});
-  const auto told = events("consent.changed");
+  const auto told = box_.events("consent.changed");
   ASSERT_EQ(told.size(), 2U);
   EXPECT_EQ(told[0]["subject"], "c-mia");
   EXPECT_EQ(told[0]["data"]["how"], "desk");
@@ -158,7 +124,7 @@ TEST_F(EnrolAtTheDesk, WithoutTheFaceThereIsNothingToDoForTheCamera) {
   agree({{"personalised_offers", true}, {"face_recognition", false}});
   EXPECT_EQ(last_word()["kind"], "done");
   EXPECT_EQ(last_word()["views"], 0);
-  EXPECT_EQ(events("consent.changed").size(), 1U);
+  EXPECT_EQ(box_.events("consent.changed").size(), 1U);
   start();
   EXPECT_EQ(last_word()["kind"], "failed");
   EXPECT_THAT(last_word()["reason"].get<std::string>(), HasSubstr("no consent"));
@@ -176,12 +142,12 @@ TEST_F(EnrolAtTheDesk, GuidesTheGuestAndKeepsTheTemplateSealed) {
   EXPECT_EQ(last_word()["kind"], "guide");
   EXPECT_EQ(last_word()["hint"], "closer");
   EXPECT_EQ(last_word()["views_needed"], 3);
-  const auto words = sent("floor/enrol/s-1").size();
+  const auto words = said("floor/enrol/s-1").size();
   guide(vision::Guidance::closer, 0);
-  EXPECT_EQ(sent("floor/enrol/s-1").size(), words);  // nothing new to say
+  EXPECT_EQ(said("floor/enrol/s-1").size(), words);  // nothing new to say
   box_.advance(3s);
   guide(vision::Guidance::closer, 0);  // but the tablet must know that somebody is there
-  EXPECT_EQ(sent("floor/enrol/s-1").size(), words + 1);
+  EXPECT_EQ(said("floor/enrol/s-1").size(), words + 1);
   guide(vision::Guidance::turn_a_little, 1);
   EXPECT_EQ(last_word()["hint"], "turn_left");
 
@@ -190,7 +156,7 @@ TEST_F(EnrolAtTheDesk, GuidesTheGuestAndKeepsTheTemplateSealed) {
   const auto rows = box_.store().people().templates_of(kMia);
   ASSERT_TRUE(rows.has_value());
   EXPECT_EQ(rows->size(), 1U);
-  const auto told = events("enrolment.done");
+  const auto told = box_.events("enrolment.done");
   ASSERT_EQ(told.size(), 1U);
   EXPECT_EQ(told[0]["data"]["staff"], "eva");
   EXPECT_THAT(audit(), testing::Contains("enrolment staff:eva test-model"));
@@ -244,7 +210,7 @@ TEST_F(EnrolAtTheDesk, AWithdrawalWhileTheCameraLooksWins) {
   agree({{"face_recognition", true}});
   start();
   const auto face = face_of(kMia);
-  box_.inbound(LinkName::uplink, std::string(kBox) + "command",
+  box_.inbound(LinkName::uplink, kBox + "command",
                json{{"v", 1}, {"id", "k-1"}, {"kind", "erase"}, {"customer", "c-mia"}}.dump());
   camera_says(face);
   EXPECT_EQ(last_word()["kind"], "failed");
@@ -256,10 +222,9 @@ TEST_F(EnrolAtTheDesk, AWithdrawalWhileTheCameraLooksWins) {
 
 TEST_F(EnrolAtTheDesk, TheConsentOutlivesAPowerCutUntilTheCrmHasIt) {
   agree({{"face_recognition", true}});
-  const json told = events("consent.changed").at(0);
+  const json told = box_.events("consent.changed").at(0);
   box_.power_cycle();
-  box_.link_up(LinkName::uplink);
-  box_.link_up(LinkName::floor);
+  box_.links_up();
   start();
   EXPECT_EQ(box_.world().enrolments.size(), 1U);
   ASSERT_EQ(box_.store().people().desk_consents()->size(), 1U);
@@ -280,8 +245,7 @@ TEST_F(EnrolAtTheDesk, WhoWithdrewWithTheCrmIsWithdrawnAfterAPowerCutToo) {
       {{"state", "withdrawn"}, {"at", sync::to_rfc3339(box_.now().wall)}, {"how", "app"}}};
   feed(record);
   box_.power_cycle();
-  box_.link_up(LinkName::uplink);
-  box_.link_up(LinkName::floor);
+  box_.links_up();
   start();
   EXPECT_EQ(last_word()["kind"], "failed");
   EXPECT_TRUE(box_.world().enrolments.empty());
@@ -294,7 +258,7 @@ TEST_F(EnrolAtTheDesk, AConsentThatTheCrmNeverConfirmsEnds) {
   for (int hour = 0; hour < 75; ++hour) {
     box_.skip(1h);
     box_.inbound(
-        LinkName::uplink, std::string(kBox) + "command",
+        LinkName::uplink, kBox + "command",
         json{{"v", 1}, {"id", "d-" + std::to_string(hour)}, {"kind", "diagnostics"}}.dump());
   }
   EXPECT_TRUE(box_.store().people().desk_consents()->empty());
@@ -315,7 +279,7 @@ TEST_F(EnrolAtTheDesk, NotThisPersonRaisesTheBarForGood) {
   match.generation = box_.world().gallery->generation();
   match.at = box_.now().mono;
   box_.engine().handle(daemon::input::Face{match, Zone::desk, {}}, box_.now());
-  const auto prompts = sent("floor/prompt/");
+  const auto prompts = said("floor/prompt/");
   ASSERT_FALSE(prompts.empty());
   const std::string visit = prompts.back()["visit"];
   box_.inbound(LinkName::floor, "welcome/v1/floor/action/" + visit,
@@ -436,7 +400,7 @@ TEST_F(Ageing, WhomStaffDidNotRecogniseDoesNotCount) {
   ASSERT_EQ(aged().size(), 1U);
   box_.hear_mia_for(2s);
   see_mia(0.8F);
-  const std::string visit = sent("floor/prompt/").back()["visit"];
+  const std::string visit = said("floor/prompt/").back()["visit"];
   box_.inbound(LinkName::floor, "welcome/v1/floor/action/" + visit,
                json{{"v", 1},
                     {"id", "a-1"},

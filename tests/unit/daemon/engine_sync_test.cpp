@@ -1,7 +1,6 @@
 // The engine between the store and the links: what it makes of the feed, and of what the broker
 // says about its messages.
 
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -14,23 +13,13 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 using sync::LinkName;
-
-constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 8h};
-const sync::BoxAddress kBox{"demo", "aroma-1", "box-1"};
+using test::kAddress;
 
 class EngineSyncTest : public testing::Test {
  protected:
-  EngineSyncTest() : box_(kStart) { box_.link_up(LinkName::uplink); }
+  EngineSyncTest() : box_(test::kStart) { box_.link_up(LinkName::uplink); }
 
   json status() { return box_.engine().status(box_.now()); }
-
-  std::vector<json> sent(const std::string& topic_end) {
-    std::vector<json> found;
-    for (const auto& one : box_.world().sent) {
-      if (one.message.topic.ends_with(topic_end)) found.push_back(json::parse(one.message.payload));
-    }
-    return found;
-  }
 
   static sync::FeedItem profile(const std::string& id, std::uint64_t seq,
                                 const std::string& name = "Somebody") {
@@ -54,14 +43,14 @@ class EngineSyncTest : public testing::Test {
     return batch;
   }
   void receive(const sync::FeedBatch& batch) {
-    const auto message = encode_feed(kBox, batch);
+    const auto message = encode_feed(kAddress, batch);
     box_.inbound(LinkName::uplink, message.topic, message.payload);
   }
   int profiles() { return status()["crm"]["feed"]["profiles"]["items"].get<int>(); }
 
   // Something to tell: an item that cannot be read is reported.
   void tell_something(const std::string& about) {
-    box_.inbound(LinkName::uplink, feed_topic(kBox, sync::Collection::profiles),
+    box_.inbound(LinkName::uplink, feed_topic(kAddress, sync::Collection::profiles),
                  json{{"v", 1},
                       {"collection", "profiles"},
                       {"epoch", "e-" + about},
@@ -90,7 +79,7 @@ TEST_F(EngineSyncTest, HalfASnapshotHealsAfterARestart) {
   receive(snapshot({profile("a", 1)}, 1, 2, digest));
   box_.power_cycle();
   box_.link_up(LinkName::uplink);
-  EXPECT_TRUE(sent("/hello").back()["have"].empty()) << "not received as a whole";
+  EXPECT_TRUE(box_.sent("/hello").back()["have"].empty()) << "not received as a whole";
   receive(snapshot({profile("b", 2)}, 2, 2, digest));
   EXPECT_EQ(status()["crm"]["gaps"], 1) << "a part without its beginning";
   receive(snapshot({profile("a", 1)}, 1, 2, digest));
@@ -98,7 +87,7 @@ TEST_F(EngineSyncTest, HalfASnapshotHealsAfterARestart) {
   EXPECT_EQ(profiles(), 2);
   box_.power_cycle();
   box_.link_up(LinkName::uplink);
-  EXPECT_EQ(sent("/hello").back()["have"]["profiles"]["digest"], digest.hex());
+  EXPECT_EQ(box_.sent("/hello").back()["have"]["profiles"]["digest"], digest.hex());
 }
 
 TEST_F(EngineSyncTest, WhatAFinishedSnapshotDoesNotHaveIsGone) {
@@ -123,7 +112,7 @@ TEST_F(EngineSyncTest, ASnapshotThatIsNotWhatItsDigestSaysSweepsNothingAndIsAske
   lie.epoch = "e2";
   receive(lie);
   EXPECT_EQ(profiles(), 1);
-  EXPECT_FALSE(sent("/hello").back()["have"].contains("profiles")) << "it asks for everything";
+  EXPECT_FALSE(box_.sent("/hello").back()["have"].contains("profiles")) << "it asks for everything";
 }
 
 TEST_F(EngineSyncTest, AnItemThatCannotBeReadIsReportedAndTheLastGoodOneStays) {
@@ -138,14 +127,14 @@ TEST_F(EngineSyncTest, AnItemThatCannotBeReadIsReportedAndTheLastGoodOneStays) {
   delta.items = {profile("a", 11), profile("b", 12)};
   delta.items[0].value = R"({"customer":"a","name":7})";
   receive(delta);
-  EXPECT_EQ(sent("/event").back()["data"]["key"], "a");
+  EXPECT_EQ(box_.sent("/event").back()["data"]["key"], "a");
   EXPECT_EQ(profiles(), 2);
   const auto kept = box_.store().replica().find(store::Collection::profiles, "a");
   ASSERT_TRUE(kept);
   EXPECT_EQ(json::parse(kept->body)["name"], "Paul");
   box_.link_down(LinkName::uplink);
   box_.link_up(LinkName::uplink);
-  EXPECT_EQ(sent("/hello").back()["have"]["profiles"]["seq"], 12);
+  EXPECT_EQ(box_.sent("/hello").back()["have"]["profiles"]["seq"], 12);
 }
 
 TEST_F(EngineSyncTest, EventsWaitUntilTheCrmHasSpokenOnThisConnection) {
@@ -154,10 +143,10 @@ TEST_F(EngineSyncTest, EventsWaitUntilTheCrmHasSpokenOnThisConnection) {
   box_.crm_answers = false;
   box_.link_up(LinkName::uplink);
   box_.advance(10s);
-  EXPECT_TRUE(sent("/event").empty()) << "a broker throws away what nobody subscribed to";
+  EXPECT_TRUE(box_.sent("/event").empty()) << "a broker throws away what nobody subscribed to";
   EXPECT_THAT(status()["links"]["uplink"]["why"], testing::HasSubstr("the CRM has not spoken yet"));
   tell_something("b");
-  EXPECT_EQ(sent("/event").size(), 2U);
+  EXPECT_EQ(box_.sent("/event").size(), 2U);
   EXPECT_FALSE(status()["links"]["uplink"].contains("why"));
 }
 
@@ -168,19 +157,19 @@ TEST_F(EngineSyncTest, ARefusedMessageIsTriedAgainAfterAPause) {
   box_.world().unacked.clear();
   answer(sync::Refused{row, 0x97, false});
   box_.advance(1500ms);
-  EXPECT_EQ(sent("/event").size(), 1U);
+  EXPECT_EQ(box_.sent("/event").size(), 1U);
   box_.advance(2s);
-  EXPECT_EQ(sent("/event").size(), 2U);
+  EXPECT_EQ(box_.sent("/event").size(), 2U);
 }
 
 TEST_F(EngineSyncTest, AFullQueueOfTheLinkHoldsNothingBack) {
   box_.broker_acks = false;
   box_.world().full = true;
   for (int i = 0; i < 5; ++i) tell_something(std::to_string(i));
-  EXPECT_TRUE(sent("/event").empty());
+  EXPECT_TRUE(box_.sent("/event").empty());
   box_.world().full = false;
   box_.advance(2s);
-  EXPECT_EQ(sent("/event").size(), 5U);
+  EXPECT_EQ(box_.sent("/event").size(), 5U);
 }
 
 TEST_F(EngineSyncTest, AcknowledgementsOfAFullWindowAreWrittenTogether) {
@@ -201,11 +190,11 @@ TEST_F(EngineSyncTest, AcknowledgementsOfAFullWindowAreWrittenTogether) {
 }
 
 TEST_F(EngineSyncTest, AfterMessagesWereLostItSaysHelloAlsoWhenItJustDid) {
-  const auto before = sent("/hello").size();
+  const auto before = box_.sent("/hello").size();
   box_.engine().lost_messages(box_.now());
   box_.engine().lost_messages(box_.now());
   box_.advance(2s);
-  EXPECT_EQ(sent("/hello").size(), before + 2);
+  EXPECT_EQ(box_.sent("/hello").size(), before + 2);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "firmware/daemon/engine.h"
 
 #include <algorithm>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -14,84 +13,40 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 using sync::LinkName;
+using test::kBox;
+using test::kStart;
 using testing::HasSubstr;
-
-constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 8h};
-constexpr const char* kBox = "welcome/v1/demo/aroma-1/box-1/";
 
 class EngineTest : public testing::Test {
  protected:
   explicit EngineTest(test::BenchSetup setup = {}) : box_(kStart, std::move(setup)) {
-    box_.link_up(LinkName::uplink);
-    box_.link_up(LinkName::floor);
-  }
-
-  void feed() {
-    box_.feed_file(std::string(WELCOME_SOURCE_DIR) + "/tests/replay/data/shop-feed.jsonl");
+    box_.links_up();
   }
 
   json status() { return box_.engine().status(box_.now()); }
 
-  // What was sent to topics that end like this, parsed; empty payloads as null.
-  std::vector<json> sent(const std::string& part) {
-    std::vector<json> found;
-    for (const auto& one : box_.world().sent) {
-      if (one.message.topic.find(part) == std::string::npos) continue;
-      found.push_back(one.message.payload.empty() ? json() : json::parse(one.message.payload));
-    }
-    return found;
-  }
-  std::vector<json> events(const std::string& type) {
-    auto found = sent("/event");
-    std::erase_if(
-        found, [&](const json& e) { return e.value("type", "").find(type) == std::string::npos; });
-    return found;
-  }
-
   void send_feed(const std::string& collection, json batch) {
     batch["v"] = 1;
     batch["collection"] = collection;
-    box_.inbound(LinkName::uplink, kBox + ("feed/" + collection), batch.dump());
-  }
-
-  // Mia's consent to offers, as the feed has it, with one more step in its history.
-  void withdraw(const std::string& customer, const std::string& purpose) {
-    std::ifstream in(std::string(WELCOME_SOURCE_DIR) + "/tests/replay/data/shop-feed.jsonl");
-    for (std::string line; std::getline(in, line);) {
-      const json row = json::parse(line);
-      if (row["payload"]["collection"] != "consents") continue;
-      const json& batch = row["payload"];
-      const std::int64_t last = batch["to_seq"];
-      for (json item : batch["items"]) {
-        if (item["value"]["customer"] != customer || item["value"]["purpose"] != purpose) continue;
-        item["seq"] = last + 1;
-        item["value"]["history"].push_back(
-            {{"state", "withdrawn"}, {"at", sync::to_rfc3339(box_.now().wall)}, {"how", "app"}});
-        send_feed("consents", {{"kind", "delta"},
-                               {"epoch", batch["epoch"]},
-                               {"from_seq", last},
-                               {"to_seq", last + 1},
-                               {"items", {item}}});
-      }
-    }
+    box_.inbound(LinkName::uplink, kBox + "feed/" + collection, batch.dump());
   }
 
   test::BenchBox box_;
 };
 
 TEST_F(EngineTest, SaysHelloWithWhatItHasAtEveryConnect) {
-  ASSERT_EQ(sent("/hello").size(), 1U);
-  EXPECT_TRUE(sent("/hello")[0]["have"].empty());
-  feed();
+  ASSERT_EQ(box_.sent("/hello").size(), 1U);
+  EXPECT_TRUE(box_.sent("/hello")[0]["have"].empty());
+  box_.feed_shop();
   box_.link_down(LinkName::uplink);
   box_.link_up(LinkName::uplink);
-  const auto hello = sent("/hello").back();
+  const auto hello = box_.sent("/hello").back();
   EXPECT_EQ(hello["have"]["consents"]["seq"], 11);
   EXPECT_EQ(hello["have"]["policy"]["seq"], 1);
 }
 
 TEST_F(EngineTest, WhatTheRadioLearntOfADeviceOutlivesARestartButNotHerConsent) {
-  feed();
+  box_.feed_shop();
   const auto kept = [&] { return *box_.store().journal().states(StateRow::Kind::device); };
   const auto visit = [&] {
     box_.hear_mia_for(70s);
@@ -110,14 +65,14 @@ TEST_F(EngineTest, WhatTheRadioLearntOfADeviceOutlivesARestartButNotHerConsent) 
 
   box_.link_up(LinkName::uplink);
   visit();
-  withdraw("c-mia", "proximity_offers");
+  box_.feed_step_of_consent("c-mia", "proximity_offers", "withdrawn");
   EXPECT_TRUE(kept().empty());
   box_.advance(5s);
   EXPECT_TRUE(kept().empty());
 }
 
 TEST_F(EngineTest, ADeviceThatTheCrmTakesBackIsForgotten) {
-  feed();
+  box_.feed_shop();
   box_.hear_mia_for(70s);
   box_.advance(30s);
   ASSERT_EQ(box_.store().journal().states(StateRow::Kind::device)->size(), 1U);
@@ -140,40 +95,40 @@ TEST_F(EngineTest, ADeviceThatTheCrmTakesBackIsForgotten) {
 TEST_F(EngineTest, NobodyIsKnownWithoutTheFeed) {
   box_.hear_mia_for(3s);
   EXPECT_EQ(status()["radio"]["identified"], 0);
-  feed();
+  box_.feed_shop();
   box_.hear_mia_for(3s);
   EXPECT_GT(status()["radio"]["identified"], 0);
   EXPECT_EQ(status()["radio"]["distance"]["near"], 1);
 }
 
 TEST_F(EngineTest, AGapMakesItAskAgainAndChangesNothing) {
-  feed();
-  const auto before = sent("/hello").size();
+  box_.feed_shop();
+  const auto before = box_.sent("/hello").size();
   box_.advance(2s);
   send_feed("profiles", {{"kind", "delta"},
                          {"epoch", "another"},
                          {"from_seq", 9},
                          {"to_seq", 10},
                          {"items", json::array()}});
-  EXPECT_EQ(sent("/hello").size(), before + 1);
+  EXPECT_EQ(box_.sent("/hello").size(), before + 1);
   EXPECT_EQ(status()["crm"]["gaps"], 1);
   EXPECT_EQ(status()["crm"]["feed"]["profiles"]["items"], 3);
 }
 
 TEST_F(EngineTest, AMalformedMessageIsCountedAndTheRestGoesOn) {
-  box_.inbound(LinkName::uplink, std::string(kBox) + "feed/profiles", "{ not json");
-  box_.inbound(LinkName::uplink, std::string(kBox) + "feed/profiles", "{\"v\":1}");
+  box_.inbound(LinkName::uplink, kBox + "feed/profiles", "{ not json");
+  box_.inbound(LinkName::uplink, kBox + "feed/profiles", "{\"v\":1}");
   box_.inbound(LinkName::floor, "welcome/v1/floor/action/x", "[]");
   EXPECT_EQ(status()["crm"]["refused"]["malformed"], 3);
-  feed();
+  box_.feed_shop();
   EXPECT_EQ(status()["crm"]["feed"]["profiles"]["items"], 3);
 }
 
 TEST_F(EngineTest, AWithdrawalUnloadsTheKeysAtOnceAndForGood) {
-  feed();
+  box_.feed_shop();
   box_.hear_mia_for(3s);
   ASSERT_FALSE(box_.engine().visits().empty());
-  withdraw("c-mia", "proximity_offers");
+  box_.feed_step_of_consent("c-mia", "proximity_offers", "withdrawn");
   EXPECT_TRUE(box_.engine().visits().empty()) << "the visit is over and not listed";
   const auto known = status()["radio"]["identified"].get<int>();
   box_.hear_mia_for(3s);
@@ -184,7 +139,7 @@ TEST_F(EngineTest, AWithdrawalUnloadsTheKeysAtOnceAndForGood) {
 }
 
 TEST_F(EngineTest, WhatTheBrokerDidNotTakeIsSentAgainUnderTheSameId) {
-  feed();
+  box_.feed_shop();
   box_.broker_acks = false;
   box_.world().sent.clear();
   send_feed("campaigns", {{"kind", "delta"},
@@ -192,46 +147,46 @@ TEST_F(EngineTest, WhatTheBrokerDidNotTakeIsSentAgainUnderTheSameId) {
                           {"from_seq", 0},
                           {"to_seq", 1},
                           {"items", json::array()}});
-  box_.inbound(LinkName::uplink, std::string(kBox) + "command",
+  box_.inbound(LinkName::uplink, kBox + "command",
                json{{"v", 1},
                     {"id", "00000000-0000-4000-8000-0000000000ff"},
                     {"kind", "erase"},
                     {"customer", "c-mia"}}
                    .dump());
-  const auto first = events("erasure.receipt");
+  const auto first = box_.events("erasure.receipt");
   ASSERT_EQ(first.size(), 1U);
   box_.power_cycle();
   box_.link_up(LinkName::uplink);
-  const auto both = events("erasure.receipt");
+  const auto both = box_.events("erasure.receipt");
   ASSERT_EQ(both.size(), 2U);
   EXPECT_EQ(both[0]["id"], both[1]["id"]);
   box_.ack_all();
   box_.power_cycle();
   box_.link_up(LinkName::uplink);
-  EXPECT_EQ(events("erasure.receipt").size(), 2U);
+  EXPECT_EQ(box_.events("erasure.receipt").size(), 2U);
 }
 
 TEST_F(EngineTest, AnErasedPersonIsInNoFileAndDoesNotComeBack) {
-  feed();
+  box_.feed_shop();
   box_.hear_mia_for(2s);
-  box_.inbound(LinkName::uplink, std::string(kBox) + "command",
+  box_.inbound(LinkName::uplink, kBox + "command",
                json{{"v", 1},
                     {"id", "00000000-0000-4000-8000-0000000000fe"},
                     {"kind", "erase"},
                     {"customer", "c-mia"}}
                    .dump());
-  EXPECT_EQ(events("erasure.receipt").size(), 1U);
+  EXPECT_EQ(box_.events("erasure.receipt").size(), 1U);
   const auto known = status()["radio"]["identified"].get<int>();
   box_.hear_mia_for(3s);
   EXPECT_EQ(status()["radio"]["identified"], known);
-  feed();  // late items of the same feed
+  box_.feed_shop();  // late items of the same feed
   box_.power_cycle();
   box_.hear_mia_for(3s);
   EXPECT_EQ(status()["radio"]["identified"], 0);
 }
 
 TEST_F(EngineTest, APauseHoldsAfterARestartWithoutALine) {
-  feed();
+  box_.feed_shop();
   box_.inbound(LinkName::uplink, "welcome/v1/demo/_all/control",
                json{{"v", 1},
                     {"id", "00000000-0000-4000-8000-0000000000aa"},
@@ -243,20 +198,20 @@ TEST_F(EngineTest, APauseHoldsAfterARestartWithoutALine) {
                     {"at", sync::to_rfc3339(kStart)}}
                    .dump());
   EXPECT_EQ(status()["paused"], json::array({"offers"}));
-  EXPECT_EQ(sent("floor/status").back()["paused"], json::array({"offers"}));
+  EXPECT_EQ(box_.sent("floor/status").back()["paused"], json::array({"offers"}));
   box_.power_cycle();
   EXPECT_EQ(status()["paused"], json::array({"offers"}));
 }
 
 TEST_F(EngineTest, ARehearsalIsOnTheTabletsAndNowhereElse) {
-  feed();
+  box_.feed_shop();
   ASSERT_TRUE(box_.engine().start_rehearsal(box_.now()));
   EXPECT_FALSE(box_.engine().start_rehearsal(box_.now())) << "it runs already";
-  EXPECT_EQ(sent("floor/status").back()["rehearsal"], true);
+  EXPECT_EQ(box_.sent("floor/status").back()["rehearsal"], true);
   EXPECT_EQ(status()["rehearsal"], true);
-  const auto uplink_before = sent("/event").size();
+  const auto uplink_before = box_.sent("/event").size();
   box_.advance(60s);
-  const auto prompts = sent("floor/prompt/");
+  const auto prompts = box_.sent("floor/prompt/");
   ASSERT_FALSE(prompts.empty());
   EXPECT_EQ(prompts[0]["rehearsal"], true);
   EXPECT_EQ(prompts[0]["greet"]["name"], "Ada Example");
@@ -269,15 +224,15 @@ TEST_F(EngineTest, ARehearsalIsOnTheTabletsAndNowhereElse) {
                     {"kind", "greeted"},
                     {"at", sync::to_rfc3339(box_.now().wall)}}
                    .dump());
-  EXPECT_EQ(sent("floor/prompt/").back()["state"], "greeted");
-  EXPECT_EQ(sent("/event").size(), uplink_before);
+  EXPECT_EQ(box_.sent("floor/prompt/").back()["state"], "greeted");
+  EXPECT_EQ(box_.sent("/event").size(), uplink_before);
   EXPECT_TRUE(box_.engine().outbox().empty());
   EXPECT_TRUE(box_.engine().visits().empty());
   EXPECT_TRUE(box_.engine().decisions().empty());
 
   ASSERT_TRUE(box_.engine().stop_rehearsal(box_.now()));
-  EXPECT_TRUE(sent("floor/prompt/" + visit).back().is_null()) << "cleared";
-  EXPECT_EQ(sent("floor/status").back()["rehearsal"], false);
+  EXPECT_TRUE(box_.sent("floor/prompt/" + visit).back().is_null()) << "cleared";
+  EXPECT_EQ(box_.sent("floor/status").back()["rehearsal"], false);
   const auto then = box_.world().sent.size();
   box_.advance(120s);
   for (auto i = then; i < box_.world().sent.size(); ++i) {
@@ -286,21 +241,20 @@ TEST_F(EngineTest, ARehearsalIsOnTheTabletsAndNowhereElse) {
 }
 
 TEST_F(EngineTest, ABoxThatWasKilledInARehearsalTakesItsGuestsAway) {
-  feed();
+  box_.feed_shop();
   ASSERT_TRUE(box_.engine().start_rehearsal(box_.now()));
   box_.advance(30s);
-  ASSERT_FALSE(sent("floor/prompt/").empty());
-  const std::string visit = sent("floor/prompt/").back()["visit"];
+  ASSERT_FALSE(box_.sent("floor/prompt/").empty());
+  const std::string visit = box_.sent("floor/prompt/").back()["visit"];
   box_.power_cycle();
-  box_.link_up(LinkName::uplink);
-  box_.link_up(LinkName::floor);
-  EXPECT_TRUE(sent("floor/prompt/" + visit).back().is_null());
-  EXPECT_EQ(sent("floor/status").back()["rehearsal"], false);
-  EXPECT_TRUE(sent("/event").empty());
+  box_.links_up();
+  EXPECT_TRUE(box_.sent("floor/prompt/" + visit).back().is_null());
+  EXPECT_EQ(box_.sent("floor/status").back()["rehearsal"], false);
+  EXPECT_TRUE(box_.sent("/event").empty());
 }
 
 TEST_F(EngineTest, AVisitHasATimeLineThatEndsWithItAndGoesWithTheConsent) {
-  feed();
+  box_.feed_shop();
   box_.hear_mia_for(3s);
   const std::string visit = box_.engine().visits().at(0)["visit"];
   box_.advance(40s);
@@ -316,7 +270,7 @@ TEST_F(EngineTest, AVisitHasATimeLineThatEndsWithItAndGoesWithTheConsent) {
   EXPECT_THAT(lines(), HasSubstr("ended: left"));
   box_.power_cycle();
   EXPECT_THAT(lines(), HasSubstr("came in, zone")) << "it is stored";
-  withdraw("c-mia", "proximity_offers");
+  box_.feed_step_of_consent("c-mia", "proximity_offers", "withdrawn");
   EXPECT_EQ(lines(), "");
 }
 
@@ -325,7 +279,7 @@ class SharedFloorTest : public EngineTest {
  protected:
   SharedFloorTest()
       : EngineTest({{}, {}, [](daemon::EngineSettings& s) { s.pipeline.shared_store = true; }}) {
-    feed();
+    box_.feed_shop();
     send_feed("campaigns", {{"kind", "delta"},
                             {"epoch", "bec530e2-9874-4ebb-b99e-21026d702301"},
                             {"from_seq", 1},
@@ -352,31 +306,30 @@ class SharedFloorTest : public EngineTest {
 };
 
 TEST_F(SharedFloorTest, AnOfferLeavesWhenTheStoreHasHeardOfItAndTheStoreHearsThatItLeft) {
-  ASSERT_EQ(sent("floor/offer/").size(), 1U);
-  const json word = sent("floor/offer/")[0];
+  ASSERT_EQ(box_.sent("floor/offer/").size(), 1U);
+  const json word = box_.sent("floor/offer/")[0];
   EXPECT_EQ(word["sent"], false);
   EXPECT_EQ(word.dump().find("c-mia"), std::string::npos);
-  EXPECT_TRUE(events("decision.offer").empty());
+  EXPECT_TRUE(box_.events("decision.offer").empty());
   box_.power_cycle();
-  box_.link_up(LinkName::uplink);
-  box_.link_up(LinkName::floor);
-  EXPECT_TRUE(events("decision.offer").empty()) << "it still waits";
+  box_.links_up();
+  EXPECT_TRUE(box_.events("decision.offer").empty()) << "it still waits";
   say(word);
-  ASSERT_EQ(events("decision.offer").size(), 1U);
-  EXPECT_EQ(events("decision.offer")[0]["id"], word["decision"]);
-  EXPECT_EQ(sent("floor/offer/").back()["sent"], true);
+  ASSERT_EQ(box_.events("decision.offer").size(), 1U);
+  EXPECT_EQ(box_.events("decision.offer")[0]["id"], word["decision"]);
+  EXPECT_EQ(box_.sent("floor/offer/").back()["sent"], true);
 }
 
 TEST_F(SharedFloorTest, AnOfferThatComesSecondIsTakenBackAndSaysWhy) {
-  const json word = sent("floor/offer/").at(0);
+  const json word = box_.sent("floor/offer/").at(0);
   json first = word;
   first["box"] = "box-2";
   first["decision"] = "00000000-0000-4000-8000-00000000beef";
   say(first);
   say(word);
   box_.advance(1s);
-  EXPECT_TRUE(events("decision.offer").empty());
-  EXPECT_TRUE(sent("floor/offer/" + word["decision"].get<std::string>()).back().is_null());
+  EXPECT_TRUE(box_.events("decision.offer").empty());
+  EXPECT_TRUE(box_.sent("floor/offer/" + word["decision"].get<std::string>()).back().is_null());
   const auto decisions = box_.engine().decisions();
   const auto late = std::find_if(decisions.begin(), decisions.end(),
                                  [](const json& d) { return d["reason"] == "cap_campaign"; });
@@ -391,7 +344,7 @@ TEST_F(EngineTest, WhyOfAnUnknownIdSaysWhereToLook) {
 }
 
 TEST_F(EngineTest, EnrolmentNeedsConsent) {
-  feed();
+  box_.feed_shop();
   const auto refused = box_.engine().enrol(CustomerId("c-mia"), "clip.mp4", box_.now(), {}, {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::refused);
@@ -401,7 +354,7 @@ TEST_F(EngineTest, EnrolmentNeedsConsent) {
 }
 
 TEST_F(EngineTest, SilenceOfTheCrmMeansNoConsent) {
-  feed();
+  box_.feed_shop();
   box_.hear_mia_for(1s);
   ASSERT_FALSE(box_.engine().visits().empty());
   box_.link_down(LinkName::uplink);

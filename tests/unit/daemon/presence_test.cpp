@@ -14,13 +14,11 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 8h};
-
 class PresenceTest : public testing::Test {
  protected:
-  PresenceTest() : box_(kStart) {
+  PresenceTest() : box_(test::kStart) {
     box_.link_up(sync::LinkName::uplink);
-    box_.feed_file(std::string(WELCOME_SOURCE_DIR) + "/tests/replay/data/shop-feed.jsonl");
+    box_.feed_shop();
   }
 
   // The EID that is on the air now, as hexadecimal digits: the one that the controller was given.
@@ -53,7 +51,7 @@ class PresenceTest : public testing::Test {
   json report(const std::string& eid, const std::string& customer = "c-mia",
               std::chrono::seconds ago = 0s) {
     static int number = 0;
-    box_.inbound(sync::LinkName::uplink, "welcome/v1/demo/aroma-1/box-1/command",
+    box_.inbound(sync::LinkName::uplink, test::kBox + "command",
                  json{{"v", 1},
                       {"id", "00000000-0000-4000-8000-0000000001" + std::to_string(10 + number++)},
                       {"kind", "presence"},

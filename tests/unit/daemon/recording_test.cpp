@@ -25,10 +25,9 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using nlohmann::json;
+using test::kStart;
 using testing::HasSubstr;
 using testing::Not;
-
-constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 8h};
 
 std::string read(const fs::path& path) {
   std::ifstream in(path);
@@ -407,9 +406,8 @@ TEST(Recording, IsKeptForItsDaysAndItsKeysNoLonger) {
 
 TEST(Recording, OfABoxIsReplayedFromItsDisk) {
   test::BenchBox box(kStart);
-  box.link_up(sync::LinkName::uplink);
-  box.link_up(sync::LinkName::floor);
-  box.feed_file(std::string(WELCOME_SOURCE_DIR) + "/tests/replay/data/shop-feed.jsonl");
+  box.links_up();
+  box.feed_shop();
   box.hear_mia_for(10s);
   box.power_cycle();
   box.link_up(sync::LinkName::uplink);

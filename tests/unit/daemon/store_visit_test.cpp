@@ -2,7 +2,6 @@
 // once, whichever box hears her best and whichever box falls over.
 
 #include <cmath>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -16,8 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 using sync::LinkName;
-
-constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 8h};
+using test::kStart;
 
 test::BenchSetup in_the_store(const std::string& name, Zone zone) {
   test::BenchSetup setup;
@@ -35,16 +33,8 @@ class StoreVisit : public testing::Test {
  protected:
   StoreVisit() {
     for (test::BenchBox* box : {&door_, &desk_}) {
-      box->link_up(LinkName::uplink);
-      box->link_up(LinkName::floor);
-    }
-    std::ifstream in(std::string(WELCOME_SOURCE_DIR) + "/tests/replay/data/shop-feed.jsonl");
-    for (std::string line; std::getline(in, line);) {
-      const json row = json::parse(line);
-      std::string topic = row["topic"];
-      door_.inbound(LinkName::uplink, topic, row["payload"].dump());
-      topic.replace(topic.find("box-1"), 5, "box-2");
-      desk_.inbound(LinkName::uplink, topic, row["payload"].dump());
+      box->links_up();
+      box->feed_shop();
     }
     paul_.key = beacon::testing::array_from_hex<16>("5b1e0f7a9c3d48264e80b1d2f3657a91");
     paul_.rotation_exponent = 7;
@@ -82,12 +72,7 @@ class StoreVisit : public testing::Test {
   // Visit ids of what that box told the CRM.
   static std::vector<std::string> told(const test::BenchBox& box, const std::string& type) {
     std::vector<std::string> visits;
-    for (const auto& one : const_cast<test::BenchBox&>(box).world().sent) {
-      if (!one.message.topic.ends_with("/event")) continue;
-      const json event = json::parse(one.message.payload);
-      if (event["type"].get<std::string>().find(type) == std::string::npos) continue;
-      visits.push_back(event["data"]["visit"]);
-    }
+    for (const json& event : box.events(type)) visits.push_back(event["data"]["visit"]);
     return visits;
   }
   std::vector<std::string> told(const std::string& type) const {
@@ -143,8 +128,7 @@ TEST_F(StoreVisit, ABoxThatComesBackTellsNothingOfAVisitThatTheOtherLeads) {
   run(20, 6.0);
   const std::string visit = open_visit(door_);
   desk_.power_cycle();
-  desk_.link_up(LinkName::uplink);
-  desk_.link_up(LinkName::floor);
+  desk_.links_up();
   run(200, 0.7);
   EXPECT_TRUE(told("visit.ended").empty());
   run(180, std::nullopt);
