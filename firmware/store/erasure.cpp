@@ -312,6 +312,12 @@ Result<std::vector<std::string>> Erasure::tombstones() const {
 Result<void> Erasure::lift(const CustomerId& customer, Now now) {
   return context_.db.write([&] {
     const CustomerHash hash = context_.sealer.hash(customer);
+    for (const Purpose purpose : kAllPurposes) {
+      context_.db.run(
+          "INSERT INTO withdrawal SELECT hash, ?, at FROM tombstone WHERE hash = ?"
+          " ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
+          purpose, Blob{view(hash)});
+    }
     if (context_.db.run("DELETE FROM tombstone WHERE hash = ?", Blob{view(hash)}) > 0)
       append_audit(context_, now.wall, "erasure", "box", hex(view(hash)), "tombstone lifted");
   });

@@ -54,8 +54,9 @@ class Erasure {
   Result<std::optional<WallTime>> erased_at(const CustomerId& customer) const;
   // All of them, as Audit::subject_of() writes a person.
   Result<std::vector<std::string>> tombstones() const;
-  // The person has come back (a consent given after the erasure): the tombstone goes. What was
-  // withheld meanwhile is missing; Replica::distrust() has it sent again.
+  // The person has come back (a consent given after the erasure): the tombstone goes, and stays
+  // as a withdrawal of every purpose, so that no older grant counts. What was withheld meanwhile
+  // is missing; Replica::distrust() has it sent again.
   Result<void> lift(const CustomerId& customer, Now now);
 
   // Everything the box holds on a person, as JSON (docs/schemas/box/customer-export.json).

@@ -185,6 +185,32 @@ TEST_F(EngineTest, AnErasedPersonIsInNoFileAndDoesNotComeBack) {
   EXPECT_EQ(status()["radio"]["identified"], 0);
 }
 
+TEST_F(EngineTest, WhatWasAgreedBeforeAnErasureDoesNotCountForWhoComesBack) {
+  box_.feed_shop();
+  box_.inbound(LinkName::uplink, kBox + "command",
+               json{{"v", 1},
+                    {"id", "00000000-0000-4000-8000-0000000000fd"},
+                    {"kind", "erase"},
+                    {"customer", "c-paul"}}
+                   .dump());
+  box_.advance(1s);
+  const auto may_be_enrolled = [&] {
+    return box_.engine()
+        .enrol(
+            CustomerId("c-paul"), "clip", box_.now(), [](auto&) {}, [](auto) {})
+        .has_value();
+  };
+  box_.feed_step_of_consent("c-paul", "proximity_offers", "given");
+  for (int start = 0; start < 2; ++start) {
+    box_.feed_shop();  // with all that he had agreed to before: an old copy, sent again
+    EXPECT_FALSE(may_be_enrolled()) << "at start " << start;
+    box_.power_cycle();
+    box_.link_up(LinkName::uplink);
+  }
+  box_.feed_step_of_consent("c-paul", "face_recognition", "given");
+  EXPECT_TRUE(may_be_enrolled());
+}
+
 TEST_F(EngineTest, APauseHoldsAfterARestartWithoutALine) {
   box_.feed_shop();
   box_.inbound(LinkName::uplink, "welcome/v1/demo/_all/control",

@@ -225,6 +225,16 @@ TEST_F(ErasureTest, NothingNewIsWrittenAboutAForgottenPerson) {
   EXPECT_TRUE(store().outbox().enqueue(message("m", "c-paul")));
 }
 
+TEST_F(ErasureTest, WhoComesBackHasWithdrawnEverythingBefore) {
+  ASSERT_TRUE(erasure().erase(CustomerId("c-paul"), "req-1", "box-1", at()));
+  const auto erased = *erasure().erased_at(CustomerId("c-paul"));
+  ASSERT_TRUE(erased);
+  ASSERT_TRUE(erasure().lift(CustomerId("c-paul"), at()));
+  for (const Purpose purpose : kAllPurposes) {
+    EXPECT_EQ(*store().people().withdrawn_at(CustomerId("c-paul"), purpose), erased);
+  }
+}
+
 TEST_F(ErasureTest, ErasesFromASnapshotThatIsStillComingIn) {
   ASSERT_TRUE(store().replica().apply(Collection::profiles, std::nullopt,
                                       std::vector{put("c-paul", 1, "c-paul", "Paul")}));
