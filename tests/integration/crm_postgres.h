@@ -34,19 +34,9 @@ class Postgres {
                            "--no-sync"})) != 0) {
       throw std::runtime_error("initdb failed");
     }
-    std::vector<std::string> start =
+    process_ = std::make_unique<Process>(
         words({programs() + "/postgres", "-D", data, "-k", dir_.path().string(), "-h", "127.0.0.1",
-               "-p", std::to_string(port_)});
-    std::vector<char*> argv;
-    for (std::string& word : start) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t quiet;
-    posix_spawn_file_actions_init(&quiet);
-    posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
-    const int failed = posix_spawnp(&pid_, argv[0], &quiet, nullptr, argv.data(), environ);
-    posix_spawn_file_actions_destroy(&quiet);
-    if (failed != 0) throw std::runtime_error("postgres does not start");
+               "-p", std::to_string(port_)}));
     for (int i = 0; i < 1000; ++i) {
       if (run_program({programs() + "/pg_isready", "-q", "-h", "127.0.0.1", "-p",
                        std::to_string(port_)}) == 0) {
@@ -57,12 +47,8 @@ class Postgres {
     throw std::runtime_error("postgres does not answer");
   }
   ~Postgres() {
-    if (pid_ <= 0) return;
-    kill(pid_, SIGINT);  // "fast" shutdown
-    waitpid(pid_, nullptr, 0);
+    if (process_) process_->stop(SIGINT);  // "fast" shutdown
   }
-  Postgres(const Postgres&) = delete;
-  Postgres& operator=(const Postgres&) = delete;
 
   std::string url() const {
     return "postgresql://welcome@127.0.0.1:" + std::to_string(port_) + "/postgres";
@@ -77,7 +63,7 @@ class Postgres {
   TempDir dir_;
   std::uint16_t port_;
   std::vector<std::string> as_;
-  pid_t pid_ = 0;
+  std::unique_ptr<Process> process_;
 };
 
 }  // namespace welcome::testing

@@ -26,7 +26,6 @@ class CrmProcess {
         line_(std::move(line)) {
     if (line_.empty()) line_ = {"--broker", "mqtt://127.0.0.1:" + std::to_string(broker.port())};
   }
-  ~CrmProcess() { stop(); }
 
   int command(std::vector<std::string> words) {
     words.insert(words.begin(), {kCrmProgram, "--database", database_});
@@ -71,30 +70,16 @@ class CrmProcess {
     std::vector<std::string> words{kCrmProgram, "--database", database_, "serve"};
     words.insert(words.end(), line_.begin(), line_.end());
     words.insert(words.end(), more.begin(), more.end());
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t quiet;
-    posix_spawn_file_actions_init(&quiet);
-    posix_spawn_file_actions_addopen(&quiet, 2, (dir_ / "serve.log").c_str(),
-                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
-    ASSERT_EQ(posix_spawn(&pid_, argv[0], &quiet, nullptr, argv.data(), environ), 0);
-    posix_spawn_file_actions_destroy(&quiet);
+    process_ = std::make_unique<Process>(std::move(words), (dir_ / "serve.log").string());
   }
-  int stop(int signal = SIGTERM) {
-    if (pid_ <= 0) return 0;
-    kill(pid_, signal);
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
+  // As Process::stop(); 0 when it does not run.
+  int stop(int signal = SIGTERM) { return process_ ? process_->stop(signal) : 0; }
 
  private:
   TempDir dir_;
   std::string database_;
   std::vector<std::string> line_;
-  pid_t pid_ = 0;
+  std::unique_ptr<Process> process_;
 };
 
 // Keeps what the feed brings, as a box would, and says hello when something is missing.

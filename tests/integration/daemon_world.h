@@ -163,22 +163,10 @@ class DaemonProcess {
     words_ = {WELCOMED_PROGRAM, "--config", (dir_ / "empty.conf").string()};
     for (const auto& [key, value] : settings) words_.push_back("--" + key + "=" + value);
   }
-  ~DaemonProcess() { stop(SIGTERM); }
-  DaemonProcess(const DaemonProcess&) = delete;
-  DaemonProcess& operator=(const DaemonProcess&) = delete;
 
   void start() {
-    std::vector<char*> argv;
-    for (std::string& word : words_) argv.push_back(word.data());
-    argv.push_back(nullptr);
     setenv("CREDENTIALS_DIRECTORY", (dir_ / "credentials").c_str(), 1);
-    posix_spawn_file_actions_t files;
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 1, log().c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-    posix_spawn_file_actions_adddup2(&files, 1, 2);
-    const int failed = posix_spawn(&pid_, argv[0], &files, nullptr, argv.data(), environ);
-    posix_spawn_file_actions_destroy(&files);
-    ASSERT_EQ(failed, 0);
+    process_ = std::make_unique<Process>(words_, log());
   }
   // From the next start on.
   void set(const std::string& key, const std::string& value) {
@@ -200,21 +188,11 @@ class DaemonProcess {
     }
     return false;
   }
-  // Returns what it ended with; -1 for a signal.
-  int stop(int signal) {
-    if (pid_ <= 0) return 0;
-    kill(pid_, signal);
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-  void signal(int number) const { kill(pid_, number); }
-  bool running() {
-    if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = 0;
-    return pid_ > 0;
-  }
-  pid_t pid() const { return pid_; }
+  // As Process::stop(); 0 when it does not run.
+  int stop(int signal) { return process_ ? process_->stop(signal) : 0; }
+  void signal(int number) const { kill(pid(), number); }
+  bool running() { return process_ && !process_->ended(); }
+  pid_t pid() const { return process_->pid(); }
 
   // Null while it does not answer.
   json status() const {
@@ -253,7 +231,7 @@ class DaemonProcess {
 
   TempDir dir_;
   std::vector<std::string> words_;
-  pid_t pid_ = 0;
+  std::unique_ptr<Process> process_;
 };
 
 // A broker, a CRM with the members, and a box that hears them.

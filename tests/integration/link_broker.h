@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 extern char** environ;
@@ -66,50 +67,50 @@ inline bool answers(std::uint16_t port) {
   return ok;
 }
 
-// Runs a program and returns its exit code.
-inline int run_program(std::vector<std::string> words) {
+// Starts a program that reads nothing and adds what it says to this file.
+inline pid_t start_program(std::vector<std::string> words, const std::string& output) {
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   pid_t pid = 0;
-  posix_spawn_file_actions_t quiet;
-  posix_spawn_file_actions_init(&quiet);
-  posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
-  const int failed = posix_spawnp(&pid, argv[0], &quiet, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&quiet);
+  posix_spawn_file_actions_t files;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&files, 1, output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  posix_spawn_file_actions_adddup2(&files, 1, 2);
+  const int failed = posix_spawnp(&pid, argv[0], &files, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&files);
   if (failed != 0) throw std::runtime_error(words[0] + " does not start");
+  return pid;
+}
+
+// Waits for its end. Its exit code; -1: a signal ended it.
+inline int exit_code_of(pid_t pid) {
   int status = 0;
   waitpid(pid, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+// Runs a program and returns its exit code.
+inline int run_program(std::vector<std::string> words) {
+  return exit_code_of(start_program(std::move(words), "/dev/null"));
+}
+
 // A program in the background, ended with the object.
 class Process {
  public:
-  explicit Process(std::vector<std::string> words) {
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t quiet;
-    posix_spawn_file_actions_init(&quiet);
-    posix_spawn_file_actions_addopen(&quiet, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
-    const int failed = posix_spawnp(&pid_, argv[0], &quiet, nullptr, argv.data(), environ);
-    posix_spawn_file_actions_destroy(&quiet);
-    if (failed != 0) throw std::runtime_error(words[0] + " does not start");
-  }
+  explicit Process(std::vector<std::string> words, const std::string& output = "/dev/null")
+      : pid_(start_program(std::move(words), output)) {}
   ~Process() { stop(SIGTERM); }
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  void stop(int signal) {
-    if (pid_ <= 0) return;
+  // What it ended with, as exit_code_of() says; 0 for one that had ended before.
+  int stop(int signal) {
+    if (pid_ <= 0) return 0;
     kill(pid_, SIGCONT);
     kill(pid_, signal);
-    waitpid(pid_, nullptr, 0);
-    pid_ = 0;
+    return exit_code_of(std::exchange(pid_, 0));
   }
   bool ended() {
     if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = 0;
