@@ -6,14 +6,13 @@
 #include <benchmark/benchmark.h>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <malloc.h>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 #include "sync/feed.h"
 #include "tests/support/bench_box.h"
+#include "tests/support/memory.h"
 
 namespace welcome {
 namespace {
@@ -23,18 +22,9 @@ using namespace std::chrono_literals;
 
 constexpr int kCustomers = 100'000;
 constexpr int kItemsOfABatch = 500;
-constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} + 8h};
-const sync::BoxAddress kBox{"demo", "aroma-1", "box-1"};
 
 double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-}
-
-double resident_mib() {
-  long pages = 0;
-  long resident = 0;
-  std::ifstream("/proc/self/statm") >> pages >> resident;
-  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1048576.0;
 }
 
 std::string name(int n) { return "c-" + std::to_string(1'000'000 + n); }
@@ -108,7 +98,7 @@ Pauses receive(test::BenchBox& box, sync::Collection collection, int count, Make
       batch.items.push_back(make(n));
       batch.items.back().seq = static_cast<std::uint64_t>(n) + 1;
     }
-    const sync::Message message = encode_feed(kBox, batch);
+    const sync::Message message = encode_feed(test::kAddress, batch);
     timed([&] { box.inbound(sync::LinkName::uplink, message.topic, message.payload); });
     timed([&] { box.advance(50ms); });
   }
@@ -116,9 +106,9 @@ Pauses receive(test::BenchBox& box, sync::Collection collection, int count, Make
 }
 
 void Customers(benchmark::State& state) {
-  const double before_mib = resident_mib();
+  const double before_mib = test::resident_mib();
   for (auto _ : state) {
-    test::BenchBox box(kStart);
+    test::BenchBox box(test::kStart);
     box.link_up(sync::LinkName::uplink);
     Pauses sum;
     const auto take = [&](const char* what, sync::Collection collection, int count, auto make) {
@@ -135,7 +125,7 @@ void Customers(benchmark::State& state) {
     take("profiles", sync::Collection::profiles, kCustomers, profile);
     state.counters["snapshot_ms"] = sum.total_ms;
     box.advance(1s);
-    state.counters["snapshot_mib"] = resident_mib() - before_mib;
+    state.counters["snapshot_mib"] = test::resident_mib() - before_mib;
 
     // One withdrawal after the other, each a delta of its own.
     std::vector<double> gone;
@@ -148,7 +138,7 @@ void Customers(benchmark::State& state) {
       delta.to_seq = ++seq;
       delta.items = {consent(n * 1000, "proximity_offers", false)};
       delta.items[0].seq = seq;
-      const sync::Message message = encode_feed(kBox, delta);
+      const sync::Message message = encode_feed(test::kAddress, delta);
       const auto begin = Clock::now();
       box.inbound(sync::LinkName::uplink, message.topic, message.payload);
       gone.push_back(ms_since(begin));
@@ -162,11 +152,11 @@ void Customers(benchmark::State& state) {
     box.power_off();
     state.counters["stop_ms"] = ms_since(stopping);
     malloc_trim(0);  // as a new process would begin
-    state.counters["stopped_mib"] = resident_mib() - before_mib;
+    state.counters["stopped_mib"] = test::resident_mib() - before_mib;
     const auto starting = Clock::now();
     box.power_on();
     state.counters["start_ms"] = ms_since(starting);
-    state.counters["resident_mib"] = resident_mib() - before_mib;
+    state.counters["resident_mib"] = test::resident_mib() - before_mib;
     if (box.engine().counters().feed_set_aside > 0) state.SkipWithError("items were set aside");
   }
 }

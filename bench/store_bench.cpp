@@ -6,7 +6,6 @@
 #include <chrono>
 #include <fcntl.h>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -15,6 +14,7 @@
 
 #include "firmware/store/sealing.h"
 #include "firmware/store/store.h"
+#include "tests/support/memory.h"
 
 namespace welcome::store {
 namespace {
@@ -115,13 +115,6 @@ void report_percentiles(benchmark::State& state, std::vector<double>& microsecon
 
 double micros_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
-}
-
-double resident_mib() {
-  long pages = 0;
-  long resident = 0;
-  std::ifstream("/proc/self/statm") >> pages >> resident;
-  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1048576.0;
 }
 
 void SealProfile(benchmark::State& state) {
@@ -240,7 +233,7 @@ void Start(benchmark::State& state) {
     fill(store, Collection::consents, kCustomers);
     fill(store, Collection::identities, kCustomers);
   }
-  const double before = resident_mib();
+  const double before = test::resident_mib();
   for (auto _ : state) {
     Store store = open(folder.file("box.db"));
     std::size_t loaded = 0;
@@ -248,8 +241,8 @@ void Start(benchmark::State& state) {
       must(store.replica().load_briefs(collection,
                                        [&](FeedItem&& item) { loaded += item.brief.size(); }));
     benchmark::DoNotOptimize(loaded);
-    state.counters["resident_mib"] = resident_mib();
-    state.counters["grew_mib"] = resident_mib() - before;
+    state.counters["resident_mib"] = test::resident_mib();
+    state.counters["grew_mib"] = test::resident_mib() - before;
     state.counters["file_mib"] = static_cast<double>(must(store.size()).database_bytes) / 1048576;
   }
 }

@@ -68,7 +68,7 @@ TEST_F(DaemonProcessTest, AMonthWithoutALineArrivesOnceAndTheMemoryStaysFlat) {
     ASSERT_TRUE(box.until(
         [&](const json& now) {
           if (left(now) < kEvents - 1000) {
-            const double mib = resident_mib(box.pid());
+            const double mib = test::resident_mib(box.pid());
             least = std::min(least, mib);
             most = std::max(most, mib);
           }
@@ -128,7 +128,7 @@ TEST_F(DaemonProcessTest, ABrokerThatLiesNeitherStopsNorFillsTheBox) {
   ASSERT_TRUE(box.until([](const json& now) {
     return now["crm"]["feed"]["profiles"]["items"] == kMembers && now["decisions"]["offers"] > 0;
   })) << box.status().dump();
-  const double before = resident_mib(box.pid());
+  const double before = test::resident_mib(box.pid());
 
   // More than Maximum Packet Size, from another client of the broker.
   const auto huge = box.dir() / "huge";
@@ -162,7 +162,7 @@ TEST_F(DaemonProcessTest, ABrokerThatLiesNeitherStopsNorFillsTheBox) {
       }
       if (lie(topic, payload)) ++sent;
     }
-    most = std::max(most, resident_mib(box.pid()));
+    most = std::max(most, test::resident_mib(box.pid()));
     std::this_thread::sleep_for(10ms);
   }
   ASSERT_TRUE(box.running());

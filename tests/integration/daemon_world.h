@@ -19,6 +19,7 @@
 #include "beacon/btsnoop.h"
 #include "firmware/store/store.h"
 #include "tests/integration/crm_world.h"
+#include "tests/support/memory.h"
 
 namespace welcome::testing {
 
@@ -33,12 +34,6 @@ inline std::string output_of(const std::string& command) {
   for (std::size_t n = 0; (n = fread(bytes, 1, sizeof bytes, pipe)) > 0;) text.append(bytes, n);
   pclose(pipe);
   return text;
-}
-
-inline double resident_mib(pid_t pid) {
-  long pages = 0, resident = 0;
-  std::ifstream("/proc/" + std::to_string(pid) + "/statm") >> pages >> resident;
-  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1048576.0;
 }
 
 // The members' fobs: c-0, c-1, …
