@@ -56,14 +56,20 @@ endfunction()
 # welcome_test(NAME LABEL unit SOURCES a_test.cpp … DEPS …)
 # One GoogleTest program; every test of it is a test of ctest, labelled for `ctest -L`.
 # A test finds ../shared/data through the environment variable WELCOME_DATA and skips by name
-# where that is not set.
+# where that is not set. Property tests take the same cases each time, so that a change is judged by
+# what it changes; with NIGHTLY_PROPERTIES FILTER the nightly tests look for new cases.
 function(welcome_test name)
-  cmake_parse_arguments(arg "" "LABEL" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(arg "" "LABEL;NIGHTLY_PROPERTIES" "SOURCES;DEPS" ${ARGN})
   welcome_executable(${name} SOURCES ${arg_SOURCES} DEPS ${arg_DEPS} GTest::gtest_main GTest::gmock)
   welcome_labelled_test(${name} ${arg_LABEL})
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}:"
-                       PROPERTIES LABELS ${arg_LABEL} TIMEOUT 300)
+                       PROPERTIES LABELS ${arg_LABEL} TIMEOUT 300 ENVIRONMENT RC_PARAMS=seed=1)
+  if(arg_NIGHTLY_PROPERTIES)
+    add_test(NAME ${name}_properties COMMAND ${name} --gtest_filter=${arg_NIGHTLY_PROPERTIES})
+    set_tests_properties(${name}_properties PROPERTIES LABELS nightly TIMEOUT 3600
+                         ENVIRONMENT RC_PARAMS=max_success=1000)
+  endif()
 endfunction()
 
 # welcome_bench(NAME SOURCES a_bench.cpp … DEPS …)
