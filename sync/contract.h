@@ -57,6 +57,7 @@ struct BoxState {
   std::uint64_t session = 1;  // grows with every start of the daemon
   std::string version;
   WallTime at;
+  std::string key{};  // online: the box's public key, base64; may be empty
 };
 
 // How far a box is in one collection. Digest: hex of XOR over live items of

@@ -273,6 +273,7 @@ Result<CrmInbound> box_state(const json& payload) {
   out.session = static_cast<std::uint64_t>(integer(payload, "session"));
   out.version = text(payload, "version");
   out.at = time_of(payload, "at");
+  out.key = text(payload, "key");
   return out;
 }
 

@@ -166,11 +166,13 @@ Priority priority_of(const EventData& data) {
 }  // namespace
 
 Message encode_state(const BoxAddress& box, const BoxState& state) {
-  Message message = message_on(state_topic(box), {{"v", 1},
-                                                  {"state", name_of(kLinkStates, state.state)},
-                                                  {"session", state.session},
-                                                  {"version", state.version},
-                                                  {"at", to_rfc3339(state.at)}});
+  json payload{{"v", 1},
+               {"state", name_of(kLinkStates, state.state)},
+               {"session", state.session},
+               {"version", state.version},
+               {"at", to_rfc3339(state.at)}};
+  set_if(payload, "key", state.key);
+  Message message = message_on(state_topic(box), payload);
   message.retain = true;
   return message;
 }

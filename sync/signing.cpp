@@ -107,6 +107,26 @@ std::optional<std::array<std::uint8_t, N>> from_base64(std::string_view text) {
 
 }  // namespace
 
+std::string public_key_text(const Ed25519Public& key) { return base64(key.data(), key.size()); }
+
+Result<Ed25519Public> public_key_from_text(std::string_view text) {
+  const auto bytes = from_base64<32>(text);
+  if (!bytes) return fail(ErrorCode::malformed, "a public key is the base64 of 32 bytes");
+  return *bytes;
+}
+
+std::string fingerprint(const Ed25519Public& key) {
+  std::array<unsigned char, 32> hash{};
+  crypto_generichash(hash.data(), hash.size(), key.data(), key.size(), nullptr, 0);
+  std::string out;
+  for (std::size_t i = 0; i < 8; i += 2) {
+    std::array<char, 5> group{};
+    sodium_bin2hex(group.data(), group.size(), &hash[i], 2);
+    out.append(i == 0 ? "" : "-").append(group.data());
+  }
+  return out;
+}
+
 Result<std::string> canonical(const json& value) {
   std::string out;
   if (auto written = write(value, out); !written) return tl::unexpected(written.error());
@@ -213,7 +233,7 @@ Result<KeyRing> KeyRing::parse(std::string_view text) {
 std::string KeyRing::to_text() const {
   std::string out;
   for (const auto& [id, key] : keys_) {
-    out.append(id).append(" ").append(base64(key.data(), key.size())).append("\n");
+    out.append(id).append(" ").append(public_key_text(key)).append("\n");
   }
   return out;
 }

@@ -14,6 +14,12 @@ namespace welcome::sync {
 
 using Ed25519Public = std::array<std::uint8_t, 32>;
 
+// A public key as configuration, messages and people say it: base64 of the 32 bytes.
+std::string public_key_text(const Ed25519Public& key);
+Result<Ed25519Public> public_key_from_text(std::string_view text);
+// For people to compare: the first 8 bytes of BLAKE2b-256 of the key, as hex in groups of four.
+std::string fingerprint(const Ed25519Public& key);
+
 // RFC 8785 for the JSON of this contract: object members sorted by UTF-16 code units, no white
 // space, shortest escapes. Numbers must be integers of at most 53 bits; others are refused.
 Result<std::string> canonical_json(std::string_view json);

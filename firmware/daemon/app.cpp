@@ -311,12 +311,12 @@ class App : private Ports {
                     read_credential("uplink-password"));
     const auto subscriptions = sync::Subscriptions::box_uplink(box);
     link.subscriptions.assign(subscriptions.begin(), subscriptions.end());
-    const auto state = [&](sync::LinkState what) {
-      return sync::encode_state(
-          box, {what, static_cast<std::uint64_t>(engine_.session()), kVersion, clock_->now().wall});
+    const auto state = [&](sync::LinkState what, const std::string& key = {}) {
+      return sync::encode_state(box, {what, static_cast<std::uint64_t>(engine_.session()), kVersion,
+                                      clock_->now().wall, key});
     };
     link.will = state(sync::LinkState::offline);
-    link.birth = state(sync::LinkState::online);
+    link.birth = state(sync::LinkState::online, engine_.public_key());
     link.farewell = state(sync::LinkState::stopped);
     return std::make_unique<sync::Link>(std::move(link), link_sink(sync::LinkName::uplink));
   }

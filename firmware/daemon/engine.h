@@ -172,6 +172,8 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   bool broken() const { return broken_; }
 
   std::int64_t session() const { return session_; }
+  // With which the box signs its receipts; base64.
+  std::string public_key() const { return sync::public_key_text(signer_.public_key()); }
   const EngineCounters& counters() const { return counters_; }
 
   // Told of every report that the tracker has handled, known or not.

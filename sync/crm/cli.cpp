@@ -320,6 +320,7 @@ json to_json(const Erasure& erasure) {
   for (const ErasureBox& box : erasure.boxes) {
     json entry = {{"store", box.store}, {"box", box.box}};
     entry["done_at"] = box.done_at ? json(*box.done_at) : json(nullptr);
+    if (!box.refused.empty()) entry["receipt_refused"] = box.refused;
     boxes.push_back(std::move(entry));
   }
   const auto done = std::count_if(erasure.boxes.begin(), erasure.boxes.end(),
@@ -375,10 +376,53 @@ int erasure_status(const Call& call) {
               << status.at("done") << " of " << status.at("boxes") << " boxes\n";
     for (const ErasureBox& box : erasure->boxes) {
       *call.out << "  " << box.store << "/" << box.box << ": "
-                << (box.done_at ? "done " + *box.done_at : std::string("outstanding")) << "\n";
+                << (box.done_at ? "done " + *box.done_at : std::string("outstanding"))
+                << (box.refused.empty() ? "" : "; its receipt was refused: " + box.refused) << "\n";
     }
   }
   return erasure->done_at ? kDone : kNo;
+}
+
+json to_json(const std::optional<BoxKey>& known) {
+  if (!known) return nullptr;
+  json out = {{"public_key", sync::public_key_text(known->key)},
+              {"fingerprint", sync::fingerprint(known->key)},
+              {"trusted_at", known->trusted_at}};
+  if (known->other) {
+    out["other"] = {{"public_key", sync::public_key_text(*known->other)},
+                    {"fingerprint", sync::fingerprint(*known->other)},
+                    {"said_at", known->other_at}};
+  }
+  return out;
+}
+
+int boxes_trust(const Call& call) {
+  const std::string& name = call.word(0, "STORE/BOX");
+  call.at_most(1);
+  const auto slash = name.find('/');
+  if (slash == std::string::npos) throw Usage("a box is STORE/BOX");
+  const std::string store = name.substr(0, slash), box = name.substr(slash + 1);
+  if (!sync::valid_level(store) || !sync::valid_level(box)) throw Usage("a box is STORE/BOX");
+  std::optional<sync::Ed25519Public> key;
+  if (call.has("key")) {
+    const auto given = sync::public_key_from_text(call.text("key"));
+    if (!given) throw Usage("--key: " + given.error().message);
+    key = *given;
+  }
+  Opened opened(call);
+  Transaction transaction(*opened.db);
+  if (const auto trusted = opened.crm.trust_box(store, box, key, wall_now()); !trusted) {
+    return call.no(trusted.error());
+  }
+  transaction.commit();
+  opened.db->announce();
+  const auto known = opened.crm.box_key(store, box);
+  if (call.json_wanted) {
+    call.print(to_json(known));
+  } else {
+    *call.out << name << " is trusted with the key " << sync::fingerprint(known->key) << "\n";
+  }
+  return kDone;
 }
 
 int boxes(const Call& call) {
@@ -390,7 +434,7 @@ int boxes(const Call& call) {
   }
   json list = json::array();
   std::vector<std::vector<std::string>> table{
-      {"STORE", "BOX", "STATE", "SESSION", "VERSION", "SEEN", "FEED"}};
+      {"STORE", "BOX", "STATE", "SESSION", "VERSION", "SEEN", "FEED", "KEY"}};
   for (const Row& row : opened.db->query(
            "SELECT store, box, state, session, version, seen_at FROM box ORDER BY store, box")) {
     json told = json::object();
@@ -405,6 +449,15 @@ int boxes(const Call& call) {
         behind += (behind.empty() ? "behind: " : ", ") + name;
       }
     }
+    const auto key = opened.crm.box_key(row.text(0), row.text(1));
+    const std::int64_t refused =
+        opened.db
+            ->query(
+                "SELECT COUNT(*) FROM erasure_box WHERE store = $1 AND box = $2 "
+                "AND refused IS NOT NULL",
+                {row.text(0), row.text(1)})
+            .at(0)
+            .integer(0);
     list.push_back({{"store", row.text(0)},
                     {"box", row.text(1)},
                     {"state", row.text(2)},
@@ -412,9 +465,14 @@ int boxes(const Call& call) {
                     {"version", row.text(4)},
                     {"seen_at", row.text(5)},
                     {"up_to_date", behind.empty()},
-                    {"told", told}});
+                    {"told", told},
+                    {"key", to_json(key)},
+                    {"receipts_refused", refused}});
+    std::string trust = key ? sync::fingerprint(key->key) : "not said";
+    if (key && key->other) trust += ", now says " + sync::fingerprint(*key->other);
+    if (refused > 0) trust += ", receipts refused: " + std::to_string(refused);
     table.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.text(5),
-                     behind.empty() ? "up to date" : behind});
+                     behind.empty() ? "up to date" : behind, trust});
   }
   if (call.json_wanted) {
     call.print(list);
@@ -590,9 +648,10 @@ int serve(const Call& call) {
   const ServeCounters& c = server.counters();
   spdlog::info(
       "stopped; events {} (+{} repeated), requests {} (+{} repeated), refused {}, hellos {}, "
-      "deltas {}, snapshots {}, sent {}, expired {}, undeliverable {}",
+      "deltas {}, snapshots {}, sent {}, expired {}, undeliverable {}, other keys {}, receipts "
+      "refused {}",
       c.events, c.repeated_events, c.requests, c.repeated_requests, c.refused, c.hellos, c.deltas,
-      c.snapshots, c.sent, c.expired, c.undeliverable);
+      c.snapshots, c.sent, c.expired, c.undeliverable, c.keys_refused, server.receipts_refused());
   ::close(stop_fd);
   return kDone;
 }
@@ -641,6 +700,11 @@ void ledger_options(po::options_description& options) {
       "type", po::value<std::string>(), "only types that contain this: decision.offer");
 }
 
+void trust_options(po::options_description& options) {
+  options.add_options()("key", po::value<std::string>(),
+                        "its public key, base64, before it says one: `welcomectl status` shows it");
+}
+
 void store_options(po::options_description& options) {
   options.add_options()("store", po::value<std::string>(), "one store instead of all");
 }
@@ -685,7 +749,9 @@ constexpr Command kCommands[] = {
      no_options},
     {"erasure status", "ID", "how many boxes have confirmed; exit code 1 while some are late",
      erasure_status, no_options},
-    {"boxes", "", "every box, and how far it has been told", boxes, no_options},
+    {"boxes trust", "STORE/BOX", "count receipts signed with the key that it says now", boxes_trust,
+     trust_options},
+    {"boxes", "", "every box, how far it has been told, and its key", boxes, no_options},
     {"ledger", "", "every event, once; one JSON object a line with --json", ledger, ledger_options},
     {"pause", "FUNCTION", "stop face, offers, prompts, surveys or all, everywhere at once", pause,
      store_options},

@@ -331,7 +331,7 @@ Result<void> Crm::sign(json& record) {
 
 std::string Crm::new_signing_key(WallTime now) {
   const std::string at = sync::to_rfc3339(now);
-  const std::string id = "k-" + random_hex(4);
+  std::string id = "k-" + random_hex(4);
   auto seed = sync::Signer::new_seed();
   const sync::Signer made(id, seed);
   std::array<char, 65> hex{};
@@ -543,10 +543,11 @@ std::optional<Erasure> Crm::erasure(const std::string& id_or_customer) {
       {id_or_customer, hash(id_or_customer)});
   if (rows.empty()) return std::nullopt;
   Erasure out{rows[0].text(0), rows[0].text(1), rows[0].maybe(2), {}};
-  for (const Row& row : db_.query("SELECT store, box, done_at FROM erasure_box WHERE erasure = $1 "
-                                  "ORDER BY store, box",
-                                  {out.id})) {
-    out.boxes.push_back({row.text(0), row.text(1), row.maybe(2)});
+  for (const Row& row :
+       db_.query("SELECT store, box, done_at, refused FROM erasure_box WHERE erasure = $1 "
+                 "ORDER BY store, box",
+                 {out.id})) {
+    out.boxes.push_back({row.text(0), row.text(1), row.maybe(2), row.text(3)});
   }
   return out;
 }
@@ -554,11 +555,108 @@ std::optional<Erasure> Crm::erasure(const std::string& id_or_customer) {
 void Crm::erasure_done(const std::string& erasure, const std::string& store, const std::string& box,
                        const std::string& receipt, WallTime now) {
   db_.execute(
-      "UPDATE erasure_box SET done_at = $4, receipt = $5 "
+      "UPDATE erasure_box SET done_at = $4, receipt = $5, refused = NULL "
       "WHERE erasure = $1 AND store = $2 AND box = $3 AND done_at IS NULL",
       {erasure, store, box, sync::to_rfc3339(now), receipt});
   answered(erasure, store, box);
   finish_erasure(erasure, now);
+}
+
+Result<void> Crm::take_receipt(const std::string& store, const std::string& box,
+                               const json& receipt, WallTime now) {
+  const std::string erasure = receipt.at("command");
+  const Rows rows = db_.query(
+      "SELECT erasure.customer FROM erasure_box JOIN erasure ON erasure.erasure = "
+      "erasure_box.erasure WHERE erasure_box.erasure = $1 AND store = $2 AND box = $3 "
+      "AND erasure_box.done_at IS NULL",
+      {erasure, store, box});
+  if (rows.empty()) return {};  // nobody waits for it (any more)
+  if (auto good = check_receipt(store, box, receipt, rows[0].text(0)); !good) {
+    db_.execute(
+        "UPDATE erasure_box SET refused = $4 WHERE erasure = $1 AND store = $2 AND box = $3",
+        {erasure, store, box, good.error().message});
+    return good;
+  }
+  erasure_done(erasure, store, box, receipt.dump(), now);
+  return {};
+}
+
+Result<void> Crm::check_receipt(const std::string& store, const std::string& box, json receipt,
+                                const std::string& customer) {
+  if (receipt.at("box") != box) return fail(ErrorCode::refused, "it is another box's");
+  if (!receipt.contains("sig")) return fail(ErrorCode::refused, "it is not signed");
+  const auto known = box_key(store, box);
+  if (!known) return fail(ErrorCode::refused, "the box has not said its key");
+  receipt["customer"] = customer;
+  const std::string text = receipt.dump();
+  const auto signed_with = [&](const sync::Ed25519Public& key) {
+    sync::KeyRing ring;
+    ring.pin(box, key);
+    return ring.verify(text).has_value();
+  };
+  if (signed_with(known->key)) return {};
+  if (known->other && signed_with(*known->other)) {
+    return fail(ErrorCode::refused, "it is signed with a key that is not trusted");
+  }
+  return fail(ErrorCode::refused, "its signature is wrong");
+}
+
+// ---- keys of boxes -----------------------------------------------------------------------------
+
+std::optional<BoxKey> Crm::box_key(const std::string& store, const std::string& box) {
+  const Rows rows = db_.query(
+      "SELECT public_key, trusted_at, other, other_at FROM box_key WHERE store = $1 AND box = $2",
+      {store, box});
+  if (rows.empty()) return std::nullopt;
+  const auto key = sync::public_key_from_text(rows[0].text(0));
+  if (!key) throw DatabaseError("the key of a box is damaged");
+  BoxKey out{*key, rows[0].text(1), std::nullopt, rows[0].text(3)};
+  if (const auto other = sync::public_key_from_text(rows[0].text(2))) out.other = *other;
+  return out;
+}
+
+void Crm::pin(const std::string& store, const std::string& box, const sync::Ed25519Public& key,
+              WallTime now) {
+  db_.execute(
+      "INSERT INTO box_key (store, box, public_key, trusted_at) VALUES ($1, $2, $3, $4) "
+      "ON CONFLICT (store, box) DO UPDATE SET public_key = excluded.public_key, "
+      "trusted_at = excluded.trusted_at, other = NULLIF(box_key.other, excluded.public_key)",
+      {store, box, sync::public_key_text(key), sync::to_rfc3339(now)});
+  if (db_.query("SELECT 1 FROM erasure_box WHERE store = $1 AND box = $2 AND refused IS NOT NULL",
+                {store, box})
+          .empty()) {
+    return;
+  }
+  db_.execute(
+      "UPDATE ledger SET handled = 0, note = '' WHERE store = $1 AND box = $2 "
+      "AND type LIKE '%.erasure.receipt.%' AND note LIKE 'refused: %'",
+      {store, box});
+}
+
+bool Crm::box_says_key(const std::string& store, const std::string& box,
+                       const sync::Ed25519Public& key, WallTime now) {
+  const auto known = box_key(store, box);
+  if (!known) {
+    pin(store, box, key, now);
+    return true;
+  }
+  const bool trusted = known->key == key;
+  const Value other = trusted ? Value(nullptr) : Value(sync::public_key_text(key));
+  const Value other_at = trusted ? Value(nullptr) : Value(sync::to_rfc3339(now));
+  if (trusted ? known->other.has_value() : known->other != key) {
+    db_.execute("UPDATE box_key SET other = $3, other_at = $4 WHERE store = $1 AND box = $2",
+                {store, box, other, other_at});
+  }
+  return trusted;
+}
+
+Result<void> Crm::trust_box(const std::string& store, const std::string& box,
+                            const std::optional<sync::Ed25519Public>& key, WallTime now) {
+  const auto known = box_key(store, box);
+  if (!key && !known) return fail(ErrorCode::not_found, "this box has not said a key");
+  const sync::Ed25519Public wanted = key ? *key : known->other.value_or(known->key);
+  if (!known || known->key != wanted) pin(store, box, wanted, now);
+  return {};
 }
 
 // When the last box has confirmed, nobody needs the id any more.
@@ -654,8 +752,11 @@ void Crm::to_box(const std::string& store, const std::string& box, const sync::C
 }
 
 void Crm::answered(const std::string& command, const std::string& store, const std::string& box) {
-  db_.execute("DELETE FROM command WHERE id = $1 AND store = $2 AND box = $3",
-              {command, store, box});
+  db_.execute(
+      "DELETE FROM command WHERE id = $1 AND store = $2 AND box = $3 AND NOT EXISTS (SELECT 1 "
+      "FROM erasure_box WHERE erasure_box.erasure = command.id AND erasure_box.store = "
+      "command.store AND erasure_box.box = command.box AND erasure_box.done_at IS NULL)",
+      {command, store, box});
 }
 
 std::vector<std::pair<std::string, std::string>> Crm::boxes(const std::string& store) {

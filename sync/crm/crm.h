@@ -63,6 +63,16 @@ struct PreferenceNews {
 struct ErasureBox {
   std::string store, box;
   std::optional<std::string> done_at;
+  std::string refused;  // why its receipt does not count; empty: none came, or it counts
+};
+
+// The key with which a box signs. The first that it says, or one that an operator gave, is trusted;
+// another one later is `other` until an operator trusts it.
+struct BoxKey {
+  sync::Ed25519Public key{};
+  std::string trusted_at;
+  std::optional<sync::Ed25519Public> other;
+  std::string other_at;
 };
 
 struct Erasure {
@@ -113,8 +123,21 @@ class Crm {
   Result<std::string> forget(const std::string& customer, WallTime now);
   bool was_erased(const std::string& customer);
   std::optional<Erasure> erasure(const std::string& id_or_customer);
+  // A box's receipt (data of erasure.receipt, without the customer) counts when the box's trusted
+  // key signed it. Errors: refused, and `erasure status` says why.
+  Result<void> take_receipt(const std::string& store, const std::string& box, const json& receipt,
+                            WallTime now);
   void erasure_done(const std::string& erasure, const std::string& store, const std::string& box,
                     const std::string& receipt, WallTime now);
+
+  std::optional<BoxKey> box_key(const std::string& store, const std::string& box);
+  // A box says its key. False: it is not the trusted one.
+  bool box_says_key(const std::string& store, const std::string& box,
+                    const sync::Ed25519Public& key, WallTime now);
+  // An operator trusts `key`, or the other one that the box says. Receipts that were refused are
+  // looked at again. Errors: not_found (the box never said a key).
+  Result<void> trust_box(const std::string& store, const std::string& box,
+                         const std::optional<sync::Ed25519Public>& key, WallTime now);
 
   // Pauses or resumes a function in a store, or in all (sync::kAllStores).
   sync::Control set_control(const std::string& store, Function function, bool paused, WallTime now);
@@ -131,7 +154,8 @@ class Crm {
   // The current key, or null when nothing is signed.
   std::unique_ptr<sync::Signer> signer();
 
-  // A command leaves whenever the box is there, until the box has answered or it expires.
+  // A command leaves whenever the box is there, until the box has answered or it expires. An
+  // erasure leaves until its receipt counts.
   void to_box(const std::string& store, const std::string& box, const sync::Command& command,
               WallTime now, std::optional<WallTime> expires_at);
   void answered(const std::string& command, const std::string& store, const std::string& box);
@@ -150,6 +174,10 @@ class Crm {
   void refresh(const std::string& customer);
   std::string hash(const std::string& customer) const;
   void finish_erasure(const std::string& erasure, WallTime now);
+  Result<void> check_receipt(const std::string& store, const std::string& box, json receipt,
+                             const std::string& customer);
+  void pin(const std::string& store, const std::string& box, const sync::Ed25519Public& key,
+           WallTime now);
   Result<void> sign(json& record);
   sync::Control to_control(const Row& row) const;
   void save_control(const sync::Control& control);

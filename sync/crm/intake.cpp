@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 #include <thread>
 
 #include "firmware/core/pipeline.h"
@@ -52,13 +53,12 @@ bool Intake::take_event(const sync::BoxAddress& box, const sync::EventMessage& e
   std::string data = envelope.at("data").dump();
   std::string note;
   const std::string type = envelope.at("type");
-  if (const auto* receipt = std::get_if<sync::ErasureReceipt>(&event.data)) {
+  if (std::holds_alternative<sync::ErasureReceipt>(event.data)) {
     // The id is left out: whoever knows it can put it back and check the signature.
     json without = envelope.at("data");
     without.erase("customer");
     data = without.dump();
     customer.clear();
-    (void)receipt;
   } else if (!customer.empty() && crm_.was_erased(customer)) {
     customer.clear();
     data = "{}";
@@ -265,12 +265,16 @@ std::string Intake::consent_changed(const Entry& entry, const json& data, WallTi
 }
 
 std::string Intake::erasure_receipt(const Entry& entry, const json& data, WallTime now) {
-  crm_.erasure_done(data.at("command"), entry.store, entry.box, entry.body, now);
-  return {};
+  const auto taken = crm_.take_receipt(entry.store, entry.box, data, now);
+  if (taken) return {};
+  ++receipts_refused_;
+  spdlog::warn("the erasure receipt of {}/{} does not count: {}", entry.store, entry.box,
+               taken.error().message);
+  return "refused: " + taken.error().message;
 }
 
-void Intake::tell_boxes(const std::string& store, const std::string& but, sync::Command command,
-                        WallTime now) {
+void Intake::tell_boxes(const std::string& store, const std::string& but,
+                        const sync::Command& command, WallTime now) {
   for (const auto& [its_store, box] : crm_.boxes(store)) {
     if (box != but) crm_.to_box(its_store, box, command, now, now + kOutcomeLife);
   }

@@ -29,6 +29,8 @@ class Intake {
   // Acts on what was written down and not yet acted on, in order. Returns how many.
   int work(WallTime now);
 
+  std::uint64_t receipts_refused() const { return receipts_refused_; }
+
  private:
   struct Entry;
   std::optional<Entry> next(const char* sql);
@@ -49,7 +51,7 @@ class Intake {
   std::string erasure_receipt(const Entry& entry, const json& data, WallTime now);
   std::string change_consent(ConsentChange change, const json& said, const std::string& app,
                              const std::string& answer_id, WallTime now);
-  void tell_boxes(const std::string& store, const std::string& but, sync::Command command,
+  void tell_boxes(const std::string& store, const std::string& but, const sync::Command& command,
                   WallTime now);
   bool outcome(const Entry& entry, const std::string& customer, const json& body, WallTime now);
   void send_consents(const std::string& app, const std::string& customer, const std::string& id,
@@ -57,6 +59,7 @@ class Intake {
 
   Crm& crm_;
   Database& db_;
+  std::uint64_t receipts_refused_ = 0;
 };
 
 }  // namespace welcome::crm

@@ -1,13 +1,14 @@
+#include <iterator>
+#include <span>
+
 #include "sync/crm/database.h"
 
 namespace welcome::crm {
 namespace {
 
-constexpr std::int64_t kSchemaVersion = 1;
-
 // {int} {serial} {text} {end} become what the database calls them.
 // Times are RFC 3339 texts of one length, so they sort as text.
-constexpr const char* kTables[] = {
+constexpr const char* kVersion1[] = {
     // One row per setting: tenant, controller, jurisdiction, storage_location, tombstone_key …
     "CREATE TABLE setting (name {text} PRIMARY KEY, value {text} NOT NULL){end}",
     // What the boxes are told: the newest value of every key of every collection.
@@ -71,6 +72,18 @@ constexpr const char* kTables[] = {
     "seed {text} NOT NULL, made_at {text} NOT NULL, used_from {text}, retired_at {text}){end}",
 };
 
+constexpr const char* kVersion2[] = {
+    // With which key a box signs. `other`: the one that it says instead, until somebody trusts it.
+    "CREATE TABLE box_key (store {text} NOT NULL, box {text} NOT NULL, public_key {text} NOT NULL, "
+    "trusted_at {text} NOT NULL, other {text}, other_at {text}, PRIMARY KEY (store, box)){end}",
+    // Why the box's receipt does not count.
+    "ALTER TABLE erasure_box ADD COLUMN refused {text}",
+};
+
+// A database, new or old, takes every step that it has not taken.
+constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2};
+constexpr std::int64_t kSchemaVersion = std::size(kSteps);
+
 std::string spell(std::string sql, const Database::Types& types) {
   const std::pair<const char*, const std::string*> words[] = {{"{int}", &types.integer},
                                                               {"{serial}", &types.serial},
@@ -107,10 +120,11 @@ void migrate(Database& db) {
   if (version > kSchemaVersion) {
     throw DatabaseError("the database was made by a newer welcome-crm");
   }
-  if (version < 1) {
-    for (const char* table : kTables) db.execute(spell(table, types));
-    db.execute("INSERT INTO schema_version (version) VALUES ($1)", {kSchemaVersion});
+  for (auto step = static_cast<std::size_t>(version); step < std::size(kSteps); ++step) {
+    for (const char* sql : kSteps[step]) db.execute(spell(sql, types));
   }
+  db.execute("DELETE FROM schema_version");
+  db.execute("INSERT INTO schema_version (version) VALUES ($1)", {kSchemaVersion});
   transaction.commit();
 }
 

@@ -28,7 +28,8 @@ MqttConfig with_subscriptions(MqttConfig mqtt, const std::string& tenant,
   for (const std::string& filter : sync::Subscriptions::crm(tenant)) {
     // Everybody has to know who is there; a retained state does not reach a shared subscription.
     const bool shared = !share.empty() && !filter.ends_with("/state");
-    mqtt.subscriptions.push_back(shared ? "$share/" + share + "/" + filter : filter);
+    mqtt.subscriptions.push_back(
+        shared ? std::string("$share/").append(share).append("/").append(filter) : filter);
   }
   return mqtt;
 }
@@ -226,6 +227,7 @@ void Server::forget_told(const BoxKey& box) {
 void Server::on_state(const sync::BoxAddress& from, const sync::BoxState& state, bool retained) {
   const BoxKey box{from.store, from.box};
   const auto session = static_cast<std::int64_t>(state.session);
+  if (state.state == sync::LinkState::online && !state.key.empty()) on_key(from, state.key);
   const Rows rows =
       db_.query("SELECT session FROM box WHERE store = $1 AND box = $2", {box.first, box.second});
   // The will of an earlier session may come late.
@@ -238,6 +240,22 @@ void Server::on_state(const sync::BoxAddress& from, const sync::BoxState& state,
     forget_told(box);
   } else if (retained) {
     next_heartbeat_ = {};  // it was there before us, and its hello may have met nobody
+  }
+}
+
+// Whatever its session: a box that begins afresh, with a new key, counts from one again.
+void Server::on_key(const sync::BoxAddress& from, const std::string& said) {
+  const auto key = sync::public_key_from_text(said);
+  if (!key) return;  // the schema does not let it through
+  const bool first = !crm_.box_key(from.store, from.box);
+  if (!crm_.box_says_key(from.store, from.box, *key, wall_now())) {
+    ++counters_.keys_refused;
+    spdlog::warn(
+        "{0}/{1} says another key than before, {2}: its erasure receipts do not count until "
+        "`welcome-crm boxes trust {0}/{1}`",
+        from.store, from.box, sync::fingerprint(*key));
+  } else if (first) {
+    spdlog::info("{}/{} signs with the key {}", from.store, from.box, sync::fingerprint(*key));
   }
 }
 

@@ -36,7 +36,8 @@ struct ServeConfig {
 struct ServeCounters {
   std::uint64_t events = 0, repeated_events = 0;
   std::uint64_t requests = 0, repeated_requests = 0;
-  std::uint64_t refused = 0;  // messages that break the contract
+  std::uint64_t refused = 0;       // messages that break the contract
+  std::uint64_t keys_refused = 0;  // a box says another key than the trusted one
   std::uint64_t hellos = 0, deltas = 0, snapshots = 0;
   std::uint64_t sent = 0, expired = 0, undeliverable = 0;
 };
@@ -51,6 +52,7 @@ class Server {
   void run(int stop_fd);
 
   const ServeCounters& counters() const { return counters_; }
+  std::uint64_t receipts_refused() const { return intake_.receipts_refused(); }
 
  private:
   using BoxKey = std::pair<std::string, std::string>;  // store, box
@@ -82,6 +84,7 @@ class Server {
 
   void process_received();
   void on_state(const sync::BoxAddress& box, const sync::BoxState& state, bool retained);
+  void on_key(const sync::BoxAddress& box, const std::string& said);
   void on_hello(const sync::BoxAddress& box, const sync::Hello& hello);
   void see_box(const BoxKey& box, const std::string& state, std::int64_t session,
                const std::string& version);

@@ -18,13 +18,17 @@ std::deque<Mailbox::Letter> Mailbox::take(std::chrono::milliseconds patience) {
 
 SimBox::SimBox(std::size_t index, std::uint16_t broker_port, Mailbox& mailbox)
     : address_{"fleet", "store-" + std::to_string(index), "box-1"}, receiver_(*this) {
+  const auto state = [this](sync::LinkState what) {
+    return sync::encode_state(
+        address_, {what, 1, "fleet", WallTime{}, sync::public_key_text(signer_.public_key())});
+  };
   sync::LinkConfig config;
   config.port = broker_port;
   config.client_id = address_.store + "-" + address_.box;
   const auto topics = sync::Subscriptions::box_uplink(address_);
   config.subscriptions.assign(topics.begin(), topics.end());
-  config.birth = sync::encode_state(address_, {sync::LinkState::online, 1, "fleet", WallTime{}});
-  config.will = sync::encode_state(address_, {sync::LinkState::offline, 1, "fleet", WallTime{}});
+  config.birth = state(sync::LinkState::online);
+  config.will = state(sync::LinkState::offline);
   link_ = std::make_unique<sync::Link>(std::move(config), [index, &mailbox](sync::LinkEvent event) {
     mailbox.post(index, std::move(event));
   });
@@ -87,7 +91,8 @@ void SimBox::erase(const sync::Command& command) {
   receipt.time = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   receipt.data =
       sync::ErasureReceipt{command.id, command.customer, {{"profiles", 1}}, receipt.time};
-  if (link_->publish(sync::encode_event(address_, receipt), ++tag_)) erased_ = command.id.str();
+  if (link_->publish(sync::encode_event(address_, receipt, &signer_), ++tag_))
+    erased_ = command.id.str();
 }
 
 std::optional<std::uint64_t> SimBox::seq_of(sync::Collection collection,

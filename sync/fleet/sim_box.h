@@ -14,6 +14,7 @@
 #include "sync/contract.h"
 #include "sync/feed.h"
 #include "sync/link.h"
+#include "sync/signing.h"
 
 namespace welcome::fleet {
 
@@ -59,6 +60,7 @@ class SimBox : sync::ReplicaView {
                 const std::function<void(std::string_view)>& visit) const override;
 
   sync::BoxAddress address_;
+  const sync::Signer signer_{address_.box, sync::Signer::new_seed()};
   std::map<sync::Collection, std::unordered_map<std::string, std::uint64_t>> items_;
   sync::FeedReceiver receiver_;
   bool up_ = false;

@@ -175,6 +175,10 @@ test('a box that was away erases before it acts, and nothing of the person is le
     const [receipt] = await shop.ledger('erasure.receipt');
     assert.ok(receipt);
     assert.equal((await shop.trail('erasure')).length, 1);
+    // It counts because the CRM knows the key that the box says it has.
+    const [known] = JSON.parse((await shop.crm('--json', 'boxes')).stdout);
+    assert.equal(known.key.public_key, (await shop.ctl('status')).box.public_key);
+    assert.equal(known.receipts_refused, 0);
     // The rest are as they were.
     assert.equal((await shop.ctl('customer', 'export', 'c-mia')).profiles.length, 1);
     assert.ok(readdirSync(path.join(shop.dir, 'welcomed')).includes('welcomed.db'));

@@ -46,7 +46,17 @@ TEST_F(CrmPostgresTest, ServesBoxesAndPassesOnWhatACommandChanges) {
   ASSERT_EQ(second_->command({"customer", "forget", "c-paul"}), 0);
   ASSERT_TRUE(box.until([](ModelBox& b) { return !b.commands.empty(); }));
   const sync::Command command = box.commands.at(0);
+  const std::string old_key =
+      json::parse(second_->output("boxes")).at(0).at("key").at("public_key");
+  ASSERT_EQ(second_->command({"boxes", "trust", "aroma-1/box-1", "--key",
+                              "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="}),
+            0);
   box.event("e-r", "", sync::ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}});
+  EXPECT_TRUE(box.until([&](ModelBox&) {
+    return json::parse(second_->output("boxes")).at(0).at("receipts_refused") == 1;
+  }));
+  EXPECT_EQ(second_->command({"erasure", "status", command.id.str()}), 1);
+  ASSERT_EQ(second_->command({"boxes", "trust", "aroma-1/box-1", "--key", old_key}), 0);
   EXPECT_TRUE(box.until([&](ModelBox&) {
     return second_->command({"erasure", "status", command.id.str()}) == 0;
   }));

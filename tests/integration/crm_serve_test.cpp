@@ -197,6 +197,37 @@ TEST_F(CrmServeTest, AnErasureReachesTheBoxThatWasOffAndIsCompleteWithItsReceipt
   }));
 }
 
+TEST_F(CrmServeTest, AReceiptCountsWhenTheKeyOfTheBoxIsTrusted) {
+  crm_->serve();
+  {
+    ModelBox box(*broker_);
+    ASSERT_TRUE(box.connect());
+    ASSERT_TRUE(up_to_date(box));
+  }
+  ASSERT_EQ(crm_->command({"customer", "forget", "c-paul"}), 0);
+
+  // The same account with another key.
+  ModelBox box(*broker_, "box-1", {1});
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(box.until([](ModelBox& b) { return !b.commands.empty(); }));
+  const sync::Command command = box.commands.at(0);
+  box.event("e-r", "", sync::ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}});
+  const auto standing = [&] {
+    return json::parse(crm_->output("erasure status " + command.id.str())).at("by_box").at(0);
+  };
+  ASSERT_TRUE(box.until([&](ModelBox&) { return standing().contains("receipt_refused"); }));
+  EXPECT_TRUE(standing().at("done_at").is_null());
+  EXPECT_EQ(crm_->command({"erasure", "status", command.id.str()}), 1);
+  const json known = json::parse(crm_->output("boxes")).at(0);
+  EXPECT_EQ(known.at("receipts_refused"), 1);
+  EXPECT_TRUE(known.at("key").contains("other"));
+
+  ASSERT_EQ(crm_->command({"boxes", "trust", "aroma-1/box-1"}), 0);
+  EXPECT_TRUE(box.until([&](ModelBox&) {
+    return crm_->command({"erasure", "status", command.id.str()}) == 0;
+  })) << "the running serve looks at it again";
+}
+
 TEST_F(CrmServeTest, APauseReachesTheBoxesThatAreThereAndTheOnesThatComeLater) {
   crm_->serve();
   ModelBox here(*broker_, "box-1");

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "sync/feed.h"
+#include "sync/signing.h"
 #include "tests/integration/link_broker.h"
 #include "tests/integration/link_peer.h"
 
@@ -85,8 +86,12 @@ class CrmProcess {
 // Keeps what the feed brings, as a box would, and says hello when something is missing.
 class ModelBox : sync::ReplicaView {
  public:
-  explicit ModelBox(const Broker& broker, const std::string& name = "box-1")
-      : address_{"demo", "aroma-1", name}, peer_(config(broker)), receiver_(*this) {}
+  explicit ModelBox(const Broker& broker, const std::string& name = "box-1",
+                    const std::array<std::uint8_t, 32>& seed = {})
+      : address_{"demo", "aroma-1", name},
+        signer_(name, seed),
+        peer_(config(broker)),
+        receiver_(*this) {}
 
   bool connect() {
     if (!peer_.wait_up()) return false;
@@ -104,11 +109,13 @@ class ModelBox : sync::ReplicaView {
   }
   void event(const std::string& id, const std::string& customer, sync::EventData data) {
     publish(sync::encode_event(
-        address_, {MessageId(id),
-                   std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()),
-                   CustomerId(customer),
-                   std::move(data),
-                   {}}));
+        address_,
+        {MessageId(id),
+         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()),
+         CustomerId(customer),
+         std::move(data),
+         {}},
+        &signer_));
   }
   void offer(const std::string& id, const std::string& decision) {
     sync::OfferNews news;
@@ -177,7 +184,8 @@ class ModelBox : sync::ReplicaView {
     out.backoff_max = std::chrono::milliseconds(400);
     const auto topics = sync::Subscriptions::box_uplink(address_);
     out.subscriptions.assign(topics.begin(), topics.end());
-    out.birth = sync::encode_state(address_, {sync::LinkState::online, 1, "0.1.0", WallTime{}});
+    out.birth = sync::encode_state(address_, {sync::LinkState::online, 1, "0.1.0", WallTime{},
+                                              sync::public_key_text(signer_.public_key())});
     out.will = sync::encode_state(address_, {sync::LinkState::offline, 1, "0.1.0", WallTime{}});
     return out;
   }
@@ -240,6 +248,7 @@ class ModelBox : sync::ReplicaView {
   }
 
   sync::BoxAddress address_;
+  sync::Signer signer_;  // the box's own key
   Peer peer_;
   sync::FeedReceiver receiver_;
   std::map<sync::Collection, std::map<std::string, std::pair<std::uint64_t, std::string>>> items_;

@@ -98,6 +98,52 @@ TEST_F(CliTest, AnErasureIsOutstandingUntilEveryBoxHasAnswered) {
   EXPECT_EQ(answer().at("complete"), true);
 }
 
+TEST_F(CliTest, ABoxWithAnotherKeyIsNamedUntilItIsTrusted) {
+  const sync::Signer key("box-1", sync::Signer::new_seed());
+  const sync::Signer other("box-1", sync::Signer::new_seed());
+  see_box("aroma-1", "box-1");
+  ASSERT_EQ(cli({"boxes"}), kDone);
+  EXPECT_NE(out_.str().find("not said"), std::string::npos);
+  crm_->box_says_key("aroma-1", "box-1", key.public_key(), now_);
+  crm_->box_says_key("aroma-1", "box-1", other.public_key(), now_);
+  ASSERT_EQ(cli({"customer", "forget", "c-paul"}), kDone);
+  event("e-1", "erasure.receipt", "", receipt(crm_->erasure("c-paul")->id, "c-paul", &other));
+  intake_->work(now_);
+
+  ASSERT_EQ(cli({"boxes"}), kDone);
+  EXPECT_NE(out_.str().find(sync::fingerprint(key.public_key()) + ", now says " +
+                            sync::fingerprint(other.public_key()) + ", receipts refused: 1"),
+            std::string::npos)
+      << out_.str();
+  EXPECT_EQ(cli({"erasure", "status", "c-paul"}), kNo);
+  EXPECT_NE(out_.str().find("aroma-1/box-1: outstanding; its receipt was refused: it is signed "
+                            "with a key that is not trusted"),
+            std::string::npos)
+      << out_.str();
+
+  ASSERT_EQ(cli({"boxes", "trust", "aroma-1/box-1"}), kDone) << err_.str();
+  EXPECT_NE(out_.str().find(sync::fingerprint(other.public_key())), std::string::npos);
+  intake_->work(now_);
+  EXPECT_EQ(cli({"erasure", "status", "c-paul"}), kDone);
+  ASSERT_EQ(cli({"--json", "boxes"}), kDone);
+  EXPECT_EQ(answer().at(0).at("key").at("public_key"), sync::public_key_text(other.public_key()));
+  EXPECT_EQ(answer().at(0).at("receipts_refused"), 0);
+}
+
+TEST_F(CliTest, AKeyIsPinnedBeforeTheBoxComes) {
+  const sync::Signer key("box-1", sync::Signer::new_seed());
+  EXPECT_EQ(cli({"boxes", "trust", "aroma-1/box-1"}), kNo);
+  EXPECT_EQ(cli({"boxes", "trust", "box-1"}), kUsage);
+  EXPECT_EQ(cli({"boxes", "trust", "aroma-1/box-1", "--key", "short"}), kUsage);
+  ASSERT_EQ(
+      cli({"boxes", "trust", "aroma-1/box-1", "--key", sync::public_key_text(key.public_key())}),
+      kDone)
+      << err_.str();
+  EXPECT_EQ(crm_->box_key("aroma-1", "box-1")->key, key.public_key());
+  ASSERT_EQ(cli({"customer", "forget", "c-paul"}), kDone);
+  EXPECT_TRUE(crm_->erasure("c-paul")->boxes.empty()) << "a box that never came holds nobody";
+}
+
 TEST_F(CliTest, TheLedgerIsOneObjectALine) {
   offer("e-1", "d-1", "c-paul");
   event("e-2", "visit.started", "c-paul", {{"visit", "v"}, {"zone", "door"}, {"level", "near"}});

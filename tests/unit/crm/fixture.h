@@ -90,6 +90,16 @@ class CrmTest : public ::testing::Test {
     EXPECT_TRUE(decoded) << decoded.error().message;
     return intake_->take_request(std::get<sync::AppRequest>(decoded->message), raw.payload, now_);
   }
+  // What a box says of an erasure; without a signer it is not signed.
+  json receipt(const std::string& erasure, const std::string& customer,
+               const sync::Signer* signer = nullptr, const std::string& box = "box-1") {
+    const json data = {{"command", erasure},
+                       {"box", box},
+                       {"customer", customer},
+                       {"erased", {{"visits", 3}}},
+                       {"at", sync::to_rfc3339(now_)}};
+    return signer == nullptr ? data : json::parse(signer->sign(data.dump()).value());
+  }
   bool offer(const std::string& id, const std::string& decision, const std::string& customer,
              const std::string& variant = "a") {
     return event(id, "decision.offer", customer,

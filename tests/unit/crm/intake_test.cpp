@@ -135,15 +135,12 @@ TEST_F(IntakeTest, WhoComesInAfterTheOfferIsCountedForIt) {
 }
 
 TEST_F(IntakeTest, TheErasureIsDoneWhenTheReceiptOfTheBoxIsThere) {
+  const sync::Signer key("box-1", sync::Signer::new_seed());
   see_box("aroma-1", "box-1");
+  crm_->box_says_key("aroma-1", "box-1", key.public_key(), now_);
   const auto id = crm_->forget("c-paul", now_);
   ASSERT_TRUE(id);
-  event("e-1", "erasure.receipt", "",
-        {{"command", *id},
-         {"box", "box-1"},
-         {"customer", "c-paul"},
-         {"erased", {{"visits", 3}}},
-         {"at", sync::to_rfc3339(now_)}});
+  event("e-1", "erasure.receipt", "", receipt(*id, "c-paul", &key));
   intake_->work(now_);
   EXPECT_TRUE(crm_->erasure(*id)->done_at);
   for (const Row& row : db_->query("SELECT data FROM ledger", {})) {

@@ -108,6 +108,10 @@ TEST(Contract, StateAndHelloArriveAsTheyWereSent) {
   EXPECT_EQ(state.state, LinkState::stopped);
   EXPECT_EQ(state.session, 7U);
   EXPECT_EQ(state.at, kAt);
+  EXPECT_EQ(state.key, "");
+  const std::string key = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
+  EXPECT_EQ(at_crm<BoxState>(encode_state(kBox, {LinkState::online, 7, "0.1.0", kAt, key})).key,
+            key);
 
   Hello hello{7, "0.1.0", {}};
   hello.have[Collection::consents] = {"e1", 12, std::string(32, 'a')};

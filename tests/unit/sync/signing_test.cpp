@@ -66,6 +66,16 @@ TEST(Signing, GivesThePublishedVector) {
   KeyRing keys;
   keys.pin("k1", signer.public_key());
   EXPECT_EQ(keys.to_text(), "k1 A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\n");
+  EXPECT_EQ(fingerprint(signer.public_key()), "9d24-e2ee-af27-c2a0");
+}
+
+TEST(Signing, APublicKeyIsReadAsItIsWritten) {
+  const Signer signer("box-1", seed(7));
+  EXPECT_EQ(*public_key_from_text(public_key_text(signer.public_key())), signer.public_key());
+  for (const char* bad : {"", "x", "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMQ==",
+                          "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbh="}) {
+    EXPECT_FALSE(public_key_from_text(bad)) << bad;
+  }
 }
 
 TEST(KeyRing, TakesANewKeyWhileTheOldOneStillCounts) {

@@ -1,0 +1,153 @@
+// A box's erasure counts when the box's own key signed the receipt, and whose key that is.
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/crm/fixture.h"
+
+namespace welcome::crm {
+namespace {
+
+class ReceiptTest : public CrmTest {
+ protected:
+  ReceiptTest() {
+    see_box("aroma-1", "box-1");
+    erasure_ = crm_->forget("c-paul", now_).value();
+  }
+  void says(const sync::Signer& key) {
+    crm_->box_says_key("aroma-1", "box-1", key.public_key(), now_);
+  }
+  // The box's standing in `erasure status` after this receipt.
+  ErasureBox after(const json& data) {
+    event("e-" + std::to_string(++events_), "erasure.receipt", "", data);
+    intake_->work(now_);
+    return standing();
+  }
+  ErasureBox standing() { return crm_->erasure(erasure_)->boxes.at(0); }
+  bool told() { return !db_->query("SELECT 1 FROM command").empty(); }
+
+  const sync::Signer key_{"box-1", sync::Signer::new_seed()};
+  const sync::Signer other_{"box-1", sync::Signer::new_seed()};
+  std::string erasure_;
+  int events_ = 0;
+};
+
+TEST_F(ReceiptTest, WhatTheBoxsKeyDidNotSignDoesNotCountAndSaysWhy) {
+  says(key_);
+  const json good = receipt(erasure_, "c-paul", &key_);
+  json more = good;
+  more["erased"]["visits"] = 4;
+  json renamed = receipt(erasure_, "c-paul", &key_, "box-2");
+  const sync::Signer by_another_name("box-2", sync::Signer::new_seed());
+  const std::pair<json, const char*> bad[] = {
+      {receipt(erasure_, "c-paul"), "it is not signed"},
+      {receipt(erasure_, "c-paul", &other_), "its signature is wrong"},
+      {receipt(erasure_, "c-paul", &by_another_name), "its signature is wrong"},
+      {receipt(erasure_, "c-mia", &key_), "its signature is wrong"},
+      {more, "its signature is wrong"},
+      {renamed, "it is another box's"},
+  };
+  std::uint64_t refused = 0;
+  for (const auto& [data, why] : bad) {
+    const ErasureBox box = after(data);
+    EXPECT_FALSE(box.done_at) << data;
+    EXPECT_EQ(box.refused, why);
+    EXPECT_EQ(notes().back(), std::string("refused: ") + why);
+    EXPECT_EQ(intake_->receipts_refused(), ++refused);
+    EXPECT_FALSE(crm_->erasure(erasure_)->done_at);
+    EXPECT_TRUE(told()) << "the box is told until it has proved it";
+  }
+  const ErasureBox box = after(good);
+  EXPECT_TRUE(box.done_at);
+  EXPECT_EQ(box.refused, "");
+  EXPECT_TRUE(crm_->erasure(erasure_)->done_at);
+  EXPECT_FALSE(told());
+}
+
+TEST_F(ReceiptTest, AnAnswerAloneDoesNotEndAnErasure) {
+  crm_->answered(erasure_, "aroma-1", "box-1");
+  EXPECT_TRUE(told());
+}
+
+TEST_F(ReceiptTest, CountsAsSoonAsTheBoxHasSaidItsKey) {
+  EXPECT_EQ(after(receipt(erasure_, "c-paul", &key_)).refused, "the box has not said its key");
+  says(key_);
+  intake_->work(now_);
+  EXPECT_TRUE(standing().done_at);
+  EXPECT_EQ(notes().back(), "");
+}
+
+TEST_F(ReceiptTest, AnotherKeyCountsWhenAnOperatorTrustsIt) {
+  says(key_);
+  EXPECT_FALSE(crm_->box_says_key("aroma-1", "box-1", other_.public_key(), now_));
+  EXPECT_EQ(crm_->box_key("aroma-1", "box-1")->other, other_.public_key());
+  EXPECT_EQ(after(receipt(erasure_, "c-paul", &other_)).refused,
+            "it is signed with a key that is not trusted");
+
+  ASSERT_TRUE(crm_->trust_box("aroma-1", "box-1", std::nullopt, now_));
+  intake_->work(now_);
+  EXPECT_TRUE(standing().done_at) << "what was refused is looked at again";
+  EXPECT_EQ(crm_->box_key("aroma-1", "box-1")->key, other_.public_key());
+  EXPECT_FALSE(crm_->box_key("aroma-1", "box-1")->other);
+  EXPECT_FALSE(crm_->box_says_key("aroma-1", "box-1", key_.public_key(), now_))
+      << "the old one counts no more";
+}
+
+TEST_F(ReceiptTest, TheOtherKeyIsForgottenWhenTheBoxSaysTheTrustedOneAgain) {
+  says(key_);
+  says(other_);
+  says(key_);
+  EXPECT_FALSE(crm_->box_key("aroma-1", "box-1")->other);
+  ASSERT_TRUE(crm_->trust_box("aroma-1", "box-1", std::nullopt, now_));
+  EXPECT_EQ(crm_->box_key("aroma-1", "box-1")->key, key_.public_key());
+}
+
+TEST_F(ReceiptTest, AKeyThatWasPinnedBeforehandIsTheOnlyOneThatCounts) {
+  ASSERT_TRUE(crm_->trust_box("aroma-1", "box-1", key_.public_key(), now_));
+  EXPECT_FALSE(crm_->box_says_key("aroma-1", "box-1", other_.public_key(), now_));
+  EXPECT_FALSE(after(receipt(erasure_, "c-paul", &other_)).done_at);
+  EXPECT_TRUE(crm_->box_says_key("aroma-1", "box-1", key_.public_key(), now_));
+  EXPECT_TRUE(after(receipt(erasure_, "c-paul", &key_)).done_at);
+}
+
+TEST_F(ReceiptTest, ABoxThatNeverSaidAKeyCannotBeTrustedWithoutOne) {
+  const auto trusted = crm_->trust_box("aroma-1", "box-9", std::nullopt, now_);
+  ASSERT_FALSE(trusted);
+  EXPECT_EQ(trusted.error().code, ErrorCode::not_found);
+}
+
+// ---- databases of released versions ------------------------------------------------------------
+
+std::map<std::string, std::string> schema_of(Database& db) {
+  std::map<std::string, std::string> out;
+  for (const Row& row : db.query("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")) {
+    out[row.text(0)] = row.text(1);
+  }
+  return out;
+}
+
+TEST_F(ReceiptTest, ADatabaseOfVersionOneIsBroughtUpToDate) {
+  const auto file = dir_ / "v1.db";
+  std::filesystem::copy_file(std::filesystem::path(WELCOME_SOURCE_DIR) / "tests/data/crm/v1.db",
+                             file);
+  const auto db = open_sqlite(file.string());
+  migrate(*db);
+  EXPECT_EQ(schema_of(*db), schema_of(*db_));
+  EXPECT_EQ(db->query("SELECT version FROM schema_version").at(0).integer(0),
+            db_->query("SELECT version FROM schema_version").at(0).integer(0));
+
+  Crm crm(*db);
+  EXPECT_EQ(crm.customers(), std::vector<std::string>{"c-mia"});
+  const auto erasure = crm.erasure("c-paul");
+  ASSERT_TRUE(erasure);
+  EXPECT_TRUE(erasure->boxes.at(0).done_at) << "what counted before counts";
+  EXPECT_FALSE(erasure->boxes.at(1).done_at);
+  const sync::Signer key("box-2", sync::Signer::new_seed());
+  crm.box_says_key("aroma-1", "box-2", key.public_key(), now_);
+  json signed_receipt = receipt(erasure->id, "c-paul", &key, "box-2");
+  signed_receipt.erase("customer");
+  EXPECT_TRUE(crm.take_receipt("aroma-1", "box-2", signed_receipt, now_));
+  EXPECT_TRUE(crm.erasure("c-paul")->done_at);
+}
+
+}  // namespace
+}  // namespace welcome::crm
