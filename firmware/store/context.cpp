@@ -8,7 +8,8 @@ constexpr std::size_t kCachedKeys = 4096;
 
 }  // namespace
 
-Context::Context(std::string file, std::string vfs, std::span<const std::uint8_t, 32> box_key)
+Context::Context(std::string file, const std::string& vfs,
+                 std::span<const std::uint8_t, 32> box_key)
     : path(std::move(file)), sealer(box_key), db(path, vfs, false) {
   // A key that was made in a transaction that failed must not be used again.
   db.on_rollback = [this] { forget_keys(); };

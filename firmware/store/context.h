@@ -17,7 +17,7 @@ namespace welcome::store {
 class Context {
  public:
   // Throws DbError.
-  Context(std::string path, std::string vfs, std::span<const std::uint8_t, 32> box_key);
+  Context(std::string path, const std::string& vfs, std::span<const std::uint8_t, 32> box_key);
 
   const std::string path;
   const Sealer sealer;

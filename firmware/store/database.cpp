@@ -111,9 +111,9 @@ Database::Database(const std::string& path, const std::string& vfs, bool read_on
       SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   if (sqlite3_open_v2(path.c_str(), &db_, flags, vfs.empty() ? nullptr : vfs.c_str()) !=
       SQLITE_OK) {
-    DbError error = db_error(db_, "open");
+    Error error = db_error(db_, "open").error;
     sqlite3_close_v2(db_);
-    throw error;
+    throw DbError(std::move(error));
   }
   sqlite3_wal_hook(
       db_,

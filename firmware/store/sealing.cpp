@@ -98,11 +98,12 @@ std::string Sealer::wrap(const Secret& customer_key, std::string_view customer_h
 
 std::optional<Secret> Sealer::unwrap(std::string_view wrapped,
                                      std::string_view customer_hash) const {
-  auto plain = open(wrap_, wrap_label(customer_hash), wrapped);
-  if (!plain || plain->size() != Secret::size()) return std::nullopt;
+  auto opened = open(wrap_, wrap_label(customer_hash), wrapped);
+  if (!opened || opened->size() != Secret::size()) return std::nullopt;
+  std::string& plain = *opened;
   Secret key;
-  std::memcpy(key.data(), plain->data(), Secret::size());
-  sodium_memzero(plain->data(), plain->size());
+  std::memcpy(key.data(), plain.data(), Secret::size());
+  sodium_memzero(plain.data(), plain.size());
   return key;
 }
 

@@ -182,7 +182,7 @@ Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
 Store::~Store() = default;
 
-Result<Store> Store::open(const std::string& path, const BoxKey& key, StoreOptions options) {
+Result<Store> Store::open(const std::string& path, const BoxKey& key, const StoreOptions& options) {
   try {
     OpenReport report;
     Opened opened;

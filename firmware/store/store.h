@@ -53,7 +53,8 @@ class Store {
   // `path` is the database file; its directory exists and belongs to us. A corrupt file is set
   // aside and a fresh one begun: the replica is then empty, so nobody counts as consenting until
   // the CRM has sent it again. A disk that is full or read-only is an error.
-  static Result<Store> open(const std::string& path, const BoxKey& key, StoreOptions options = {});
+  static Result<Store> open(const std::string& path, const BoxKey& key,
+                            const StoreOptions& options = {});
 
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
