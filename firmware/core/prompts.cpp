@@ -131,7 +131,7 @@ std::string learn_preference(CustomerFacts& facts, const Profile* profile, const
     change(next, value, at);
   }
   next.source = "staff";
-  const std::string value_now = next.value;
+  std::string value_now = next.value;
   if (value_now.empty()) return value_now;
   if (learnt != facts.learnt.end()) {
     *learnt = std::move(next);
