@@ -12,8 +12,8 @@ constexpr std::size_t kFewestSeconds = 8;
 constexpr double kMostWrong = 0.10;
 constexpr double kLeastStepDb = 3.0;
 constexpr double kStreetMarginDb = 3.0;
-constexpr double kNearest_m = 0.5;  // as in the configuration
-constexpr double kFarthest_m = 100.0;
+constexpr double kNearestMetres = 0.5;  // as in the configuration
+constexpr double kFarthestMetres = 100.0;
 
 constexpr std::array kOrder{Zone::desk, Zone::inside, Zone::door, Zone::street};
 
@@ -25,7 +25,7 @@ std::string number(const char* format, double value) {
 
 // `sorted` is not empty.
 double quantile(std::span<const double> sorted, double q) {
-  return sorted[static_cast<std::size_t>(q * static_cast<double>(sorted.size() - 1) + 0.5)];
+  return sorted[static_cast<std::size_t>(std::lround(q * static_cast<double>(sorted.size() - 1)))];
 }
 
 struct Cut {
@@ -99,7 +99,7 @@ Result<Calibration> calibrate(std::span<const WalkPlace> places, double path_los
       border.level_db = quantile(levels[i], 0.05) - kStreetMarginDb;
     }
     border.metres = std::pow(10.0, -border.level_db / (10.0 * path_loss_exponent));
-    if (border.metres < kNearest_m || border.metres > kFarthest_m) {
+    if (border.metres < kNearestMetres || border.metres > kFarthestMetres) {
       return fail(ErrorCode::refused,
                   "the border of " + name + " would be at " + number("%.1f", border.metres) +
                       " m by signal, which the configuration cannot say (0.5 to 100). Is this "

@@ -74,7 +74,7 @@ std::string opcode_text(std::uint16_t opcode) {
 }  // namespace
 
 HciHost::HciHost(HciHostConfig config, Send send, double expected_per_second)
-    : config_(std::move(config)), send_(std::move(send)), expected_rate_(expected_per_second) {}
+    : config_(config), send_(std::move(send)), expected_rate_(expected_per_second) {}
 
 void HciHost::start(const Now& now) {
   resets_in_a_row_ = 0;

@@ -16,7 +16,7 @@ class HciSource final : public LiveSource {
  public:
   HciSource(HciSourceConfig config, OpenTransport open, std::function<Now()> clock)
       : LiveSource(config.first_pause, config.longest_pause),
-        config_(std::move(config)),
+        config_(config),
         open_(std::move(open)),
         clock_(std::move(clock)) {}
   ~HciSource() override { stop(); }
@@ -109,7 +109,7 @@ class HciSource final : public LiveSource {
 
 std::unique_ptr<AdvertSource> make_hci_source(HciSourceConfig config, OpenTransport open,
                                               std::function<Now()> clock) {
-  return std::make_unique<HciSource>(std::move(config), std::move(open), std::move(clock));
+  return std::make_unique<HciSource>(config, std::move(open), std::move(clock));
 }
 
 }  // namespace welcome::beacon
