@@ -38,7 +38,7 @@ bool send_all(int fd, std::string_view bytes) {
 
 // The next line without its newline; nothing at the end of the stream.
 std::optional<std::string> next_line(int fd, std::string& buffer, const Listener& listener) {
-  constexpr int kAskToStopEvery_ms = 200;
+  constexpr int kAskToStopEveryMs = 200;
   bool stopped = false;
   for (;;) {
     if (const auto end = buffer.find('\n'); end != std::string::npos) {
@@ -51,7 +51,7 @@ std::optional<std::string> next_line(int fd, std::string& buffer, const Listener
       ::shutdown(fd, SHUT_WR);
     }
     pollfd ready{fd, POLLIN, 0};
-    if (::poll(&ready, 1, kAskToStopEvery_ms) <= 0) continue;
+    if (::poll(&ready, 1, kAskToStopEveryMs) <= 0) continue;
     char chunk[16 * 1024];
     const ssize_t got = ::recv(fd, chunk, sizeof chunk, 0);
     if (got < 0 && errno == EINTR) continue;

@@ -27,9 +27,9 @@ using nlohmann::json;
 
 constexpr int kDone = 0;
 constexpr int kFailed = 1;
-constexpr std::int64_t kStand_s = 20;  // at each place of the walk test
+constexpr std::int64_t kStandSeconds = 20;  // at each place of the walk test
 // Another device this close in level could be meant as well.
-constexpr double kClearlyLouder_db = 6.0;
+constexpr double kClearlyLouderDb = 6.0;
 constexpr const char* kZonesFile = "90-zones.conf";
 
 std::atomic<bool> g_stop{false};
@@ -177,7 +177,7 @@ Result<std::vector<Device>> sample(const RadioCommand& command) {
   listener.progress = [&](const std::string& text) { progress.show("   " + text); };
   listener.stop = [] { return g_stop.load(); };
   const auto answer =
-      ask(command.socket, {"radio sample", {{"seconds", command.seconds.value_or(kStand_s)}}},
+      ask(command.socket, {"radio sample", {{"seconds", command.seconds.value_or(kStandSeconds)}}},
           listener);
   progress.end();
   if (!answer) return tl::unexpected(answer.error());
@@ -204,7 +204,7 @@ Result<Device> choose(const RadioCommand& command, const std::vector<Device>& de
   // A second identity of the same person is no other device to confuse it with.
   for (const auto& other : candidates) {
     if (other.customer != candidates[0].customer &&
-        candidates[0].median() - other.median() < kClearlyLouder_db) {
+        candidates[0].median() - other.median() < kClearlyLouderDb) {
       return fail(ErrorCode::refused, "two devices are about equally loud, of " +
                                           candidates[0].customer + " and " + other.customer +
                                           ": name yours with --customer");
@@ -283,7 +283,7 @@ int calibrate(const RadioCommand& command) {
   if (::access(needed.c_str(), W_OK) != 0) {
     return failed("cannot write into " + needed.string() + "; use sudo");
   }
-  std::cerr << "Walk test: four places, " << command.seconds.value_or(kStand_s)
+  std::cerr << "Walk test: four places, " << command.seconds.value_or(kStandSeconds)
             << " s at each, with a member's phone in your hand. Nothing changes before the end.\n";
   json places = json::array();
   std::optional<Device> carried;
@@ -317,7 +317,7 @@ int calibrate(const RadioCommand& command) {
         here = *found;
       }
       std::cerr << "   heard in " << here.levels.size() << " of "
-                << command.seconds.value_or(kStand_s) << " s, median " << here.median()
+                << command.seconds.value_or(kStandSeconds) << " s, median " << here.median()
                 << " dB to 1 m\n";
       places.push_back({{"zone", place.zone}, {"levels_db", here.levels}});
       break;
