@@ -15,7 +15,7 @@ fs::path find_models(const std::optional<std::string>& given) {
   if (const char* set = std::getenv("WELCOME_MODELS"); set != nullptr) return set;
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  const fs::path beside = program.parent_path().parent_path().parent_path() / "models";
+  fs::path beside = program.parent_path().parent_path().parent_path() / "models";
   if (!error && fs::exists(beside / "models.json", error)) return beside;
   return "/usr/share/welcomed/models";
 }
