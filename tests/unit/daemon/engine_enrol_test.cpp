@@ -96,6 +96,21 @@ class EnrolAtTheDesk : public testing::Test {
     camera_says(face_of(kMia));
   }
 
+  // Of the last prompt.
+  void staff_say_not_this_person() {
+    const auto prompts = said("floor/prompt/");
+    ASSERT_FALSE(prompts.empty());
+    const std::string visit = prompts.back()["visit"];
+    box_.inbound(LinkName::floor, "welcome/v1/floor/action/" + visit,
+                 json{{"v", 1},
+                      {"id", "a-1"},
+                      {"visit", visit},
+                      {"staff", "eva"},
+                      {"kind", "not_this_person"},
+                      {"at", sync::to_rfc3339(box_.now().wall)}}
+                     .dump());
+  }
+
   bool accepted(float similarity) {
     const auto& gallery = box_.world().gallery;
     const auto match = gallery ? gallery->match(like_mia(similarity)) : std::nullopt;
@@ -279,17 +294,7 @@ TEST_F(EnrolAtTheDesk, NotThisPersonRaisesTheBarForGood) {
   match.generation = box_.world().gallery->generation();
   match.at = box_.now().mono;
   box_.engine().handle(daemon::input::Face{match, Zone::desk, {}}, box_.now());
-  const auto prompts = said("floor/prompt/");
-  ASSERT_FALSE(prompts.empty());
-  const std::string visit = prompts.back()["visit"];
-  box_.inbound(LinkName::floor, "welcome/v1/floor/action/" + visit,
-               json{{"v", 1},
-                    {"id", "a-1"},
-                    {"visit", visit},
-                    {"staff", "eva"},
-                    {"kind", "not_this_person"},
-                    {"at", sync::to_rfc3339(box_.now().wall)}}
-                   .dump());
+  staff_say_not_this_person();
   EXPECT_FALSE(accepted(just));
   EXPECT_TRUE(accepted(0.9F));
 
@@ -400,15 +405,7 @@ TEST_F(Ageing, WhomStaffDidNotRecogniseDoesNotCount) {
   ASSERT_EQ(aged().size(), 1U);
   box_.hear_mia_for(2s);
   see_mia(0.8F);
-  const std::string visit = said("floor/prompt/").back()["visit"];
-  box_.inbound(LinkName::floor, "welcome/v1/floor/action/" + visit,
-               json{{"v", 1},
-                    {"id", "a-1"},
-                    {"visit", visit},
-                    {"staff", "eva"},
-                    {"kind", "not_this_person"},
-                    {"at", sync::to_rfc3339(box_.now().wall)}}
-                   .dump());
+  staff_say_not_this_person();
   EXPECT_TRUE(aged().empty());
   box_.advance(40s);
   EXPECT_TRUE(aged().empty());

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "beacon/ad.h"
+#include "firmware/daemon/hex.h"
 #include "tests/support/bench_box.h"
 #include "tests/unit/beacon/controller_emulator.h"
 
@@ -35,17 +36,7 @@ class PresenceTest : public testing::Test {
     EXPECT_TRUE(radio.advertising);
     const auto content = beacon::decode_ad(radio.advert_data);
     const auto& frame = std::get<beacon::EddystoneEid>(content.frames.at(0));
-    return hex(frame.eid);
-  }
-
-  static std::string hex(const beacon::Eid& eid) {
-    std::string digits;
-    for (const std::uint8_t byte : eid) {
-      constexpr const char* kDigits = "0123456789abcdef";
-      digits += kDigits[byte >> 4U];
-      digits += kDigits[byte & 15U];
-    }
-    return digits;
+    return daemon::to_hex(frame.eid);
   }
 
   json report(const std::string& eid, const std::string& customer = "c-mia",
