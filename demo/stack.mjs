@@ -90,7 +90,7 @@ class Program {
     const wanted = new Promise((resolve) => {
       off = this.onLine((line) => pattern.test(line) && resolve(line));
     });
-    return this.whileRunning(within(wanted, timeoutMs, `${this.name}: no line ${pattern}`)).finally(
+    return within(this.whileRunning(wanted), timeoutMs, `${this.name}: no line ${pattern}`).finally(
       () => off(),
     );
   }
