@@ -1,6 +1,9 @@
 #include "firmware/store/database.h"
 
+#include <cerrno>
 #include <sqlite3.h>
+#include <system_error>
+#include <utility>
 
 namespace welcome::store {
 
@@ -27,12 +30,13 @@ ErrorCode code_of(int extended) {
 
 }  // namespace
 
-DbError db_error(sqlite3* db, const char* doing) {
+DbError db_error(sqlite3* db, const char* doing, int system) {
   const int extended = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
   // errstr and not errmsg: the latter may quote values.
-  return DbError({code_of(extended), std::string("store: ") + doing + ": " +
-                                         sqlite3_errstr(extended) + " (" +
-                                         std::to_string(extended) + ")"});
+  std::string text = std::string("store: ") + doing + ": " + sqlite3_errstr(extended) + " (" +
+                     std::to_string(extended) + ")";
+  if (system != 0) text += ": " + std::generic_category().message(system);
+  return DbError({code_of(extended), std::move(text)});
 }
 
 Statement::~Statement() {
@@ -77,13 +81,15 @@ void Statement::bind_value(int at, const Statement& from, int column) {
 }
 
 bool Statement::step() {
+  // SQLite calls a read-only disk "disk I/O error" and forgets what the system said at a COMMIT.
+  errno = 0;
   switch (sqlite3_step(stmt_)) {
     case SQLITE_ROW:
       return true;
     case SQLITE_DONE:
       return false;
     default:
-      throw db_error(db_, "step");
+      throw db_error(db_, "step", errno == EROFS ? EROFS : 0);
   }
 }
 

@@ -176,6 +176,7 @@ class Database {
 };
 
 // What SQLite's last error means to us.
-DbError db_error(sqlite3* db, const char* doing);
+// `system`: the error of the system behind it, where it is known.
+DbError db_error(sqlite3* db, const char* doing, int system = 0);
 
 }  // namespace welcome::store
