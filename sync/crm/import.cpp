@@ -111,7 +111,7 @@ Result<void> import_customer(Crm& crm, const CsvRow& row, WallTime now) {
     } else if (name == "segments" || name == "tags" || name == "avoid") {
       profile[name] = words(value);
     } else if (name.starts_with(kPreference)) {
-      const auto set = set_preference(profile, name.substr(kPreference.size()), value);
+      auto set = set_preference(profile, name.substr(kPreference.size()), value);
       if (!set) return set;
     } else {
       profile[name] = value;
