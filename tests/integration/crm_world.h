@@ -34,13 +34,7 @@ class CrmProcess {
   }
   // What a command prints with --json.
   std::string output(const std::string& words) {
-    const std::string line = kCrmProgram + " --database '" + database_ + "' --json " + words;
-    std::string text;
-    FILE* pipe = popen(line.c_str(), "r");
-    char bytes[4096];
-    for (std::size_t n = 0; (n = fread(bytes, 1, sizeof bytes, pipe)) > 0;) text.append(bytes, n);
-    pclose(pipe);
-    return text;
+    return output_of(kCrmProgram + " --database '" + database_ + "' --json " + words);
   }
   std::vector<json> ledger() {
     std::vector<json> out;

@@ -26,16 +26,6 @@ namespace welcome::testing {
 inline const std::filesystem::path kModels =
     std::filesystem::path(WELCOME_SOURCE_DIR) / "build" / "models";
 
-inline std::string output_of(const std::string& command) {
-  std::string text;
-  FILE* pipe = popen((command + " 2>/dev/null").c_str(), "r");
-  if (pipe == nullptr) return text;
-  char bytes[4096];
-  for (std::size_t n = 0; (n = fread(bytes, 1, sizeof bytes, pipe)) > 0;) text.append(bytes, n);
-  pclose(pipe);
-  return text;
-}
-
 // The members' fobs: c-0, c-1, …
 constexpr int kMembers = 24;
 constexpr const char* kFobUuid = "7d1c6f52-40b3-4a0e-9c55-0d2f8a7e1b36";

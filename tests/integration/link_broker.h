@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <chrono>
+#include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
@@ -94,6 +95,17 @@ inline int exit_code_of(pid_t pid) {
 // Runs a program and returns its exit code.
 inline int run_program(std::vector<std::string> words) {
   return exit_code_of(start_program(std::move(words), "/dev/null"));
+}
+
+// What a line of shell prints; its errors are not heard.
+inline std::string output_of(const std::string& line) {
+  FILE* pipe = popen((line + " 2>/dev/null").c_str(), "r");
+  if (pipe == nullptr) throw std::runtime_error("no shell");
+  std::string text;
+  char bytes[4096];
+  for (std::size_t n = 0; (n = fread(bytes, 1, sizeof bytes, pipe)) > 0;) text.append(bytes, n);
+  pclose(pipe);
+  return text;
 }
 
 // A program in the background, ended with the object.
