@@ -7,7 +7,6 @@
 namespace welcome::vision {
 namespace {
 
-using std::chrono::duration_cast;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
