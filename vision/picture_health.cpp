@@ -81,7 +81,8 @@ bool PictureHealth::moved_in(const Box& part) const {
   int changed = 0;
   for (int y = clamp(part.y, kHeight); y < clamp(part.bottom(), kHeight); ++y) {
     for (int x = clamp(part.x, kWidth); x < clamp(part.right(), kWidth); ++x) {
-      changed += changed_[static_cast<std::size_t>(y * kWidth + x)];
+      const int cell = y * kWidth + x;
+      changed += changed_[static_cast<std::size_t>(cell)];
     }
   }
   return changed >= kChangedCellsOfPart;
