@@ -155,7 +155,7 @@ std::unique_ptr<beacon::AdvertSource> make_radio(
   }
   beacon::HciSourceConfig hci;
   hci.host = host_config(config, eid);
-  return beacon::make_hci_source(std::move(hci), transport(config), now);
+  return beacon::make_hci_source(hci, transport(config), now);
 }
 
 }  // namespace welcome::daemon
