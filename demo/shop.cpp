@@ -130,7 +130,7 @@ Payload noise(Dice& dice, std::size_t n) {
   return out;
 }
 
-const Payload kFlags{0x02, 0x01, 0x1A};
+const Payload flags{0x02, 0x01, 0x1A};
 
 Payload manufacturer(std::uint16_t company, const Payload& data) {
   const std::array<std::uint8_t, 2> id{static_cast<std::uint8_t>(company & 0xFFU),
@@ -151,14 +151,14 @@ Payload name(std::string_view text) {
 Payload eddystone_eid(const beacon::Eid& eid) {
   Payload frame{0x30, static_cast<std::uint8_t>(kPower0m)};
   frame.insert(frame.end(), eid.begin(), eid.end());
-  return join({kFlags, {0x03, 0x03, 0xAA, 0xFE}, service_data(0xFEAA, frame)});
+  return join({flags, {0x03, 0x03, 0xAA, 0xFE}, service_data(0xFEAA, frame)});
 }
 
 Payload ibeacon(std::span<const std::uint8_t> id, std::int8_t power) {
   Payload data{0x02, 0x15};
   data.insert(data.end(), id.begin(), id.end());
   data.push_back(static_cast<std::uint8_t>(power));
-  return join({kFlags, manufacturer(0x004C, data)});
+  return join({flags, manufacturer(0x004C, data)});
 }
 
 // ---- people -------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ CaptureTime parse_time(const std::string& text) {
 
 // Where the members are, by customer.
 const std::map<std::string, std::vector<Path>>& member_paths() {
-  static const std::map<std::string, std::vector<Path>> kPaths{
+  static const std::map<std::string, std::vector<Path>> paths{
       {"c-paul",
        {{{10, 18}, {19, 14}, {28, 20}},
         {{50, 12}, {52, 8.5}, {58, 4.5}, {64, 1.4}, {104, 1.4}, {110, 5}, {114, 9}, {118, 15}},
@@ -228,7 +228,7 @@ const std::map<std::string, std::vector<Path>>& member_paths() {
        {{{70, 13}, {74, 8.5}, {80, 4.5}, {92, 4}, {98, 1.5}, {112, 1.5}, {116, 6}, {120, 14}}}},
       {"c-bruno", {{{96, 12}, {98, 8.5}, {102, 4.5}, {110, 1.4}, {150, 1.4}, {153, 6}, {156, 13}}}},
   };
-  return kPaths;
+  return paths;
 }
 
 std::vector<Device> members(const nlohmann::json& all, CaptureTime start, Dice& dice) {
@@ -317,7 +317,7 @@ std::vector<Device> strangers(Dice& dice) {
   // Apple: nearby info, AirPods in their case, Find My.
   add(9, 0.4, kResolvable, 0, [&] {
     return join(
-        {kFlags, {0x02, 0x0A, 0x0C}, manufacturer(0x004C, join({{0x10, 0x05}, noise(dice, 5)}))});
+        {flags, {0x02, 0x0A, 0x0C}, manufacturer(0x004C, join({{0x10, 0x05}, noise(dice, 5)}))});
   });
   add(3, 0.5, kNonResolvable, 3, [&] {
     return manufacturer(0x004C, join({{0x07, 0x19, 0x01}, noise(dice, 24)}));
@@ -327,13 +327,13 @@ std::vector<Device> strangers(Dice& dice) {
   });
   // Android: Fast Pair, Find Hub; Samsung; a phone of another company's Eddystone-EID programme.
   add(4, 0.3, kResolvable, 0, [&] {
-    return join({kFlags, {0x03, 0x03, 0x2C, 0xFE}, service_data(0xFE2C, noise(dice, 8))});
+    return join({flags, {0x03, 0x03, 0x2C, 0xFE}, service_data(0xFE2C, noise(dice, 8))});
   });
   add(2, 2.0, kNonResolvable, 3, [&] {
     return join({{0x02, 0x01, 0x06}, service_data(0xFEAA, join({{0x41}, noise(dice, 21)}))});
   });
   add(3, 0.5, kResolvable, 0, [&] {
-    return join({kFlags, manufacturer(0x0075, join({{0x42, 0x04}, noise(dice, 18)}))});
+    return join({flags, manufacturer(0x0075, join({{0x42, 0x04}, noise(dice, 18)}))});
   });
   add(2, 0.3, kResolvable, 3, [&] {
     beacon::Eid eid;
@@ -345,7 +345,7 @@ std::vector<Device> strangers(Dice& dice) {
     return manufacturer(0x0006, join({{0x01, 0x09, 0x20, 0x02}, noise(dice, 22)}));
   });
   add(3, 0.8, kStatic, 0, [&] {
-    return join({kFlags, ad(0x07, {noise(dice, 16)}), name("Watch")});
+    return join({flags, ad(0x07, {noise(dice, 16)}), name("Watch")});
   });
   add(2, 2.0, kStatic, 0, [&] {
     return join(
