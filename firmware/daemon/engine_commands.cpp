@@ -104,8 +104,11 @@ Result<std::string> Engine::erase(const sync::Command& command, const Now& now) 
   const auto answer = [](const store::ErasureReceipt& receipt) {
     return json{{"rows", receipt.rows}, {"bytes_gone", receipt.bytes_gone}}.dump();
   };
-  // A repeat: since then the person may have come back.
+  // A repeat: the CRM has no receipt. The person is not erased anew, she may have come back.
   if (const auto before = store_.erasure().receipt(command.id.str()); before && *before) {
+    const auto again = store_.erasure().report_again(command.id.str(), command.customer);
+    if (!again) store_failed(again.error());
+    report_erasures(now);
     return answer(**before);
   }
   decide(event::CustomerForgotten{command.customer}, now);
@@ -134,6 +137,7 @@ void Engine::report_erasures(const Now& now) {
           settings_.box,
           {MessageId(ids_.next()), receipt.at, receipt.customer, std::move(news), {}}, &signer_);
       message.customer = {};  // the row must outlive what is erased
+      (void)store_.outbox().remove_ref(receipt.request);
       enqueue(message, kind::kReceipt, receipt.request, {}, {}, now);
       (void)store_.erasure().mark_reported(receipt.request);
     });

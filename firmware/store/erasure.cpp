@@ -24,6 +24,12 @@ namespace {
 
 enum State : std::int64_t { key_destroyed, rows_gone, receipt_signed, reported };
 
+// Whom a request is about, until it is reported.
+std::string seal_person(Context& context, const std::string& request, const CustomerId& customer) {
+  return context.sealer.seal(context.sealer.box_data_key(), label_of("erasure", request),
+                             customer.str());
+}
+
 ErasureReceipt read_receipt(Context& context, const Statement& s) {
   ErasureReceipt receipt;
   receipt.request = s.text(0);
@@ -244,8 +250,7 @@ Result<ErasureReceipt> Erasure::erase(const CustomerId& customer, const std::str
            Blob{view(hash)});
     db.run("INSERT INTO tombstone VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
            Blob{view(hash)}, now.wall);
-    const std::string sealed = context_.sealer.seal(context_.sealer.box_data_key(),
-                                                    label_of("erasure", request), customer.str());
+    const std::string sealed = seal_person(context_, request, customer);
     db.run("INSERT INTO erasure VALUES (?, ?, ?, ?, ?, ?, '{}', 0, '', '') ON CONFLICT DO NOTHING",
            request, Blob{view(hash)}, Blob{sealed}, box, now.wall, State::key_destroyed);
     return std::nullopt;
@@ -289,6 +294,15 @@ Result<void> Erasure::mark_reported(const std::string& request) {
   return context_.db.write([&] {
     context_.db.run("UPDATE erasure SET state = ?, sealed = NULL WHERE request = ? AND state = ?",
                     State::reported, request, State::receipt_signed);
+  });
+}
+
+Result<void> Erasure::report_again(const std::string& request, const CustomerId& customer) {
+  return context_.db.write([&] {
+    context_.db.run(
+        "UPDATE erasure SET state = ?, sealed = ? WHERE request = ? AND hash = ? AND state = ?",
+        State::receipt_signed, Blob{seal_person(context_, request, customer)}, request,
+        Blob{view(context_.sealer.hash(customer))}, State::reported);
   });
 }
 

@@ -49,6 +49,9 @@ class Erasure {
   // in the transaction that enqueues one.
   Result<std::vector<ErasureReceipt>> unreported();
   Result<void> mark_reported(const std::string& request);
+  // Whoever asked asks again, so the report was lost: unreported() has it once more. Does nothing
+  // if the request was about somebody else.
+  Result<void> report_again(const std::string& request, const CustomerId& customer);
 
   // The tombstone: when was this person erased here? Late feed items of such a person are withheld.
   Result<std::optional<WallTime>> erased_at(const CustomerId& customer) const;

@@ -166,6 +166,35 @@ TEST_F(EngineTest, WhatTheBrokerDidNotTakeIsSentAgainUnderTheSameId) {
   EXPECT_EQ(box_.events("erasure.receipt").size(), 2U);
 }
 
+TEST_F(EngineTest, AnErasureThatIsAskedForAgainIsReportedAgain) {
+  const auto erase = [&](const char* customer) {
+    box_.inbound(LinkName::uplink, kBox + "command",
+                 json{{"v", 1},
+                      {"id", "00000000-0000-4000-8000-0000000000fd"},
+                      {"kind", "erase"},
+                      {"customer", customer}}
+                     .dump());
+  };
+  box_.feed_shop();
+  erase("c-mia");
+  ASSERT_EQ(box_.events("erasure.receipt").size(), 1U);
+  // The CRM lost what the broker had acknowledged.
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  ASSERT_EQ(box_.events("erasure.receipt").size(), 1U);
+  erase("c-mia");
+  const auto receipts = box_.events("erasure.receipt");
+  ASSERT_EQ(receipts.size(), 2U);
+  EXPECT_EQ(receipts[0]["data"], receipts[1]["data"]) << "the same, and the same signature";
+  erase("c-paul");
+  EXPECT_EQ(box_.events("erasure.receipt").size(), 2U) << "that request was about somebody else";
+
+  box_.broker_acks = false;
+  erase("c-mia");
+  erase("c-mia");
+  EXPECT_EQ(status()["outbox"]["uplink"], 1) << "one report waits at most";
+}
+
 TEST_F(EngineTest, AnErasedPersonIsInNoFileAndDoesNotComeBack) {
   box_.feed_shop();
   box_.hear_mia_for(2s);
