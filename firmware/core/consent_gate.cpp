@@ -143,7 +143,7 @@ std::optional<Sighting> ConsentGate::admit(const IdentityClaim& claim, const Now
 std::optional<FaceConsent> ConsentGate::face_consent(const CustomerId& customer,
                                                      const Now& now) const {
   if (!permits(customer, Purpose::face_recognition, now)) return std::nullopt;
-  return FaceConsent(customer, *standing(customer, Purpose::face_recognition).given_at);
+  return FaceConsent(customer);
 }
 
 std::vector<CustomerId> ConsentGate::loadable_keys(const Now& now) const {

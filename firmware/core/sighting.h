@@ -36,15 +36,12 @@ class Sighting {
 class FaceConsent {
  public:
   const CustomerId& customer() const { return customer_; }
-  WallTime given_at() const { return given_at_; }
 
  private:
   friend class ConsentGate;
-  FaceConsent(CustomerId customer, WallTime given_at)
-      : customer_(std::move(customer)), given_at_(given_at) {}
+  explicit FaceConsent(CustomerId customer) : customer_(std::move(customer)) {}
 
   CustomerId customer_;
-  WallTime given_at_;
 };
 
 }  // namespace welcome

@@ -9,7 +9,7 @@ Sighting forged() { return Sighting(IdentityClaim{}, PurposeSet{}); }
 #endif
 
 #ifdef FORGE_FACE_CONSENT
-FaceConsent forged() { return FaceConsent(CustomerId("c-mia"), WallTime{}); }
+FaceConsent forged() { return FaceConsent(CustomerId("c-mia")); }
 #endif
 
 // Handing one on is what they are for.
