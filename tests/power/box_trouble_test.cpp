@@ -35,11 +35,6 @@ class BoxTrouble : public testing::Test {
     });
   }
 
-  void erase(const std::string& customer, const std::string& id) {
-    box_.inbound(LinkName::uplink, kBox + "command",
-                 json{{"v", 1}, {"id", id}, {"kind", "erase"}, {"customer", customer}}.dump());
-  }
-
   PowerVfs vfs_{"box-trouble"};
   BenchBox box_;
 };
@@ -85,7 +80,7 @@ TEST_F(BoxTrouble, AWithdrawalOnAFullDiskHoldsAtOnceAndAfterTheNextStart) {
 
 TEST_F(BoxTrouble, ADamagedDatabaseIsSetAsideAndNobodyConsentsUntilTheCrmHasSpoken) {
   box_.feed_shop();
-  erase("c-paul", "00000000-0000-4000-8000-0000000000e1");
+  box_.erase("c-paul", "00000000-0000-4000-8000-0000000000e1");
   box_.power_off();
   {
     std::fstream file(box_.dir() / "welcomed.db", std::ios::in | std::ios::out | std::ios::binary);
@@ -118,7 +113,7 @@ TEST_F(BoxTrouble, ALateBoxErasesBeforeItsFirstDecision) {
   box_.links_up();
   box_.hear_mia_for(2s);
   EXPECT_FALSE(mia_is_here()) << "the CRM may know better";
-  erase("c-mia", "00000000-0000-4000-8000-0000000000e2");
+  box_.erase("c-mia", "00000000-0000-4000-8000-0000000000e2");
   box_.hear_mia_for(5s);
   EXPECT_FALSE(mia_is_here());
   for (const json& event : box_.sent("/event"))
@@ -187,7 +182,7 @@ TEST_F(BoxTrouble, AClockThatWasSetBackAnHourEndsConsentUntilTheCrmSpeaksAgain) 
 
 TEST_F(BoxTrouble, WhoWasErasedStaysErasedAfterARestartAndMayComeBack) {
   box_.feed_shop();
-  erase("c-mia", "00000000-0000-4000-8000-0000000000e2");
+  box_.erase("c-mia", "00000000-0000-4000-8000-0000000000e2");
   box_.power_cycle();
   box_.links_up();
   box_.feed_shop();  // late items
@@ -196,7 +191,7 @@ TEST_F(BoxTrouble, WhoWasErasedStaysErasedAfterARestartAndMayComeBack) {
   EXPECT_NE(refused.error().message.find("forgotten"), std::string::npos);
 
   // The same command again, then a consent that is newer than the erasure.
-  erase("c-mia", "00000000-0000-4000-8000-0000000000e2");
+  box_.erase("c-mia", "00000000-0000-4000-8000-0000000000e2");
   box_.advance(1min);
   const auto before = hellos();
   box_.feed_step_of_consent("c-mia", "proximity_offers", "given");
@@ -207,7 +202,7 @@ TEST_F(BoxTrouble, WhoWasErasedStaysErasedAfterARestartAndMayComeBack) {
   EXPECT_TRUE(have.contains("policy"));
   box_.feed_shop();
   box_.feed_step_of_consent("c-mia", "proximity_offers", "given");
-  erase("c-mia", "00000000-0000-4000-8000-0000000000e2");  // a late repeat erases nobody
+  box_.erase("c-mia", "00000000-0000-4000-8000-0000000000e2");  // a late repeat erases nobody
   box_.hear_mia_for(3s);
   EXPECT_TRUE(mia_is_here());
 }

@@ -250,6 +250,11 @@ void BenchBox::feed_step_of_consent(const std::string& customer, const std::stri
   throw std::runtime_error("no consent of " + customer + " to " + purpose);
 }
 
+void BenchBox::erase(const std::string& customer, const std::string& id) {
+  inbound(sync::LinkName::uplink, kBox + "command",
+          json{{"v", 1}, {"id", id}, {"kind", "erase"}, {"customer", customer}}.dump());
+}
+
 std::vector<json> BenchBox::sent(const std::string& topic_part) const {
   std::vector<json> found;
   for (const auto& [message, at] : world_.sent) {

@@ -99,6 +99,9 @@ class BenchBox {
   void feed_step_of_consent(const std::string& customer, const std::string& purpose,
                             const std::string& state);
 
+  // The CRM's command to forget somebody.
+  void erase(const std::string& customer, const std::string& id);
+
   // What was sent to topics with this part, parsed; empty payloads as null.
   std::vector<nlohmann::json> sent(const std::string& topic_part) const;
   // What the CRM was told, of types with this part.

@@ -225,8 +225,7 @@ TEST_F(EnrolAtTheDesk, AWithdrawalWhileTheCameraLooksWins) {
   agree({{"face_recognition", true}});
   start();
   const auto face = face_of(kMia);
-  box_.inbound(LinkName::uplink, kBox + "command",
-               json{{"v", 1}, {"id", "k-1"}, {"kind", "erase"}, {"customer", "c-mia"}}.dump());
+  box_.erase("c-mia", "k-1");
   camera_says(face);
   EXPECT_EQ(last_word()["kind"], "failed");
   EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());

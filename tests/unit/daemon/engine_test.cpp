@@ -147,12 +147,7 @@ TEST_F(EngineTest, WhatTheBrokerDidNotTakeIsSentAgainUnderTheSameId) {
                           {"from_seq", 0},
                           {"to_seq", 1},
                           {"items", json::array()}});
-  box_.inbound(LinkName::uplink, kBox + "command",
-               json{{"v", 1},
-                    {"id", "00000000-0000-4000-8000-0000000000ff"},
-                    {"kind", "erase"},
-                    {"customer", "c-mia"}}
-                   .dump());
+  box_.erase("c-mia", "00000000-0000-4000-8000-0000000000ff");
   const auto first = box_.events("erasure.receipt");
   ASSERT_EQ(first.size(), 1U);
   box_.power_cycle();
@@ -168,12 +163,7 @@ TEST_F(EngineTest, WhatTheBrokerDidNotTakeIsSentAgainUnderTheSameId) {
 
 TEST_F(EngineTest, AnErasureThatIsAskedForAgainIsReportedAgain) {
   const auto erase = [&](const char* customer) {
-    box_.inbound(LinkName::uplink, kBox + "command",
-                 json{{"v", 1},
-                      {"id", "00000000-0000-4000-8000-0000000000fd"},
-                      {"kind", "erase"},
-                      {"customer", customer}}
-                     .dump());
+    box_.erase(customer, "00000000-0000-4000-8000-0000000000fd");
   };
   box_.feed_shop();
   erase("c-mia");
@@ -198,12 +188,7 @@ TEST_F(EngineTest, AnErasureThatIsAskedForAgainIsReportedAgain) {
 TEST_F(EngineTest, AnErasedPersonIsInNoFileAndDoesNotComeBack) {
   box_.feed_shop();
   box_.hear_mia_for(2s);
-  box_.inbound(LinkName::uplink, kBox + "command",
-               json{{"v", 1},
-                    {"id", "00000000-0000-4000-8000-0000000000fe"},
-                    {"kind", "erase"},
-                    {"customer", "c-mia"}}
-                   .dump());
+  box_.erase("c-mia", "00000000-0000-4000-8000-0000000000fe");
   EXPECT_EQ(box_.events("erasure.receipt").size(), 1U);
   const auto known = status()["radio"]["identified"].get<int>();
   box_.hear_mia_for(3s);
@@ -216,12 +201,7 @@ TEST_F(EngineTest, AnErasedPersonIsInNoFileAndDoesNotComeBack) {
 
 TEST_F(EngineTest, WhatWasAgreedBeforeAnErasureDoesNotCountForWhoComesBack) {
   box_.feed_shop();
-  box_.inbound(LinkName::uplink, kBox + "command",
-               json{{"v", 1},
-                    {"id", "00000000-0000-4000-8000-0000000000fd"},
-                    {"kind", "erase"},
-                    {"customer", "c-paul"}}
-                   .dump());
+  box_.erase("c-paul", "00000000-0000-4000-8000-0000000000fd");
   box_.advance(1s);
   const auto may_be_enrolled = [&] {
     return box_.engine()
