@@ -10,6 +10,7 @@
 #include "beacon/hci_events.h"
 #include "eval/command.h"
 #include "eval/frames_json.h"
+#include "firmware/core/hex.h"
 
 namespace welcome::eval {
 namespace {
@@ -25,24 +26,6 @@ std::string address_text(const beacon::Address& address) {
 // Names may hold any bytes; what is no UTF-8 is replaced.
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text) {
-  const auto digit = [](char c) -> int {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-  };
-  if (text.size() % 2 != 0) return std::nullopt;
-  std::vector<std::uint8_t> bytes;
-  for (std::size_t i = 0; i < text.size(); i += 2) {
-    const int high = digit(text[i]);
-    const int low = digit(text[i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
-    bytes.push_back(static_cast<std::uint8_t>(high * 16 + low));
-  }
-  return bytes;
 }
 
 }  // namespace
@@ -98,8 +81,9 @@ int ad(Arguments arguments) {
                                       ? std::string_view{}
                                       : std::string_view(line).substr(first, last - first + 1);
     Json out;
-    if (const auto bytes = from_hex(text)) {
-      const beacon::AdContent content = beacon::decode_ad(*bytes);
+    std::vector<std::uint8_t> bytes(text.size() / 2);
+    if (from_hex(text, bytes)) {
+      const beacon::AdContent content = beacon::decode_ad(bytes);
       out["frames"] = frames_json(content);
       out["malformed"] = content.malformed;
     } else {

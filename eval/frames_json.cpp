@@ -3,6 +3,8 @@
 #include <string_view>
 #include <variant>
 
+#include "firmware/core/hex.h"
+
 namespace welcome::eval {
 namespace {
 
@@ -78,17 +80,6 @@ struct AddFields {
 };
 
 }  // namespace
-
-std::string to_hex(Bytes bytes) {
-  static constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
-  for (const std::uint8_t b : bytes) {
-    out += kDigits[b >> 4U];
-    out += kDigits[b & 15U];
-  }
-  return out;
-}
 
 Json frames_json(const beacon::AdContent& content) {
   Json frames = Json::array();

@@ -2,14 +2,10 @@
 // The frames of an AD payload as JSON, for the commands of welcome-eval.
 
 #include <nlohmann/json.hpp>
-#include <span>
-#include <string>
 
 #include "beacon/ad.h"
 
 namespace welcome::eval {
-
-std::string to_hex(std::span<const std::uint8_t> bytes);
 
 // Every frame: `kind`, the frame's own fields, and the payload's local name and TX power level.
 nlohmann::ordered_json frames_json(const beacon::AdContent& content);

@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "firmware/core/hex.h"
+
 namespace welcome::sync {
 
 void Digest::toggle(std::string_view key, std::uint64_t seq) {
@@ -18,25 +20,11 @@ void Digest::toggle(std::string_view key, std::uint64_t seq) {
   for (std::size_t i = 0; i < hash.size(); ++i) bytes_[i] ^= hash[i];
 }
 
-std::string Digest::hex() const {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t byte : bytes_) {
-    text += kHex[byte >> 4];
-    text += kHex[byte & 0x0F];
-  }
-  return text;
-}
+std::string Digest::hex() const { return to_hex(bytes_); }
 
 std::optional<Digest> Digest::from_hex(std::string_view hex) {
   Digest digest;
-  std::size_t length = 0;
-  if (hex.size() != 32 ||
-      sodium_hex2bin(digest.bytes_.data(), digest.bytes_.size(), hex.data(), hex.size(), nullptr,
-                     &length, nullptr) != 0 ||
-      length != digest.bytes_.size()) {
-    return std::nullopt;
-  }
+  if (!welcome::from_hex(hex, digest.bytes_)) return std::nullopt;
   return digest;
 }
 

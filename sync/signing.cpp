@@ -7,6 +7,7 @@
 #include <sstream>
 #include <vector>
 
+#include "firmware/core/hex.h"
 #include "sync/canonical.h"
 #include "sync/json_text.h"
 
@@ -118,12 +119,8 @@ Result<Ed25519Public> public_key_from_text(std::string_view text) {
 std::string fingerprint(const Ed25519Public& key) {
   std::array<unsigned char, 32> hash{};
   crypto_generichash(hash.data(), hash.size(), key.data(), key.size(), nullptr, 0);
-  std::string out;
-  for (std::size_t i = 0; i < 8; i += 2) {
-    std::array<char, 5> group{};
-    sodium_bin2hex(group.data(), group.size(), &hash[i], 2);
-    out.append(i == 0 ? "" : "-").append(group.data());
-  }
+  std::string out = to_hex(std::span(hash).first(8));
+  for (const std::size_t at : {12, 8, 4}) out.insert(at, 1, '-');
   return out;
 }
 

@@ -7,6 +7,8 @@
 #include <openssl/evp.h>
 #include <stdexcept>
 
+#include "firmware/core/hex.h"
+
 namespace welcome::vision {
 namespace {
 
@@ -68,13 +70,7 @@ std::string sha256_of_file(const std::filesystem::path& file) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int size = 0;
   EVP_DigestFinal_ex(context.get(), digest.data(), &size);
-  std::string hex;
-  for (unsigned int i = 0; i < size; ++i) {
-    constexpr const char* kDigits = "0123456789abcdef";
-    hex += kDigits[digest[i] >> 4U];
-    hex += kDigits[digest[i] & 15U];
-  }
-  return hex;
+  return to_hex(std::span(digest).first(size));
 }
 
 ModelPack load_model_pack(const std::filesystem::path& models_dir, const std::string& pack) {

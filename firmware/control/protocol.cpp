@@ -79,18 +79,6 @@ Result<Reply> parse_reply(std::string_view text) {
                {}};
 }
 
-std::string to_hex(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string digits;
-  digits.reserve(bytes.size() * 2);
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    digits += kDigits[byte >> 4U];
-    digits += kDigits[byte & 15U];
-  }
-  return digits;
-}
-
 std::optional<std::string> from_hex(std::string_view digits) {
   const auto value = [](char c) {
     if (c >= '0' && c <= '9') return c - '0';

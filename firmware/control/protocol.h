@@ -48,8 +48,7 @@ struct Reply {
 };
 Result<Reply> parse_reply(std::string_view line);
 
-// Bytes in a part, as hexadecimal digits.
-std::string to_hex(std::string_view bytes);
+// Bytes in a part: what to_hex() (firmware/core/hex.h) wrote, and nothing else.
 std::optional<std::string> from_hex(std::string_view digits);
 
 }  // namespace welcome::control

@@ -327,16 +327,15 @@ void Engine::talk_to_neighbours(const Now& now) {
   if (!neighbours_ || !floor_.up || !neighbours_->due(tracker_, now)) return;
   Neighbours::Visits visits;
   for (const auto& visit : pipeline_.visits()) visits.emplace(visit.customer, visit.visit);
-  if (const auto word = neighbours_->tell(tracker_, visits, now)) {
-    std::set<VisitId> elsewhere;
-    for (const auto& [customer, visit] : visits) {
-      if (told_elsewhere(customer, visit, now)) elsewhere.insert(visit);
-    }
-    told_elsewhere_ = std::move(elsewhere);
-
-    // News of a quarter of a second: lost is lost.
-    (void)ports_.publish(sync::encode_ranging(*word), kNoRow, std::nullopt);
+  const auto word = neighbours_->tell(tracker_, visits, now);
+  std::set<VisitId> elsewhere;
+  for (const auto& [customer, visit] : visits) {
+    if (told_elsewhere(customer, visit, now)) elsewhere.insert(visit);
   }
+  told_elsewhere_ = std::move(elsewhere);
+
+  // News of a quarter of a second: lost is lost.
+  (void)ports_.publish(sync::encode_ranging(word), kNoRow, std::nullopt);
 }
 
 std::string Engine::visit(const CustomerId& customer) {

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "beacon/presence_proof.h"
+#include "firmware/core/hex.h"
 #include "firmware/daemon/engine.h"
-#include "firmware/daemon/hex.h"
 #include "firmware/daemon/outbox_kinds.h"
 
 namespace welcome::daemon {

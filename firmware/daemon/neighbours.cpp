@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sodium.h>
 
-#include "firmware/daemon/hex.h"
+#include "firmware/core/hex.h"
 
 namespace welcome::daemon {
 
@@ -139,9 +139,8 @@ bool Neighbours::due(const beacon::Tracker& tracker, const Now& now) const {
   return !told_ || now.mono - *told_ >= every;
 }
 
-std::optional<sync::FloorRanging> Neighbours::tell(const beacon::Tracker& tracker,
-                                                   const Visits& visits, const Now& now) {
-  if (!due(tracker, now)) return std::nullopt;
+sync::FloorRanging Neighbours::tell(const beacon::Tracker& tracker, const Visits& visits,
+                                    const Now& now) {
   told_ = now.mono;
   visits_ = visits;
   std::erase_if(led_, [&](const auto& led) { return now.mono - led.second.heard >= kLedFresh; });

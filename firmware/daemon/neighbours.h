@@ -37,9 +37,8 @@ class Neighbours {
 
   // Whether it is time to tell: a few times a second while somebody is here, else now and then.
   bool due(const beacon::Tracker& tracker, const Now& now) const;
-  // What to tell the others; nothing before it is due. `visits`: those that this box has open.
-  std::optional<sync::FloorRanging> tell(const beacon::Tracker& tracker, const Visits& visits,
-                                         const Now& now);
+  // What to tell the others, when it is due. `visits`: those that this box has open.
+  sync::FloorRanging tell(const beacon::Tracker& tracker, const Visits& visits, const Now& now);
 
   // Nothing for our own word, for one that comes late or twice, and for people whom we do not hear.
   std::vector<IdentityClaim> hear(const sync::FloorRanging& said, beacon::Tracker& tracker,

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "beacon/calibration.h"
+#include "firmware/core/hex.h"
 
 namespace welcome::daemon {
 
@@ -116,7 +117,7 @@ bool RadioDesk::serve(Recording& recording, const Now& now) {
   if (recording.recorder.waiting() > 0) {
     const std::string bytes = recording.recorder.take();
     recording.bytes += bytes.size();
-    answer.part({{"bytes", control::to_hex(bytes)}});
+    answer.part({{"bytes", to_hex(bytes)}});
   }
   std::string_view ended;
   if (answer.stopped()) {

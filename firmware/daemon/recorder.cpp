@@ -8,8 +8,8 @@
 #include <type_traits>
 
 #include "firmware/core/hash.h"
+#include "firmware/core/hex.h"
 #include "firmware/core/store_clock.h"
-#include "firmware/daemon/hex.h"
 
 namespace welcome::daemon {
 

@@ -1,5 +1,6 @@
 #include "firmware/daemon/stored_feed.h"
 
+#include "firmware/core/hex.h"
 #include "firmware/daemon/convert.h"
 
 namespace welcome::daemon {
@@ -22,8 +23,7 @@ void StoredFeed::for_each(sync::Collection collection,
 
 std::optional<sync::Have> have_of(const store::FeedState& state) {
   if (state.epoch.empty()) return std::nullopt;
-  return sync::Have{state.epoch, static_cast<std::uint64_t>(state.seq),
-                    store::to_hex(state.digest)};
+  return sync::Have{state.epoch, static_cast<std::uint64_t>(state.seq), to_hex(state.digest)};
 }
 
 store::FeedState state_of(const sync::Have& have) {

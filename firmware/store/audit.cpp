@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "firmware/core/hex.h"
 #include "firmware/store/context.h"
 
 namespace welcome::store {
@@ -76,7 +77,7 @@ Result<std::vector<AuditEntry>> Audit::show(std::size_t limit) const {
         limit);
     while (s.step()) {
       entries.push_back(read_entry(s));
-      entries.back().hash = hex(entries.back().hash);
+      entries.back().hash = to_hex(entries.back().hash);
     }
     return entries;
   });
@@ -116,7 +117,7 @@ Result<AuditHead> Audit::head() const {
   return context_.db.read([&] {
     AuditHead head;
     auto s = context_.db.query("SELECT seq, hash, signature FROM audit ORDER BY seq DESC LIMIT 1");
-    if (s.step()) head = {s.int64(0), hex(s.blob(1)), base64(s.blob(2))};
+    if (s.step()) head = {s.int64(0), to_hex(s.blob(1)), base64(s.blob(2))};
     return head;
   });
 }
@@ -124,7 +125,7 @@ Result<AuditHead> Audit::head() const {
 std::string Audit::public_key() const { return base64(context_.sealer.public_key()); }
 
 std::string Audit::subject_of(const CustomerId& customer) const {
-  return customer.empty() ? std::string() : hex(view(context_.sealer.hash(customer)));
+  return customer.empty() ? std::string() : to_hex(view(context_.sealer.hash(customer)));
 }
 
 }  // namespace welcome::store

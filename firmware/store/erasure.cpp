@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "firmware/core/hex.h"
 #include "firmware/store/audit.h"
 #include "firmware/store/context.h"
 #include "firmware/store/journal.h"
@@ -177,7 +178,7 @@ Result<ErasureReceipt> complete(Context& context, const std::string& request,
       const json counts = delete_rows(context, hash);
       std::int64_t total = 0;
       for (const auto& count : counts) total += count.get<std::int64_t>();
-      append_audit(context, at, "erasure", "crm", hex(hash), std::to_string(total) + " rows");
+      append_audit(context, at, "erasure", "crm", to_hex(hash), std::to_string(total) + " rows");
       db.run("UPDATE erasure SET state = ?, counts = ? WHERE request = ?", State::rows_gone,
              counts.dump(), request);
     });
@@ -318,7 +319,7 @@ Result<std::vector<std::string>> Erasure::tombstones() const {
   return context_.db.read([&] {
     std::vector<std::string> hashes;
     auto s = context_.db.query("SELECT hash FROM tombstone");
-    while (s.step()) hashes.push_back(hex(s.blob(0)));
+    while (s.step()) hashes.push_back(to_hex(s.blob(0)));
     return hashes;
   });
 }
@@ -333,7 +334,7 @@ Result<void> Erasure::lift(const CustomerId& customer, Now now) {
           purpose, Blob{view(hash)});
     }
     if (context_.db.run("DELETE FROM tombstone WHERE hash = ?", Blob{view(hash)}) > 0)
-      append_audit(context_, now.wall, "erasure", "box", hex(view(hash)), "tombstone lifted");
+      append_audit(context_, now.wall, "erasure", "box", to_hex(view(hash)), "tombstone lifted");
   });
 }
 
@@ -390,7 +391,7 @@ Result<std::string> Erasure::export_person(const CustomerId& customer, Now now) 
     });
     out["audit"] = json::array();
     {
-      const std::string subject = hex(view(hash));
+      const std::string subject = to_hex(view(hash));
       auto s = context.db.query(
           "SELECT seq, at, kind, actor, detail FROM audit WHERE subject = ? ORDER BY seq", subject);
       while (s.step()) {

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "firmware/core/hex.h"
 #include "firmware/store/context.h"
 
 namespace welcome::store {
@@ -187,7 +188,7 @@ Result<People::Withdrawals> People::withdrawals() const {
     Withdrawals all;
     auto s = context_.db.query("SELECT hash, purpose, at FROM withdrawal");
     while (s.step()) {
-      all.emplace(std::pair(hex(s.blob(0)), static_cast<Purpose>(s.int64(1))), s.time(2));
+      all.emplace(std::pair(to_hex(s.blob(0)), static_cast<Purpose>(s.int64(1))), s.time(2));
     }
     return all;
   });

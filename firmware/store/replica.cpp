@@ -1,8 +1,8 @@
 #include "firmware/store/replica.h"
 
 #include <algorithm>
-#include <sodium.h>
 
+#include "firmware/core/hex.h"
 #include "firmware/store/context.h"
 
 namespace welcome::store {
@@ -181,14 +181,9 @@ std::optional<Collection> collection_from_string(std::string_view text) {
   return std::nullopt;
 }
 
-std::string to_hex(const Digest& digest) { return hex(digest_view(digest)); }
-
 std::optional<Digest> digest_from_hex(std::string_view text) {
   Digest digest{};
-  std::size_t written = 0;
-  const int bad = sodium_hex2bin(digest.data(), digest.size(), text.data(), text.size(), nullptr,
-                                 &written, nullptr);
-  if (bad != 0 || written != digest.size() || text.size() != 2 * digest.size()) return std::nullopt;
+  if (!from_hex(text, digest)) return std::nullopt;
   return digest;
 }
 

@@ -26,7 +26,6 @@ std::optional<Collection> collection_from_string(std::string_view text);
 
 using Digest = std::array<std::uint8_t, 16>;
 
-std::string to_hex(const Digest& digest);
 std::optional<Digest> digest_from_hex(std::string_view hex);
 
 struct FeedState {

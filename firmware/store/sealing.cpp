@@ -4,6 +4,8 @@
 #include <sodium.h>
 #include <stdexcept>
 
+#include "firmware/core/hex.h"
+
 namespace welcome::store {
 
 namespace {
@@ -115,7 +117,7 @@ CustomerHash Sealer::item_hash(std::uint8_t collection, std::string_view key) co
   return keyed_hash(hash_, static_cast<char>('0' + collection), key);
 }
 
-std::string Sealer::key_check() const { return hex(view(keyed_hash(hash_, 'k', "key check"))); }
+std::string Sealer::key_check() const { return to_hex(view(keyed_hash(hash_, 'k', "key check"))); }
 
 std::string Sealer::sign(std::string_view message) const {
   std::string signature(crypto_sign_BYTES, '\0');
@@ -170,13 +172,6 @@ std::optional<std::vector<std::string_view>> unpack(std::string_view packed, std
   }
   if (!packed.empty()) return std::nullopt;
   return fields;
-}
-
-std::string hex(std::string_view text) {
-  std::string out(text.size() * 2 + 1, '\0');
-  sodium_bin2hex(out.data(), out.size(), bytes(text), text.size());
-  out.pop_back();
-  return out;
 }
 
 std::string base64(std::string_view text) {

@@ -383,7 +383,7 @@ int erasure_status(const Call& call) {
   return erasure->done_at ? kDone : kNo;
 }
 
-json to_json(const std::optional<BoxKey>& known) {
+json to_json(const std::optional<PinnedKey>& known) {
   if (!known) return nullptr;
   json out = {{"public_key", sync::public_key_text(known->key)},
               {"fingerprint", sync::fingerprint(known->key)},

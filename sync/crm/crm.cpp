@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "firmware/core/consent.h"
+#include "firmware/core/hex.h"
 #include "sync/items.h"
 
 namespace welcome::crm {
@@ -31,12 +32,9 @@ json data_categories(Purpose purpose) {
 }
 
 std::string random_hex(std::size_t bytes) {
-  std::vector<unsigned char> raw(bytes);
+  std::vector<std::uint8_t> raw(bytes);
   randombytes_buf(raw.data(), raw.size());
-  std::string hex(bytes * 2 + 1, '\0');
-  sodium_bin2hex(hex.data(), hex.size(), raw.data(), raw.size());
-  hex.pop_back();
-  return hex;
+  return to_hex(raw);
 }
 
 void set_setting(Database& db, const std::string& name, const std::string& value) {
@@ -111,9 +109,7 @@ std::string Crm::hash(const std::string& customer) const {
                      reinterpret_cast<const unsigned char*>(customer.data()), customer.size(),
                      reinterpret_cast<const unsigned char*>(tombstone_key_.data()),
                      std::min<std::size_t>(tombstone_key_.size(), crypto_generichash_KEYBYTES_MAX));
-  std::array<char, 65> hex{};
-  sodium_bin2hex(hex.data(), hex.size(), out.data(), out.size());
-  return hex.data();
+  return to_hex(out);
 }
 
 bool Crm::was_erased(const std::string& customer) {
@@ -311,10 +307,7 @@ std::unique_ptr<sync::Signer> Crm::signer() {
       "SELECT id, seed FROM signing_key WHERE used_from IS NOT NULL AND retired_at IS NULL");
   if (rows.empty()) return nullptr;
   std::array<std::uint8_t, 32> seed{};
-  const std::string hex = rows[0].text(1);
-  std::size_t length = 0;
-  sodium_hex2bin(seed.data(), seed.size(), hex.data(), hex.size(), nullptr, &length, nullptr);
-  if (length != seed.size()) throw DatabaseError("the signing key is damaged");
+  if (!from_hex(rows[0].text(1), seed)) throw DatabaseError("the signing key is damaged");
   auto out = std::make_unique<sync::Signer>(rows[0].text(0), seed);
   sodium_memzero(seed.data(), seed.size());
   return out;
@@ -334,13 +327,12 @@ std::string Crm::new_signing_key(WallTime now) {
   std::string id = "k-" + random_hex(4);
   auto seed = sync::Signer::new_seed();
   const sync::Signer made(id, seed);
-  std::array<char, 65> hex{};
-  sodium_bin2hex(hex.data(), hex.size(), seed.data(), seed.size());
+  const std::string seed_text = to_hex(seed);
   sodium_memzero(seed.data(), seed.size());
   sync::KeyRing ring;
   ring.pin(id, made.public_key());
   db_.execute("INSERT INTO signing_key (id, public_key, seed, made_at) VALUES ($1, $2, $3, $4)",
-              {id, ring.to_text(), std::string(hex.data()), at});
+              {id, ring.to_text(), seed_text, at});
   if (!signer() && !use_signing_key(id, now)) throw DatabaseError("the new key is not there");
   return id;
 }
@@ -603,14 +595,14 @@ Result<void> Crm::check_receipt(const std::string& store, const std::string& box
 
 // ---- keys of boxes -----------------------------------------------------------------------------
 
-std::optional<BoxKey> Crm::box_key(const std::string& store, const std::string& box) {
+std::optional<PinnedKey> Crm::box_key(const std::string& store, const std::string& box) {
   const Rows rows = db_.query(
       "SELECT public_key, trusted_at, other, other_at FROM box_key WHERE store = $1 AND box = $2",
       {store, box});
   if (rows.empty()) return std::nullopt;
   const auto key = sync::public_key_from_text(rows[0].text(0));
   if (!key) throw DatabaseError("the key of a box is damaged");
-  BoxKey out{*key, rows[0].text(1), std::nullopt, rows[0].text(3)};
+  PinnedKey out{*key, rows[0].text(1), std::nullopt, rows[0].text(3)};
   if (const auto other = sync::public_key_from_text(rows[0].text(2))) out.other = *other;
   return out;
 }

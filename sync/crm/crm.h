@@ -68,7 +68,7 @@ struct ErasureBox {
 
 // The key with which a box signs. The first that it says, or one that an operator gave, is trusted;
 // another one later is `other` until an operator trusts it.
-struct BoxKey {
+struct PinnedKey {
   sync::Ed25519Public key{};
   std::string trusted_at;
   std::optional<sync::Ed25519Public> other;
@@ -130,7 +130,7 @@ class Crm {
   void erasure_done(const std::string& erasure, const std::string& store, const std::string& box,
                     const std::string& receipt, WallTime now);
 
-  std::optional<BoxKey> box_key(const std::string& store, const std::string& box);
+  std::optional<PinnedKey> box_key(const std::string& store, const std::string& box);
   // A box says its key. False: it is not the trusted one.
   bool box_says_key(const std::string& store, const std::string& box,
                     const sync::Ed25519Public& key, WallTime now);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "firmware/core/hex.h"
+
 namespace welcome::test {
 
 using namespace welcome::store;

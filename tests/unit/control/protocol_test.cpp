@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "firmware/core/hex.h"
+
 namespace welcome::control {
 namespace {
 

@@ -108,8 +108,8 @@ class Store {
                       now);
           }
         }
-        if (auto word = box->talk.tell(box->tracker, box->visits, now))
-          send(*box, std::move(*word));
+        if (box->talk.due(box->tracker, now))
+          send(*box, box->talk.tell(box->tracker, box->visits, now));
       }
     }
   }
@@ -306,7 +306,7 @@ struct Pair : testing::Test {
       box->tracker.handle(fob_advert(ann, -60, box->now(0)), box->now(0));
     }
   }
-  sync::FloorRanging word(double t) { return *two.talk.tell(two.tracker, two.visits, two.now(t)); }
+  sync::FloorRanging word(double t) { return two.talk.tell(two.tracker, two.visits, two.now(t)); }
 
   const IdentityKey ann = fob("ann");
   Box one, two;
@@ -325,8 +325,7 @@ TEST_F(Pair, NothingOnTheWireSaysWhoSheIs) {
   Box other("box-2", Zone::desk, 5, 0s, 0s, StoreKey{9});
   other.tracker.set_identities({ann}, other.now(0));
   other.tracker.handle(fob_advert(ann, -60, other.now(1)), other.now(1));
-  EXPECT_NE(other.talk.tell(other.tracker, {}, other.now(1))->heard.at(0).who,
-            said.heard.at(0).who);
+  EXPECT_NE(other.talk.tell(other.tracker, {}, other.now(1)).heard.at(0).who, said.heard.at(0).who);
 }
 
 TEST_F(Pair, WhatItSaysComesThroughTheContractUnchanged) {
@@ -398,7 +397,9 @@ TEST_F(Pair, SignsOfLifeAreRareWhileNobodyIsHere) {
   Box quiet("box-9", Zone::inside, 0, 0s, 0s);
   int words = 0;
   for (double t = 0; t < 60; t += 0.05) {
-    words += quiet.talk.tell(quiet.tracker, {}, quiet.now(t)) ? 1 : 0;
+    if (!quiet.talk.due(quiet.tracker, quiet.now(t))) continue;
+    (void)quiet.talk.tell(quiet.tracker, {}, quiet.now(t));
+    ++words;
   }
   EXPECT_NEAR(words, 30, 2);
 }

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "beacon/ad.h"
-#include "firmware/daemon/hex.h"
+#include "firmware/core/hex.h"
 #include "tests/support/bench_box.h"
 #include "tests/unit/beacon/controller_emulator.h"
 
@@ -36,7 +36,7 @@ class PresenceTest : public testing::Test {
     EXPECT_TRUE(radio.advertising);
     const auto content = beacon::decode_ad(radio.advert_data);
     const auto& frame = std::get<beacon::EddystoneEid>(content.frames.at(0));
-    return daemon::to_hex(frame.eid);
+    return to_hex(frame.eid);
   }
 
   json report(const std::string& eid, const std::string& customer = "c-mia",
