@@ -9,7 +9,7 @@
 #include <span>
 #include <utility>
 
-#include "firmware/core/time.h"
+#include "core/time.h"
 
 namespace welcome::beacon {
 

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "firmware/core/result.h"
+#include "core/result.h"
 
 namespace welcome::beacon {
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "beacon/tracker.h"
-#include "firmware/core/claim.h"
-#include "firmware/core/result.h"
+#include "core/claim.h"
+#include "core/result.h"
 
 namespace welcome::beacon {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "beacon/advert.h"
-#include "firmware/core/time.h"
+#include "core/time.h"
 
 namespace welcome::beacon {
 

@@ -23,7 +23,7 @@
 #include "beacon/assembler.h"
 #include "beacon/hci_events.h"
 #include "beacon/key_schedule.h"
-#include "firmware/core/time.h"
+#include "core/time.h"
 
 namespace welcome::beacon {
 

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "firmware/core/result.h"
+#include "core/result.h"
 
 namespace welcome::beacon {
 

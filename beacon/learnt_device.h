@@ -12,7 +12,7 @@
 #include <optional>
 #include <unordered_map>
 
-#include "firmware/core/time.h"
+#include "core/time.h"
 
 namespace welcome::beacon {
 

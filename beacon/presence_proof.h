@@ -4,7 +4,7 @@
 
 #include "beacon/hci_host.h"
 #include "beacon/key_schedule.h"
-#include "firmware/core/time.h"
+#include "core/time.h"
 
 namespace welcome::beacon {
 

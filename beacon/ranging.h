@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-#include "firmware/core/time.h"
+#include "core/time.h"
 
 namespace welcome::beacon {
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "beacon/advert.h"
-#include "firmware/core/time.h"
+#include "core/time.h"
 
 namespace welcome::beacon {
 

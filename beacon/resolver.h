@@ -18,7 +18,7 @@
 #include "beacon/identity.h"
 #include "beacon/key_schedule.h"
 #include "beacon/learnt_device.h"
-#include "firmware/core/time.h"
+#include "core/time.h"
 
 namespace welcome::beacon {
 

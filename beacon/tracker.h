@@ -17,8 +17,8 @@
 #include "beacon/identity.h"
 #include "beacon/ranging.h"
 #include "beacon/resolver.h"
-#include "firmware/core/claim.h"
-#include "firmware/core/time.h"
+#include "core/claim.h"
+#include "core/time.h"
 
 namespace welcome::beacon {
 

@@ -11,8 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "firmware/core/hash.h"
-#include "firmware/core/pipeline.h"
+#include "core/hash.h"
+#include "core/pipeline.h"
 
 namespace welcome {
 namespace {

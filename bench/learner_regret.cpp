@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "firmware/core/hash.h"
-#include "firmware/core/learner.h"
+#include "core/hash.h"
+#include "core/learner.h"
 
 namespace welcome {
 namespace {

@@ -10,7 +10,7 @@
 #include "beacon/hci_events.h"
 #include "eval/command.h"
 #include "eval/frames_json.h"
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 
 namespace welcome::eval {
 namespace {

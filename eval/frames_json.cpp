@@ -3,7 +3,7 @@
 #include <string_view>
 #include <variant>
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 
 namespace welcome::eval {
 namespace {

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "firmware/core/consent_gate.h"
+#include "core/consent_gate.h"
 #include "vision/enrolment.h"
 
 namespace welcome::eval {

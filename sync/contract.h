@@ -18,14 +18,14 @@
 #include <variant>
 #include <vector>
 
-#include "firmware/core/claim.h"
-#include "firmware/core/consent_gate.h"
-#include "firmware/core/decision.h"
-#include "firmware/core/ids.h"
-#include "firmware/core/pipeline.h"
-#include "firmware/core/purpose.h"
-#include "firmware/core/result.h"
-#include "firmware/core/time.h"
+#include "core/claim.h"
+#include "core/consent_gate.h"
+#include "core/decision.h"
+#include "core/ids.h"
+#include "core/pipeline.h"
+#include "core/purpose.h"
+#include "core/result.h"
+#include "core/time.h"
 #include "sync/items.h"
 #include "sync/message.h"
 #include "sync/topics.h"

@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 
 namespace welcome::sync {
 

@@ -5,11 +5,11 @@
 #include <string_view>
 #include <variant>
 
-#include "firmware/core/campaign.h"
-#include "firmware/core/consent.h"
-#include "firmware/core/identity.h"
-#include "firmware/core/profile.h"
-#include "firmware/core/result.h"
+#include "core/campaign.h"
+#include "core/consent.h"
+#include "core/identity.h"
+#include "core/profile.h"
+#include "core/result.h"
 #include "sync/topics.h"
 
 namespace welcome::sync {

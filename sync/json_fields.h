@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "firmware/core/time.h"
+#include "core/time.h"
 #include "sync/message.h"
 
 namespace welcome::sync {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "firmware/core/result.h"
+#include "core/result.h"
 
 namespace welcome::sync {
 

@@ -5,7 +5,7 @@
 #include <sodium.h>
 #include <stdexcept>
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 #include "sync/topics.h"
 
 namespace welcome::sync {

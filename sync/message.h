@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "firmware/core/ids.h"
-#include "firmware/core/time.h"
+#include "core/ids.h"
+#include "core/time.h"
 
 namespace welcome::sync {
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "firmware/core/result.h"
+#include "core/result.h"
 
 namespace welcome::sync {
 

@@ -7,7 +7,7 @@
 #include <sstream>
 #include <vector>
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 #include "sync/canonical.h"
 #include "sync/json_text.h"
 

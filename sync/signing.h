@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "firmware/core/result.h"
+#include "core/result.h"
 
 namespace welcome::sync {
 

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "firmware/core/ids.h"
-#include "firmware/core/result.h"
-#include "firmware/core/sighting.h"
+#include "core/ids.h"
+#include "core/result.h"
+#include "core/sighting.h"
 #include "vision/face_template.h"
 #include "vision/frame_source.h"
 #include "vision/gallery.h"

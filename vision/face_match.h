@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "firmware/core/ids.h"
-#include "firmware/core/time.h"
+#include "core/ids.h"
+#include "core/time.h"
 #include "vision/face_template.h"
 
 namespace welcome::vision {

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "firmware/core/result.h"
+#include "core/result.h"
 
 namespace welcome {
-class FaceConsent;  // made by the consent gate only: firmware/core/sighting.h
+class FaceConsent;  // made by the consent gate only: core/sighting.h
 }
 
 namespace welcome::vision {

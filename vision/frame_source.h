@@ -8,8 +8,8 @@
 #include <memory>
 #include <string>
 
-#include "firmware/core/result.h"
-#include "firmware/core/time.h"
+#include "core/result.h"
+#include "core/time.h"
 #include "vision/image.h"
 
 namespace welcome::vision {

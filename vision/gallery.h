@@ -11,9 +11,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "firmware/core/ids.h"
-#include "firmware/core/result.h"
-#include "firmware/core/sighting.h"
+#include "core/ids.h"
+#include "core/result.h"
+#include "core/sighting.h"
 #include "vision/face_template.h"
 #include "vision/model_pack.h"
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <span>
 
-#include "firmware/core/result.h"
+#include "core/result.h"
 
 namespace cv {
 class Mat;

@@ -7,7 +7,7 @@
 #include <openssl/evp.h>
 #include <stdexcept>
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 
 namespace welcome::vision {
 namespace {

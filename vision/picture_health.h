@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "firmware/core/time.h"
+#include "core/time.h"
 #include "vision/image.h"
 
 namespace welcome::vision {

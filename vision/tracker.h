@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "firmware/core/time.h"
+#include "core/time.h"
 #include "vision/recogniser.h"
 
 namespace welcome::vision {

@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-#include "firmware/core/result.h"
+#include "core/result.h"
 
 namespace welcome::control {
 
@@ -48,7 +48,7 @@ struct Reply {
 };
 Result<Reply> parse_reply(std::string_view line);
 
-// Bytes in a part: what to_hex() (firmware/core/hex.h) wrote, and nothing else.
+// Bytes in a part: what to_hex() (core/hex.h) wrote, and nothing else.
 std::optional<std::string> from_hex(std::string_view digits);
 
 }  // namespace welcome::control

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string_view>
 
-#include "firmware/core/result.h"
+#include "core/result.h"
 
 namespace welcome::ctl {
 

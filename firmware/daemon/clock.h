@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include "firmware/core/time.h"
+#include "core/time.h"
 
 namespace welcome::daemon {
 

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "firmware/core/campaign.h"
+#include "core/campaign.h"
 
 namespace welcome::daemon {
 

@@ -8,7 +8,7 @@
 #include <system_error>
 #include <type_traits>
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 
 namespace welcome::daemon {
 

@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "beacon/identity.h"
-#include "firmware/core/consent.h"
-#include "firmware/core/identity.h"
+#include "core/consent.h"
+#include "core/identity.h"
 #include "firmware/store/outbox.h"
 #include "firmware/store/replica.h"
 #include "sync/message.h"

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "beacon/presence_proof.h"
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 #include "firmware/daemon/engine.h"
 #include "firmware/daemon/outbox_kinds.h"
 

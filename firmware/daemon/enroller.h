@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include "firmware/core/sighting.h"
+#include "core/sighting.h"
 #include "vision/enrolment.h"
 #include "vision/model_pack.h"
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sodium.h>
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 
 namespace welcome::daemon {
 

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "beacon/calibration.h"
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 
 namespace welcome::daemon {
 

@@ -15,7 +15,7 @@
 #include "beacon/recorder.h"
 #include "beacon/tracker.h"
 #include "firmware/control/protocol.h"
-#include "firmware/core/result.h"
+#include "core/result.h"
 #include "firmware/daemon/control_server.h"
 
 namespace welcome::daemon {

@@ -7,9 +7,9 @@
 #include <tuple>
 #include <type_traits>
 
-#include "firmware/core/hash.h"
-#include "firmware/core/hex.h"
-#include "firmware/core/store_clock.h"
+#include "core/hash.h"
+#include "core/hex.h"
+#include "core/store_clock.h"
 
 namespace welcome::daemon {
 

@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-#include "firmware/core/pipeline.h"
+#include "core/pipeline.h"
 #include "firmware/store/store.h"
 
 namespace welcome::daemon {

@@ -9,7 +9,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "firmware/core/store_clock.h"
+#include "core/store_clock.h"
 #include "sync/items.h"
 #include "sync/message.h"
 

@@ -11,8 +11,8 @@
 #include <stop_token>
 #include <vector>
 
-#include "firmware/core/campaign.h"
-#include "firmware/core/result.h"
+#include "core/campaign.h"
+#include "core/result.h"
 #include "firmware/daemon/recorder.h"
 
 namespace welcome::daemon {

@@ -1,6 +1,6 @@
 #include "firmware/daemon/stored_feed.h"
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 #include "firmware/daemon/convert.h"
 
 namespace welcome::daemon {

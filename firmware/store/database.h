@@ -14,8 +14,8 @@
 #include <type_traits>
 #include <unordered_map>
 
-#include "firmware/core/result.h"
-#include "firmware/core/time.h"
+#include "core/result.h"
+#include "core/time.h"
 
 struct sqlite3;
 struct sqlite3_stmt;

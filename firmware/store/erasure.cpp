@@ -7,7 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 #include "firmware/store/audit.h"
 #include "firmware/store/context.h"
 #include "firmware/store/journal.h"

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "firmware/core/ids.h"
-#include "firmware/core/pipeline.h"
-#include "firmware/core/result.h"
-#include "firmware/core/time.h"
+#include "core/ids.h"
+#include "core/pipeline.h"
+#include "core/result.h"
+#include "core/time.h"
 
 namespace welcome::store {
 

@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "firmware/core/ids.h"
-#include "firmware/core/purpose.h"
-#include "firmware/core/result.h"
-#include "firmware/core/time.h"
+#include "core/ids.h"
+#include "core/purpose.h"
+#include "core/result.h"
+#include "core/time.h"
 
 namespace welcome::store {
 

@@ -1,6 +1,6 @@
 #include "firmware/store/registers.h"
 
-#include "firmware/core/pipeline.h"
+#include "core/pipeline.h"
 #include "firmware/store/context.h"
 
 namespace welcome::store {

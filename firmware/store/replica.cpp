@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 #include "firmware/store/context.h"
 
 namespace welcome::store {

@@ -11,9 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#include "firmware/core/ids.h"
-#include "firmware/core/result.h"
-#include "firmware/core/time.h"
+#include "core/ids.h"
+#include "core/result.h"
+#include "core/time.h"
 
 namespace welcome::store {
 

@@ -4,7 +4,7 @@
 #include <sodium.h>
 #include <stdexcept>
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 
 namespace welcome::store {
 

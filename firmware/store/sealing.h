@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "firmware/core/ids.h"
+#include "core/ids.h"
 
 namespace welcome::store {
 

@@ -15,8 +15,8 @@
 #include <memory>
 #include <string>
 
-#include "firmware/core/result.h"
-#include "firmware/core/time.h"
+#include "core/result.h"
+#include "core/time.h"
 #include "firmware/store/audit.h"
 #include "firmware/store/erasure.h"
 #include "firmware/store/journal.h"

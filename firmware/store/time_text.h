@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "firmware/core/time.h"
+#include "core/time.h"
 
 namespace welcome::store {
 

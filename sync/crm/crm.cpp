@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <sodium.h>
 
-#include "firmware/core/consent.h"
-#include "firmware/core/hex.h"
+#include "core/consent.h"
+#include "core/hex.h"
 #include "sync/items.h"
 
 namespace welcome::crm {

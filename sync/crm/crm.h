@@ -17,11 +17,11 @@
 #include <string_view>
 #include <vector>
 
-#include "firmware/core/consent.h"
-#include "firmware/core/consent_gate.h"
-#include "firmware/core/purpose.h"
-#include "firmware/core/result.h"
-#include "firmware/core/time.h"
+#include "core/consent.h"
+#include "core/consent_gate.h"
+#include "core/purpose.h"
+#include "core/result.h"
+#include "core/time.h"
 #include "sync/contract.h"
 #include "sync/crm/database.h"
 #include "sync/crm/feed.h"

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "firmware/core/result.h"
-#include "firmware/core/time.h"
+#include "core/result.h"
+#include "core/time.h"
 #include "sync/crm/crm.h"
 
 namespace welcome::crm {

@@ -5,7 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <thread>
 
-#include "firmware/core/pipeline.h"
+#include "core/pipeline.h"
 
 namespace welcome::crm {
 namespace {

@@ -11,7 +11,7 @@
 #include <functional>
 #include <string>
 
-#include "firmware/core/time.h"
+#include "core/time.h"
 #include "sync/contract.h"
 #include "sync/crm/crm.h"
 

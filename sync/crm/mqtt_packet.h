@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "firmware/core/result.h"
+#include "core/result.h"
 
 namespace welcome::crm::mqtt {
 

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "firmware/core/store_clock.h"
+#include "core/store_clock.h"
 
 namespace welcome::crm {
 namespace {

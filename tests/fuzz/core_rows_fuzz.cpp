@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "firmware/core/facts.h"
-#include "firmware/core/learner.h"
-#include "firmware/core/presence.h"
+#include "core/facts.h"
+#include "core/learner.h"
+#include "core/presence.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace welcome;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 
 namespace welcome::test {
 

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <string>
 
-#include "firmware/core/consent_gate.h"
+#include "core/consent_gate.h"
 
 namespace welcome::test {
 

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 
 namespace welcome::control {
 namespace {

@@ -1,4 +1,4 @@
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 
 #include <array>
 #include <gtest/gtest.h>

@@ -8,9 +8,9 @@
 #include <rapidcheck/gtest.h>
 #include <set>
 
-#include "firmware/core/facts.h"
-#include "firmware/core/offers.h"
-#include "firmware/core/store_clock.h"
+#include "core/facts.h"
+#include "core/offers.h"
+#include "core/store_clock.h"
 #include "tests/unit/core/shop.h"
 
 namespace welcome {

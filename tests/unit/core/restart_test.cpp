@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "firmware/core/rehearsal.h"
+#include "core/rehearsal.h"
 #include "tests/unit/core/shop.h"
 
 namespace welcome {

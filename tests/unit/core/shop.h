@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "firmware/core/pipeline.h"
+#include "core/pipeline.h"
 
 namespace welcome::test {
 

@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "firmware/core/store_clock.h"
-#include "firmware/core/text.h"
+#include "core/store_clock.h"
+#include "core/text.h"
 #include "tests/unit/core/shop.h"
 
 namespace welcome {

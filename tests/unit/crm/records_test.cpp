@@ -3,7 +3,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "firmware/core/pipeline.h"
+#include "core/pipeline.h"
 #include "sync/signing.h"
 #include "tests/unit/crm/fixture.h"
 

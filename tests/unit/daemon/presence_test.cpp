@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "beacon/ad.h"
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 #include "tests/support/bench_box.h"
 #include "tests/unit/beacon/controller_emulator.h"
 

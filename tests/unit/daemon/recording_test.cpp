@@ -13,7 +13,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "firmware/core/hash.h"
+#include "core/hash.h"
 #include "firmware/daemon/recorder.h"
 #include "firmware/daemon/replay.h"
 #include "sync/items.h"

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <map>
 
-#include "firmware/core/hex.h"
+#include "core/hex.h"
 #include "firmware/store/database.h"
 #include "tests/unit/store/fixture.h"
 

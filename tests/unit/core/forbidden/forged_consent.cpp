@@ -1,6 +1,6 @@
 // Must not compile with FORGE_SIGHTING or FORGE_FACE_CONSENT, and must without.
 
-#include "firmware/core/sighting.h"
+#include "core/sighting.h"
 
 using namespace welcome;
 

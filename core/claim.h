@@ -1,0 +1,41 @@
+#pragma once
+// IdentityClaim: "this customer seems to be there", said by radio, camera or app. A claim is not
+// acted on: it goes to the consent gate, which turns it into a Sighting or drops it.
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "core/ids.h"
+#include "core/time.h"
+
+namespace welcome {
+
+// Where somebody is as seen from the boxes of a store, from far to near. `away` = out of reach.
+enum class Zone : std::uint8_t { away, street, door, inside, desk };
+
+std::string_view to_string(Zone zone);
+std::optional<Zone> zone_from_string(std::string_view text);
+
+enum class ClaimSource : std::uint8_t {
+  eddystone_eid,
+  rotating_uuid,
+  resolvable_address,
+  static_beacon,  // iBeacon, AltBeacon, Eddystone-UID: can be copied, never unlocks a prompt alone
+  app_report,
+  face,
+};
+
+std::string_view to_string(ClaimSource source);
+
+struct IdentityClaim {
+  CustomerId customer;
+  ClaimSource source = ClaimSource::eddystone_eid;
+  Zone fast = Zone::away;     // where she is this second: wakes the camera, walk-by offers
+  Zone settled = Zone::away;  // where she stays: prompts, time line
+  double confidence = 0.0;    // radio: 0…1 that the zone is right; face: cosine similarity
+  std::uint64_t track = 0;    // face: the camera's track, so that two matches of one face show
+  MonoTime at;
+};
+
+}  // namespace welcome

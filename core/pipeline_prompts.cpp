@@ -1,0 +1,153 @@
+// What staff see, and what they do.
+
+#include <algorithm>
+
+#include "core/pipeline_impl.h"
+#include "core/text.h"
+
+namespace welcome {
+
+namespace {
+
+constexpr chr::minutes kPromptLife{30};
+constexpr chr::minutes kPromptRenew{15};
+constexpr std::size_t kMaxNote = 2000;
+constexpr double kMaxFaceDoubt = 3.0;  // a very clear face with a phone can always confirm
+
+}  // namespace
+
+void Pipeline::Impl::clear_prompt(Presence& p) {
+  if (!p.prompt_shown) return;
+  p.prompt_shown = false;
+  p.dirty = true;
+  out_->prompts_cleared.push_back(p.visit);
+}
+
+void Pipeline::Impl::refresh_prompt(Presence& p) {
+  if (p.stage != Presence::Stage::in_store) return;
+  if (p.prompt.empty() && p.zone < settings_.prompt_zone) return;
+
+  if (!p.prompt_stale && (!p.prompt_shown || now_.mono < p.prompt_renew_at)) return;
+  p.prompt_stale = false;
+
+  const Profile* profile = directory_.profile(p.customer);
+  Reason reason = Reason::made;
+  std::string detail;
+  if (gate_.paused(Function::prompts)) {
+    reason = Reason::paused;
+    detail = "prompts are paused";
+  } else if (!p.purposes.has(Purpose::preference_prompts)) {
+    reason = Reason::no_consent;
+    detail = "preference_prompts: " +
+             std::string(to_string(gate_.verdict(p.customer, Purpose::preference_prompts, now_)));
+  } else if (p.not_this_person) {
+    reason = Reason::not_this_person;
+    detail = "staff said so during this visit";
+  } else if (p.level < policy_.prompt_min_level) {
+    reason = Reason::level_too_low;
+    detail = std::string(to_string(p.level)) + ", needed " +
+             std::string(to_string(policy_.prompt_min_level));
+  } else if (!profile) {
+    reason = Reason::missing_value;
+    detail = "no profile on this box";
+  }
+  if (reason != Reason::made) {
+    clear_prompt(p);
+    if (first_time(p, "prompt", reason)) {
+      Decision d = decision_for(p, DecisionKind::prompt, reason);
+      d.steps.push_back({std::string(plain_words(reason)), false, std::move(detail)});
+      out_->decisions.push_back(std::move(d));
+    }
+    return;
+  }
+
+  if (p.prompt.empty()) {
+    Decision d = decision_for(p, DecisionKind::prompt, Reason::made);
+    d.expires_at = now_.wall + kPromptLife;
+    d.language = profile->language;
+    d.steps.push_back({"consent: preference_prompts", true, "in force"});
+    d.steps.push_back({"sure enough for a prompt", true,
+                       "needed " + std::string(to_string(policy_.prompt_min_level))});
+    p.prompt = d.id;
+    p.prompt_since = now_.wall;
+    p.dirty = true;
+    out_->decisions.push_back(std::move(d));
+  }
+  Prompt prompt = make_prompt(p, *profile, facts(p.customer), now_.wall);
+  const std::uint64_t print = print_of(prompt);
+  if (p.prompt_shown && print == p.prompt_print && now_.mono < p.prompt_renew_at) return;
+  p.prompt_shown = true;
+  p.prompt_print = print;
+  p.prompt_renew_at = now_.mono + kPromptRenew;
+  p.dirty = true;
+  prompt.expires_at = now_.wall + kPromptLife;
+  prompt.rehearsal = settings_.rehearsal;
+  out_->prompts.push_back(std::move(prompt));
+}
+
+void Pipeline::Impl::on(const event::Staff& e) {
+  const StaffAction& a = e.action;
+  const auto visit = visits_.find(a.visit);
+  if (visit == visits_.end()) return;  // the visit is over
+  Presence& p = *find(visit->second);
+  if (!a.id.empty()) {
+    if (std::find(p.actions.begin(), p.actions.end(), a.id) != p.actions.end()) return;
+    p.actions.push_back(a.id);
+  }
+  p.dirty = p.prompt_stale = true;
+  StaffOutcome outcome{a, p.customer, false};
+  const bool may_learn = p.purposes.has(Purpose::preference_prompts);
+  switch (a.kind) {
+    case StaffAction::Kind::claim:
+      if (!p.claimed_by.empty() && p.claimed_by != a.staff) return;  // first come
+      p.claimed_by = a.staff;
+      if (p.prompt_state == PromptState::fresh) p.prompt_state = PromptState::claimed;
+      break;
+    case StaffAction::Kind::release:
+      if (p.claimed_by != a.staff) return;
+      p.claimed_by = StaffId();
+      if (p.prompt_state == PromptState::claimed) p.prompt_state = PromptState::fresh;
+      break;
+    case StaffAction::Kind::greeted:
+    case StaffAction::Kind::served: {
+      p.prompt_state =
+          a.kind == StaffAction::Kind::served ? PromptState::served : PromptState::greeted;
+      // She was there: that speaks for the template again.
+      if (p.face_at && facts(p.customer).face_doubt > 0.0) {
+        changed_facts(p.customer).face_doubt *= 0.5;
+      }
+      break;
+    }
+    case StaffAction::Kind::declined:
+      p.prompt_state = PromptState::declined;
+      break;
+    case StaffAction::Kind::not_this_person:
+      p.not_this_person = true;
+      if (p.face_at) {
+        CustomerFacts& f = changed_facts(p.customer);
+        f.face_doubt = std::min(face_doubt(f) + 1.0, kMaxFaceDoubt);
+        f.face_doubt_at = now_.wall;
+        outcome.lowers_face_trust = true;
+        p.face_at.reset();
+        p.face_evidence = 0.0;
+      }
+      break;
+    case StaffAction::Kind::note:
+      if (!may_learn || a.text.empty()) return;
+      outcome.action.text = plain_text(a.text, kMaxNote);
+      changed_facts(p.customer).note = Conversation{outcome.action.text, now_.wall};
+      break;
+    case StaffAction::Kind::preference:
+      if (!may_learn || a.preference_key.empty()) return;
+      outcome.action.preference_value =
+          learn_preference(changed_facts(p.customer), directory_.profile(p.customer),
+                           plain_text(a.preference_key, 64), plain_text(a.preference_value),
+                           a.verdict == StaffAction::Verdict::confirm, now_.wall);
+      if (outcome.action.preference_value.empty()) return;  // confirms what nobody knows
+      break;
+  }
+  out_->staff.push_back(std::move(outcome));
+  reassess(CustomerId(p.customer));  // a copy: it may be the end of p
+}
+
+}  // namespace welcome
