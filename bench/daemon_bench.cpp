@@ -29,8 +29,8 @@ double ms_since(Clock::time_point begin) {
 
 std::string name(int n) { return "c-" + std::to_string(1'000'000 + n); }
 
-sync::FeedItem profile(int n) {
-  sync::FeedItem item;
+contract::FeedItem profile(int n) {
+  contract::FeedItem item;
   item.key = name(n);
   item.value =
       R"({"customer":")" + name(n) +
@@ -41,8 +41,8 @@ sync::FeedItem profile(int n) {
   return item;
 }
 
-sync::FeedItem consent(int n, const char* purpose, bool given = true) {
-  sync::FeedItem item;
+contract::FeedItem consent(int n, const char* purpose, bool given = true) {
+  contract::FeedItem item;
   item.key = "r-" + name(n) + "-" + purpose;
   item.value =
       R"({"record_id":")" + item.key + R"(","schema_version":"1","tenant":"demo","customer":")" +
@@ -55,10 +55,10 @@ sync::FeedItem consent(int n, const char* purpose, bool given = true) {
   return item;
 }
 
-sync::FeedItem identity(int n) {
+contract::FeedItem identity(int n) {
   char key[33];
   std::snprintf(key, sizeof key, "%032x", 0x1000'0000 + n);
-  sync::FeedItem item;
+  contract::FeedItem item;
   item.key = "i-" + name(n);
   item.value = R"({"identity":")" + item.key + R"(","customer":")" + name(n) +
                R"(","kind":"rotating_uuid","key":")" + key +
@@ -74,8 +74,8 @@ struct Pauses {
 // A snapshot, as the link would bring it: one message after the other, and between two of them the
 // engine is free. Each is made when its turn comes, so that what is resident is the engine's.
 template <class Make>
-Pauses receive(test::BenchBox& box, sync::Collection collection, int count, Make make) {
-  sync::Digest digest;
+Pauses receive(test::BenchBox& box, contract::Collection collection, int count, Make make) {
+  contract::Digest digest;
   for (int n = 0; n < count; ++n) digest.toggle(make(n).key, static_cast<std::uint64_t>(n) + 1);
   Pauses pauses;
   const auto timed = [&](auto&& what) {
@@ -86,7 +86,7 @@ Pauses receive(test::BenchBox& box, sync::Collection collection, int count, Make
     pauses.longest_ms = std::max(pauses.longest_ms, took);
   };
   for (int first = 0; first < count; first += kItemsOfABatch) {
-    sync::FeedBatch batch;
+    contract::FeedBatch batch;
     batch.collection = collection;
     batch.epoch = "e1";
     batch.snapshot = true;
@@ -98,8 +98,8 @@ Pauses receive(test::BenchBox& box, sync::Collection collection, int count, Make
       batch.items.push_back(make(n));
       batch.items.back().seq = static_cast<std::uint64_t>(n) + 1;
     }
-    const sync::Message message = encode_feed(test::kAddress, batch);
-    timed([&] { box.inbound(sync::LinkName::uplink, message.topic, message.payload); });
+    const contract::Message message = encode_feed(test::kAddress, batch);
+    timed([&] { box.inbound(contract::LinkName::uplink, message.topic, message.payload); });
     timed([&] { box.advance(50ms); });
   }
   return pauses;
@@ -109,20 +109,20 @@ void Customers(benchmark::State& state) {
   const double before_mib = test::resident_mib();
   for (auto _ : state) {
     test::BenchBox box(test::kStart);
-    box.link_up(sync::LinkName::uplink);
+    box.link_up(contract::LinkName::uplink);
     Pauses sum;
-    const auto take = [&](const char* what, sync::Collection collection, int count, auto make) {
+    const auto take = [&](const char* what, contract::Collection collection, int count, auto make) {
       const Pauses pauses = receive(box, collection, count, make);
       state.counters[std::string(what) + "_ms"] = pauses.total_ms;
       state.counters[std::string(what) + "_longest_ms"] = pauses.longest_ms;
       sum.total_ms += pauses.total_ms;
     };
-    take("consents", sync::Collection::consents, 2 * kCustomers, [](int n) {
+    take("consents", contract::Collection::consents, 2 * kCustomers, [](int n) {
       return n < kCustomers ? consent(n, "proximity_offers")
                             : consent(n - kCustomers, "preference_prompts");
     });
-    take("identities", sync::Collection::identities, kCustomers, identity);
-    take("profiles", sync::Collection::profiles, kCustomers, profile);
+    take("identities", contract::Collection::identities, kCustomers, identity);
+    take("profiles", contract::Collection::profiles, kCustomers, profile);
     state.counters["snapshot_ms"] = sum.total_ms;
     box.advance(1s);
     state.counters["snapshot_mib"] = test::resident_mib() - before_mib;
@@ -131,16 +131,16 @@ void Customers(benchmark::State& state) {
     std::vector<double> gone;
     std::uint64_t seq = 2 * kCustomers;
     for (int n = 0; n < 50; ++n) {
-      sync::FeedBatch delta;
-      delta.collection = sync::Collection::consents;
+      contract::FeedBatch delta;
+      delta.collection = contract::Collection::consents;
       delta.epoch = "e1";
       delta.from_seq = seq;
       delta.to_seq = ++seq;
       delta.items = {consent(n * 1000, "proximity_offers", false)};
       delta.items[0].seq = seq;
-      const sync::Message message = encode_feed(test::kAddress, delta);
+      const contract::Message message = encode_feed(test::kAddress, delta);
       const auto begin = Clock::now();
-      box.inbound(sync::LinkName::uplink, message.topic, message.payload);
+      box.inbound(contract::LinkName::uplink, message.topic, message.payload);
       gone.push_back(ms_since(begin));
       box.advance(50ms);
     }

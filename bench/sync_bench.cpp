@@ -7,10 +7,12 @@
 
 #include "sync/feed.h"
 #include "sync/link.h"
-#include "sync/signing.h"
+#include "contract/signing.h"
 #include "tests/integration/link_broker.h"
 
 namespace welcome::sync {
+
+using namespace contract;
 namespace {
 
 using namespace std::chrono_literals;

@@ -10,34 +10,16 @@
 
 namespace welcome::sync {
 
-void Digest::toggle(std::string_view key, std::uint64_t seq) {
-  std::string text(key);
-  text += '\0';
-  text += std::to_string(seq);
-  std::array<std::uint8_t, 16> hash{};
-  crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(text.data()),
-                     text.size(), nullptr, 0);
-  for (std::size_t i = 0; i < hash.size(); ++i) bytes_[i] ^= hash[i];
-}
-
-std::string Digest::hex() const { return to_hex(bytes_); }
-
-std::optional<Digest> Digest::from_hex(std::string_view hex) {
-  Digest digest;
-  if (!welcome::from_hex(hex, digest.bytes_)) return std::nullopt;
-  return digest;
-}
-
 namespace {
 
-FeedPlan gap(Collection collection, std::string reason) {
+FeedPlan gap(contract::Collection collection, std::string reason) {
   FeedPlan plan;
   plan.collection = collection;
   plan.reason = std::move(reason);
   return plan;
 }
 
-FeedPlan duplicate(Collection collection) {
+FeedPlan duplicate(contract::Collection collection) {
   FeedPlan plan;
   plan.collection = collection;
   plan.verdict = FeedVerdict::duplicate;
@@ -47,7 +29,7 @@ FeedPlan duplicate(Collection collection) {
 // The replica as it will be after the items so far: one batch may touch a key twice.
 class After {
  public:
-  After(const ReplicaView& replica, Collection collection, Digest digest)
+  After(const ReplicaView& replica, contract::Collection collection, contract::Digest digest)
       : replica_(replica), collection_(collection), digest_(digest) {}
 
   std::optional<std::uint64_t> seq_of(const std::string& key) {
@@ -56,7 +38,7 @@ class After {
     return known_.emplace(key, replica_.seq_of(collection_, key)).first->second;
   }
 
-  void apply(const FeedItem& item) {
+  void apply(const contract::FeedItem& item) {
     if (const auto old = seq_of(item.key)) digest_.toggle(item.key, *old);
     if (item.deleted) {
       known_[item.key] = std::nullopt;
@@ -66,19 +48,19 @@ class After {
     }
   }
 
-  const Digest& digest() const { return digest_; }
+  const contract::Digest& digest() const { return digest_; }
 
  private:
   const ReplicaView& replica_;
-  Collection collection_;
-  Digest digest_;
+  contract::Collection collection_;
+  contract::Digest digest_;
   std::unordered_map<std::string, std::optional<std::uint64_t>> known_;
 };
 
-Digest digest_of(const std::map<Collection, Have>& have, Collection collection) {
+contract::Digest digest_of(const std::map<contract::Collection, contract::Have>& have, contract::Collection collection) {
   const auto found = have.find(collection);
   if (found == have.end()) return {};
-  return Digest::from_hex(found->second.digest).value_or(Digest());
+  return contract::Digest::from_hex(found->second.digest).value_or(contract::Digest());
 }
 
 }  // namespace
@@ -88,16 +70,16 @@ FeedReceiver::FeedReceiver(const ReplicaView& replica) : replica_(replica) {
   randombytes_buf(hash_key_.data(), hash_key_.size());
 }
 
-void FeedReceiver::load(Collection collection, Have have) { have_[collection] = std::move(have); }
+void FeedReceiver::load(contract::Collection collection, contract::Have have) { have_[collection] = std::move(have); }
 
-FeedPlan FeedReceiver::plan(FeedBatch batch) const {
+FeedPlan FeedReceiver::plan(contract::FeedBatch batch) const {
   return batch.snapshot ? plan_snapshot(std::move(batch)) : plan_delta(std::move(batch));
 }
 
-FeedPlan FeedReceiver::plan_delta(FeedBatch batch) const {
+FeedPlan FeedReceiver::plan_delta(contract::FeedBatch batch) const {
   const auto found = have_.find(batch.collection);
   if (found == have_.end()) return gap(batch.collection, "nothing to build on");
-  const Have& have = found->second;
+  const contract::Have& have = found->second;
   if (batch.epoch != have.epoch) return gap(batch.collection, "another epoch");
   if (batch.to_seq <= have.seq) return duplicate(batch.collection);
   if (batch.from_seq > have.seq) return gap(batch.collection, "a batch is missing");
@@ -106,7 +88,7 @@ FeedPlan FeedReceiver::plan_delta(FeedBatch batch) const {
   plan.verdict = FeedVerdict::apply;
   plan.collection = batch.collection;
   After after(replica_, batch.collection, digest_of(have_, batch.collection));
-  for (FeedItem& item : batch.items) {
+  for (contract::FeedItem& item : batch.items) {
     // Already here: an overlap with the batch before, or a part of a snapshot that was cut off.
     if (item.seq <= have.seq) continue;
     if (const auto held = after.seq_of(item.key); held && *held >= item.seq) continue;
@@ -118,13 +100,13 @@ FeedPlan FeedReceiver::plan_delta(FeedBatch batch) const {
     wrong.distrust = true;
     return wrong;
   }
-  plan.have = Have{batch.epoch, batch.to_seq, after.digest().hex()};
+  plan.have = contract::Have{batch.epoch, batch.to_seq, after.digest().hex()};
   plan.complete = true;
   return plan;
 }
 
-FeedPlan FeedReceiver::plan_snapshot(FeedBatch batch) const {
-  const Collection collection = batch.collection;
+FeedPlan FeedReceiver::plan_snapshot(contract::FeedBatch batch) const {
+  const contract::Collection collection = batch.collection;
   const auto have = have_.find(collection);
   const bool trusted = have != have_.end() && !distrusted_.contains(collection);
   if (trusted && have->second.epoch == batch.epoch && batch.to_seq <= have->second.seq &&
@@ -149,7 +131,7 @@ FeedPlan FeedReceiver::plan_snapshot(FeedBatch batch) const {
   }
 
   After after(replica_, collection, digest_of(have_, collection));
-  for (FeedItem& item : batch.items) {
+  for (contract::FeedItem& item : batch.items) {
     after.apply(item);
     plan.part->digest.toggle(item.key, item.seq);
     plan.items.push_back(std::move(item));
@@ -169,14 +151,14 @@ FeedPlan FeedReceiver::plan_snapshot(FeedBatch batch) const {
   }
   std::vector<std::uint64_t> seen;
   if (batch.part > 1) seen = running->second.seen;
-  for (const FeedItem& item : plan.items) {
+  for (const contract::FeedItem& item : plan.items) {
     seen.push_back(hash(replica_.name_of(collection, item.key)));
   }
   std::sort(seen.begin(), seen.end());
   replica_.for_each(collection, [&](std::string_view name) {
     if (!std::binary_search(seen.begin(), seen.end(), hash(name))) plan.sweep.emplace_back(name);
   });
-  plan.have = Have{batch.epoch, batch.to_seq, batch.digest};
+  plan.have = contract::Have{batch.epoch, batch.to_seq, batch.digest};
   plan.complete = true;
   return plan;
 }
@@ -195,12 +177,12 @@ void FeedReceiver::committed(const FeedPlan& plan) {
   Snapshot& snapshot = snapshots_[plan.collection];
   if (plan.part->part == 1) snapshot.seen.clear();
   snapshot.last = *plan.part;
-  for (const FeedItem& item : plan.items) {
+  for (const contract::FeedItem& item : plan.items) {
     snapshot.seen.push_back(hash(replica_.name_of(plan.collection, item.key)));
   }
 }
 
-void FeedReceiver::forget(Collection collection) {
+void FeedReceiver::forget(contract::Collection collection) {
   have_.erase(collection);
   distrusted_.erase(collection);
   snapshots_.erase(collection);
@@ -208,9 +190,9 @@ void FeedReceiver::forget(Collection collection) {
 
 void FeedReceiver::reset_snapshots() { snapshots_.clear(); }
 
-std::map<Collection, Have> FeedReceiver::have() const {
-  std::map<Collection, Have> have = have_;
-  for (const Collection collection : distrusted_) have.erase(collection);
+std::map<contract::Collection, contract::Have> FeedReceiver::have() const {
+  std::map<contract::Collection, contract::Have> have = have_;
+  for (const contract::Collection collection : distrusted_) have.erase(collection);
   return have;
 }
 

@@ -19,34 +19,23 @@
 #include <string_view>
 #include <vector>
 
-#include "sync/contract.h"
-#include "sync/topics.h"
+#include "contract/contract.h"
+#include "contract/digest.h"
+#include "contract/topics.h"
 
 namespace welcome::sync {
-
-// 128 bits; XOR of one value per live item.
-class Digest {
- public:
-  void toggle(std::string_view key, std::uint64_t seq);
-  std::string hex() const;
-  static std::optional<Digest> from_hex(std::string_view hex);
-  friend bool operator==(const Digest&, const Digest&) = default;
-
- private:
-  std::array<std::uint8_t, 16> bytes_{};
-};
 
 // What the store holds, set-aside items included. A store that seals its keys knows them by a name
 // of its own, such as a keyed hash.
 class ReplicaView {
  public:
   virtual ~ReplicaView() = default;
-  virtual std::optional<std::uint64_t> seq_of(Collection collection,
+  virtual std::optional<std::uint64_t> seq_of(contract::Collection collection,
                                               std::string_view key) const = 0;
-  virtual std::string name_of(Collection /*collection*/, std::string_view key) const {
+  virtual std::string name_of(contract::Collection /*collection*/, std::string_view key) const {
     return std::string(key);
   }
-  virtual void for_each(Collection collection,
+  virtual void for_each(contract::Collection collection,
                         const std::function<void(std::string_view name)>& visit) const = 0;
 };
 
@@ -58,13 +47,13 @@ enum class FeedVerdict : std::uint8_t {
 
 struct FeedPlan {
   FeedVerdict verdict = FeedVerdict::gap;
-  Collection collection = Collection::profiles;
+  contract::Collection collection = contract::Collection::profiles;
   // In order. put: write {key, seq, value}. deleted: remove. error set (set aside): write the key
   // and seq; a consent's old value goes (what we cannot read might be a withdrawal), the last good
   // value of any other collection stays.
-  std::vector<FeedItem> items;
+  std::vector<contract::FeedItem> items;
   std::vector<std::string> sweep;  // names that the finished snapshot does not have: remove
-  std::optional<Have> have;        // to be kept in the same transaction
+  std::optional<contract::Have> have;        // to be kept in the same transaction
   bool complete = false;           // the collection is now as the CRM had it at have->seq
   std::string reason;              // gap: why, for the log
 
@@ -74,7 +63,7 @@ struct FeedPlan {
     std::uint64_t to_seq = 0;
     std::uint32_t part = 0;
     std::uint32_t parts = 0;
-    Digest digest;  // of all parts so far
+    contract::Digest digest;  // of all parts so far
   };
   std::optional<Part> part;
   bool distrust = false;  // what is here differs from what the CRM says: ask for everything
@@ -85,35 +74,35 @@ class FeedReceiver {
   explicit FeedReceiver(const ReplicaView& replica);
 
   // At start, from the store; a collection without one was never received.
-  void load(Collection collection, Have have);
+  void load(contract::Collection collection, contract::Have have);
 
-  FeedPlan plan(FeedBatch batch) const;
+  FeedPlan plan(contract::FeedBatch batch) const;
   // For each plan, whatever its verdict, once what it asks for is in the store.
   void committed(const FeedPlan& plan);
 
   // What is here of the collection is to be sent anew as a whole.
-  void forget(Collection collection);
+  void forget(contract::Collection collection);
 
   // A new connection: parts of snapshots that have not come will not come.
   void reset_snapshots();
 
   // What hello says: without collections that are to be sent whole.
-  std::map<Collection, Have> have() const;
+  std::map<contract::Collection, contract::Have> have() const;
 
  private:
   struct Snapshot {
     FeedPlan::Part last;
     std::vector<std::uint64_t> seen;  // keyed hashes of the names that it has
   };
-  FeedPlan plan_delta(FeedBatch batch) const;
-  FeedPlan plan_snapshot(FeedBatch batch) const;
+  FeedPlan plan_delta(contract::FeedBatch batch) const;
+  FeedPlan plan_snapshot(contract::FeedBatch batch) const;
   std::uint64_t hash(std::string_view name) const;
 
   const ReplicaView& replica_;
   std::array<std::uint8_t, 16> hash_key_{};
-  std::map<Collection, Have> have_;
-  std::set<Collection> distrusted_;
-  std::map<Collection, Snapshot> snapshots_;
+  std::map<contract::Collection, contract::Have> have_;
+  std::set<contract::Collection> distrusted_;
+  std::map<contract::Collection, Snapshot> snapshots_;
 };
 
 }  // namespace welcome::sync

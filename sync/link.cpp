@@ -103,7 +103,7 @@ void look_up(const std::shared_ptr<Lookup>& lookup, const std::string& host) {
   lookup->done.notify_all();
 }
 
-mqtt::properties properties_of(const Message& message,
+mqtt::properties properties_of(const contract::Message& message,
                                const std::optional<std::chrono::seconds>& expiry) {
   mqtt::properties properties;
   if (!message.payload.empty() && !message.content_type.empty()) {
@@ -126,7 +126,7 @@ mqtt::properties properties_of(const Message& message,
   return properties;
 }
 
-mqtt::message_ptr to_mqtt(Message message, const std::optional<std::chrono::seconds>& expiry) {
+mqtt::message_ptr to_mqtt(contract::Message message, const std::optional<std::chrono::seconds>& expiry) {
   auto properties = properties_of(message, expiry);
   auto out = mqtt::make_message(std::move(message.topic), std::move(message.payload), message.qos,
                                 message.retain);
@@ -148,7 +148,7 @@ class Link::Impl {
     thread_ = std::thread([this] { run(); });
   }
 
-  bool publish(Message message, std::int64_t tag, std::optional<std::chrono::seconds> expiry) {
+  bool publish(contract::Message message, std::int64_t tag, std::optional<std::chrono::seconds> expiry) {
     const std::lock_guard lock(mutex_);
     if (!up_ || stopping_ || publishes_.size() >= config_.queue) return false;
     publishes_.push_back({std::move(message), tag, expiry});
@@ -177,7 +177,7 @@ class Link::Impl {
   static constexpr std::int64_t kOwnTag = -1;  // of the birth message
 
   struct Publish {
-    Message message;
+    contract::Message message;
     std::int64_t tag = 0;
     std::optional<std::chrono::seconds> expiry;
   };
@@ -321,8 +321,8 @@ class Link::Impl {
 
   void arrived(const mqtt::message& message) {
     // We told the broker that we take no such packet (Maximum Packet Size).
-    if (message.get_payload_ref().size() > kMaxPayload) return;
-    RawMessage raw;
+    if (message.get_payload_ref().size() > contract::kMaxPayload) return;
+    contract::RawMessage raw;
     raw.topic = message.get_topic();
     raw.payload = message.get_payload_str();
     raw.retained = message.is_retained();
@@ -433,7 +433,7 @@ class Link::Impl {
     options.set_max_inflight(65535);
     mqtt::properties properties;
     properties.add(
-        {mqtt::property::MAXIMUM_PACKET_SIZE, static_cast<std::int32_t>(kMaxPayload + 64 * 1024)});
+        {mqtt::property::MAXIMUM_PACKET_SIZE, static_cast<std::int32_t>(contract::kMaxPayload + 64 * 1024)});
     properties.add({mqtt::property::RECEIVE_MAXIMUM, 100});
     options.set_properties(properties);
     if (!config_.user.empty()) {
@@ -606,7 +606,7 @@ Link::~Link() = default;
 
 void Link::start() { impl_->start(); }
 
-bool Link::publish(Message message, std::int64_t tag, std::optional<std::chrono::seconds> expiry) {
+bool Link::publish(contract::Message message, std::int64_t tag, std::optional<std::chrono::seconds> expiry) {
   return impl_->publish(std::move(message), tag, expiry);
 }
 

@@ -17,8 +17,8 @@
 #include <variant>
 #include <vector>
 
-#include "sync/contract.h"
-#include "sync/message.h"
+#include "contract/contract.h"
+#include "contract/message.h"
 
 namespace welcome::sync {
 
@@ -41,9 +41,9 @@ struct LinkConfig {
   std::vector<std::string> echoed;         // QoS 1; that too, in the broker's order
   // Retained state: `will` is left with the broker, `birth` sent after each connect, `farewell`
   // by stop(). Empty for a link without them.
-  std::optional<Message> will;
-  std::optional<Message> birth;
-  std::optional<Message> farewell;
+  std::optional<contract::Message> will;
+  std::optional<contract::Message> birth;
+  std::optional<contract::Message> farewell;
   std::chrono::seconds keep_alive{10};
   std::chrono::milliseconds connect_timeout{10'000};
   // After a break the n-th attempt waits a random part of first·2ⁿ, at most max: a thousand boxes
@@ -72,7 +72,7 @@ struct Refused {
   bool for_good = false;  // sending the same again cannot help
 };
 
-using LinkEvent = std::variant<LinkUp, LinkDown, Acked, Refused, RawMessage>;
+using LinkEvent = std::variant<LinkUp, LinkDown, Acked, Refused, contract::RawMessage>;
 
 class Link {
  public:
@@ -88,7 +88,7 @@ class Link {
   // Any thread. `expiry` is what is left of the message's life. False: the queue is full or the
   // link is down, try again after LinkUp or an Acked. A message that was taken and got no Acked or
   // Refused before LinkDown was perhaps delivered: send it again.
-  bool publish(Message message, std::int64_t tag,
+  bool publish(contract::Message message, std::int64_t tag,
                std::optional<std::chrono::seconds> expiry = std::nullopt);
 
   // New certificate files are in place: connects anew with them, and keeps the old connection until

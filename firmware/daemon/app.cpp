@@ -41,7 +41,7 @@ constexpr auto kDrainFor = 20ms;
 
 class Uuids : public Pipeline::IdSource {
  public:
-  std::string next() override { return sync::new_uuid(); }
+  std::string next() override { return contract::new_uuid(); }
 };
 
 std::unique_ptr<Clock> make_clock(const Config& config, store::Store& store) {
@@ -267,9 +267,9 @@ class App : private Ports {
  private:
   // -- Ports: what the engine asks of the world
 
-  bool publish(sync::Message message, std::int64_t tag,
+  bool publish(contract::Message message, std::int64_t tag,
                std::optional<std::chrono::seconds> expiry) override {
-    const auto& link = message.link == sync::LinkName::uplink ? uplink_ : floor_;
+    const auto& link = message.link == contract::LinkName::uplink ? uplink_ : floor_;
     return link && link->publish(std::move(message), tag, expiry);
   }
 
@@ -305,38 +305,38 @@ class App : private Ports {
   // -- making the parts
 
   std::unique_ptr<sync::Link> make_uplink() {
-    const sync::BoxAddress box{config_.tenant, config_.store, config_.box};
+    const contract::BoxAddress box{config_.tenant, config_.store, config_.box};
     auto link =
         link_config(config_.uplink, config_.tenant + "-" + config_.store + "-" + config_.box,
                     read_credential("uplink-password"));
-    const auto subscriptions = sync::Subscriptions::box_uplink(box);
+    const auto subscriptions = contract::Subscriptions::box_uplink(box);
     link.subscriptions.assign(subscriptions.begin(), subscriptions.end());
-    const auto state = [&](sync::LinkState what, const std::string& key = {}) {
-      return sync::encode_state(box, {what, static_cast<std::uint64_t>(engine_.session()), kVersion,
+    const auto state = [&](contract::LinkState what, const std::string& key = {}) {
+      return contract::encode_state(box, {what, static_cast<std::uint64_t>(engine_.session()), kVersion,
                                       clock_->now().wall, key});
     };
-    link.will = state(sync::LinkState::offline);
-    link.birth = state(sync::LinkState::online, engine_.public_key());
-    link.farewell = state(sync::LinkState::stopped);
-    return std::make_unique<sync::Link>(std::move(link), link_sink(sync::LinkName::uplink));
+    link.will = state(contract::LinkState::offline);
+    link.birth = state(contract::LinkState::online, engine_.public_key());
+    link.farewell = state(contract::LinkState::stopped);
+    return std::make_unique<sync::Link>(std::move(link), link_sink(contract::LinkName::uplink));
   }
 
   std::unique_ptr<sync::Link> make_floor() {
     auto link = link_config(config_.floor, config_.box, read_credential("floor-password"));
-    const auto subscriptions = sync::Subscriptions::box_floor();
+    const auto subscriptions = contract::Subscriptions::box_floor();
     link.subscriptions.assign(subscriptions.begin(), subscriptions.end());
-    link.echoed = {sync::Subscriptions::box_floor_echoed()};
+    link.echoed = {contract::Subscriptions::box_floor_echoed()};
     if (!config_.zone_of_box.empty()) {
-      link.will = link.farewell = sync::encode_ranging(Neighbours::gone(
+      link.will = link.farewell = contract::encode_ranging(Neighbours::gone(
           {config_.tenant, config_.store, config_.box}, *zone_from_string(config_.zone_of_box),
           static_cast<std::uint64_t>(engine_.session()), clock_->now().wall));
     }
-    return std::make_unique<sync::Link>(std::move(link), link_sink(sync::LinkName::floor));
+    return std::make_unique<sync::Link>(std::move(link), link_sink(contract::LinkName::floor));
   }
 
-  sync::Link::Sink link_sink(sync::LinkName name) {
+  sync::Link::Sink link_sink(contract::LinkName name) {
     return [this, name](sync::LinkEvent event) {
-      const auto* raw = std::get_if<sync::RawMessage>(&event);
+      const auto* raw = std::get_if<contract::RawMessage>(&event);
       const std::size_t bytes = raw != nullptr ? raw->topic.size() + raw->payload.size() : 0;
       input::FromLink input{name, std::move(event), std::chrono::steady_clock::now()};
       if (bytes == 0) {

@@ -150,11 +150,11 @@ std::optional<beacon::IdentityKey> key_of_brief(const CustomerId& customer,
   return key;
 }
 
-store::Link store_link(sync::LinkName link) {
-  return link == sync::LinkName::uplink ? store::Link::uplink : store::Link::floor;
+store::Link store_link(contract::LinkName link) {
+  return link == contract::LinkName::uplink ? store::Link::uplink : store::Link::floor;
 }
 
-store::Collection store_collection(sync::Collection collection) {
+store::Collection store_collection(contract::Collection collection) {
   return *store::collection_from_string(to_string(collection));
 }
 

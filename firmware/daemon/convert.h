@@ -10,8 +10,8 @@
 #include "core/identity.h"
 #include "firmware/store/outbox.h"
 #include "firmware/store/replica.h"
-#include "sync/message.h"
-#include "sync/topics.h"
+#include "contract/message.h"
+#include "contract/topics.h"
 
 namespace welcome::daemon {
 
@@ -24,7 +24,7 @@ std::optional<ConsentRecord> consent_of_brief(const CustomerId& customer, std::s
 std::string brief_of(const beacon::IdentityKey& key);
 std::optional<beacon::IdentityKey> key_of_brief(const CustomerId& customer, std::string_view brief);
 
-store::Link store_link(sync::LinkName link);
-store::Collection store_collection(sync::Collection collection);
+store::Link store_link(contract::LinkName link);
+store::Collection store_collection(contract::Collection collection);
 
 }  // namespace welcome::daemon

@@ -11,7 +11,7 @@
 
 #include "firmware/daemon/convert.h"
 #include "firmware/daemon/outbox_kinds.h"
-#include "sync/items.h"
+#include "contract/items.h"
 
 namespace welcome::daemon {
 
@@ -113,7 +113,7 @@ void Engine::load(const Now& now) {
   }
 
   if (settings_.crm_keys) {
-    auto keys = sync::KeyRing::parse(*settings_.crm_keys);
+    auto keys = contract::KeyRing::parse(*settings_.crm_keys);
     must(keys, "the CRM's keys");
     keys_ = std::move(*keys);
   }
@@ -122,7 +122,7 @@ void Engine::load(const Now& now) {
   must(tombstones, "who was erased");
   pipeline_.gate_for_loading().restore_tombstones(*tombstones);
 
-  for (const auto collection : sync::kAllCollections) {
+  for (const auto collection : contract::kAllCollections) {
     const auto state = store_.replica().state(store_collection(collection));
     must(state, "the feed's position");
     if (auto have = have_of(*state)) receiver_.load(collection, std::move(*have));
@@ -130,10 +130,10 @@ void Engine::load(const Now& now) {
 
   // Items of an older version may not decode any more: counted, and the CRM is asked anew for the
   // rest by the digest.
-  const auto load_items = [&](sync::Collection collection, const auto& take) {
+  const auto load_items = [&](contract::Collection collection, const auto& take) {
     const auto report =
         store_.replica().load(store_collection(collection), [&](store::FeedItem&& stored) {
-          auto item = sync::decode_item(collection, stored.body);
+          auto item = contract::decode_item(collection, stored.body);
           if (item) {
             take(std::move(*item));
           } else {
@@ -146,12 +146,12 @@ void Engine::load(const Now& now) {
   load_desk_consents();
   must(note_pinned(now), "the CRM's keys");
   Effects effects;
-  load_items(sync::Collection::policy, [&](sync::Item&& item) {
+  load_items(contract::Collection::policy, [&](contract::Item&& item) {
     effects.append(pipeline_.handle(event::PolicyReplaced{std::get<Policy>(std::move(item))}, now));
   });
   std::vector<Campaign> campaigns;
-  load_items(sync::Collection::campaigns,
-             [&](sync::Item&& item) { campaigns.push_back(std::get<Campaign>(std::move(item))); });
+  load_items(contract::Collection::campaigns,
+             [&](contract::Item&& item) { campaigns.push_back(std::get<Campaign>(std::move(item))); });
   effects.append(pipeline_.handle(event::CampaignsReplaced{std::move(campaigns)}, now));
 
   const auto controls = store_.registers().controls();
@@ -240,7 +240,7 @@ void Engine::claim(IdentityClaim claim, const Now& now) {
 
 void Engine::on(const input::FromLink& from, const Now& now) {
   LinkSide& link = side(from.link);
-  const auto name = sync::to_string(from.link);
+  const auto name = contract::to_string(from.link);
   std::visit(
       [&](const auto& what) {
         using What = std::decay_t<decltype(what)>;
@@ -249,11 +249,11 @@ void Engine::on(const input::FromLink& from, const Now& now) {
           link = {.up = true,
                   .window = std::min(settings_.uplink_window, what.receive_maximum),
                   .patience = now.mono + settings_.crm_speaks_first};
-          if (from.link == sync::LinkName::uplink) {
+          if (from.link == contract::LinkName::uplink) {
             receiver_.reset_snapshots();
             say_hello();
           }
-          if (from.link == sync::LinkName::floor) show_rehearsal_again(now);
+          if (from.link == contract::LinkName::floor) show_rehearsal_again(now);
           publish_floor_status(now);
           pump(from.link, now);
         } else if constexpr (std::is_same_v<What, sync::LinkDown>) {
@@ -277,18 +277,18 @@ void Engine::on(const input::FromLink& from, const Now& now) {
       from.event);
 }
 
-void Engine::on_message(sync::LinkName link, const sync::RawMessage& raw, const Now& now) {
-  auto message = sync::decode_for_box(settings_.box, raw, settings_.crm_keys ? &keys_ : nullptr);
+void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw, const Now& now) {
+  auto message = contract::decode_for_box(settings_.box, raw, settings_.crm_keys ? &keys_ : nullptr);
   if (!message) {
     auto& refused = counters_.inbound_refused[std::string(word(message.error().code))];
     ++refused;
-    if (link == sync::LinkName::uplink && message.error().code == ErrorCode::refused) {
+    if (link == contract::LinkName::uplink && message.error().code == ErrorCode::refused) {
       ++refused_untold_[std::string(word(message.error().code))];
     }
     // Thousands a second must not fill the log.
     if (now.mono >= next_refusal_told_) {
       next_refusal_told_ = now.mono + kTellRefusedEvery;
-      spdlog::warn("message from {} refused: {} ({} so far)", sync::to_string(link),
+      spdlog::warn("message from {} refused: {} ({} so far)", contract::to_string(link),
                    message.error().message, refused);
     }
     return;
@@ -296,13 +296,13 @@ void Engine::on_message(sync::LinkName link, const sync::RawMessage& raw, const 
   std::visit(
       [&](auto&& what) {
         using What = std::decay_t<decltype(what)>;
-        if constexpr (std::is_same_v<What, sync::FeedBatch>) {
+        if constexpr (std::is_same_v<What, contract::FeedBatch>) {
           on_feed(std::forward<decltype(what)>(what), now);
-        } else if constexpr (std::is_same_v<What, sync::Control>) {
+        } else if constexpr (std::is_same_v<What, contract::Control>) {
           on_control(what, raw.payload, now);
-        } else if constexpr (std::is_same_v<What, sync::Command>) {
+        } else if constexpr (std::is_same_v<What, contract::Command>) {
           on_command(what, now);
-        } else if constexpr (std::is_same_v<What, sync::StoreWord>) {
+        } else if constexpr (std::is_same_v<What, contract::StoreWord>) {
           if (what.offer) {
             decide(event::OfferTold{*what.offer, what.box == settings_.box.box, what.kept}, now);
           } else {
@@ -313,7 +313,7 @@ void Engine::on_message(sync::LinkName link, const sync::RawMessage& raw, const 
             return show_rehearsal(rehearsal_->staff(what, now), now);
           }
           decide(event::Staff{std::forward<decltype(what)>(what)}, now);
-        } else if constexpr (std::is_same_v<What, sync::FloorRanging>) {
+        } else if constexpr (std::is_same_v<What, contract::FloorRanging>) {
           if (!neighbours_) return;
           for (auto& found : neighbours_->hear(what, tracker_, now)) claim(std::move(found), now);
         } else {
@@ -335,7 +335,7 @@ void Engine::talk_to_neighbours(const Now& now) {
   told_elsewhere_ = std::move(elsewhere);
 
   // News of a quarter of a second: lost is lost.
-  (void)ports_.publish(sync::encode_ranging(word), kNoRow, std::nullopt);
+  (void)ports_.publish(contract::encode_ranging(word), kNoRow, std::nullopt);
 }
 
 std::string Engine::visit(const CustomerId& customer) {
@@ -371,7 +371,7 @@ void Engine::report_copies(const Now& now) {
   }
 }
 
-void Engine::on_control(const sync::Control& control, const std::string& body, const Now& now) {
+void Engine::on_control(const contract::Control& control, const std::string& body, const Now& now) {
   const auto name = std::string(to_string(control.function));
   const auto kept = store_.registers().put_control(
       {control.store, name, static_cast<std::int64_t>(control.seq), control.paused, body});
@@ -389,7 +389,7 @@ void Engine::on_control(const sync::Control& control, const std::string& body, c
   publish_floor_status(now);
 }
 
-void Engine::on_acked(sync::LinkName name, const sync::Acked& acked, const Now& now) {
+void Engine::on_acked(contract::LinkName name, const sync::Acked& acked, const Now& now) {
   LinkSide& link = side(name);
   if (link.in_flight > 0) --link.in_flight;
   link.acked.push_back(acked.tag);
@@ -398,9 +398,9 @@ void Engine::on_acked(sync::LinkName name, const sync::Acked& acked, const Now& 
   pump(name, now);
 }
 
-void Engine::on_refused(sync::LinkName name, const sync::Refused& refused, const Now& now) {
+void Engine::on_refused(contract::LinkName name, const sync::Refused& refused, const Now& now) {
   ++counters_.messages_refused;
-  spdlog::warn("{} refused a message, reason code {}", sync::to_string(name), refused.code);
+  spdlog::warn("{} refused a message, reason code {}", contract::to_string(name), refused.code);
   // A message that the broker will never take must not hold up those behind it.
   if (refused.for_good) return on_acked(name, {refused.tag}, now);
   LinkSide& link = side(name);
@@ -409,7 +409,7 @@ void Engine::on_refused(sync::LinkName name, const sync::Refused& refused, const
   store_.outbox().release_row(refused.tag);
 }
 
-void Engine::forget_acked(sync::LinkName name, const Now& now) {
+void Engine::forget_acked(contract::LinkName name, const Now& now) {
   const auto rows = std::exchange(side(name).acked, {});
   if (rows.empty()) return;
   Effects effects;
@@ -430,11 +430,11 @@ void Engine::forget_acked(sync::LinkName name, const Now& now) {
 }
 
 void Engine::say_hello() {
-  sync::Hello hello;
+  contract::Hello hello;
   hello.session = static_cast<std::uint64_t>(session_);
   hello.version = settings_.version;
   hello.have = receiver_.have();
-  ports_.publish(sync::encode_hello(settings_.box, hello), kNoRow, std::nullopt);
+  ports_.publish(contract::encode_hello(settings_.box, hello), kNoRow, std::nullopt);
 }
 
 // ---- deciding
@@ -461,10 +461,10 @@ void Engine::begin_recording(const Now& now) {
   beginning.session = session_;
   beginning.settings = settings_.pipeline;
   beginning.rows = std::move(*rows);
-  for (auto& [key, body] : items_of(sync::Collection::campaigns)) {
+  for (auto& [key, body] : items_of(contract::Collection::campaigns)) {
     beginning.campaigns.push_back(std::move(body));
   }
-  for (auto& [key, body] : items_of(sync::Collection::policy)) beginning.policy = std::move(body);
+  for (auto& [key, body] : items_of(contract::Collection::policy)) beginning.policy = std::move(body);
   recorder_.begin(beginning, pipeline_, *this, now);
 }
 
@@ -518,8 +518,8 @@ bool Engine::carry_out(Effects effects, const Now& now, const std::function<void
   if (effects.face_candidates || loadable || refuted) refresh_gallery(now);
   if (!effects.visits.empty()) publish_floor_status(now);
   if (writes) {
-    pump(sync::LinkName::floor, now);
-    pump(sync::LinkName::uplink, now);
+    pump(contract::LinkName::floor, now);
+    pump(contract::LinkName::uplink, now);
   }
   return written;
 }
@@ -566,11 +566,11 @@ void Engine::write(const Effects& effects, const Now& now) {
   }
   for (const auto& decision : effects.withdrawn_decisions) (void)outbox.remove_ref(decision.str());
   for (const auto& offer : effects.tell_store) {
-    enqueue(sync::encode_store_word({offer.decision, settings_.box.box, false, offer}), kind::kTold,
+    enqueue(contract::encode_store_word({offer.decision, settings_.box.box, false, offer}), kind::kTold,
             "store:" + offer.decision.str(), {}, {}, now);
   }
   for (const auto& decision : effects.untell_store) {
-    enqueue(sync::encode_store_word({decision, settings_.box.box, false, {}}), kind::kTold,
+    enqueue(contract::encode_store_word({decision, settings_.box.box, false, {}}), kind::kTold,
             "store:" + decision.str(), {}, {}, now);
   }
 
@@ -580,8 +580,8 @@ void Engine::write(const Effects& effects, const Now& now) {
                       std::optional<WallTime> expires = {},
                       std::optional<WallTime> not_before = {}) {
     if (id.empty()) id = MessageId(ids_.next());
-    const auto message = sync::encode_event(
-        settings_.box, {std::move(id), at, customer, sync::news(what), settings_.box});
+    const auto message = contract::encode_event(
+        settings_.box, {std::move(id), at, customer, contract::news(what), settings_.box});
     enqueue(message, word, ref, expires, not_before, now);
   };
 
@@ -625,12 +625,12 @@ void Engine::write(const Effects& effects, const Now& now) {
   };
   for (const auto& p : effects.prompts) {
     if (p.level != Level::confirmed && shown_elsewhere(p.visit)) continue;
-    const auto message = sync::encode_prompt(p);
+    const auto message = contract::encode_prompt(p);
     enqueue(message, kind::kPrompt, p.visit.str(), p.expires_at, {}, now);
   }
   for (const auto& visit : effects.prompts_cleared) {
     if (shown_elsewhere(visit)) continue;
-    enqueue(sync::encode_prompt_cleared(visit, {}), kind::kPrompt, visit.str(), {}, {}, now);
+    enqueue(contract::encode_prompt_cleared(visit, {}), kind::kPrompt, visit.str(), {}, {}, now);
   }
   for (const auto& row : effects.rows) (void)journal.put_state(row, now.wall);
   for (const auto& [decision, not_before] : effects.let_go) {
@@ -648,7 +648,7 @@ void Engine::write(const Effects& effects, const Now& now) {
   }
 }
 
-void Engine::enqueue(const sync::Message& message, std::string_view what, std::string ref,
+void Engine::enqueue(const contract::Message& message, std::string_view what, std::string ref,
                      std::optional<WallTime> expires, std::optional<WallTime> not_before,
                      const Now& now) {
   if (ingress_) in_the_way_.try_emplace(ref, *ingress_);
@@ -670,21 +670,21 @@ void Engine::enqueue(const sync::Message& message, std::string_view what, std::s
   (void)store_.outbox().enqueue(row);
 }
 
-void Engine::pump(sync::LinkName name, const Now& now) {
+void Engine::pump(contract::LinkName name, const Now& now) {
   LinkSide& link = side(name);
   // What was withdrawn may still stand there.
   if (!store_trouble_.empty()) return;
   if (link.held && *link.held > now.mono) return;
   link.held.reset();
   // A broker acknowledges what nobody subscribed to, and throws it away: first the CRM must speak.
-  if (name == sync::LinkName::uplink && !link.heard) return;
+  if (name == contract::LinkName::uplink && !link.heard) return;
   while (link.up && link.in_flight < link.window) {
     const auto rows = store_.outbox().take(store_link(name), link.window - link.in_flight, now);
     if (!rows) return store_failed(rows.error());
     if (rows->empty()) return;
     bool full = false;
     for (const auto& row : *rows) {
-      sync::Message message;
+      contract::Message message;
       message.id = row.id;
       message.link = name;
       message.topic = row.topic;
@@ -737,7 +737,7 @@ Result<json> Engine::stop_rehearsal(const Now& now) {
 // is shown, so that a box that is killed can take it away when it is back.
 void Engine::show_rehearsal(const Effects& effects, const Now& now) {
   for (const auto& prompt : effects.prompts) {
-    rehearsal_prompts_[prompt.visit] = sync::encode_prompt(prompt);
+    rehearsal_prompts_[prompt.visit] = contract::encode_prompt(prompt);
     if (floor_.up) publish_rehearsal(rehearsal_prompts_[prompt.visit], now);
   }
   for (const auto& visit : effects.prompts_cleared) {
@@ -759,14 +759,14 @@ void Engine::show_rehearsal_again(const Now& now) {
   if (!rehearsal_leftovers_.empty()) show_rehearsal(Effects{}, now);
 }
 
-void Engine::publish_rehearsal(const sync::Message& prompt, const Now& now) {
+void Engine::publish_rehearsal(const contract::Message& prompt, const Now& now) {
   ports_.publish(prompt, kNoRow,
                  std::chrono::ceil<std::chrono::seconds>(*prompt.expires_at - now.wall));
 }
 
 void Engine::clear_rehearsal_leftovers() {
   for (const auto& visit : std::exchange(rehearsal_leftovers_, {})) {
-    ports_.publish(sync::encode_prompt_cleared(visit, {}), kNoRow, std::nullopt);
+    ports_.publish(contract::encode_prompt_cleared(visit, {}), kNoRow, std::nullopt);
   }
 }
 
@@ -795,7 +795,7 @@ void Engine::load_identities(const Now& now) {
     keys.clear();
     loaded = store_.replica().load(store::Collection::identities, [&](store::FeedItem&& stored) {
       if (!listened_for_.contains(stored.customer)) return;
-      if (const auto item = sync::decode_item(sync::Collection::identities, stored.body)) {
+      if (const auto item = contract::decode_item(contract::Collection::identities, stored.body)) {
         keys.push_back(key_of(std::get<IdentityItem>(*item)));
       }
     });
@@ -851,7 +851,7 @@ void Engine::fetch_identities(const Now& now) {
     const auto items = store_.replica().of_customer(store::Collection::identities, *next);
     if (!items) return store_failed(items.error());
     for (const auto& stored : *items) {
-      if (auto item = sync::decode_item(sync::Collection::identities, stored.body)) {
+      if (auto item = contract::decode_item(contract::Collection::identities, stored.body)) {
         keys.push_back(key_of(std::get<IdentityItem>(*item)));
       }
     }
@@ -921,7 +921,7 @@ void Engine::refresh_gallery(const Now& now) {
 void Engine::tick(const Now& now) {
   fetch_identities(now);
   hello_if_due(now);
-  for (const auto link : {sync::LinkName::floor, sync::LinkName::uplink}) forget_acked(link, now);
+  for (const auto link : {contract::LinkName::floor, contract::LinkName::uplink}) forget_acked(link, now);
   for (auto& found : tracker_.tick(now)) claim(std::move(found), now);
   talk_to_neighbours(now);
   if (wake_at_ && *wake_at_ <= now.mono && decides(now)) {
@@ -957,8 +957,8 @@ void Engine::tick(const Now& now) {
   keep_learnt(now);
   end_late_enrolments(now);
   if (looks_for_all(now) != looking_for_all_) refresh_gallery(now);
-  pump(sync::LinkName::floor, now);
-  pump(sync::LinkName::uplink, now);
+  pump(contract::LinkName::floor, now);
+  pump(contract::LinkName::uplink, now);
   begin_recording(now);
   recorder_.flush(now);
   if (const auto more = store_.maintain(now); !more) store_failed(more.error());
@@ -998,7 +998,7 @@ void Engine::note_config(const std::map<std::string, std::string>& given, const 
 void Engine::stopping(const Now& now) {
   keep_learnt(now);
   recorder_.flush(now);
-  for (const auto link : {sync::LinkName::floor, sync::LinkName::uplink}) forget_acked(link, now);
+  for (const auto link : {contract::LinkName::floor, contract::LinkName::uplink}) forget_acked(link, now);
   if (now.wall_trusted) {
     (void)store_.registers().put(kWallRegister, std::to_string(to_ms(now.wall)));
   }
@@ -1013,7 +1013,7 @@ const Profile* Engine::profile(const CustomerId& customer) {
   }
   const auto stored = store_.replica().find(store::Collection::profiles, customer.str());
   if (!stored) return nullptr;
-  auto item = sync::decode_item(sync::Collection::profiles, stored->body);
+  auto item = contract::decode_item(contract::Collection::profiles, stored->body);
   if (!item) return nullptr;
   if (profiles_.size() >= kProfileCache) profiles_.clear();
   return &(profiles_[customer] = std::get<Profile>(std::move(*item)));
@@ -1033,7 +1033,7 @@ void Engine::publish_floor_status(const Now& now) {
     floor_status_.clear();
     return;
   }
-  sync::FloorStatus status;
+  contract::FloorStatus status;
   status.store = settings_.box.store;
   status.box = settings_.box.box;
   status.link_up = uplink_.up;
@@ -1045,23 +1045,23 @@ void Engine::publish_floor_status(const Now& now) {
       status.paused.push_back(function);
     }
   }
-  if (footing_ == ConsentFooting::crm_silent) status.trouble.push_back(sync::Trouble::crm_silent);
+  if (footing_ == ConsentFooting::crm_silent) status.trouble.push_back(contract::Trouble::crm_silent);
   if (footing_ == ConsentFooting::clock_not_set) {
-    status.trouble.push_back(sync::Trouble::clock_not_set);
+    status.trouble.push_back(contract::Trouble::clock_not_set);
   }
-  if (!store_trouble_.empty()) status.trouble.push_back(sync::Trouble::store);
+  if (!store_trouble_.empty()) status.trouble.push_back(contract::Trouble::store);
   status.rehearsal = rehearsal_.has_value();
   status.version = settings_.version;
-  const std::string without_time = sync::encode_floor_status(status).payload;
+  const std::string without_time = contract::encode_floor_status(status).payload;
   if (without_time == floor_status_) return;
   status.at = now.wall;
-  if (ports_.publish(sync::encode_floor_status(status), kNoRow, std::nullopt)) {
+  if (ports_.publish(contract::encode_floor_status(status), kNoRow, std::nullopt)) {
     floor_status_ = without_time;
   }
 }
 
-Engine::LinkSide& Engine::side(sync::LinkName link) {
-  return link == sync::LinkName::uplink ? uplink_ : floor_;
+Engine::LinkSide& Engine::side(contract::LinkName link) {
+  return link == contract::LinkName::uplink ? uplink_ : floor_;
 }
 
 }  // namespace welcome::daemon

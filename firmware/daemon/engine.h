@@ -32,10 +32,10 @@
 #include "firmware/daemon/replay.h"
 #include "firmware/daemon/stored_feed.h"
 #include "firmware/store/store.h"
-#include "sync/contract.h"
-#include "sync/items.h"
+#include "contract/contract.h"
+#include "contract/items.h"
 #include "sync/link.h"
-#include "sync/signing.h"
+#include "contract/signing.h"
 #include "vision/enrolment.h"
 #include "vision/face_match.h"
 #include "vision/gallery.h"
@@ -59,7 +59,7 @@ struct Face {
   Ingress ingress;
 };
 struct FromLink {
-  sync::LinkName link;
+  contract::LinkName link;
   sync::LinkEvent event;
   Ingress ingress;
 };
@@ -84,7 +84,7 @@ class Ports {
  public:
   virtual ~Ports() = default;
   // False: no room or link down; the row stays and is handed over again later.
-  virtual bool publish(sync::Message message, std::int64_t tag,
+  virtual bool publish(contract::Message message, std::int64_t tag,
                        std::optional<std::chrono::seconds> expiry) = 0;
   // Null: nobody to look for, the camera sleeps.
   virtual void look_for(std::shared_ptr<const vision::Gallery> gallery) = 0;
@@ -99,7 +99,7 @@ class Ports {
 enum class CameraWake : std::uint8_t { nearby, hours, always };
 
 struct EngineSettings {
-  sync::BoxAddress box;
+  contract::BoxAddress box;
   std::string version;
   beacon::TrackerConfig tracker;
   PipelineSettings pipeline;
@@ -173,7 +173,7 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
 
   std::int64_t session() const { return session_; }
   // With which the box signs its receipts; base64.
-  std::string public_key() const { return sync::public_key_text(signer_.public_key()); }
+  std::string public_key() const { return contract::public_key_text(signer_.public_key()); }
   const EngineCounters& counters() const { return counters_; }
 
   // Told of every report that the tracker has handled, known or not.
@@ -247,14 +247,14 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   void on(const input::Enrolled& enrolled, const Now& now);
   void on(const input::EnrolProgress& progress, const Now& now);
 
-  void on_message(sync::LinkName link, const sync::RawMessage& raw, const Now& now);
-  void on_feed(sync::FeedBatch batch, const Now& now);
-  std::map<std::string, std::string> items_of(sync::Collection collection);
+  void on_message(contract::LinkName link, const contract::RawMessage& raw, const Now& now);
+  void on_feed(contract::FeedBatch batch, const Now& now);
+  std::map<std::string, std::string> items_of(contract::Collection collection);
   // The event, and the text of the campaign or policy that it brings.
   using Tell = std::function<void(const Event&, std::string_view item)>;
-  void tell_put(sync::Item item, std::string_view text, const Tell& tell);
-  void tell_removed(sync::Collection collection, const std::string& key, const Tell& tell);
-  void tell_removed_body(sync::Collection collection, const std::string& key,
+  void tell_put(contract::Item item, std::string_view text, const Tell& tell);
+  void tell_removed(contract::Collection collection, const std::string& key, const Tell& tell);
+  void tell_removed_body(contract::Collection collection, const std::string& key,
                          const std::string& body, const Tell& tell);
   // engine_consent.cpp: what stands between a well-formed record and the gate.
   void load_consents();
@@ -266,19 +266,19 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   void heard_from_crm(const Now& now);
   void ask_again(const Now& now);
   void hello_if_due(const Now& now);
-  void on_control(const sync::Control& control, const std::string& body, const Now& now);
-  void on_command(const sync::Command& command, const Now& now);
-  Result<std::string> presence(const sync::Command& command, const Now& now);
-  Result<std::string> erase(const sync::Command& command, const Now& now);
+  void on_control(const contract::Control& control, const std::string& body, const Now& now);
+  void on_command(const contract::Command& command, const Now& now);
+  Result<std::string> presence(const contract::Command& command, const Now& now);
+  Result<std::string> erase(const contract::Command& command, const Now& now);
   Result<std::string> export_for_crm(const CustomerId& customer, const Now& now);
   void report_erasures(const Now& now);
-  void on_enrol(const sync::EnrolMessage& message, const Now& now);
-  Result<void> desk_consent(const sync::EnrolMessage& message, const Now& now);
+  void on_enrol(const contract::EnrolMessage& message, const Now& now);
+  Result<void> desk_consent(const contract::EnrolMessage& message, const Now& now);
   void load_desk_consents();
   void desk_consent_superseded(const CustomerId& customer, Purpose purpose,
                                const std::vector<ConsentStep>* history);
   void drop_old_desk_consents(const Now& now);
-  Result<void> enrol_for_tablet(const sync::EnrolMessage& message, const Now& now);
+  Result<void> enrol_for_tablet(const contract::EnrolMessage& message, const Now& now);
   Result<void> begin_enrolment(EnrolJob job, const std::string& clip, const Now& now);
   void cancel_enrolments(const std::string& session);
   void end_late_enrolments(const Now& now);
@@ -286,10 +286,10 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   void note_view(const vision::FaceMatch& match);
   void age_template(const VisitEvent& ended, const Now& now);
   void forget_ageing(const ConsentRecord& record);
-  void tell_tablet(const std::string& session, sync::EnrolMessage message, const Now& now);
-  void on_acked(sync::LinkName link, const sync::Acked& acked, const Now& now);
-  void on_refused(sync::LinkName link, const sync::Refused& refused, const Now& now);
-  void forget_acked(sync::LinkName link, const Now& now);
+  void tell_tablet(const std::string& session, contract::EnrolMessage message, const Now& now);
+  void on_acked(contract::LinkName link, const sync::Acked& acked, const Now& now);
+  void on_refused(contract::LinkName link, const sync::Refused& refused, const Now& now);
+  void forget_acked(contract::LinkName link, const Now& now);
   void say_hello();
 
   // The one way to the pipeline: what goes through here is recorded.
@@ -301,17 +301,17 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   // False: the store did not take it, nothing of it is written.
   bool carry_out(Effects effects, const Now& now, const std::function<void()>& also);
   void write(const Effects& effects, const Now& now);
-  void enqueue(const sync::Message& message, std::string_view kind, std::string ref,
+  void enqueue(const contract::Message& message, std::string_view kind, std::string ref,
                std::optional<WallTime> expires, std::optional<WallTime> not_before, const Now& now);
   // The time line of each visit, in its row: zones, confirmations, prompts, offers, staff. Inside
   // the transaction.
   void write_timelines(const Effects& effects);
   void withdraw_from_timelines(const ConsentEffect& consent);
   nlohmann::json timeline_of(const VisitId& visit) const;
-  void pump(sync::LinkName link, const Now& now);
+  void pump(contract::LinkName link, const Now& now);
   void show_rehearsal(const Effects& effects, const Now& now);
   void show_rehearsal_again(const Now& now);
-  void publish_rehearsal(const sync::Message& prompt, const Now& now);
+  void publish_rehearsal(const contract::Message& prompt, const Now& now);
   void clear_rehearsal_leftovers();
   void load_identities(const Now& now);
   void refresh_identities(const Now& now);
@@ -338,17 +338,17 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   void store_failed(const Error& error);
   void could_not_store(const Effects& effects, const Now& now);
   void try_store_again(const Now& now);
-  void tell_health(sync::HealthNews news, const Now& now);
+  void tell_health(contract::HealthNews news, const Now& now);
   void tell_refusals(const Now& now);
   void watch_footing(const Now& now);
-  LinkSide& side(sync::LinkName link);
+  LinkSide& side(contract::LinkName link);
 
   EngineSettings settings_;
   store::Store& store_;
   Ports& ports_;
   Pipeline::IdSource& ids_;
-  const sync::Signer signer_;  // the box's own key, for receipts
-  sync::KeyRing keys_;         // the CRM's; empty = not provisioned
+  const contract::Signer signer_;  // the box's own key, for receipts
+  contract::KeyRing keys_;         // the CRM's; empty = not provisioned
   const StoredFeed stored_feed_;
   sync::FeedReceiver receiver_;
   std::unordered_map<CustomerId, Profile> profiles_;  // opened lately; a cache
@@ -364,7 +364,7 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   std::map<VisitId, nlohmann::json> timelines_;  // of those who are near
   std::optional<Rehearsal> rehearsal_;
   std::optional<MonoTime> rehearsal_wake_;
-  std::map<VisitId, sync::Message> rehearsal_prompts_;  // on the tablets now
+  std::map<VisitId, contract::Message> rehearsal_prompts_;  // on the tablets now
   std::vector<VisitId> rehearsal_leftovers_;            // to be cleared when the floor is up
   std::string rehearsal_register_;                      // as last written
   LinkSide uplink_;

@@ -6,7 +6,7 @@
 
 #include "firmware/daemon/convert.h"
 #include "firmware/daemon/engine.h"
-#include "sync/message.h"
+#include "contract/message.h"
 
 namespace welcome::daemon {
 
@@ -36,8 +36,8 @@ json Engine::status(const Now& now) const {
     if (pipeline_.gate().paused(function)) paused.push_back(to_string(function));
   }
   json feed = json::object();
-  for (const auto collection : sync::kAllCollections) {
-    const auto name = sync::to_string(collection);
+  for (const auto collection : contract::kAllCollections) {
+    const auto name = contract::to_string(collection);
     const auto kept = *store::collection_from_string(name);
     const auto state = store_.replica().state(kept);
     const auto count = store_.replica().count(kept);
@@ -77,13 +77,13 @@ json Engine::status(const Now& now) const {
         {"version", settings_.version},
         {"session", session_},
         {"public_key", public_key()},
-        {"fingerprint", sync::fingerprint(signer_.public_key())}}},
-      {"clock", {{"wall", sync::to_rfc3339(now.wall)}, {"trusted", now.wall_trusted}}},
+        {"fingerprint", contract::fingerprint(signer_.public_key())}}},
+      {"clock", {{"wall", contract::to_rfc3339(now.wall)}, {"trusted", now.wall_trusted}}},
       {"links",
        {{"uplink", link_json(uplink_.up, uplink_.why_down, uplink_.in_flight, uplink_.heard)},
         {"floor", link_json(floor_.up, floor_.why_down, floor_.in_flight, true)}}},
       {"crm",
-       {{"last_heard", heard_from_crm ? json(sync::to_rfc3339(*heard_from_crm)) : json()},
+       {{"last_heard", heard_from_crm ? json(contract::to_rfc3339(*heard_from_crm)) : json()},
         {"feed", std::move(feed)},
         {"items", counters_.feed_items},
         {"gaps", counters_.feed_gaps},
@@ -145,7 +145,7 @@ json Engine::visits() const {
                     {"zone", to_string(visit.zone)},
                     {"level", to_string(visit.level)},
                     {"by", by},
-                    {"since", sync::to_rfc3339(visit.started_at)},
+                    {"since", contract::to_rfc3339(visit.started_at)},
                     {"ended", nullptr}});
   }
   if (const auto stored = store_.journal().visits(kListed)) {
@@ -156,8 +156,8 @@ json Engine::visits() const {
                       {"zone", nullptr},
                       {"level", json::parse(row.detail).value("level", "")},
                       {"by", nullptr},
-                      {"since", sync::to_rfc3339(row.started)},
-                      {"ended", sync::to_rfc3339(*row.ended)}});
+                      {"since", contract::to_rfc3339(row.started)},
+                      {"ended", contract::to_rfc3339(*row.ended)}});
     }
   }
   return rows;
@@ -168,7 +168,7 @@ json Engine::decisions() const {
   if (const auto stored = store_.journal().decisions(kListed)) {
     for (const auto& row : *stored) {
       rows.push_back({{"id", row.id.str()},
-                      {"at", sync::to_rfc3339(row.at)},
+                      {"at", contract::to_rfc3339(row.at)},
                       {"kind", row.kind},
                       {"reason", row.reason},
                       {"customer", row.customer.str()},
@@ -187,8 +187,8 @@ json Engine::outbox() const {
                       {"kind", row.kind},
                       {"priority", row.priority},
                       {"bytes", row.payload.size()},
-                      {"created", sync::to_rfc3339(row.created)},
-                      {"expires", row.expires ? json(sync::to_rfc3339(*row.expires)) : json()}});
+                      {"created", contract::to_rfc3339(row.created)},
+                      {"expires", row.expires ? json(contract::to_rfc3339(*row.expires)) : json()}});
     }
   }
   return rows;
@@ -209,7 +209,7 @@ Result<json> Engine::why(const std::string& id) const {
   const json timeline = timeline_of(VisitId(id));
   for (const auto& entry : timeline) {
     lines.push_back(
-        sync::to_rfc3339(WallTime(std::chrono::milliseconds(entry[0].get<std::int64_t>()))) + "  " +
+        contract::to_rfc3339(WallTime(std::chrono::milliseconds(entry[0].get<std::int64_t>()))) + "  " +
         entry[2].get<std::string>());
   }
   if (!timeline.empty()) lines.push_back("");
@@ -217,7 +217,7 @@ Result<json> Engine::why(const std::string& id) const {
     const json explained = json::parse(row.explain, nullptr, false);
     const bool made = row.reason == to_string(Reason::made);
     const auto reason = reason_from_string(row.reason);
-    std::string head = sync::to_rfc3339(row.at) + "  " + row.kind +
+    std::string head = contract::to_rfc3339(row.at) + "  " + row.kind +
                        (made ? " made" : " suppressed: " + row.reason);
     if (!made && reason) head += " (" + std::string(plain_words(*reason)) + ")";
     if (explained.is_object() && !explained.value("campaign", "").empty()) {
@@ -274,7 +274,7 @@ Result<json> Engine::audit_trail() const {
   json rows = json::array();
   for (const auto& entry : *entries) {
     rows.push_back({{"seq", entry.seq},
-                    {"at", sync::to_rfc3339(entry.at)},
+                    {"at", contract::to_rfc3339(entry.at)},
                     {"kind", entry.kind},
                     {"actor", entry.actor},
                     {"subject", entry.subject.substr(0, 12)},
@@ -307,7 +307,7 @@ std::string Engine::identity_ids(const CustomerId& customer, beacon::IdentityKin
   const auto items = store_.replica().of_customer(store::Collection::identities, customer);
   if (!items) return ids;
   for (const auto& stored : *items) {
-    const auto item = sync::decode_item(sync::Collection::identities, stored.body);
+    const auto item = contract::decode_item(contract::Collection::identities, stored.body);
     if (!item) continue;
     const auto key = key_of(std::get<IdentityItem>(*item));
     if (key.kind == kind) ids += (ids.empty() ? "" : " ") + key.identity;

@@ -14,21 +14,21 @@ namespace welcome::daemon {
 
 using nlohmann::json;
 
-void Engine::on_command(const sync::Command& command, const Now& now) {
+void Engine::on_command(const contract::Command& command, const Now& now) {
   heard_from_crm(now);
   Result<std::string> answer = fail(ErrorCode::internal, "unknown command");
   switch (command.kind) {
-    case sync::Command::Kind::erase:
+    case contract::Command::Kind::erase:
       answer = erase(command, now);
       break;
-    case sync::Command::Kind::export_data:
+    case contract::Command::Kind::export_data:
       answer = export_for_crm(command.customer, now);
       (void)store_.audit().append(now, "export", "crm", command.customer, "");
       break;
-    case sync::Command::Kind::diagnostics:
+    case contract::Command::Kind::diagnostics:
       answer = status(now).dump();
       break;
-    case sync::Command::Kind::outcome:
+    case contract::Command::Kind::outcome:
       decide(event::ExternalOutcome{.customer = command.customer,
                                     .decision = command.decision,
                                     .outcome = command.outcome,
@@ -38,22 +38,22 @@ void Engine::on_command(const sync::Command& command, const Now& now) {
              now);
       answer = std::string();
       break;
-    case sync::Command::Kind::offered:
+    case contract::Command::Kind::offered:
       decide(event::OfferElsewhere{command.customer, command.campaign, command.variant,
                                    command.decision, command.at.value_or(now.wall)},
              now);
       answer = std::string();
       break;
-    case sync::Command::Kind::presence:
+    case contract::Command::Kind::presence:
       answer = presence(command, now);
       break;
-    case sync::Command::Kind::config:
+    case contract::Command::Kind::config:
       answer =
           fail(ErrorCode::refused, "configuration is changed on the box: /etc/welcomed/conf.d");
       break;
   }
   if (command.response_topic.empty()) return;
-  sync::CommandResponse response;
+  contract::CommandResponse response;
   response.command = command.id;
   response.box = settings_.box.box;
   response.ok = answer.has_value();
@@ -63,9 +63,9 @@ void Engine::on_command(const sync::Command& command, const Now& now) {
   } else {
     response.error = answer.error().message;
   }
-  enqueue(sync::encode_command_response(settings_.box, command, response), kind::kAnswer, {}, {},
+  enqueue(contract::encode_command_response(settings_.box, command, response), kind::kAnswer, {}, {},
           {}, now);
-  pump(sync::LinkName::uplink, now);
+  pump(contract::LinkName::uplink, now);
 }
 
 // As welcomectl gives it to the person, but for the numbers of her face: no template leaves the box
@@ -79,7 +79,7 @@ Result<std::string> Engine::export_for_crm(const CustomerId& customer, const Now
 }
 
 // The app heard our EID and says so over its own line.
-Result<std::string> Engine::presence(const sync::Command& command, const Now& now) {
+Result<std::string> Engine::presence(const contract::Command& command, const Now& now) {
   if (!settings_.box_eid) {
     return fail(ErrorCode::refused, "this box does not advertise an EID (radio.advertise_eid)");
   }
@@ -100,7 +100,7 @@ Result<std::string> Engine::presence(const sync::Command& command, const Now& no
 }
 
 // The person is out of the hot path first, then off the disk, then the CRM hears of it.
-Result<std::string> Engine::erase(const sync::Command& command, const Now& now) {
+Result<std::string> Engine::erase(const contract::Command& command, const Now& now) {
   const auto answer = [](const store::ErasureReceipt& receipt) {
     return json{{"rows", receipt.rows}, {"bytes_gone", receipt.bytes_gone}}.dump();
   };
@@ -131,9 +131,9 @@ void Engine::report_erasures(const Now& now) {
   if (!receipts) return store_failed(receipts.error());
   for (const auto& receipt : *receipts) {
     const auto done = store_.transaction([&] {
-      sync::ErasureReceipt news{MessageId(receipt.request), receipt.customer, receipt.rows,
+      contract::ErasureReceipt news{MessageId(receipt.request), receipt.customer, receipt.rows,
                                 receipt.at};
-      auto message = sync::encode_event(
+      auto message = contract::encode_event(
           settings_.box,
           {MessageId(ids_.next()), receipt.at, receipt.customer, std::move(news), {}}, &signer_);
       message.customer = {};  // the row must outlive what is erased
@@ -143,7 +143,7 @@ void Engine::report_erasures(const Now& now) {
     });
     if (!done) store_failed(done.error());
   }
-  pump(sync::LinkName::uplink, now);
+  pump(contract::LinkName::uplink, now);
 }
 
 }  // namespace welcome::daemon

@@ -7,7 +7,7 @@
 
 #include "firmware/daemon/convert.h"
 #include "firmware/daemon/engine.h"
-#include "sync/items.h"
+#include "contract/items.h"
 
 namespace welcome::daemon {
 
@@ -69,7 +69,7 @@ void Engine::load_consents() {
   std::vector<std::string> unsigned_ones;
   const auto report =
       store_.replica().load(store::Collection::consents, [&](store::FeedItem&& stored) {
-        const auto item = sync::decode_item(sync::Collection::consents, stored.body);
+        const auto item = contract::decode_item(contract::Collection::consents, stored.body);
         if (!item) {
           ++counters_.feed_set_aside;
         } else if (check && !keys_.verify(stored.body)) {
@@ -86,11 +86,11 @@ void Engine::load_consents() {
   if (!asked) {
     throw std::runtime_error("cannot ask for the consents again: " + asked.error().message);
   }
-  receiver_.forget(sync::Collection::consents);
+  receiver_.forget(contract::Collection::consents);
 }
 
 Result<void> Engine::set_crm_keys(const std::optional<std::string>& text, const Now& now) {
-  auto keys = sync::KeyRing::parse(text.value_or(""));
+  auto keys = contract::KeyRing::parse(text.value_or(""));
   if (!keys) return tl::unexpected(keys.error());
   settings_.crm_keys = text;
   keys_ = std::move(*keys);
@@ -104,7 +104,7 @@ Result<void> Engine::set_crm_keys(const std::optional<std::string>& text, const 
           if (keys_.verify(stored.body)) return;
           unsigned_ones.push_back(stored.key);
           tell_removed_body(
-              sync::Collection::consents, stored.key, stored.body,
+              contract::Collection::consents, stored.key, stored.body,
               [&](const Event& e, std::string_view) { effects.append(this->ask(e, now)); });
         });
     if (!report) return tl::unexpected(report.error());
@@ -115,7 +115,7 @@ Result<void> Engine::set_crm_keys(const std::optional<std::string>& text, const 
     (void)note_pinned(now);
   });
   if (!ask) return {};
-  receiver_.forget(sync::Collection::consents);
+  receiver_.forget(contract::Collection::consents);
   say_hello();
   return {};
 }
@@ -135,7 +135,7 @@ std::optional<std::string> Engine::refuse_consent(const ConsentRecord& record) {
     known.merge(before);
   }
   // A grant that ties with a withdrawal: alone, after a restart, it would count.
-  if (sync::replayed(known, record) || (said.given() && !known.merge(said).given())) {
+  if (contract::replayed(known, record) || (said.given() && !known.merge(said).given())) {
     return "older than what the box knows";
   }
   return std::nullopt;

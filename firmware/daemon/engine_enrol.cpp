@@ -9,8 +9,8 @@
 
 #include "firmware/daemon/engine.h"
 #include "firmware/daemon/outbox_kinds.h"
-#include "sync/items.h"
-#include "sync/message.h"
+#include "contract/items.h"
+#include "contract/message.h"
 
 namespace welcome::daemon {
 
@@ -65,23 +65,23 @@ std::string_view hint_of(vision::Guidance guidance, int views) {
   return "";
 }
 
-sync::EnrolMessage done_with(int views) {
-  sync::EnrolMessage message;
-  message.kind = sync::EnrolMessage::Kind::done;
+contract::EnrolMessage done_with(int views) {
+  contract::EnrolMessage message;
+  message.kind = contract::EnrolMessage::Kind::done;
   message.views = views;
   return message;
 }
 
-sync::EnrolMessage failed_for(std::string reason) {
-  sync::EnrolMessage message;
-  message.kind = sync::EnrolMessage::Kind::failed;
+contract::EnrolMessage failed_for(std::string reason) {
+  contract::EnrolMessage message;
+  message.kind = contract::EnrolMessage::Kind::failed;
   message.reason = std::move(reason);
   return message;
 }
 
-sync::EnrolMessage guide_with(std::string hint, int views, int needed) {
-  sync::EnrolMessage message;
-  message.kind = sync::EnrolMessage::Kind::guide;
+contract::EnrolMessage guide_with(std::string hint, int views, int needed) {
+  contract::EnrolMessage message;
+  message.kind = contract::EnrolMessage::Kind::guide;
   message.hint = std::move(hint);
   message.views = views;
   message.views_needed = needed;
@@ -90,10 +90,10 @@ sync::EnrolMessage guide_with(std::string hint, int views, int needed) {
 
 // The customer's record of this purpose with one more step, or a new one. What a box does not know
 // of the company, another record of hers says; the CRM's own record takes this one's place.
-json desk_record(const std::vector<store::FeedItem>& hers, const sync::BoxAddress& box,
+json desk_record(const std::vector<store::FeedItem>& hers, const contract::BoxAddress& box,
                  const CustomerId& customer, Purpose purpose, const ConsentNotice& notice,
                  WallTime at) {
-  json record{{"record_id", sync::new_uuid()}, {"schema_version", "1"},
+  json record{{"record_id", contract::new_uuid()}, {"schema_version", "1"},
               {"tenant", box.tenant},          {"data_categories", json::array()},
               {"controller", box.tenant},      {"storage_location", "box " + box.box},
               {"retention_days", 0},           {"jurisdiction", "not stated"},
@@ -117,7 +117,7 @@ json desk_record(const std::vector<store::FeedItem>& hers, const sync::BoxAddres
   record["purpose"] = to_string(purpose);
   record["notice"] = {
       {"id", notice.id}, {"version", notice.version}, {"language", notice.language}};
-  record["history"].push_back({{"state", "given"}, {"at", sync::to_rfc3339(at)}, {"how", "desk"}});
+  record["history"].push_back({{"state", "given"}, {"at", contract::to_rfc3339(at)}, {"how", "desk"}});
   return record;
 }
 
@@ -126,9 +126,9 @@ json desk_record(const std::vector<store::FeedItem>& hers, const sync::BoxAddres
 // ---- consent at the desk
 // -------------------------------------------------------------------------
 
-void Engine::on_enrol(const sync::EnrolMessage& message, const Now& now) {
+void Engine::on_enrol(const contract::EnrolMessage& message, const Now& now) {
   if (message.from_box) return;  // our own words come back
-  using Kind = sync::EnrolMessage::Kind;
+  using Kind = contract::EnrolMessage::Kind;
   if (message.kind == Kind::stop) {
     cancel_enrolments(message.session);
     return;
@@ -149,7 +149,7 @@ void Engine::on_enrol(const sync::EnrolMessage& message, const Now& now) {
   }
 }
 
-Result<void> Engine::desk_consent(const sync::EnrolMessage& message, const Now& now) {
+Result<void> Engine::desk_consent(const contract::EnrolMessage& message, const Now& now) {
   if (!now.wall_trusted) {
     return fail(ErrorCode::unavailable, "the box does not know the time yet");
   }
@@ -175,7 +175,7 @@ Result<void> Engine::desk_consent(const sync::EnrolMessage& message, const Now& 
   for (const Purpose purpose : purposes) {
     const json record =
         desk_record(*hers, settings_.box, message.customer, purpose, *message.notice, now.wall);
-    auto decoded = sync::decode_item(sync::Collection::consents, record.dump());
+    auto decoded = contract::decode_item(contract::Collection::consents, record.dump());
     if (!decoded) return tl::unexpected(decoded.error());
     auto& said = std::get<ConsentRecord>(*decoded);
     if (const auto why = refuse_consent(said)) {
@@ -192,13 +192,13 @@ Result<void> Engine::desk_consent(const sync::EnrolMessage& message, const Now& 
     for (const Given& given : all) {
       (void)store_.people().add_desk_consent(
           {given.desk.id, message.customer, now.wall, given.text});
-      sync::ConsentNews news;
+      contract::ConsentNews news;
       news.purpose = given.desk.purpose;
       news.given = true;
       news.at = now.wall;
       news.record_id = given.record.record_id;
       news.notice = message.notice;
-      enqueue(sync::encode_event(
+      enqueue(contract::encode_event(
                   settings_.box,
                   {MessageId(given.desk.id), now.wall, message.customer, std::move(news), {}}),
               kind::kConsent, given.desk.id, {}, {}, now);
@@ -217,7 +217,7 @@ void Engine::load_desk_consents() {
   const auto rows = store_.people().desk_consents();
   if (!rows) throw std::runtime_error("cannot read who consented here: " + rows.error().message);
   for (const auto& row : *rows) {
-    const auto item = sync::decode_item(sync::Collection::consents, row.record);
+    const auto item = contract::decode_item(contract::Collection::consents, row.record);
     if (!item) continue;
     const auto& record = std::get<ConsentRecord>(*item);
     if (!refuse_consent(record)) pipeline_.gate_for_loading().put(record);
@@ -286,7 +286,7 @@ Result<void> Engine::enrol(const CustomerId& customer, const std::string& clip, 
   return begin_enrolment(std::move(job), clip, now);
 }
 
-Result<void> Engine::enrol_for_tablet(const sync::EnrolMessage& message, const Now& now) {
+Result<void> Engine::enrol_for_tablet(const contract::EnrolMessage& message, const Now& now) {
   cancel_enrolments(message.session);
   EnrolJob job;
   job.customer = message.customer;
@@ -386,13 +386,13 @@ void Engine::on(const input::Enrolled& enrolled, const Now& now) {
       (void)store_.people().add_template(
           {std::move(id), job.customer, face.model(), now.wall, face.to_bytes()});
     }
-    sync::EventMessage event{
+    contract::EventMessage event{
         MessageId(ids_.next()),
         now.wall,
         job.customer,
-        sync::EnrolmentNews{first, settings_.face_model, views, job.staff.str()},
+        contract::EnrolmentNews{first, settings_.face_model, views, job.staff.str()},
         {}};
-    enqueue(sync::encode_event(settings_.box, event), kind::kEnrolment, first.str(), {}, {}, now);
+    enqueue(contract::encode_event(settings_.box, event), kind::kEnrolment, first.str(), {}, {}, now);
     (void)store_.audit().append(now, "enrolment", job.by, job.customer, settings_.face_model);
   });
   if (!stored) {
@@ -400,7 +400,7 @@ void Engine::on(const input::Enrolled& enrolled, const Now& now) {
     return job.done(tl::unexpected(stored.error()), now);
   }
   refresh_gallery(now);
-  pump(sync::LinkName::uplink, now);
+  pump(contract::LinkName::uplink, now);
   job.done(views, now);
 }
 
@@ -414,7 +414,7 @@ bool Engine::may_age(const CustomerId& customer) {
     return false;
   }
   return std::any_of(records->begin(), records->end(), [](const store::FeedItem& stored) {
-    const auto item = sync::decode_item(sync::Collection::consents, stored.body);
+    const auto item = contract::decode_item(contract::Collection::consents, stored.body);
     return item && names_ageing(std::get<ConsentRecord>(*item));
   });
 }
@@ -480,13 +480,13 @@ void Engine::forget_ageing(const ConsentRecord& record) {
   }
 }
 
-void Engine::tell_tablet(const std::string& session, sync::EnrolMessage message, const Now& now) {
+void Engine::tell_tablet(const std::string& session, contract::EnrolMessage message, const Now& now) {
   message.id = MessageId(ids_.next());
   message.session = session;
   message.from_box = true;
   message.at = now.wall;
   // A tablet that is away asks again: nothing of this is kept.
-  (void)ports_.publish(sync::encode_enrol(message), 0, kWordExpires);
+  (void)ports_.publish(contract::encode_enrol(message), 0, kWordExpires);
 }
 
 }  // namespace welcome::daemon

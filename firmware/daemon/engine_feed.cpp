@@ -8,7 +8,7 @@
 #include "firmware/daemon/convert.h"
 #include "firmware/daemon/engine.h"
 #include "firmware/daemon/outbox_kinds.h"
-#include "sync/items.h"
+#include "contract/items.h"
 
 namespace welcome::daemon {
 
@@ -24,7 +24,7 @@ constexpr auto kHelloEvery = 1s;
 void Engine::heard_from_crm(const Now& now) {
   if (!uplink_.heard) {
     uplink_.heard = true;
-    pump(sync::LinkName::uplink, now);
+    pump(contract::LinkName::uplink, now);
   }
   if (!now.wall_trusted) return;
   decide(event::CrmHeard{now.wall}, now);
@@ -43,11 +43,11 @@ void Engine::hello_if_due(const Now& now) {
   say_hello();
 }
 
-void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
+void Engine::on_feed(contract::FeedBatch batch, const Now& now) {
   heard_from_crm(now);
   sync::FeedPlan plan = receiver_.plan(std::move(batch));
   if (plan.verdict == sync::FeedVerdict::gap) {
-    spdlog::info("feed {}: {}", sync::to_string(plan.collection), plan.reason);
+    spdlog::info("feed {}: {}", contract::to_string(plan.collection), plan.reason);
     receiver_.committed(plan);
     return ask_again(now);
   }
@@ -61,7 +61,7 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
   const auto tell = [&](const Event& event, std::string_view text) {
     effects.append(ask(event, now, text));
   };
-  std::vector<sync::FeedRejected> rejected;
+  std::vector<contract::FeedRejected> rejected;
   std::vector<ConsentRecord> withdrawn;
   bool came_back = false;
   std::vector<CustomerId> rekeyed;
@@ -106,7 +106,7 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
       continue;
     }
     // A consent that cannot be read may be a withdrawal: the old one no longer counts.
-    const bool consent = plan.collection == sync::Collection::consents;
+    const bool consent = plan.collection == contract::Collection::consents;
     if (consent) {
       tell_removed(plan.collection, item.key, tell);
       note_refused(item.error);
@@ -132,7 +132,7 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
                                             *standing(record).withdrawn_at);
     }
     for (auto& what : rejected) {
-      enqueue(sync::encode_event(settings_.box,
+      enqueue(contract::encode_event(settings_.box,
                                  {MessageId(ids_.next()), now.wall, {}, std::move(what), {}}),
               kind::kFeed, {}, {}, {}, now);
     }
@@ -148,14 +148,14 @@ void Engine::on_feed(sync::FeedBatch batch, const Now& now) {
   if (came_back) {
     // What was withheld meanwhile is asked for.
     for (const auto what :
-         {sync::Collection::consents, sync::Collection::profiles, sync::Collection::identities}) {
+         {contract::Collection::consents, contract::Collection::profiles, contract::Collection::identities}) {
       receiver_.forget(what);
     }
     say_hello();
   }
 }
 
-std::map<std::string, std::string> Engine::items_of(sync::Collection collection) {
+std::map<std::string, std::string> Engine::items_of(contract::Collection collection) {
   std::map<std::string, std::string> items;
   const auto loaded = store_.replica().load(store_collection(collection), [&](store::FeedItem&& i) {
     items.emplace(std::move(i.key), std::move(i.body));
@@ -164,7 +164,7 @@ std::map<std::string, std::string> Engine::items_of(sync::Collection collection)
   return items;
 }
 
-void Engine::tell_put(sync::Item item, std::string_view text, const Tell& tell) {
+void Engine::tell_put(contract::Item item, std::string_view text, const Tell& tell) {
   std::visit(
       [&](auto&& what) {
         using What = std::decay_t<decltype(what)>;
@@ -184,9 +184,9 @@ void Engine::tell_put(sync::Item item, std::string_view text, const Tell& tell) 
       std::move(item));
 }
 
-void Engine::tell_removed(sync::Collection collection, const std::string& key, const Tell& tell) {
+void Engine::tell_removed(contract::Collection collection, const std::string& key, const Tell& tell) {
   std::string body;
-  if (collection == sync::Collection::consents) {
+  if (collection == contract::Collection::consents) {
     const auto stored = store_.replica().find(store::Collection::consents, key);
     if (!stored) return;
     body = stored->body;
@@ -194,27 +194,27 @@ void Engine::tell_removed(sync::Collection collection, const std::string& key, c
   tell_removed_body(collection, key, body, tell);
 }
 
-void Engine::tell_removed_body(sync::Collection collection, const std::string& key,
+void Engine::tell_removed_body(contract::Collection collection, const std::string& key,
                                const std::string& body, const Tell& tell) {
   switch (collection) {
-    case sync::Collection::consents:
-      if (const auto item = sync::decode_item(collection, body)) {
+    case contract::Collection::consents:
+      if (const auto item = contract::decode_item(collection, body)) {
         const auto& record = std::get<ConsentRecord>(*item);
         desk_consent_superseded(record.customer, record.purpose, nullptr);
         tell(event::ConsentRemoved{record.customer, record.purpose}, {});
       }
       break;
-    case sync::Collection::campaigns:
+    case contract::Collection::campaigns:
       tell(event::CampaignRemoved{CampaignId(key)}, {});
       break;
-    case sync::Collection::policy:
+    case contract::Collection::policy:
       tell(event::PolicyReplaced{Policy{}}, {});
       break;
-    case sync::Collection::profiles:
+    case contract::Collection::profiles:
       profiles_.erase(CustomerId(key));
       changed_profiles_.emplace_back(key);
       break;
-    case sync::Collection::identities:
+    case contract::Collection::identities:
       break;  // the key table is made anew
   }
 }

@@ -49,7 +49,7 @@ void Engine::could_not_store(const Effects& effects, const Now& now) {
                                    effects.withdrawn_decisions.begin(),
                                    effects.withdrawn_decisions.end());
   for (const auto& visit : effects.prompts_cleared) {
-    ports_.publish(sync::encode_prompt_cleared(visit, {}), kNoRow, std::nullopt);
+    ports_.publish(contract::encode_prompt_cleared(visit, {}), kNoRow, std::nullopt);
     owed_.prompts_cleared.push_back(visit);
   }
 }
@@ -70,14 +70,14 @@ void Engine::try_store_again(const Now& now) {
   publish_floor_status(now);
 }
 
-void Engine::tell_health(sync::HealthNews news, const Now& now) {
+void Engine::tell_health(contract::HealthNews news, const Now& now) {
   const auto done = store_.transaction([&] {
-    enqueue(sync::encode_event(settings_.box,
+    enqueue(contract::encode_event(settings_.box,
                                {MessageId(ids_.next()), now.wall, {}, std::move(news), {}}),
             kind::kHealth, {}, {}, {}, now);
   });
   if (!done) return store_failed(done.error());
-  pump(sync::LinkName::uplink, now);
+  pump(contract::LinkName::uplink, now);
 }
 
 // Messages with a wrong signature or for somebody else: the CRM should know that they are about.

@@ -23,11 +23,11 @@ constexpr std::size_t kDays = 3;
 constexpr auto kFobFresh = 2s;
 constexpr auto kLedFresh = 2s;  // as long as the tracker counts what was said
 
-std::string date_of(WallTime time) { return sync::to_rfc3339(time).substr(0, 10); }
+std::string date_of(WallTime time) { return contract::to_rfc3339(time).substr(0, 10); }
 
 }  // namespace
 
-Neighbours::Neighbours(sync::BoxAddress box, Zone zone, const StoreKey& key, std::uint64_t session)
+Neighbours::Neighbours(contract::BoxAddress box, Zone zone, const StoreKey& key, std::uint64_t session)
     : box_(std::move(box)), zone_(zone), key_(key), session_(session) {}
 
 Neighbours::~Neighbours() { sodium_memzero(key_.data(), key_.size()); }
@@ -70,9 +70,9 @@ const Neighbours::Day& Neighbours::ids(const std::string& date, const beacon::Tr
   return *day;
 }
 
-sync::FloorRanging Neighbours::gone(const sync::BoxAddress& box, Zone zone, std::uint64_t session,
+contract::FloorRanging Neighbours::gone(const contract::BoxAddress& box, Zone zone, std::uint64_t session,
                                     WallTime at) {
-  sync::FloorRanging out;
+  contract::FloorRanging out;
   out.store = box.store;
   out.box = box.box;
   out.session = session;
@@ -139,19 +139,19 @@ bool Neighbours::due(const beacon::Tracker& tracker, const Now& now) const {
   return !told_ || now.mono - *told_ >= every;
 }
 
-sync::FloorRanging Neighbours::tell(const beacon::Tracker& tracker, const Visits& visits,
+contract::FloorRanging Neighbours::tell(const beacon::Tracker& tracker, const Visits& visits,
                                     const Now& now) {
   told_ = now.mono;
   visits_ = visits;
   std::erase_if(led_, [&](const auto& led) { return now.mono - led.second.heard >= kLedFresh; });
-  sync::FloorRanging out = gone(box_, zone_, session_, now.wall);
+  contract::FloorRanging out = gone(box_, zone_, session_, now.wall);
   out.gone = false;
   out.seq = ++seq_;
   const Day& day = ids(out.day, tracker);
   std::erase_if(fobs_, [&](const auto& fob) { return now.mono - fob.second.at >= kFobFresh; });
   for (const auto& [customer, say] : tracker.say(now)) {
     if (out.heard.size() >= kMostTold) break;
-    sync::FloorRanging::Heard heard;
+    contract::FloorRanging::Heard heard;
     heard.who = day.who.at(customer);
     if (say.heard_ago) {
       heard.heard_ago_ms = std::chrono::duration_cast<milliseconds>(*say.heard_ago).count();
@@ -177,7 +177,7 @@ sync::FloorRanging Neighbours::tell(const beacon::Tracker& tracker, const Visits
   return out;
 }
 
-std::vector<IdentityClaim> Neighbours::hear(const sync::FloorRanging& said,
+std::vector<IdentityClaim> Neighbours::hear(const contract::FloorRanging& said,
                                             beacon::Tracker& tracker, const Now& now) {
   if (said.box == box_.box) return {};
   auto known = peers_.find(said.box);

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "beacon/tracker.h"
-#include "sync/contract.h"
+#include "contract/contract.h"
 
 namespace welcome::daemon {
 
@@ -28,7 +28,7 @@ using StoreKey = std::array<std::uint8_t, 32>;
 
 class Neighbours {
  public:
-  Neighbours(sync::BoxAddress box, Zone zone, const StoreKey& key, std::uint64_t session);
+  Neighbours(contract::BoxAddress box, Zone zone, const StoreKey& key, std::uint64_t session);
   ~Neighbours();
   Neighbours(const Neighbours&) = delete;
   Neighbours& operator=(const Neighbours&) = delete;
@@ -38,10 +38,10 @@ class Neighbours {
   // Whether it is time to tell: a few times a second while somebody is here, else now and then.
   bool due(const beacon::Tracker& tracker, const Now& now) const;
   // What to tell the others, when it is due. `visits`: those that this box has open.
-  sync::FloorRanging tell(const beacon::Tracker& tracker, const Visits& visits, const Now& now);
+  contract::FloorRanging tell(const beacon::Tracker& tracker, const Visits& visits, const Now& now);
 
   // Nothing for our own word, for one that comes late or twice, and for people whom we do not hear.
-  std::vector<IdentityClaim> hear(const sync::FloorRanging& said, beacon::Tracker& tracker,
+  std::vector<IdentityClaim> hear(const contract::FloorRanging& said, beacon::Tracker& tracker,
                                   const Now& now);
 
   // Her visit as the box that leads has it, if that is another one. All boxes of a store have one
@@ -55,7 +55,7 @@ class Neighbours {
   nlohmann::json status(const Now& now) const;
 
   // "I am gone": for the last will and for a clean stop.
-  static sync::FloorRanging gone(const sync::BoxAddress& box, Zone zone, std::uint64_t session,
+  static contract::FloorRanging gone(const contract::BoxAddress& box, Zone zone, std::uint64_t session,
                                  WallTime at);
 
  private:
@@ -91,7 +91,7 @@ class Neighbours {
   // Ids of that day of everybody who is here or has a visit open.
   const Day& ids(const std::string& date, const beacon::Tracker& tracker);
 
-  const sync::BoxAddress box_;
+  const contract::BoxAddress box_;
   const Zone zone_;
   StoreKey key_;
   const std::uint64_t session_;

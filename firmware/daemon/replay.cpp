@@ -10,8 +10,8 @@
 #include <unordered_map>
 
 #include "core/store_clock.h"
-#include "sync/items.h"
-#include "sync/message.h"
+#include "contract/items.h"
+#include "contract/message.h"
 
 namespace welcome::daemon {
 
@@ -244,13 +244,13 @@ class Player {
       pipeline_->handle(event::PolicyReplaced{*order_.rules.policy}, now);
     } else if (!head_.at("policy").is_null()) {
       pipeline_->handle(
-          event::PolicyReplaced{std::get<Policy>(item(sync::Collection::policy, head_["policy"]))},
+          event::PolicyReplaced{std::get<Policy>(item(contract::Collection::policy, head_["policy"]))},
           now);
     }
     std::vector<Campaign> campaigns = order_.rules.campaigns;
     for (const json& j : head_.at("campaigns")) {
       // What the box set aside is set aside here too.
-      auto decoded = sync::decode_item(sync::Collection::campaigns, j.dump());
+      auto decoded = contract::decode_item(contract::Collection::campaigns, j.dump());
       if (!decoded) continue;
       Campaign c = std::get<Campaign>(std::move(*decoded));
       if (!replaced(c.id)) campaigns.push_back(std::move(c));
@@ -282,8 +282,8 @@ class Player {
     if (!head_.at("heard").is_null()) gate.heard_from_crm(wall(head_["heard"]));
   }
 
-  static sync::Item item(sync::Collection collection, const json& j) {
-    auto decoded = sync::decode_item(collection, j.dump());
+  static contract::Item item(contract::Collection collection, const json& j) {
+    auto decoded = contract::decode_item(collection, j.dump());
     if (!decoded) throw std::invalid_argument("item");
     return std::move(*decoded);
   }
@@ -368,7 +368,7 @@ class Player {
       return event::DecisionExpired{id};
     }
     if (e == "campaign") {
-      Campaign c = std::get<Campaign>(item(sync::Collection::campaigns, j.at("item")));
+      Campaign c = std::get<Campaign>(item(contract::Collection::campaigns, j.at("item")));
       if (replaced(c.id)) return std::nullopt;
       return event::CampaignPut{std::move(c)};
     }
@@ -380,7 +380,7 @@ class Player {
     if (e == "policy") {
       if (order_.rules.policy) return std::nullopt;
       if (j.at("item").is_null()) return event::PolicyReplaced{};
-      return event::PolicyReplaced{std::get<Policy>(item(sync::Collection::policy, j["item"]))};
+      return event::PolicyReplaced{std::get<Policy>(item(contract::Collection::policy, j["item"]))};
     }
     if (e == "pause") {
       return event::PauseChanged{need(function_from_string(j.at("function").get<std::string>())),
@@ -481,7 +481,7 @@ class Player {
       if (i < then.size() && i < made.size() && then[i].same(made[i])) continue;
       ++differences_;
       if (first_.is_null()) {
-        first_ = {{"at", sync::to_rfc3339(now.wall)},
+        first_ = {{"at", contract::to_rfc3339(now.wall)},
                   {"customer", (i < made.size() ? made[i] : then[i]).customer.str()},
                   {"then", i < then.size() ? words(then[i]) : "nothing"},
                   {"now", i < made.size() ? words(made[i]) : "nothing"},
@@ -586,8 +586,8 @@ json Player::report() const {
   }
   return {{"recordings", std::move(names)},
           {"events", events_},
-          {"from", from_ ? json(sync::to_rfc3339(*from_)) : json()},
-          {"until", sync::to_rfc3339(until_)},
+          {"from", from_ ? json(contract::to_rfc3339(*from_)) : json()},
+          {"until", contract::to_rfc3339(until_)},
           {"left_out", left_out_.size()},
           {"differences", differences_},
           {"first_difference", first_},
@@ -611,18 +611,18 @@ Result<OtherRules> other_rules(const json& file) {
   const json campaigns = file.value("campaigns", json::array());
   if (!campaigns.is_array()) return fail(ErrorCode::refused, "campaigns: not a list");
   for (const json& c : campaigns) {
-    const auto written = sync::check_written(sync::Collection::campaigns, c.dump());
+    const auto written = contract::check_written(contract::Collection::campaigns, c.dump());
     if (!written) {
       return fail(ErrorCode::refused, "campaign " + std::to_string(rules.campaigns.size() + 1) +
                                           ": " + written.error().message);
     }
-    auto item = sync::decode_item(sync::Collection::campaigns, c.dump());
+    auto item = contract::decode_item(contract::Collection::campaigns, c.dump());
     rules.campaigns.push_back(std::get<Campaign>(std::move(*item)));
   }
   if (const auto policy = file.find("policy"); policy != file.end()) {
-    const auto written = sync::check_written(sync::Collection::policy, policy->dump());
+    const auto written = contract::check_written(contract::Collection::policy, policy->dump());
     if (!written) return fail(ErrorCode::refused, "policy: " + written.error().message);
-    auto item = sync::decode_item(sync::Collection::policy, policy->dump());
+    auto item = contract::decode_item(contract::Collection::policy, policy->dump());
     rules.policy = std::get<Policy>(std::move(*item));
   }
   return rules;

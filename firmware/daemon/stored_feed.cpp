@@ -5,28 +5,28 @@
 
 namespace welcome::daemon {
 
-std::optional<std::uint64_t> StoredFeed::seq_of(sync::Collection collection,
+std::optional<std::uint64_t> StoredFeed::seq_of(contract::Collection collection,
                                                 std::string_view key) const {
   const auto seq = replica_.seq_of(store_collection(collection), key);
   if (!seq || !*seq) return std::nullopt;
   return static_cast<std::uint64_t>(**seq);
 }
 
-std::string StoredFeed::name_of(sync::Collection collection, std::string_view key) const {
+std::string StoredFeed::name_of(contract::Collection collection, std::string_view key) const {
   return replica_.name_of(store_collection(collection), key);
 }
 
-void StoredFeed::for_each(sync::Collection collection,
+void StoredFeed::for_each(contract::Collection collection,
                           const std::function<void(std::string_view)>& visit) const {
   (void)replica_.for_each_name(store_collection(collection), visit);
 }
 
-std::optional<sync::Have> have_of(const store::FeedState& state) {
+std::optional<contract::Have> have_of(const store::FeedState& state) {
   if (state.epoch.empty()) return std::nullopt;
-  return sync::Have{state.epoch, static_cast<std::uint64_t>(state.seq), to_hex(state.digest)};
+  return contract::Have{state.epoch, static_cast<std::uint64_t>(state.seq), to_hex(state.digest)};
 }
 
-store::FeedState state_of(const sync::Have& have) {
+store::FeedState state_of(const contract::Have& have) {
   return {have.epoch, static_cast<std::int64_t>(have.seq),
           store::digest_from_hex(have.digest).value_or(store::Digest{})};
 }

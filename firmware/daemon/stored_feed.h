@@ -17,10 +17,10 @@ class StoredFeed : public sync::ReplicaView {
  public:
   explicit StoredFeed(store::Replica& replica) : replica_(replica) {}
 
-  std::optional<std::uint64_t> seq_of(sync::Collection collection,
+  std::optional<std::uint64_t> seq_of(contract::Collection collection,
                                       std::string_view key) const override;
-  std::string name_of(sync::Collection collection, std::string_view key) const override;
-  void for_each(sync::Collection collection,
+  std::string name_of(contract::Collection collection, std::string_view key) const override;
+  void for_each(contract::Collection collection,
                 const std::function<void(std::string_view name)>& visit) const override;
 
  private:
@@ -28,7 +28,7 @@ class StoredFeed : public sync::ReplicaView {
 };
 
 // Nothing: never received as a whole.
-std::optional<sync::Have> have_of(const store::FeedState& state);
-store::FeedState state_of(const sync::Have& have);
+std::optional<contract::Have> have_of(const store::FeedState& state);
+store::FeedState state_of(const contract::Have& have);
 
 }  // namespace welcome::daemon

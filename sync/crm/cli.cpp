@@ -114,7 +114,7 @@ std::string read_file(const std::string& path) {
 
 std::optional<WallTime> parse_time(const Call& call, const char* name) {
   if (!call.has(name)) return std::nullopt;
-  const auto at = sync::from_rfc3339(call.text(name));
+  const auto at = contract::from_rfc3339(call.text(name));
   if (!at) throw Usage(std::string("--") + name + " is not a time like 2026-05-04T08:15:30Z");
   return at;
 }
@@ -133,7 +133,7 @@ int init(const Call& call) {
       !std::getline(notice, settings.notice.language)) {
     throw Usage("--notice is ID:VERSION:LANGUAGE");
   }
-  if (!sync::valid_level(settings.tenant)) throw Usage("--tenant cannot be in a topic");
+  if (!contract::valid_level(settings.tenant)) throw Usage("--tenant cannot be in a topic");
   const auto db = Opened::open_and_migrate(call.url);
   Transaction transaction(*db);
   Crm::init(*db, settings);
@@ -385,12 +385,12 @@ int erasure_status(const Call& call) {
 
 json to_json(const std::optional<PinnedKey>& known) {
   if (!known) return nullptr;
-  json out = {{"public_key", sync::public_key_text(known->key)},
-              {"fingerprint", sync::fingerprint(known->key)},
+  json out = {{"public_key", contract::public_key_text(known->key)},
+              {"fingerprint", contract::fingerprint(known->key)},
               {"trusted_at", known->trusted_at}};
   if (known->other) {
-    out["other"] = {{"public_key", sync::public_key_text(*known->other)},
-                    {"fingerprint", sync::fingerprint(*known->other)},
+    out["other"] = {{"public_key", contract::public_key_text(*known->other)},
+                    {"fingerprint", contract::fingerprint(*known->other)},
                     {"said_at", known->other_at}};
   }
   return out;
@@ -402,10 +402,10 @@ int boxes_trust(const Call& call) {
   const auto slash = name.find('/');
   if (slash == std::string::npos) throw Usage("a box is STORE/BOX");
   const std::string store = name.substr(0, slash), box = name.substr(slash + 1);
-  if (!sync::valid_level(store) || !sync::valid_level(box)) throw Usage("a box is STORE/BOX");
-  std::optional<sync::Ed25519Public> key;
+  if (!contract::valid_level(store) || !contract::valid_level(box)) throw Usage("a box is STORE/BOX");
+  std::optional<contract::Ed25519Public> key;
   if (call.has("key")) {
-    const auto given = sync::public_key_from_text(call.text("key"));
+    const auto given = contract::public_key_from_text(call.text("key"));
     if (!given) throw Usage("--key: " + given.error().message);
     key = *given;
   }
@@ -420,7 +420,7 @@ int boxes_trust(const Call& call) {
   if (call.json_wanted) {
     call.print(to_json(known));
   } else {
-    *call.out << name << " is trusted with the key " << sync::fingerprint(known->key) << "\n";
+    *call.out << name << " is trusted with the key " << contract::fingerprint(known->key) << "\n";
   }
   return kDone;
 }
@@ -429,8 +429,8 @@ int boxes(const Call& call) {
   call.at_most(0);
   Opened opened(call);
   std::map<std::string, Position> heads;
-  for (const Collection collection : sync::kAllCollections) {
-    heads[std::string(sync::to_string(collection))] = opened.crm.feed().head(collection);
+  for (const Collection collection : contract::kAllCollections) {
+    heads[std::string(contract::to_string(collection))] = opened.crm.feed().head(collection);
   }
   json list = json::array();
   std::vector<std::vector<std::string>> table{
@@ -468,8 +468,8 @@ int boxes(const Call& call) {
                     {"told", told},
                     {"key", to_json(key)},
                     {"receipts_refused", refused}});
-    std::string trust = key ? sync::fingerprint(key->key) : "not said";
-    if (key && key->other) trust += ", now says " + sync::fingerprint(*key->other);
+    std::string trust = key ? contract::fingerprint(key->key) : "not said";
+    if (key && key->other) trust += ", now says " + contract::fingerprint(*key->other);
     if (refused > 0) trust += ", receipts refused: " + std::to_string(refused);
     table.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.text(5),
                      behind.empty() ? "up to date" : behind, trust});
@@ -518,11 +518,11 @@ int pause_or_resume(const Call& call, bool paused) {
   const auto function = function_from_string(call.word(0, "FUNCTION"));
   if (!function) throw Usage("FUNCTION is one of face, offers, prompts, surveys, all");
   call.at_most(1);
-  const std::string store = call.has("store") ? call.text("store") : std::string(sync::kAllStores);
-  if (!sync::valid_level(store)) throw Usage("--store cannot be in a topic");
+  const std::string store = call.has("store") ? call.text("store") : std::string(contract::kAllStores);
+  if (!contract::valid_level(store)) throw Usage("--store cannot be in a topic");
   Opened opened(call);
   Transaction transaction(*opened.db);
-  const sync::Control control = opened.crm.set_control(store, *function, paused, wall_now());
+  const contract::Control control = opened.crm.set_control(store, *function, paused, wall_now());
   transaction.commit();
   opened.db->announce();
   if (call.json_wanted) {

@@ -7,7 +7,7 @@
 
 #include "core/consent.h"
 #include "core/hex.h"
-#include "sync/items.h"
+#include "contract/items.h"
 
 namespace welcome::crm {
 namespace {
@@ -47,21 +47,21 @@ void set_setting(Database& db, const std::string& name, const std::string& value
 json parse(const std::string& text) { return json::parse(text); }
 
 Result<void> check(Collection collection, const json& item) {
-  return sync::validate("item." + std::string(sync::to_string(collection)), item.dump());
+  return contract::validate("item." + std::string(contract::to_string(collection)), item.dump());
 }
 
 // Old news never replaces newer.
 bool newer(const json& holder, const char* member, WallTime at) {
   const auto found = holder.find(member);
   if (found == holder.end() || !found->is_string()) return true;
-  const auto time = sync::from_rfc3339(found->get<std::string>());
+  const auto time = contract::from_rfc3339(found->get<std::string>());
   return !time || at >= *time;
 }
 
 }  // namespace
 
 bool is_given(const json& record, WallTime now) {
-  const auto decoded = sync::decode_item(Collection::consents, record.dump());
+  const auto decoded = contract::decode_item(Collection::consents, record.dump());
   if (!decoded) return false;
   const ConsentStanding result = standing(std::get<ConsentRecord>(*decoded));
   return result.given() && (!result.expires_at || now < *result.expires_at);
@@ -129,14 +129,14 @@ Result<void> Crm::put_customer(const json& profile, const std::string& app_id, W
   }
   const std::optional<std::string> old_app = app_of(customer);
   const std::string app = !app_id.empty() ? app_id : old_app.value_or(random_hex(8));
-  if (!sync::valid_level(app)) return fail(ErrorCode::malformed, "app_id cannot be in a topic");
+  if (!contract::valid_level(app)) return fail(ErrorCode::malformed, "app_id cannot be in a topic");
   if (const auto owner = customer_of(app); owner && *owner != customer) {
     return fail(ErrorCode::refused, "this app_id belongs to another customer");
   }
   db_.execute(
       "INSERT INTO customer (customer, app_id, profile, created_at) VALUES ($1, $2, $3, $4) "
       "ON CONFLICT (customer) DO UPDATE SET app_id = excluded.app_id, profile = excluded.profile",
-      {customer, app, profile.dump(), sync::to_rfc3339(now)});
+      {customer, app, profile.dump(), contract::to_rfc3339(now)});
   refresh(customer);
   return {};
 }
@@ -159,7 +159,7 @@ Result<void> Crm::put_identity(const json& identity) {
 }
 
 Result<void> Crm::put_campaign(const json& campaign) {
-  if (auto ok = sync::check_written(Collection::campaigns, campaign.dump()); !ok) return ok;
+  if (auto ok = contract::check_written(Collection::campaigns, campaign.dump()); !ok) return ok;
   feed_.put(Collection::campaigns, campaign.at("campaign"), "", campaign.dump());
   return {};
 }
@@ -172,7 +172,7 @@ Result<void> Crm::remove_campaign(const std::string& campaign) {
 }
 
 Result<void> Crm::put_policy(const json& policy) {
-  if (auto ok = sync::check_written(Collection::policy, policy.dump()); !ok) return ok;
+  if (auto ok = contract::check_written(Collection::policy, policy.dump()); !ok) return ok;
   feed_.put(Collection::policy, "policy", "", policy.dump());
   return {};
 }
@@ -234,7 +234,7 @@ Result<json> Crm::set_consent(const ConsentChange& change) {
   }
   const ConsentNotice& notice = change.notice ? *change.notice : settings_.notice;
   if (record.is_null()) {
-    record = {{"record_id", change.record_id.empty() ? sync::new_uuid() : change.record_id},
+    record = {{"record_id", change.record_id.empty() ? contract::new_uuid() : change.record_id},
               {"schema_version", "1"},
               {"tenant", settings_.tenant},
               {"customer", change.customer},
@@ -257,13 +257,13 @@ Result<json> Crm::set_consent(const ConsentChange& change) {
     record["data_categories"] = data_categories(change.purpose);
     if (change.ageing) record["data_categories"].push_back("face_template_ageing");
     if (change.expires_at) {
-      record["expires_at"] = sync::to_rfc3339(*change.expires_at);
+      record["expires_at"] = contract::to_rfc3339(*change.expires_at);
     } else {
       record.erase("expires_at");
     }
   }
   const json entry = {{"state", change.given ? "given" : "withdrawn"},
-                      {"at", sync::to_rfc3339(change.at)},
+                      {"at", contract::to_rfc3339(change.at)},
                       {"how", change.how}};
   json& history = record["history"];
   if (std::find(history.begin(), history.end(), entry) == history.end()) {
@@ -302,13 +302,13 @@ PurposeSet Crm::given(const std::string& customer, WallTime now) {
 
 // ---- signatures --------------------------------------------------------------------------------
 
-std::unique_ptr<sync::Signer> Crm::signer() {
+std::unique_ptr<contract::Signer> Crm::signer() {
   const Rows rows = db_.query(
       "SELECT id, seed FROM signing_key WHERE used_from IS NOT NULL AND retired_at IS NULL");
   if (rows.empty()) return nullptr;
   std::array<std::uint8_t, 32> seed{};
   if (!from_hex(rows[0].text(1), seed)) throw DatabaseError("the signing key is damaged");
-  auto out = std::make_unique<sync::Signer>(rows[0].text(0), seed);
+  auto out = std::make_unique<contract::Signer>(rows[0].text(0), seed);
   sodium_memzero(seed.data(), seed.size());
   return out;
 }
@@ -323,13 +323,13 @@ Result<void> Crm::sign(json& record) {
 }
 
 std::string Crm::new_signing_key(WallTime now) {
-  const std::string at = sync::to_rfc3339(now);
+  const std::string at = contract::to_rfc3339(now);
   std::string id = "k-" + random_hex(4);
-  auto seed = sync::Signer::new_seed();
-  const sync::Signer made(id, seed);
+  auto seed = contract::Signer::new_seed();
+  const contract::Signer made(id, seed);
   const std::string seed_text = to_hex(seed);
   sodium_memzero(seed.data(), seed.size());
-  sync::KeyRing ring;
+  contract::KeyRing ring;
   ring.pin(id, made.public_key());
   db_.execute("INSERT INTO signing_key (id, public_key, seed, made_at) VALUES ($1, $2, $3, $4)",
               {id, ring.to_text(), seed_text, at});
@@ -338,7 +338,7 @@ std::string Crm::new_signing_key(WallTime now) {
 }
 
 Result<void> Crm::use_signing_key(const std::string& id, WallTime now) {
-  const std::string at = sync::to_rfc3339(now);
+  const std::string at = contract::to_rfc3339(now);
   if (db_.execute("UPDATE signing_key SET used_from = $2 WHERE id = $1 AND retired_at IS NULL",
                   {id, at}) != 1) {
     return fail(ErrorCode::not_found, "there is no such key that is not retired");
@@ -388,7 +388,7 @@ Result<void> Crm::note_conversation(const std::string& customer, const std::stri
       last != document->end() && last->is_object() && !newer(*last, "at", at)) {
     return {};
   }
-  (*document)["last_conversation"] = {{"text", text}, {"at", sync::to_rfc3339(at)}};
+  (*document)["last_conversation"] = {{"text", text}, {"at", contract::to_rfc3339(at)}};
   save_profile(customer, *document);
   return {};
 }
@@ -421,7 +421,7 @@ Result<void> Crm::note_preference(const std::string& customer, const PreferenceN
   preference["value"] = known.value;
   preference["confidence"] = known.confidence;
   preference["confirmed"] = known.confirmed;
-  preference["last_confirmed"] = sync::to_rfc3339(at);
+  preference["last_confirmed"] = contract::to_rfc3339(at);
   preference["source"] = "staff";
   if (auto ok = check(Collection::profiles, *document); !ok) return ok;
   save_profile(customer, *document);
@@ -435,7 +435,7 @@ Result<json> Crm::export_customer(const std::string& customer, WallTime now) {
   json out = {{"v", 1},
               {"customer", customer},
               {"app_id", *app_of(customer)},
-              {"exported_at", sync::to_rfc3339(now)},
+              {"exported_at", contract::to_rfc3339(now)},
               {"controller", settings_.controller},
               {"profile", *profile(customer)},
               {"consents", consents(customer)},
@@ -487,8 +487,8 @@ Result<json> Crm::export_customer(const std::string& customer, WallTime now) {
 Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
   const std::optional<std::string> app = app_of(customer);
   if (!app) return fail(ErrorCode::not_found, "there is no such customer");
-  const std::string at = sync::to_rfc3339(now);
-  const std::string id = sync::new_uuid();
+  const std::string at = contract::to_rfc3339(now);
+  const std::string id = contract::new_uuid();
 
   for (const Collection collection :
        {Collection::consents, Collection::identities, Collection::profiles}) {
@@ -519,9 +519,9 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
       "INSERT INTO erasure_box (erasure, store, box, done_at, receipt) "
       "SELECT $1, store, box, NULL, NULL FROM box",
       {id});
-  sync::Command command;
+  contract::Command command;
   command.id = MessageId(id);
-  command.kind = sync::Command::Kind::erase;
+  command.kind = contract::Command::Kind::erase;
   command.customer = CustomerId(customer);
   for (const auto& [store, box] : boxes("")) to_box(store, box, command, now, std::nullopt);
   finish_erasure(id, now);
@@ -549,7 +549,7 @@ void Crm::erasure_done(const std::string& erasure, const std::string& store, con
   db_.execute(
       "UPDATE erasure_box SET done_at = $4, receipt = $5, refused = NULL "
       "WHERE erasure = $1 AND store = $2 AND box = $3 AND done_at IS NULL",
-      {erasure, store, box, sync::to_rfc3339(now), receipt});
+      {erasure, store, box, contract::to_rfc3339(now), receipt});
   answered(erasure, store, box);
   finish_erasure(erasure, now);
 }
@@ -581,8 +581,8 @@ Result<void> Crm::check_receipt(const std::string& store, const std::string& box
   if (!known) return fail(ErrorCode::refused, "the box has not said its key");
   receipt["customer"] = customer;
   const std::string text = receipt.dump();
-  const auto signed_with = [&](const sync::Ed25519Public& key) {
-    sync::KeyRing ring;
+  const auto signed_with = [&](const contract::Ed25519Public& key) {
+    contract::KeyRing ring;
     ring.pin(box, key);
     return ring.verify(text).has_value();
   };
@@ -600,20 +600,20 @@ std::optional<PinnedKey> Crm::box_key(const std::string& store, const std::strin
       "SELECT public_key, trusted_at, other, other_at FROM box_key WHERE store = $1 AND box = $2",
       {store, box});
   if (rows.empty()) return std::nullopt;
-  const auto key = sync::public_key_from_text(rows[0].text(0));
+  const auto key = contract::public_key_from_text(rows[0].text(0));
   if (!key) throw DatabaseError("the key of a box is damaged");
   PinnedKey out{*key, rows[0].text(1), std::nullopt, rows[0].text(3)};
-  if (const auto other = sync::public_key_from_text(rows[0].text(2))) out.other = *other;
+  if (const auto other = contract::public_key_from_text(rows[0].text(2))) out.other = *other;
   return out;
 }
 
-void Crm::pin(const std::string& store, const std::string& box, const sync::Ed25519Public& key,
+void Crm::pin(const std::string& store, const std::string& box, const contract::Ed25519Public& key,
               WallTime now) {
   db_.execute(
       "INSERT INTO box_key (store, box, public_key, trusted_at) VALUES ($1, $2, $3, $4) "
       "ON CONFLICT (store, box) DO UPDATE SET public_key = excluded.public_key, "
       "trusted_at = excluded.trusted_at, other = NULLIF(box_key.other, excluded.public_key)",
-      {store, box, sync::public_key_text(key), sync::to_rfc3339(now)});
+      {store, box, contract::public_key_text(key), contract::to_rfc3339(now)});
   if (db_.query("SELECT 1 FROM erasure_box WHERE store = $1 AND box = $2 AND refused IS NOT NULL",
                 {store, box})
           .empty()) {
@@ -626,15 +626,15 @@ void Crm::pin(const std::string& store, const std::string& box, const sync::Ed25
 }
 
 bool Crm::box_says_key(const std::string& store, const std::string& box,
-                       const sync::Ed25519Public& key, WallTime now) {
+                       const contract::Ed25519Public& key, WallTime now) {
   const auto known = box_key(store, box);
   if (!known) {
     pin(store, box, key, now);
     return true;
   }
   const bool trusted = known->key == key;
-  const Value other = trusted ? Value(nullptr) : Value(sync::public_key_text(key));
-  const Value other_at = trusted ? Value(nullptr) : Value(sync::to_rfc3339(now));
+  const Value other = trusted ? Value(nullptr) : Value(contract::public_key_text(key));
+  const Value other_at = trusted ? Value(nullptr) : Value(contract::to_rfc3339(now));
   if (trusted ? known->other.has_value() : known->other != key) {
     db_.execute("UPDATE box_key SET other = $3, other_at = $4 WHERE store = $1 AND box = $2",
                 {store, box, other, other_at});
@@ -643,10 +643,10 @@ bool Crm::box_says_key(const std::string& store, const std::string& box,
 }
 
 Result<void> Crm::trust_box(const std::string& store, const std::string& box,
-                            const std::optional<sync::Ed25519Public>& key, WallTime now) {
+                            const std::optional<contract::Ed25519Public>& key, WallTime now) {
   const auto known = box_key(store, box);
   if (!key && !known) return fail(ErrorCode::not_found, "this box has not said a key");
-  const sync::Ed25519Public wanted = key ? *key : known->other.value_or(known->key);
+  const contract::Ed25519Public wanted = key ? *key : known->other.value_or(known->key);
   if (!known || known->key != wanted) pin(store, box, wanted, now);
   return {};
 }
@@ -663,42 +663,42 @@ void Crm::finish_erasure(const std::string& erasure, WallTime now) {
   if (rows.empty()) return;
   feed_.purge_deleted(rows[0].text(0));
   db_.execute("UPDATE erasure SET customer = '', done_at = $2 WHERE erasure = $1",
-              {erasure, sync::to_rfc3339(now)});
+              {erasure, contract::to_rfc3339(now)});
 }
 
 // ---- control -----------------------------------------------------------------------------------
 
-sync::Control Crm::to_control(const Row& row) const {
-  sync::Control control;
+contract::Control Crm::to_control(const Row& row) const {
+  contract::Control control;
   control.tenant = settings_.tenant;
   control.store = row.text(0);
   control.function = function_from_string(row.text(1)).value();
   control.seq = static_cast<std::uint64_t>(row.integer(2));
   control.paused = row.integer(3) != 0;
   control.id = MessageId(row.text(4));
-  control.at = sync::from_rfc3339(row.text(5)).value();
+  control.at = contract::from_rfc3339(row.text(5)).value();
   return control;
 }
 
 // The newest message of a store is retained by the broker; boxes keep them all.
-void Crm::save_control(const sync::Control& control) {
+void Crm::save_control(const contract::Control& control) {
   const auto key = signer();
-  sync::Message message = sync::encode_control(control, key.get());
+  contract::Message message = contract::encode_control(control, key.get());
   message.id =
       MessageId("control/" + control.store + "/" + std::string(to_string(control.function)) + "/" +
                 std::to_string(control.seq) + "/" + (key ? key->key_id() : ""));
   to_outbox(message);
 }
 
-sync::Control Crm::set_control(const std::string& store, Function function, bool paused,
+contract::Control Crm::set_control(const std::string& store, Function function, bool paused,
                                WallTime now) {
-  sync::Control control;
+  contract::Control control;
   control.tenant = settings_.tenant;
   control.store = store;
   control.function = function;
   control.paused = paused;
   control.at = now;
-  control.id = MessageId(sync::new_uuid());
+  control.id = MessageId(contract::new_uuid());
   control.seq = static_cast<std::uint64_t>(
       db_.query("SELECT COALESCE(MAX(seq), 0) + 1 FROM control").at(0).integer(0));
   db_.execute(
@@ -706,13 +706,13 @@ sync::Control Crm::set_control(const std::string& store, Function function, bool
       "ON CONFLICT (store, function) DO UPDATE SET seq = excluded.seq, paused = excluded.paused, "
       "id = excluded.id, at = excluded.at",
       {store, std::string(to_string(function)), static_cast<std::int64_t>(control.seq),
-       std::int64_t{paused ? 1 : 0}, control.id.str(), sync::to_rfc3339(now)});
+       std::int64_t{paused ? 1 : 0}, control.id.str(), contract::to_rfc3339(now)});
   save_control(control);
   return control;
 }
 
-std::vector<sync::Control> Crm::controls() {
-  std::vector<sync::Control> out;
+std::vector<contract::Control> Crm::controls() {
+  std::vector<contract::Control> out;
   for (const Row& row :
        db_.query("SELECT store, function, seq, paused, id, at FROM control ORDER BY seq")) {
     out.push_back(to_control(row));
@@ -722,25 +722,25 @@ std::vector<sync::Control> Crm::controls() {
 
 // ---- out ---------------------------------------------------------------------------------------
 
-void Crm::to_outbox(const sync::Message& message) {
+void Crm::to_outbox(const contract::Message& message) {
   db_.execute(
       "INSERT INTO outbox (id, topic, payload, retain, expires_at, customer) "
       "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
       {message.id.str(), message.topic, message.payload, std::int64_t{message.retain ? 1 : 0},
-       message.expires_at ? Value(sync::to_rfc3339(*message.expires_at)) : Value(nullptr),
+       message.expires_at ? Value(contract::to_rfc3339(*message.expires_at)) : Value(nullptr),
        message.customer.str()});
 }
 
-void Crm::to_box(const std::string& store, const std::string& box, const sync::Command& command,
+void Crm::to_box(const std::string& store, const std::string& box, const contract::Command& command,
                  WallTime now, std::optional<WallTime> expires_at) {
   const auto key = signer();
-  const sync::Message message =
-      sync::encode_command({settings_.tenant, store, box}, command, key.get());
+  const contract::Message message =
+      contract::encode_command({settings_.tenant, store, box}, command, key.get());
   db_.execute(
       "INSERT INTO command (id, store, box, customer, payload, made_at, expires_at, sent_at) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, NULL) ON CONFLICT DO NOTHING",
-      {command.id.str(), store, box, command.customer.str(), message.payload, sync::to_rfc3339(now),
-       expires_at ? Value(sync::to_rfc3339(*expires_at)) : Value(nullptr)});
+      {command.id.str(), store, box, command.customer.str(), message.payload, contract::to_rfc3339(now),
+       expires_at ? Value(contract::to_rfc3339(*expires_at)) : Value(nullptr)});
 }
 
 void Crm::answered(const std::string& command, const std::string& store, const std::string& box) {
@@ -761,8 +761,8 @@ std::vector<std::pair<std::string, std::string>> Crm::boxes(const std::string& s
 }
 
 void Crm::to_app(const std::string& app_id, const std::string& customer,
-                 const sync::AppMessage& message, WallTime expires_at) {
-  sync::Message out = sync::encode_inbox(settings_.tenant, app_id, message);
+                 const contract::AppMessage& message, WallTime expires_at) {
+  contract::Message out = contract::encode_inbox(settings_.tenant, app_id, message);
   out.id = message.id;
   out.customer = CustomerId(customer);
   out.expires_at = expires_at;

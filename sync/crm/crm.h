@@ -22,10 +22,10 @@
 #include "core/purpose.h"
 #include "core/result.h"
 #include "core/time.h"
-#include "sync/contract.h"
+#include "contract/contract.h"
 #include "sync/crm/database.h"
 #include "sync/crm/feed.h"
-#include "sync/signing.h"
+#include "contract/signing.h"
 
 namespace welcome::crm {
 
@@ -69,9 +69,9 @@ struct ErasureBox {
 // The key with which a box signs. The first that it says, or one that an operator gave, is trusted;
 // another one later is `other` until an operator trusts it.
 struct PinnedKey {
-  sync::Ed25519Public key{};
+  contract::Ed25519Public key{};
   std::string trusted_at;
-  std::optional<sync::Ed25519Public> other;
+  std::optional<contract::Ed25519Public> other;
   std::string other_at;
 };
 
@@ -133,15 +133,15 @@ class Crm {
   std::optional<PinnedKey> box_key(const std::string& store, const std::string& box);
   // A box says its key. False: it is not the trusted one.
   bool box_says_key(const std::string& store, const std::string& box,
-                    const sync::Ed25519Public& key, WallTime now);
+                    const contract::Ed25519Public& key, WallTime now);
   // An operator trusts `key`, or the other one that the box says. Receipts that were refused are
   // looked at again. Errors: not_found (the box never said a key).
   Result<void> trust_box(const std::string& store, const std::string& box,
-                         const std::optional<sync::Ed25519Public>& key, WallTime now);
+                         const std::optional<contract::Ed25519Public>& key, WallTime now);
 
-  // Pauses or resumes a function in a store, or in all (sync::kAllStores).
-  sync::Control set_control(const std::string& store, Function function, bool paused, WallTime now);
-  std::vector<sync::Control> controls();  // the newest of each store and function
+  // Pauses or resumes a function in a store, or in all (contract::kAllStores).
+  contract::Control set_control(const std::string& store, Function function, bool paused, WallTime now);
+  std::vector<contract::Control> controls();  // the newest of each store and function
 
   // Makes a key pair and returns its id. The first one is used at once; a later one is only listed,
   // so that boxes can pin it before use_signing_key().
@@ -149,14 +149,14 @@ class Crm {
   // Signs everything with this key from now on, and what is there again. The secret halves of the
   // others are gone.
   Result<void> use_signing_key(const std::string& id, WallTime now);
-  // For the key ring of a box: sync/signing.h KeyRing::parse.
+  // For the key ring of a box: contract/signing.h KeyRing::parse.
   std::string public_keys();
   // The current key, or null when nothing is signed.
-  std::unique_ptr<sync::Signer> signer();
+  std::unique_ptr<contract::Signer> signer();
 
   // A command leaves whenever the box is there, until the box has answered or it expires. An
   // erasure leaves until its receipt counts.
-  void to_box(const std::string& store, const std::string& box, const sync::Command& command,
+  void to_box(const std::string& store, const std::string& box, const contract::Command& command,
               WallTime now, std::optional<WallTime> expires_at);
   void answered(const std::string& command, const std::string& store, const std::string& box);
   // Every box of a store, or of all stores (empty).
@@ -165,8 +165,8 @@ class Crm {
   // A message for the customer's app leaves with the next round of `serve`. Its id makes it
   // unique: a second one with the same id is dropped.
   void to_app(const std::string& app_id, const std::string& customer,
-              const sync::AppMessage& message, WallTime expires_at);
-  void to_outbox(const sync::Message& message);
+              const contract::AppMessage& message, WallTime expires_at);
+  void to_outbox(const contract::Message& message);
 
  private:
   Result<void> must_exist(const std::string& customer);
@@ -176,11 +176,11 @@ class Crm {
   void finish_erasure(const std::string& erasure, WallTime now);
   Result<void> check_receipt(const std::string& store, const std::string& box, json receipt,
                              const std::string& customer);
-  void pin(const std::string& store, const std::string& box, const sync::Ed25519Public& key,
+  void pin(const std::string& store, const std::string& box, const contract::Ed25519Public& key,
            WallTime now);
   Result<void> sign(json& record);
-  sync::Control to_control(const Row& row) const;
-  void save_control(const sync::Control& control);
+  contract::Control to_control(const Row& row) const;
+  void save_control(const contract::Control& control);
 
   Database& db_;
   Feed feed_;

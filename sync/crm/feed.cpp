@@ -1,6 +1,6 @@
 #include "sync/crm/feed.h"
 
-#include "sync/feed.h"
+#include "contract/digest.h"
 
 namespace welcome::crm {
 namespace {
@@ -11,7 +11,7 @@ constexpr std::size_t kMaxBatchItems = 1000;
 
 constexpr const char* kItemColumns = "SELECT key, customer, seq, deleted, value FROM item ";
 
-std::string name_of(Collection collection) { return std::string(sync::to_string(collection)); }
+std::string name_of(Collection collection) { return std::string(contract::to_string(collection)); }
 
 std::vector<Item> to_items(const Rows& rows) {
   std::vector<Item> items;
@@ -22,8 +22,8 @@ std::vector<Item> to_items(const Rows& rows) {
   return items;
 }
 
-sync::FeedItem to_feed_item(const Item& item) {
-  sync::FeedItem out;
+contract::FeedItem to_feed_item(const Item& item) {
+  contract::FeedItem out;
   out.seq = static_cast<std::uint64_t>(item.seq);
   out.deleted = item.deleted;
   out.key = item.key;
@@ -33,8 +33,8 @@ sync::FeedItem to_feed_item(const Item& item) {
 }
 
 // Splits without ever making an empty batch in the middle.
-std::vector<std::vector<sync::FeedItem>> split(const std::vector<Item>& items) {
-  std::vector<std::vector<sync::FeedItem>> batches(1);
+std::vector<std::vector<contract::FeedItem>> split(const std::vector<Item>& items) {
+  std::vector<std::vector<contract::FeedItem>> batches(1);
   std::size_t bytes = 0;
   for (const Item& item : items) {
     const std::size_t size = item.value.size() + item.key.size() + 64;
@@ -52,18 +52,18 @@ std::vector<std::vector<sync::FeedItem>> split(const std::vector<Item>& items) {
 }  // namespace
 
 void Feed::create() {
-  for (const Collection collection : sync::kAllCollections) {
+  for (const Collection collection : contract::kAllCollections) {
     db_.execute(
         "INSERT INTO feed (collection, epoch, seq, oldest, digest) VALUES ($1, $2, 0, 0, $3) "
         "ON CONFLICT DO NOTHING",
-        {name_of(collection), sync::new_uuid(), sync::Digest().hex()});
+        {name_of(collection), contract::new_uuid(), contract::Digest().hex()});
   }
 }
 
 std::int64_t Feed::advance(Collection collection, const Change& change) {
   const Position before = head(collection);
   const std::int64_t seq = before.seq + 1;
-  std::optional<sync::Digest> digest = sync::Digest::from_hex(before.digest);
+  std::optional<contract::Digest> digest = contract::Digest::from_hex(before.digest);
   if (!digest) throw DatabaseError("the feed's digest is damaged");
   if (change.old_live_seq != 0) {
     digest->toggle(change.key, static_cast<std::uint64_t>(change.old_live_seq));
@@ -153,12 +153,12 @@ Remedy remedy(const std::optional<Position>& have, const Position& head, std::in
   return have->seq >= oldest ? Remedy::delta : Remedy::snapshot;
 }
 
-std::vector<sync::FeedBatch> delta(Collection collection, const Position& head,
+std::vector<contract::FeedBatch> delta(Collection collection, const Position& head,
                                    std::int64_t from_seq, const std::vector<Item>& items) {
-  std::vector<sync::FeedBatch> batches;
+  std::vector<contract::FeedBatch> batches;
   auto position = static_cast<std::uint64_t>(from_seq);
   for (auto& part : split(items)) {
-    sync::FeedBatch batch;
+    contract::FeedBatch batch;
     batch.collection = collection;
     batch.epoch = head.epoch;
     batch.from_seq = position;
@@ -173,12 +173,12 @@ std::vector<sync::FeedBatch> delta(Collection collection, const Position& head,
   return batches;
 }
 
-std::vector<sync::FeedBatch> snapshot(Collection collection, const Position& head,
+std::vector<contract::FeedBatch> snapshot(Collection collection, const Position& head,
                                       const std::vector<Item>& items) {
-  std::vector<sync::FeedBatch> batches;
+  std::vector<contract::FeedBatch> batches;
   auto parts = split(items);
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    sync::FeedBatch batch;
+    contract::FeedBatch batch;
     batch.collection = collection;
     batch.epoch = head.epoch;
     batch.snapshot = true;

@@ -10,13 +10,13 @@
 #include <string_view>
 #include <vector>
 
-#include "sync/contract.h"
+#include "contract/contract.h"
 #include "sync/crm/database.h"
-#include "sync/topics.h"
+#include "contract/topics.h"
 
 namespace welcome::crm {
 
-using sync::Collection;
+using contract::Collection;
 
 struct Item {
   std::string key;
@@ -78,10 +78,10 @@ Remedy remedy(const std::optional<Position>& have, const Position& head, std::in
 
 // The batches that bring a box from `from_seq` to the head; with no items it says "you are up to
 // date, and I am alive".
-std::vector<sync::FeedBatch> delta(Collection collection, const Position& head,
+std::vector<contract::FeedBatch> delta(Collection collection, const Position& head,
                                    std::int64_t from_seq, const std::vector<Item>& items);
 // The whole collection in parts; items are the live ones. At least one part.
-std::vector<sync::FeedBatch> snapshot(Collection collection, const Position& head,
+std::vector<contract::FeedBatch> snapshot(Collection collection, const Position& head,
                                       const std::vector<Item>& items);
 
 }  // namespace welcome::crm

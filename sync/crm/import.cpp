@@ -84,9 +84,9 @@ Result<void> set_preference(json& profile, const std::string& column, const std:
     return fail(ErrorCode::malformed, column + " without a value in the column before it");
   }
   if (column.substr(dot) == ".last_confirmed") {
-    const auto at = sync::from_rfc3339(value);
+    const auto at = contract::from_rfc3339(value);
     if (!at) return fail(ErrorCode::malformed, column + " is not a time like 2026-05-04T08:15:30Z");
-    preference["last_confirmed"] = sync::to_rfc3339(*at);
+    preference["last_confirmed"] = contract::to_rfc3339(*at);
     return {};
   }
   const auto times = integer(value);
@@ -123,7 +123,7 @@ Result<void> import_customer(Crm& crm, const CsvRow& row, WallTime now) {
 Result<std::optional<WallTime>> time(const CsvRow& row, const std::string& name) {
   const std::string text = field(row, name);
   if (text.empty()) return std::optional<WallTime>();
-  const auto at = sync::from_rfc3339(text);
+  const auto at = contract::from_rfc3339(text);
   if (!at) return fail(ErrorCode::malformed, name + " is not a time like 2026-05-04T08:15:30Z");
   return at;
 }

@@ -32,7 +32,7 @@ std::string short_type(const std::string& type) {
   return out;
 }
 
-WallTime time_of(const std::string& text) { return sync::from_rfc3339(text).value_or(WallTime{}); }
+WallTime time_of(const std::string& text) { return contract::from_rfc3339(text).value_or(WallTime{}); }
 
 }  // namespace
 
@@ -46,14 +46,14 @@ struct Intake::Entry {
   std::string app;                   // requests: whose
 };
 
-bool Intake::take_event(const sync::BoxAddress& box, const sync::EventMessage& event,
+bool Intake::take_event(const contract::BoxAddress& box, const contract::EventMessage& event,
                         const std::string& payload, WallTime now) {
   const json envelope = json::parse(payload);
   std::string customer = event.subject.str();
   std::string data = envelope.at("data").dump();
   std::string note;
   const std::string type = envelope.at("type");
-  if (std::holds_alternative<sync::ErasureReceipt>(event.data)) {
+  if (std::holds_alternative<contract::ErasureReceipt>(event.data)) {
     // The id is left out: whoever knows it can put it back and check the signature.
     json without = envelope.at("data");
     without.erase("customer");
@@ -68,18 +68,18 @@ bool Intake::take_event(const sync::BoxAddress& box, const sync::EventMessage& e
              "INSERT INTO ledger (id, store, box, type, time, customer, data, received_at, "
              "handled, note) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
              "ON CONFLICT (id) DO NOTHING",
-             {event.id.str(), box.store, box.box, type, sync::to_rfc3339(event.time), customer,
-              data, sync::to_rfc3339(now), std::int64_t{note.empty() ? 0 : 1}, note}) == 1;
+             {event.id.str(), box.store, box.box, type, contract::to_rfc3339(event.time), customer,
+              data, contract::to_rfc3339(now), std::int64_t{note.empty() ? 0 : 1}, note}) == 1;
 }
 
-bool Intake::take_request(const sync::AppRequest& request, const std::string& payload,
+bool Intake::take_request(const contract::AppRequest& request, const std::string& payload,
                           WallTime now) {
   const json body = json::parse(payload);
   return db_.execute(
              "INSERT INTO request (id, app_id, kind, body, received_at, handled, note) "
              "VALUES ($1, $2, $3, $4, $5, 0, '') ON CONFLICT (app_id, id) DO NOTHING",
              {request.id.str(), request.app, body.at("kind").get<std::string>(), body.dump(),
-              sync::to_rfc3339(now)}) == 1;
+              contract::to_rfc3339(now)}) == 1;
 }
 
 int Intake::work(WallTime now) {
@@ -181,37 +181,37 @@ std::string Intake::offer(const Entry& entry, const json& data, WallTime now) {
            data.at("variant").get<std::string>(), entry.time}) == 1;
   if (!first) return "decision repeated";
   // Caps are per customer, and the other boxes of the store count too.
-  sync::Command offered;
+  contract::Command offered;
   offered.id = MessageId(entry.id + "/offered");
-  offered.kind = sync::Command::Kind::offered;
+  offered.kind = contract::Command::Kind::offered;
   offered.customer = CustomerId(entry.customer);
   offered.decision = DecisionId(decision);
   offered.campaign = CampaignId(data.at("campaign").get<std::string>());
   offered.variant = data.at("variant");
   offered.at = time_of(entry.time);
   tell_boxes(entry.store, entry.box, offered, now);
-  sync::AppMessage message;
+  contract::AppMessage message;
   message.id = MessageId(entry.id);
-  message.kind = sync::AppMessage::Kind::offer;
+  message.kind = contract::AppMessage::Kind::offer;
   message.decision = DecisionId(decision);
   message.title = data.at("title");
   message.text = data.at("text");
   message.code = data.value("code", "");
-  message.expires_at = sync::from_rfc3339(data.at("expires_at").get<std::string>());
+  message.expires_at = contract::from_rfc3339(data.at("expires_at").get<std::string>());
   crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message,
               now + (time_of(data.at("expires_at")) - time_of(entry.time)));
   return {};
 }
 
 std::string Intake::survey(const Entry& entry, const json& data, WallTime now) {
-  sync::AppMessage message;
+  contract::AppMessage message;
   message.id = MessageId(entry.id);
-  message.kind = sync::AppMessage::Kind::survey;
+  message.kind = contract::AppMessage::Kind::survey;
   message.decision = DecisionId(data.at("decision").get<std::string>());
   message.survey = data.at("survey");
   message.survey_kind = survey_kind_from_string(data.at("kind").get<std::string>()).value();
   message.question = data.at("question");
-  message.expires_at = sync::from_rfc3339(data.at("expires_at").get<std::string>());
+  message.expires_at = contract::from_rfc3339(data.at("expires_at").get<std::string>());
   crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message,
               now + (time_of(data.at("expires_at")) - time_of(entry.time)));
   return {};
@@ -234,7 +234,7 @@ std::string Intake::visit(const Entry& entry, const json& data) {
   db_.execute(
       "UPDATE offer SET came_in_at = $2 WHERE customer = $1 AND came_in_at IS NULL "
       "AND shown_at <= $2 AND shown_at >= $3",
-      {entry.customer, entry.time, sync::to_rfc3339(time_of(entry.time) - kCameInWithin)});
+      {entry.customer, entry.time, contract::to_rfc3339(time_of(entry.time) - kCameInWithin)});
   return {};
 }
 
@@ -274,7 +274,7 @@ std::string Intake::erasure_receipt(const Entry& entry, const json& data, WallTi
 }
 
 void Intake::tell_boxes(const std::string& store, const std::string& but,
-                        const sync::Command& command, WallTime now) {
+                        const contract::Command& command, WallTime now) {
   for (const auto& [its_store, box] : crm_.boxes(store)) {
     if (box != but) crm_.to_box(its_store, box, command, now, now + kOutcomeLife);
   }
@@ -284,9 +284,9 @@ void Intake::tell_boxes(const std::string& store, const std::string& but,
 
 void Intake::send_consents(const std::string& app, const std::string& customer,
                            const std::string& id, WallTime now) {
-  sync::AppMessage message;
+  contract::AppMessage message;
   message.id = MessageId(id);
-  message.kind = sync::AppMessage::Kind::consents;
+  message.kind = contract::AppMessage::Kind::consents;
   const PurposeSet given = crm_.given(customer, now);
   for (const Purpose purpose : kAllPurposes) {
     message.purposes[std::string(to_string(purpose))] = given.has(purpose);
@@ -304,9 +304,9 @@ std::string Intake::change_consent(ConsentChange change, const json& said, const
   }
   const auto record = crm_.set_consent(change);
   if (!record) return record.error().message;
-  sync::AppMessage receipt;
+  contract::AppMessage receipt;
   receipt.id = MessageId(answer_id);
-  receipt.kind = sync::AppMessage::Kind::receipt;
+  receipt.kind = contract::AppMessage::Kind::receipt;
   receipt.record = record->dump();
   receipt.at = now;
   crm_.to_app(app, change.customer, receipt, now + kReceiptLife);
@@ -317,9 +317,9 @@ std::string Intake::change_consent(ConsentChange change, const json& said, const
 // What came of an offer is written down, and the boxes that decide about the next one hear of it.
 bool Intake::outcome(const Entry& entry, const std::string& customer, const json& body,
                      WallTime now) {
-  sync::Command command;
+  contract::Command command;
   command.id = MessageId(entry.app + "/" + entry.id);
-  command.kind = sync::Command::Kind::outcome;
+  command.kind = contract::Command::Kind::outcome;
   command.customer = CustomerId(customer);
   command.at = time_of(entry.time);
   std::string store;  // a complaint is for all stores
@@ -370,17 +370,17 @@ std::string Intake::act_on_request(const Entry& entry, WallTime now) {
   } else if (entry.kind == "export") {
     const auto data = crm_.export_customer(*customer, now);
     if (!data) return data.error().message;
-    sync::AppMessage message;
+    contract::AppMessage message;
     message.id = MessageId(entry.id);
-    message.kind = sync::AppMessage::Kind::export_data;
+    message.kind = contract::AppMessage::Kind::export_data;
     message.data = data->dump();
     message.at = now;
     crm_.to_app(entry.app, *customer, message, now + kReceiptLife);
   } else if (entry.kind == "forget") {
     if (const auto done = crm_.forget(*customer, now); !done) return done.error().message;
-    sync::AppMessage message;
+    contract::AppMessage message;
     message.id = MessageId(entry.id);
-    message.kind = sync::AppMessage::Kind::forgotten;
+    message.kind = contract::AppMessage::Kind::forgotten;
     message.at = now;
     crm_.to_app(entry.app, "", message, now + kReceiptLife);
   }

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "core/time.h"
-#include "sync/contract.h"
+#include "contract/contract.h"
 #include "sync/crm/crm.h"
 
 namespace welcome::crm {
@@ -22,9 +22,9 @@ class Intake {
   explicit Intake(Crm& crm) : crm_(crm), db_(crm.database()) {}
 
   // `payload` is the CloudEvent as it came. False: it was here already.
-  bool take_event(const sync::BoxAddress& box, const sync::EventMessage& event,
+  bool take_event(const contract::BoxAddress& box, const contract::EventMessage& event,
                   const std::string& payload, WallTime now);
-  bool take_request(const sync::AppRequest& request, const std::string& payload, WallTime now);
+  bool take_request(const contract::AppRequest& request, const std::string& payload, WallTime now);
 
   // Acts on what was written down and not yet acted on, in order. Returns how many.
   int work(WallTime now);
@@ -51,7 +51,7 @@ class Intake {
   std::string erasure_receipt(const Entry& entry, const json& data, WallTime now);
   std::string change_consent(ConsentChange change, const json& said, const std::string& app,
                              const std::string& answer_id, WallTime now);
-  void tell_boxes(const std::string& store, const std::string& but, const sync::Command& command,
+  void tell_boxes(const std::string& store, const std::string& but, const contract::Command& command,
                   WallTime now);
   bool outcome(const Entry& entry, const std::string& customer, const json& body, WallTime now);
   void send_consents(const std::string& app, const std::string& customer, const std::string& id,

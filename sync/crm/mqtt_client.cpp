@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "sync/contract.h"
+#include "contract/contract.h"
 
 namespace welcome::crm {
 namespace {
@@ -21,7 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr std::size_t kMaxPacket = sync::kMaxPayload + 64 * 1024;
+constexpr std::size_t kMaxPacket = contract::kMaxPayload + 64 * 1024;
 constexpr std::uint16_t kReceiveMaximum = 500;  // messages that wait for our commit
 constexpr std::size_t kMaxInFlight = 500;
 constexpr auto kConnectTimeout = 10s;

@@ -28,7 +28,7 @@ std::vector<Answer> all_answers(Database& db) {
   for (const Row& row :
        db.query("SELECT customer, kind, score, at FROM survey_answer ORDER BY id")) {
     out.push_back({row.text(0), row.text(1), row.integer(2),
-                   sync::from_rfc3339(row.text(3)).value_or(WallTime{})});
+                   contract::from_rfc3339(row.text(3)).value_or(WallTime{})});
   }
   return out;
 }
@@ -50,7 +50,7 @@ Shown shown_to(Database& db, const std::string& campaign) {
   for (const Row& row :
        db.query("SELECT variant, customer, shown_at FROM offer WHERE campaign = $1", {campaign})) {
     if (row.text(1).empty()) continue;
-    out[row.text(0)][row.text(1)].push_back(sync::from_rfc3339(row.text(2)).value_or(WallTime{}));
+    out[row.text(0)][row.text(1)].push_back(contract::from_rfc3339(row.text(2)).value_or(WallTime{}));
   }
   return out;
 }
@@ -70,7 +70,7 @@ Answers answers_after(const std::vector<Answer>& all, const Shown& shown,
 // The stores' clock, from the policy.
 StoreClock store_clock(Crm& crm, std::string& zone) {
   zone = "UTC";
-  if (const auto item = crm.feed().get(sync::Collection::policy, "policy")) {
+  if (const auto item = crm.feed().get(contract::Collection::policy, "policy")) {
     zone = json::parse(item->value).value("time_zone", zone);
   }
   auto clock = StoreClock::open(zone);
@@ -207,7 +207,7 @@ Report make_report(Crm& crm, const std::string& campaign) {
   }
   const StoreClock clock = store_clock(crm, report.time_zone);
   for (const Row& row : db.query("SELECT time FROM ledger WHERE type LIKE '%visit.started%'")) {
-    const auto at = sync::from_rfc3339(row.text(0));
+    const auto at = contract::from_rfc3339(row.text(0));
     if (!at) continue;
     const StoreClock::Local local = clock.local(*at);
     ++report.visits[local.weekday][static_cast<std::size_t>(local.time / std::chrono::hours{1})];

@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 
-#include "sync/topics.h"
+#include "contract/topics.h"
 
 namespace welcome::crm {
 namespace {
@@ -25,7 +25,7 @@ WallTime wall_now() {
 
 MqttConfig with_subscriptions(MqttConfig mqtt, const std::string& tenant,
                               const std::string& share) {
-  for (const std::string& filter : sync::Subscriptions::crm(tenant)) {
+  for (const std::string& filter : contract::Subscriptions::crm(tenant)) {
     // Everybody has to know who is there; a retained state does not reach a shared subscription.
     const bool shared = !share.empty() && !filter.ends_with("/state");
     mqtt.subscriptions.push_back(
@@ -42,11 +42,11 @@ bool urgent(Collection collection) {
 
 // ---- lanes -------------------------------------------------------------------------------------
 
-Server::Batches Server::packed(const std::vector<sync::FeedBatch>& batches) {
+Server::Batches Server::packed(const std::vector<contract::FeedBatch>& batches) {
   Batches out;
-  for (const sync::FeedBatch& batch : batches) {
+  for (const contract::FeedBatch& batch : batches) {
     out.push_back(std::make_shared<const Parcel>(
-        Parcel{batch.collection, batch.epoch, batch.to_seq, sync::encode_feed({}, batch).payload}));
+        Parcel{batch.collection, batch.epoch, batch.to_seq, contract::encode_feed({}, batch).payload}));
   }
   return out;
 }
@@ -115,7 +115,7 @@ Server::Server(Database& db, ServeConfig config)
   db_.listen();
 }
 
-sync::BoxAddress Server::address(const BoxKey& box) const {
+contract::BoxAddress Server::address(const BoxKey& box) const {
   return {crm_.settings().tenant, box.first, box.second};
 }
 
@@ -168,22 +168,22 @@ void Server::process_received() {
   std::vector<mqtt::Publish> messages;
   messages.swap(received_);
   const WallTime now = wall_now();
-  std::vector<std::pair<sync::FromBox, bool>> rest;  // and whether it was retained
+  std::vector<std::pair<contract::FromBox, bool>> rest;  // and whether it was retained
   {
     Transaction transaction(db_);
     for (const mqtt::Publish& message : messages) {
-      sync::RawMessage raw{message.topic, message.payload, message.retain, message.response_topic,
+      contract::RawMessage raw{message.topic, message.payload, message.retain, message.response_topic,
                            message.correlation};
-      auto decoded = sync::decode_for_crm(crm_.settings().tenant, raw);
+      auto decoded = contract::decode_for_crm(crm_.settings().tenant, raw);
       if (!decoded) {
         ++counters_.refused;
         spdlog::warn("a message was refused: {}", decoded.error().message);
         continue;
       }
-      if (const auto* event = std::get_if<sync::EventMessage>(&decoded->message)) {
+      if (const auto* event = std::get_if<contract::EventMessage>(&decoded->message)) {
         const bool first = intake_.take_event(decoded->box, *event, message.payload, now);
         ++(first ? counters_.events : counters_.repeated_events);
-      } else if (const auto* request = std::get_if<sync::AppRequest>(&decoded->message)) {
+      } else if (const auto* request = std::get_if<contract::AppRequest>(&decoded->message)) {
         const bool first = intake_.take_request(*request, message.payload, now);
         ++(first ? counters_.requests : counters_.repeated_requests);
       } else {
@@ -191,11 +191,11 @@ void Server::process_received() {
       }
     }
     for (const auto& [from, retained] : rest) {
-      if (const auto* state = std::get_if<sync::BoxState>(&from.message)) {
+      if (const auto* state = std::get_if<contract::BoxState>(&from.message)) {
         on_state(from.box, *state, retained);
       }
-      if (const auto* hello = std::get_if<sync::Hello>(&from.message)) on_hello(from.box, *hello);
-      if (const auto* answer = std::get_if<sync::CommandResponse>(&from.message)) {
+      if (const auto* hello = std::get_if<contract::Hello>(&from.message)) on_hello(from.box, *hello);
+      if (const auto* answer = std::get_if<contract::CommandResponse>(&from.message)) {
         if (answer->ok) crm_.answered(answer->command.str(), from.box.store, from.box.box);
       }
     }
@@ -213,7 +213,7 @@ void Server::see_box(const BoxKey& box, const std::string& state, std::int64_t s
       "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (store, box) DO UPDATE SET "
       "state = excluded.state, session = excluded.session, version = excluded.version, "
       "seen_at = excluded.seen_at",
-      {box.first, box.second, state, session, version, sync::to_rfc3339(wall_now())});
+      {box.first, box.second, state, session, version, contract::to_rfc3339(wall_now())});
 }
 
 void Server::forget_told(const BoxKey& box) {
@@ -224,19 +224,19 @@ void Server::forget_told(const BoxKey& box) {
   bulk_.drop(box);
 }
 
-void Server::on_state(const sync::BoxAddress& from, const sync::BoxState& state, bool retained) {
+void Server::on_state(const contract::BoxAddress& from, const contract::BoxState& state, bool retained) {
   const BoxKey box{from.store, from.box};
   const auto session = static_cast<std::int64_t>(state.session);
-  if (state.state == sync::LinkState::online && !state.key.empty()) on_key(from, state.key);
+  if (state.state == contract::LinkState::online && !state.key.empty()) on_key(from, state.key);
   const Rows rows =
       db_.query("SELECT session FROM box WHERE store = $1 AND box = $2", {box.first, box.second});
   // The will of an earlier session may come late.
   if (!rows.empty() && rows[0].integer(0) > session) return;
   const char* name = "online";
-  if (state.state == sync::LinkState::stopped) name = "stopped";
-  if (state.state == sync::LinkState::offline) name = "offline";
+  if (state.state == contract::LinkState::stopped) name = "stopped";
+  if (state.state == contract::LinkState::offline) name = "offline";
   see_box(box, name, session, state.version);
-  if (state.state != sync::LinkState::online) {
+  if (state.state != contract::LinkState::online) {
     forget_told(box);
   } else if (retained) {
     next_heartbeat_ = {};  // it was there before us, and its hello may have met nobody
@@ -244,8 +244,8 @@ void Server::on_state(const sync::BoxAddress& from, const sync::BoxState& state,
 }
 
 // Whatever its session: a box that begins afresh, with a new key, counts from one again.
-void Server::on_key(const sync::BoxAddress& from, const std::string& said) {
-  const auto key = sync::public_key_from_text(said);
+void Server::on_key(const contract::BoxAddress& from, const std::string& said) {
+  const auto key = contract::public_key_from_text(said);
   if (!key) return;  // the schema does not let it through
   const bool first = !crm_.box_key(from.store, from.box);
   if (!crm_.box_says_key(from.store, from.box, *key, wall_now())) {
@@ -253,13 +253,13 @@ void Server::on_key(const sync::BoxAddress& from, const std::string& said) {
     spdlog::warn(
         "{0}/{1} says another key than before, {2}: its erasure receipts do not count until "
         "`welcome-crm boxes trust {0}/{1}`",
-        from.store, from.box, sync::fingerprint(*key));
+        from.store, from.box, contract::fingerprint(*key));
   } else if (first) {
-    spdlog::info("{}/{} signs with the key {}", from.store, from.box, sync::fingerprint(*key));
+    spdlog::info("{}/{} signs with the key {}", from.store, from.box, contract::fingerprint(*key));
   }
 }
 
-void Server::on_hello(const sync::BoxAddress& from, const sync::Hello& hello) {
+void Server::on_hello(const contract::BoxAddress& from, const contract::Hello& hello) {
   const BoxKey box{from.store, from.box};
   ++counters_.hellos;
   see_box(box, "online", static_cast<std::int64_t>(hello.session), hello.version);
@@ -267,7 +267,7 @@ void Server::on_hello(const sync::BoxAddress& from, const sync::Hello& hello) {
   // What was on its way on the old line may be lost, and an erasure goes before the feed.
   db_.execute("UPDATE command SET sent_at = NULL WHERE store = $1 AND box = $2",
               {box.first, box.second});
-  for (const Collection collection : sync::kAllCollections) {
+  for (const Collection collection : contract::kAllCollections) {
     std::optional<Position> have;
     if (const auto found = hello.have.find(collection); found != hello.have.end()) {
       have = Position{found->second.epoch, static_cast<std::int64_t>(found->second.seq),
@@ -310,7 +310,7 @@ void Server::tell(const BoxKey& box, const Batches& batches) {
       "INSERT INTO told (store, box, collection, epoch, seq) VALUES ($1, $2, $3, $4, $5) "
       "ON CONFLICT (store, box, collection) DO UPDATE SET epoch = excluded.epoch, "
       "seq = excluded.seq",
-      {box.first, box.second, std::string(sync::to_string(last.collection)), last.epoch,
+      {box.first, box.second, std::string(contract::to_string(last.collection)), last.epoch,
        static_cast<std::int64_t>(last.to_seq)});
   for (const auto& parcel : batches) {
     (urgent(parcel->collection) ? urgent_ : bulk_).add(box, parcel);
@@ -326,7 +326,7 @@ void Server::push_changes() {
   Transaction transaction(db_);
   std::map<std::pair<Collection, std::int64_t>, Batches> deltas;
   for (const Row& row : db_.query(kBehind)) {
-    const auto collection = sync::collection_from_string(row.text(2)).value();
+    const auto collection = contract::collection_from_string(row.text(2)).value();
     const std::int64_t at = row.integer(3);
     Batches& batches = deltas[{collection, at}];
     if (batches.empty()) {
@@ -342,7 +342,7 @@ void Server::push_changes() {
 // A command is sent when the box comes, and again when it has not answered for a while.
 void Server::push_commands() {
   const WallTime now = wall_now();
-  const std::vector<Value> times{sync::to_rfc3339(now - kCommandPatience), sync::to_rfc3339(now)};
+  const std::vector<Value> times{contract::to_rfc3339(now - kCommandPatience), contract::to_rfc3339(now)};
   constexpr const char* kDue =
       "SELECT command.id, command.store, command.box, command.payload FROM command "
       "JOIN box ON box.store = command.store AND box.box = command.box "
@@ -350,15 +350,15 @@ void Server::push_commands() {
       "AND (expires_at IS NULL OR expires_at > $2) ORDER BY made_at, command.id";
   if (!client_.up() || db_.query(kDue, times).empty()) return;
   Transaction transaction(db_);
-  db_.execute("DELETE FROM command WHERE expires_at <= $1", {sync::to_rfc3339(now)});
+  db_.execute("DELETE FROM command WHERE expires_at <= $1", {contract::to_rfc3339(now)});
   for (const Row& row : db_.query(kDue, times)) {
-    const sync::BoxAddress to = address({row.text(1), row.text(2)});
+    const contract::BoxAddress to = address({row.text(1), row.text(2)});
     db_.execute("UPDATE command SET sent_at = $4 WHERE id = $1 AND store = $2 AND box = $3",
-                {row.text(0), to.store, to.box, sync::to_rfc3339(now)});
-    sync::Message message;
-    message.topic = sync::command_topic(to);
+                {row.text(0), to.store, to.box, contract::to_rfc3339(now)});
+    contract::Message message;
+    message.topic = contract::command_topic(to);
     message.payload = row.text(3);
-    message.response_topic = sync::response_topic(to);
+    message.response_topic = contract::response_topic(to);
     message.correlation = row.text(0);
     commands_.push_back(std::move(message));
   }
@@ -373,7 +373,7 @@ void Server::heartbeat() {
                                   "CROSS JOIN feed LEFT JOIN told ON told.store = box.store AND "
                                   "told.box = box.box AND told.collection = feed.collection "
                                   "WHERE box.state = 'online'")) {
-    const auto collection = sync::collection_from_string(row.text(2)).value();
+    const auto collection = contract::collection_from_string(row.text(2)).value();
     Position here = crm_.feed().head(collection);
     // A box that nobody has told anything is told the head: if it is not there, it says so.
     const std::int64_t seq = row.null(3) ? here.seq : row.integer(3);
@@ -392,12 +392,12 @@ void Server::send_controls() {
   controls_due_ = false;
   next_controls_ = steady_clock::now() + kControlsEvery;
   const auto key = crm_.signer();
-  for (const sync::Control& control : crm_.controls()) {
-    commands_.push_back(sync::encode_control(control, key.get()));
+  for (const contract::Control& control : crm_.controls()) {
+    commands_.push_back(contract::encode_control(control, key.get()));
   }
 }
 
-void Server::publish(const sync::Message& message, std::int64_t tag) {
+void Server::publish(const contract::Message& message, std::int64_t tag) {
   mqtt::Publish out;
   out.topic = message.topic;
   out.payload = message.payload;
@@ -421,8 +421,8 @@ void Server::send() {
   const auto drain = [this](Lane& lane) {
     while (client_.room() > 0 && !lane.empty()) {
       const auto [box, parcel] = lane.take();
-      sync::Message message;
-      message.topic = sync::feed_topic(address(box), parcel->collection);
+      contract::Message message;
+      message.topic = contract::feed_topic(address(box), parcel->collection);
       message.payload = parcel->payload;
       publish(message, kFeedTag);
     }
@@ -433,12 +433,12 @@ void Server::send() {
 }
 
 void Server::publish_row(const Row& row) {
-  sync::Message message;
+  contract::Message message;
   message.topic = row.text(1);
   message.payload = row.text(2);
   message.retain = row.integer(3) != 0;
-  message.content_type = sync::content_type_of(message.topic);
-  if (!row.null(4)) message.expires_at = sync::from_rfc3339(row.text(4));
+  message.content_type = contract::content_type_of(message.topic);
+  if (!row.null(4)) message.expires_at = contract::from_rfc3339(row.text(4));
   if (message.expires_at && *message.expires_at <= wall_now()) {
     ++counters_.expired;
     outbox_done_.push_back(row.integer(0));
@@ -464,7 +464,7 @@ void Server::send_outbox() {
 // Among several instances a row belongs to who took it, for as long as sending may take.
 void Server::send_outbox_shared() {
   const WallTime now = wall_now();
-  const std::vector<Value> free{sync::to_rfc3339(now), static_cast<std::int64_t>(kOutboxBatch)};
+  const std::vector<Value> free{contract::to_rfc3339(now), static_cast<std::int64_t>(kOutboxBatch)};
   constexpr const char* kFree =
       "SELECT position, topic, payload, retain, expires_at FROM outbox "
       "WHERE leased_until IS NULL OR leased_until < $1 ORDER BY position LIMIT $2";
@@ -477,7 +477,7 @@ void Server::send_outbox_shared() {
                rows.end());
     for (const Row& row : rows) {
       db_.execute("UPDATE outbox SET leased_until = $2 WHERE position = $1",
-                  {row.integer(0), sync::to_rfc3339(now + kLease)});
+                  {row.integer(0), contract::to_rfc3339(now + kLease)});
     }
     transaction.commit();
   }

@@ -66,7 +66,7 @@ class Server {
     std::string payload;
   };
   using Batches = std::vector<std::shared_ptr<const Parcel>>;
-  static Batches packed(const std::vector<sync::FeedBatch>& batches);
+  static Batches packed(const std::vector<contract::FeedBatch>& batches);
 
   // Waiting messages, fairly over the boxes.
   class Lane {
@@ -83,9 +83,9 @@ class Server {
   };
 
   void process_received();
-  void on_state(const sync::BoxAddress& box, const sync::BoxState& state, bool retained);
-  void on_key(const sync::BoxAddress& box, const std::string& said);
-  void on_hello(const sync::BoxAddress& box, const sync::Hello& hello);
+  void on_state(const contract::BoxAddress& box, const contract::BoxState& state, bool retained);
+  void on_key(const contract::BoxAddress& box, const std::string& said);
+  void on_hello(const contract::BoxAddress& box, const contract::Hello& hello);
   void see_box(const BoxKey& box, const std::string& state, std::int64_t session,
                const std::string& version);
   void forget_told(const BoxKey& box);
@@ -97,11 +97,11 @@ class Server {
   void send_controls();
   void send();
   void send_outbox();
-  void publish(const sync::Message& message, std::int64_t tag);
+  void publish(const contract::Message& message, std::int64_t tag);
   void send_outbox_shared();
   void publish_row(const Row& row);
   void drop_sent();
-  sync::BoxAddress address(const BoxKey& box) const;
+  contract::BoxAddress address(const BoxKey& box) const;
 
   Database& db_;
   Crm crm_;
@@ -112,7 +112,7 @@ class Server {
 
   std::vector<mqtt::Publish> received_;
   Lane urgent_, bulk_;
-  std::deque<sync::Message> commands_;
+  std::deque<contract::Message> commands_;
   std::map<Collection, std::pair<Position, Batches>> snapshots_;  // the newest, for the next box
   std::int64_t outbox_sent_ = 0;  // position up to which rows are in flight
   std::vector<std::int64_t> outbox_done_;

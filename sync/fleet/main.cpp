@@ -147,7 +147,7 @@ int run(std::size_t count, std::size_t customers, const std::string& crm_program
 
   change([](crm::Crm& crm) { must(crm.put_campaign(campaign("k-probe"))); });
   out["campaign"] = fleet.wait("a campaign goes to all", [](const SimBox& box) {
-    return box.has(sync::Collection::campaigns, "k-probe");
+    return box.has(contract::Collection::campaigns, "k-probe");
   });
 
   std::string erasure;

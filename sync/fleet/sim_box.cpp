@@ -18,17 +18,17 @@ std::deque<Mailbox::Letter> Mailbox::take(std::chrono::milliseconds patience) {
 
 SimBox::SimBox(std::size_t index, std::uint16_t broker_port, Mailbox& mailbox)
     : address_{"fleet", "store-" + std::to_string(index), "box-1"}, receiver_(*this) {
-  const auto state = [this](sync::LinkState what) {
-    return sync::encode_state(
-        address_, {what, 1, "fleet", WallTime{}, sync::public_key_text(signer_.public_key())});
+  const auto state = [this](contract::LinkState what) {
+    return contract::encode_state(
+        address_, {what, 1, "fleet", WallTime{}, contract::public_key_text(signer_.public_key())});
   };
   sync::LinkConfig config;
   config.port = broker_port;
   config.client_id = address_.store + "-" + address_.box;
-  const auto topics = sync::Subscriptions::box_uplink(address_);
+  const auto topics = contract::Subscriptions::box_uplink(address_);
   config.subscriptions.assign(topics.begin(), topics.end());
-  config.birth = state(sync::LinkState::online);
-  config.will = state(sync::LinkState::offline);
+  config.birth = state(contract::LinkState::online);
+  config.will = state(contract::LinkState::offline);
   link_ = std::make_unique<sync::Link>(std::move(config), [index, &mailbox](sync::LinkEvent event) {
     mailbox.post(index, std::move(event));
   });
@@ -45,20 +45,20 @@ void SimBox::handle(sync::LinkEvent event) {
   } else if (std::holds_alternative<sync::LinkDown>(event)) {
     up_ = false;
     synced_ = 0;
-  } else if (const auto* raw = std::get_if<sync::RawMessage>(&event)) {
-    auto message = sync::decode_for_box(address_, *raw);
+  } else if (const auto* raw = std::get_if<contract::RawMessage>(&event)) {
+    auto message = contract::decode_for_box(address_, *raw);
     if (!message) return;
-    if (auto* batch = std::get_if<sync::FeedBatch>(&*message)) apply(std::move(*batch));
-    if (const auto* command = std::get_if<sync::Command>(&*message)) erase(*command);
+    if (auto* batch = std::get_if<contract::FeedBatch>(&*message)) apply(std::move(*batch));
+    if (const auto* command = std::get_if<contract::Command>(&*message)) erase(*command);
   }
 }
 
 void SimBox::hello() {
-  link_->publish(sync::encode_hello(address_, {1, "fleet", receiver_.have()}), ++tag_);
+  link_->publish(contract::encode_hello(address_, {1, "fleet", receiver_.have()}), ++tag_);
 }
 
-void SimBox::apply(sync::FeedBatch batch) {
-  const sync::Collection collection = batch.collection;
+void SimBox::apply(contract::FeedBatch batch) {
+  const contract::Collection collection = batch.collection;
   const sync::FeedPlan plan = receiver_.plan(std::move(batch));
   if (plan.verdict == sync::FeedVerdict::gap) {
     ++gaps_;
@@ -67,7 +67,7 @@ void SimBox::apply(sync::FeedBatch batch) {
   }
   if (plan.verdict == sync::FeedVerdict::apply) {
     auto& items = items_[collection];
-    for (const sync::FeedItem& item : plan.items) {
+    for (const contract::FeedItem& item : plan.items) {
       if (item.deleted) {
         items.erase(item.key);
       } else {
@@ -84,18 +84,18 @@ void SimBox::apply(sync::FeedBatch batch) {
   }
 }
 
-void SimBox::erase(const sync::Command& command) {
-  if (command.kind != sync::Command::Kind::erase) return;
-  sync::EventMessage receipt;
-  receipt.id = MessageId(sync::new_uuid());
+void SimBox::erase(const contract::Command& command) {
+  if (command.kind != contract::Command::Kind::erase) return;
+  contract::EventMessage receipt;
+  receipt.id = MessageId(contract::new_uuid());
   receipt.time = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   receipt.data =
-      sync::ErasureReceipt{command.id, command.customer, {{"profiles", 1}}, receipt.time};
-  if (link_->publish(sync::encode_event(address_, receipt, &signer_), ++tag_))
+      contract::ErasureReceipt{command.id, command.customer, {{"profiles", 1}}, receipt.time};
+  if (link_->publish(contract::encode_event(address_, receipt, &signer_), ++tag_))
     erased_ = command.id.str();
 }
 
-std::optional<std::uint64_t> SimBox::seq_of(sync::Collection collection,
+std::optional<std::uint64_t> SimBox::seq_of(contract::Collection collection,
                                             std::string_view key) const {
   const auto items = items_.find(collection);
   if (items == items_.end()) return std::nullopt;
@@ -104,7 +104,7 @@ std::optional<std::uint64_t> SimBox::seq_of(sync::Collection collection,
   return found->second;
 }
 
-void SimBox::for_each(sync::Collection collection,
+void SimBox::for_each(contract::Collection collection,
                       const std::function<void(std::string_view name)>& visit) const {
   const auto items = items_.find(collection);
   if (items == items_.end()) return;

@@ -11,10 +11,10 @@
 #include <string>
 #include <unordered_map>
 
-#include "sync/contract.h"
+#include "contract/contract.h"
 #include "sync/feed.h"
 #include "sync/link.h"
-#include "sync/signing.h"
+#include "contract/signing.h"
 
 namespace welcome::fleet {
 
@@ -42,8 +42,8 @@ class SimBox : sync::ReplicaView {
   void handle(sync::LinkEvent event);
 
   bool up() const { return up_; }
-  bool synced() const { return synced_ == sync::kAllCollections.size(); }
-  bool has(sync::Collection collection, const std::string& key) const {
+  bool synced() const { return synced_ == contract::kAllCollections.size(); }
+  bool has(contract::Collection collection, const std::string& key) const {
     return seq_of(collection, key).has_value();
   }
   int ups() const { return ups_; }
@@ -52,21 +52,21 @@ class SimBox : sync::ReplicaView {
 
  private:
   void hello();
-  void apply(sync::FeedBatch batch);
-  void erase(const sync::Command& command);
-  std::optional<std::uint64_t> seq_of(sync::Collection collection,
+  void apply(contract::FeedBatch batch);
+  void erase(const contract::Command& command);
+  std::optional<std::uint64_t> seq_of(contract::Collection collection,
                                       std::string_view key) const override;
-  void for_each(sync::Collection collection,
+  void for_each(contract::Collection collection,
                 const std::function<void(std::string_view)>& visit) const override;
 
-  sync::BoxAddress address_;
-  const sync::Signer signer_{address_.box, sync::Signer::new_seed()};
-  std::map<sync::Collection, std::unordered_map<std::string, std::uint64_t>> items_;
+  contract::BoxAddress address_;
+  const contract::Signer signer_{address_.box, contract::Signer::new_seed()};
+  std::map<contract::Collection, std::unordered_map<std::string, std::uint64_t>> items_;
   sync::FeedReceiver receiver_;
   bool up_ = false;
   int ups_ = 0, gaps_ = 0;
   std::size_t synced_ = 0;  // collections told about since the connection is up
-  std::map<sync::Collection, bool> told_;
+  std::map<contract::Collection, bool> told_;
   std::int64_t tag_ = 0;
   std::string erased_;
   std::unique_ptr<sync::Link> link_;  // last: its threads end before what they write to

@@ -9,13 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include "sync/contract.h"
-#include "sync/signing.h"
+#include "contract/contract.h"
+#include "contract/signing.h"
 
 namespace {
 
 using namespace welcome;
-using namespace welcome::sync;
+using namespace welcome::contract;
 
 const BoxAddress kBox{"demo", "aroma-1", "box-1"};
 

@@ -8,7 +8,7 @@ namespace welcome::testing {
 namespace {
 
 using namespace std::chrono_literals;
-using sync::Collection;
+using contract::Collection;
 
 class CrmPostgresTest : public ::testing::Test {
  protected:
@@ -45,13 +45,13 @@ TEST_F(CrmPostgresTest, ServesBoxesAndPassesOnWhatACommandChanges) {
   EXPECT_TRUE(box.until([](ModelBox& b) { return !b.controls.empty(); }));
   ASSERT_EQ(second_->command({"customer", "forget", "c-paul"}), 0);
   ASSERT_TRUE(box.until([](ModelBox& b) { return !b.commands.empty(); }));
-  const sync::Command command = box.commands.at(0);
+  const contract::Command command = box.commands.at(0);
   const std::string old_key =
       json::parse(second_->output("boxes")).at(0).at("key").at("public_key");
   ASSERT_EQ(second_->command({"boxes", "trust", "aroma-1/box-1", "--key",
                               "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="}),
             0);
-  box.event("e-r", "", sync::ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}});
+  box.event("e-r", "", contract::ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}});
   EXPECT_TRUE(box.until([&](ModelBox&) {
     return json::parse(second_->output("boxes")).at(0).at("receipts_refused") == 1;
   }));
@@ -89,7 +89,7 @@ TEST_F(CrmPostgresTest, TwoInstancesShareTheEventsAndNothingHappensTwice) {
   EXPECT_EQ(times.size(), static_cast<std::size_t>(kEvents));
   phone.wait([&](const Peer& peer) {
     std::set<std::string> decisions;
-    for (const sync::RawMessage& raw : peer.messages) {
+    for (const contract::RawMessage& raw : peer.messages) {
       decisions.insert(json::parse(raw.payload).at("decision"));
     }
     EXPECT_EQ(decisions.size(), peer.messages.size()) << "an offer came twice";

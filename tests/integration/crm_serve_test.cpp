@@ -6,7 +6,7 @@ namespace welcome::testing {
 namespace {
 
 using namespace std::chrono_literals;
-using sync::Collection;
+using contract::Collection;
 
 constexpr const char* kQueueEverything =
     "allow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 100\n";
@@ -121,7 +121,7 @@ TEST_F(CrmServeTest, EachEventIsInTheLedgerOnceAndEachOfferInTheInboxHoweverOfte
   }
   const auto decisions = [](const Peer& peer) {
     std::map<std::string, std::set<std::string>> ids;
-    for (const sync::RawMessage& raw : peer.messages) {
+    for (const contract::RawMessage& raw : peer.messages) {
       const json message = json::parse(raw.payload);
       ids[message.at("decision")].insert(message.at("id"));
     }
@@ -145,8 +145,8 @@ TEST_F(CrmServeTest, WhatAPhoneAsksForIsAnsweredAndReachesTheBox) {
   ASSERT_TRUE(up_to_date(box));
   Peer phone(phone_config(*broker_, "a-paul"));
   ASSERT_TRUE(phone.wait_up());
-  sync::Message request;
-  request.topic = sync::request_topic("demo", "a-paul");
+  contract::Message request;
+  request.topic = contract::request_topic("demo", "a-paul");
   request.payload = json{
       {"v", 1},
       {"id", "q-1"},
@@ -163,7 +163,7 @@ TEST_F(CrmServeTest, ANoteComesBackDownWithTheProfile) {
   ModelBox box(*broker_);
   ASSERT_TRUE(box.connect());
   ASSERT_TRUE(up_to_date(box));
-  sync::StaffNews news;
+  contract::StaffNews news;
   news.action.kind = StaffAction::Kind::note;
   news.action.visit = VisitId("v");
   news.action.staff = StaffId("eva");
@@ -187,11 +187,11 @@ TEST_F(CrmServeTest, AnErasureReachesTheBoxThatWasOffAndIsCompleteWithItsReceipt
   ModelBox box(*broker_);
   ASSERT_TRUE(box.connect());
   ASSERT_TRUE(box.until([](ModelBox& b) { return !b.commands.empty(); }));
-  const sync::Command command = box.commands.at(0);
-  EXPECT_EQ(command.kind, sync::Command::Kind::erase);
+  const contract::Command command = box.commands.at(0);
+  EXPECT_EQ(command.kind, contract::Command::Kind::erase);
   EXPECT_EQ(command.customer, CustomerId("c-paul"));
   EXPECT_FALSE(box.has(Collection::profiles, "c-paul"));
-  box.event("e-r", "", sync::ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}});
+  box.event("e-r", "", contract::ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}});
   ASSERT_TRUE(box.until([&](ModelBox&) {
     return crm_->command({"erasure", "status", command.id.str()}) == 0;
   }));
@@ -210,8 +210,8 @@ TEST_F(CrmServeTest, AReceiptCountsWhenTheKeyOfTheBoxIsTrusted) {
   ModelBox box(*broker_, "box-1", {1});
   ASSERT_TRUE(box.connect());
   ASSERT_TRUE(box.until([](ModelBox& b) { return !b.commands.empty(); }));
-  const sync::Command command = box.commands.at(0);
-  box.event("e-r", "", sync::ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}});
+  const contract::Command command = box.commands.at(0);
+  box.event("e-r", "", contract::ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}});
   const auto standing = [&] {
     return json::parse(crm_->output("erasure status " + command.id.str())).at("by_box").at(0);
   };
@@ -237,7 +237,7 @@ TEST_F(CrmServeTest, APauseReachesTheBoxesThatAreThereAndTheOnesThatComeLater) {
   ASSERT_EQ(crm_->command({"pause", "offers", "--store", "aroma-1"}), 0);
   const auto both = [](ModelBox& b) {
     std::set<Function> paused;
-    for (const sync::Control& control : b.controls) paused.insert(control.function);
+    for (const contract::Control& control : b.controls) paused.insert(control.function);
     return paused.size() == 2;
   };
   EXPECT_TRUE(here.until(both));
@@ -251,8 +251,8 @@ TEST_F(CrmServeTest, ABadMessageIsRefusedAndTheRestGoesOn) {
   ModelBox box(*broker_);
   ASSERT_TRUE(box.connect());
   ASSERT_TRUE(up_to_date(box));
-  sync::Message bad;
-  bad.topic = sync::event_topic(box.address());
+  contract::Message bad;
+  bad.topic = contract::event_topic(box.address());
   for (const char* payload : {"", "{", "[]", "{\"specversion\":\"1.0\"}", "\xFF\xFE"}) {
     bad.payload = payload;
     box.publish(bad);

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "sync/feed.h"
-#include "sync/signing.h"
+#include "contract/signing.h"
 #include "tests/integration/link_broker.h"
 #include "tests/integration/link_peer.h"
 
@@ -93,16 +93,16 @@ class ModelBox : sync::ReplicaView {
     return true;
   }
   void hello() {
-    publish(sync::encode_hello(address_, {1, "0.1.0", receiver_.have()}));
+    publish(contract::encode_hello(address_, {1, "0.1.0", receiver_.have()}));
     ++hellos;
   }
-  void publish(const sync::Message& message) {
+  void publish(const contract::Message& message) {
     while (!peer_.link().publish(message, ++tag_)) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   }
-  void event(const std::string& id, const std::string& customer, sync::EventData data) {
-    publish(sync::encode_event(
+  void event(const std::string& id, const std::string& customer, contract::EventData data) {
+    publish(contract::encode_event(
         address_,
         {MessageId(id),
          std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()),
@@ -112,7 +112,7 @@ class ModelBox : sync::ReplicaView {
         &signer_));
   }
   void offer(const std::string& id, const std::string& decision) {
-    sync::OfferNews news;
+    contract::OfferNews news;
     news.decision = DecisionId(decision);
     news.visit = VisitId("v");
     news.campaign = CampaignId("k-espresso");
@@ -140,19 +140,19 @@ class ModelBox : sync::ReplicaView {
                  std::min(left, std::chrono::milliseconds(100)));
     }
   }
-  bool has(sync::Collection collection, const std::string& key) const {
+  bool has(contract::Collection collection, const std::string& key) const {
     return seq_of(collection, key).has_value();
   }
-  std::size_t count(sync::Collection collection) const {
+  std::size_t count(contract::Collection collection) const {
     const auto found = items_.find(collection);
     return found == items_.end() ? 0 : found->second.size();
   }
-  std::string value(sync::Collection collection, const std::string& key) const {
+  std::string value(contract::Collection collection, const std::string& key) const {
     return items_.at(collection).at(key).second;
   }
   // Does any consent record of the purpose end with this state?
   bool consent_is(const std::string& purpose, const std::string& state) {
-    for (const auto& [key, item] : items_[sync::Collection::consents]) {
+    for (const auto& [key, item] : items_[contract::Collection::consents]) {
       const json record = json::parse(item.second);
       if (record.at("purpose") == purpose) {
         return record.at("history").back().at("state") == state;
@@ -162,12 +162,12 @@ class ModelBox : sync::ReplicaView {
   }
 
   Peer& peer() { return peer_; }
-  const sync::BoxAddress& address() const { return address_; }
+  const contract::BoxAddress& address() const { return address_; }
 
   int hellos = 0;
   int lose = 0;  // so many feed messages with items are lost on the way
-  std::vector<sync::Command> commands;
-  std::vector<sync::Control> controls;
+  std::vector<contract::Command> commands;
+  std::vector<contract::Control> controls;
 
  private:
   sync::LinkConfig config(const Broker& broker) const {
@@ -176,16 +176,16 @@ class ModelBox : sync::ReplicaView {
     out.client_id = address_.box;
     out.backoff_first = std::chrono::milliseconds(100);
     out.backoff_max = std::chrono::milliseconds(400);
-    const auto topics = sync::Subscriptions::box_uplink(address_);
+    const auto topics = contract::Subscriptions::box_uplink(address_);
     out.subscriptions.assign(topics.begin(), topics.end());
-    out.birth = sync::encode_state(address_, {sync::LinkState::online, 1, "0.1.0", WallTime{},
-                                              sync::public_key_text(signer_.public_key())});
-    out.will = sync::encode_state(address_, {sync::LinkState::offline, 1, "0.1.0", WallTime{}});
+    out.birth = contract::encode_state(address_, {contract::LinkState::online, 1, "0.1.0", WallTime{},
+                                              contract::public_key_text(signer_.public_key())});
+    out.will = contract::encode_state(address_, {contract::LinkState::offline, 1, "0.1.0", WallTime{}});
     return out;
   }
 
   void take_in() {
-    std::vector<sync::RawMessage> fresh;
+    std::vector<contract::RawMessage> fresh;
     peer_.wait(
         [&](const Peer& peer) {
           fresh.assign(peer.messages.begin() + static_cast<std::ptrdiff_t>(next_),
@@ -194,16 +194,16 @@ class ModelBox : sync::ReplicaView {
           return true;
         },
         std::chrono::milliseconds(0));
-    for (const sync::RawMessage& raw : fresh) {
-      auto decoded = sync::decode_for_box(address_, raw);
+    for (const contract::RawMessage& raw : fresh) {
+      auto decoded = contract::decode_for_box(address_, raw);
       ASSERT_TRUE(decoded) << decoded.error().message;
-      if (auto* batch = std::get_if<sync::FeedBatch>(&*decoded)) apply(std::move(*batch));
-      if (auto* command = std::get_if<sync::Command>(&*decoded)) commands.push_back(*command);
-      if (auto* control = std::get_if<sync::Control>(&*decoded)) controls.push_back(*control);
+      if (auto* batch = std::get_if<contract::FeedBatch>(&*decoded)) apply(std::move(*batch));
+      if (auto* command = std::get_if<contract::Command>(&*decoded)) commands.push_back(*command);
+      if (auto* control = std::get_if<contract::Control>(&*decoded)) controls.push_back(*control);
     }
   }
 
-  void apply(sync::FeedBatch batch) {
+  void apply(contract::FeedBatch batch) {
     if (!batch.items.empty() && lose > 0) {
       --lose;
       return;
@@ -215,7 +215,7 @@ class ModelBox : sync::ReplicaView {
     }
     if (plan.verdict != sync::FeedVerdict::apply) return;
     auto& items = items_[plan.collection];
-    for (const sync::FeedItem& item : plan.items) {
+    for (const contract::FeedItem& item : plan.items) {
       if (item.deleted) {
         items.erase(item.key);
       } else {
@@ -226,7 +226,7 @@ class ModelBox : sync::ReplicaView {
     receiver_.committed(plan);
   }
 
-  std::optional<std::uint64_t> seq_of(sync::Collection collection,
+  std::optional<std::uint64_t> seq_of(contract::Collection collection,
                                       std::string_view key) const override {
     const auto found = items_.find(collection);
     if (found == items_.end()) return std::nullopt;
@@ -234,18 +234,18 @@ class ModelBox : sync::ReplicaView {
     if (item == found->second.end()) return std::nullopt;
     return item->second.first;
   }
-  void for_each(sync::Collection collection,
+  void for_each(contract::Collection collection,
                 const std::function<void(std::string_view)>& visit) const override {
     const auto found = items_.find(collection);
     if (found == items_.end()) return;
     for (const auto& [key, item] : found->second) visit(key);
   }
 
-  sync::BoxAddress address_;
-  sync::Signer signer_;  // the box's own key
+  contract::BoxAddress address_;
+  contract::Signer signer_;  // the box's own key
   Peer peer_;
   sync::FeedReceiver receiver_;
-  std::map<sync::Collection, std::map<std::string, std::pair<std::uint64_t, std::string>>> items_;
+  std::map<contract::Collection, std::map<std::string, std::pair<std::uint64_t, std::string>>> items_;
   std::size_t next_ = 0;
   std::int64_t tag_ = 0;
 };
@@ -255,7 +255,7 @@ inline sync::LinkConfig phone_config(const Broker& broker, const std::string& ap
   sync::LinkConfig out;
   out.port = broker.port();
   out.client_id = "phone-" + app;
-  out.subscriptions = {sync::inbox_topic("demo", app)};
+  out.subscriptions = {contract::inbox_topic("demo", app)};
   return out;
 }
 

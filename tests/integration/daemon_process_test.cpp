@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const sync::BoxAddress kBox{"demo", "aroma-1", "box-1"};
+const contract::BoxAddress kBox{"demo", "aroma-1", "box-1"};
 
 class DaemonProcessTest : public ::testing::Test {
  protected:
@@ -30,11 +30,11 @@ void fill_outbox(const DaemonProcess& daemon, int count) {
     const auto done = store.transaction([&] {
       for (int n = from; n < from + 1000; ++n) {
         const CustomerId customer("m-" + std::to_string(n % 500));
-        sync::VisitNews visit;
+        contract::VisitNews visit;
         visit.visit = VisitId("v-" + std::to_string(n));
         visit.zone = Zone::door;
         const auto message =
-            sync::encode_event(kBox, {MessageId(sync::new_uuid()), now, customer, visit, {}});
+            contract::encode_event(kBox, {MessageId(contract::new_uuid()), now, customer, visit, {}});
         store::OutboxRow row;
         row.id = message.id;
         row.topic = message.topic;
@@ -110,7 +110,7 @@ TEST_F(DaemonProcessTest, ABrokerThatLiesNeitherStopsNorFillsTheBox) {
   Peer liar(config);
   ASSERT_TRUE(liar.wait_up());
   const auto lie = [&](std::string topic, std::string payload, bool retain = false) {
-    sync::Message message;
+    contract::Message message;
     message.topic = std::move(topic);
     message.payload = std::move(payload);
     message.retain = retain;
@@ -118,11 +118,11 @@ TEST_F(DaemonProcessTest, ABrokerThatLiesNeitherStopsNorFillsTheBox) {
     return liar.link().publish(std::move(message), 1);
   };
   // Retained junk waits for the box on every topic.
-  for (const auto collection : sync::kAllCollections) {
+  for (const auto collection : contract::kAllCollections) {
     lie(feed_topic(kBox, collection), R"({"v":1,"collection":"profiles"})", true);
   }
   lie(command_topic(kBox), R"({"v":1,"id":"x","kind":"erase"})", true);
-  lie(sync::control_topic("demo", sync::kAllStores), "{}", true);
+  lie(contract::control_topic("demo", contract::kAllStores), "{}", true);
   shop.crm().serve();
   box.start();
   ASSERT_TRUE(box.until([](const json& now) {
@@ -134,17 +134,17 @@ TEST_F(DaemonProcessTest, ABrokerThatLiesNeitherStopsNorFillsTheBox) {
   const auto huge = box.dir() / "huge";
   std::ofstream(huge).seekp(200'000'000).put('x');
   ASSERT_EQ(run_program({"mosquitto_pub", "-p", std::to_string(shop.broker().port()), "-t",
-                         feed_topic(kBox, sync::Collection::profiles), "-f", huge.string()}),
+                         feed_topic(kBox, contract::Collection::profiles), "-f", huge.string()}),
             0);
 
   const std::vector<std::pair<std::string, std::string>> junk{
-      {feed_topic(kBox, sync::Collection::consents), std::string(100'000, '[')},
-      {feed_topic(kBox, sync::Collection::profiles), std::string("\xFF\xFE\x00\x01", 4)},
-      {feed_topic(kBox, sync::Collection::profiles), std::string(1'000'000, ' ')},
+      {feed_topic(kBox, contract::Collection::consents), std::string(100'000, '[')},
+      {feed_topic(kBox, contract::Collection::profiles), std::string("\xFF\xFE\x00\x01", 4)},
+      {feed_topic(kBox, contract::Collection::profiles), std::string(1'000'000, ' ')},
       {"welcome/v1/demo/aroma-1/box-1/feed/weather", "{}"},
       {command_topic(kBox), R"({"v":1,"id":"x","kind":"config","settings":{}})"},
       {command_topic(kBox), ""},
-      {sync::control_topic("demo", "aroma-1"), "null"},
+      {contract::control_topic("demo", "aroma-1"), "null"},
       {"welcome/v1/floor/action/nobody", R"({"v":1})"},
   };
   const json at_first = box.status();

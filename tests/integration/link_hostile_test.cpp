@@ -3,11 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include "sync/signing.h"
+#include "contract/signing.h"
 #include "tests/integration/link_broker.h"
 #include "tests/integration/link_peer.h"
 
 namespace welcome::sync {
+
+using namespace contract;
 namespace {
 
 using namespace std::chrono_literals;

@@ -39,7 +39,7 @@ class Peer {
   bool wait_messages(std::size_t count) {
     return wait([count](const Peer& peer) { return peer.messages.size() >= count; });
   }
-  std::optional<sync::RawMessage> last_on(const std::string& topic) {
+  std::optional<contract::RawMessage> last_on(const std::string& topic) {
     const std::lock_guard lock(mutex_);
     for (auto it = messages.rbegin(); it != messages.rend(); ++it) {
       if (it->topic == topic) return *it;
@@ -53,7 +53,7 @@ class Peer {
   std::vector<sync::LinkDown> downs;
   std::vector<std::int64_t> acked;
   std::vector<sync::Refused> refused;
-  std::vector<sync::RawMessage> messages;
+  std::vector<contract::RawMessage> messages;
 
  private:
   void take(sync::LinkEvent event) {
@@ -68,7 +68,7 @@ class Peer {
     } else if (const auto* no = std::get_if<sync::Refused>(&event)) {
       refused.push_back(*no);
     } else {
-      messages.push_back(std::get<sync::RawMessage>(std::move(event)));
+      messages.push_back(std::get<contract::RawMessage>(std::move(event)));
     }
     changed_.notify_all();
   }

@@ -10,6 +10,8 @@
 #include "tests/integration/link_peer.h"
 
 namespace welcome::sync {
+
+using namespace contract;
 namespace {
 
 using namespace std::chrono_literals;

@@ -23,7 +23,7 @@
 #include <stdexcept>
 
 #include "sync/feed.h"
-#include "sync/signing.h"
+#include "contract/signing.h"
 #include "tests/power/power_vfs.h"
 #include "tests/support/bench_box.h"
 
@@ -32,8 +32,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-using sync::Collection;
-using sync::LinkName;
+using contract::Collection;
+using contract::LinkName;
 
 constexpr int kPeople = 6;
 constexpr int kSteps = 70;
@@ -134,7 +134,7 @@ struct Shelf {
   std::map<std::string, std::pair<std::uint64_t, json>> items;
 
   std::string digest() const {
-    sync::Digest digest;
+    contract::Digest digest;
     for (const auto& [key, item] : items) digest.toggle(key, item.first);
     return digest.hex();
   }
@@ -177,7 +177,7 @@ class Week {
     logger->set_level(spdlog::level::debug);
     before_ = spdlog::default_logger();
     spdlog::set_default_logger(logger);
-    sync::KeyRing ring;
+    contract::KeyRing ring;
     ring.pin("k1", signer_.public_key());
     box_.emplace(kStart, BenchSetup{vfs_.name(), ring.to_text()});
     shelves_[Collection::policy].put(
@@ -315,7 +315,7 @@ class Week {
                {"staff", "eva"},
                {"kind", "note"},
                {"text", note_of(n)},
-               {"at", sync::to_rfc3339(now().wall)}});
+               {"at", contract::to_rfc3339(now().wall)}});
       return;
     }
   }
@@ -423,13 +423,13 @@ class Week {
     } else if (kind == 1) {  // signed by somebody else
       json made = record(n, p);
       made["history"] = {
-          {{"state", "given"}, {"at", sync::to_rfc3339(now().wall)}, {"how", "app"}}};
+          {{"state", "given"}, {"at", contract::to_rfc3339(now().wall)}, {"how", "app"}}};
       item["value"] = json::parse(*thief_.sign(made.dump()));
     } else if (kind == 2) {  // of another tenant, where the same CRM's key is good
       json made = record(n, p);
       made["tenant"] = "other";
       made["history"] = {
-          {{"state", "given"}, {"at", sync::to_rfc3339(now().wall)}, {"how", "app"}}};
+          {{"state", "given"}, {"at", contract::to_rfc3339(now().wall)}, {"how", "app"}}};
       item["value"] = json::parse(*signer_.sign(made.dump()));
     } else {
       item["op"] = "delete";
@@ -494,10 +494,10 @@ class Week {
         std::chrono::duration_cast<std::chrono::milliseconds>(now().mono.time_since_epoch()) - 2h +
         std::chrono::milliseconds(++ticks_);
     made["history"].push_back(
-        {{"state", given ? "given" : "withdrawn"}, {"at", sync::to_rfc3339(at)}, {"how", "app"}});
+        {{"state", given ? "given" : "withdrawn"}, {"at", contract::to_rfc3339(at)}, {"how", "app"}});
     made.erase("expires_at");
     if (given && pick(4) == 0) {
-      made["expires_at"] = sync::to_rfc3339(at + 2h + std::chrono::minutes(pick(2000)));
+      made["expires_at"] = contract::to_rfc3339(at + 2h + std::chrono::minutes(pick(2000)));
     }
     shelf.put(record_of(n, p), json::parse(*signer_.sign(made.dump())));
   }
@@ -526,7 +526,7 @@ class Week {
   void deliver(Collection collection, json batch) {
     if (!up_ || !alive()) return;
     batch["v"] = 1;
-    batch["collection"] = sync::to_string(collection);
+    batch["collection"] = contract::to_string(collection);
     // A snapshot leaves out what the CRM no longer has: that alone takes grants away.
     const json items = batch["items"];
     each_step(collection, items, [&](int n, Purpose p, bool given, WallTime at, auto expires) {
@@ -536,10 +536,10 @@ class Week {
     const auto life = lives_;
     const auto epoch = batch["epoch"].get<std::string>();
     const auto to_seq = batch["to_seq"].get<std::int64_t>();
-    inbound(LinkName::uplink, kBox + "feed/" + std::string(sync::to_string(collection)),
+    inbound(LinkName::uplink, kBox + "feed/" + std::string(contract::to_string(collection)),
             std::move(batch));
     if (!alive() || life != lives_) return;
-    const auto kept = *store::collection_from_string(std::string(sync::to_string(collection)));
+    const auto kept = *store::collection_from_string(std::string(contract::to_string(collection)));
     const auto state = box_->store().replica().state(kept);
     const bool taken = state && state->epoch == epoch && state->seq == to_seq;
     if (!taken && !troubled()) return;  // it did not fit: the box asks for what it lacks
@@ -555,10 +555,10 @@ class Week {
       const json& value = item["value"];
       std::optional<WallTime> expires;
       if (value.contains("expires_at"))
-        expires = sync::from_rfc3339(value["expires_at"].get<std::string>());
+        expires = contract::from_rfc3339(value["expires_at"].get<std::string>());
       for (const auto& one : value["history"]) {
         fn(whose(value["customer"]), *purpose_from_string(value["purpose"].get<std::string>()),
-           one["state"] == "given", *sync::from_rfc3339(one["at"].get<std::string>()), expires);
+           one["state"] == "given", *contract::from_rfc3339(one["at"].get<std::string>()), expires);
       }
     }
   }
@@ -581,9 +581,9 @@ class Week {
 
   void answer(const json& hello) {
     send_erasures();
-    for (const Collection collection : sync::kAllCollections) {
+    for (const Collection collection : contract::kAllCollections) {
       const Shelf& shelf = shelves_[collection];
-      const json have = hello["have"].value(std::string(sync::to_string(collection)), json());
+      const json have = hello["have"].value(std::string(contract::to_string(collection)), json());
       if (have == json{{"epoch", shelf.epoch}, {"seq", shelf.seq}, {"digest", shelf.digest()}}) {
         deliver(collection, {{"kind", "delta"},
                              {"epoch", shelf.epoch},
@@ -800,8 +800,8 @@ class Week {
   std::ostringstream log_text_;
   std::shared_ptr<spdlog::sinks::ostream_sink_mt> log_;
   std::shared_ptr<spdlog::logger> before_;
-  const sync::Signer signer_{"k1", sync::Signer::new_seed()};
-  const sync::Signer thief_{"k1", sync::Signer::new_seed()};
+  const contract::Signer signer_{"k1", contract::Signer::new_seed()};
+  const contract::Signer thief_{"k1", contract::Signer::new_seed()};
   std::optional<BenchBox> box_;
   Model model_;
   std::map<Collection, Shelf> shelves_;

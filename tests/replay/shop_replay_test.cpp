@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using nlohmann::json;
-using sync::LinkName;
+using contract::LinkName;
 using test::kStart;
 
 constexpr auto kEnd = 240s;
@@ -76,7 +76,7 @@ void prompt_action(test::BenchBox& box, const std::string& name, json action) {
                    {"id", id},
                    {"visit", visit},
                    {"staff", "eva"},
-                   {"at", sync::to_rfc3339(box.now().wall)}});
+                   {"at", contract::to_rfc3339(box.now().wall)}});
     box.inbound(LinkName::floor, "welcome/v1/floor/action/" + visit, action.dump());
     return;
   }
@@ -182,7 +182,7 @@ TEST(ShopReplay, APulledPlugLosesNoOfferAndRepeatsNone) {
       EXPECT_EQ(count, 1) << customer << ", plug pulled at " << at.count() << " s";
     }
     for (const auto& offer : whole) {
-      if (*sync::from_rfc3339(offer["time"].get<std::string>()) < kStart + at) {
+      if (*contract::from_rfc3339(offer["time"].get<std::string>()) < kStart + at) {
         EXPECT_EQ(offers[offer["subject"]], 1) << "plug pulled at " << at.count() << " s";
       }
     }

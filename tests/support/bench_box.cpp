@@ -34,7 +34,7 @@ std::string CountingIds::next() {
   return text;
 }
 
-bool FakeWorld::publish(sync::Message message, std::int64_t tag,
+bool FakeWorld::publish(contract::Message message, std::int64_t tag,
                         std::optional<std::chrono::seconds>) {
   if (full) return false;
   if (tag != 0) unacked.emplace_back(message.link, tag);
@@ -156,15 +156,15 @@ void BenchBox::skip(std::chrono::microseconds by) {
   if (broker_acks) ack_all();
 }
 
-void BenchBox::link_up(sync::LinkName link) {
+void BenchBox::link_up(contract::LinkName link) {
   engine_->handle(daemon::input::FromLink{link, sync::LinkUp{}, {}}, now());
   if (broker_acks) ack_all();
-  if (link == sync::LinkName::uplink && crm_answers) answer_hello();
+  if (link == contract::LinkName::uplink && crm_answers) answer_hello();
 }
 
 void BenchBox::links_up() {
-  link_up(sync::LinkName::uplink);
-  link_up(sync::LinkName::floor);
+  link_up(contract::LinkName::uplink);
+  link_up(contract::LinkName::floor);
 }
 
 // A heartbeat: nothing new since what the box has.
@@ -175,17 +175,17 @@ void BenchBox::answer_hello() {
   if (hello == world_.sent.rend()) return;
   const auto said = json::parse(hello->message.payload).at("have");
   if (said.empty()) return;
-  sync::FeedBatch heartbeat;
-  heartbeat.collection = *sync::collection_from_string(said.begin().key());
+  contract::FeedBatch heartbeat;
+  heartbeat.collection = *contract::collection_from_string(said.begin().key());
   heartbeat.epoch = said.begin()->at("epoch");
   heartbeat.from_seq = heartbeat.to_seq = said.begin()->at("seq");
   heartbeat.digest = said.begin()->at("digest");
-  sync::Message message =
-      sync::encode_feed(sync::parse_topic(hello->message.topic)->address, heartbeat);
-  inbound(sync::LinkName::uplink, std::move(message.topic), std::move(message.payload));
+  contract::Message message =
+      contract::encode_feed(contract::parse_topic(hello->message.topic)->address, heartbeat);
+  inbound(contract::LinkName::uplink, std::move(message.topic), std::move(message.payload));
 }
 
-void BenchBox::link_down(sync::LinkName link) {
+void BenchBox::link_down(contract::LinkName link) {
   std::erase_if(world_.unacked, [&](const auto& row) { return row.first == link; });
   engine_->handle(daemon::input::FromLink{link, sync::LinkDown{"pulled", 0, 1s}, {}}, now());
 }
@@ -198,8 +198,8 @@ void BenchBox::ack_all() {
   }
 }
 
-void BenchBox::inbound(sync::LinkName link, std::string topic, std::string payload) {
-  sync::RawMessage raw;
+void BenchBox::inbound(contract::LinkName link, std::string topic, std::string payload) {
+  contract::RawMessage raw;
   raw.topic = std::move(topic);
   raw.payload = std::move(payload);
   engine_->handle(daemon::input::FromLink{link, std::move(raw), {}}, now());
@@ -209,8 +209,8 @@ void BenchBox::inbound(sync::LinkName link, std::string topic, std::string paylo
 void BenchBox::feed_shop() {
   for (const json& row : shop_feed()) {
     const json& batch = row.at("payload");
-    const auto collection = sync::collection_from_string(batch.at("collection").get<std::string>());
-    inbound(sync::LinkName::uplink, feed_topic(address_, *collection), batch.dump());
+    const auto collection = contract::collection_from_string(batch.at("collection").get<std::string>());
+    inbound(contract::LinkName::uplink, feed_topic(address_, *collection), batch.dump());
   }
 }
 
@@ -226,7 +226,7 @@ void BenchBox::feed_consent(json record, int nth) {
   const std::int64_t seq = batch.at("to_seq").get<std::int64_t>() + nth;
   const json item{
       {"key", record.at("record_id")}, {"seq", seq}, {"op", "put"}, {"value", std::move(record)}};
-  inbound(sync::LinkName::uplink, feed_topic(address_, sync::Collection::consents),
+  inbound(contract::LinkName::uplink, feed_topic(address_, contract::Collection::consents),
           json{{"v", 1},
                {"collection", "consents"},
                {"kind", "delta"},
@@ -244,14 +244,14 @@ void BenchBox::feed_step_of_consent(const std::string& customer, const std::stri
     json& record = item["value"];
     if (record["customer"] != customer || record["purpose"] != purpose) continue;
     record["history"].push_back(
-        {{"state", state}, {"at", sync::to_rfc3339(now().wall)}, {"how", "app"}});
+        {{"state", state}, {"at", contract::to_rfc3339(now().wall)}, {"how", "app"}});
     return feed_consent(std::move(record));
   }
   throw std::runtime_error("no consent of " + customer + " to " + purpose);
 }
 
 void BenchBox::erase(const std::string& customer, const std::string& id) {
-  inbound(sync::LinkName::uplink, kBox + "command",
+  inbound(contract::LinkName::uplink, kBox + "command",
           json{{"v", 1}, {"id", id}, {"kind", "erase"}, {"customer", customer}}.dump());
 }
 

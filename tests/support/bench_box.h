@@ -21,7 +21,7 @@ namespace welcome::test {
 inline constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} +
                                  std::chrono::hours(8)};
 // What a bench box is called unless told otherwise, and what its topics begin with.
-inline const sync::BoxAddress kAddress{"demo", "aroma-1", "box-1"};
+inline const contract::BoxAddress kAddress{"demo", "aroma-1", "box-1"};
 inline const std::string kBox = "welcome/v1/demo/aroma-1/box-1/";
 
 // Ids that count up, so that a run can be compared with another.
@@ -35,13 +35,13 @@ class CountingIds : public Pipeline::IdSource {
 };
 
 struct Sent {
-  sync::Message message;
+  contract::Message message;
   MonoTime at;
 };
 
 class FakeWorld : public daemon::Ports {
  public:
-  bool publish(sync::Message message, std::int64_t tag,
+  bool publish(contract::Message message, std::int64_t tag,
                std::optional<std::chrono::seconds> expiry) override;
   void look_for(std::shared_ptr<const vision::Gallery> gallery) override;
   void enrol(std::uint64_t job, const FaceConsent& consent, const std::string& clip,
@@ -49,7 +49,7 @@ class FakeWorld : public daemon::Ports {
   void stop_enrolment(std::uint64_t job) override;
 
   std::vector<Sent> sent;  // in the order in which the link got them
-  std::deque<std::pair<sync::LinkName, std::int64_t>> unacked;
+  std::deque<std::pair<contract::LinkName, std::int64_t>> unacked;
   std::shared_ptr<const vision::Gallery> gallery;
   bool full = false;                      // the link's queue has no room
   std::vector<std::uint64_t> enrolments;  // started and not stopped
@@ -82,12 +82,12 @@ class BenchBox {
   // The wall clock from now on: by so much beside the right time, and whether it is believed.
   void set_wall(std::chrono::milliseconds beside, bool trusted);
 
-  void link_up(sync::LinkName link);
+  void link_up(contract::LinkName link);
   void links_up();  // the uplink, then the floor's
-  void link_down(sync::LinkName link);
+  void link_down(contract::LinkName link);
   // The broker acknowledges what it has.
   void ack_all();
-  void inbound(sync::LinkName link, std::string topic, std::string payload);
+  void inbound(contract::LinkName link, std::string topic, std::string payload);
 
   // The CRM's whole feed of the replay tests' shop.
   void feed_shop();
@@ -133,7 +133,7 @@ class BenchBox {
   WallTime start_;
   MonoTime mono_{};
   store::BoxKey key_{};
-  sync::BoxAddress address_;
+  contract::BoxAddress address_;
   CountingIds ids_;
   FakeWorld world_;
   std::optional<store::Store> store_;

@@ -99,8 +99,8 @@ TEST_F(CliTest, AnErasureIsOutstandingUntilEveryBoxHasAnswered) {
 }
 
 TEST_F(CliTest, ABoxWithAnotherKeyIsNamedUntilItIsTrusted) {
-  const sync::Signer key("box-1", sync::Signer::new_seed());
-  const sync::Signer other("box-1", sync::Signer::new_seed());
+  const contract::Signer key("box-1", contract::Signer::new_seed());
+  const contract::Signer other("box-1", contract::Signer::new_seed());
   see_box("aroma-1", "box-1");
   ASSERT_EQ(cli({"boxes"}), kDone);
   EXPECT_NE(out_.str().find("not said"), std::string::npos);
@@ -111,8 +111,8 @@ TEST_F(CliTest, ABoxWithAnotherKeyIsNamedUntilItIsTrusted) {
   intake_->work(now_);
 
   ASSERT_EQ(cli({"boxes"}), kDone);
-  EXPECT_NE(out_.str().find(sync::fingerprint(key.public_key()) + ", now says " +
-                            sync::fingerprint(other.public_key()) + ", receipts refused: 1"),
+  EXPECT_NE(out_.str().find(contract::fingerprint(key.public_key()) + ", now says " +
+                            contract::fingerprint(other.public_key()) + ", receipts refused: 1"),
             std::string::npos)
       << out_.str();
   EXPECT_EQ(cli({"erasure", "status", "c-paul"}), kNo);
@@ -122,21 +122,21 @@ TEST_F(CliTest, ABoxWithAnotherKeyIsNamedUntilItIsTrusted) {
       << out_.str();
 
   ASSERT_EQ(cli({"boxes", "trust", "aroma-1/box-1"}), kDone) << err_.str();
-  EXPECT_NE(out_.str().find(sync::fingerprint(other.public_key())), std::string::npos);
+  EXPECT_NE(out_.str().find(contract::fingerprint(other.public_key())), std::string::npos);
   intake_->work(now_);
   EXPECT_EQ(cli({"erasure", "status", "c-paul"}), kDone);
   ASSERT_EQ(cli({"--json", "boxes"}), kDone);
-  EXPECT_EQ(answer().at(0).at("key").at("public_key"), sync::public_key_text(other.public_key()));
+  EXPECT_EQ(answer().at(0).at("key").at("public_key"), contract::public_key_text(other.public_key()));
   EXPECT_EQ(answer().at(0).at("receipts_refused"), 0);
 }
 
 TEST_F(CliTest, AKeyIsPinnedBeforeTheBoxComes) {
-  const sync::Signer key("box-1", sync::Signer::new_seed());
+  const contract::Signer key("box-1", contract::Signer::new_seed());
   EXPECT_EQ(cli({"boxes", "trust", "aroma-1/box-1"}), kNo);
   EXPECT_EQ(cli({"boxes", "trust", "box-1"}), kUsage);
   EXPECT_EQ(cli({"boxes", "trust", "aroma-1/box-1", "--key", "short"}), kUsage);
   ASSERT_EQ(
-      cli({"boxes", "trust", "aroma-1/box-1", "--key", sync::public_key_text(key.public_key())}),
+      cli({"boxes", "trust", "aroma-1/box-1", "--key", contract::public_key_text(key.public_key())}),
       kDone)
       << err_.str();
   EXPECT_EQ(crm_->box_key("aroma-1", "box-1")->key, key.public_key());
@@ -153,7 +153,7 @@ TEST_F(CliTest, TheLedgerIsOneObjectALine) {
 
 TEST_F(CliTest, KeysAreInTheFormThatABoxReads) {
   ASSERT_EQ(cli({"sign-keys", "--new"}), kDone);
-  const auto ring = sync::KeyRing::parse(out_.str());
+  const auto ring = contract::KeyRing::parse(out_.str());
   ASSERT_TRUE(ring) << ring.error().message;
   EXPECT_FALSE(ring->empty());
 }
@@ -161,7 +161,7 @@ TEST_F(CliTest, KeysAreInTheFormThatABoxReads) {
 TEST_F(CliTest, AKeyThatIsRetiredIsNotPinnedAnyMore) {
   ASSERT_EQ(cli({"sign-keys", "--new"}), kDone);
   ASSERT_EQ(cli({"sign-keys", "--new"}), kDone);
-  const auto pinned = [&] { return sync::KeyRing::parse(out_.str())->to_text(); };
+  const auto pinned = [&] { return contract::KeyRing::parse(out_.str())->to_text(); };
   const std::string both = pinned();
   const std::string out = out_.str();
   const std::string unused = out.substr(out.find("# not used yet\n") + 15);

@@ -32,7 +32,7 @@ TEST_F(FeedTest, TheDigestIsThatOfTheLiveItemsWhateverCameBefore) {
   feed().put(Collection::campaigns, "a", "", "2");
   feed().remove(Collection::campaigns, "b");
   feed().put(Collection::campaigns, "c", "", "1");
-  sync::Digest expected;
+  contract::Digest expected;
   for (const Item& item : feed().live(Collection::campaigns)) {
     expected.toggle(item.key, static_cast<std::uint64_t>(item.seq));
   }
@@ -76,7 +76,7 @@ TEST_F(FeedTest, LongDeltasAndSnapshotsComeInPartsThatFitTogether) {
   ASSERT_GT(deltas.size(), 1U);
   std::uint64_t position = 0;
   std::size_t items = 0;
-  for (const sync::FeedBatch& batch : deltas) {
+  for (const contract::FeedBatch& batch : deltas) {
     EXPECT_EQ(batch.from_seq, position);
     position = batch.to_seq;
     items += batch.items.size();

@@ -13,13 +13,13 @@
 
 namespace welcome::crm {
 
-inline WallTime at(const std::string& text) { return sync::from_rfc3339(text).value(); }
+inline WallTime at(const std::string& text) { return contract::from_rfc3339(text).value(); }
 
 class CrmTest : public ::testing::Test {
  protected:
   CrmTest() {
     EXPECT_GE(sodium_init(), 0);
-    dir_ = std::filesystem::temp_directory_path() / ("welcome-crm-test-" + sync::new_uuid());
+    dir_ = std::filesystem::temp_directory_path() / ("welcome-crm-test-" + contract::new_uuid());
     std::filesystem::create_directory(dir_);
     db_ = open_sqlite(path());
     migrate(*db_);
@@ -61,7 +61,7 @@ class CrmTest : public ::testing::Test {
     db_->execute(
         "INSERT INTO box (store, box, state, session, version, seen_at) "
         "VALUES ($1, $2, 'online', 1, '1', $3)",
-        {store, box, sync::to_rfc3339(now_)});
+        {store, box, contract::to_rfc3339(now_)});
   }
   // An event as it comes from a box; returns whether it was new.
   bool event(const std::string& id, const std::string& type, const std::string& customer,
@@ -70,34 +70,34 @@ class CrmTest : public ::testing::Test {
                      {"id", id},
                      {"source", "/demo/aroma-1/" + box},
                      {"type", "com.welcomed." + type + ".v1"},
-                     {"time", sync::to_rfc3339(now_)},
+                     {"time", contract::to_rfc3339(now_)},
                      {"datacontenttype", "application/json"},
                      {"data", data}};
     if (!customer.empty()) envelope["subject"] = customer;
-    const sync::RawMessage raw{"welcome/v1/demo/aroma-1/" + box + "/event", envelope.dump(), false,
+    const contract::RawMessage raw{"welcome/v1/demo/aroma-1/" + box + "/event", envelope.dump(), false,
                                "", ""};
-    const auto decoded = sync::decode_for_crm("demo", raw);
+    const auto decoded = contract::decode_for_crm("demo", raw);
     EXPECT_TRUE(decoded) << decoded.error().message;
-    return intake_->take_event(decoded->box, std::get<sync::EventMessage>(decoded->message),
+    return intake_->take_event(decoded->box, std::get<contract::EventMessage>(decoded->message),
                                raw.payload, now_);
   }
   bool request(const std::string& app, const json& body) {
     json whole = body;
     whole["v"] = 1;
-    const sync::RawMessage raw{"welcome/v1/demo/app/" + app + "/request", whole.dump(), false, "",
+    const contract::RawMessage raw{"welcome/v1/demo/app/" + app + "/request", whole.dump(), false, "",
                                ""};
-    const auto decoded = sync::decode_for_crm("demo", raw);
+    const auto decoded = contract::decode_for_crm("demo", raw);
     EXPECT_TRUE(decoded) << decoded.error().message;
-    return intake_->take_request(std::get<sync::AppRequest>(decoded->message), raw.payload, now_);
+    return intake_->take_request(std::get<contract::AppRequest>(decoded->message), raw.payload, now_);
   }
   // What a box says of an erasure; without a signer it is not signed.
   json receipt(const std::string& erasure, const std::string& customer,
-               const sync::Signer* signer = nullptr, const std::string& box = "box-1") {
+               const contract::Signer* signer = nullptr, const std::string& box = "box-1") {
     const json data = {{"command", erasure},
                        {"box", box},
                        {"customer", customer},
                        {"erased", {{"visits", 3}}},
-                       {"at", sync::to_rfc3339(now_)}};
+                       {"at", contract::to_rfc3339(now_)}};
     return signer == nullptr ? data : json::parse(signer->sign(data.dump()).value());
   }
   bool offer(const std::string& id, const std::string& decision, const std::string& customer,
@@ -111,7 +111,7 @@ class CrmTest : public ::testing::Test {
                   {"title", "An espresso?"},
                   {"text", "It is on us."},
                   {"code", "ESP"},
-                  {"expires_at", sync::to_rfc3339(now_ + std::chrono::minutes(10))}});
+                  {"expires_at", contract::to_rfc3339(now_ + std::chrono::minutes(10))}});
   }
   // What waits for an app, oldest first.
   std::vector<json> inbox(const std::string& app) {

@@ -17,7 +17,7 @@ TEST_F(IntakeTest, AnOfferBecomesExactlyOneMessage) {
   ASSERT_EQ(messages.size(), 1U);
   EXPECT_EQ(messages[0].at("kind"), "offer");
   EXPECT_EQ(messages[0].at("decision"), "d-1");
-  EXPECT_TRUE(sync::validate("app.inbox", messages[0].dump()));
+  EXPECT_TRUE(contract::validate("app.inbox", messages[0].dump()));
 }
 
 TEST_F(IntakeTest, ADecisionIsDeliveredOnceEvenIfTwoEventsTellIt) {
@@ -59,7 +59,7 @@ TEST_F(IntakeTest, AConsentSetInTheAppIsInTheHistoryTheReceiptAndTheFeed) {
   EXPECT_EQ(messages[1].at("kind"), "consents");
   EXPECT_EQ(messages[1].at("purposes").at("face_recognition"), false);
   EXPECT_EQ(messages[1].at("purposes").at("proximity_offers"), true);
-  for (const json& message : messages) EXPECT_TRUE(sync::validate("app.inbox", message.dump()));
+  for (const json& message : messages) EXPECT_TRUE(contract::validate("app.inbox", message.dump()));
 }
 
 TEST_F(IntakeTest, ARequestIsAnsweredOnce) {
@@ -79,7 +79,7 @@ TEST_F(IntakeTest, AConsentChangedAtTheDeskReachesTheRecordAndTheApp) {
   event("e-1", "consent.changed", "c-paul",
         {{"purpose", "face_recognition"},
          {"state", "withdrawn"},
-         {"at", sync::to_rfc3339(now_)},
+         {"at", contract::to_rfc3339(now_)},
          {"how", "desk"}});
   intake_->work(now_);
   EXPECT_FALSE(crm_->given("c-paul", now_).has(Purpose::face_recognition));
@@ -111,7 +111,7 @@ TEST_F(IntakeTest, OutcomesAreWrittenDownAndToldToTheBoxesOfTheStore) {
     for (const Row& row :
          db_->query("SELECT store, box, payload FROM command ORDER BY store, box", {})) {
       const json command = json::parse(row.text(2));
-      EXPECT_TRUE(sync::validate("command", row.text(2)));
+      EXPECT_TRUE(contract::validate("command", row.text(2)));
       if (command.at("kind") == kind) boxes.push_back(row.text(0) + "/" + row.text(1));
     }
     return boxes;
@@ -135,7 +135,7 @@ TEST_F(IntakeTest, WhoComesInAfterTheOfferIsCountedForIt) {
 }
 
 TEST_F(IntakeTest, TheErasureIsDoneWhenTheReceiptOfTheBoxIsThere) {
-  const sync::Signer key("box-1", sync::Signer::new_seed());
+  const contract::Signer key("box-1", contract::Signer::new_seed());
   see_box("aroma-1", "box-1");
   crm_->box_says_key("aroma-1", "box-1", key.public_key(), now_);
   const auto id = crm_->forget("c-paul", now_);

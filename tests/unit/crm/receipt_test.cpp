@@ -13,7 +13,7 @@ class ReceiptTest : public CrmTest {
     see_box("aroma-1", "box-1");
     erasure_ = crm_->forget("c-paul", now_).value();
   }
-  void says(const sync::Signer& key) {
+  void says(const contract::Signer& key) {
     crm_->box_says_key("aroma-1", "box-1", key.public_key(), now_);
   }
   // The box's standing in `erasure status` after this receipt.
@@ -25,8 +25,8 @@ class ReceiptTest : public CrmTest {
   ErasureBox standing() { return crm_->erasure(erasure_)->boxes.at(0); }
   bool told() { return !db_->query("SELECT 1 FROM command").empty(); }
 
-  const sync::Signer key_{"box-1", sync::Signer::new_seed()};
-  const sync::Signer other_{"box-1", sync::Signer::new_seed()};
+  const contract::Signer key_{"box-1", contract::Signer::new_seed()};
+  const contract::Signer other_{"box-1", contract::Signer::new_seed()};
   std::string erasure_;
   int events_ = 0;
 };
@@ -37,7 +37,7 @@ TEST_F(ReceiptTest, WhatTheBoxsKeyDidNotSignDoesNotCountAndSaysWhy) {
   json more = good;
   more["erased"]["visits"] = 4;
   json renamed = receipt(erasure_, "c-paul", &key_, "box-2");
-  const sync::Signer by_another_name("box-2", sync::Signer::new_seed());
+  const contract::Signer by_another_name("box-2", contract::Signer::new_seed());
   const std::pair<json, const char*> bad[] = {
       {receipt(erasure_, "c-paul"), "it is not signed"},
       {receipt(erasure_, "c-paul", &other_), "its signature is wrong"},
@@ -141,7 +141,7 @@ TEST_F(ReceiptTest, ADatabaseOfVersionOneIsBroughtUpToDate) {
   ASSERT_TRUE(erasure);
   EXPECT_TRUE(erasure->boxes.at(0).done_at) << "what counted before counts";
   EXPECT_FALSE(erasure->boxes.at(1).done_at);
-  const sync::Signer key("box-2", sync::Signer::new_seed());
+  const contract::Signer key("box-2", contract::Signer::new_seed());
   crm.box_says_key("aroma-1", "box-2", key.public_key(), now_);
   json signed_receipt = receipt(erasure->id, "c-paul", &key, "box-2");
   signed_receipt.erase("customer");

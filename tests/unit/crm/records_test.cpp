@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "core/pipeline.h"
-#include "sync/signing.h"
+#include "contract/signing.h"
 #include "tests/unit/crm/fixture.h"
 
 namespace welcome::crm {
@@ -77,7 +77,7 @@ TEST_F(RecordsTest, ANewKeyIsListedBeforeItSignsAndThenSignsEverything) {
   request("a-paul", {{"id", "q-1"}, {"kind", "complaint"}});
   intake_->work(now_);
   const std::string second = crm_->new_signing_key(kMay + std::chrono::hours(1));
-  const auto ring = sync::KeyRing::parse(crm_->public_keys());
+  const auto ring = contract::KeyRing::parse(crm_->public_keys());
   ASSERT_TRUE(ring) << ring.error().message;
   const auto signed_by = [&](const json& record) {
     EXPECT_TRUE(ring->verify(record.dump()));

@@ -141,7 +141,7 @@ TEST_F(ReportTest, VisitsAreCountedByTheStoresOwnClock) {
   ASSERT_TRUE(crm_->put_policy({{"time_zone", "America/New_York"}}));
   // Monday 2026-03-02 and 2026-03-09, 13:30 UTC: the clock is put forward between them.
   for (const char* at : {"2026-03-02T13:30:00.000Z", "2026-03-09T13:30:00.000Z"}) {
-    now_ = *sync::from_rfc3339(at);
+    now_ = *contract::from_rfc3339(at);
     event(std::string("w-") + at, "visit.started", "c-paul",
           {{"visit", at}, {"zone", "door"}, {"level", "present"}});
   }

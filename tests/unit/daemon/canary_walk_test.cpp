@@ -24,7 +24,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-using sync::LinkName;
+using contract::LinkName;
 using test::kBox;
 using test::kStart;
 
@@ -199,7 +199,7 @@ class Walk {
       record["history"] = json::array();
     }
     record["history"].push_back(
-        {{"state", state}, {"at", sync::to_rfc3339(box_.now().wall)}, {"how", "app"}});
+        {{"state", state}, {"at", contract::to_rfc3339(box_.now().wall)}, {"how", "app"}});
     records_[customer.str()] = record;
     const json item{
         {"key", record["record_id"]}, {"seq", seq_ + 1}, {"op", "put"}, {"value", record}};
@@ -224,7 +224,7 @@ class Walk {
       return one.message.topic.ends_with("/hello");
     });
     if (json::parse(hello->message.payload)["have"].contains("consents")) return;
-    sync::Digest digest;
+    contract::Digest digest;
     json items = json::array();
     for (const auto& [key, item] : items_) {
       digest.toggle(key, item["seq"].get<std::uint64_t>());
@@ -246,7 +246,7 @@ class Walk {
   void command(json what) {
     what["v"] = 1;
     what["id"] = "k-" + std::to_string(++said_);
-    sync::RawMessage raw;
+    contract::RawMessage raw;
     raw.topic = kBox + "command";
     raw.payload = what.dump();
     raw.response_topic = kBox + "response/crm";
@@ -260,7 +260,7 @@ class Walk {
     message["session"] = "s-1";
     message["from"] = "tablet";
     message["staff"] = "eva";
-    message["at"] = sync::to_rfc3339(box_.now().wall);
+    message["at"] = contract::to_rfc3339(box_.now().wall);
     box_.inbound(LinkName::floor, "welcome/v1/floor/enrol/s-1", message.dump());
   }
 
@@ -332,7 +332,7 @@ class Walk {
                         {"visit", visit["visit"]},
                         {"staff", "eva"},
                         {"kind", "not_this_person"},
-                        {"at", sync::to_rfc3339(box_.now().wall)}}
+                        {"at", contract::to_rfc3339(box_.now().wall)}}
                        .dump());
     }
   }

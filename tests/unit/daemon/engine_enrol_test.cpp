@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-using sync::LinkName;
+using contract::LinkName;
 using test::kBox;
 using testing::HasSubstr;
 
@@ -38,7 +38,7 @@ class EnrolAtTheDesk : public testing::Test {
     message["id"] = "m-" + std::to_string(++said_);
     message["session"] = session;
     message["from"] = "tablet";
-    message["at"] = sync::to_rfc3339(box_.now().wall);
+    message["at"] = contract::to_rfc3339(box_.now().wall);
     box_.inbound(LinkName::floor, "welcome/v1/floor/enrol/" + session, message.dump());
   }
   void agree(const json& purposes) {
@@ -107,7 +107,7 @@ class EnrolAtTheDesk : public testing::Test {
                       {"visit", visit},
                       {"staff", "eva"},
                       {"kind", "not_this_person"},
-                      {"at", sync::to_rfc3339(box_.now().wall)}}
+                      {"at", contract::to_rfc3339(box_.now().wall)}}
                      .dump());
   }
 
@@ -256,7 +256,7 @@ TEST_F(EnrolAtTheDesk, WhoWithdrewWithTheCrmIsWithdrawnAfterAPowerCutToo) {
   json record = json::parse(box_.store().people().desk_consents()->front().record);
   // The CRM has not heard of the desk yet.
   record["history"] = {
-      {{"state", "withdrawn"}, {"at", sync::to_rfc3339(box_.now().wall)}, {"how", "app"}}};
+      {{"state", "withdrawn"}, {"at", contract::to_rfc3339(box_.now().wall)}, {"how", "app"}}};
   feed(record);
   box_.power_cycle();
   box_.links_up();

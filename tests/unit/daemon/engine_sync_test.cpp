@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-using sync::LinkName;
+using contract::LinkName;
 using test::kAddress;
 
 class EngineSyncTest : public testing::Test {
@@ -21,18 +21,18 @@ class EngineSyncTest : public testing::Test {
 
   json status() { return box_.engine().status(box_.now()); }
 
-  static sync::FeedItem profile(const std::string& id, std::uint64_t seq,
+  static contract::FeedItem profile(const std::string& id, std::uint64_t seq,
                                 const std::string& name = "Somebody") {
-    sync::FeedItem item;
+    contract::FeedItem item;
     item.key = id;
     item.seq = seq;
     item.value = json{{"customer", id}, {"name", name}}.dump();
     return item;
   }
-  static sync::FeedBatch snapshot(std::vector<sync::FeedItem> items, std::uint32_t part,
-                                  std::uint32_t parts, const sync::Digest& digest) {
-    sync::FeedBatch batch;
-    batch.collection = sync::Collection::profiles;
+  static contract::FeedBatch snapshot(std::vector<contract::FeedItem> items, std::uint32_t part,
+                                  std::uint32_t parts, const contract::Digest& digest) {
+    contract::FeedBatch batch;
+    batch.collection = contract::Collection::profiles;
     batch.epoch = "e1";
     batch.snapshot = true;
     batch.to_seq = 10;
@@ -42,7 +42,7 @@ class EngineSyncTest : public testing::Test {
     batch.items = std::move(items);
     return batch;
   }
-  void receive(const sync::FeedBatch& batch) {
+  void receive(const contract::FeedBatch& batch) {
     const auto message = encode_feed(kAddress, batch);
     box_.inbound(LinkName::uplink, message.topic, message.payload);
   }
@@ -50,7 +50,7 @@ class EngineSyncTest : public testing::Test {
 
   // Something to tell: an item that cannot be read is reported.
   void tell_something(const std::string& about) {
-    box_.inbound(LinkName::uplink, feed_topic(kAddress, sync::Collection::profiles),
+    box_.inbound(LinkName::uplink, feed_topic(kAddress, contract::Collection::profiles),
                  json{{"v", 1},
                       {"collection", "profiles"},
                       {"epoch", "e-" + about},
@@ -74,7 +74,7 @@ class EngineSyncTest : public testing::Test {
 };
 
 TEST_F(EngineSyncTest, HalfASnapshotHealsAfterARestart) {
-  sync::Digest digest;
+  contract::Digest digest;
   for (const char* id : {"a", "b"}) digest.toggle(id, id[0] == 'a' ? 1 : 2);
   receive(snapshot({profile("a", 1)}, 1, 2, digest));
   box_.power_cycle();
@@ -91,7 +91,7 @@ TEST_F(EngineSyncTest, HalfASnapshotHealsAfterARestart) {
 }
 
 TEST_F(EngineSyncTest, WhatAFinishedSnapshotDoesNotHaveIsGone) {
-  sync::Digest both, one;
+  contract::Digest both, one;
   both.toggle("a", 1);
   both.toggle("b", 2);
   one.toggle("b", 3);
@@ -104,7 +104,7 @@ TEST_F(EngineSyncTest, WhatAFinishedSnapshotDoesNotHaveIsGone) {
 }
 
 TEST_F(EngineSyncTest, ASnapshotThatIsNotWhatItsDigestSaysSweepsNothingAndIsAskedForAgain) {
-  sync::Digest digest;
+  contract::Digest digest;
   digest.toggle("a", 1);
   receive(snapshot({profile("a", 1)}, 1, 1, digest));
   box_.advance(2s);
@@ -116,11 +116,11 @@ TEST_F(EngineSyncTest, ASnapshotThatIsNotWhatItsDigestSaysSweepsNothingAndIsAske
 }
 
 TEST_F(EngineSyncTest, AnItemThatCannotBeReadIsReportedAndTheLastGoodOneStays) {
-  sync::Digest digest, after;
+  contract::Digest digest, after;
   digest.toggle("a", 1);
   receive(snapshot({profile("a", 1, "Paul")}, 1, 1, digest));
-  sync::FeedBatch delta;
-  delta.collection = sync::Collection::profiles;
+  contract::FeedBatch delta;
+  delta.collection = contract::Collection::profiles;
   delta.epoch = "e1";
   delta.from_seq = 10;
   delta.to_seq = 12;

@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-using sync::LinkName;
+using contract::LinkName;
 using test::kBox;
 using test::kStart;
 using testing::HasSubstr;
@@ -230,7 +230,7 @@ TEST_F(EngineTest, APauseHoldsAfterARestartWithoutALine) {
                     {"store", "_all"},
                     {"function", "offers"},
                     {"paused", true},
-                    {"at", sync::to_rfc3339(kStart)}}
+                    {"at", contract::to_rfc3339(kStart)}}
                    .dump());
   EXPECT_EQ(status()["paused"], json::array({"offers"}));
   EXPECT_EQ(box_.sent("floor/status").back()["paused"], json::array({"offers"}));
@@ -257,7 +257,7 @@ TEST_F(EngineTest, ARehearsalIsOnTheTabletsAndNowhereElse) {
                     {"visit", visit},
                     {"staff", "eva"},
                     {"kind", "greeted"},
-                    {"at", sync::to_rfc3339(box_.now().wall)}}
+                    {"at", contract::to_rfc3339(box_.now().wall)}}
                    .dump());
   EXPECT_EQ(box_.sent("floor/prompt/").back()["state"], "greeted");
   EXPECT_EQ(box_.sent("/event").size(), uplink_before);

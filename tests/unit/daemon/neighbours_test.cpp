@@ -11,7 +11,7 @@
 #include <random>
 #include <set>
 
-#include "sync/message.h"
+#include "contract/message.h"
 #include "tests/unit/beacon/adverts.h"
 
 namespace welcome::daemon {
@@ -53,7 +53,7 @@ struct Box {
         visits.erase(claim.customer);
       } else if (!visits.contains(claim.customer)) {
         visits[claim.customer] =
-            talk.visit_elsewhere(claim.customer, tracker, now).value_or(VisitId(sync::new_uuid()));
+            talk.visit_elsewhere(claim.customer, tracker, now).value_or(VisitId(contract::new_uuid()));
         begun.insert(visits[claim.customer]);
       }
     }
@@ -126,7 +126,7 @@ class Store {
     return report;
   }
 
-  void send(const Box& from, sync::FloorRanging word) {
+  void send(const Box& from, contract::FloorRanging word) {
     for (auto& to : boxes) {
       if (to.get() != &from && uniform() >= lost)
         wire_[to.get()].emplace(t + uniform() * delay, word);
@@ -157,7 +157,7 @@ class Store {
   }
 
   std::minstd_rand dice_;
-  std::map<Box*, std::multimap<double, sync::FloorRanging>> wire_;
+  std::map<Box*, std::multimap<double, contract::FloorRanging>> wire_;
   unsigned beat_ = 0;
 };
 
@@ -306,7 +306,7 @@ struct Pair : testing::Test {
       box->tracker.handle(fob_advert(ann, -60, box->now(0)), box->now(0));
     }
   }
-  sync::FloorRanging word(double t) { return two.talk.tell(two.tracker, two.visits, two.now(t)); }
+  contract::FloorRanging word(double t) { return two.talk.tell(two.tracker, two.visits, two.now(t)); }
 
   const IdentityKey ann = fob("ann");
   Box one, two;
@@ -315,9 +315,9 @@ struct Pair : testing::Test {
 TEST_F(Pair, NothingOnTheWireSaysWhoSheIs) {
   const auto said = word(1);
   ASSERT_EQ(said.heard.size(), 1U);
-  const std::string text = sync::encode_ranging(said).payload;
+  const std::string text = contract::encode_ranging(said).payload;
   EXPECT_THAT(text, testing::Not(testing::HasSubstr("ann")));
-  EXPECT_TRUE(sync::validate("floor.ranging", text));
+  EXPECT_TRUE(contract::validate("floor.ranging", text));
   const auto tomorrow = word(24 * 3600);
   EXPECT_NE(tomorrow.day, said.day);
   two.tracker.handle(fob_advert(ann, -60, two.now(24 * 3600)), two.now(24 * 3600));
@@ -330,16 +330,16 @@ TEST_F(Pair, NothingOnTheWireSaysWhoSheIs) {
 
 TEST_F(Pair, WhatItSaysComesThroughTheContractUnchanged) {
   const auto said = word(1);
-  sync::RawMessage raw;
-  raw.topic = sync::ranging_topic("box-2");
-  raw.payload = sync::encode_ranging(said).payload;
-  const auto read = sync::decode_for_box({"demo", "aroma-1", "box-1"}, raw);
+  contract::RawMessage raw;
+  raw.topic = contract::ranging_topic("box-2");
+  raw.payload = contract::encode_ranging(said).payload;
+  const auto read = contract::decode_for_box({"demo", "aroma-1", "box-1"}, raw);
   ASSERT_TRUE(read) << read.error().message;
-  const auto& back = std::get<sync::FloorRanging>(*read);
-  EXPECT_EQ(sync::encode_ranging(back).payload, raw.payload);
-  EXPECT_FALSE(sync::decode_for_box({"demo", "another", "box-1"}, raw)) << "another store";
-  raw.topic = sync::ranging_topic("box-3");
-  EXPECT_FALSE(sync::decode_for_box({"demo", "aroma-1", "box-1"}, raw)) << "in another's name";
+  const auto& back = std::get<contract::FloorRanging>(*read);
+  EXPECT_EQ(contract::encode_ranging(back).payload, raw.payload);
+  EXPECT_FALSE(contract::decode_for_box({"demo", "another", "box-1"}, raw)) << "another store";
+  raw.topic = contract::ranging_topic("box-3");
+  EXPECT_FALSE(contract::decode_for_box({"demo", "aroma-1", "box-1"}, raw)) << "in another's name";
 }
 
 TEST_F(Pair, LateAndRepeatedWordsAndAWillOfAnOldSessionChangeNothing) {

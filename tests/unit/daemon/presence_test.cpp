@@ -18,7 +18,7 @@ using nlohmann::json;
 class PresenceTest : public testing::Test {
  protected:
   PresenceTest() : box_(test::kStart) {
-    box_.link_up(sync::LinkName::uplink);
+    box_.link_up(contract::LinkName::uplink);
     box_.feed_shop();
   }
 
@@ -42,13 +42,13 @@ class PresenceTest : public testing::Test {
   json report(const std::string& eid, const std::string& customer = "c-mia",
               std::chrono::seconds ago = 0s) {
     static int number = 0;
-    box_.inbound(sync::LinkName::uplink, test::kBox + "command",
+    box_.inbound(contract::LinkName::uplink, test::kBox + "command",
                  json{{"v", 1},
                       {"id", "00000000-0000-4000-8000-0000000001" + std::to_string(10 + number++)},
                       {"kind", "presence"},
                       {"customer", customer},
                       {"eid", eid},
-                      {"at", sync::to_rfc3339(box_.now().wall - ago)}}
+                      {"at", contract::to_rfc3339(box_.now().wall - ago)}}
                      .dump());
     return box_.engine().visits();
   }

@@ -16,7 +16,7 @@
 #include "core/hash.h"
 #include "firmware/daemon/recorder.h"
 #include "firmware/daemon/replay.h"
-#include "sync/items.h"
+#include "contract/items.h"
 #include "tests/support/bench_box.h"
 
 namespace welcome::daemon {
@@ -96,12 +96,12 @@ class Shop : public Pipeline::Directory {
     pipeline_.emplace(PipelineSettings{}, *this, *recorder_);
     for (const ConsentRecord& r : consents_) pipeline_->gate_for_loading().put(r);
     pipeline_->handle(event::PolicyReplaced{std::get<Policy>(
-                          *sync::decode_item(sync::Collection::policy, policy_.dump()))},
+                          *contract::decode_item(contract::Collection::policy, policy_.dump()))},
                       now_);
     std::vector<Campaign> campaigns;
     for (const auto& [id, c] : campaigns_) {
       campaigns.push_back(
-          std::get<Campaign>(*sync::decode_item(sync::Collection::campaigns, c.dump())));
+          std::get<Campaign>(*contract::decode_item(contract::Collection::campaigns, c.dump())));
     }
     pipeline_->handle(event::CampaignsReplaced{campaigns}, now_);
     for (const Function f : paused_) pipeline_->handle(event::PauseChanged{f, true}, now_);
@@ -212,7 +212,7 @@ class Shop : public Pipeline::Directory {
         json& c = campaigns_[random_.next() % 2 ? "k-pass" : "k-desk"];
         c["priority"] = random_.next() % 9;
         return ask(event::CampaignPut{std::get<Campaign>(
-                       *sync::decode_item(sync::Collection::campaigns, c.dump()))},
+                       *contract::decode_item(contract::Collection::campaigns, c.dump()))},
                    c.dump());
       }
       case 8:
@@ -410,7 +410,7 @@ TEST(Recording, OfABoxIsReplayedFromItsDisk) {
   box.feed_shop();
   box.hear_mia_for(10s);
   box.power_cycle();
-  box.link_up(sync::LinkName::uplink);
+  box.link_up(contract::LinkName::uplink);
   box.hear_mia_for(10s);
   box.advance(40s);
   ASSERT_EQ(box.engine().recordings().size(), 2U) << "one for each start";

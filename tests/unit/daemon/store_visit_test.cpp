@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-using sync::LinkName;
+using contract::LinkName;
 using test::kStart;
 
 test::BenchSetup in_the_store(const std::string& name, Zone zone) {

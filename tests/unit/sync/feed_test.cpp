@@ -6,6 +6,8 @@
 #include <rapidcheck/gtest.h>
 
 namespace welcome::sync {
+
+using namespace contract;
 namespace {
 
 constexpr Collection kCollection = Collection::profiles;

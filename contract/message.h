@@ -11,7 +11,7 @@
 #include "core/ids.h"
 #include "core/time.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 enum class LinkName : std::uint8_t { uplink, floor };
 std::string_view to_string(LinkName link);
@@ -49,4 +49,4 @@ std::string to_rfc3339(WallTime time);
 // Accepts 0…9 digits of a second's fraction, cut to milliseconds; the zone must be Z.
 std::optional<WallTime> from_rfc3339(std::string_view text);
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

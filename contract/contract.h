@@ -26,14 +26,14 @@
 #include "core/purpose.h"
 #include "core/result.h"
 #include "core/time.h"
-#include "sync/items.h"
-#include "sync/message.h"
-#include "sync/topics.h"
+#include "contract/items.h"
+#include "contract/message.h"
+#include "contract/topics.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
-class KeyRing;  // sync/signing.h: the CRM's public keys as pinned at provisioning
-class Signer;   // sync/signing.h: the CRM's (or the box's) secret key
+class KeyRing;  // contract/signing.h: the CRM's public keys as pinned at provisioning
+class Signer;   // contract/signing.h: the CRM's (or the box's) secret key
 
 inline constexpr std::size_t kMaxPayload = 4 * 1024 * 1024;
 inline constexpr int kMaxDepth = 32;
@@ -428,4 +428,4 @@ Result<FromBox> decode_for_crm(std::string_view tenant, const RawMessage& raw);
 // "item.consents".
 Result<void> validate(std::string_view schema, std::string_view json);
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

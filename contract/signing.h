@@ -10,7 +10,7 @@
 
 #include "core/result.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 using Ed25519Public = std::array<std::uint8_t, 32>;
 
@@ -66,4 +66,4 @@ class KeyRing {
   std::map<std::string, Ed25519Public, std::less<>> keys_;
 };
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

@@ -1,8 +1,8 @@
-#include "sync/json_text.h"
+#include "contract/json_text.h"
 
-#include "sync/contract.h"
+#include "contract/contract.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 bool valid_utf8(std::string_view text) {
   const auto* at = reinterpret_cast<const unsigned char*>(text.data());
@@ -72,4 +72,4 @@ Result<nlohmann::json> parse_json(std::string_view text) {
   return value;
 }
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

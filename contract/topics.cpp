@@ -1,8 +1,8 @@
-#include "sync/topics.h"
+#include "contract/topics.h"
 
 #include <vector>
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 namespace {
 
@@ -160,4 +160,4 @@ std::array<std::string, 5> Subscriptions::crm(std::string_view tenant) {
           request_topic(tenant, "+")};
 }
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

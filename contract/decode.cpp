@@ -2,15 +2,15 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "sync/canonical.h"
-#include "sync/contract.h"
-#include "sync/item_value.h"
-#include "sync/json_fields.h"
-#include "sync/json_names.h"
-#include "sync/json_text.h"
-#include "sync/schema_set.h"
+#include "contract/canonical.h"
+#include "contract/contract.h"
+#include "contract/item_value.h"
+#include "contract/json_fields.h"
+#include "contract/json_names.h"
+#include "contract/json_text.h"
+#include "contract/schema_set.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 namespace {
 
@@ -538,4 +538,4 @@ Result<FromBox> decode_for_crm(std::string_view tenant, const RawMessage& raw) {
   }
 }
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

@@ -9,9 +9,9 @@
 #include <set>
 #include <sstream>
 
-#include "sync/contract.h"
+#include "contract/contract.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 namespace {
 
 namespace fs = std::filesystem;
@@ -185,4 +185,4 @@ TEST(Examples, SurviveTheRemovalOfUnknownMembers) {
 }
 
 }  // namespace
-}  // namespace welcome::sync
+}  // namespace welcome::contract

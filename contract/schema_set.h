@@ -8,7 +8,7 @@
 
 #include "core/result.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 struct SchemaText {
   std::string_view name;  // file name without .json
@@ -24,4 +24,4 @@ Result<void> check_schema(std::string_view name, const nlohmann::json& value);
 // Removes what the schema does not describe: the box keeps no data that nobody defined.
 void keep_known(std::string_view name, nlohmann::json& value);
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

@@ -4,11 +4,11 @@
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
-#include "sync/contract.h"
-#include "sync/json_names.h"
-#include "sync/signing.h"
+#include "contract/contract.h"
+#include "contract/json_names.h"
+#include "contract/signing.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 namespace {
 
@@ -528,4 +528,4 @@ Message encode_inbox(std::string_view tenant, std::string_view app, const AppMes
   return message;
 }
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

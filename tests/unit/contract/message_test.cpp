@@ -1,11 +1,11 @@
-#include "sync/message.h"
+#include "contract/message.h"
 
 #include <gtest/gtest.h>
 #include <set>
 
-#include "sync/topics.h"
+#include "contract/topics.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 namespace {
 
 using namespace std::chrono;
@@ -100,4 +100,4 @@ TEST(Message, ContentTypeFollowsTheTopic) {
 }
 
 }  // namespace
-}  // namespace welcome::sync
+}  // namespace welcome::contract

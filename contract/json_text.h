@@ -7,7 +7,7 @@
 
 #include "core/result.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 // Refuses, before it parses: more than kMaxPayload bytes, more than kMaxDepth levels, bytes that
 // are not UTF-8. Of members with the same name the last counts.
@@ -15,4 +15,4 @@ Result<nlohmann::json> parse_json(std::string_view text);
 
 bool valid_utf8(std::string_view text);
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

@@ -1,4 +1,4 @@
-#include "sync/schema_set.h"
+#include "contract/schema_set.h"
 
 #include <map>
 #include <memory>
@@ -10,10 +10,10 @@
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
-#include "sync/contract.h"
-#include "sync/json_text.h"
+#include "contract/contract.h"
+#include "contract/json_text.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 namespace {
 
@@ -173,4 +173,4 @@ Result<void> validate(std::string_view schema, std::string_view text) {
   return check_schema(schema, *value);
 }
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "core/time.h"
-#include "sync/message.h"
+#include "contract/message.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 // What a schema cannot say (a month 13, two operators in one condition). Caught in this room.
 struct BadField : std::runtime_error {
@@ -49,4 +49,4 @@ inline std::vector<std::string> words(const nlohmann::json& object, const char* 
                                : found->get<std::vector<std::string>>();
 }
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

@@ -1,4 +1,4 @@
-#include "sync/message.h"
+#include "contract/message.h"
 
 #include <array>
 #include <cstdio>
@@ -6,9 +6,9 @@
 #include <stdexcept>
 
 #include "core/hex.h"
-#include "sync/topics.h"
+#include "contract/topics.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 std::string_view to_string(LinkName link) { return link == LinkName::uplink ? "uplink" : "floor"; }
 
@@ -91,4 +91,4 @@ std::optional<WallTime> from_rfc3339(std::string_view text) {
   return sys_days{date} + hours{*h} + minutes{*mi} + seconds{*s} + milliseconds{fraction};
 }
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

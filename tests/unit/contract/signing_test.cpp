@@ -1,9 +1,9 @@
-#include "sync/signing.h"
+#include "contract/signing.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-namespace welcome::sync {
+namespace welcome::contract {
 namespace {
 
 using nlohmann::json;
@@ -116,4 +116,4 @@ TEST(KeyRing, IsReadFromTextWithTheLineOfAMistake) {
 }
 
 }  // namespace
-}  // namespace welcome::sync
+}  // namespace welcome::contract

@@ -10,9 +10,9 @@
 #include "core/identity.h"
 #include "core/profile.h"
 #include "core/result.h"
-#include "sync/topics.h"
+#include "contract/topics.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 using Item = std::variant<Profile, ConsentRecord, IdentityItem, Campaign, Policy>;
 
@@ -28,4 +28,4 @@ Result<void> check_written(Collection collection, std::string_view text);
 // late or replayed one. It is set aside, and what is held stays.
 bool replayed(const ConsentStanding& known, const ConsentRecord& incoming);
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

@@ -4,9 +4,9 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
-#include "sync/items.h"
+#include "contract/items.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 // Validates, drops unknown members from `value` (not from consent records: their signature covers
 // every member), decodes.
@@ -19,4 +19,4 @@ struct ItemHead {
 };
 ItemHead head(const Item& item);
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

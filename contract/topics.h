@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 // Who a box is: welcome/v1/{tenant}/{store}/{box}/…
 struct BoxAddress {
@@ -93,4 +93,4 @@ struct Subscriptions {
   static std::array<std::string, 5> crm(std::string_view tenant);
 };
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

@@ -1,4 +1,4 @@
-#include "sync/items.h"
+#include "contract/items.h"
 
 #include <algorithm>
 #include <array>
@@ -7,12 +7,12 @@
 #include <string_view>
 #include <type_traits>
 
-#include "sync/item_value.h"
-#include "sync/json_fields.h"
-#include "sync/json_text.h"
-#include "sync/schema_set.h"
+#include "contract/item_value.h"
+#include "contract/json_fields.h"
+#include "contract/json_text.h"
+#include "contract/schema_set.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 namespace {
 
@@ -379,4 +379,4 @@ ItemHead head(const Item& item) {
       item);
 }
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

@@ -4,13 +4,13 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "sync/signing.h"
+#include "contract/signing.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 Result<std::string> canonical(const nlohmann::json& value);
 
 // The object's "sig" over the rest of it.
 Result<void> verify_value(const KeyRing& keys, const nlohmann::json& object);
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

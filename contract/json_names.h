@@ -5,9 +5,9 @@
 #include <string_view>
 #include <utility>
 
-#include "sync/contract.h"
+#include "contract/contract.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 template <class E, std::size_t N>
 using Names = std::array<std::pair<E, std::string_view>, N>;
@@ -104,4 +104,4 @@ inline constexpr std::string_view kEventName<FeedRejected> = "feed.rejected";
 template <>
 inline constexpr std::string_view kEventName<HealthNews> = "health";
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

@@ -1,4 +1,4 @@
-#include "sync/signing.h"
+#include "contract/signing.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "core/hex.h"
-#include "sync/canonical.h"
-#include "sync/json_text.h"
+#include "contract/canonical.h"
+#include "contract/json_text.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 
 namespace {
 
@@ -235,4 +235,4 @@ std::string KeyRing::to_text() const {
   return out;
 }
 
-}  // namespace welcome::sync
+}  // namespace welcome::contract

@@ -1,4 +1,4 @@
-#include "sync/contract.h"
+#include "contract/contract.h"
 
 #include <fstream>
 #include <gmock/gmock.h>
@@ -6,9 +6,9 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "sync/signing.h"
+#include "contract/signing.h"
 
-namespace welcome::sync {
+namespace welcome::contract {
 namespace {
 
 using namespace std::chrono;
@@ -635,4 +635,4 @@ TEST(Items, AnOlderConsentRecordIsARepeatOfWhatWasSaidBefore) {
 }
 
 }  // namespace
-}  // namespace welcome::sync
+}  // namespace welcome::contract
