@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "sync/crm/import.h"
+#include "crm/import.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto csv =

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "sync/crm/mqtt_packet.h"
+#include "crm/mqtt_packet.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   constexpr std::size_t kMaxPacket = 64 * 1024;

@@ -1,6 +1,6 @@
 // The command line: what it prints, and the exit codes that scripts rely on.
 
-#include "sync/crm/cli.h"
+#include "crm/cli.h"
 
 #include <fstream>
 #include <sstream>

@@ -1,6 +1,6 @@
 // What boxes are told, and how a box that is behind comes up to date.
 
-#include "sync/crm/feed.h"
+#include "crm/feed.h"
 
 #include "sync/feed.h"
 #include "tests/unit/crm/fixture.h"

@@ -7,9 +7,9 @@
 #include <sodium.h>
 #include <string>
 
-#include "sync/crm/crm.h"
-#include "sync/crm/database.h"
-#include "sync/crm/intake.h"
+#include "crm/crm.h"
+#include "crm/database.h"
+#include "crm/intake.h"
 
 namespace welcome::crm {
 

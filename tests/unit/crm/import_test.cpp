@@ -1,6 +1,6 @@
 // Files in: taken whole or not at all, with the line that is wrong.
 
-#include "sync/crm/import.h"
+#include "crm/import.h"
 
 #include <tuple>
 

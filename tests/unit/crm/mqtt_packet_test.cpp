@@ -1,6 +1,6 @@
 // MQTT 5 on the wire: against bytes written by hand from the specification, and against rubbish.
 
-#include "sync/crm/mqtt_packet.h"
+#include "crm/mqtt_packet.h"
 
 #include <gtest/gtest.h>
 #include <random>

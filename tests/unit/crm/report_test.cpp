@@ -1,6 +1,6 @@
 // The figures of a report, against values worked out elsewhere.
 
-#include "sync/crm/report.h"
+#include "crm/report.h"
 
 #include <numeric>
 

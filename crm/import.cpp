@@ -1,4 +1,4 @@
-#include "sync/crm/import.h"
+#include "crm/import.h"
 
 #include <algorithm>
 #include <charconv>

@@ -23,8 +23,8 @@
 #include "core/result.h"
 #include "core/time.h"
 #include "contract/contract.h"
-#include "sync/crm/database.h"
-#include "sync/crm/feed.h"
+#include "crm/database.h"
+#include "crm/feed.h"
 #include "contract/signing.h"
 
 namespace welcome::crm {

@@ -9,10 +9,10 @@
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
-#include "sync/crm/crm.h"
-#include "sync/crm/database.h"
-#include "sync/fleet/sim_box.h"
-#include "sync/fleet/world.h"
+#include "crm/crm.h"
+#include "crm/database.h"
+#include "crm/fleet/sim_box.h"
+#include "crm/fleet/world.h"
 
 namespace welcome::fleet {
 namespace {

@@ -1,4 +1,4 @@
-#include "sync/crm/statistics.h"
+#include "crm/statistics.h"
 
 #include <algorithm>
 #include <boost/math/distributions/beta.hpp>

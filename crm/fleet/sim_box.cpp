@@ -1,4 +1,4 @@
-#include "sync/fleet/sim_box.h"
+#include "crm/fleet/sim_box.h"
 
 namespace welcome::fleet {
 

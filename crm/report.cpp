@@ -1,4 +1,4 @@
-#include "sync/crm/report.h"
+#include "crm/report.h"
 
 #include <algorithm>
 #include <chrono>

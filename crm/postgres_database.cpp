@@ -1,7 +1,7 @@
 #include <libpq-fe.h>
 #include <map>
 
-#include "sync/crm/database.h"
+#include "crm/database.h"
 
 namespace welcome::crm {
 namespace {

@@ -1,4 +1,4 @@
-#include "sync/crm/feed.h"
+#include "crm/feed.h"
 
 #include "contract/digest.h"
 

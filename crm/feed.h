@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "contract/contract.h"
-#include "sync/crm/database.h"
+#include "crm/database.h"
 #include "contract/topics.h"
 
 namespace welcome::crm {

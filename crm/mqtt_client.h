@@ -18,7 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "sync/crm/mqtt_packet.h"
+#include "crm/mqtt_packet.h"
 
 namespace welcome::crm {
 

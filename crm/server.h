@@ -20,10 +20,10 @@
 #include <utility>
 #include <vector>
 
-#include "sync/crm/crm.h"
-#include "sync/crm/database.h"
-#include "sync/crm/intake.h"
-#include "sync/crm/mqtt_client.h"
+#include "crm/crm.h"
+#include "crm/database.h"
+#include "crm/intake.h"
+#include "crm/mqtt_client.h"
 
 namespace welcome::crm {
 

@@ -1,4 +1,4 @@
-#include "sync/crm/cli.h"
+#include "crm/cli.h"
 
 #include <algorithm>
 #include <array>
@@ -19,11 +19,11 @@
 #include <tuple>
 #include <unistd.h>
 
-#include "sync/crm/crm.h"
-#include "sync/crm/database.h"
-#include "sync/crm/import.h"
-#include "sync/crm/report.h"
-#include "sync/crm/server.h"
+#include "crm/crm.h"
+#include "crm/database.h"
+#include "crm/import.h"
+#include "crm/report.h"
+#include "crm/server.h"
 
 namespace welcome::crm {
 namespace {

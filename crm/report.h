@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "sync/crm/crm.h"
-#include "sync/crm/statistics.h"
+#include "crm/crm.h"
+#include "crm/statistics.h"
 
 namespace welcome::crm {
 

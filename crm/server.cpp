@@ -1,4 +1,4 @@
-#include "sync/crm/server.h"
+#include "crm/server.h"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 #include <iterator>
 #include <span>
 
-#include "sync/crm/database.h"
+#include "crm/database.h"
 
 namespace welcome::crm {
 namespace {

@@ -1,4 +1,4 @@
-#include "sync/crm/crm.h"
+#include "crm/crm.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "sync/crm/database.h"
+#include "crm/database.h"
 
 #include <charconv>
 

@@ -1,4 +1,4 @@
-#include "sync/fleet/world.h"
+#include "crm/fleet/world.h"
 
 #include <arpa/inet.h>
 #include <chrono>

@@ -13,7 +13,7 @@
 
 #include "core/time.h"
 #include "contract/contract.h"
-#include "sync/crm/crm.h"
+#include "crm/crm.h"
 
 namespace welcome::crm {
 

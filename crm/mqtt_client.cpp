@@ -1,4 +1,4 @@
-#include "sync/crm/mqtt_client.h"
+#include "crm/mqtt_client.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "sync/crm/database.h"
+#include "crm/database.h"
 
 namespace welcome::crm {
 namespace {

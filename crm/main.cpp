@@ -1,6 +1,6 @@
 #include <iostream>
 
-#include "sync/crm/cli.h"
+#include "crm/cli.h"
 
 int main(int argc, char** argv) {
   return welcome::crm::run({argv + 1, argv + argc}, std::cout, std::cerr);

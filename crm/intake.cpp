@@ -1,4 +1,4 @@
-#include "sync/crm/intake.h"
+#include "crm/intake.h"
 
 #include <chrono>
 #include <nlohmann/json.hpp>

@@ -11,7 +11,7 @@
 
 #include "core/result.h"
 #include "core/time.h"
-#include "sync/crm/crm.h"
+#include "crm/crm.h"
 
 namespace welcome::crm {
 

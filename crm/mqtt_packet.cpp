@@ -1,4 +1,4 @@
-#include "sync/crm/mqtt_packet.h"
+#include "crm/mqtt_packet.h"
 
 namespace welcome::crm::mqtt {
 namespace {
