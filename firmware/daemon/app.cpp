@@ -575,14 +575,14 @@ class App : private Ports {
   void replay(const std::string& name, const nlohmann::json& args,
               const std::shared_ptr<Answer>& answer) {
     if (replaying_) return answer->error("another replay is running");
-    auto rules = other_rules(args.value("rules", nlohmann::json::object()));
+    auto rules = recording::other_rules(args.value("rules", nlohmann::json::object()));
     if (!rules) return answer->error(rules.error().message);
     auto order = engine_.replay_order(name, std::move(*rules), clock_->now());
     if (!order) return answer->error(order.error().message);
     replaying_ = true;
     replayer_ =
         std::jthread([this, answer, order = std::move(*order)](const std::stop_token& stop) {
-          auto report = welcome::daemon::replay(order, stop);
+          auto report = recording::replay(order, stop);
           asio::post(loop_, [this, answer, report = std::move(report)] {
             replaying_ = false;
             give(answer, report);

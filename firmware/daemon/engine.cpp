@@ -456,7 +456,7 @@ void Engine::begin_recording(const Now& now) {
   if (!recorder_.wants_to_begin(pipeline_, now)) return;
   auto rows = store_.journal().states();
   if (!rows) return store_failed(rows.error());
-  Recorder::Beginning beginning;
+  recording::Recorder::Beginning beginning;
   beginning.box = settings_.box.box;
   beginning.session = session_;
   beginning.settings = settings_.pipeline;

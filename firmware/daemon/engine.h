@@ -28,8 +28,8 @@
 #include "core/store_clock.h"
 #include "firmware/daemon/latency.h"
 #include "firmware/daemon/neighbours.h"
-#include "firmware/daemon/recorder.h"
-#include "firmware/daemon/replay.h"
+#include "firmware/recording/recorder.h"
+#include "firmware/recording/replay.h"
 #include "firmware/daemon/stored_feed.h"
 #include "firmware/store/store.h"
 #include "contract/contract.h"
@@ -197,7 +197,7 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   Result<nlohmann::json> why(const std::string& decision_or_visit) const;
   nlohmann::json recordings() const;
   // For replay(), on a thread of its own. `name` may be the beginning of some names.
-  Result<ReplayOrder> replay_order(const std::string& name, OtherRules rules, const Now& now);
+  Result<recording::ReplayOrder> replay_order(const std::string& name, recording::OtherRules rules, const Now& now);
   // From a video file, or from the camera at the desk when `clip` is empty. `progress` and `done`
   // are called later, on the engine thread.
   Result<void> enrol(const CustomerId& customer, const std::string& clip, const Now& now,
@@ -352,7 +352,7 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   const StoredFeed stored_feed_;
   sync::FeedReceiver receiver_;
   std::unordered_map<CustomerId, Profile> profiles_;  // opened lately; a cache
-  Recorder recorder_;
+  recording::Recorder recorder_;
   Pipeline pipeline_;
   beacon::Tracker tracker_;
   beacon::LearntDevices learnt_;          // as in the store

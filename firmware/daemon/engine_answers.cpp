@@ -247,10 +247,10 @@ json Engine::recordings() const {
   return rows;
 }
 
-Result<ReplayOrder> Engine::replay_order(const std::string& name, OtherRules rules,
+Result<recording::ReplayOrder> Engine::replay_order(const std::string& name, recording::OtherRules rules,
                                          const Now& now) {
   recorder_.flush(now);
-  ReplayOrder order{recorder_.files(name), recorder_.keys(), std::move(rules)};
+  recording::ReplayOrder order{recorder_.files(name), recorder_.keys(), std::move(rules)};
   if (name.empty() || order.files.empty()) {
     return fail(ErrorCode::not_found,
                 settings_.recording_days == 0

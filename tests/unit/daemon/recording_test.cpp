@@ -14,8 +14,8 @@
 #include <utility>
 
 #include "core/hash.h"
-#include "firmware/daemon/recorder.h"
-#include "firmware/daemon/replay.h"
+#include "firmware/recording/recorder.h"
+#include "firmware/recording/replay.h"
 #include "contract/items.h"
 #include "tests/support/bench_box.h"
 
@@ -24,6 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
+using namespace recording;
 using nlohmann::json;
 using test::kStart;
 using testing::HasSubstr;

@@ -13,9 +13,9 @@
 
 #include "core/campaign.h"
 #include "core/result.h"
-#include "firmware/daemon/recorder.h"
+#include "firmware/recording/recorder.h"
 
-namespace welcome::daemon {
+namespace welcome::recording {
 
 // Rules that take the place of those of the day: campaigns of the same id, others come on top.
 struct OtherRules {
@@ -37,4 +37,4 @@ struct ReplayOrder {
 // be read), malformed (it is no recording), refused (stopped).
 Result<nlohmann::json> replay(const ReplayOrder& order, const std::stop_token& stop);
 
-}  // namespace welcome::daemon
+}  // namespace welcome::recording

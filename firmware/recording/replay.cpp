@@ -1,4 +1,4 @@
-#include "firmware/daemon/replay.h"
+#include "firmware/recording/replay.h"
 
 #include <algorithm>
 #include <deque>
@@ -13,7 +13,7 @@
 #include "contract/items.h"
 #include "contract/message.h"
 
-namespace welcome::daemon {
+namespace welcome::recording {
 
 namespace fs = std::filesystem;
 namespace chr = std::chrono;
@@ -636,4 +636,4 @@ Result<json> replay(const ReplayOrder& order, const std::stop_token& stop) {
   return player.report();
 }
 
-}  // namespace welcome::daemon
+}  // namespace welcome::recording

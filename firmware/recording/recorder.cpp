@@ -1,4 +1,4 @@
-#include "firmware/daemon/recorder.h"
+#include "firmware/recording/recorder.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -11,7 +11,7 @@
 #include "core/hex.h"
 #include "core/store_clock.h"
 
-namespace welcome::daemon {
+namespace welcome::recording {
 
 namespace fs = std::filesystem;
 namespace chr = std::chrono;
@@ -533,4 +533,4 @@ void Recorder::after(const Event& event, std::string_view item, const Effects& e
   write(line);
 }
 
-}  // namespace welcome::daemon
+}  // namespace welcome::recording

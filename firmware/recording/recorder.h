@@ -26,7 +26,7 @@
 #include "core/pipeline.h"
 #include "firmware/store/store.h"
 
-namespace welcome::daemon {
+namespace welcome::recording {
 
 struct CardKey {
   std::string id;  // names the key on the card; random
@@ -124,4 +124,4 @@ class Recorder : public Pipeline::IdSource {
   std::string sealed_;  // what only her key opens, of this event
 };
 
-}  // namespace welcome::daemon
+}  // namespace welcome::recording
