@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "harness/bench_box.h"
+#include "harness/memory.h"
 #include "sync/feed.h"
-#include "tests/support/bench_box.h"
-#include "tests/support/memory.h"
 
 namespace welcome {
 namespace {

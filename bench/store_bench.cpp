@@ -14,7 +14,7 @@
 
 #include "firmware/store/sealing.h"
 #include "firmware/store/store.h"
-#include "tests/support/memory.h"
+#include "harness/memory.h"
 
 namespace welcome::store {
 namespace {

@@ -5,9 +5,9 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "contract/signing.h"
 #include "sync/feed.h"
 #include "sync/link.h"
-#include "contract/signing.h"
 #include "tests/integration/link_broker.h"
 
 namespace welcome::sync {

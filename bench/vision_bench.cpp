@@ -10,7 +10,7 @@
 #include <opencv2/imgproc.hpp>
 #include <random>
 
-#include "tests/support/face_consent.h"
+#include "harness/face_consent.h"
 #include "vision/analyser.h"
 #include "vision/gallery.h"
 #include "vision/quality.h"

@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/face_consent.h"
+#include "harness/face_consent.h"
 #include "vision/camera_worker.h"
 
 namespace welcome::vision {

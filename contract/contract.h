@@ -18,6 +18,9 @@
 #include <variant>
 #include <vector>
 
+#include "contract/items.h"
+#include "contract/message.h"
+#include "contract/topics.h"
 #include "core/claim.h"
 #include "core/consent_gate.h"
 #include "core/decision.h"
@@ -26,9 +29,6 @@
 #include "core/purpose.h"
 #include "core/result.h"
 #include "core/time.h"
-#include "contract/items.h"
-#include "contract/message.h"
-#include "contract/topics.h"
 
 namespace welcome::contract {
 

@@ -5,12 +5,12 @@
 #include <string_view>
 #include <variant>
 
+#include "contract/topics.h"
 #include "core/campaign.h"
 #include "core/consent.h"
 #include "core/identity.h"
 #include "core/profile.h"
 #include "core/result.h"
-#include "contract/topics.h"
 
 namespace welcome::contract {
 

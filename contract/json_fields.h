@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/time.h"
 #include "contract/message.h"
+#include "core/time.h"
 
 namespace welcome::contract {
 

@@ -5,8 +5,8 @@
 #include <sodium.h>
 #include <stdexcept>
 
-#include "core/hex.h"
 #include "contract/topics.h"
+#include "core/hex.h"
 
 namespace welcome::contract {
 

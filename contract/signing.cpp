@@ -7,9 +7,9 @@
 #include <sstream>
 #include <vector>
 
-#include "core/hex.h"
 #include "contract/canonical.h"
 #include "contract/json_text.h"
+#include "core/hex.h"
 
 namespace welcome::contract {
 

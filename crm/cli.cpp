@@ -402,7 +402,8 @@ int boxes_trust(const Call& call) {
   const auto slash = name.find('/');
   if (slash == std::string::npos) throw Usage("a box is STORE/BOX");
   const std::string store = name.substr(0, slash), box = name.substr(slash + 1);
-  if (!contract::valid_level(store) || !contract::valid_level(box)) throw Usage("a box is STORE/BOX");
+  if (!contract::valid_level(store) || !contract::valid_level(box))
+    throw Usage("a box is STORE/BOX");
   std::optional<contract::Ed25519Public> key;
   if (call.has("key")) {
     const auto given = contract::public_key_from_text(call.text("key"));
@@ -518,7 +519,8 @@ int pause_or_resume(const Call& call, bool paused) {
   const auto function = function_from_string(call.word(0, "FUNCTION"));
   if (!function) throw Usage("FUNCTION is one of face, offers, prompts, surveys, all");
   call.at_most(1);
-  const std::string store = call.has("store") ? call.text("store") : std::string(contract::kAllStores);
+  const std::string store =
+      call.has("store") ? call.text("store") : std::string(contract::kAllStores);
   if (!contract::valid_level(store)) throw Usage("--store cannot be in a topic");
   Opened opened(call);
   Transaction transaction(*opened.db);

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <sodium.h>
 
+#include "contract/items.h"
 #include "core/consent.h"
 #include "core/hex.h"
-#include "contract/items.h"
 
 namespace welcome::crm {
 namespace {
@@ -691,7 +691,7 @@ void Crm::save_control(const contract::Control& control) {
 }
 
 contract::Control Crm::set_control(const std::string& store, Function function, bool paused,
-                               WallTime now) {
+                                   WallTime now) {
   contract::Control control;
   control.tenant = settings_.tenant;
   control.store = store;
@@ -739,7 +739,8 @@ void Crm::to_box(const std::string& store, const std::string& box, const contrac
   db_.execute(
       "INSERT INTO command (id, store, box, customer, payload, made_at, expires_at, sent_at) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, NULL) ON CONFLICT DO NOTHING",
-      {command.id.str(), store, box, command.customer.str(), message.payload, contract::to_rfc3339(now),
+      {command.id.str(), store, box, command.customer.str(), message.payload,
+       contract::to_rfc3339(now),
        expires_at ? Value(contract::to_rfc3339(*expires_at)) : Value(nullptr)});
 }
 

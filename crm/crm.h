@@ -17,15 +17,15 @@
 #include <string_view>
 #include <vector>
 
+#include "contract/contract.h"
+#include "contract/signing.h"
 #include "core/consent.h"
 #include "core/consent_gate.h"
 #include "core/purpose.h"
 #include "core/result.h"
 #include "core/time.h"
-#include "contract/contract.h"
 #include "crm/database.h"
 #include "crm/feed.h"
-#include "contract/signing.h"
 
 namespace welcome::crm {
 
@@ -140,7 +140,8 @@ class Crm {
                          const std::optional<contract::Ed25519Public>& key, WallTime now);
 
   // Pauses or resumes a function in a store, or in all (contract::kAllStores).
-  contract::Control set_control(const std::string& store, Function function, bool paused, WallTime now);
+  contract::Control set_control(const std::string& store, Function function, bool paused,
+                                WallTime now);
   std::vector<contract::Control> controls();  // the newest of each store and function
 
   // Makes a key pair and returns its id. The first one is used at once; a later one is only listed,

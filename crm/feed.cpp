@@ -154,7 +154,7 @@ Remedy remedy(const std::optional<Position>& have, const Position& head, std::in
 }
 
 std::vector<contract::FeedBatch> delta(Collection collection, const Position& head,
-                                   std::int64_t from_seq, const std::vector<Item>& items) {
+                                       std::int64_t from_seq, const std::vector<Item>& items) {
   std::vector<contract::FeedBatch> batches;
   auto position = static_cast<std::uint64_t>(from_seq);
   for (auto& part : split(items)) {
@@ -174,7 +174,7 @@ std::vector<contract::FeedBatch> delta(Collection collection, const Position& he
 }
 
 std::vector<contract::FeedBatch> snapshot(Collection collection, const Position& head,
-                                      const std::vector<Item>& items) {
+                                          const std::vector<Item>& items) {
   std::vector<contract::FeedBatch> batches;
   auto parts = split(items);
   for (std::size_t i = 0; i < parts.size(); ++i) {

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "contract/contract.h"
-#include "crm/database.h"
 #include "contract/topics.h"
+#include "crm/database.h"
 
 namespace welcome::crm {
 
@@ -79,9 +79,9 @@ Remedy remedy(const std::optional<Position>& have, const Position& head, std::in
 // The batches that bring a box from `from_seq` to the head; with no items it says "you are up to
 // date, and I am alive".
 std::vector<contract::FeedBatch> delta(Collection collection, const Position& head,
-                                   std::int64_t from_seq, const std::vector<Item>& items);
+                                       std::int64_t from_seq, const std::vector<Item>& items);
 // The whole collection in parts; items are the live ones. At least one part.
 std::vector<contract::FeedBatch> snapshot(Collection collection, const Position& head,
-                                      const std::vector<Item>& items);
+                                          const std::vector<Item>& items);
 
 }  // namespace welcome::crm

@@ -32,7 +32,9 @@ std::string short_type(const std::string& type) {
   return out;
 }
 
-WallTime time_of(const std::string& text) { return contract::from_rfc3339(text).value_or(WallTime{}); }
+WallTime time_of(const std::string& text) {
+  return contract::from_rfc3339(text).value_or(WallTime{});
+}
 
 }  // namespace
 

@@ -11,8 +11,8 @@
 #include <functional>
 #include <string>
 
-#include "core/time.h"
 #include "contract/contract.h"
+#include "core/time.h"
 #include "crm/crm.h"
 
 namespace welcome::crm {
@@ -51,8 +51,8 @@ class Intake {
   std::string erasure_receipt(const Entry& entry, const json& data, WallTime now);
   std::string change_consent(ConsentChange change, const json& said, const std::string& app,
                              const std::string& answer_id, WallTime now);
-  void tell_boxes(const std::string& store, const std::string& but, const contract::Command& command,
-                  WallTime now);
+  void tell_boxes(const std::string& store, const std::string& but,
+                  const contract::Command& command, WallTime now);
   bool outcome(const Entry& entry, const std::string& customer, const json& body, WallTime now);
   void send_consents(const std::string& app, const std::string& customer, const std::string& id,
                      WallTime now);

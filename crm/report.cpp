@@ -50,7 +50,8 @@ Shown shown_to(Database& db, const std::string& campaign) {
   for (const Row& row :
        db.query("SELECT variant, customer, shown_at FROM offer WHERE campaign = $1", {campaign})) {
     if (row.text(1).empty()) continue;
-    out[row.text(0)][row.text(1)].push_back(contract::from_rfc3339(row.text(2)).value_or(WallTime{}));
+    out[row.text(0)][row.text(1)].push_back(
+        contract::from_rfc3339(row.text(2)).value_or(WallTime{}));
   }
   return out;
 }

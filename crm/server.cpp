@@ -45,8 +45,8 @@ bool urgent(Collection collection) {
 Server::Batches Server::packed(const std::vector<contract::FeedBatch>& batches) {
   Batches out;
   for (const contract::FeedBatch& batch : batches) {
-    out.push_back(std::make_shared<const Parcel>(
-        Parcel{batch.collection, batch.epoch, batch.to_seq, contract::encode_feed({}, batch).payload}));
+    out.push_back(std::make_shared<const Parcel>(Parcel{batch.collection, batch.epoch, batch.to_seq,
+                                                        contract::encode_feed({}, batch).payload}));
   }
   return out;
 }
@@ -172,8 +172,8 @@ void Server::process_received() {
   {
     Transaction transaction(db_);
     for (const mqtt::Publish& message : messages) {
-      contract::RawMessage raw{message.topic, message.payload, message.retain, message.response_topic,
-                           message.correlation};
+      contract::RawMessage raw{message.topic, message.payload, message.retain,
+                               message.response_topic, message.correlation};
       auto decoded = contract::decode_for_crm(crm_.settings().tenant, raw);
       if (!decoded) {
         ++counters_.refused;
@@ -194,7 +194,8 @@ void Server::process_received() {
       if (const auto* state = std::get_if<contract::BoxState>(&from.message)) {
         on_state(from.box, *state, retained);
       }
-      if (const auto* hello = std::get_if<contract::Hello>(&from.message)) on_hello(from.box, *hello);
+      if (const auto* hello = std::get_if<contract::Hello>(&from.message))
+        on_hello(from.box, *hello);
       if (const auto* answer = std::get_if<contract::CommandResponse>(&from.message)) {
         if (answer->ok) crm_.answered(answer->command.str(), from.box.store, from.box.box);
       }
@@ -224,7 +225,8 @@ void Server::forget_told(const BoxKey& box) {
   bulk_.drop(box);
 }
 
-void Server::on_state(const contract::BoxAddress& from, const contract::BoxState& state, bool retained) {
+void Server::on_state(const contract::BoxAddress& from, const contract::BoxState& state,
+                      bool retained) {
   const BoxKey box{from.store, from.box};
   const auto session = static_cast<std::int64_t>(state.session);
   if (state.state == contract::LinkState::online && !state.key.empty()) on_key(from, state.key);
@@ -342,7 +344,8 @@ void Server::push_changes() {
 // A command is sent when the box comes, and again when it has not answered for a while.
 void Server::push_commands() {
   const WallTime now = wall_now();
-  const std::vector<Value> times{contract::to_rfc3339(now - kCommandPatience), contract::to_rfc3339(now)};
+  const std::vector<Value> times{contract::to_rfc3339(now - kCommandPatience),
+                                 contract::to_rfc3339(now)};
   constexpr const char* kDue =
       "SELECT command.id, command.store, command.box, command.payload FROM command "
       "JOIN box ON box.store = command.store AND box.box = command.box "

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { startStack } from './stack.mjs';
+import { startStack } from '../harness/stack.mjs';
 
 const kHere = path.dirname(fileURLToPath(import.meta.url));
 const kRoot = path.dirname(kHere);

@@ -8,9 +8,9 @@
 
 #include "beacon/btsnoop.h"
 #include "beacon/hci_events.h"
+#include "core/hex.h"
 #include "eval/command.h"
 #include "eval/frames_json.h"
-#include "core/hex.h"
 
 namespace welcome::eval {
 namespace {

@@ -57,7 +57,8 @@ class After {
   std::unordered_map<std::string, std::optional<std::uint64_t>> known_;
 };
 
-contract::Digest digest_of(const std::map<contract::Collection, contract::Have>& have, contract::Collection collection) {
+contract::Digest digest_of(const std::map<contract::Collection, contract::Have>& have,
+                           contract::Collection collection) {
   const auto found = have.find(collection);
   if (found == have.end()) return {};
   return contract::Digest::from_hex(found->second.digest).value_or(contract::Digest());
@@ -70,7 +71,9 @@ FeedReceiver::FeedReceiver(const ReplicaView& replica) : replica_(replica) {
   randombytes_buf(hash_key_.data(), hash_key_.size());
 }
 
-void FeedReceiver::load(contract::Collection collection, contract::Have have) { have_[collection] = std::move(have); }
+void FeedReceiver::load(contract::Collection collection, contract::Have have) {
+  have_[collection] = std::move(have);
+}
 
 FeedPlan FeedReceiver::plan(contract::FeedBatch batch) const {
   return batch.snapshot ? plan_snapshot(std::move(batch)) : plan_delta(std::move(batch));

@@ -52,10 +52,10 @@ struct FeedPlan {
   // and seq; a consent's old value goes (what we cannot read might be a withdrawal), the last good
   // value of any other collection stays.
   std::vector<contract::FeedItem> items;
-  std::vector<std::string> sweep;  // names that the finished snapshot does not have: remove
-  std::optional<contract::Have> have;        // to be kept in the same transaction
-  bool complete = false;           // the collection is now as the CRM had it at have->seq
-  std::string reason;              // gap: why, for the log
+  std::vector<std::string> sweep;      // names that the finished snapshot does not have: remove
+  std::optional<contract::Have> have;  // to be kept in the same transaction
+  bool complete = false;               // the collection is now as the CRM had it at have->seq
+  std::string reason;                  // gap: why, for the log
 
   // What committed() takes over.
   struct Part {

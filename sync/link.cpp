@@ -126,7 +126,8 @@ mqtt::properties properties_of(const contract::Message& message,
   return properties;
 }
 
-mqtt::message_ptr to_mqtt(contract::Message message, const std::optional<std::chrono::seconds>& expiry) {
+mqtt::message_ptr to_mqtt(contract::Message message,
+                          const std::optional<std::chrono::seconds>& expiry) {
   auto properties = properties_of(message, expiry);
   auto out = mqtt::make_message(std::move(message.topic), std::move(message.payload), message.qos,
                                 message.retain);
@@ -148,7 +149,8 @@ class Link::Impl {
     thread_ = std::thread([this] { run(); });
   }
 
-  bool publish(contract::Message message, std::int64_t tag, std::optional<std::chrono::seconds> expiry) {
+  bool publish(contract::Message message, std::int64_t tag,
+               std::optional<std::chrono::seconds> expiry) {
     const std::lock_guard lock(mutex_);
     if (!up_ || stopping_ || publishes_.size() >= config_.queue) return false;
     publishes_.push_back({std::move(message), tag, expiry});
@@ -432,8 +434,8 @@ class Link::Impl {
     options.set_automatic_reconnect(false);
     options.set_max_inflight(65535);
     mqtt::properties properties;
-    properties.add(
-        {mqtt::property::MAXIMUM_PACKET_SIZE, static_cast<std::int32_t>(contract::kMaxPayload + 64 * 1024)});
+    properties.add({mqtt::property::MAXIMUM_PACKET_SIZE,
+                    static_cast<std::int32_t>(contract::kMaxPayload + 64 * 1024)});
     properties.add({mqtt::property::RECEIVE_MAXIMUM, 100});
     options.set_properties(properties);
     if (!config_.user.empty()) {
@@ -606,7 +608,8 @@ Link::~Link() = default;
 
 void Link::start() { impl_->start(); }
 
-bool Link::publish(contract::Message message, std::int64_t tag, std::optional<std::chrono::seconds> expiry) {
+bool Link::publish(contract::Message message, std::int64_t tag,
+                   std::optional<std::chrono::seconds> expiry) {
   return impl_->publish(std::move(message), tag, expiry);
 }
 

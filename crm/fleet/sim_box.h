@@ -12,9 +12,9 @@
 #include <unordered_map>
 
 #include "contract/contract.h"
+#include "contract/signing.h"
 #include "sync/feed.h"
 #include "sync/link.h"
-#include "contract/signing.h"
 
 namespace welcome::fleet {
 

@@ -312,8 +312,8 @@ class App : private Ports {
     const auto subscriptions = contract::Subscriptions::box_uplink(box);
     link.subscriptions.assign(subscriptions.begin(), subscriptions.end());
     const auto state = [&](contract::LinkState what, const std::string& key = {}) {
-      return contract::encode_state(box, {what, static_cast<std::uint64_t>(engine_.session()), kVersion,
-                                      clock_->now().wall, key});
+      return contract::encode_state(box, {what, static_cast<std::uint64_t>(engine_.session()),
+                                          kVersion, clock_->now().wall, key});
     };
     link.will = state(contract::LinkState::offline);
     link.birth = state(contract::LinkState::online, engine_.public_key());

@@ -6,12 +6,12 @@
 #include <string_view>
 
 #include "beacon/identity.h"
+#include "contract/message.h"
+#include "contract/topics.h"
 #include "core/consent.h"
 #include "core/identity.h"
 #include "firmware/store/outbox.h"
 #include "firmware/store/replica.h"
-#include "contract/message.h"
-#include "contract/topics.h"
 
 namespace welcome::daemon {
 

@@ -9,9 +9,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "contract/items.h"
 #include "firmware/daemon/convert.h"
 #include "firmware/daemon/outbox_kinds.h"
-#include "contract/items.h"
 
 namespace welcome::daemon {
 
@@ -150,8 +150,9 @@ void Engine::load(const Now& now) {
     effects.append(pipeline_.handle(event::PolicyReplaced{std::get<Policy>(std::move(item))}, now));
   });
   std::vector<Campaign> campaigns;
-  load_items(contract::Collection::campaigns,
-             [&](contract::Item&& item) { campaigns.push_back(std::get<Campaign>(std::move(item))); });
+  load_items(contract::Collection::campaigns, [&](contract::Item&& item) {
+    campaigns.push_back(std::get<Campaign>(std::move(item)));
+  });
   effects.append(pipeline_.handle(event::CampaignsReplaced{std::move(campaigns)}, now));
 
   const auto controls = store_.registers().controls();
@@ -278,7 +279,8 @@ void Engine::on(const input::FromLink& from, const Now& now) {
 }
 
 void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw, const Now& now) {
-  auto message = contract::decode_for_box(settings_.box, raw, settings_.crm_keys ? &keys_ : nullptr);
+  auto message =
+      contract::decode_for_box(settings_.box, raw, settings_.crm_keys ? &keys_ : nullptr);
   if (!message) {
     auto& refused = counters_.inbound_refused[std::string(word(message.error().code))];
     ++refused;
@@ -464,7 +466,8 @@ void Engine::begin_recording(const Now& now) {
   for (auto& [key, body] : items_of(contract::Collection::campaigns)) {
     beginning.campaigns.push_back(std::move(body));
   }
-  for (auto& [key, body] : items_of(contract::Collection::policy)) beginning.policy = std::move(body);
+  for (auto& [key, body] : items_of(contract::Collection::policy))
+    beginning.policy = std::move(body);
   recorder_.begin(beginning, pipeline_, *this, now);
 }
 
@@ -566,8 +569,8 @@ void Engine::write(const Effects& effects, const Now& now) {
   }
   for (const auto& decision : effects.withdrawn_decisions) (void)outbox.remove_ref(decision.str());
   for (const auto& offer : effects.tell_store) {
-    enqueue(contract::encode_store_word({offer.decision, settings_.box.box, false, offer}), kind::kTold,
-            "store:" + offer.decision.str(), {}, {}, now);
+    enqueue(contract::encode_store_word({offer.decision, settings_.box.box, false, offer}),
+            kind::kTold, "store:" + offer.decision.str(), {}, {}, now);
   }
   for (const auto& decision : effects.untell_store) {
     enqueue(contract::encode_store_word({decision, settings_.box.box, false, {}}), kind::kTold,
@@ -921,7 +924,8 @@ void Engine::refresh_gallery(const Now& now) {
 void Engine::tick(const Now& now) {
   fetch_identities(now);
   hello_if_due(now);
-  for (const auto link : {contract::LinkName::floor, contract::LinkName::uplink}) forget_acked(link, now);
+  for (const auto link : {contract::LinkName::floor, contract::LinkName::uplink})
+    forget_acked(link, now);
   for (auto& found : tracker_.tick(now)) claim(std::move(found), now);
   talk_to_neighbours(now);
   if (wake_at_ && *wake_at_ <= now.mono && decides(now)) {
@@ -998,7 +1002,8 @@ void Engine::note_config(const std::map<std::string, std::string>& given, const 
 void Engine::stopping(const Now& now) {
   keep_learnt(now);
   recorder_.flush(now);
-  for (const auto link : {contract::LinkName::floor, contract::LinkName::uplink}) forget_acked(link, now);
+  for (const auto link : {contract::LinkName::floor, contract::LinkName::uplink})
+    forget_acked(link, now);
   if (now.wall_trusted) {
     (void)store_.registers().put(kWallRegister, std::to_string(to_ms(now.wall)));
   }
@@ -1045,7 +1050,8 @@ void Engine::publish_floor_status(const Now& now) {
       status.paused.push_back(function);
     }
   }
-  if (footing_ == ConsentFooting::crm_silent) status.trouble.push_back(contract::Trouble::crm_silent);
+  if (footing_ == ConsentFooting::crm_silent)
+    status.trouble.push_back(contract::Trouble::crm_silent);
   if (footing_ == ConsentFooting::clock_not_set) {
     status.trouble.push_back(contract::Trouble::clock_not_set);
   }

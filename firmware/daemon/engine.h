@@ -23,19 +23,19 @@
 #include "beacon/hci_host.h"
 #include "beacon/source.h"
 #include "beacon/tracker.h"
+#include "contract/contract.h"
+#include "contract/items.h"
+#include "contract/signing.h"
 #include "core/pipeline.h"
 #include "core/rehearsal.h"
 #include "core/store_clock.h"
 #include "firmware/daemon/latency.h"
 #include "firmware/daemon/neighbours.h"
+#include "firmware/daemon/stored_feed.h"
 #include "firmware/recording/recorder.h"
 #include "firmware/recording/replay.h"
-#include "firmware/daemon/stored_feed.h"
 #include "firmware/store/store.h"
-#include "contract/contract.h"
-#include "contract/items.h"
 #include "sync/link.h"
-#include "contract/signing.h"
 #include "vision/enrolment.h"
 #include "vision/face_match.h"
 #include "vision/gallery.h"
@@ -197,7 +197,8 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   Result<nlohmann::json> why(const std::string& decision_or_visit) const;
   nlohmann::json recordings() const;
   // For replay(), on a thread of its own. `name` may be the beginning of some names.
-  Result<recording::ReplayOrder> replay_order(const std::string& name, recording::OtherRules rules, const Now& now);
+  Result<recording::ReplayOrder> replay_order(const std::string& name, recording::OtherRules rules,
+                                              const Now& now);
   // From a video file, or from the camera at the desk when `clip` is empty. `progress` and `done`
   // are called later, on the engine thread.
   Result<void> enrol(const CustomerId& customer, const std::string& clip, const Now& now,
@@ -365,8 +366,8 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   std::optional<Rehearsal> rehearsal_;
   std::optional<MonoTime> rehearsal_wake_;
   std::map<VisitId, contract::Message> rehearsal_prompts_;  // on the tablets now
-  std::vector<VisitId> rehearsal_leftovers_;            // to be cleared when the floor is up
-  std::string rehearsal_register_;                      // as last written
+  std::vector<VisitId> rehearsal_leftovers_;                // to be cleared when the floor is up
+  std::string rehearsal_register_;                          // as last written
   LinkSide uplink_;
   LinkSide floor_;
   std::vector<CustomerId> face_candidates_;

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "contract/message.h"
 #include "firmware/daemon/convert.h"
 #include "firmware/daemon/engine.h"
-#include "contract/message.h"
 
 namespace welcome::daemon {
 
@@ -182,13 +182,14 @@ json Engine::outbox() const {
   json rows = json::array();
   if (const auto waiting = store_.outbox().peek(kListed)) {
     for (const auto& row : *waiting) {
-      rows.push_back({{"id", row.id.str()},
-                      {"link", store::to_string(row.link)},
-                      {"kind", row.kind},
-                      {"priority", row.priority},
-                      {"bytes", row.payload.size()},
-                      {"created", contract::to_rfc3339(row.created)},
-                      {"expires", row.expires ? json(contract::to_rfc3339(*row.expires)) : json()}});
+      rows.push_back(
+          {{"id", row.id.str()},
+           {"link", store::to_string(row.link)},
+           {"kind", row.kind},
+           {"priority", row.priority},
+           {"bytes", row.payload.size()},
+           {"created", contract::to_rfc3339(row.created)},
+           {"expires", row.expires ? json(contract::to_rfc3339(*row.expires)) : json()}});
     }
   }
   return rows;
@@ -209,8 +210,8 @@ Result<json> Engine::why(const std::string& id) const {
   const json timeline = timeline_of(VisitId(id));
   for (const auto& entry : timeline) {
     lines.push_back(
-        contract::to_rfc3339(WallTime(std::chrono::milliseconds(entry[0].get<std::int64_t>()))) + "  " +
-        entry[2].get<std::string>());
+        contract::to_rfc3339(WallTime(std::chrono::milliseconds(entry[0].get<std::int64_t>()))) +
+        "  " + entry[2].get<std::string>());
   }
   if (!timeline.empty()) lines.push_back("");
   for (const auto& row : *rows) {
@@ -247,8 +248,8 @@ json Engine::recordings() const {
   return rows;
 }
 
-Result<recording::ReplayOrder> Engine::replay_order(const std::string& name, recording::OtherRules rules,
-                                         const Now& now) {
+Result<recording::ReplayOrder> Engine::replay_order(const std::string& name,
+                                                    recording::OtherRules rules, const Now& now) {
   recorder_.flush(now);
   recording::ReplayOrder order{recorder_.files(name), recorder_.keys(), std::move(rules)};
   if (name.empty() || order.files.empty()) {

@@ -63,8 +63,8 @@ void Engine::on_command(const contract::Command& command, const Now& now) {
   } else {
     response.error = answer.error().message;
   }
-  enqueue(contract::encode_command_response(settings_.box, command, response), kind::kAnswer, {}, {},
-          {}, now);
+  enqueue(contract::encode_command_response(settings_.box, command, response), kind::kAnswer, {},
+          {}, {}, now);
   pump(contract::LinkName::uplink, now);
 }
 
@@ -132,7 +132,7 @@ void Engine::report_erasures(const Now& now) {
   for (const auto& receipt : *receipts) {
     const auto done = store_.transaction([&] {
       contract::ErasureReceipt news{MessageId(receipt.request), receipt.customer, receipt.rows,
-                                receipt.at};
+                                    receipt.at};
       auto message = contract::encode_event(
           settings_.box,
           {MessageId(ids_.next()), receipt.at, receipt.customer, std::move(news), {}}, &signer_);

@@ -5,9 +5,9 @@
 #include <stdexcept>
 #include <utility>
 
+#include "contract/items.h"
 #include "firmware/daemon/convert.h"
 #include "firmware/daemon/engine.h"
-#include "contract/items.h"
 
 namespace welcome::daemon {
 

@@ -7,10 +7,10 @@
 #include <stdexcept>
 #include <utility>
 
-#include "firmware/daemon/engine.h"
-#include "firmware/daemon/outbox_kinds.h"
 #include "contract/items.h"
 #include "contract/message.h"
+#include "firmware/daemon/engine.h"
+#include "firmware/daemon/outbox_kinds.h"
 
 namespace welcome::daemon {
 
@@ -93,11 +93,16 @@ contract::EnrolMessage guide_with(std::string hint, int views, int needed) {
 json desk_record(const std::vector<store::FeedItem>& hers, const contract::BoxAddress& box,
                  const CustomerId& customer, Purpose purpose, const ConsentNotice& notice,
                  WallTime at) {
-  json record{{"record_id", contract::new_uuid()}, {"schema_version", "1"},
-              {"tenant", box.tenant},          {"data_categories", json::array()},
-              {"controller", box.tenant},      {"storage_location", "box " + box.box},
-              {"retention_days", 0},           {"jurisdiction", "not stated"},
-              {"recipients", json::array()},   {"withdraw_how", "at the desk, or in the app"},
+  json record{{"record_id", contract::new_uuid()},
+              {"schema_version", "1"},
+              {"tenant", box.tenant},
+              {"data_categories", json::array()},
+              {"controller", box.tenant},
+              {"storage_location", "box " + box.box},
+              {"retention_days", 0},
+              {"jurisdiction", "not stated"},
+              {"recipients", json::array()},
+              {"withdraw_how", "at the desk, or in the app"},
               {"history", json::array()}};
   for (const auto& item : hers) {
     json other = json::parse(item.body, nullptr, false);
@@ -117,7 +122,8 @@ json desk_record(const std::vector<store::FeedItem>& hers, const contract::BoxAd
   record["purpose"] = to_string(purpose);
   record["notice"] = {
       {"id", notice.id}, {"version", notice.version}, {"language", notice.language}};
-  record["history"].push_back({{"state", "given"}, {"at", contract::to_rfc3339(at)}, {"how", "desk"}});
+  record["history"].push_back(
+      {{"state", "given"}, {"at", contract::to_rfc3339(at)}, {"how", "desk"}});
   return record;
 }
 
@@ -392,7 +398,8 @@ void Engine::on(const input::Enrolled& enrolled, const Now& now) {
         job.customer,
         contract::EnrolmentNews{first, settings_.face_model, views, job.staff.str()},
         {}};
-    enqueue(contract::encode_event(settings_.box, event), kind::kEnrolment, first.str(), {}, {}, now);
+    enqueue(contract::encode_event(settings_.box, event), kind::kEnrolment, first.str(), {}, {},
+            now);
     (void)store_.audit().append(now, "enrolment", job.by, job.customer, settings_.face_model);
   });
   if (!stored) {
@@ -480,7 +487,8 @@ void Engine::forget_ageing(const ConsentRecord& record) {
   }
 }
 
-void Engine::tell_tablet(const std::string& session, contract::EnrolMessage message, const Now& now) {
+void Engine::tell_tablet(const std::string& session, contract::EnrolMessage message,
+                         const Now& now) {
   message.id = MessageId(ids_.next());
   message.session = session;
   message.from_box = true;

@@ -5,10 +5,10 @@
 #include <string>
 #include <utility>
 
+#include "contract/items.h"
 #include "firmware/daemon/convert.h"
 #include "firmware/daemon/engine.h"
 #include "firmware/daemon/outbox_kinds.h"
-#include "contract/items.h"
 
 namespace welcome::daemon {
 
@@ -133,7 +133,7 @@ void Engine::on_feed(contract::FeedBatch batch, const Now& now) {
     }
     for (auto& what : rejected) {
       enqueue(contract::encode_event(settings_.box,
-                                 {MessageId(ids_.next()), now.wall, {}, std::move(what), {}}),
+                                     {MessageId(ids_.next()), now.wall, {}, std::move(what), {}}),
               kind::kFeed, {}, {}, {}, now);
     }
   });
@@ -147,8 +147,8 @@ void Engine::on_feed(contract::FeedBatch batch, const Now& now) {
   refresh_identities(rekeyed, now);
   if (came_back) {
     // What was withheld meanwhile is asked for.
-    for (const auto what :
-         {contract::Collection::consents, contract::Collection::profiles, contract::Collection::identities}) {
+    for (const auto what : {contract::Collection::consents, contract::Collection::profiles,
+                            contract::Collection::identities}) {
       receiver_.forget(what);
     }
     say_hello();
@@ -184,7 +184,8 @@ void Engine::tell_put(contract::Item item, std::string_view text, const Tell& te
       std::move(item));
 }
 
-void Engine::tell_removed(contract::Collection collection, const std::string& key, const Tell& tell) {
+void Engine::tell_removed(contract::Collection collection, const std::string& key,
+                          const Tell& tell) {
   std::string body;
   if (collection == contract::Collection::consents) {
     const auto stored = store_.replica().find(store::Collection::consents, key);

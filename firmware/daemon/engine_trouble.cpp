@@ -73,7 +73,7 @@ void Engine::try_store_again(const Now& now) {
 void Engine::tell_health(contract::HealthNews news, const Now& now) {
   const auto done = store_.transaction([&] {
     enqueue(contract::encode_event(settings_.box,
-                               {MessageId(ids_.next()), now.wall, {}, std::move(news), {}}),
+                                   {MessageId(ids_.next()), now.wall, {}, std::move(news), {}}),
             kind::kHealth, {}, {}, {}, now);
   });
   if (!done) return store_failed(done.error());

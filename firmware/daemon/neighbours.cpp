@@ -27,7 +27,8 @@ std::string date_of(WallTime time) { return contract::to_rfc3339(time).substr(0,
 
 }  // namespace
 
-Neighbours::Neighbours(contract::BoxAddress box, Zone zone, const StoreKey& key, std::uint64_t session)
+Neighbours::Neighbours(contract::BoxAddress box, Zone zone, const StoreKey& key,
+                       std::uint64_t session)
     : box_(std::move(box)), zone_(zone), key_(key), session_(session) {}
 
 Neighbours::~Neighbours() { sodium_memzero(key_.data(), key_.size()); }
@@ -70,8 +71,8 @@ const Neighbours::Day& Neighbours::ids(const std::string& date, const beacon::Tr
   return *day;
 }
 
-contract::FloorRanging Neighbours::gone(const contract::BoxAddress& box, Zone zone, std::uint64_t session,
-                                    WallTime at) {
+contract::FloorRanging Neighbours::gone(const contract::BoxAddress& box, Zone zone,
+                                        std::uint64_t session, WallTime at) {
   contract::FloorRanging out;
   out.store = box.store;
   out.box = box.box;
@@ -140,7 +141,7 @@ bool Neighbours::due(const beacon::Tracker& tracker, const Now& now) const {
 }
 
 contract::FloorRanging Neighbours::tell(const beacon::Tracker& tracker, const Visits& visits,
-                                    const Now& now) {
+                                        const Now& now) {
   told_ = now.mono;
   visits_ = visits;
   std::erase_if(led_, [&](const auto& led) { return now.mono - led.second.heard >= kLedFresh; });

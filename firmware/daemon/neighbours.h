@@ -55,8 +55,8 @@ class Neighbours {
   nlohmann::json status(const Now& now) const;
 
   // "I am gone": for the last will and for a clean stop.
-  static contract::FloorRanging gone(const contract::BoxAddress& box, Zone zone, std::uint64_t session,
-                                 WallTime at);
+  static contract::FloorRanging gone(const contract::BoxAddress& box, Zone zone,
+                                     std::uint64_t session, WallTime at);
 
  private:
   struct Peer {

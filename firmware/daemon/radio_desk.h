@@ -14,8 +14,8 @@
 
 #include "beacon/recorder.h"
 #include "beacon/tracker.h"
-#include "firmware/control/protocol.h"
 #include "core/result.h"
+#include "firmware/control/protocol.h"
 #include "firmware/daemon/control_server.h"
 
 namespace welcome::daemon {

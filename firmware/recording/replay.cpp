@@ -9,9 +9,9 @@
 #include <string>
 #include <unordered_map>
 
-#include "core/store_clock.h"
 #include "contract/items.h"
 #include "contract/message.h"
+#include "core/store_clock.h"
 
 namespace welcome::recording {
 
@@ -243,9 +243,9 @@ class Player {
     if (order_.rules.policy) {
       pipeline_->handle(event::PolicyReplaced{*order_.rules.policy}, now);
     } else if (!head_.at("policy").is_null()) {
-      pipeline_->handle(
-          event::PolicyReplaced{std::get<Policy>(item(contract::Collection::policy, head_["policy"]))},
-          now);
+      pipeline_->handle(event::PolicyReplaced{std::get<Policy>(
+                            item(contract::Collection::policy, head_["policy"]))},
+                        now);
     }
     std::vector<Campaign> campaigns = order_.rules.campaigns;
     for (const json& j : head_.at("campaigns")) {

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import { startStack } from '../../demo/stack.mjs';
+import { startStack } from '../../harness/stack.mjs';
 
 const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const kHangMs = 8 * 60e3; // a file of tests takes one minute, several on a busy machine

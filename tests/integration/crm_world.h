@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "sync/feed.h"
 #include "contract/signing.h"
+#include "sync/feed.h"
 #include "tests/integration/link_broker.h"
 #include "tests/integration/link_peer.h"
 
@@ -178,9 +178,11 @@ class ModelBox : sync::ReplicaView {
     out.backoff_max = std::chrono::milliseconds(400);
     const auto topics = contract::Subscriptions::box_uplink(address_);
     out.subscriptions.assign(topics.begin(), topics.end());
-    out.birth = contract::encode_state(address_, {contract::LinkState::online, 1, "0.1.0", WallTime{},
-                                              contract::public_key_text(signer_.public_key())});
-    out.will = contract::encode_state(address_, {contract::LinkState::offline, 1, "0.1.0", WallTime{}});
+    out.birth =
+        contract::encode_state(address_, {contract::LinkState::online, 1, "0.1.0", WallTime{},
+                                          contract::public_key_text(signer_.public_key())});
+    out.will =
+        contract::encode_state(address_, {contract::LinkState::offline, 1, "0.1.0", WallTime{}});
     return out;
   }
 
@@ -245,7 +247,8 @@ class ModelBox : sync::ReplicaView {
   contract::Signer signer_;  // the box's own key
   Peer peer_;
   sync::FeedReceiver receiver_;
-  std::map<contract::Collection, std::map<std::string, std::pair<std::uint64_t, std::string>>> items_;
+  std::map<contract::Collection, std::map<std::string, std::pair<std::uint64_t, std::string>>>
+      items_;
   std::size_t next_ = 0;
   std::int64_t tag_ = 0;
 };

@@ -33,8 +33,8 @@ void fill_outbox(const DaemonProcess& daemon, int count) {
         contract::VisitNews visit;
         visit.visit = VisitId("v-" + std::to_string(n));
         visit.zone = Zone::door;
-        const auto message =
-            contract::encode_event(kBox, {MessageId(contract::new_uuid()), now, customer, visit, {}});
+        const auto message = contract::encode_event(
+            kBox, {MessageId(contract::new_uuid()), now, customer, visit, {}});
         store::OutboxRow row;
         row.id = message.id;
         row.topic = message.topic;

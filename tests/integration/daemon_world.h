@@ -18,8 +18,8 @@
 
 #include "beacon/btsnoop.h"
 #include "firmware/store/store.h"
+#include "harness/memory.h"
 #include "tests/integration/crm_world.h"
-#include "tests/support/memory.h"
 
 namespace welcome::testing {
 

@@ -1,4 +1,4 @@
-// The access rules of sync/acl, as mosquitto enforces them.
+// The access rules of packaging/broker, as mosquitto enforces them.
 
 #include <gtest/gtest.h>
 #include <set>

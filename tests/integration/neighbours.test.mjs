@@ -106,7 +106,7 @@ class Store {
   }
 
   async prepare() {
-    const rules = readFileSync(path.join(kRoot, 'sync/acl/floor.acl'), 'utf8');
+    const rules = readFileSync(path.join(kRoot, 'packaging/broker/floor.acl'), 'utf8');
     const box1 = rules.split('\n\n').find((part) => part.startsWith('user box-1'));
     this.floor = await this.broker('floor', `${rules}\n${box1.replaceAll('box-1', 'box-2')}\n`);
     this.uplink = await this.broker('uplink', 'pattern readwrite #\n');

@@ -6,15 +6,15 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "harness/bench_box.h"
 #include "tests/power/power_vfs.h"
-#include "tests/support/bench_box.h"
 
 namespace welcome::test {
 namespace {
 
 using namespace std::chrono_literals;
-using nlohmann::json;
 using contract::LinkName;
+using nlohmann::json;
 
 class BoxTrouble : public testing::Test {
  protected:

@@ -22,18 +22,18 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "sync/feed.h"
 #include "contract/signing.h"
+#include "harness/bench_box.h"
+#include "sync/feed.h"
 #include "tests/power/power_vfs.h"
-#include "tests/support/bench_box.h"
 
 namespace welcome::test {
 namespace {
 
 using namespace std::chrono_literals;
-using nlohmann::json;
 using contract::Collection;
 using contract::LinkName;
+using nlohmann::json;
 
 constexpr int kPeople = 6;
 constexpr int kSteps = 70;
@@ -493,8 +493,9 @@ class Week {
         kStart +
         std::chrono::duration_cast<std::chrono::milliseconds>(now().mono.time_since_epoch()) - 2h +
         std::chrono::milliseconds(++ticks_);
-    made["history"].push_back(
-        {{"state", given ? "given" : "withdrawn"}, {"at", contract::to_rfc3339(at)}, {"how", "app"}});
+    made["history"].push_back({{"state", given ? "given" : "withdrawn"},
+                               {"at", contract::to_rfc3339(at)},
+                               {"how", "app"}});
     made.erase("expires_at");
     if (given && pick(4) == 0) {
       made["expires_at"] = contract::to_rfc3339(at + 2h + std::chrono::minutes(pick(2000)));

@@ -16,15 +16,15 @@
 #include <unistd.h>
 
 #include "beacon/btsnoop_source.h"
-#include "tests/support/bench_box.h"
+#include "harness/bench_box.h"
 
 namespace welcome {
 namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-using nlohmann::json;
 using contract::LinkName;
+using nlohmann::json;
 using test::kStart;
 
 constexpr auto kEnd = 240s;

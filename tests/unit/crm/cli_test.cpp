@@ -126,7 +126,8 @@ TEST_F(CliTest, ABoxWithAnotherKeyIsNamedUntilItIsTrusted) {
   intake_->work(now_);
   EXPECT_EQ(cli({"erasure", "status", "c-paul"}), kDone);
   ASSERT_EQ(cli({"--json", "boxes"}), kDone);
-  EXPECT_EQ(answer().at(0).at("key").at("public_key"), contract::public_key_text(other.public_key()));
+  EXPECT_EQ(answer().at(0).at("key").at("public_key"),
+            contract::public_key_text(other.public_key()));
   EXPECT_EQ(answer().at(0).at("receipts_refused"), 0);
 }
 
@@ -135,9 +136,9 @@ TEST_F(CliTest, AKeyIsPinnedBeforeTheBoxComes) {
   EXPECT_EQ(cli({"boxes", "trust", "aroma-1/box-1"}), kNo);
   EXPECT_EQ(cli({"boxes", "trust", "box-1"}), kUsage);
   EXPECT_EQ(cli({"boxes", "trust", "aroma-1/box-1", "--key", "short"}), kUsage);
-  ASSERT_EQ(
-      cli({"boxes", "trust", "aroma-1/box-1", "--key", contract::public_key_text(key.public_key())}),
-      kDone)
+  ASSERT_EQ(cli({"boxes", "trust", "aroma-1/box-1", "--key",
+                 contract::public_key_text(key.public_key())}),
+            kDone)
       << err_.str();
   EXPECT_EQ(crm_->box_key("aroma-1", "box-1")->key, key.public_key());
   ASSERT_EQ(cli({"customer", "forget", "c-paul"}), kDone);

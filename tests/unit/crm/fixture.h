@@ -74,8 +74,8 @@ class CrmTest : public ::testing::Test {
                      {"datacontenttype", "application/json"},
                      {"data", data}};
     if (!customer.empty()) envelope["subject"] = customer;
-    const contract::RawMessage raw{"welcome/v1/demo/aroma-1/" + box + "/event", envelope.dump(), false,
-                               "", ""};
+    const contract::RawMessage raw{"welcome/v1/demo/aroma-1/" + box + "/event", envelope.dump(),
+                                   false, "", ""};
     const auto decoded = contract::decode_for_crm("demo", raw);
     EXPECT_TRUE(decoded) << decoded.error().message;
     return intake_->take_event(decoded->box, std::get<contract::EventMessage>(decoded->message),
@@ -84,11 +84,12 @@ class CrmTest : public ::testing::Test {
   bool request(const std::string& app, const json& body) {
     json whole = body;
     whole["v"] = 1;
-    const contract::RawMessage raw{"welcome/v1/demo/app/" + app + "/request", whole.dump(), false, "",
-                               ""};
+    const contract::RawMessage raw{"welcome/v1/demo/app/" + app + "/request", whole.dump(), false,
+                                   "", ""};
     const auto decoded = contract::decode_for_crm("demo", raw);
     EXPECT_TRUE(decoded) << decoded.error().message;
-    return intake_->take_request(std::get<contract::AppRequest>(decoded->message), raw.payload, now_);
+    return intake_->take_request(std::get<contract::AppRequest>(decoded->message), raw.payload,
+                                 now_);
   }
   // What a box says of an erasure; without a signer it is not signed.
   json receipt(const std::string& erasure, const std::string& customer,

@@ -3,8 +3,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "core/pipeline.h"
 #include "contract/signing.h"
+#include "core/pipeline.h"
 #include "tests/unit/crm/fixture.h"
 
 namespace welcome::crm {

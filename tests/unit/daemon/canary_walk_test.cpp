@@ -15,16 +15,16 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "harness/bench_box.h"
+#include "harness/face_consent.h"
 #include "sync/feed.h"
-#include "tests/support/bench_box.h"
-#include "tests/support/face_consent.h"
 
 namespace welcome {
 namespace {
 
 using namespace std::chrono_literals;
-using nlohmann::json;
 using contract::LinkName;
+using nlohmann::json;
 using test::kBox;
 using test::kStart;
 

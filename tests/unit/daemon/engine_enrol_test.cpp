@@ -5,15 +5,15 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/bench_box.h"
-#include "tests/support/face_consent.h"
+#include "harness/bench_box.h"
+#include "harness/face_consent.h"
 
 namespace welcome {
 namespace {
 
 using namespace std::chrono_literals;
-using nlohmann::json;
 using contract::LinkName;
+using nlohmann::json;
 using test::kBox;
 using testing::HasSubstr;
 

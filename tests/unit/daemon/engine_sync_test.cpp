@@ -5,14 +5,14 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/bench_box.h"
+#include "harness/bench_box.h"
 
 namespace welcome {
 namespace {
 
 using namespace std::chrono_literals;
-using nlohmann::json;
 using contract::LinkName;
+using nlohmann::json;
 using test::kAddress;
 
 class EngineSyncTest : public testing::Test {
@@ -22,7 +22,7 @@ class EngineSyncTest : public testing::Test {
   json status() { return box_.engine().status(box_.now()); }
 
   static contract::FeedItem profile(const std::string& id, std::uint64_t seq,
-                                const std::string& name = "Somebody") {
+                                    const std::string& name = "Somebody") {
     contract::FeedItem item;
     item.key = id;
     item.seq = seq;
@@ -30,7 +30,7 @@ class EngineSyncTest : public testing::Test {
     return item;
   }
   static contract::FeedBatch snapshot(std::vector<contract::FeedItem> items, std::uint32_t part,
-                                  std::uint32_t parts, const contract::Digest& digest) {
+                                      std::uint32_t parts, const contract::Digest& digest) {
     contract::FeedBatch batch;
     batch.collection = contract::Collection::profiles;
     batch.epoch = "e1";

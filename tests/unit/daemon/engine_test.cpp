@@ -5,14 +5,14 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/bench_box.h"
+#include "harness/bench_box.h"
 
 namespace welcome {
 namespace {
 
 using namespace std::chrono_literals;
-using nlohmann::json;
 using contract::LinkName;
+using nlohmann::json;
 using test::kBox;
 using test::kStart;
 using testing::HasSubstr;

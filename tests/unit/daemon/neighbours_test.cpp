@@ -52,8 +52,8 @@ struct Box {
       if (claim.fast == Zone::away) {
         visits.erase(claim.customer);
       } else if (!visits.contains(claim.customer)) {
-        visits[claim.customer] =
-            talk.visit_elsewhere(claim.customer, tracker, now).value_or(VisitId(contract::new_uuid()));
+        visits[claim.customer] = talk.visit_elsewhere(claim.customer, tracker, now)
+                                     .value_or(VisitId(contract::new_uuid()));
         begun.insert(visits[claim.customer]);
       }
     }
@@ -306,7 +306,9 @@ struct Pair : testing::Test {
       box->tracker.handle(fob_advert(ann, -60, box->now(0)), box->now(0));
     }
   }
-  contract::FloorRanging word(double t) { return two.talk.tell(two.tracker, two.visits, two.now(t)); }
+  contract::FloorRanging word(double t) {
+    return two.talk.tell(two.tracker, two.visits, two.now(t));
+  }
 
   const IdentityKey ann = fob("ann");
   Box one, two;

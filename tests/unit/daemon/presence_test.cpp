@@ -6,7 +6,7 @@
 
 #include "beacon/ad.h"
 #include "core/hex.h"
-#include "tests/support/bench_box.h"
+#include "harness/bench_box.h"
 #include "tests/unit/beacon/controller_emulator.h"
 
 namespace welcome {

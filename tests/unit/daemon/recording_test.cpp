@@ -13,11 +13,11 @@
 #include <unordered_map>
 #include <utility>
 
+#include "contract/items.h"
 #include "core/hash.h"
 #include "firmware/recording/recorder.h"
 #include "firmware/recording/replay.h"
-#include "contract/items.h"
-#include "tests/support/bench_box.h"
+#include "harness/bench_box.h"
 
 namespace welcome::daemon {
 namespace {

@@ -6,15 +6,15 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/bench_box.h"
+#include "harness/bench_box.h"
 #include "tests/unit/beacon/adverts.h"
 
 namespace welcome {
 namespace {
 
 using namespace std::chrono_literals;
-using nlohmann::json;
 using contract::LinkName;
+using nlohmann::json;
 using test::kStart;
 
 test::BenchSetup in_the_store(const std::string& name, Zone zone) {

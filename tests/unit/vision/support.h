@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 #include <string>
 
-#include "tests/support/face_consent.h"
+#include "harness/face_consent.h"
 #include "vision/face_template.h"
 #include "vision/gallery.h"
 

@@ -1,4 +1,4 @@
-#include "tests/support/bench_box.h"
+#include "harness/bench_box.h"
 
 #include <cstdio>
 #include <fstream>
@@ -209,7 +209,8 @@ void BenchBox::inbound(contract::LinkName link, std::string topic, std::string p
 void BenchBox::feed_shop() {
   for (const json& row : shop_feed()) {
     const json& batch = row.at("payload");
-    const auto collection = contract::collection_from_string(batch.at("collection").get<std::string>());
+    const auto collection =
+        contract::collection_from_string(batch.at("collection").get<std::string>());
     inbound(contract::LinkName::uplink, feed_topic(address_, *collection), batch.dump());
   }
 }

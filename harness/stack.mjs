@@ -309,7 +309,7 @@ class Stack {
       cpSync(pages, path.join(this.run, 'pages'), { recursive: true });
       for (const dir of ['nginx', 'nginx/tmp'])
         mkdirSync(path.join(this.run, dir), { recursive: true, mode: 0o700 });
-      fill('nginx.conf.in', path.join(this.run, 'nginx/nginx.conf'), {
+      fill('nginx/nginx.conf.in', path.join(this.run, 'nginx/nginx.conf'), {
         RUN: path.join(this.run, 'nginx'),
         USER: user && `${user};`,
         WEB: this.ports.web,
@@ -335,7 +335,7 @@ class Stack {
     const dir = path.join(this.run, `mosquitto-${name}`);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     const { port, ws } = this.broker(link);
-    fill(`mosquitto-${name}.conf.in`, path.join(dir, 'mosquitto.conf'), {
+    fill(`broker/${name}.conf.in`, path.join(dir, 'mosquitto.conf'), {
       ...values,
       DIR: dir,
       TCP: port,
@@ -397,7 +397,7 @@ function acl(rules) {
 }
 
 function fill(template, file, values) {
-  const text = readFileSync(path.join(kHere, template), 'utf8');
+  const text = readFileSync(path.join(kRoot, 'packaging', template), 'utf8');
   const filled = text.replace(/@([A-Z_]+)@/g, (_, key) => {
     if (!(key in values)) throw new Error(`${template}: nothing for @${key}@`);
     return String(values[key]);
