@@ -48,7 +48,7 @@ struct RawMessage {
   std::string correlation;
 };
 
-// ---- state and hello (box → CRM) ---------------------------------------------------------------
+// ---- state and hello (box → CRM) ----
 
 enum class LinkState : std::uint8_t { online, stopped, offline };
 
@@ -78,7 +78,7 @@ struct Hello {
 Message encode_state(const BoxAddress& box, const BoxState& state);
 Message encode_hello(const BoxAddress& box, const Hello& hello);
 
-// ---- feed (CRM → box) --------------------------------------------------------------------------
+// ---- feed (CRM → box) ----
 
 struct FeedItem {
   std::uint64_t seq = 0;
@@ -105,7 +105,7 @@ struct FeedBatch {
 // Items with an `error` are not sent. The values are taken as they are: validate_item() first.
 Message encode_feed(const BoxAddress& box, const FeedBatch& batch);
 
-// ---- events (box → CRM) ------------------------------------------------------------------------
+// ---- events (box → CRM) ----
 
 struct VisitNews {
   VisitEvent::Kind kind = VisitEvent::Kind::started;
@@ -224,7 +224,7 @@ std::string event_type(const EventData& data);
 Message encode_event(const BoxAddress& box, const EventMessage& event,
                      const Signer* signer = nullptr);
 
-// ---- commands and control (CRM → box) ----------------------------------------------------------
+// ---- commands and control (CRM → box) ----
 
 struct Command {
   enum class Kind : std::uint8_t {
@@ -277,7 +277,7 @@ Message encode_command_response(const BoxAddress& box, const Command& command,
                                 const CommandResponse& response);
 Message encode_control(const Control& control, const Signer* signer = nullptr);
 
-// ---- floor (box ↔ tablets, box ↔ box) ----------------------------------------------------------
+// ---- floor (box ↔ tablets, box ↔ box) ----
 
 // Why nobody, or nobody new, is greeted though all runs.
 enum class Trouble : std::uint8_t { crm_silent, clock_not_set, store };
@@ -354,7 +354,7 @@ Message encode_prompt_cleared(const VisitId& visit, const CustomerId& customer);
 Message encode_floor_status(const FloorStatus& status);
 Message encode_enrol(const EnrolMessage& message);
 
-// ---- the customer's app (CRM ↔ phone) ----------------------------------------------------------
+// ---- the customer's app (CRM ↔ phone) ----
 
 struct AppRequest {
   enum class Kind : std::uint8_t {
@@ -402,7 +402,7 @@ struct AppMessage {
 
 Message encode_inbox(std::string_view tenant, std::string_view app, const AppMessage& message);
 
-// ---- what comes in -----------------------------------------------------------------------------
+// ---- what comes in ----
 
 using BoxInbound =
     std::variant<FeedBatch, Command, Control, StaffAction, EnrolMessage, StoreWord, FloorRanging>;

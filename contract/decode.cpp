@@ -33,7 +33,7 @@ std::optional<ConsentNotice> notice(const json& value) {
   return ConsentNotice{text(*found, "id"), text(*found, "version"), text(*found, "language")};
 }
 
-// ---- for the box -------------------------------------------------------------------------------
+// ---- for the box ----
 
 // What is wrong with a put, or nothing. Fills value, item and customer.
 std::string check_item(const BoxAddress& self, Collection collection, const KeyRing* keys,
@@ -265,7 +265,7 @@ Result<BoxInbound> ranging(const BoxAddress& self, const ParsedTopic& topic,
   return out;
 }
 
-// ---- for the CRM -------------------------------------------------------------------------------
+// ---- for the CRM ----
 
 Result<CrmInbound> box_state(const json& payload) {
   BoxState out;

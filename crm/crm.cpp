@@ -67,7 +67,7 @@ bool is_given(const json& record, WallTime now) {
   return result.given() && (!result.expires_at || now < *result.expires_at);
 }
 
-// ---- set-up ------------------------------------------------------------------------------------
+// ---- set-up ----
 
 Crm::Crm(Database& db) : db_(db), feed_(db) {
   std::map<std::string, std::string> values;
@@ -101,7 +101,7 @@ void Crm::init(Database& db, const Settings& settings) {
   Feed(db).create();
 }
 
-// ---- records -----------------------------------------------------------------------------------
+// ---- records ----
 
 std::string Crm::hash(const std::string& customer) const {
   std::array<unsigned char, 32> out{};
@@ -223,7 +223,7 @@ void Crm::refresh(const std::string& customer) {
   }
 }
 
-// ---- consent -----------------------------------------------------------------------------------
+// ---- consent ----
 
 Result<json> Crm::set_consent(const ConsentChange& change) {
   if (auto ok = must_exist(change.customer); !ok) return tl::unexpected(ok.error());
@@ -300,7 +300,7 @@ PurposeSet Crm::given(const std::string& customer, WallTime now) {
   return out;
 }
 
-// ---- signatures --------------------------------------------------------------------------------
+// ---- signatures ----
 
 std::unique_ptr<contract::Signer> Crm::signer() {
   const Rows rows = db_.query(
@@ -378,7 +378,7 @@ std::string Crm::public_keys() {
   return out;
 }
 
-// ---- what staff learnt -------------------------------------------------------------------------
+// ---- what staff learnt ----
 
 Result<void> Crm::note_conversation(const std::string& customer, const std::string& text,
                                     WallTime at) {
@@ -428,7 +428,7 @@ Result<void> Crm::note_preference(const std::string& customer, const PreferenceN
   return {};
 }
 
-// ---- access and erasure ------------------------------------------------------------------------
+// ---- access and erasure ----
 
 Result<json> Crm::export_customer(const std::string& customer, WallTime now) {
   if (auto ok = must_exist(customer); !ok) return tl::unexpected(ok.error());
@@ -593,7 +593,7 @@ Result<void> Crm::check_receipt(const std::string& store, const std::string& box
   return fail(ErrorCode::refused, "its signature is wrong");
 }
 
-// ---- keys of boxes -----------------------------------------------------------------------------
+// ---- keys of boxes ----
 
 std::optional<PinnedKey> Crm::box_key(const std::string& store, const std::string& box) {
   const Rows rows = db_.query(
@@ -666,7 +666,7 @@ void Crm::finish_erasure(const std::string& erasure, WallTime now) {
               {erasure, contract::to_rfc3339(now)});
 }
 
-// ---- control -----------------------------------------------------------------------------------
+// ---- control ----
 
 contract::Control Crm::to_control(const Row& row) const {
   contract::Control control;
@@ -720,7 +720,7 @@ std::vector<contract::Control> Crm::controls() {
   return out;
 }
 
-// ---- out ---------------------------------------------------------------------------------------
+// ---- out ----
 
 void Crm::to_outbox(const contract::Message& message) {
   db_.execute(

@@ -147,7 +147,7 @@ bool Intake::work_request(WallTime now) {
   return true;
 }
 
-// ---- events ------------------------------------------------------------------------------------
+// ---- events ----
 
 // Returns a word for the ledger when nothing was done, and why.
 std::string Intake::act_on_event(const Entry& entry, WallTime now) {
@@ -282,7 +282,7 @@ void Intake::tell_boxes(const std::string& store, const std::string& but,
   }
 }
 
-// ---- requests ----------------------------------------------------------------------------------
+// ---- requests ----
 
 void Intake::send_consents(const std::string& app, const std::string& customer,
                            const std::string& id, WallTime now) {

@@ -40,7 +40,7 @@ bool urgent(Collection collection) {
 
 }  // namespace
 
-// ---- lanes -------------------------------------------------------------------------------------
+// ---- lanes ----
 
 Server::Batches Server::packed(const std::vector<contract::FeedBatch>& batches) {
   Batches out;
@@ -81,7 +81,7 @@ void Server::Lane::clear() {
   turn_.clear();
 }
 
-// ---- the loop ----------------------------------------------------------------------------------
+// ---- the loop ----
 
 Server::Server(Database& db, ServeConfig config)
     : db_(db),
@@ -162,7 +162,7 @@ void Server::run(int stop_fd) {
   client_.close();
 }
 
-// ---- in ----------------------------------------------------------------------------------------
+// ---- in ----
 
 void Server::process_received() {
   std::vector<mqtt::Publish> messages;
@@ -294,7 +294,7 @@ void Server::on_hello(const contract::BoxAddress& from, const contract::Hello& h
   if (!crm_.controls().empty()) controls_due_ = true;
 }
 
-// ---- out ---------------------------------------------------------------------------------------
+// ---- out ----
 
 Server::Batches Server::snapshot_of(Collection collection, const Position& head) {
   auto& [at, batches] = snapshots_[collection];

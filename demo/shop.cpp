@@ -109,7 +109,7 @@ struct Heard {
   Payload report;  // one report as it lies in the HCI event
 };
 
-// ---- payloads -----------------------------------------------------------------------------------
+// ---- payloads ----
 
 Payload ad(std::uint8_t type, std::initializer_list<std::span<const std::uint8_t>> parts) {
   Payload out{0, type};
@@ -161,7 +161,7 @@ Payload ibeacon(std::span<const std::uint8_t> id, std::int8_t power) {
   return join({flags, manufacturer(0x004C, data)});
 }
 
-// ---- people -------------------------------------------------------------------------------------
+// ---- people ----
 
 std::vector<std::uint8_t> from_hex(std::string text) {
   std::erase(text, '-');
@@ -362,7 +362,7 @@ std::vector<Device> strangers(Dice& dice) {
   return out;
 }
 
-// ---- air ----------------------------------------------------------------------------------------
+// ---- air ----
 
 Payload report(const Device& device, const beacon::Address& address, const Payload& data,
                std::int8_t rssi) {

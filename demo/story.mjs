@@ -187,7 +187,7 @@ export class Story {
     }
   }
 
-  // ---- playing -------------------------------------------------------------------------------
+  // ---- playing ----
 
   async play() {
     this.epoch = Date.now() + 2500;
@@ -241,7 +241,7 @@ export class Story {
     });
   }
 
-  // ---- listening -----------------------------------------------------------------------------
+  // ---- listening ----
 
   async #listen() {
     this.clients = [];
@@ -300,7 +300,7 @@ export class Story {
     for (const line of lines.slice(2)) this.say(`           ${line.trim()}`);
   }
 
-  // ---- the end -------------------------------------------------------------------------------
+  // ---- the end ----
 
   async result() {
     const status = await this.ctl('status');

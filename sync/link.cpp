@@ -338,7 +338,7 @@ class Link::Impl {
     sink_(std::move(raw));
   }
 
-  // ---- the link's own thread --------------------------------------------------------------------
+  // ---- the link's own thread ----
 
   void run() {
     next_attempt_ = Clock::now();

@@ -198,8 +198,7 @@ sync::LinkConfig link_config(const BrokerConfig& broker, const std::string& clie
   return link;
 }
 
-// ---- the app
-// -------------------------------------------------------------------------------------
+// ---- the app ----
 
 class App : private Ports {
  public:

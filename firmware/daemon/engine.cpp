@@ -95,8 +95,7 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
 
 Engine::~Engine() = default;
 
-// ---- start
-// ---------------------------------------------------------------------------------------
+// ---- start ----
 
 void Engine::load(const Now& now) {
   const auto must = [](const auto& result, const char* what) {
@@ -192,8 +191,7 @@ void Engine::load(const Now& now) {
   malloc_trim(0);  // reading it all in took more than what is kept
 }
 
-// ---- what comes in
-// -------------------------------------------------------------------------------
+// ---- what comes in ----
 
 void Engine::handle(const Input& input, const Now& now) {
   std::visit([&](const auto& what) { on(what, now); }, input);
@@ -439,8 +437,7 @@ void Engine::say_hello() {
   ports_.publish(contract::encode_hello(settings_.box, hello), kNoRow, std::nullopt);
 }
 
-// ---- deciding
-// ------------------------------------------------------------------------------------
+// ---- deciding ----
 
 Effects Engine::ask(const Event& event, const Now& now, std::string_view item) {
   asked_ = now;
@@ -712,8 +709,7 @@ void Engine::pump(contract::LinkName name, const Now& now) {
   }
 }
 
-// ---- rehearsal
-// -----------------------------------------------------------------------------------
+// ---- rehearsal ----
 
 Result<json> Engine::start_rehearsal(const Now& now) {
   if (rehearsal_) return fail(ErrorCode::refused, "a rehearsal is running");
@@ -773,8 +769,7 @@ void Engine::clear_rehearsal_leftovers() {
   }
 }
 
-// ---- who may be recognised
-// -----------------------------------------------------------------------
+// ---- who may be recognised ----
 
 // At start: everybody at once.
 void Engine::load_identities(const Now& now) {
@@ -918,8 +913,7 @@ void Engine::refresh_gallery(const Now& now) {
   ports_.look_for(gallery ? std::move(*gallery) : nullptr);
 }
 
-// ---- timers
-// --------------------------------------------------------------------------------------
+// ---- timers ----
 
 void Engine::tick(const Now& now) {
   fetch_identities(now);
@@ -1009,8 +1003,7 @@ void Engine::stopping(const Now& now) {
   }
 }
 
-// ---- helpers
-// -------------------------------------------------------------------------------------
+// ---- helpers ----
 
 const Profile* Engine::profile(const CustomerId& customer) {
   if (const auto cached = profiles_.find(customer); cached != profiles_.end()) {

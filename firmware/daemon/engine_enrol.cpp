@@ -129,8 +129,7 @@ json desk_record(const std::vector<store::FeedItem>& hers, const contract::BoxAd
 
 }  // namespace
 
-// ---- consent at the desk
-// -------------------------------------------------------------------------
+// ---- consent at the desk ----
 
 void Engine::on_enrol(const contract::EnrolMessage& message, const Now& now) {
   if (message.from_box) return;  // our own words come back
@@ -269,8 +268,7 @@ void Engine::drop_old_desk_consents(const Now& now) {
   }
 }
 
-// ---- templates
-// -----------------------------------------------------------------------------------
+// ---- templates ----
 
 Result<void> Engine::enrol(const CustomerId& customer, const std::string& clip, const Now& now,
                            std::function<void(const std::string&)> progress,
@@ -411,8 +409,7 @@ void Engine::on(const input::Enrolled& enrolled, const Now& now) {
   job.done(views, now);
 }
 
-// ---- ageing
-// --------------------------------------------------------------------------------------
+// ---- ageing ----
 
 bool Engine::may_age(const CustomerId& customer) {
   const auto records = store_.replica().of_customer(store::Collection::consents, customer);

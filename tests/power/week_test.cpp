@@ -55,8 +55,7 @@ std::string record_of(int n, Purpose p) {
   return "rec-" + std::to_string(n) + "-" + std::to_string(static_cast<int>(p));
 }
 
-// ---- the tiny model
-// ------------------------------------------------------------------------------
+// ---- the tiny model ----
 
 // What the box was told, and can be held to. A grant counts from the moment it is on its way; a
 // withdrawal when the box has taken it in, and after a pulled plug only if it was on the disk.
@@ -125,8 +124,7 @@ class Model {
   std::optional<MonoTime> heard_;
 };
 
-// ---- the CRM
-// -------------------------------------------------------------------------------------
+// ---- the CRM ----
 
 struct Shelf {
   std::string epoch = "e1";
@@ -164,8 +162,7 @@ json identity(int n) {
           {"measured_power_1m_dbm", -59}};
 }
 
-// ---- the week
-// ------------------------------------------------------------------------------------
+// ---- the week ----
 
 class Week {
  public:

@@ -101,7 +101,7 @@ FeedBatch batch_of(const RawMessage& message, const KeyRing* keys = nullptr) {
   return std::get<FeedBatch>(*decoded);
 }
 
-// ---- both ways ---------------------------------------------------------------------------------
+// ---- both ways ----
 
 TEST(Contract, StateAndHelloArriveAsTheyWereSent) {
   const auto state = at_crm<BoxState>(encode_state(kBox, {LinkState::stopped, 7, "0.1.0", kAt}));
@@ -314,7 +314,7 @@ TEST(Contract, StaffActionsAreUnderstood) {
   EXPECT_EQ(action.at, kAt);
 }
 
-// ---- what the box keeps out --------------------------------------------------------------------
+// ---- what the box keeps out ----
 
 TEST(Feed, APoisonedItemIsSetAsideAndTheOthersGoOn) {
   json bad = profile_value();
@@ -483,7 +483,7 @@ TEST(Inbound, AnErrorNamesThePlaceAndNoValue) {
   EXPECT_THAT(campaign.error().message, Not(HasSubstr("secret-word")));
 }
 
-// ---- items -------------------------------------------------------------------------------------
+// ---- items ----
 
 TEST(Items, AnIdentityIsDecodedBitForBit) {
   const auto eid = decode_item(

@@ -115,7 +115,7 @@ TEST_F(ReceiptTest, ABoxThatNeverSaidAKeyCannotBeTrustedWithoutOne) {
   EXPECT_EQ(trusted.error().code, ErrorCode::not_found);
 }
 
-// ---- databases of released versions ------------------------------------------------------------
+// ---- databases of released versions ----
 
 std::map<std::string, std::string> schema_of(Database& db) {
   std::map<std::string, std::string> out;
