@@ -113,12 +113,11 @@ std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gall
     const Detection& detection = detections[sight.detection];
     if (std::min(detection.box.width, detection.box.height) < options_.limits.min_size_px) continue;
     Face face = recogniser_.locate(frame.image, detection);
-    const Image aligned = align(frame.image, face.landmarks);
-    const Quality quality = measure_quality(face, aligned);
+    const Quality quality = measure_quality(face);
     if (first_defect(quality, options_.limits) != Defect::none) continue;
     if (!is_due && quality.score < kBetter * track.best_quality) continue;
 
-    recogniser_.embed(frame.image, face);
+    recogniser_.embed(face);
     ++counters_.faces_embedded;
     const auto match = gallery->match(face.embedding);
     if (!match) continue;

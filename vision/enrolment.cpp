@@ -80,7 +80,7 @@ Guidance Enrolment::add(const Image& image) {
     return Guidance::several_faces;
   }
   Face face = recogniser_.locate(image, faces[0]);
-  const Quality quality = measure_quality(face, align(image, face.landmarks));
+  const Quality quality = measure_quality(face);
   if (const Guidance wrong = advice(first_defect(quality, options_.limits));
       wrong != Guidance::none) {
     return wrong;
@@ -91,7 +91,7 @@ Guidance Enrolment::add(const Image& image) {
     if (!score) return Guidance::further;
     liveness_.add(*score);
   }
-  recogniser_.embed(image, face);
+  recogniser_.embed(face);
   if (face.embedding.empty()) return Guidance::face_the_camera;
   for (const Embedding& view : views_) {
     const float similarity = cosine(view, face.embedding);

@@ -24,7 +24,8 @@ float ramp(float value, float bad, float good) {
 
 }  // namespace
 
-Quality measure_quality(const Face& face, const Image& aligned) {
+Quality measure_quality(const Face& face) {
+  const Image& aligned = face.aligned;
   Quality q;
   q.size_px = std::min(face.box.width, face.box.height);
   const Point left = middle_of(face.landmarks, 36, 41);

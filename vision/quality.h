@@ -44,7 +44,7 @@ struct QualityLimits {
   static constexpr QualityLimits none() { return {0, 0, 0, 255, 0, 2, 2, 0}; }  // for evaluation
 };
 
-Quality measure_quality(const Face& face, const Image& aligned);
+Quality measure_quality(const Face& face);
 
 // The first thing that is wrong, in the order in which a customer can mend it.
 Defect first_defect(const Quality& quality, const QualityLimits& limits);

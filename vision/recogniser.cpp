@@ -370,6 +370,7 @@ Face Recogniser::locate(const Image& image, const Detection& detection) {
   face.box = detection.box;
   face.score = detection.score;
   face.landmarks = impl_->landmarks.find(image, detection.box);
+  face.aligned = align(image, face.landmarks);
   return face;
 }
 
@@ -377,16 +378,15 @@ std::vector<Face> Recogniser::find(const Image& image) {
   std::vector<Face> faces;
   for (const Detection& detection : detect(image)) {
     Face face = locate(image, detection);
-    if (usable(face.landmarks)) faces.push_back(std::move(face));
+    if (!face.aligned.empty()) faces.push_back(std::move(face));
   }
   std::sort(faces.begin(), faces.end(),
             [](const Face& a, const Face& b) { return a.box.area() > b.box.area(); });
   return faces;
 }
 
-void Recogniser::embed(const Image& image, Face& face) {
-  const Image aligned = align(image, face.landmarks);
-  face.embedding = aligned.empty() ? Embedding{} : impl_->embedder.embed(aligned);
+void Recogniser::embed(Face& face) {
+  face.embedding = face.aligned.empty() ? Embedding{} : impl_->embedder.embed(face.aligned);
 }
 
 std::optional<Face> Recogniser::portrait(const Image& image) {
@@ -422,8 +422,7 @@ std::optional<Face> Recogniser::portrait(const Image& image) {
     detection.box.x -= static_cast<float>(dx);
     detection.box.y -= static_cast<float>(dy);
     Face face = locate(image, detection);
-    if (!usable(face.landmarks)) continue;
-    embed(image, face);
+    embed(face);
     if (!face.embedding.empty()) return face;
   }
   return std::nullopt;

@@ -54,6 +54,7 @@ struct Face {
   Box box;
   float score = 0;
   Landmarks landmarks{};
+  Image aligned;  // as align() makes it: for quality and embedding; empty: landmarks of no use
   Embedding embedding;  // empty until embed()
 };
 
@@ -66,8 +67,8 @@ class Recogniser {
   std::vector<Detection> detect(const Image& image);
   // Also in these parts of the picture, each at the cost of a whole one.
   std::vector<Detection> detect(const Image& image, std::span<const Box> parts);
-  Face locate(const Image& image, const Detection& detection);  // landmarks
-  void embed(const Image& image, Face& face);  // leaves the embedding empty if it cannot
+  Face locate(const Image& image, const Detection& detection);  // landmarks, aligned
+  void embed(Face& face);  // what locate() made; leaves the embedding empty if it cannot
 
   // 0…1 that a person is there and not a picture of one. nullopt: it cannot be told, because the
   // pack has no such model or the picture shows too little around the face.

@@ -80,6 +80,18 @@ TEST_F(RecogniserTest, TurnsAPictureUprightByItsExifTag) {
   EXPECT_GT(cosine(embed(upright), embed(*image)), 0.9F);
 }
 
+// Quality judges the aligned face, and the same one is embedded: it takes no picture to embed it.
+TEST_F(RecogniserTest, AlignsAFaceOnce) {
+  const Image picture = load(media("audrey.jpg"));
+  Face face = recogniser().find(picture).at(0);
+  ASSERT_EQ(face.aligned.width(), 112);
+  recogniser().embed(face);
+  EXPECT_GT(cosine(face.embedding, embed(picture)), 0.95F);
+  face.aligned = {};
+  recogniser().embed(face);
+  EXPECT_TRUE(face.embedding.empty());
+}
+
 TEST_F(RecogniserTest, FindsEverybodyInAGroupPicture) {
   const auto faces = recogniser().find(load(group_picture(1)));
   EXPECT_GE(faces.size(), 3U);
