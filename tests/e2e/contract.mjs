@@ -1,5 +1,5 @@
-// Validates messages against the schemas in docs/schemas, so that neither the pages nor the fakes
-// can leave the contract unnoticed.
+// The contract of docs/schemas and docs/examples: what the fakes send comes from the examples, and
+// every message is held against its schema, so that neither side can leave it unnoticed.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -15,4 +15,10 @@ export function assertFits(schema, message) {
   }
   const check = checks.get(schema);
   assert.ok(check(message), `${schema}: ${ajv.errorsText(check.errors)} in ${JSON.stringify(message)}`);
+}
+
+// The published example NAME; each call gives a copy of its own.
+export function example(name) {
+  const file = new URL(`../../docs/examples/${name}.json`, import.meta.url);
+  return JSON.parse(readFileSync(file, 'utf8'));
 }

@@ -2,55 +2,25 @@
 // welcome-crm. They speak the contract's messages and remember what the pages sent.
 
 import { randomUUID } from 'node:crypto';
-import { assertFits } from './contract.mjs';
+import { assertFits, example } from './contract.mjs';
 
 const kFloor = 'welcome/v1/floor';
 
+// The published example, for a visit of just now.
 export function examplePrompt(visit, changes = {}) {
   const now = Date.now();
   return {
-    v: 1,
+    ...example('floor.prompt'),
     visit,
     decision: `decision-${visit}`,
-    level: 'confirmed',
-    by: ['phone', 'face'],
-    greet: { name: 'Paul Moreau', greeting: 'Mr Moreau', pronunciation: 'mo-ROH' },
-    tier: 'gold',
-    points: 1240,
-    headline: 'This may be Paul Moreau',
-    preferences: [
-      { key: 'drink', text: 'sparkling water, no ice', detail: 'confirmed twice, last in May' },
-      { key: 'seat', text: 'by the window', detail: 'noted once, in March' },
-    ],
-    last_conversation: {
-      text: 'His daughter starts school in Lyon; he asked about the late flight.',
-      at: new Date(now - 40 * 24 * 3600e3).toISOString(),
-    },
-    suggestion: 'Ask how the first school week in Lyon went.',
-    avoid: ['nuts'],
-    zone: 'desk',
     since: new Date(now - 60e3).toISOString(),
-    state: 'new',
-    claimed_by: null,
     expires_at: new Date(now + 600e3).toISOString(),
     ...changes,
   };
 }
 
 export function exampleStatus(changes = {}) {
-  return {
-    v: 1,
-    store: 'aroma-1',
-    box: 'box-1',
-    link: 'up',
-    in_store: 1,
-    paused: [],
-    trouble: [],
-    rehearsal: false,
-    version: '0.1.0',
-    at: new Date().toISOString(),
-    ...changes,
-  };
+  return { ...example('floor.status'), told_all: true, at: new Date().toISOString(), ...changes };
 }
 
 // A broker that is away must fail a test, not hold it up.
@@ -147,8 +117,13 @@ export class FakeBox {
     return publish(this.client, `${kFloor}/status/${status.box}`, JSON.stringify(status), { qos: 1, retain: true });
   }
 
+  leave(box) {
+    return publish(this.client, `${kFloor}/status/${box}`, '', { qos: 1, retain: true });
+  }
+
   enrolment(session, message) {
-    const json = { v: 1, id: randomUUID(), session, from: 'box', at: new Date().toISOString(), ...message };
+    const at = new Date().toISOString();
+    const json = { ...example(`floor.enrol.${message.kind}`), id: randomUUID(), session, at, ...message };
     assertFits('floor.enrol', json);
     return publish(this.client, `${kFloor}/enrol/${session}`, JSON.stringify(json), { qos: 1 });
   }
@@ -183,7 +158,7 @@ export class FakeCrm {
   }
 
   send(message) {
-    const json = { v: 1, id: randomUUID(), ...message };
+    const json = { ...example(`app.inbox.${message.kind}`), id: randomUUID(), ...message };
     assertFits('app.inbox', json);
     return publish(this.client, `${this.topic}/inbox`, JSON.stringify(json), { qos: 1 });
   }

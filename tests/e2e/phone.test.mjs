@@ -4,24 +4,18 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { assertAccessible, assertOnlyText, kHostile } from './checks.mjs';
+import { example } from './contract.mjs';
 import { FakeCrm } from './fakes.mjs';
 import { Pages } from './pages.mjs';
 
 const inMinutes = (minutes) => new Date(Date.now() + minutes * 60e3).toISOString();
 
 function offer(decision, changes = {}) {
-  return {
-    kind: 'offer',
-    decision,
-    title: 'An espresso on us',
-    text: 'Hello Mr Moreau, the new single origin from Huila is open. Your first cup is on us this morning.',
-    code: 'AROMA-7F3K',
-    expires_at: inMinutes(10),
-    ...changes,
-  };
+  return { kind: 'offer', decision, expires_at: inMinutes(10), ...changes };
 }
 
-const kNotice = { id: 'n-1', version: '3', language: 'en' };
+const kNotice = example('app.inbox.consents').notice;
+const kCode = example('app.inbox.offer').code;
 const kAll = {
   proximity_offers: true,
   face_recognition: true,
@@ -31,25 +25,10 @@ const kAll = {
 };
 
 function receipt(purpose, ...states) {
-  return {
-    kind: 'receipt',
-    record: {
-      record_id: `r-${purpose}`,
-      schema_version: '1',
-      tenant: 'demo',
-      customer: 'c-paul',
-      purpose,
-      notice: kNotice,
-      data_categories: ['face_template'],
-      controller: 'Aroma Ltd',
-      storage_location: 'box',
-      retention_days: 365,
-      jurisdiction: 'EU',
-      recipients: [],
-      withdraw_how: 'app or desk',
-      history: states.map((state, i) => ({ state, at: inMinutes(i - 60), how: i ? 'app' : 'desk' })),
-    },
-  };
+  const message = example('app.inbox.receipt');
+  const history = states.map((state, i) => ({ state, at: inMinutes(i - 60), how: i ? 'app' : 'desk' }));
+  Object.assign(message.record, { record_id: `r-${purpose}`, purpose, history });
+  return { kind: 'receipt', record: message.record };
 }
 
 describe('customer phone', () => {
@@ -76,13 +55,13 @@ describe('customer phone', () => {
     await crm.send({ ...message, id: 'm-2' });
     phone = await pages.phone('paul');
     const card = phone.locator('[data-decision=d-1]');
-    await card.getByText('Your first cup is on us').waitFor();
+    await card.getByText('Your espresso is waiting').waitFor();
     assert.equal(await card.count(), 1);
-    assert.equal(await phone.getByText('AROMA-7F3K').count(), 0);
+    assert.equal(await phone.getByText(kCode).count(), 0);
     await pages.screenshot(phone, 'phone');
     await assertAccessible(phone);
     await card.getByRole('button', { name: 'Show the code' }).click();
-    await phone.getByText('AROMA-7F3K').waitFor();
+    await phone.getByText(kCode).waitFor();
     await crm.requests.next(({ kind, decision }) => kind === 'offer.opened' && decision === 'd-1');
     await pages.screenshot(phone, 'phone-code');
   });

@@ -100,6 +100,7 @@ CHECKS = {
     "systemd units": units,
     "installed files": installed_files,
     "contract files": lambda: schemas.check(ROOT, tracked()),
+    "contract of the pages": lambda: run("node", "console/contract.mjs", "--check"),
     "types of the pages": lambda: run("node_modules/.bin/tsc", "--noEmit", "-p", "console"),
     "clang-tidy": lambda: tidy.check(ROOT, to_tidy()),
 }

@@ -1,6 +1,6 @@
 import { i18n } from '../shared/i18n';
 import { Icon, Pledge, Purposes } from '../shared/parts';
-import { kPurposes, type Purpose } from '../shared/texts';
+import { kItemConsentsPurpose as kPurposes, type ItemConsentsPurpose as Purpose } from '../contract';
 import { isGiven, type Phone, type Receipt } from './model';
 
 export function Choices({ phone }: { phone: Phone }) {

@@ -2,12 +2,25 @@
 // account that is signed in, and leaves it with a sign-out or with being forgotten. Requests wait
 // here while there is no line: a withdrawal made in a tunnel is sent at its end.
 
+import {
+  kAppInboxKind,
+  kAppInboxSurveyKind,
+  kItemConsentsHistoryHow,
+  kItemConsentsHistoryState,
+  kItemConsentsPurpose as kPurposes,
+  type AppInbox,
+  type AppInboxSurveyKind,
+  type AppRequest,
+  type ItemConsents,
+  type ItemConsentsHistoryHow,
+  type ItemConsentsPurpose as Purpose,
+  type Unread,
+} from '../contract';
 import { i18n } from '../shared/i18n';
-import { Link, newId, type LinkState } from '../shared/link';
+import { connect, stamp, type Connect, type Draft, type LinkState, type PageLink } from '../shared/link';
 import { integer, list, one, record, text, time, type Json } from '../shared/read';
 import { load, save, type Account } from '../shared/session';
 import { Store } from '../shared/store';
-import { kPurposes, type Purpose } from '../shared/texts';
 import type { ToastView } from '../shared/parts';
 
 export interface Offer {
@@ -23,7 +36,7 @@ export interface Offer {
 
 export interface Survey {
   id: string;
-  kind: 'nps' | 'csat' | 'ces';
+  kind: AppInboxSurveyKind;
   question: string;
 }
 
@@ -37,13 +50,11 @@ export interface Receipt {
   retentionDays: number | null;
   recipients: string[];
   withdrawHow: string;
-  history: { given: boolean; at: number; how: 'app' | 'desk' | 'crm' | null }[]; // newest first
+  history: { given: boolean; at: number; how: ItemConsentsHistoryHow | null }[]; // newest first
 }
 
-interface Notice extends Json {
-  id: string;
-  version: string;
-}
+type ConsentSet = Extract<AppRequest, { kind: 'consent.set' }>;
+type Notice = Pick<ItemConsents['notice'], 'id' | 'version'>;
 
 interface Kept {
   seen: string[]; // ids of messages, newest last: at-least-once delivery becomes exactly once
@@ -52,10 +63,14 @@ interface Kept {
   receipts: Receipt[];
   choices: Partial<Record<Purpose, boolean>> | null;
   notice: Notice;
-  outbox: (Json & { id: string; kind: string })[];
+  outbox: AppRequest[];
 }
 
-export const kScores = { nps: [0, 10], csat: [1, 5], ces: [1, 7] } as const;
+export const kScores = {
+  nps: [0, 10],
+  csat: [1, 5],
+  ces: [1, 7],
+} as const satisfies Record<AppInboxSurveyKind, readonly [number, number]>;
 
 const kNothing: Kept = {
   seen: [],
@@ -73,17 +88,17 @@ const kExportMs = 60000; // after this, asking again is allowed
 const kSessionS = 7 * 24 * 3600;
 
 export function readReceipt(value: unknown): Receipt | null {
-  const json = record(value);
+  const json: Unread<ItemConsents> | null = record(value);
   const purpose = one(json?.purpose, kPurposes);
   const id = text(json?.record_id, 128);
   if (!json || !purpose || !id) return null;
-  const notice = record(json.notice);
+  const notice: Unread<Notice> | null = record(json.notice);
   const history = list(json.history, (item) => {
-    const entry = record(item);
+    const entry: Unread<ItemConsents['history'][number]> | null = record(item);
     const at = time(entry?.at);
-    const state = one(entry?.state, ['given', 'withdrawn'] as const);
+    const state = one(entry?.state, kItemConsentsHistoryState);
     if (!entry || at === null || !state) return null;
-    return { given: state === 'given', at, how: one(entry.how, ['app', 'desk', 'crm'] as const) };
+    return { given: state === 'given', at, how: one(entry.how, kItemConsentsHistoryHow) };
   }, 1000);
   return {
     record: id,
@@ -120,11 +135,17 @@ export class Phone extends Store {
   #account: Account | null = null;
   #key = '';
   #topic = '';
-  #link: Link | null = null;
+  #connect: Connect;
+  #link: PageLink | null = null;
   #windows: BroadcastChannel | null = null;
   #flushing = false;
-  #unanswered = new Map<Purpose, Json>(); // changes that no answer has confirmed yet
+  #unanswered = new Map<Purpose, ConsentSet>(); // changes that no answer has confirmed yet
   #toastId = 0;
+
+  constructor(how: Connect = connect) {
+    super();
+    this.#connect = how;
+  }
 
   // False when the account does not look like one.
   signIn(account: Account): boolean {
@@ -142,11 +163,9 @@ export class Phone extends Store {
     this.#windows.onmessage = ({ data }) => data === this.#key && this.#rest();
     this.#windows.postMessage(this.#key);
     this.#unanswered.clear();
-    for (const request of this.kept.outbox) {
-      const purpose = one(request.purpose, kPurposes);
-      if (request.kind === 'consent.set' && purpose) this.#unanswered.set(purpose, request);
-    }
-    this.#link = new Link({
+    for (const request of this.kept.outbox)
+      if (request.kind === 'consent.set') this.#unanswered.set(request.purpose, request);
+    this.#link = this.#connect({
       path: '/uplink/mqtt',
       account: parts.user,
       password: account.password,
@@ -182,24 +201,24 @@ export class Phone extends Store {
 
   // What the customer wants: what was confirmed, with what is still on its way on top.
   wanted(purpose: Purpose): boolean {
-    const pending = this.pending(purpose);
-    return pending ? pending.given === true : this.kept.choices?.[purpose] === true;
+    return this.pending(purpose)?.given ?? this.kept.choices?.[purpose] === true;
   }
 
-  pending(purpose: Purpose): Json | undefined {
+  pending(purpose: Purpose): ConsentSet | undefined {
     return this.#unanswered.get(purpose);
   }
 
   choose(purpose: Purpose, given: boolean) {
     const { notice } = this.kept;
-    const request = this.request({
+    const request: ConsentSet = {
+      ...stamp(),
       kind: 'consent.set',
       purpose,
       given,
       notice: { id: notice.id, version: notice.version, language: i18n.language },
-    });
+    };
     this.#unanswered.set(purpose, request);
-    this.changed();
+    this.#queue(request);
   }
 
   open(offer: Offer) {
@@ -250,12 +269,8 @@ export class Phone extends Store {
     this.toast(i18n.t.phone.forgetSent);
   }
 
-  request(json: Json & { kind: string }): Json {
-    const request = { v: 1, id: newId(), at: new Date().toISOString(), ...json };
-    this.kept.outbox.push(request);
-    this.#keep();
-    this.#flush();
-    return request;
+  request(draft: Draft<AppRequest>) {
+    this.#queue({ ...stamp(), ...draft });
   }
 
   toast(words: string) {
@@ -273,6 +288,12 @@ export class Phone extends Store {
     this.#link = null;
     this.linkState = 'elsewhere';
     this.changed();
+  }
+
+  #queue(request: AppRequest) {
+    this.kept.outbox.push(request);
+    this.#keep();
+    this.#flush();
   }
 
   // In order, one after the other; what the broker has leaves the list.
@@ -293,11 +314,14 @@ export class Phone extends Store {
     }
   }
 
-  #onMessage(json: Json) {
+  #onMessage(json: Unread<AppInbox>) {
     const id = text(json.id, 128);
     if (!id || this.kept.seen.includes(id)) return;
     this.kept.seen = [...this.kept.seen, id].slice(-kSeenMax);
-    switch (json.kind) {
+    const kind = one(json.kind, kAppInboxKind);
+    switch (kind) {
+      case null:
+        return; // of a newer contract
       case 'offer':
         this.#onOffer(id, json);
         break;
@@ -318,11 +342,13 @@ export class Phone extends Store {
       case 'forgotten':
         this.#onForgotten(json);
         return;
+      default:
+        kind satisfies never;
     }
     this.#keep();
   }
 
-  #onOffer(id: string, json: Json) {
+  #onOffer(id: string, json: Unread<AppInbox>) {
     const offer: Offer = {
       id,
       decision: text(json.decision, 128),
@@ -337,20 +363,20 @@ export class Phone extends Store {
     this.kept.offers = [offer, ...this.kept.offers].slice(0, kOffersMax);
   }
 
-  #onSurvey(json: Json) {
+  #onSurvey(json: Unread<AppInbox>) {
     const id = text(json.survey, 128);
-    const kind = one(json.survey_kind, ['nps', 'csat', 'ces'] as const);
+    const kind = one(json.survey_kind, kAppInboxSurveyKind);
     const question = text(json.question, 300);
     if (id && kind && question && !this.kept.surveys.some((survey) => survey.id === id))
       this.kept.surveys.push({ id, kind, question });
   }
 
-  #onChoices(json: Json) {
+  #onChoices(json: Unread<AppInbox>) {
     const purposes = record(json.purposes) ?? {};
     const choices: Kept['choices'] = {};
     for (const purpose of kPurposes) choices[purpose] = purposes[purpose] === true;
     this.kept.choices = choices;
-    const notice = record(json.notice);
+    const notice: Unread<Notice> | null = record(json.notice);
     const id = text(notice?.id, 128);
     const version = text(notice?.version, 32);
     if (id && version) this.kept.notice = { id, version };
@@ -359,15 +385,15 @@ export class Phone extends Store {
       if (choices[purpose] === request.given) this.#unanswered.delete(purpose);
   }
 
-  #onReceipt(json: Json) {
+  #onReceipt(json: Unread<AppInbox>) {
     const receipt = readReceipt(json.record);
     if (!receipt) return;
     this.kept.receipts = [receipt, ...this.kept.receipts.filter((old) => old.record !== receipt.record)];
     if (this.kept.choices) this.kept.choices[receipt.purpose] = isGiven(receipt);
-    if (this.#unanswered.get(receipt.purpose)?.given === isGiven(receipt)) this.#unanswered.delete(receipt.purpose);
+    if (this.pending(receipt.purpose)?.given === isGiven(receipt)) this.#unanswered.delete(receipt.purpose);
   }
 
-  #onForgotten(json: Json) {
+  #onForgotten(json: Unread<AppInbox>) {
     this.#link?.end();
     this.#link = null;
     save(localStorage, this.#key, null);

@@ -99,13 +99,13 @@ export class Link {
 
   // Resolves when the broker has it. Rejects at once when the line is away: nothing is sent late
   // behind the user's back.
-  async publish(topic: string, json: Json, expiryS?: number): Promise<void> {
+  async publish(topic: string, message: object, expiryS?: number): Promise<void> {
     if (!this.#client.connected) throw new Error('offline');
     let timer = 0;
     const late = new Promise<never>((_, reject) => {
       timer = window.setTimeout(() => reject(new Error('timeout')), kPublishTimeoutMs);
     });
-    const sent = this.#client.publishAsync(topic, JSON.stringify(json), {
+    const sent = this.#client.publishAsync(topic, JSON.stringify(message), {
       qos: 1,
       properties: expiryS ? { messageExpiryInterval: expiryS } : {},
     });
@@ -130,10 +130,23 @@ export class Link {
   }
 }
 
+// What a model needs of a link, and how it comes by one: its tests have one without a broker.
+export type PageLink = Pick<Link, 'publish' | 'subscribe' | 'unsubscribe' | 'end'>;
+export type Connect = (options: LinkOptions) => PageLink;
+export const connect: Connect = (options) => new Link(options);
+
 function backoff(attempt: number): number {
   const ms = kBackoffMs[Math.min(attempt, kBackoffMs.length - 1)];
   return ms * (0.5 + Math.random());
 }
+
+// What every message of a page begins with, and what is left to say of a message T.
+export function stamp() {
+  return { v: 1 as const, id: newId(), at: new Date().toISOString() };
+}
+export type Draft<T, Known extends string = never> = T extends unknown
+  ? Omit<T, 'v' | 'id' | 'at' | Known> & { id?: string }
+  : never;
 
 export function newId(): string {
   if (crypto.randomUUID) return crypto.randomUUID();

@@ -2,15 +2,19 @@
 
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
+import {
+  kItemConsentsPurpose as kPurposes,
+  type FloorPromptBy,
+  type ItemConsentsPurpose as Purpose,
+} from '../contract';
 import { i18n, kLanguages, type Language } from './i18n';
 import { useStore } from './store';
-import { kPurposes, type Purpose } from './texts';
 import type { Account } from './session';
 
 const kIcons = {
   phone: 'M8 3h8a1 1 0 0 1 1 1v16a1 1 0 0 1-1 1H8a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zM11 18h2',
   face: 'M4 8V5a1 1 0 0 1 1-1h3M16 4h3a1 1 0 0 1 1 1v3M20 16v3a1 1 0 0 1-1 1h-3M8 20H5a1 1 0 0 1-1-1v-3M9 10v.5M15 10v.5M9 15c1.7 1.4 4.3 1.4 6 0',
-  fob: 'M14.5 9.5m-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0M11 13l-7 7M6 18l2 2',
+  beacon: 'M14.5 9.5m-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0M11 13l-7 7M6 18l2 2',
   app: 'M5 5h5v5H5zM14 5h5v5h-5zM5 14h5v5H5zM14 14h5v5h-5z',
   check: 'M5 12.5l4.5 4.5L19 7.5',
   plus: 'M12 5v14M5 12h14',
@@ -26,7 +30,7 @@ const kIcons = {
   sliders: 'M4 7h9M17 7h3M15 7m-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0M4 17h3M11 17h9M9 17m-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0',
   file: 'M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6',
   heart: 'M12 20C5 15 3 11.500 4 8.500 5 5.500 9.500 5 12 8.500 14.500 5 19 5.500 20 8.500c1 3-1 6.500-8 11.500z',
-};
+} satisfies Record<FloorPromptBy, string> & Record<string, string>;
 
 export type IconName = keyof typeof kIcons;
 

@@ -1,6 +1,18 @@
 // Every word that a page shows, in every language it speaks. What comes from the CRM or from staff
 // is shown as it came.
 
+import type {
+  AppInboxSurveyKind,
+  FloorEnrolHint,
+  FloorPromptBy,
+  FloorPromptLevel,
+  FloorPromptZone,
+  FloorStatusPaused,
+  FloorStatusTrouble,
+  ItemConsentsHistoryHow,
+  ItemConsentsPurpose,
+} from '../contract';
+
 const kPurposesEn = {
   proximity_offers: {
     title: 'Offers when I am near',
@@ -27,10 +39,7 @@ const kPurposesEn = {
     does: 'Your visits go into the shop’s statistics, without your name.',
     off: 'Off: your visits are in no statistic.',
   },
-};
-
-export type Purpose = keyof typeof kPurposesEn;
-export const kPurposes = Object.keys(kPurposesEn) as Purpose[];
+} satisfies Record<ItemConsentsPurpose, { title: string; does: string; off: string }>;
 
 export const en = {
   common: {
@@ -70,25 +79,37 @@ export const en = {
       prompts: 'New prompts are paused by head office.',
       surveys: 'Surveys are paused by head office.',
       all: 'Everything is paused by head office: nobody is recognised.',
-    },
+    } satisfies Record<FloorStatusPaused, string>,
     trouble: {
       crm_silent: 'Head office has been silent for too long. Until it speaks again, nobody is recognised.',
       clock_not_set: 'The box does not know the time yet. Until it does, nobody is recognised.',
       store: 'The box cannot write to its disk. Nobody new is greeted; please tell your technician.',
-    },
+    } satisfies Record<FloorStatusTrouble, string>,
     nobody: 'Nobody to greet right now',
     nobodyHint: 'A card appears here when a guest who asked to be recognised comes in.',
+    stale: 'May have left: asking the box',
     arrived: (who: string) => `${who} has arrived`,
     say: (how: string) => `say “${how}”`,
     points: (n: string) => `${n} points`,
     toReward: (n: string) => `${n} to the next reward`,
     level: {
       near: 'May be near',
-      present: 'Here, by phone',
+      present: 'Here',
       confirmed: 'Confirmed by face',
-    },
-    by: { phone: 'phone', fob: 'fob', face: 'face', app: 'app' },
-    zone: { away: 'on the way out', street: 'outside', door: 'at the door', inside: 'inside', desk: 'at the desk' },
+    } satisfies Record<FloorPromptLevel, string>,
+    by: {
+      phone: 'phone',
+      beacon: 'fob',
+      face: 'face',
+      app: 'app',
+    } satisfies Record<FloorPromptBy, string>,
+    zone: {
+      away: 'on the way out',
+      street: 'outside',
+      door: 'at the door',
+      inside: 'inside',
+      desk: 'at the desk',
+    } satisfies Record<FloorPromptZone, string>,
     since: (time: string) => `since ${time}`,
     suggestion: 'You could',
     likes: 'Likes',
@@ -147,7 +168,7 @@ export const en = {
       one_person: 'One person at a time, please',
       uncover: 'Please uncover your face',
       less_light: 'A little less light on the face, please',
-    },
+    } satisfies Record<FloorEnrolHint, string>,
     stop: 'Stop',
     done: 'All done. Welcome!',
     doneHint: 'A receipt is on its way to your phone. You can change your mind there at any time.',
@@ -198,7 +219,11 @@ export const en = {
     noReceipts: 'For each choice you get a receipt; it appears here.',
     given: 'Switched on',
     withdrawn: 'Switched off',
-    how: { app: 'in this app', desk: 'at the desk', crm: 'by the company' },
+    how: {
+      app: 'in this app',
+      desk: 'at the desk',
+      crm: 'by the company',
+    } satisfies Record<ItemConsentsHistoryHow, string>,
     receiptDetails: {
       controller: 'Responsible',
       storage: 'Stored',
@@ -233,7 +258,7 @@ export const en = {
       nps: { low: 'Not at all likely', high: 'Very likely' },
       csat: { low: 'Not satisfied', high: 'Very satisfied' },
       ces: { low: 'Very hard', high: 'Very easy' },
-    },
+    } satisfies Record<AppInboxSurveyKind, { low: string; high: string }>,
   },
 };
 
@@ -285,16 +310,17 @@ export const de: Texts = {
     },
     nobody: 'Gerade ist niemand zu begrüßen',
     nobodyHint: 'Hier erscheint eine Karte, sobald ein Gast kommt, der erkannt werden möchte.',
+    stale: 'Vielleicht gegangen: die Box wird gefragt',
     arrived: (who) => `${who} ist da`,
     say: (how) => `sprich „${how}“`,
     points: (n) => `${n} Punkte`,
     toReward: (n) => `noch ${n} bis zur Prämie`,
     level: {
       near: 'Vielleicht in der Nähe',
-      present: 'Hier, laut Telefon',
+      present: 'Hier',
       confirmed: 'Am Gesicht erkannt',
     },
-    by: { phone: 'Telefon', fob: 'Anhänger', face: 'Gesicht', app: 'App' },
+    by: { phone: 'Telefon', beacon: 'Anhänger', face: 'Gesicht', app: 'App' },
     zone: { away: 'geht gerade', street: 'draußen', door: 'an der Tür', inside: 'drinnen', desk: 'am Tresen' },
     since: (time) => `seit ${time}`,
     suggestion: 'Vorschlag',

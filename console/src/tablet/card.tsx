@@ -15,6 +15,11 @@ export function Card({ tablet, prompt }: { tablet: Tablet; prompt: Prompt }) {
   return (
     <li class={`card appear${kind}`} data-visit={prompt.visit} data-state={prompt.state}>
       <Top prompt={prompt} />
+      {tablet.isStale(prompt) && (
+        <p class="stale soft" role="status">
+          {t.stale}
+        </p>
+      )}
       <div class="who">
         {prompt.headline && <p class="headline">{prompt.headline}</p>}
         <h2>{prompt.greeting}</h2>

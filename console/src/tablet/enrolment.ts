@@ -1,26 +1,22 @@
 // Opt-in at the desk, as the tablet sees it: member → choices → camera → done. Nothing is asked of the
 // box before the guest agreed, and the camera starts only with the purpose face_recognition.
 
+import {
+  kFloorEnrolHint,
+  kFloorEnrolKind,
+  type FloorEnrol,
+  type FloorEnrolHint,
+  type ItemConsentsPurpose as Purpose,
+  type Unread,
+} from '../contract';
 import { i18n } from '../shared/i18n';
-import { newId, type Link } from '../shared/link';
-import { integer, one, text, type Json } from '../shared/read';
+import { newId, stamp, type Draft, type PageLink } from '../shared/link';
+import { integer, one, text } from '../shared/read';
 import { Store } from '../shared/store';
-import type { Purpose } from '../shared/texts';
-
-const kHints = [
-  'look_here',
-  'closer',
-  'further',
-  'turn_left',
-  'turn_right',
-  'more_light',
-  'hold_still',
-  'one_person',
-  'uncover',
-  'less_light',
-] as const;
 
 export type Step = 'member' | 'choices' | 'camera' | 'done' | 'failed';
+
+type TabletSays = Draft<Extract<FloorEnrol, { from: 'tablet' }>, 'session' | 'from'>;
 
 const kNotice = { id: 'desk-enrolment', version: '1' };
 const kAnswerMs = 15000; // without a word from the box it did not work
@@ -29,7 +25,7 @@ export class Enrolment extends Store {
   step: Step = 'member';
   customer = '';
   purposes: Partial<Record<Purpose, boolean>> = {};
-  hint: (typeof kHints)[number] | null = null;
+  hint: FloorEnrolHint | null = null;
   views = 0;
   viewsNeeded = 0;
   reason = '';
@@ -37,11 +33,11 @@ export class Enrolment extends Store {
 
   readonly topic: string;
   #session = newId();
-  #link: Link;
+  #link: PageLink;
   #staff: string;
   #timer = 0;
 
-  constructor(link: Link, staff: string) {
+  constructor(link: PageLink, staff: string) {
     super();
     this.#link = link;
     this.#staff = staff;
@@ -89,12 +85,18 @@ export class Enrolment extends Store {
     this.#link.unsubscribe(this.topic);
   }
 
-  onMessage(json: Json) {
+  onMessage(json: Unread<FloorEnrol>) {
     if (json.from !== 'box') return;
-    switch (json.kind) {
+    const kind = one(json.kind, kFloorEnrolKind);
+    switch (kind) {
+      case 'start':
+      case 'consent':
+      case 'stop':
+      case null:
+        return; // what a tablet says
       case 'guide':
         if (this.step !== 'camera') return;
-        this.hint = one(json.hint, kHints);
+        this.hint = one(json.hint, kFloorEnrolHint);
         this.views = Math.max(0, integer(json.views) ?? 0);
         this.viewsNeeded = Math.max(1, integer(json.views_needed) ?? 1);
         this.#expectAnswer();
@@ -107,6 +109,8 @@ export class Enrolment extends Store {
         this.reason = text(json.reason, 200);
         this.#go('failed');
         break;
+      default:
+        kind satisfies never;
     }
   }
 
@@ -126,16 +130,16 @@ export class Enrolment extends Store {
     this.#go('failed');
   }
 
-  async #send(json: Json) {
+  async #send(draft: TabletSays) {
     try {
-      await this.#link.publish(this.topic, this.#message(json));
+      await this.#link.publish(this.topic, this.#message(draft));
       this.#expectAnswer();
     } catch {
       this.#fail(i18n.t.common.notSent);
     }
   }
 
-  #message(json: Json): Json {
-    return { v: 1, id: newId(), session: this.#session, from: 'tablet', at: new Date().toISOString(), ...json };
+  #message(draft: TabletSays): FloorEnrol {
+    return { ...stamp(), session: this.#session, from: 'tablet', ...draft };
   }
 }

@@ -1,19 +1,33 @@
 // What the tablet knows: the prompts of the guests who are here, the store's status, who uses the
 // tablet. Everything comes from the box's broker; the page decides nothing itself.
 
+import {
+  kFloorPromptBy,
+  kFloorPromptLevel,
+  kFloorPromptState,
+  kFloorPromptZone,
+  kFloorStatusLink,
+  kFloorStatusPaused,
+  kFloorStatusTrouble,
+  type FloorAction,
+  type FloorActionKind,
+  type FloorPrompt,
+  type FloorPromptBy,
+  type FloorPromptLevel,
+  type FloorPromptState,
+  type FloorPromptZone,
+  type FloorStatus,
+  type FloorStatusLink,
+  type FloorStatusPaused,
+  type FloorStatusTrouble,
+  type Unread,
+} from '../contract';
 import { i18n } from '../shared/i18n';
-import { Link, newId, type LinkState } from '../shared/link';
+import { connect, newId, stamp, type Connect, type Draft, type LinkState, type PageLink } from '../shared/link';
 import { integer, list, one, record, text, time, type Json } from '../shared/read';
 import { load, save, type Account } from '../shared/session';
 import { Store } from '../shared/store';
 import { Enrolment } from './enrolment';
-
-const kLevels = ['near', 'present', 'confirmed'] as const;
-const kSigns = ['phone', 'fob', 'face', 'app'] as const;
-const kZones = ['away', 'street', 'door', 'inside', 'desk'] as const;
-const kStates = ['new', 'claimed', 'greeted', 'served', 'declined'] as const;
-const kTroubles = ['crm_silent', 'clock_not_set', 'store'] as const;
-const kFunctions = ['face', 'offers', 'prompts', 'surveys', 'all'] as const;
 
 export interface Preference {
   key: string;
@@ -23,8 +37,8 @@ export interface Preference {
 
 export interface Prompt {
   visit: string;
-  level: (typeof kLevels)[number];
-  by: (typeof kSigns)[number][];
+  level: FloorPromptLevel;
+  by: FloorPromptBy[];
   name: string;
   greeting: string;
   pronunciation: string;
@@ -36,34 +50,24 @@ export interface Prompt {
   lastConversation: { text: string; at: number | null } | null;
   suggestion: string;
   avoid: string[];
-  zone: (typeof kZones)[number] | null;
+  zone: FloorPromptZone | null;
   since: number | null;
-  state: (typeof kStates)[number];
+  state: FloorPromptState;
   claimedBy: string;
 }
 
 export interface Status {
   store: string;
-  link: 'up' | 'down';
+  link: FloorStatusLink;
   inStore: number;
-  paused: (typeof kFunctions)[number][];
-  trouble: (typeof kTroubles)[number][];
+  paused: FloorStatusPaused[];
+  trouble: FloorStatusTrouble[];
   rehearsal: boolean;
 }
 
-export type ActionKind =
-  | 'claim'
-  | 'release'
-  | 'greeted'
-  | 'served'
-  | 'declined'
-  | 'not_this_person'
-  | 'note'
-  | 'preference';
-
-export interface Action extends Json {
-  id: string;
-  kind: ActionKind;
+export interface BoxStatus extends Status {
+  toldAll: boolean; // every prompt of this box has been published since it met the broker
+  at: number;
 }
 
 export interface Toast {
@@ -80,18 +84,18 @@ const kUndoMs = 5000; // harmful actions wait this long for second thoughts
 const kToastMs = 4000;
 const kClaimMs = 5000; // the box answers a claim at once, or not at all
 const kActionExpiryS = 600;
-const kSettleMs = 2000; // retained prompts have all come this long after subscribing
+const kSettleMs = 2000; // what the broker retains has come this long after subscribing
 
-export function readPrompt(visit: string, json: Json): Prompt | null {
-  const greet = record(json.greet);
-  const level = one(json.level, kLevels);
+export function readPrompt(visit: string, json: Unread<FloorPrompt>): Prompt | null {
+  const greet: Unread<FloorPrompt['greet']> | null = record(json.greet);
+  const level = one(json.level, kFloorPromptLevel);
   if (!greet || !level || json.visit !== visit) return null;
   const name = text(greet.name, 80);
-  const conversation = record(json.last_conversation);
+  const conversation: Unread<NonNullable<FloorPrompt['last_conversation']>> | null = record(json.last_conversation);
   return {
     visit,
     level,
-    by: list(json.by, (sign) => one(sign, kSigns), 4),
+    by: list(json.by, (sign) => one(sign, kFloorPromptBy)),
     name,
     greeting: text(greet.greeting, 80) || name,
     pronunciation: text(greet.pronunciation, 80),
@@ -103,28 +107,30 @@ export function readPrompt(visit: string, json: Json): Prompt | null {
     lastConversation: conversation && { text: text(conversation.text, 600), at: time(conversation.at) },
     suggestion: text(json.suggestion, 300),
     avoid: list(json.avoid, (item) => text(item, 120) || null, 8),
-    zone: one(json.zone, kZones),
+    zone: one(json.zone, kFloorPromptZone),
     since: time(json.since),
-    state: one(json.state, kStates) ?? 'new',
+    state: one(json.state, kFloorPromptState) ?? 'new',
     claimedBy: text(json.claimed_by, 64),
   };
 }
 
 function readPreference(item: unknown): Preference | null {
-  const json = record(item);
+  const json: Unread<FloorPrompt['preferences'][number]> | null = record(item);
   const key = text(json?.key, 64);
   const words = text(json?.text, 160);
   return json && key && words ? { key, text: words, detail: text(json.detail, 160) } : null;
 }
 
-export function readStatus(json: Json): Status {
+export function readStatus(json: Unread<FloorStatus>): BoxStatus {
   return {
     store: text(json.store, 64),
-    link: json.link === 'down' ? 'down' : 'up',
+    link: one(json.link, kFloorStatusLink) ?? 'up',
     inStore: Math.max(0, integer(json.in_store) ?? 0),
-    paused: list(json.paused, (name) => one(name, kFunctions), 5),
-    trouble: list(json.trouble, (name) => one(name, kTroubles), 3),
+    paused: list(json.paused, (name) => one(name, kFloorStatusPaused)),
+    trouble: list(json.trouble, (name) => one(name, kFloorStatusTrouble)),
     rehearsal: json.rehearsal === true,
+    toldAll: json.told_all !== false, // a box that does not say is taken at its retained word
+    at: time(json.at) ?? 0,
   };
 }
 
@@ -153,18 +159,27 @@ export class Tablet extends Store {
   toasts: Toast[] = [];
   announcement = '';
   claiming = new Set<string>();
-  held = new Map<string, ActionKind>(); // visit → action that still can be undone
+  held = new Map<string, FloorActionKind>(); // visit → action that still can be undone
   drafts = new Map<string, { id: string; text: string }>(); // visit → note being written
 
   enrolment: Enrolment | null = null;
 
   #prompts = new Map<string, Prompt>();
-  #statuses = new Map<string, Status>(); // by box
-  #fresh = new Set<string>(); // visits heard of since the last subscription
+  #statuses = new Map<string, BoxStatus>(); // by box
+  #unheard = new Set<string>(); // visits with a card that this connection has not told of
+  #untold = new Map<string, number>(); // box → time of its last status before this connection
+  #settled = true; // what the broker retains has come
+  #settling = 0;
   #expiry = new Map<string, number>();
   #claimTimers = new Map<string, number>();
-  #link: Link | null = null;
+  #connect: Connect;
+  #link: PageLink | null = null;
   #toastId = 0;
+
+  constructor(how: Connect = connect) {
+    super();
+    this.#connect = how;
+  }
 
   // In the order of arrival, so that no card moves under a finger.
   get prompts(): Prompt[] {
@@ -179,7 +194,7 @@ export class Tablet extends Store {
     this.#statuses.clear();
     this.status = null;
     this.linkState = 'connecting';
-    this.#link = new Link({
+    this.#link = this.#connect({
       path: '/floor/mqtt',
       account,
       password,
@@ -196,6 +211,7 @@ export class Tablet extends Store {
     this.#link?.end();
     this.#link = null;
     this.#prompts.clear();
+    this.#statuses.clear();
     this.useStaff('');
   }
 
@@ -207,6 +223,11 @@ export class Tablet extends Store {
       save(localStorage, kKnownStaffKey, this.knownStaff);
     }
     this.changed();
+  }
+
+  // The line was away, and nobody has said since whether this guest is still here.
+  isStale(prompt: Prompt): boolean {
+    return this.#unheard.has(prompt.visit);
   }
 
   isMine(prompt: Prompt): boolean {
@@ -240,13 +261,10 @@ export class Tablet extends Store {
   }
 
   // True when the box's broker has it. A repeated attempt with the same id counts once.
-  async act(visit: string, action: Json & { kind: ActionKind }): Promise<boolean> {
+  async act(visit: string, draft: Draft<FloorAction, 'visit' | 'staff'>): Promise<boolean> {
+    const action: FloorAction = { ...stamp(), visit, staff: this.staff, ...draft };
     try {
-      await this.#link?.publish(
-        `welcome/v1/floor/action/${visit}`,
-        { v: 1, id: newId(), visit, staff: this.staff, at: new Date().toISOString(), ...action },
-        kActionExpiryS,
-      );
+      await this.#link?.publish(`welcome/v1/floor/action/${visit}`, action, kActionExpiryS);
       return true;
     } catch {
       this.toast(i18n.t.common.notSent);
@@ -297,41 +315,61 @@ export class Tablet extends Store {
   }
 
   #onState(state: LinkState) {
+    clearTimeout(this.#settling);
     if (state === 'lost') this.lostSince ??= Date.now();
     if (state === 'online') {
       this.lostSince = null;
-      this.#fresh.clear();
+      this.#unheard = new Set(this.#prompts.keys());
+      this.#untold = new Map([...this.#statuses].map(([box, { at }]) => [box, at]));
+      this.#settled = false;
     }
     this.linkState = state;
     this.changed();
   }
 
-  // The broker now sends every prompt that is still true. A card whose visit ended while the line
-  // was away gets no message: it goes when the others have come.
+  // The broker now sends what it retains; but it may have been restarted, and know nothing before
+  // the boxes come back to it. A card that nobody tells of goes when every box has told all.
   #onSubscribed() {
-    setTimeout(() => {
-      if (this.linkState !== 'online') return;
-      for (const visit of this.#prompts.keys()) if (!this.#fresh.has(visit)) this.#remove(visit);
+    this.#settling = window.setTimeout(() => {
+      this.#settled = true;
+      this.#dropUnheard();
       this.changed();
     }, kSettleMs);
+  }
+
+  #dropUnheard() {
+    if (!this.#settled || this.#untold.size > 0) return;
+    for (const visit of this.#unheard) this.#remove(visit);
   }
 
   #onMessage(topic: string, json: Json | null, expiresInS: number | null) {
     if (topic.startsWith(kStatusTopic)) {
       const box = topic.slice(kStatusTopic.length);
-      if (json) this.#statuses.set(box, readStatus(json));
-      else this.#statuses.delete(box);
+      if (json) this.#onStatus(box, readStatus(json));
+      else this.#forgetBox(box);
       this.status = worst([...this.#statuses.values()]);
+      this.#dropUnheard();
     } else if (topic.startsWith(kPromptTopic)) {
       const visit = topic.slice(kPromptTopic.length);
       const prompt = json && readPrompt(visit, json);
-      this.#fresh.add(visit);
+      this.#unheard.delete(visit);
       if (prompt) this.#put(prompt, expiresInS);
       else if (!json) this.#remove(visit);
     } else if (topic === this.enrolment?.topic && json) {
       this.enrolment.onMessage(json);
     }
     this.changed();
+  }
+
+  // An older word than the last one is what the broker kept while the box was away.
+  #onStatus(box: string, status: BoxStatus) {
+    this.#statuses.set(box, status);
+    if (status.toldAll && status.at >= (this.#untold.get(box) ?? 0)) this.#untold.delete(box);
+  }
+
+  #forgetBox(box: string) {
+    this.#statuses.delete(box);
+    this.#untold.delete(box);
   }
 
   #put(prompt: Prompt, expiresInS: number | null) {
@@ -356,6 +394,7 @@ export class Tablet extends Store {
     clearTimeout(this.#expiry.get(visit));
     this.#expiry.delete(visit);
     this.#prompts.delete(visit);
+    this.#unheard.delete(visit);
     this.drafts.delete(visit);
     this.#claimAnswered(visit);
   }

@@ -1,0 +1,258 @@
+// Made by console/contract.mjs from docs/schemas; `npm run contract` makes it again.
+
+// What came from outside has these names, and any value.
+export type Unread<T> = { readonly [K in T extends unknown ? keyof T : never]?: unknown };
+
+// Message to the customer's app
+
+export const kAppInboxKind = ['offer', 'receipt', 'consents', 'survey', 'export', 'forgotten'] as const;
+export type AppInboxKind = (typeof kAppInboxKind)[number];
+
+export const kAppInboxSurveyKind = ['nps', 'csat', 'ces'] as const;
+export type AppInboxSurveyKind = (typeof kAppInboxSurveyKind)[number];
+
+interface AppInboxFields {
+  v: 1;
+  id: string;
+  kind: AppInboxKind;
+  decision?: string;
+  title?: string;
+  text?: string;
+  code?: string;
+  expires_at?: string;
+  record?: Record<string, unknown>;
+  purposes?: Record<string, boolean>;
+  notice?: Record<string, unknown>;
+  survey?: string;
+  survey_kind?: AppInboxSurveyKind;
+  question?: string;
+  data?: Record<string, unknown>;
+  at?: string;
+}
+
+export type AppInbox =
+  | (AppInboxFields & { kind: 'offer' } & Required<Pick<AppInboxFields, 'decision' | 'title' | 'text' | 'expires_at'>>)
+  | (AppInboxFields & { kind: 'receipt' } & Required<Pick<AppInboxFields, 'record'>>)
+  | (AppInboxFields & { kind: 'consents' } & Required<Pick<AppInboxFields, 'purposes'>>)
+  | (AppInboxFields & { kind: 'survey' } & Required<Pick<AppInboxFields, 'survey' | 'survey_kind' | 'question'>>)
+  | (AppInboxFields & { kind: 'export' } & Required<Pick<AppInboxFields, 'data'>>)
+  | (AppInboxFields & { kind: 'forgotten' } & Required<Pick<AppInboxFields, 'at'>>);
+
+// Request of the customer's app
+
+export const kAppRequestKind = ['consents.get', 'consent.set', 'offer.opened', 'offer.redeemed', 'offer.dismissed', 'complaint', 'export', 'forget', 'survey.answer'] as const;
+export type AppRequestKind = (typeof kAppRequestKind)[number];
+
+export const kAppRequestPurpose = ['proximity_offers', 'face_recognition', 'preference_prompts', 'personalised_offers', 'visit_analytics'] as const;
+export type AppRequestPurpose = (typeof kAppRequestPurpose)[number];
+
+export const kAppRequestSurveyKind = ['nps', 'csat', 'ces'] as const;
+export type AppRequestSurveyKind = (typeof kAppRequestSurveyKind)[number];
+
+interface AppRequestFields {
+  v: 1;
+  id: string;
+  kind: AppRequestKind;
+  purpose?: AppRequestPurpose;
+  given?: boolean;
+  notice?: {
+    id: string;
+    version: string;
+    language: string;
+  };
+  decision?: string;
+  survey?: string;
+  survey_kind?: AppRequestSurveyKind;
+  score?: number;
+  text?: string;
+  at?: string;
+}
+
+export type AppRequest =
+  | (AppRequestFields & { kind: 'consents.get' })
+  | (AppRequestFields & { kind: 'consent.set' } & Required<Pick<AppRequestFields, 'purpose' | 'given'>>)
+  | (AppRequestFields & { kind: 'offer.opened' | 'offer.redeemed' | 'offer.dismissed' } & Required<Pick<AppRequestFields, 'decision'>>)
+  | (AppRequestFields & { kind: 'export' | 'forget' | 'complaint' })
+  | (AppRequestFields & { kind: 'survey.answer' } & Required<Pick<AppRequestFields, 'survey' | 'survey_kind' | 'score'>>);
+
+// What staff did
+
+export const kFloorActionKind = ['claim', 'release', 'greeted', 'served', 'declined', 'not_this_person', 'note', 'preference'] as const;
+export type FloorActionKind = (typeof kFloorActionKind)[number];
+
+export const kFloorActionPreferenceVerdict = ['confirm', 'change'] as const;
+export type FloorActionPreferenceVerdict = (typeof kFloorActionPreferenceVerdict)[number];
+
+interface FloorActionFields {
+  v: 1;
+  id: string;
+  visit: string;
+  staff: string;
+  kind: FloorActionKind;
+  text?: string;
+  preference?: {
+    key: string;
+    value: string;
+    verdict: FloorActionPreferenceVerdict;
+  };
+  at: string;
+}
+
+export type FloorAction =
+  | (FloorActionFields & { kind: 'claim' | 'release' | 'greeted' | 'served' | 'declined' | 'not_this_person' })
+  | (FloorActionFields & { kind: 'note' } & Required<Pick<FloorActionFields, 'text'>>)
+  | (FloorActionFields & { kind: 'preference' } & Required<Pick<FloorActionFields, 'preference'>>);
+
+// Enrolment at the desk
+
+export const kFloorEnrolFrom = ['tablet', 'box'] as const;
+export type FloorEnrolFrom = (typeof kFloorEnrolFrom)[number];
+
+export const kFloorEnrolKind = ['start', 'consent', 'stop', 'guide', 'done', 'failed'] as const;
+export type FloorEnrolKind = (typeof kFloorEnrolKind)[number];
+
+export const kFloorEnrolHint = ['look_here', 'closer', 'further', 'turn_left', 'turn_right', 'more_light', 'hold_still', 'one_person', 'uncover', 'less_light'] as const;
+export type FloorEnrolHint = (typeof kFloorEnrolHint)[number];
+
+interface FloorEnrolFields {
+  v: 1;
+  id: string;
+  session: string;
+  from: FloorEnrolFrom;
+  kind: FloorEnrolKind;
+  staff?: string;
+  customer?: string;
+  purposes?: Record<string, boolean>;
+  notice?: {
+    id: string;
+    version: string;
+    language: string;
+  };
+  hint?: FloorEnrolHint;
+  views?: number;
+  views_needed?: number;
+  reason?: string;
+  at: string;
+}
+
+export type FloorEnrol =
+  | (FloorEnrolFields & { kind: 'start'; from: 'tablet' } & Required<Pick<FloorEnrolFields, 'staff' | 'customer'>>)
+  | (FloorEnrolFields & { kind: 'consent'; from: 'tablet' } & Required<Pick<FloorEnrolFields, 'staff' | 'customer' | 'purposes' | 'notice'>>)
+  | (FloorEnrolFields & { kind: 'stop'; from: 'tablet' })
+  | (FloorEnrolFields & { kind: 'guide'; from: 'box' } & Required<Pick<FloorEnrolFields, 'views' | 'views_needed'>>)
+  | (FloorEnrolFields & { kind: 'done'; from: 'box' } & Required<Pick<FloorEnrolFields, 'views'>>)
+  | (FloorEnrolFields & { kind: 'failed'; from: 'box' } & Required<Pick<FloorEnrolFields, 'reason'>>);
+
+// Prompt for the staff's tablets
+
+export const kFloorPromptLevel = ['near', 'present', 'confirmed'] as const;
+export type FloorPromptLevel = (typeof kFloorPromptLevel)[number];
+
+export const kFloorPromptBy = ['phone', 'beacon', 'face', 'app'] as const;
+export type FloorPromptBy = (typeof kFloorPromptBy)[number];
+
+export const kFloorPromptZone = ['away', 'street', 'door', 'inside', 'desk'] as const;
+export type FloorPromptZone = (typeof kFloorPromptZone)[number];
+
+export const kFloorPromptState = ['new', 'claimed', 'greeted', 'served', 'declined'] as const;
+export type FloorPromptState = (typeof kFloorPromptState)[number];
+
+export interface FloorPrompt {
+  v: 1;
+  visit: string;
+  decision: string;
+  level: FloorPromptLevel;
+  by: FloorPromptBy[];
+  greet: {
+    name: string;
+    greeting?: string;
+    pronunciation?: string;
+  };
+  tier?: string;
+  points?: number;
+  next_reward_points?: number;
+  headline: string;
+  preferences: {
+    key: string;
+    text: string;
+    detail?: string;
+  }[];
+  last_conversation: {
+    text: string;
+    at: string;
+  } | null;
+  suggestion?: string;
+  avoid: string[];
+  zone: FloorPromptZone;
+  since: string;
+  state: FloorPromptState;
+  rehearsal?: boolean;
+  claimed_by: string | null;
+  expires_at: string;
+}
+
+// Status of the store, for the tablets
+
+export const kFloorStatusLink = ['up', 'down'] as const;
+export type FloorStatusLink = (typeof kFloorStatusLink)[number];
+
+export const kFloorStatusPaused = ['face', 'offers', 'prompts', 'surveys', 'all'] as const;
+export type FloorStatusPaused = (typeof kFloorStatusPaused)[number];
+
+export const kFloorStatusTrouble = ['crm_silent', 'clock_not_set', 'store'] as const;
+export type FloorStatusTrouble = (typeof kFloorStatusTrouble)[number];
+
+export interface FloorStatus {
+  v: 1;
+  store: string;
+  box: string;
+  link: FloorStatusLink;
+  in_store: number;
+  paused: FloorStatusPaused[];
+  trouble?: FloorStatusTrouble[];
+  told_all?: boolean;
+  rehearsal: boolean;
+  version: string;
+  at: string;
+}
+
+// Consent record (ISO/IEC TS 27560): item of the collection `consents`, key = record_id
+
+export const kItemConsentsPurpose = ['proximity_offers', 'face_recognition', 'preference_prompts', 'personalised_offers', 'visit_analytics'] as const;
+export type ItemConsentsPurpose = (typeof kItemConsentsPurpose)[number];
+
+export const kItemConsentsHistoryState = ['given', 'withdrawn'] as const;
+export type ItemConsentsHistoryState = (typeof kItemConsentsHistoryState)[number];
+
+export const kItemConsentsHistoryHow = ['app', 'desk', 'crm'] as const;
+export type ItemConsentsHistoryHow = (typeof kItemConsentsHistoryHow)[number];
+
+export interface ItemConsents {
+  record_id: string;
+  schema_version: string;
+  tenant: string;
+  customer: string;
+  purpose: ItemConsentsPurpose;
+  notice: {
+    id: string;
+    version: string;
+    language: string;
+  };
+  data_categories: string[];
+  controller: string;
+  storage_location: string;
+  retention_days: number;
+  jurisdiction: string;
+  recipients: string[];
+  withdraw_how: string;
+  history: {
+    state: ItemConsentsHistoryState;
+    at: string;
+    how: ItemConsentsHistoryHow;
+  }[];
+  expires_at?: string;
+  sig?: {
+    key: string;
+    value: string;
+  };
+}

@@ -1,0 +1,104 @@
+// What a page's model needs of a browser, in node: a few globals, a clock that the test turns, and a
+// link that the test holds both ends of.
+
+import { build } from 'esbuild';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+
+class Storage {
+  #items = new Map();
+  getItem = (key) => this.#items.get(key) ?? null;
+  setItem = (key, value) => void this.#items.set(key, String(value));
+  removeItem = (key) => void this.#items.delete(key);
+}
+
+// Timers in order of their time; a page never sees another clock.
+export class Clock {
+  now = Date.parse('2026-05-04T08:00:00Z');
+  #timers = new Map();
+  #last = 0;
+
+  install() {
+    globalThis.setTimeout = (call, ms = 0) => (this.#timers.set(++this.#last, { at: this.now + ms, call }), this.#last);
+    globalThis.clearTimeout = (timer) => void this.#timers.delete(timer);
+    globalThis.Date.now = () => this.now;
+  }
+
+  // Lets the time pass, and what was promised happen.
+  async pass(ms) {
+    const end = this.now + ms;
+    for (;;) {
+      await settle();
+      const [next] = [...this.#timers].sort(([, a], [, b]) => a.at - b.at);
+      if (!next || next[1].at > end) break;
+      this.#timers.delete(next[0]);
+      this.now = next[1].at;
+      next[1].call();
+    }
+    this.now = end;
+  }
+}
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+export const clock = new Clock();
+clock.install();
+Object.assign(globalThis, {
+  window: globalThis,
+  localStorage: new Storage(),
+  sessionStorage: new Storage(),
+  document: { documentElement: {} },
+  BroadcastChannel: class {
+    postMessage() {}
+  },
+});
+Object.defineProperty(globalThis, 'navigator', { value: { language: 'en-GB', languages: ['en-GB'] }, configurable: true });
+
+// A module of console/src, as the page has it.
+export async function load(module) {
+  const outfile = path.join(kRoot, 'build/test/console', module.replace(/\.tsx?$/, '.mjs'));
+  const entryPoints = [path.join(kRoot, 'console/src', module)];
+  await build({ entryPoints, outfile, bundle: true, format: 'esm', packages: 'external', jsx: 'automatic', jsxImportSource: 'preact' });
+  return import(pathToFileURL(outfile));
+}
+
+// In place of the page's connection: what the model subscribed to and sent, and what the test says.
+export class FakeLink {
+  sent = [];
+  online = false;
+
+  connect = (options) => {
+    this.options = options;
+    this.topics = new Set(options.topics);
+    return this;
+  };
+
+  async publish(topic, message) {
+    if (!this.online) throw new Error('offline');
+    this.sent.push({ topic, message });
+  }
+  subscribe(topic) {
+    this.topics.add(topic);
+  }
+  unsubscribe(topic) {
+    this.topics.delete(topic);
+  }
+  end() {
+    this.online = false;
+  }
+
+  up() {
+    this.online = true;
+    this.options.onState('online');
+    this.options.onSubscribed?.();
+  }
+  down() {
+    this.online = false;
+    this.options.onState('lost');
+  }
+  say(topic, message, expiryS = null) {
+    this.options.onMessage(topic, message, expiryS);
+  }
+}

@@ -1,0 +1,74 @@
+// Opt-in at the desk as the tablet plays it, without a browser, a broker or a box.
+
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { assertFits, example } from '../../e2e/contract.mjs';
+import { clock, FakeLink, load } from './browser.mjs';
+
+const { kFloorEnrolHint } = await load('contract.ts');
+const { Enrolment } = await load('tablet/enrolment.ts');
+
+let link, enrolment;
+const kinds = () => link.sent.map(({ message }) => message.kind);
+const box = (kind, changes = {}) => enrolment.onMessage({ ...example(`floor.enrol.${kind}`), ...changes });
+const agree = async (...purposes) => {
+  enrolment.chooseMember(' c-paul ');
+  for (const purpose of purposes) enrolment.choose(purpose, true);
+  enrolment.choose('visit_analytics', true);
+  enrolment.choose('visit_analytics', false);
+  await enrolment.agree();
+};
+
+beforeEach(() => {
+  link = new FakeLink();
+  link.topics = new Set();
+  link.online = true;
+  enrolment = new Enrolment(link, 'Eva');
+});
+
+describe('opt-in', () => {
+  it('says what was agreed to and nothing else, and starts the camera for the face alone', async () => {
+    await agree('proximity_offers');
+    assert.deepEqual(kinds(), ['consent']);
+    assert.deepEqual(link.sent[0].message.purposes, { proximity_offers: true });
+    assert.equal(link.sent[0].message.customer, 'c-paul');
+    box('done');
+    assert.equal(enrolment.step, 'done');
+  });
+
+  it('follows each hint of the contract to the end', async () => {
+    await agree('face_recognition');
+    assert.deepEqual(kinds(), ['consent', 'start']);
+    for (const hint of kFloorEnrolHint) {
+      box('guide', { hint });
+      assert.deepEqual([enrolment.hint, enrolment.views, enrolment.viewsNeeded], [hint, 1, 3]);
+    }
+    box('done');
+    assert.equal(enrolment.step, 'done');
+    for (const { message } of link.sent) assertFits('floor.enrol', message);
+  });
+
+  it('fails with the reason of the box, or with none of its words in time', async () => {
+    await agree('face_recognition');
+    box('failed');
+    assert.deepEqual([enrolment.step, enrolment.reason], ['failed', 'no usable view in time']);
+    await enrolment.startCamera();
+    await clock.pass(14e3);
+    assert.equal(enrolment.step, 'camera');
+    await clock.pass(1e3);
+    assert.equal(enrolment.step, 'failed');
+  });
+
+  it('does not listen to itself', async () => {
+    await agree('face_recognition');
+    box('done', { from: 'tablet' });
+    assert.equal(enrolment.step, 'camera');
+  });
+
+  it('stops the camera when the guest leaves', async () => {
+    await agree('face_recognition');
+    enrolment.close();
+    assert.deepEqual(kinds(), ['consent', 'start', 'stop']);
+    assert.ok(!link.topics.has(enrolment.topic));
+  });
+});
