@@ -597,14 +597,14 @@ std::string credential(const Call& call, const char* option) {
 }
 
 // mqtt://host:port or mqtts://host:port
-void parse_broker(const std::string& url, MqttConfig& mqtt, bool& secure) {
+void parse_broker(const std::string& url, mqtt::ClientConfig& broker, bool& secure) {
   std::string rest = url;
   secure = rest.starts_with("mqtts://");
   if (!secure && !rest.starts_with("mqtt://")) {
     throw Usage("--broker is mqtt://HOST:PORT or mqtts://HOST:PORT");
   }
   rest.erase(0, rest.find("//") + 2);
-  mqtt.port = secure ? 8883 : 1883;
+  broker.port = secure ? 8883 : 1883;
   if (const auto colon = rest.rfind(':'); colon != std::string::npos && !rest.ends_with(']')) {
     const std::string port = rest.substr(colon + 1);
     const bool digits = !port.empty() && port.size() <= 5 &&
@@ -612,26 +612,33 @@ void parse_broker(const std::string& url, MqttConfig& mqtt, bool& secure) {
     if (!digits || std::stoi(port) < 1 || std::stoi(port) > 65535) {
       throw Usage("--broker: the port is not a port");
     }
-    mqtt.port = static_cast<std::uint16_t>(std::stoi(port));
+    broker.port = static_cast<std::uint16_t>(std::stoi(port));
     rest.erase(colon);
   }
   if (rest.size() > 2 && rest.front() == '[') rest = rest.substr(1, rest.size() - 2);
   if (rest.empty()) throw Usage("--broker: the host is missing");
-  mqtt.host = rest;
+  broker.host = rest;
 }
 
 int serve(const Call& call) {
   call.at_most(0);
   ServeConfig config;
   bool secure = false;
-  parse_broker(call.text("broker"), config.mqtt, secure);
-  config.mqtt.client_id = call.text("client-id");
-  config.mqtt.user = call.text("user");
-  config.mqtt.password = credential(call, "password-file");
+  parse_broker(call.text("broker"), config.broker, secure);
+  config.broker.client_id = call.text("client-id");
+  config.broker.user = call.text("user");
+  config.broker.password = credential(call, "password-file");
   if (secure) {
     if (!call.has("ca")) throw Usage("mqtts:// needs --ca FILE");
-    config.mqtt.tls = MqttTls{call.text("ca"), call.has("cert") ? call.text("cert") : "",
-                              call.has("key") ? call.text("key") : ""};
+    config.broker.tls = mqtt::TlsFiles{call.text("ca"),
+                                       call.has("cert") ? call.text("cert") : "",
+                                       call.has("key") ? call.text("key") : "",
+                                       {},
+                                       true};
+    // What is wrong with the files is said now; later the line just stays down.
+    if (const auto tls = mqtt::Tls::load(*config.broker.tls); !tls) {
+      throw std::runtime_error(tls.error().message);
+    }
   }
   if (call.has("share")) config.share = call.text("share");
   config.heartbeat = std::chrono::seconds(call.options["heartbeat-s"].as<unsigned>());

@@ -19,19 +19,24 @@ constexpr std::size_t kOutboxBatch = 500;
 constexpr auto kCommandPatience = 30s;  // a box that has not answered is told again
 constexpr auto kLease = 30s;            // of an outbox row, among several instances
 
+constexpr std::uint32_t kSessionExpiryS =
+    7 * 24 * 3600;  // the broker keeps events for us that long
+
 WallTime wall_now() {
   return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
 }
 
-MqttConfig with_subscriptions(MqttConfig mqtt, const std::string& tenant,
-                              const std::string& share) {
+mqtt::ClientConfig with_subscriptions(mqtt::ClientConfig broker, const std::string& tenant,
+                                      const std::string& share) {
   for (const std::string& filter : contract::Subscriptions::crm(tenant)) {
     // Everybody has to know who is there; a retained state does not reach a shared subscription.
     const bool shared = !share.empty() && !filter.ends_with("/state");
-    mqtt.subscriptions.push_back(
-        shared ? std::string("$share/").append(share).append("/").append(filter) : filter);
+    broker.subscriptions.push_back(
+        {shared ? std::string("$share/").append(share).append("/").append(filter) : filter});
   }
-  return mqtt;
+  broker.packet_max = contract::kMaxPayload + 64 * 1024;
+  broker.session_expiry_s = kSessionExpiryS;
+  return broker;
 }
 
 bool urgent(Collection collection) {
@@ -88,16 +93,16 @@ Server::Server(Database& db, ServeConfig config)
       crm_(db),
       intake_(crm_),
       config_(std::move(config)),
-      client_(with_subscriptions(config_.mqtt, crm_.settings().tenant, config_.share),
+      client_(with_subscriptions(config_.broker, crm_.settings().tenant, config_.share),
               {.up =
-                   [this] {
+                   [this](const mqtt::Limits&) {
                      spdlog::info("serving: connected to the broker");
                      outbox_sent_ = 0;
                      heartbeat();
                    },
                .down =
-                   [this](const std::string& why, std::chrono::milliseconds retry_in) {
-                     spdlog::warn("no broker: {}; again in {} ms", why, retry_in.count());
+                   [this](const mqtt::Down& down) {
+                     spdlog::warn("no broker: {}; again in {} ms", down.why, down.retry_in.count());
                      received_.clear();  // not acknowledged: they come again
                      urgent_.clear();
                      bulk_.clear();
@@ -106,9 +111,9 @@ Server::Server(Database& db, ServeConfig config)
                .message = [this](const mqtt::Publish& message) { received_.push_back(message); },
                .published =
                    [this](std::int64_t tag, std::uint8_t reason) {
-                     if (reason >= 0x80) {
+                     if (reason >= mqtt::kRefused) {
                        ++counters_.undeliverable;
-                       spdlog::error("the broker refuses a message (reason {})", reason);
+                       spdlog::error("the broker refuses a message: {}", mqtt::reason_text(reason));
                      }
                      if (tag != kFeedTag) outbox_done_.push_back(tag);
                    }}) {
@@ -159,7 +164,7 @@ void Server::run(int stop_fd) {
     send();
     client_.flush(now);
   }
-  client_.close();
+  client_.close(steady_clock::now());
 }
 
 // ---- in ----

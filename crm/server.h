@@ -23,12 +23,12 @@
 #include "crm/crm.h"
 #include "crm/database.h"
 #include "crm/intake.h"
-#include "crm/mqtt_client.h"
+#include "mqtt/client.h"
 
 namespace welcome::crm {
 
 struct ServeConfig {
-  MqttConfig mqtt;
+  mqtt::ClientConfig broker;
   std::string share;  // several instances: the name of their shared subscription
   std::chrono::seconds heartbeat{30};
 };
@@ -108,7 +108,7 @@ class Server {
   Intake intake_;
   ServeConfig config_;
   ServeCounters counters_;
-  MqttClient client_;
+  mqtt::Client client_;
 
   std::vector<mqtt::Publish> received_;
   Lane urgent_, bulk_;

@@ -1,17 +1,18 @@
 #include "sync/link.h"
 
 #include <algorithm>
-#include <condition_variable>
+#include <array>
 #include <deque>
-#include <mqtt/async_client.h>
 #include <mutex>
-#include <netdb.h>
-#include <random>
+#include <poll.h>
 #include <spdlog/spdlog.h>
+#include <stdexcept>
+#include <sys/eventfd.h>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
-#include "sync/tls.h"
+#include "mqtt/client.h"
 
 namespace welcome::sync {
 
@@ -20,118 +21,52 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-// Making and destroying clients touches state that the library shares between them.
-std::mutex& library_mutex() {
-  static std::mutex mutex;
-  return mutex;
-}
-
-std::string reason_text(int code) {
-  switch (code) {
-    case 0x80:
-      return "unspecified error";
-    case 0x81:
-      return "malformed packet";
-    case 0x82:
-      return "protocol error";
-    case 0x84:
-      return "protocol version not supported";
-    case 0x85:
-      return "client id not accepted";
-    case 0x86:
-      return "bad user name or password";
-    case 0x87:
-      return "not authorised";
-    case 0x88:
-      return "server unavailable";
-    case 0x89:
-      return "server busy";
-    case 0x8A:
-      return "banned";
-    case 0x8B:
-      return "server shutting down";
-    case 0x8D:
-      return "keep-alive timeout";
-    case 0x8E:
-      return "session taken over";
-    case 0x93:
-      return "receive maximum exceeded";
-    case 0x95:
-      return "packet too large";
-    case 0x96:
-      return "message rate too high";
-    case 0x97:
-      return "quota exceeded";
-    case 0x98:
-      return "closed by an administrator";
-    case 0x99:
-      return "payload format invalid";
-    case 0x9F:
-      return "connection rate exceeded";
-    default:
-      return "code " + std::to_string(code);
-  }
-}
+constexpr std::uint32_t kPacketMax = contract::kMaxPayload + 64 * 1024;
+constexpr std::uint16_t kReceiveMax = 100;
+constexpr std::size_t kInFlightMax = 65'535;
+constexpr std::int64_t kBirthTag = -1;
+constexpr std::int64_t kFarewellTag = -2;
 
 // Whether the very same message could be taken later.
 bool refused_for_good(int code) { return code != 0x80 && code != 0x89 && code != 0x97; }
 
-// A name look-up that can be left behind: the C library's has no time limit of ours.
-struct Lookup {
-  std::mutex mutex;
-  std::condition_variable done;
-  bool finished = false;
-  std::string address;  // numeric, of the first answer; empty: none
-};
-
-void look_up(const std::shared_ptr<Lookup>& lookup, const std::string& host) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  std::string address;
-  if (getaddrinfo(host.c_str(), nullptr, &hints, &found) == 0) {
-    char text[NI_MAXHOST] = {};
-    if (getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, nullptr, 0,
-                    NI_NUMERICHOST) == 0) {
-      address = text;
-    }
-    freeaddrinfo(found);
-  }
-  const std::lock_guard lock(lookup->mutex);
-  lookup->finished = true;
-  lookup->address = std::move(address);
-  lookup->done.notify_all();
-}
-
-mqtt::properties properties_of(const contract::Message& message,
-                               const std::optional<std::chrono::seconds>& expiry) {
-  mqtt::properties properties;
-  if (!message.payload.empty() && !message.content_type.empty()) {
-    properties.add({mqtt::property::CONTENT_TYPE, message.content_type});
-    properties.add({mqtt::property::PAYLOAD_FORMAT_INDICATOR, 1});
-  }
+mqtt::Publish to_mqtt(contract::Message message,
+                      const std::optional<std::chrono::seconds>& expiry = std::nullopt) {
+  mqtt::Publish out;
+  out.topic = std::move(message.topic);
+  out.payload = std::move(message.payload);
+  out.qos = message.qos;
+  out.retain = message.retain;
+  out.content_type = std::move(message.content_type);
+  out.response_topic = std::move(message.response_topic);
+  out.correlation = std::move(message.correlation);
   if (expiry) {
-    properties.add({mqtt::property::MESSAGE_EXPIRY_INTERVAL,
-                    static_cast<std::int32_t>(std::max<std::int64_t>(expiry->count(), 1))});
+    out.expiry_s = static_cast<std::uint32_t>(
+        std::clamp<std::int64_t>(expiry->count(), 1, std::int64_t{UINT32_MAX} - 1));
   }
-  if (!message.response_topic.empty()) {
-    properties.add({mqtt::property::RESPONSE_TOPIC, message.response_topic});
-  }
-  if (!message.correlation.empty()) {
-    properties.add({mqtt::property::CORRELATION_DATA, message.correlation});
-  }
-  for (const auto& [name, value] : message.user_properties) {
-    properties.add({mqtt::property::USER_PROPERTY, name, value});
-  }
-  return properties;
+  return out;
 }
 
-mqtt::message_ptr to_mqtt(contract::Message message,
-                          const std::optional<std::chrono::seconds>& expiry) {
-  auto properties = properties_of(message, expiry);
-  auto out = mqtt::make_message(std::move(message.topic), std::move(message.payload), message.qos,
-                                message.retain);
-  out->set_properties(std::move(properties));
+mqtt::ClientConfig client_config(const LinkConfig& config) {
+  mqtt::ClientConfig out;
+  out.host = config.host;
+  out.port = config.port;
+  out.client_id = config.client_id;
+  out.user = config.user;
+  out.password = config.password;
+  out.tls = config.tls;
+  out.keep_alive_s = static_cast<std::uint16_t>(config.keep_alive.count());
+  for (const std::string& filter : config.subscriptions) {
+    out.subscriptions.push_back({filter, true});
+  }
+  for (const std::string& filter : config.echoed) out.subscriptions.push_back({filter, false});
+  if (config.will) out.will = to_mqtt(*config.will);
+  out.packet_max = kPacketMax;
+  out.receive_max = kReceiveMax;
+  out.in_flight_max = kInFlightMax;
+  out.connect_timeout = config.connect_timeout;
+  out.backoff_first = config.backoff_first;
+  out.backoff_max = config.backoff_max;
   return out;
 }
 
@@ -139,11 +74,17 @@ mqtt::message_ptr to_mqtt(contract::Message message,
 
 class Link::Impl {
  public:
-  Impl(LinkConfig config, Sink sink) : config_(std::move(config)), sink_(std::move(sink)) {
-    if (config_.tls) require_tls_1_3();
+  Impl(LinkConfig config, Sink sink)
+      : config_(std::move(config)),
+        sink_(std::move(sink)),
+        wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (wake_fd_ < 0) throw std::runtime_error("no file descriptor is left for a link");
   }
 
-  ~Impl() { stop(2s); }
+  ~Impl() {
+    stop(2s);
+    ::close(wake_fd_);
+  }
 
   void start() {
     thread_ = std::thread([this] { run(); });
@@ -154,14 +95,14 @@ class Link::Impl {
     const std::lock_guard lock(mutex_);
     if (!up_ || stopping_ || publishes_.size() >= config_.queue) return false;
     publishes_.push_back({std::move(message), tag, expiry});
-    wake_.notify_one();
+    wake();
     return true;
   }
 
   void renew() {
     const std::lock_guard lock(mutex_);
     renew_ = true;
-    wake_.notify_one();
+    wake();
   }
 
   void stop(std::chrono::milliseconds patience) {
@@ -170,421 +111,193 @@ class Link::Impl {
       if (!thread_.joinable()) return;
       stopping_ = true;
       stop_until_ = Clock::now() + patience;
-      wake_.notify_all();
+      wake();
     }
     thread_.join();
   }
 
  private:
-  static constexpr std::int64_t kOwnTag = -1;  // of the birth message
-
   struct Publish {
     contract::Message message;
     std::int64_t tag = 0;
     std::optional<std::chrono::seconds> expiry;
   };
-
-  // What the library's threads tell ours.
-  struct Connected {
-    std::size_t receive_maximum = 65535;
-  };
-  struct Failed {  // the connect, the subscribe, or the connection
-    int code = 0;
-    std::string reason;
-  };
-  struct Subscribed {};
-  struct FarewellSent {};
-  struct News {
-    std::uint64_t connection = 0;
-    std::variant<Connected, Failed, Subscribed, FarewellSent> what;
-  };
-
-  // One client of the library. Its callbacks run on the library's threads, under its mutex: they
-  // copy, post and return.
-  struct Connection {
-    Connection(Impl& impl, std::uint64_t number, const std::string& uri)
-        : id(number),
-          connect_listener(impl, number),
-          subscribe_listener(impl, number),
-          publish_listener(impl),
-          farewell_listener(impl, number) {
-      mqtt::create_options options(MQTTVERSION_5);
-      options.set_max_buffered_messages(65535);
-      const std::lock_guard lock(library_mutex());
-      client = std::make_unique<mqtt::async_client>(uri, impl.config_.client_id, options);
-      client->set_message_callback([&impl](const mqtt::const_message_ptr& message) {
-        if (message) impl.arrived(*message);
-      });
-      client->set_connection_lost_handler([&impl, number](const std::string&) {
-        impl.post({number, Failed{0, "the connection broke"}});
-      });
-      client->set_disconnected_handler([&impl, number](const mqtt::properties&,
-                                                       mqtt::ReasonCode code) {
-        impl.post({number, Failed{static_cast<int>(code), reason_text(static_cast<int>(code))}});
-      });
-    }
-
-    ~Connection() {
-      const std::lock_guard lock(library_mutex());
-      client.reset();
-    }
-
-    struct ConnectListener : mqtt::iaction_listener {
-      ConnectListener(Impl& i, std::uint64_t n) : impl(i), number(n) {}
-      void on_success(const mqtt::token& token) override {
-        Connected connected;
-        const auto properties = token.get_connect_response().get_properties();
-        if (properties.contains(mqtt::property::RECEIVE_MAXIMUM)) {
-          connected.receive_maximum =
-              mqtt::get<std::uint16_t>(properties, mqtt::property::RECEIVE_MAXIMUM);
-        }
-        impl.post({number, connected});
-      }
-      void on_failure(const mqtt::token& token) override {
-        impl.post({number, Impl::failure(token)});
-      }
-      Impl& impl;
-      std::uint64_t number;
-    };
-
-    struct SubscribeListener : mqtt::iaction_listener {
-      SubscribeListener(Impl& i, std::uint64_t n) : impl(i), number(n) {}
-      void on_success(const mqtt::token& token) override {
-        const auto response = token.get_subscribe_response();  // outlives the loop over its codes
-        for (const auto code : response.get_reason_codes()) {
-          if (static_cast<int>(code) >= 0x80) {
-            impl.post({number, Failed{static_cast<int>(code),
-                                      "subscription: " + reason_text(static_cast<int>(code))}});
-            return;
-          }
-        }
-        impl.post({number, Subscribed{}});
-      }
-      void on_failure(const mqtt::token& token) override {
-        Failed failed = Impl::failure(token);
-        failed.reason = "subscription: " + failed.reason;
-        impl.post({number, failed});
-      }
-      Impl& impl;
-      std::uint64_t number;
-    };
-
-    struct PublishListener : mqtt::iaction_listener {
-      explicit PublishListener(Impl& i) : impl(i) {}
-      void on_success(const mqtt::token& token) override {
-        if (tag_of(token) == kOwnTag) return;
-        impl.sink_(Acked{tag_of(token)});
-      }
-      void on_failure(const mqtt::token& token) override {
-        const int code = static_cast<int>(token.get_reason_code());
-        // Without the broker's reason the connection is gone: LinkDown says so for all of them.
-        if (code >= 0x80 && tag_of(token) != kOwnTag)
-          impl.sink_(Refused{tag_of(token), code, refused_for_good(code)});
-      }
-      static std::int64_t tag_of(const mqtt::token& token) {
-        return reinterpret_cast<std::intptr_t>(token.get_user_context());
-      }
-      Impl& impl;
-    };
-
-    struct FarewellListener : mqtt::iaction_listener {
-      FarewellListener(Impl& i, std::uint64_t n) : impl(i), number(n) {}
-      void on_success(const mqtt::token&) override { impl.post({number, FarewellSent{}}); }
-      void on_failure(const mqtt::token&) override { impl.post({number, FarewellSent{}}); }
-      Impl& impl;
-      std::uint64_t number;
-    };
-
-    std::uint64_t id;
-    std::unique_ptr<mqtt::async_client> client;
-    ConnectListener connect_listener;
-    SubscribeListener subscribe_listener;
-    PublishListener publish_listener;
-    FarewellListener farewell_listener;
-    std::size_t receive_maximum = 65535;
-    std::size_t subscriptions_open = 0;
-    bool subscribed = false;
-    Clock::time_point give_up_at;
-    Clock::time_point up_since;
-  };
-
-  void post(News news) {
-    const std::lock_guard lock(mutex_);
-    news_.push_back(std::move(news));
-    wake_.notify_one();
-  }
-
-  static Failed failure(const mqtt::token& token) {
-    // A refused connect has the broker's reason as its return code.
-    const int code = std::max(static_cast<int>(token.get_reason_code()), token.get_return_code());
-    if (code >= 0x80) return {code, reason_text(code)};
-    return {0, mqtt::exception::error_str(token.get_return_code())};
-  }
-
-  void arrived(const mqtt::message& message) {
-    // We told the broker that we take no such packet (Maximum Packet Size).
-    if (message.get_payload_ref().size() > contract::kMaxPayload) return;
-    contract::RawMessage raw;
-    raw.topic = message.get_topic();
-    raw.payload = message.get_payload_str();
-    raw.retained = message.is_retained();
-    const mqtt::properties& properties = message.get_properties();
-    if (properties.contains(mqtt::property::RESPONSE_TOPIC)) {
-      raw.response_topic = mqtt::get<std::string>(properties, mqtt::property::RESPONSE_TOPIC);
-    }
-    if (properties.contains(mqtt::property::CORRELATION_DATA)) {
-      raw.correlation = mqtt::get<std::string>(properties, mqtt::property::CORRELATION_DATA);
-    }
-    sink_(std::move(raw));
+  void wake() const {
+    const std::uint64_t one = 1;
+    // A counter that is full already wakes, too.
+    [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
   }
 
   // ---- the link's own thread ----
 
   void run() {
-    next_attempt_ = Clock::now();
-    std::unique_lock lock(mutex_);
-    while (!stopping_) {
-      if (news_.empty() && publishes_.empty() && !renew_) {
-        wake_.wait_until(lock, next_deadline());
+    active_ = make_client();
+    while (true) {
+      const auto [active_ready, next_ready] = wait();
+      const auto now = Clock::now();
+      // Either may take the other's place meanwhile; what goes is kept until the next turn.
+      mqtt::Client* const active = active_.get();
+      mqtt::Client* const next = next_.get();
+      if (active_ready) active->ready(now);
+      active->tick(now);
+      if (next != nullptr) {
+        if (next_ready) next->ready(now);
+        next->tick(now);
       }
-      auto news = std::exchange(news_, {});
-      auto publishes = std::exchange(publishes_, {});
-      const bool renew = std::exchange(renew_, false);
-      lock.unlock();
-      for (News& one : news) handle(one);
-      for (Publish& one : publishes) send(one);
-      if (renew && active_ && !next_) next_ = connect();
-      on_time();
-      lock.lock();
-    }
-    lock.unlock();
-    say_goodbye();
-    next_.reset();
-    active_.reset();
-  }
-
-  Clock::time_point next_deadline() const {
-    Clock::time_point at = Clock::time_point::max();
-    if (!active_) at = next_attempt_;
-    if (active_ && !active_->subscribed) at = std::min(at, active_->give_up_at);
-    if (next_) at = std::min(at, next_->give_up_at);
-    return std::min(at, Clock::now() + 1h);
-  }
-
-  void on_time() {
-    const auto now = Clock::now();
-    if (!active_ && now >= next_attempt_) active_ = connect();
-    if (active_ && !active_->subscribed && now >= active_->give_up_at) {
-      down({0, "no answer in time"});
-    }
-    if (next_ && now >= next_->give_up_at) {
-      spdlog::warn("{}: renewal got no answer, the old connection stays", config_.client_id);
-      next_.reset();
-    }
-  }
-
-  // Starts a connection; null if it could not even start (then down() has been called).
-  std::unique_ptr<Connection> connect() {
-    std::string host = config_.host;
-    const std::string address = resolve(host);
-    if (address.empty()) {
-      if (!active_) down({0, "the broker's name cannot be resolved"});
-      return nullptr;
-    }
-    // With TLS the library needs the name, to check it against the certificate.
-    if (!config_.tls) host = address;
-    if (host.find(':') != std::string::npos) host = "[" + host + "]";
-    const std::string uri =
-        (config_.tls ? "ssl://" : "tcp://") + host + ":" + std::to_string(config_.port);
-    try {
-      auto connection = std::make_unique<Connection>(*this, ++connections_, uri);
-      connection->give_up_at = Clock::now() + config_.connect_timeout + 2s;
-      connection->client->connect(connect_options(), nullptr, connection->connect_listener);
-      return connection;
-    } catch (const mqtt::exception& error) {
-      if (!active_) down({0, error.what()});
-      return nullptr;
-    }
-  }
-
-  std::string resolve(const std::string& host) {
-    auto lookup = std::make_shared<Lookup>();
-    std::thread(look_up, lookup, host).detach();
-    std::unique_lock lock(lookup->mutex);
-    const auto until = Clock::now() + config_.connect_timeout;
-    while (!lookup->finished && Clock::now() < until) {
-      lookup->done.wait_for(lock, 50ms);
-      lock.unlock();
+      retired_.clear();
       {
-        const std::lock_guard own(mutex_);
-        if (stopping_) return {};
+        const std::lock_guard lock(mutex_);
+        if (stopping_) break;
+        if (std::exchange(renew_, false) && active_->up() && !next_) next_ = make_client();
       }
-      lock.lock();
+      send_queued(now);
     }
-    return lookup->address;
+    next_.reset();
+    say_goodbye();
   }
 
-  mqtt::connect_options connect_options() {
-    mqtt::connect_options options;
-    options.set_mqtt_version(MQTTVERSION_5);
-    options.set_clean_start(true);
-    options.set_keep_alive_interval(config_.keep_alive);
-    options.set_connect_timeout(std::chrono::duration_cast<std::chrono::seconds>(
-        std::max<std::chrono::milliseconds>(config_.connect_timeout, 1s)));
-    options.set_automatic_reconnect(false);
-    options.set_max_inflight(65535);
-    mqtt::properties properties;
-    properties.add({mqtt::property::MAXIMUM_PACKET_SIZE,
-                    static_cast<std::int32_t>(contract::kMaxPayload + 64 * 1024)});
-    properties.add({mqtt::property::RECEIVE_MAXIMUM, 100});
-    options.set_properties(properties);
-    if (!config_.user.empty()) {
-      options.set_user_name(config_.user);
-      options.set_password(config_.password);
-    }
-    if (config_.will) options.set_will_message(to_mqtt(*config_.will, std::nullopt));
-    if (config_.tls) {
-      mqtt::ssl_options tls;
-      tls.set_trust_store(config_.tls->ca_file);
-      if (!config_.tls->cert_file.empty()) {
-        tls.set_key_store(config_.tls->cert_file);
-        tls.set_private_key(config_.tls->key_file);
-      }
-      tls.set_enable_server_cert_auth(true);
-      tls.set_verify(config_.tls->check_server_name);
-      tls.set_ssl_version(MQTT_SSL_VERSION_DEFAULT);  // the highest both know; see tls.h
-      // No error handler: Paho C++ 1.2.0 hands the library a pointer to an object that is gone
-      // when it is called.
-      if (!config_.tls->alpn.empty()) tls.set_alpn_protos(config_.tls->alpn);
-      options.set_ssl(tls);
-    }
-    return options;
+  std::unique_ptr<mqtt::Client> make_client() {
+    const std::uint64_t number = ++clients_;
+    if (!active_) active_number_ = number;
+    const auto is_active = [this, number] { return number == active_number_; };
+    return std::make_unique<mqtt::Client>(
+        client_config(config_),
+        mqtt::Handlers{.up =
+                           [this, is_active](const mqtt::Limits& limits) {
+                             if (!is_active()) next_takes_over();
+                             came_up(limits);
+                           },
+                       .down =
+                           [this, is_active](const mqtt::Down& down) {
+                             is_active() ? active_went_down(down) : next_went_down(down);
+                           },
+                       .message =
+                           [this, number](const mqtt::Publish& message) {
+                             arrived(message);
+                             if (message.qos > 0) client(number).acknowledge(message.id);
+                           },
+                       .published =
+                           [this](std::int64_t tag, std::uint8_t reason) {
+                             if (tag == kFarewellTag) {
+                               farewell_sent_ = true;
+                             } else if (tag == kBirthTag) {
+                               if (reason >= mqtt::kRefused) birth_refused(reason);
+                             } else if (reason < mqtt::kRefused) {
+                               sink_(Acked{tag});
+                             } else {
+                               sink_(Refused{tag, reason, refused_for_good(reason)});
+                             }
+                           }});
   }
 
-  void handle(const News& news) {
-    Connection* connection = active_ && active_->id == news.connection ? active_.get()
-                             : next_ && next_->id == news.connection   ? next_.get()
-                                                                       : nullptr;
-    if (connection == nullptr) return;  // of a client that is gone
-    if (const auto* connected = std::get_if<Connected>(&news.what)) {
-      connection->receive_maximum = connected->receive_maximum;
-      subscribe(*connection);
-    } else if (std::holds_alternative<Subscribed>(news.what)) {
-      if (--connection->subscriptions_open == 0) came_up(*connection);
-    } else if (const auto* failed = std::get_if<Failed>(&news.what)) {
-      if (connection == next_.get()) {
-        spdlog::warn("{}: renewal failed ({}), the old connection stays", config_.client_id,
-                     failed->reason);
-        next_.reset();
-      } else if (next_) {
-        // Most likely the broker has let the new connection in, which ends the old one.
-        active_ = std::move(next_);
-        tell_down({0, "certificates renewed"}, 0ms);
-      } else {
-        down(*failed);
-      }
-    }
+  mqtt::Client& client(std::uint64_t number) {
+    return number == active_number_ ? *active_ : *next_;
   }
 
-  void subscribe(Connection& connection) {
-    connection.subscriptions_open = config_.subscriptions.size() + config_.echoed.size();
-    if (connection.subscriptions_open == 0) {
-      came_up(connection);
-      return;
+  // Until a client has something to do or somebody wants something. Which of the two are ready.
+  std::pair<bool, bool> wait() const {
+    std::array<pollfd, 3> fds{{{wake_fd_, POLLIN, 0},
+                               {active_->fd(), active_->events(), 0},
+                               {next_ ? next_->fd() : -1, next_ ? next_->events() : short{0}, 0}}};
+    auto deadline = active_->deadline();
+    if (next_) deadline = std::min(deadline, next_->deadline());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    poll(fds.data(), fds.size(),
+         static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000)));
+    if (fds[0].revents != 0) {
+      std::uint64_t count = 0;
+      [[maybe_unused]] const ssize_t taken = ::read(wake_fd_, &count, sizeof count);
     }
-    try {
-      // One by one: the library's call for many crashes with options (Paho C++ 1.2.0).
-      for (const auto* filters : {&config_.subscriptions, &config_.echoed}) {
-        const bool no_local = filters == &config_.subscriptions;
-        for (const std::string& filter : *filters) {
-          connection.client->subscribe(filter, 1, nullptr, connection.subscribe_listener,
-                                       mqtt::subscribe_options(no_local));
-        }
-      }
-    } catch (const mqtt::exception& error) {
-      post({connection.id, Failed{0, error.what()}});
-    }
+    return {fds[1].revents != 0, fds[2].revents != 0};
   }
 
-  void came_up(Connection& connection) {
-    connection.subscribed = true;
-    connection.up_since = Clock::now();
-    if (next_ && next_.get() == &connection) {
-      tell_down({0, "certificates renewed"}, 0ms);
-      active_ = std::move(next_);
-    }
-    if (config_.birth) send({*config_.birth, kOwnTag, std::nullopt});
+  // ---- renewal ----
+
+  void next_takes_over() {
+    tell_down("certificates renewed", 0, 0ms);
+    active_->close(Clock::now());
+    retired_.push_back(std::exchange(active_, std::move(next_)));
+    active_number_ = clients_;
+  }
+
+  void next_went_down(const mqtt::Down& down) {
+    spdlog::warn("{}: renewal failed ({}), the old connection stays", config_.client_id, down.why);
+    retired_.push_back(std::move(next_));
+  }
+
+  // A broker lets one client id in once: most likely the new connection has ended the old one.
+  void active_went_down(const mqtt::Down& down) {
+    if (next_) return next_takes_over();
+    tell_down(down.why, down.reason, down.retry_in);
+  }
+
+  // ---- up, down, and what passes ----
+
+  void came_up(const mqtt::Limits& limits) {
+    if (config_.birth) active_->publish(to_mqtt(*config_.birth), kBirthTag);
     {
       const std::lock_guard lock(mutex_);
       up_ = true;
     }
-    sink_(LinkUp{active_->receive_maximum});
+    sink_(LinkUp{limits.in_flight});
   }
 
-  void down(const Failed& failed) {
-    // A broker that lets us in and throws us out again is as good as one that is away.
-    if (active_ && active_->subscribed && Clock::now() - active_->up_since > 1min) attempts_ = 0;
-    const auto window = std::min<std::chrono::milliseconds>(
-        config_.backoff_max, config_.backoff_first * (1LL << std::min(attempts_, 16)));
-    ++attempts_;
-    std::uniform_int_distribution<std::int64_t> part(window.count() / 10, window.count());
-    const std::chrono::milliseconds wait(part(random_));
-    next_attempt_ = Clock::now() + wait;
-    active_.reset();
-    tell_down(failed, wait);
+  void birth_refused(std::uint8_t reason) const {
+    spdlog::warn("{}: the broker refuses our state: {}", config_.client_id,
+                 mqtt::reason_text(reason));
   }
 
-  void tell_down(const Failed& failed, std::chrono::milliseconds wait) {
+  void tell_down(const std::string& why, int code, std::chrono::milliseconds retry_in) {
     {
       const std::lock_guard lock(mutex_);
       up_ = false;
       publishes_.clear();
     }
-    sink_(LinkDown{failed.reason, failed.code, wait});
+    sink_(LinkDown{why, code, retry_in});
   }
 
-  void send(const Publish& one) {
-    if (!active_ || !active_->subscribed) return;  // LinkDown has been said
-    try {
-      active_->client->publish(to_mqtt(one.message, one.expiry),
-                               reinterpret_cast<void*>(static_cast<std::intptr_t>(one.tag)),
-                               active_->publish_listener);
-    } catch (const mqtt::exception&) {
-      // Too many in flight, or the connection is just breaking.
-      if (one.tag != kOwnTag) sink_(Refused{one.tag, 0, false});
+  void arrived(const mqtt::Publish& message) {
+    // We told the broker that we take no such packet (Maximum Packet Size).
+    if (message.payload.size() > contract::kMaxPayload) return;
+    sink_(contract::RawMessage{message.topic, message.payload, message.retain,
+                               message.response_topic, message.correlation});
+  }
+
+  void send_queued(Clock::time_point now) {
+    while (active_->room() > 0) {
+      Publish one;
+      {
+        const std::lock_guard lock(mutex_);
+        if (publishes_.empty()) break;
+        one = std::move(publishes_.front());
+        publishes_.pop_front();
+      }
+      active_->publish(to_mqtt(std::move(one.message), one.expiry), one.tag);
     }
+    if (active_->up()) active_->flush(now);
   }
 
   void say_goodbye() {
-    if (!active_ || !active_->subscribed) return;
-    try {
-      if (config_.farewell) {
-        active_->client->publish(to_mqtt(*config_.farewell, std::nullopt), nullptr,
-                                 active_->farewell_listener);
-        std::unique_lock lock(mutex_);
-        wake_.wait_until(lock, stop_until_, [this] {
-          return std::any_of(news_.begin(), news_.end(), [](const News& news) {
-            return std::holds_alternative<FarewellSent>(news.what) ||
-                   std::holds_alternative<Failed>(news.what);
-          });
-        });
-      }
-      const auto left =
-          std::chrono::duration_cast<std::chrono::milliseconds>(stop_until_ - Clock::now());
-      const auto token =
-          active_->client->disconnect(static_cast<int>(std::max(left, 100ms).count()));
-      token->wait_for(std::max(left, 100ms));
-    } catch (const mqtt::exception&) {
-      // It broke while we were leaving: then the will speaks for us.
+    farewell_sent_ = !config_.farewell || active_->room() == 0;
+    if (!farewell_sent_) {
+      active_->publish(to_mqtt(*config_.farewell), kFarewellTag);
+      active_->flush(Clock::now());
     }
+    while (!farewell_sent_ && active_->up() && Clock::now() < stop_until_) {
+      pollfd fd{active_->fd(), active_->events(), 0};
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(stop_until_ - Clock::now());
+      if (poll(&fd, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0))) > 0) {
+        active_->ready(Clock::now());
+      }
+    }
+    active_->close(Clock::now());
   }
 
   const LinkConfig config_;
   const Sink sink_;
+  const int wake_fd_;
 
   std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<News> news_;
   std::deque<Publish> publishes_;
   bool up_ = false;
   bool renew_ = false;
@@ -592,12 +305,12 @@ class Link::Impl {
   Clock::time_point stop_until_;
 
   // Of the link's thread alone.
-  std::unique_ptr<Connection> active_;
-  std::unique_ptr<Connection> next_;  // while certificates are renewed
-  std::uint64_t connections_ = 0;
-  int attempts_ = 0;
-  Clock::time_point next_attempt_;
-  std::mt19937_64 random_{std::random_device{}()};
+  std::unique_ptr<mqtt::Client> active_;
+  std::unique_ptr<mqtt::Client> next_;                  // while certificates are renewed
+  std::vector<std::unique_ptr<mqtt::Client>> retired_;  // in whose calls we may still be
+  std::uint64_t clients_ = 0;
+  std::uint64_t active_number_ = 0;
+  bool farewell_sent_ = false;
 
   std::thread thread_;
 };

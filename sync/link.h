@@ -1,9 +1,8 @@
 #pragma once
 // Link: one MQTT 5 connection, kept up for ever, behind one thread.
 //
-// All calls into Paho happen on that thread (Paho holds a library-wide mutex while it connects,
-// blocking name look-up included), so publish() only enqueues and nobody waits for the network.
-// Events come to the sink on the link's threads: copy, post, return.
+// publish() only enqueues, so nobody waits for the network. Events come to the sink on the link's
+// thread: copy, post, return.
 //
 // The session is clean at every connect: what matters is said by hello and by the outbox, and a
 // broker that keeps three days of old feed for a box only makes it late.
@@ -19,16 +18,9 @@
 
 #include "contract/contract.h"
 #include "contract/message.h"
+#include "mqtt/tls.h"
 
 namespace welcome::sync {
-
-struct LinkTls {
-  std::string ca_file;
-  std::string cert_file;          // client certificate chain, PEM; may be empty
-  std::string key_file;           // its private key
-  std::vector<std::string> alpn;  // e.g. "mqtt"
-  bool check_server_name = true;  // off only for tests
-};
 
 struct LinkConfig {
   std::string host = "127.0.0.1";
@@ -36,7 +28,7 @@ struct LinkConfig {
   std::string client_id;
   std::string user;  // empty: none
   std::string password;
-  std::optional<LinkTls> tls;
+  std::optional<mqtt::TlsFiles> tls;
   std::vector<std::string> subscriptions;  // QoS 1; without what this link sent itself
   std::vector<std::string> echoed;         // QoS 1; that too, in the broker's order
   // Retained state: `will` is left with the broker, `birth` sent after each connect, `farewell`
@@ -91,8 +83,8 @@ class Link {
   bool publish(contract::Message message, std::int64_t tag,
                std::optional<std::chrono::seconds> expiry = std::nullopt);
 
-  // New certificate files are in place: connects anew with them, and keeps the old connection until
-  // the new one is up. Any thread.
+  // New certificate files are in place: connects again with them, and keeps the old connection
+  // until the new one is up. Any thread.
   void renew();
 
   // Publishes the farewell, disconnects, ends the thread. At most `patience`.

@@ -193,7 +193,7 @@ sync::LinkConfig link_config(const BrokerConfig& broker, const std::string& clie
   link.user = broker.user;
   link.password = password;
   if (!broker.tls_ca.empty()) {
-    link.tls = sync::LinkTls{broker.tls_ca, broker.tls_cert, broker.tls_key, {"mqtt"}, true};
+    link.tls = mqtt::TlsFiles{broker.tls_ca, broker.tls_cert, broker.tls_key, {"mqtt"}, true};
   }
   return link;
 }

@@ -13,6 +13,7 @@ using namespace contract;
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::HasSubstr;
 using welcome::testing::Authority;
 using welcome::testing::Broker;
 using welcome::testing::Peer;
@@ -32,7 +33,7 @@ class LinkTlsTest : public ::testing::Test {
     config.client_id = "box-1";
     config.backoff_first = 100ms;
     config.backoff_max = 400ms;
-    config.tls = LinkTls{authority.certificate(),
+    config.tls = mqtt::TlsFiles{authority.certificate(),
                          authority.file("box.pem"),
                          authority.file("box.key"),
                          {"mqtt"},
@@ -40,10 +41,12 @@ class LinkTlsTest : public ::testing::Test {
     return config;
   }
 
-  static void expect_refused(const LinkConfig& config) {
+  // Never up, and the reason has these words in it.
+  static void expect_refused(const LinkConfig& config, const std::string& why) {
     Peer box(config);
     ASSERT_TRUE(box.wait_down());
     EXPECT_EQ(box.ups, 0);
+    EXPECT_THAT(box.downs.at(0).reason, HasSubstr(why));
   }
 
   static bool delivers(Peer& peer, std::int64_t tag) {
@@ -67,7 +70,7 @@ TEST_F(LinkTlsTest, RefusesAServerWithAnotherName) {
   Authority authority("ca");
   authority.issue_both("DNS:other.example");
   const Broker broker(authority.broker_settings("server"));
-  expect_refused(config_for(broker, authority));
+  expect_refused(config_for(broker, authority), "another name");
 }
 
 TEST_F(LinkTlsTest, RefusesAServerOfAnotherAuthority) {
@@ -76,14 +79,14 @@ TEST_F(LinkTlsTest, RefusesAServerOfAnotherAuthority) {
   authority.issue("box", "box-1", "DNS:box-1");
   const Broker broker("allow_anonymous true\ncertfile " + stranger.file("server.pem") +
                       "\nkeyfile " + stranger.file("server.key") + "\n");
-  expect_refused(config_for(broker, authority));
+  expect_refused(config_for(broker, authority), "authority that is not in the CA file");
 }
 
 TEST_F(LinkTlsTest, RefusesAnExpiredServer) {
   Authority authority("ca");
   authority.issue_both("DNS:localhost", -1);
   const Broker broker(authority.broker_settings("server"));
-  expect_refused(config_for(broker, authority));
+  expect_refused(config_for(broker, authority), "the broker's certificate has expired");
 }
 
 TEST_F(LinkTlsTest, RefusesAServerThatOnlySpeaksTls12) {
@@ -98,11 +101,12 @@ TEST_F(LinkTlsTest, RefusesAServerThatOnlySpeaksTls12) {
   config.host = "localhost";
   config.port = port;
   config.client_id = "box-1";
-  config.tls = LinkTls{authority.certificate(), "", "", {"mqtt"}, true};
+  config.tls = mqtt::TlsFiles{authority.certificate(), "", "", {"mqtt"}, true};
   // Refused in the handshake: were it accepted, only the missing CONNACK would end it, much later.
   config.connect_timeout = 30s;
   Peer box(config);
   EXPECT_TRUE(box.wait_down(1, 8s));
+  EXPECT_THAT(box.downs.at(0).reason, HasSubstr("TLS 1.3"));
 }
 
 TEST_F(LinkTlsTest, IsRefusedWithoutAValidCertificateOfItsOwn) {
@@ -112,12 +116,40 @@ TEST_F(LinkTlsTest, IsRefusedWithoutAValidCertificateOfItsOwn) {
   authority.issue("box", "box-1", "DNS:box-1", -1);
   const Broker broker(authority.broker_settings("server"));
   LinkConfig config = config_for(broker, authority);  // expired
-  expect_refused(config);
+  expect_refused(config, "our certificate has expired");
   config.tls->cert_file = stranger.file("box.pem");
   config.tls->key_file = stranger.file("box.key");
-  expect_refused(config);
+  expect_refused(config, "does not know the authority that signed our certificate");
   config.tls->cert_file.clear();
-  expect_refused(config);
+  expect_refused(config, "wants a client certificate");
+}
+
+// What a technician gets wrong in the files, or in the port.
+TEST_F(LinkTlsTest, SaysWhichFileOrPortIsWrong) {
+  Authority authority("ca");
+  authority.issue_both();
+  const Broker broker(authority.broker_settings("server"));
+  const LinkConfig good = config_for(broker, authority);
+  std::ofstream(authority.file("rubbish.pem")) << "not a certificate\n";
+  LinkConfig config = good;
+  config.tls->key_file = authority.file("server.key");
+  expect_refused(config, "do not belong together");
+  config = good;
+  config.tls->key_file = authority.file("nowhere.key");
+  expect_refused(config, "key of our certificate cannot be read");
+  config = good;
+  config.tls->cert_file = authority.file("rubbish.pem");
+  expect_refused(config, "holds no certificate");
+  config = good;
+  config.tls->ca_file = authority.file("nowhere.pem");
+  expect_refused(config, "the CA file cannot be read");
+  config = good;
+  config.tls.reset();
+  expect_refused(config, "TLS");
+  const Broker plain;
+  config = good;
+  config.port = plain.port();
+  expect_refused(config, "TLS");
 }
 
 TEST_F(LinkTlsTest, TakesARenewedCertificateAndKeepsTheOldConnectionUntilThen) {

@@ -1,11 +1,11 @@
 // MQTT 5 on the wire: against bytes written by hand from the specification, and against rubbish.
 
-#include "crm/mqtt_packet.h"
+#include "mqtt/packet.h"
 
 #include <gtest/gtest.h>
 #include <random>
 
-namespace welcome::crm::mqtt {
+namespace welcome::mqtt {
 namespace {
 
 constexpr std::size_t kMax = 1024;
@@ -124,4 +124,4 @@ TEST(MqttPacketTest, RubbishNeverReadsPastItsEnd) {
 }
 
 }  // namespace
-}  // namespace welcome::crm::mqtt
+}  // namespace welcome::mqtt

@@ -1,6 +1,6 @@
-#include "crm/mqtt_packet.h"
+#include "mqtt/packet.h"
 
-namespace welcome::crm::mqtt {
+namespace welcome::mqtt {
 namespace {
 
 enum Type : std::uint8_t {
@@ -202,6 +202,10 @@ Result<Packet> read_connack(Reader in) {
       out.keep_alive_s = static_cast<std::uint16_t>(value.u16());
     } else if (id == maximum_packet_size) {
       out.maximum_packet_size = value.u32();
+    } else if (id == maximum_qos) {
+      out.maximum_qos = static_cast<int>(value.byte());
+    } else if (id == retain_available) {
+      out.retain_available = value.byte() != 0;
     } else {
       return false;
     }
@@ -292,6 +296,93 @@ Result<Packet> read(unsigned header, std::string_view body) {
 
 }  // namespace
 
+std::string reason_text(std::uint8_t reason) {
+  switch (reason) {
+    case 0x80:
+      return "unspecified error";
+    case 0x81:
+      return "malformed packet";
+    case 0x82:
+      return "protocol error";
+    case 0x83:
+      return "implementation specific error";
+    case 0x84:
+      return "protocol version not supported";
+    case 0x85:
+      return "client id not accepted";
+    case 0x86:
+      return "bad user name or password";
+    case 0x87:
+      return "not authorised";
+    case 0x88:
+      return "server unavailable";
+    case 0x89:
+      return "server busy";
+    case 0x8A:
+      return "banned";
+    case 0x8B:
+      return "server shutting down";
+    case 0x8D:
+      return "keep-alive timeout";
+    case kSessionTakenOver:
+      return "session taken over: another program connects with the same client id";
+    case 0x8F:
+      return "topic filter invalid";
+    case 0x90:
+      return "topic name invalid";
+    case 0x93:
+      return "receive maximum exceeded";
+    case kPacketTooLarge:
+      return "packet too large";
+    case 0x96:
+      return "message rate too high";
+    case 0x97:
+      return "quota exceeded";
+    case 0x98:
+      return "closed by an administrator";
+    case 0x99:
+      return "payload format invalid";
+    case kRetainNotSupported:
+      return "retain not supported";
+    case kQosNotSupported:
+      return "QoS not supported";
+    case 0x9C:
+      return "use another server";
+    case 0x9D:
+      return "server moved";
+    case 0x9F:
+      return "connection rate exceeded";
+    default:
+      return "reason " + std::to_string(reason);
+  }
+}
+
+namespace {
+
+// What PUBLISH and the will of CONNECT have in common.
+void message_properties(Writer& out, const Publish& packet) {
+  if (!packet.content_type.empty() && !packet.payload.empty()) {
+    out.byte(payload_format);
+    out.byte(1);
+    out.byte(content_type);
+    out.text(packet.content_type);
+  }
+  if (packet.expiry_s) {
+    out.byte(message_expiry);
+    out.u32(*packet.expiry_s);
+  }
+  if (!packet.response_topic.empty()) {
+    out.byte(response_topic);
+    out.text(packet.response_topic);
+  }
+  if (!packet.correlation.empty()) {
+    out.byte(correlation_data);
+    out.text(packet.correlation);
+  }
+}
+
+}  // namespace
+
 std::string encode(const Connect& packet) {
   Writer inside;
   if (packet.session_expiry_s != 0) {
@@ -304,13 +395,25 @@ std::string encode(const Connect& packet) {
     inside.byte(maximum_packet_size);
     inside.u32(packet.maximum_packet_size);
   }
+  unsigned flags = (packet.clean_start ? 0x02U : 0U) | (packet.user.empty() ? 0U : 0xC0U);
+  if (packet.will) {
+    flags |= 0x04U | static_cast<unsigned>(packet.will->qos) << 3U;
+    if (packet.will->retain) flags |= 0x20U;
+  }
   Writer body;
   body.text("MQTT");
   body.byte(5);
-  body.byte((packet.clean_start ? 0x02U : 0U) | (packet.user.empty() ? 0U : 0xC0U));
+  body.byte(flags);
   body.u16(packet.keep_alive_s);
   properties(body, inside);
   body.text(packet.client_id);
+  if (packet.will) {
+    Writer of_will;
+    message_properties(of_will, *packet.will);
+    properties(body, of_will);
+    body.text(packet.will->topic);
+    body.text(packet.will->payload);
+  }
   if (!packet.user.empty()) {
     body.text(packet.user);
     body.text(packet.password);
@@ -320,22 +423,7 @@ std::string encode(const Connect& packet) {
 
 std::string encode(const Publish& packet) {
   Writer inside;
-  if (packet.expiry_s) {
-    inside.byte(message_expiry);
-    inside.u32(*packet.expiry_s);
-  }
-  if (!packet.content_type.empty()) {
-    inside.byte(content_type);
-    inside.text(packet.content_type);
-  }
-  if (!packet.response_topic.empty()) {
-    inside.byte(response_topic);
-    inside.text(packet.response_topic);
-  }
-  if (!packet.correlation.empty()) {
-    inside.byte(correlation_data);
-    inside.text(packet.correlation);
-  }
+  message_properties(inside, packet);
   Writer body;
   body.text(packet.topic);
   if (packet.qos > 0) body.u16(packet.id);
@@ -354,13 +442,13 @@ std::string encode(const Puback& packet) {
   return frame(puback, 0, body);
 }
 
-std::string encode_subscribe(std::uint16_t id, const std::vector<std::string>& filters) {
+std::string encode_subscribe(std::uint16_t id, const std::vector<Subscription>& filters) {
   Writer body;
   body.u16(id);
   body.varint(0);
-  for (const std::string& filter : filters) {
-    body.text(filter);
-    body.byte(1);
+  for (const Subscription& one : filters) {
+    body.text(one.filter);
+    body.byte(1U | (one.no_local ? 4U : 0U));
   }
   return frame(subscribe, 2, body);
 }
@@ -391,4 +479,4 @@ Result<std::optional<Taken>> take(std::string_view buffer, std::size_t max_packe
   return Taken{std::move(*packet), at + length};
 }
 
-}  // namespace welcome::crm::mqtt
+}  // namespace welcome::mqtt
