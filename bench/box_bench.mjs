@@ -28,16 +28,47 @@ function makeFilm(file) {
     ['-ss', '1', '-i', path.join(media, 'cap13_edit2.mp4')],
     ['-loop', '1', '-framerate', '15', '-i', path.join(media, 'audrey.jpg')],
   ];
-  const sizes = [[360, 288, 20, 300], [400, 300, 420, 280], [330, 440, 880, 200]];
+  const sizes = [
+    [360, 288, 20, 300],
+    [400, 300, 420, 280],
+    [330, 440, 880, 200],
+  ];
   const fade = "geq=lum='255*clip((min(min(X,W-1-X),min(Y,H-1-Y))-2)/40,0,1)'";
-  const graph = sizes.map(([w, h], i) =>
-    `color=white:s=${w}x${h}:r=15,trim=end_frame=1,format=gray,${fade},loop=-1:1:0[m${i}];` +
-    `[${i}:v]scale=${w}:${h},setsar=1,fps=15,format=yuva420p[p${i}];[p${i}][m${i}]alphamerge=shortest=1[a${i}]`);
+  const graph = sizes.map(
+    ([w, h], i) =>
+      `color=white:s=${w}x${h}:r=15,trim=end_frame=1,format=gray,${fade},loop=-1:1:0[m${i}];` +
+      `[${i}:v]scale=${w}:${h},setsar=1,fps=15,format=yuva420p[p${i}];[p${i}][m${i}]alphamerge=shortest=1[a${i}]`,
+  );
   graph.push('color=0x3f7fd8:s=1280x720:r=15,noise=alls=3:allf=t[r0]');
   sizes.forEach(([, , x, y], i) => graph.push(`[r${i}][a${i}]overlay=${x}:${y}[r${i + 1}]`));
-  execFileSync('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-nostdin', '-y', ...people.flat(),
-    '-filter_complex', graph.join(';'), '-map', '[r3]', '-t', '28', '-an', '-c:v', 'libx264',
-    '-preset', 'veryfast', '-crf', '20', '-pix_fmt', 'yuv420p', file], { stdio: 'inherit' });
+  execFileSync(
+    'ffmpeg',
+    [
+      '-hide_banner',
+      '-loglevel',
+      'error',
+      '-nostdin',
+      '-y',
+      ...people.flat(),
+      '-filter_complex',
+      graph.join(';'),
+      '-map',
+      '[r3]',
+      '-t',
+      '28',
+      '-an',
+      '-c:v',
+      'libx264',
+      '-preset',
+      'veryfast',
+      '-crf',
+      '20',
+      '-pix_fmt',
+      'yuv420p',
+      file,
+    ],
+    { stdio: 'inherit' },
+  );
 }
 
 function processorSeconds(pid) {
@@ -88,7 +119,9 @@ try {
   figures.resident_mb = megabytes(daemon.pid, 'VmHWM');
   await daemon.stop();
 
-  missed = Object.entries(kGoals).filter(([name, goal]) => figures[name] > goal).map(([name]) => name);
+  missed = Object.entries(kGoals)
+    .filter(([name, goal]) => figures[name] > goal)
+    .map(([name]) => name);
   if (asleep.cameras.main.frames > 0) missed.push('frames were decoded asleep');
   console.log(JSON.stringify({ ...figures, goals: kGoals, missed }, null, 2));
 } finally {

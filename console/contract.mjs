@@ -6,7 +6,15 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const kSchemas = ['app.inbox', 'app.request', 'floor.action', 'floor.enrol', 'floor.prompt', 'floor.status', 'item.consents'];
+const kSchemas = [
+  'app.inbox',
+  'app.request',
+  'floor.action',
+  'floor.enrol',
+  'floor.prompt',
+  'floor.status',
+  'item.consents',
+];
 const kOutput = new URL('src/contract.ts', import.meta.url);
 const kHead = `// Made by console/contract.mjs from docs/schemas; \`npm run contract\` makes it again.
 

@@ -33,7 +33,15 @@ export class Story {
   // bin       where the programs are
   // speed     story seconds per real second
   // say       called with each line of the timeline
-  constructor({ dir, bin = process.env.WELCOME_BIN ?? path.join(kRoot, 'build/release/bin'), speed = 1, say = () => {}, pages, ports, seed = 1 }) {
+  constructor({
+    dir,
+    bin = process.env.WELCOME_BIN ?? path.join(kRoot, 'build/release/bin'),
+    speed = 1,
+    say = () => {},
+    pages,
+    ports,
+    seed = 1,
+  }) {
     Object.assign(this, { dir: path.resolve(dir), bin, speed, say, pages, ports, seed });
     this.inbox = { paul: [], mia: [], bruno: [] }; // what the phones got, in order
     this.prompts = []; // every version of every prompt that tablets saw
@@ -97,13 +105,28 @@ export class Story {
     await this.crm('sign-keys', '--new');
     await this.pinKeys();
     const data = (name) => path.join(kHere, 'data', name);
-    await this.crm('import', data('customers.csv'), data('consents.csv'), data('campaigns.json'),
-      path.join(dir, 'policy.json'), path.join(kHere, 'members.json'));
+    await this.crm(
+      'import',
+      data('customers.csv'),
+      data('consents.csv'),
+      data('campaigns.json'),
+      path.join(dir, 'policy.json'),
+      path.join(kHere, 'members.json'),
+    );
     await this.stack.start({
       name: 'crm',
       file: this.program('welcome-crm'),
-      args: ['-d', '{dir}/crm.db', 'serve', '--broker', `mqtt://127.0.0.1:${this.stack.ports.uplink}`,
-        '--password-file', '{dir}/password', '--heartbeat-s', '5'],
+      args: [
+        '-d',
+        '{dir}/crm.db',
+        'serve',
+        '--broker',
+        `mqtt://127.0.0.1:${this.stack.ports.uplink}`,
+        '--password-file',
+        '{dir}/password',
+        '--heartbeat-s',
+        '5',
+      ],
       ready: { line: /connected/i },
     });
   }
@@ -121,8 +144,12 @@ export class Story {
     const { stack } = this;
     const conf = {
       box: {
-        tenant: stack.tenant, store: stack.store, id: stack.box,
-        state_dir: '{dir}', control_socket: '{dir}/control.sock', ...box,
+        tenant: stack.tenant,
+        store: stack.store,
+        id: stack.box,
+        state_dir: '{dir}',
+        control_socket: '{dir}/control.sock',
+        ...box,
       },
       uplink: { port: stack.ports.uplink, user: stack.box },
       floor: { port: stack.ports.floor, user: stack.box },
@@ -145,9 +172,12 @@ export class Story {
     this.boxKey ??= randomBytes(32).toString('hex');
     const dir = path.join(this.dir, 'welcomed');
     const real = (value) => (typeof value === 'string' ? value.replaceAll('{dir}', dir) : value);
-    const filled = Object.fromEntries(Object.entries(conf).map(([section, keys]) => [
-      section, Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, real(value)])),
-    ]));
+    const filled = Object.fromEntries(
+      Object.entries(conf).map(([section, keys]) => [
+        section,
+        Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, real(value)])),
+      ]),
+    );
     return stack.start({
       name: 'welcomed',
       file: this.program('welcomed'),
@@ -166,8 +196,12 @@ export class Story {
     const daemon = await this.startDaemon();
     await this.until(async () => {
       const { crm } = await this.ctl('status');
-      return crm.feed.consents?.items >= 11 && crm.feed.identities?.items >= 3 &&
-        crm.feed.policy?.items >= 1 && crm.feed.campaigns?.items >= 1;
+      return (
+        crm.feed.consents?.items >= 11 &&
+        crm.feed.identities?.items >= 3 &&
+        crm.feed.policy?.items >= 1 &&
+        crm.feed.campaigns?.items >= 1
+      );
     }, 'the CRM has sent profiles and consents');
     for (const member of members) {
       const clip = member.replace('c-', 'enrol-') + '.mp4';
@@ -191,8 +225,14 @@ export class Story {
 
   async play() {
     this.epoch = Date.now() + 2500;
-    await run(this.program('welcome-shop'), ['--out', path.join(this.dir, 'shop.btsnoop'),
-      '--start', String(this.epoch), '--seed', String(this.seed)]);
+    await run(this.program('welcome-shop'), [
+      '--out',
+      path.join(this.dir, 'shop.btsnoop'),
+      '--start',
+      String(this.epoch),
+      '--seed',
+      String(this.seed),
+    ]);
     this.daemon = await this.startDaemon({ replay: true });
     this.#direct();
     await this.at(kStorySeconds + kTail);
@@ -221,18 +261,35 @@ export class Story {
     this.at(kWithdrawn).then(async () => {
       this.#tell('Bruno switches face recognition off on his phone');
       const phone = await this.stack.connect('uplink', `app-${kApps.bruno}`);
-      await phone.publishAsync(`welcome/v1/demo/app/${kApps.bruno}/request`,
-        JSON.stringify({ v: 1, id: randomUUID(), kind: 'consent.set',
-          purpose: 'face_recognition', given: false }), { qos: 1 });
+      await phone.publishAsync(
+        `welcome/v1/demo/app/${kApps.bruno}/request`,
+        JSON.stringify({
+          v: 1,
+          id: randomUUID(),
+          kind: 'consent.set',
+          purpose: 'face_recognition',
+          given: false,
+        }),
+        { qos: 1 },
+      );
       await phone.endAsync();
     });
   }
 
   async #act(visit, action) {
     this.#tell(`staff (eva): ${action.kind}${action.text ? ` "${action.text}"` : ''}`);
-    await this.tablet.publishAsync(`welcome/v1/floor/action/${visit}`,
-      JSON.stringify({ v: 1, id: randomUUID(), visit, staff: 'eva',
-        at: new Date(this.epoch + this.now() * 1000).toISOString(), ...action }), { qos: 1 });
+    await this.tablet.publishAsync(
+      `welcome/v1/floor/action/${visit}`,
+      JSON.stringify({
+        v: 1,
+        id: randomUUID(),
+        visit,
+        staff: 'eva',
+        at: new Date(this.epoch + this.now() * 1000).toISOString(),
+        ...action,
+      }),
+      { qos: 1 },
+    );
   }
 
   #nextPrompt(wanted) {
@@ -273,7 +330,9 @@ export class Story {
     if (this.epoch && (!last || last.level !== prompt.level)) {
       const likes = prompt.preferences.map((p) => p.text).join('; ');
       const note = prompt.last_conversation ? `; last time: "${prompt.last_conversation.text}"` : '';
-      this.#tell(`tablet: ${prompt.headline} [${prompt.by.join(' + ')}]${likes ? `, likes ${likes}` : ''}${note}`);
+      this.#tell(
+        `tablet: ${prompt.headline} [${prompt.by.join(' + ')}]${likes ? `, likes ${likes}` : ''}${note}`,
+      );
     }
     for (const listener of this.promptListeners ?? []) listener(prompt);
   }
@@ -310,26 +369,35 @@ export class Story {
     const newest = (await this.ctl('recordings')).sort((a, b) => session(a) - session(b)).at(-1);
     const replayed = await this.ctl('replay', newest.recording);
     const { stdout } = await this.crm('--json', 'ledger');
-    const ledger = stdout.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    const ledger = stdout
+      .trim()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
     const inLedger = new Map();
     for (const entry of ledger) inLedger.set(entry.id, (inLedger.get(entry.id) ?? 0) + 1);
 
     // Every offer that the box decided stands in the ledger once, and reached its phone once.
     const offers = decisions.filter((d) => d.kind === 'offer' && d.reason === 'made');
-    const received = Object.values(this.inbox).flat().filter((m) => m.kind === 'offer');
+    const received = Object.values(this.inbox)
+      .flat()
+      .filter((m) => m.kind === 'offer');
     const times = (decision) => received.filter((m) => m.decision === decision).length;
     const sent = new Set(this.events.map((event) => event.id));
-    const lost = [...sent].filter((id) => !inLedger.has(id)).length +
+    const lost =
+      [...sent].filter((id) => !inLedger.has(id)).length +
       offers.filter((d) => !inLedger.has(d.id) || times(d.id) === 0).length;
-    const duplicated = [...inLedger.values()].filter((n) => n > 1).length +
-      offers.filter((d) => times(d.id) > 1).length;
+    const duplicated =
+      [...inLedger.values()].filter((n) => n > 1).length + offers.filter((d) => times(d.id) > 1).length;
     return {
       offers: offers.length,
       prompts: new Set(this.prompts.map((p) => p.visit)).size,
-      suppressed: decisions.filter((d) => d.reason !== 'made').reduce((by, d) => {
-        by[d.reason] = (by[d.reason] ?? 0) + 1;
-        return by;
-      }, {}),
+      suppressed: decisions
+        .filter((d) => d.reason !== 'made')
+        .reduce((by, d) => {
+          by[d.reason] = (by[d.reason] ?? 0) + 1;
+          return by;
+        }, {}),
       faces_seen: status.faces.seen,
       faces_discarded: status.faces.discarded,
       identities_heard: status.radio.identified,
@@ -351,23 +419,33 @@ export class Story {
     const withFace = (name) => of(name).filter((p) => p.by.includes('face'));
     const seconds = (p) => (Date.parse(p.since) - this.epoch) / 1000;
 
-    want(this.inbox.paul.filter((m) => m.kind === 'offer').length === 1,
-      'Paul should have got exactly one offer, for walking by');
-    want(Object.keys(result.suppressed).some((reason) => reason.startsWith('cap') || reason === 'min_gap'),
-      "Paul's second walk-by should have been suppressed by a cap");
-    want(withFace('Paul').some((p) => p.level === 'confirmed' && p.preferences.length > 0),
-      'the tablet should have shown Paul, confirmed by his face, with what he likes');
+    want(
+      this.inbox.paul.filter((m) => m.kind === 'offer').length === 1,
+      'Paul should have got exactly one offer, for walking by',
+    );
+    want(
+      Object.keys(result.suppressed).some((reason) => reason.startsWith('cap') || reason === 'min_gap'),
+      "Paul's second walk-by should have been suppressed by a cap",
+    );
+    want(
+      withFace('Paul').some((p) => p.level === 'confirmed' && p.preferences.length > 0),
+      'the tablet should have shown Paul, confirmed by his face, with what he likes',
+    );
     want(withFace('Bruno').length > 0, 'Bruno should have been recognised before he withdrew');
     want(!withFace('Bruno').some((p) => p.shown > kWithdrawn + 4), 'Bruno was recognised after he withdrew');
     want(of('Mia').length === 0, 'Mia agreed to offers only: no prompt may show her');
     const paulVisits = new Set(of('Paul').map((p) => p.visit));
     want(paulVisits.size === 2, `Paul should have had two visits with a prompt, not ${paulVisits.size}`);
-    want(of('Paul').some((p) => seconds(p) > 140 && p.last_conversation?.text === kNote),
-      "Paul's second prompt should have started from the note");
+    want(
+      of('Paul').some((p) => seconds(p) > 140 && p.last_conversation?.text === kNote),
+      "Paul's second prompt should have started from the note",
+    );
     want(result.faces_discarded > 0, 'faces of strangers should have been seen and discarded');
     want(result.adverts_discarded > result.identities_heard, "strangers' adverts should have been discarded");
-    want(result.replayed_events > 100 && result.replayed_otherwise === 0,
-      `${result.replayed_otherwise} decisions came out otherwise when the recording was replayed`);
+    want(
+      result.replayed_events > 100 && result.replayed_otherwise === 0,
+      `${result.replayed_otherwise} decisions came out otherwise when the recording was replayed`,
+    );
     want(result.messages_lost === 0, `${result.messages_lost} messages were lost`);
     want(result.messages_duplicated === 0, `${result.messages_duplicated} messages came twice`);
     return wrong;

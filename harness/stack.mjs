@@ -90,8 +90,8 @@ class Program {
     const wanted = new Promise((resolve) => {
       off = this.onLine((line) => pattern.test(line) && resolve(line));
     });
-    return within(this.whileRunning(wanted), timeoutMs, `${this.name}: no line ${pattern}`).finally(
-      () => off(),
+    return within(this.whileRunning(wanted), timeoutMs, `${this.name}: no line ${pattern}`).finally(() =>
+      off(),
     );
   }
 

@@ -25,7 +25,8 @@ function findProblems([touchPx, contrastMin]) {
     if (!visible(control)) continue;
     const around = control.closest('label') ?? control;
     const { width, height } = around.getBoundingClientRect();
-    if (width < touchPx || height < touchPx) say(`${Math.round(width)}×${Math.round(height)} px to touch`, control);
+    if (width < touchPx || height < touchPx)
+      say(`${Math.round(width)}×${Math.round(height)} px to touch`, control);
     const name =
       control.getAttribute('aria-label') || control.closest('label')?.textContent || control.textContent;
     if (!name.trim()) say('no name', control);
@@ -36,7 +37,9 @@ function findProblems([touchPx, contrastMin]) {
     return { rgb: numbers.slice(0, 3), alpha: numbers[3] ?? 1 };
   };
   const luminance = (rgb) => {
-    const [r, g, b] = rgb.map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    const [r, g, b] = rgb.map((v) =>
+      v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4,
+    );
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const behind = (element) => {
@@ -70,7 +73,8 @@ export const kHostile = [
 export async function assertOnlyText(page, words) {
   const found = await page.evaluate(() => ({
     text: document.body.innerText,
-    strange: document.querySelectorAll('#app img, #app script, #app iframe, #app a, [onerror], [onload]').length,
+    strange: document.querySelectorAll('#app img, #app script, #app iframe, #app a, [onerror], [onload]')
+      .length,
   }));
   for (const word of words) assert.ok(found.text.includes(word), `${word} is not shown as it came`);
   assert.equal(found.strange, 0, 'markup came out of a message');

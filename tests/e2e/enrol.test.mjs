@@ -66,9 +66,15 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
     await finish();
     const trail = await audit();
     assert.ok(trail.includes('consent staff:Eva face_recognition given'), trail.join('\n'));
-    assert.ok(trail.some((line) => line.startsWith('enrolment staff:Eva ')), trail.join('\n'));
+    assert.ok(
+      trail.some((line) => line.startsWith('enrolment staff:Eva ')),
+      trail.join('\n'),
+    );
     await story.until(
-      async () => (await consents('c-mia')).some((c) => c.purpose === 'face_recognition' && c.history.at(-1).how === 'desk'),
+      async () =>
+        (await consents('c-mia')).some(
+          (c) => c.purpose === 'face_recognition' && c.history.at(-1).how === 'desk',
+        ),
       'the CRM has the consent that was given at the desk',
     );
     // No picture lies on the box, in whatever file.
@@ -76,7 +82,11 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
     for (const name of readdirSync(state, { recursive: true, withFileTypes: true })) {
       if (!name.isFile()) continue;
       const bytes = readFileSync(path.join(name.parentPath ?? name.path, name.name));
-      for (const magic of [[0xff, 0xd8, 0xff, 0xe0], [0x89, 0x50, 0x4e, 0x47], [0x57, 0x46, 0x54, 0x31]])
+      for (const magic of [
+        [0xff, 0xd8, 0xff, 0xe0],
+        [0x89, 0x50, 0x4e, 0x47],
+        [0x57, 0x46, 0x54, 0x31],
+      ])
         assert.ok(!bytes.includes(Buffer.from(magic)), `${name.name} holds a picture or an open template`);
     }
   });

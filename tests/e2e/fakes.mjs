@@ -29,7 +29,9 @@ function publish(client, topic, payload, options) {
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`cannot publish on ${topic}`)), 30e3);
   });
-  return Promise.race([client.publishAsync(topic, payload, options), late]).finally(() => clearTimeout(timer));
+  return Promise.race([client.publishAsync(topic, payload, options), late]).finally(() =>
+    clearTimeout(timer),
+  );
 }
 
 // Collects JSON messages and lets a test wait for one.
@@ -114,7 +116,10 @@ export class FakeBox {
   status(changes) {
     const status = exampleStatus(changes);
     assertFits('floor.status', status);
-    return publish(this.client, `${kFloor}/status/${status.box}`, JSON.stringify(status), { qos: 1, retain: true });
+    return publish(this.client, `${kFloor}/status/${status.box}`, JSON.stringify(status), {
+      qos: 1,
+      retain: true,
+    });
   }
 
   leave(box) {
@@ -132,7 +137,8 @@ export class FakeBox {
   #onAction({ visit, kind, staff }) {
     const prompt = this.prompts.get(visit);
     if (!prompt) return;
-    if (kind === 'claim' && !prompt.claimed_by) Object.assign(prompt, { state: 'claimed', claimed_by: staff });
+    if (kind === 'claim' && !prompt.claimed_by)
+      Object.assign(prompt, { state: 'claimed', claimed_by: staff });
     else if (kind === 'release') Object.assign(prompt, { state: 'new', claimed_by: null });
     else if (['greeted', 'served', 'declined'].includes(kind)) prompt.state = kind;
     else if (kind === 'not_this_person') return void this.endVisit(visit);

@@ -74,7 +74,11 @@ export class Pages {
   }
 
   async open(url, options) {
-    const context = await this.browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options });
+    const context = await this.browser.newContext({
+      locale: 'en-GB',
+      timezoneId: 'Europe/Berlin',
+      ...options,
+    });
     context.setDefaultTimeout(30000);
     const page = await context.newPage();
     page.on('pageerror', (error) => this.problems.push(`error: ${error.message}`));
@@ -97,6 +101,10 @@ export class Pages {
 
   async screenshot(page, name, options = {}) {
     mkdirSync(kScreenshots, { recursive: true });
-    await page.screenshot({ path: path.join(kScreenshots, `${name}.png`), animations: 'disabled', ...options });
+    await page.screenshot({
+      path: path.join(kScreenshots, `${name}.png`),
+      animations: 'disabled',
+      ...options,
+    });
   }
 }

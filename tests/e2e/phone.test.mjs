@@ -100,7 +100,8 @@ describe('customer phone', () => {
     }
     await crm.send({ kind: 'consents', purposes: kAll, notice: kNotice });
     await phone.getByText('You decide what we may do').waitFor();
-    for (const [purpose, given] of Object.entries(kAll)) assert.equal(await choice(purpose).isChecked(), given);
+    for (const [purpose, given] of Object.entries(kAll))
+      assert.equal(await choice(purpose).isChecked(), given);
     await phone.getByText('What we promise').waitFor();
     await pages.screenshot(phone, 'phone-choices', { fullPage: true });
     await assertAccessible(phone);
@@ -129,7 +130,10 @@ describe('customer phone', () => {
   it('counts a withdrawal and a grant of the same instant as withdrawn', async () => {
     const tie = receipt('visit_analytics', 'given');
     const { at } = tie.record.history[0];
-    tie.record.history = [{ state: 'withdrawn', at, how: 'app' }, { state: 'given', at, how: 'desk' }];
+    tie.record.history = [
+      { state: 'withdrawn', at, how: 'app' },
+      { state: 'given', at, how: 'desk' },
+    ];
     await crm.send(tie);
     await phone.locator('.receipt[data-purpose=visit_analytics]').getByText('Switched off').first().waitFor();
     assert.equal(await choice('visit_analytics').isChecked(), false);
@@ -159,12 +163,21 @@ describe('customer phone', () => {
     for (const purpose of ['preference_prompts', 'personalised_offers'])
       await crm.requests.next((one) => one.purpose === purpose && one.given === false);
     assert.equal(requests('consent.set').length, 4);
-    await crm.send({ kind: 'consents', purposes: Object.fromEntries(Object.keys(kAll).map((p) => [p, false])), notice: kNotice });
+    await crm.send({
+      kind: 'consents',
+      purposes: Object.fromEntries(Object.keys(kAll).map((p) => [p, false])),
+      notice: kNotice,
+    });
   });
 
   it('asks one short question and sends the answer', async () => {
     await tab('Offers');
-    await crm.send({ kind: 'survey', survey: 's-1', survey_kind: 'nps', question: 'How likely are you to recommend us?' });
+    await crm.send({
+      kind: 'survey',
+      survey: 's-1',
+      survey_kind: 'nps',
+      question: 'How likely are you to recommend us?',
+    });
     await phone.getByText('How likely are you').waitFor();
     await assertAccessible(phone);
     await phone.getByRole('radio', { name: '9', exact: true }).check({ force: true });
@@ -199,7 +212,10 @@ describe('customer phone', () => {
     const downloading = phone.waitForEvent('download');
     await crm.send({ kind: 'export', data: { customer: 'c-paul', profile: { name: 'Paul Moreau' } } });
     const file = await (await downloading).path();
-    assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), { customer: 'c-paul', profile: { name: 'Paul Moreau' } });
+    assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), {
+      customer: 'c-paul',
+      profile: { name: 'Paul Moreau' },
+    });
     await assertAccessible(phone);
   });
 

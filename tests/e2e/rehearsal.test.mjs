@@ -71,8 +71,14 @@ describe('a rehearsal', { skip: missing.length > 0 && `missing: ${missing.join('
     await banner().waitFor({ state: 'detached', ...kPatience });
     await story.until(async () => (await story.ctl('status')).outbox.uplink === 0, 'all was sent');
     const { stdout } = await story.crm('--json', 'ledger');
-    const types = stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line).type);
-    assert.deepEqual(types.filter((type) => !type.includes('health')), []);
+    const types = stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line).type);
+    assert.deepEqual(
+      types.filter((type) => !type.includes('health')),
+      [],
+    );
     assert.deepEqual(await story.ctl('visits'), []);
     assert.deepEqual(await story.ctl('decisions'), []);
     assert.deepEqual(pages.problems, []);

@@ -9,7 +9,8 @@ import { Pages } from './pages.mjs';
 describe('staff tablet', () => {
   let pages, box, tablet;
   const card = (visit, page = tablet) => page.locator(`[data-visit="${visit}"]`);
-  const press = (visit, name, page = tablet) => card(visit, page).getByRole('button', { name, exact: true }).click();
+  const press = (visit, name, page = tablet) =>
+    card(visit, page).getByRole('button', { name, exact: true }).click();
 
   before(async () => {
     pages = await Pages.start();
@@ -96,7 +97,10 @@ describe('staff tablet', () => {
     await card('v-race', loser).getByText(`${name} is with this guest`).waitFor();
     await loser.getByText(`${name} was a moment faster`).waitFor();
     assert.equal(await card('v-race', loser).getByRole('button', { name: 'Served' }).count(), 0);
-    assert.equal(box.actions.all.filter(({ visit, kind }) => visit === 'v-race' && kind === 'claim').length, 2);
+    assert.equal(
+      box.actions.all.filter(({ visit, kind }) => visit === 'v-race' && kind === 'claim').length,
+      2,
+    );
     await pages.screenshot(loser, 'tablet-claimed');
     await other.context().close();
   });
@@ -140,7 +144,11 @@ describe('staff tablet', () => {
     await box.prompt('v-like');
     await press('v-like', '“sparkling water, no ice” is still right');
     const confirmed = await box.actions.next(({ preference }) => preference?.verdict === 'confirm');
-    assert.deepEqual(confirmed.preference, { key: 'drink', value: 'sparkling water, no ice', verdict: 'confirm' });
+    assert.deepEqual(confirmed.preference, {
+      key: 'drink',
+      value: 'sparkling water, no ice',
+      verdict: 'confirm',
+    });
     await press('v-like', 'Change “sparkling water, no ice”');
     await card('v-like').getByRole('textbox').fill('still water');
     await press('v-like', 'Save');
@@ -175,7 +183,9 @@ describe('staff tablet', () => {
     });
     await card('v-hostile').waitFor();
     await assertOnlyText(tablet, kHostile);
-    await box.prompt('v-turned', { greet: { name: 'Ann\u202eluaP\u0007', greeting: `${'long '.repeat(39)}name` } });
+    await box.prompt('v-turned', {
+      greet: { name: 'Ann\u202eluaP\u0007', greeting: `${'long '.repeat(39)}name` },
+    });
     const turned = await card('v-turned').innerText();
     assert.ok(!/[\u202e\u0007]/.test(turned), 'a direction-changing character reached the page');
     await assertAccessible(tablet);
@@ -184,18 +194,37 @@ describe('staff tablet', () => {
   it('ignores what is not a prompt and goes on', async () => {
     const topic = 'welcome/v1/floor/prompt/v-bad';
     const { v: _, ...rest } = examplePrompt('v-other');
-    for (const payload of ['not json', '[]', '42', '{"v":1}', '\xff\xfe', JSON.stringify(rest), `{"a":${'['.repeat(9999)}`])
+    for (const payload of [
+      'not json',
+      '[]',
+      '42',
+      '{"v":1}',
+      '\xff\xfe',
+      JSON.stringify(rest),
+      `{"a":${'['.repeat(9999)}`,
+    ])
       await box.client.publishAsync(topic, payload, { qos: 1 });
-    await box.client.publishAsync(topic, JSON.stringify({ ...examplePrompt('v-bad'), preferences: 'x', by: [7] }), { qos: 1 });
+    await box.client.publishAsync(
+      topic,
+      JSON.stringify({ ...examplePrompt('v-bad'), preferences: 'x', by: [7] }),
+      { qos: 1 },
+    );
     await card('v-bad').getByText('Nothing known yet').waitFor();
     box.prompts.set('v-bad', {});
   });
 
   it('finds room for thirty guests, upright too', async () => {
     for (let i = 0; i < 30; i++)
-      await box.prompt(`v-many-${i}`, { greet: { name: `Guest ${i}`, greeting: `Ms ${i}` }, since: new Date(Date.now() - i * 1000).toISOString() });
+      await box.prompt(`v-many-${i}`, {
+        greet: { name: `Guest ${i}`, greeting: `Ms ${i}` },
+        since: new Date(Date.now() - i * 1000).toISOString(),
+      });
     await tablet.locator('.card').nth(29).waitFor();
-    assert.equal(await tablet.locator('.card h2').first().innerText(), 'Ms 29', 'not in the order of arrival');
+    assert.equal(
+      await tablet.locator('.card h2').first().innerText(),
+      'Ms 29',
+      'not in the order of arrival',
+    );
     await tablet.setViewportSize({ width: 800, height: 1280 });
     await assertAccessible(tablet);
     await pages.screenshot(tablet, 'tablet-upright');
@@ -269,7 +298,11 @@ describe('staff tablet', () => {
     await tablet.getByRole('button', { name: 'Continue' }).click();
     await tablet.getByText('What we promise').waitFor();
     assert.equal(await card('v-private').count(), 0, 'the guest sees the card of another');
-    assert.equal(await tablet.getByRole('switch', { checked: true }).count(), 0, 'a purpose is on by default');
+    assert.equal(
+      await tablet.getByRole('switch', { checked: true }).count(),
+      0,
+      'a purpose is on by default',
+    );
     const agree = tablet.getByRole('button', { name: 'I agree to what I switched on' });
     assert.ok(await agree.isDisabled());
     assert.equal(box.enrolments.all.length, 0, 'the box was asked before the guest agreed');
@@ -305,7 +338,10 @@ describe('staff tablet', () => {
     const quiet = await begin('Offers when I am near');
     await box.enrolment(quiet, { kind: 'done', views: 0 });
     await tablet.getByRole('button', { name: 'Hand the tablet back' }).click();
-    assert.deepEqual(box.enrolments.all.map(({ kind }) => kind), ['consent']);
+    assert.deepEqual(
+      box.enrolments.all.map(({ kind }) => kind),
+      ['consent'],
+    );
 
     const stopped = await begin('Recognise my face');
     await tablet.getByRole('button', { name: 'Stop' }).click();
@@ -374,11 +410,19 @@ describe('staff tablet', () => {
     const heard = [];
     spy.on('message', (topic) => heard.push(topic));
     await spy.subscribeAsync('#', { qos: 1 });
-    await assert.rejects(spy.publishAsync('welcome/v1/floor/prompt/v-fake', JSON.stringify(examplePrompt('v-fake')), { qos: 1, retain: true }));
+    await assert.rejects(
+      spy.publishAsync('welcome/v1/floor/prompt/v-fake', JSON.stringify(examplePrompt('v-fake')), {
+        qos: 1,
+        retain: true,
+      }),
+    );
     await box.prompt('v-seen');
     await press('v-seen', 'I’ll go');
     await card('v-seen').getByText('You are with this guest').waitFor();
-    assert.ok(heard.every((topic) => /floor\/(prompt\/|status)/.test(topic)), heard.join());
+    assert.ok(
+      heard.every((topic) => /floor\/(prompt\/|status)/.test(topic)),
+      heard.join(),
+    );
     assert.equal(await card('v-fake').count(), 0);
     spy.end(true);
     await assert.rejects(

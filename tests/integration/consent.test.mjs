@@ -47,13 +47,21 @@ class Shop extends Story {
     const seq = status.crm.feed.consents.seq;
     const { epoch } = this.feed.at(-1);
     await this.say_to_box(`${this.stack.prefix}/feed/consents`, {
-      v: 1, collection: 'consents', kind: 'delta', epoch, from_seq: seq, to_seq: seq + 1,
+      v: 1,
+      collection: 'consents',
+      kind: 'delta',
+      epoch,
+      from_seq: seq,
+      to_seq: seq + 1,
       items: [{ op: 'put', seq: seq + 1, ...item }],
     });
   }
 
   async refused(why, count = 1) {
-    await this.until(async () => (await this.ctl('status')).consents.refused[why] >= count, `refused: ${why}`);
+    await this.until(
+      async () => (await this.ctl('status')).consents.refused[why] >= count,
+      `refused: ${why}`,
+    );
   }
 
   record(customer, purpose) {
@@ -63,7 +71,12 @@ class Shop extends Story {
 
   async ledger(type) {
     const { stdout } = await this.crm('--json', 'ledger');
-    return stdout.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line)).filter((e) => e.type.includes(type));
+    return stdout
+      .trim()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line))
+      .filter((e) => e.type.includes(type));
   }
 
   async trail(kind) {
@@ -93,15 +106,32 @@ test('what the CRM did not sign is refused, counted and reported', async (t) => 
     await shop.until(async () => (await shop.ledger('feed.rejected')).length >= 4, 'the CRM heard of it');
 
     // Nor does the box obey a pause, or an erasure, that the CRM did not sign.
-    const control = { v: 1, id: 'ctl-x', seq: 900, tenant: 'demo', store: '_all', function: 'face', paused: true, at: new Date().toISOString() };
+    const control = {
+      v: 1,
+      id: 'ctl-x',
+      seq: 900,
+      tenant: 'demo',
+      store: '_all',
+      function: 'face',
+      paused: true,
+      at: new Date().toISOString(),
+    };
     await shop.say_to_box('welcome/v1/demo/_all/control', control);
-    await shop.say_to_box(`${shop.stack.prefix}/command`, { v: 1, id: 'cmd-x', kind: 'erase', customer: 'c-paul' });
+    await shop.say_to_box(`${shop.stack.prefix}/command`, {
+      v: 1,
+      id: 'cmd-x',
+      kind: 'erase',
+      customer: 'c-paul',
+    });
     await shop.until(async () => (await shop.ctl('status')).crm.refused.refused >= 2, 'both are refused');
     await shop.until(async () => (await shop.ledger('health')).length > 0, 'the CRM heard of it');
     assert.deepEqual((await shop.ctl('status')).paused, []);
     assert.equal((await shop.ctl('customer', 'export', 'c-paul')).profiles.length, 1);
     await shop.crm('pause', 'face');
-    await shop.until(async () => (await shop.ctl('status')).paused.includes('face'), 'what the CRM signed is obeyed');
+    await shop.until(
+      async () => (await shop.ctl('status')).paused.includes('face'),
+      'what the CRM signed is obeyed',
+    );
   });
 });
 
@@ -109,7 +139,11 @@ test('an old consent that comes again does not bring back what was withdrawn', a
   await Shop.with(t, async (shop) => {
     const old = shop.record('c-bruno', 'face_recognition');
     await shop.crm('customer', 'consent', 'c-bruno', 'face_recognition', 'withdrawn');
-    const face = async () => shop.ctl('enrol', 'c-bruno', '--clip', '/nonexistent').then(() => '', (e) => e.stderr);
+    const face = async () =>
+      shop.ctl('enrol', 'c-bruno', '--clip', '/nonexistent').then(
+        () => '',
+        (e) => e.stderr,
+      );
     await shop.until(async () => /no consent/.test(await face()), 'the withdrawal is in force');
     await shop.inject({ key: old.key, value: old.value });
     await shop.refused('older than what the box knows');
@@ -118,7 +152,10 @@ test('an old consent that comes again does not bring back what was withdrawn', a
     // Nor after a restart, when the record was deleted before and the CRM is not there to mend it.
     await shop.stack.program('crm').stop();
     await shop.inject({ key: old.key, op: 'delete' });
-    await shop.until(async () => (await shop.ctl('status')).crm.feed.consents.items === 10, 'the record is gone');
+    await shop.until(
+      async () => (await shop.ctl('status')).crm.feed.consents.items === 10,
+      'the record is gone',
+    );
     await shop.daemon.stop();
     shop.daemon = await shop.startDaemon();
     await shop.until(async () => (await shop.ctl('status')).links.uplink.state === 'up', 'the line is up');
@@ -142,13 +179,19 @@ test("the CRM's key changes without a gap", async (t) => {
     await shop.daemon.line(/configuration read again/);
 
     await shop.crm('sign-keys', '--use', second);
-    await shop.until(() => shop.record('c-mia', 'proximity_offers').value.sig.key === second, 'all is signed anew');
+    await shop.until(
+      () => shop.record('c-mia', 'proximity_offers').value.sig.key === second,
+      'all is signed anew',
+    );
     await shop.until(async () => {
       const have = (await shop.ctl('status')).crm.feed.consents;
       return have.items === 11 && have.seq === shop.feed.at(-1).to_seq;
     }, 'the box has it');
     await shop.pinKeys();
-    assert.doesNotMatch(readFileSync(path.join(shop.dir, 'welcomed', 'crm-keys'), 'utf8'), new RegExp(`^${first} `, 'm'));
+    assert.doesNotMatch(
+      readFileSync(path.join(shop.dir, 'welcomed', 'crm-keys'), 'utf8'),
+      new RegExp(`^${first} `, 'm'),
+    );
     await shop.daemon.stop();
     shop.daemon = await shop.startDaemon();
     await shop.synced();
@@ -163,14 +206,34 @@ test('a box that was away erases before it acts, and nothing of the person is le
     await shop.daemon.stop();
     const { erasure } = JSON.parse((await shop.crm('--json', 'customer', 'forget', 'c-paul')).stdout);
     const late = await shop.crm('--json', 'erasure', 'status', erasure).then(
-      () => assert.fail('it is not done yet'), (error) => JSON.parse(error.stdout));
-    assert.deepEqual(late.by_box.filter((box) => !box.done_at).map((box) => box.box), [shop.stack.box]);
+      () => assert.fail('it is not done yet'),
+      (error) => JSON.parse(error.stdout),
+    );
+    assert.deepEqual(
+      late.by_box.filter((box) => !box.done_at).map((box) => box.box),
+      [shop.stack.box],
+    );
 
     shop.daemon = await shop.startDaemon();
-    await shop.until(() => shop.crm('erasure', 'status', erasure).then(() => true, () => false), 'the receipt is there');
+    await shop.until(
+      () =>
+        shop.crm('erasure', 'status', erasure).then(
+          () => true,
+          () => false,
+        ),
+      'the receipt is there',
+    );
     const held = await shop.ctl('customer', 'export', 'c-paul');
     assert.equal(held.erased, true);
-    for (const part of ['profiles', 'consents', 'identities', 'visits', 'decisions', 'face_templates', 'unsent'])
+    for (const part of [
+      'profiles',
+      'consents',
+      'identities',
+      'visits',
+      'decisions',
+      'face_templates',
+      'unsent',
+    ])
       assert.deepEqual(held[part], [], part);
     const [receipt] = await shop.ledger('erasure.receipt');
     assert.ok(receipt);

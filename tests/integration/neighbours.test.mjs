@@ -50,7 +50,8 @@ function capture(file, startMs, seconds, rssi) {
   for (let ms = 0; ms < seconds * 1000; ms += 200) {
     const ad = Buffer.from(`1aff4c000215${kMia}c5`, 'hex');
     const event = Buffer.concat([
-      Buffer.from([0x04, 0x3e, 0, 0x02, 1, 0, 1, 5, 4, 3, 2, 1, 0xc0, ad.length]), ad,
+      Buffer.from([0x04, 0x3e, 0, 0x02, 1, 0, 1, 5, 4, 3, 2, 1, 0xc0, ad.length]),
+      ad,
       Buffer.from([256 + rssi(ms / 1000)]),
     ]);
     event[2] = event.length - 3;
@@ -75,7 +76,8 @@ class Store {
 
   run(file, args, env = {}) {
     const child = spawn(file, args, {
-      env: { ...process.env, PATH: kPath, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, PATH: kPath, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.log = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (child.log += text));
@@ -89,13 +91,20 @@ class Store {
     const conf = path.join(this.dir, `${name}.conf`);
     writeFileSync(path.join(this.dir, `${name}.acl`), rules);
     // Who has which name is another test's matter; here it is what a name may do.
-    writeFileSync(conf, `listener ${port} 127.0.0.1\npersistence false\nallow_anonymous true\n` +
-      `acl_file ${path.join(this.dir, `${name}.acl`)}\n${process.getuid() === 0 ? 'user root\n' : ''}`);
+    writeFileSync(
+      conf,
+      `listener ${port} 127.0.0.1\npersistence false\nallow_anonymous true\n` +
+        `acl_file ${path.join(this.dir, `${name}.acl`)}\n${process.getuid() === 0 ? 'user root\n' : ''}`,
+    );
     this.run('mosquitto', ['-c', conf]);
-    await until(() => new Promise((resolve) => {
-      const socket = net.connect(port, '127.0.0.1', () => (socket.destroy(), resolve(true)));
-      socket.once('error', () => resolve(false));
-    }), `${name} listens`);
+    await until(
+      () =>
+        new Promise((resolve) => {
+          const socket = net.connect(port, '127.0.0.1', () => (socket.destroy(), resolve(true)));
+          socket.once('error', () => resolve(false));
+        }),
+      `${name} listens`,
+    );
     return port;
   }
 
@@ -112,7 +121,9 @@ class Store {
     this.uplink = await this.broker('uplink', 'pattern readwrite #\n');
     this.crm = await this.connect(this.uplink, 'crm');
     const feed = readFileSync(path.join(kRoot, 'tests/replay/data/shop-feed.jsonl'), 'utf8')
-      .trim().split('\n').map((line) => JSON.parse(line));
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     for (const { payload } of feed) {
       for (const { value } of payload.items) {
         if (payload.collection === 'policy') delete value.quiet_hours; // at whatever hour this runs
@@ -128,8 +139,9 @@ class Store {
         this.crm.publish(to.replace('box-1', box), JSON.stringify(payload), { qos: 1 });
       }
     });
-    await this.crm.subscribeAsync(
-      ['welcome/v1/demo/aroma-1/+/hello', 'welcome/v1/demo/aroma-1/+/event'], { qos: 1 });
+    await this.crm.subscribeAsync(['welcome/v1/demo/aroma-1/+/hello', 'welcome/v1/demo/aroma-1/+/event'], {
+      qos: 1,
+    });
   }
 
   // `more`: a line of [floor], or of [zones].
@@ -139,7 +151,9 @@ class Store {
     writeFileSync(path.join(dir, 'credentials/box-key'), hex(32));
     writeFileSync(path.join(dir, 'credentials/store-key'), this.storeKey);
     capture(path.join(dir, 'radio.btsnoop'), epoch, 120, rssi);
-    writeFileSync(path.join(dir, 'welcomed.conf'), `
+    writeFileSync(
+      path.join(dir, 'welcomed.conf'),
+      `
 [box]
 tenant = demo
 store = aroma-1
@@ -166,17 +180,25 @@ file = ${dir}/radio.btsnoop
 [replay]
 epoch_ms = ${epoch}
 start_ms = ${epoch}
-`);
-    const program = this.run(path.join(kBin, 'welcomed'), ['--config', path.join(dir, 'welcomed.conf')],
-      { CREDENTIALS_DIRECTORY: path.join(dir, 'credentials') });
-    await until(() => /is ready/.test(program.log) || (program.exitCode !== null &&
-      assert.fail(program.log)), `${name} is ready`);
+`,
+    );
+    const program = this.run(path.join(kBin, 'welcomed'), ['--config', path.join(dir, 'welcomed.conf')], {
+      CREDENTIALS_DIRECTORY: path.join(dir, 'credentials'),
+    });
+    await until(
+      () => /is ready/.test(program.log) || (program.exitCode !== null && assert.fail(program.log)),
+      `${name} is ready`,
+    );
     return { program, name, ctl: (...words) => this.ctl(dir, words) };
   }
 
   async ctl(dir, words) {
-    const { stdout } = await promisify(execFile)(path.join(kBin, 'welcomectl'),
-      ['--socket', path.join(dir, 'control.sock'), '--json', ...words]);
+    const { stdout } = await promisify(execFile)(path.join(kBin, 'welcomectl'), [
+      '--socket',
+      path.join(dir, 'control.sock'),
+      '--json',
+      ...words,
+    ]);
     return JSON.parse(stdout);
   }
 
@@ -212,28 +234,40 @@ test('two boxes agree on one zone, and notice when one of them dies', async (t) 
   const door = await store.box('box-1', epoch, (s) => (s < 15 ? -62 : -78), { zones: 'box = door' });
   const desk = await store.box('box-2', epoch, (s) => (s < 15 ? -78 : -60), { zones: 'box = desk' });
 
-  await until(async () => (await zone(door)) === 'door' && (await zone(desk)) === 'door',
-    'both say that she is by the door');
+  await until(
+    async () => (await zone(door)) === 'door' && (await zone(desk)) === 'door',
+    'both say that she is by the door',
+  );
   const { visit } = await open(door);
   assert.equal((await open(desk)).visit, visit, 'one visit in both');
   const { neighbours } = await door.ctl('status');
   assert.equal(neighbours.zone, 'door');
-  assert.deepEqual(neighbours.boxes.map(({ box, zone: z, state }) => [box, z, state]),
-    [['box-2', 'desk', 'here']]);
+  assert.deepEqual(
+    neighbours.boxes.map(({ box, zone: z, state }) => [box, z, state]),
+    [['box-2', 'desk', 'here']],
+  );
 
-  await until(async () => (await zone(door)) === 'desk' && (await zone(desk)) === 'desk',
-    'both say that she is at the desk');
+  await until(
+    async () => (await zone(door)) === 'desk' && (await zone(desk)) === 'desk',
+    'both say that she is at the desk',
+  );
 
   desk.program.kill('SIGKILL');
   await desk.program.ended;
-  await until(async () => (await door.ctl('status')).neighbours.boxes[0].state === 'away',
-    'its last will is heard', 5000);
+  await until(
+    async () => (await door.ctl('status')).neighbours.boxes[0].state === 'away',
+    'its last will is heard',
+    5000,
+  );
   await until(async () => (await zone(door)) === 'door', 'what is left hears her by the door', 30000);
   assert.equal((await open(door)).visit, visit, 'and it is the same visit');
 
   assert.ok(words.length > 20);
   for (const word of words) assertFits('floor.ranging', word);
-  assert.ok(words.some((word) => word.box === 'box-2' && word.gone), 'the broker spoke the last will');
+  assert.ok(
+    words.some((word) => word.box === 'box-2' && word.gone),
+    'the broker spoke the last will',
+  );
   assert.ok(words.some((word) => word.heard.length === 1));
   const text = JSON.stringify(words);
   assert.ok(words.some((word) => word.heard.some((heard) => heard.visit)));
@@ -255,8 +289,11 @@ test('two boxes that share the floor make one offer where a cap allows one', asy
     boxes.push(await store.box(name, epoch, () => -84, { floor: 'shared = yes' }));
   }
   const decisions = async (box) => (await box.ctl('decisions')).filter((d) => d.kind === 'offer');
-  await until(async () => (await Promise.all(boxes.map(decisions))).every((of) => of.length > 0),
-    'both have decided', 60000);
+  await until(
+    async () => (await Promise.all(boxes.map(decisions))).every((of) => of.length > 0),
+    'both have decided',
+    60000,
+  );
   const offers = () => store.events.filter((event) => event.type.includes('decision.offer'));
   await until(() => offers().length > 0, 'the CRM gets an offer');
 

@@ -32,12 +32,17 @@ function files(dir) {
 
 // Every address in the capture: members' phones use random ones too, so none may be on the box.
 function addresses(story) {
-  const lines = execFileSync(story.program('welcome-eval'), ['adverts', path.join(story.dir, 'shop.btsnoop')], {
-    maxBuffer: 1 << 28,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const lines = execFileSync(
+    story.program('welcome-eval'),
+    ['adverts', path.join(story.dir, 'shop.btsnoop')],
+    {
+      maxBuffer: 1 << 28,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
   const found = new Set();
-  for (const line of lines.toString().split('\n')) if (line.includes('"addr"')) found.add(JSON.parse(line).addr);
+  for (const line of lines.toString().split('\n'))
+    if (line.includes('"addr"')) found.add(JSON.parse(line).addr);
   return [...found];
 }
 
@@ -50,7 +55,9 @@ function traces(bytes, address) {
     ['text', Buffer.from(text)],
     ['text', Buffer.from(text.toUpperCase())],
     ['hex', Buffer.from(text.replaceAll(':', ''))],
-  ].filter(([, needle]) => bytes.includes(needle)).map(([how]) => how);
+  ]
+    .filter(([, needle]) => bytes.includes(needle))
+    .map(([how]) => how);
 }
 
 // A face embedding is a unit vector of 512 or 192 numbers; nothing else on a disk looks like one.

@@ -17,10 +17,15 @@ function zones(t, ranging, boxes = kBoxes) {
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   writeFileSync(path.join(dir, 'ranging.csv'), ranging);
   writeFileSync(path.join(dir, 'boxes.csv'), boxes);
-  const run = spawnSync(path.join(kBin, 'welcome-eval'),
+  const run = spawnSync(
+    path.join(kBin, 'welcome-eval'),
     ['zones', '--ranging', path.join(dir, 'ranging.csv'), '--boxes', path.join(dir, 'boxes.csv')],
-    { encoding: 'utf8', maxBuffer: 1 << 28 });
-  const words = run.stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    { encoding: 'utf8', maxBuffer: 1 << 28 },
+  );
+  const words = run.stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
   return { status: run.status, words, text: run.stdout, says: run.stderr };
 }
 
@@ -60,15 +65,24 @@ test('neither the order of rows, nor a heading, nor line ends, nor others in the
   assert.equal(zones(t, csv(byBox)).text, want);
   assert.equal(zones(t, rows.join('\n')).text, want, 'no heading, no last line end');
   assert.equal(zones(t, `\ufeff${csv(rows).replaceAll('\n', '\r\n')}`).text, want);
-  const crowd = zones(t, csv(rows.flatMap((row) => [row, row.replace('anna', '"Zoë, 2"'.replace(', ', ' '))])));
-  assert.equal(crowd.words.filter((word) => word.customer === 'anna').map((word) => JSON.stringify(word)).join('\n'),
-    want.trim());
+  const crowd = zones(
+    t,
+    csv(rows.flatMap((row) => [row, row.replace('anna', '"Zoë, 2"'.replace(', ', ' '))])),
+  );
+  assert.equal(
+    crowd.words
+      .filter((word) => word.customer === 'anna')
+      .map((word) => JSON.stringify(word))
+      .join('\n'),
+    want.trim(),
+  );
   assert.equal(new Set(crowd.words.map((word) => word.customer)).size, 2);
 });
 
 test('boxes that are silent or unknown, gaps, and impossible readings are lived with', (t) => {
   const rows = walk('anna').filter((row) => !row.includes(',b3,'));
-  const gap = rows.filter((row) => +row.split(',')[0] < 30000)
+  const gap = rows
+    .filter((row) => +row.split(',')[0] < 30000)
     .concat(rows.map((row) => row.replace(/^\d+/, (ms) => +ms + 3600000)));
   const strange = ['0,b1,anna,127', '5000,b1,anna,-127', '6000,b9,anna,-40'];
   const { words, status, says } = zones(t, csv(strange.concat(gap)));
@@ -79,7 +93,16 @@ test('boxes that are silent or unknown, gaps, and impossible readings are lived 
 
 test('rows that cannot be read are named by file and line, and the rest is judged', (t) => {
   const rows = walk('anna');
-  rows.splice(3, 0, 'soon,b1,anna,-60', '1000,b1,anna', '1000,b1,,-60', '1000,,anna,-60', '1000,b1,anna,nan', '1e300,b1,anna,-5');
+  rows.splice(
+    3,
+    0,
+    'soon,b1,anna,-60',
+    '1000,b1,anna',
+    '1000,b1,,-60',
+    '1000,,anna,-60',
+    '1000,b1,anna,nan',
+    '1e300,b1,anna,-5',
+  );
   const { words, status, says } = zones(t, csv(rows));
   assert.equal(status, 1);
   assert.match(says, /ranging\.csv:5: t_ms is not a time/);
@@ -93,9 +116,12 @@ test('rows that cannot be read are named by file and line, and the rest is judge
 });
 
 test('a file of boxes that makes no sense is refused with its line', (t) => {
-  for (const [boxes, why] of [['box,zone\nb1\n', /boxes\.csv:2: a box without a zone/],
-    ['b1,door\nb1,desk\n', /boxes\.csv:2: this box was named before/], ['', /no boxes/],
-    ['b1,door\n,desk\n', /boxes\.csv:2: no name/]]) {
+  for (const [boxes, why] of [
+    ['box,zone\nb1\n', /boxes\.csv:2: a box without a zone/],
+    ['b1,door\nb1,desk\n', /boxes\.csv:2: this box was named before/],
+    ['', /no boxes/],
+    ['b1,door\n,desk\n', /boxes\.csv:2: no name/],
+  ]) {
     const { status, says, text } = zones(t, csv(walk('anna')), boxes);
     assert.equal(status, 1);
     assert.match(says, why);

@@ -11,7 +11,10 @@ import { Data } from './data';
 import type { Phone } from './model';
 import { Offers } from './offers';
 
-const kTabs = { offers: 'gift', choices: 'sliders', data: 'file' } as const satisfies Record<string, IconName>;
+const kTabs = { offers: 'gift', choices: 'sliders', data: 'file' } as const satisfies Record<
+  string,
+  IconName
+>;
 type Tab = keyof typeof kTabs;
 
 export function App({ phone, signedIn: atStart }: { phone: Phone; signedIn: boolean }) {
@@ -89,7 +92,11 @@ export function App({ phone, signedIn: atStart }: { phone: Phone; signedIn: bool
           <Data phone={phone} onSignOut={signOut} />
         </Panel>
       </main>
-      <Tabs now={tab} onChange={setTab} news={phone.kept.offers.filter(({ opened, expiresAt }) => !opened && expiresAt > Date.now()).length} />
+      <Tabs
+        now={tab}
+        onChange={setTab}
+        news={phone.kept.offers.filter(({ opened, expiresAt }) => !opened && expiresAt > Date.now()).length}
+      />
       <Toasts toasts={phone.toasts} />
     </div>
   );

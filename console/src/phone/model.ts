@@ -93,13 +93,17 @@ export function readReceipt(value: unknown): Receipt | null {
   const id = text(json?.record_id, 128);
   if (!json || !purpose || !id) return null;
   const notice: Unread<Notice> | null = record(json.notice);
-  const history = list(json.history, (item) => {
-    const entry: Unread<ItemConsents['history'][number]> | null = record(item);
-    const at = time(entry?.at);
-    const state = one(entry?.state, kItemConsentsHistoryState);
-    if (!entry || at === null || !state) return null;
-    return { given: state === 'given', at, how: one(entry.how, kItemConsentsHistoryHow) };
-  }, 1000);
+  const history = list(
+    json.history,
+    (item) => {
+      const entry: Unread<ItemConsents['history'][number]> | null = record(item);
+      const at = time(entry?.at);
+      const state = one(entry?.state, kItemConsentsHistoryState);
+      if (!entry || at === null || !state) return null;
+      return { given: state === 'given', at, how: one(entry.how, kItemConsentsHistoryHow) };
+    },
+    1000,
+  );
   return {
     record: id,
     purpose,
@@ -156,7 +160,10 @@ export class Phone extends Store {
     this.forgottenAt = null;
     this.#key = `welcome.phone.${account.account}`;
     this.#topic = `welcome/v1/${parts.tenant}/app/${parts.app}`;
-    this.kept = { ...structuredClone(kNothing), ...load<Kept>(localStorage, this.#key, (kept) => Array.isArray(kept.offers)) };
+    this.kept = {
+      ...structuredClone(kNothing),
+      ...load<Kept>(localStorage, this.#key, (kept) => Array.isArray(kept.offers)),
+    };
     // The broker gives the session to whoever came last; the windows of this browser tell each other,
     // so that the older one does not fight for it.
     this.#windows ??= new BroadcastChannel('welcome.phone');
@@ -180,7 +187,8 @@ export class Phone extends Store {
       },
       onMessage: (_, json) => json && this.#onMessage(json),
       onSubscribed: () => {
-        if (!this.kept.outbox.some(({ kind }) => kind === 'consents.get')) this.request({ kind: 'consents.get' });
+        if (!this.kept.outbox.some(({ kind }) => kind === 'consents.get'))
+          this.request({ kind: 'consents.get' });
         else this.#flush();
       },
     });

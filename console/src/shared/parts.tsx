@@ -27,9 +27,11 @@ const kIcons = {
   away: 'M4 10c4.500-4 11.500-4 16 0M7.500 13.500c2.700-2.200 6.300-2.200 9 0M12 17.500v.2M4 4l16 16',
   pause: 'M8 5v14M16 5v14',
   gift: 'M4 11h16v9H4zM3 7h18v4H3zM12 7v13M12 7c-2-4-6-3-5 0M12 7c2-4 6-3 5 0',
-  sliders: 'M4 7h9M17 7h3M15 7m-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0M4 17h3M11 17h9M9 17m-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0',
+  sliders:
+    'M4 7h9M17 7h3M15 7m-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0M4 17h3M11 17h9M9 17m-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0',
   file: 'M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6',
-  heart: 'M12 20C5 15 3 11.500 4 8.500 5 5.500 9.500 5 12 8.500 14.500 5 19 5.500 20 8.500c1 3-1 6.500-8 11.500z',
+  heart:
+    'M12 20C5 15 3 11.500 4 8.500 5 5.500 9.500 5 12 8.500 14.500 5 19 5.500 20 8.500c1 3-1 6.500-8 11.500z',
 } satisfies Record<FloorPromptBy, string> & Record<string, string>;
 
 export type IconName = keyof typeof kIcons;
@@ -63,11 +65,7 @@ export function Languages() {
   );
 }
 
-export function Field(props: {
-  label: string;
-  hint?: string;
-  children: ComponentChildren;
-}) {
+export function Field(props: { label: string; hint?: string; children: ComponentChildren }) {
   return (
     <label class="field">
       <span class="label">{props.label}</span>

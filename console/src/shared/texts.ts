@@ -71,7 +71,8 @@ export const en = {
     lost: 'Box out of reach',
     lostBanner: (since: string) =>
       `The connection to the box is away since ${since}. What you see may be out of date; it comes back by itself.`,
-    linkDown: 'The line to head office is down. Greeting goes on, and everything you note is kept and sent later.',
+    linkDown:
+      'The line to head office is down. Greeting goes on, and everything you note is kept and sent later.',
     rehearsal: 'Rehearsal: these guests are invented, and nothing you do leaves this shop.',
     paused: {
       face: 'Face recognition is paused by head office.',
@@ -242,14 +243,16 @@ export const en = {
     exporting: 'Being collected…',
     exportReady: 'Your data is downloaded.',
     forgetTitle: 'Be forgotten',
-    forgetHint: 'Your profile, keys, template and offers are erased everywhere, for good. Each box confirms it with a signed receipt.',
+    forgetHint:
+      'Your profile, keys, template and offers are erased everywhere, for good. Each box confirms it with a signed receipt.',
     forget: 'Forget me',
     forgetSure: 'This cannot be undone. Your points and offers go too.',
     forgetYes: 'Yes, forget me',
     forgetNo: 'Keep my account',
     forgetSent: 'Your request is on its way.',
     forgotten: 'You are forgotten',
-    forgottenHint: (time: string) => `Confirmed ${time}. Nothing of you is left on this page either. Come in any time: you are welcome as any guest.`,
+    forgottenHint: (time: string) =>
+      `Confirmed ${time}. Nothing of you is left on this page either. Come in any time: you are welcome as any guest.`,
     surveyThanks: 'Thank you!',
     surveySkip: 'Not now',
     surveySend: 'Send',
@@ -294,7 +297,8 @@ export const de: Texts = {
     lost: 'Box nicht erreichbar',
     lostBanner: (since) =>
       `Die Verbindung zur Box ist seit ${since} weg. Die Anzeige kann veraltet sein; sie kommt von selbst zurück.`,
-    linkDown: 'Die Leitung zur Zentrale ist gestört. Begrüßen geht weiter, Notizen werden aufbewahrt und später gesendet.',
+    linkDown:
+      'Die Leitung zur Zentrale ist gestört. Begrüßen geht weiter, Notizen werden aufbewahrt und später gesendet.',
     rehearsal: 'Übung: Diese Gäste sind erfunden, und nichts davon verlässt den Laden.',
     paused: {
       face: 'Die Zentrale hat die Gesichtserkennung angehalten.',
@@ -306,7 +310,8 @@ export const de: Texts = {
     trouble: {
       crm_silent: 'Die Zentrale hat sich zu lange nicht gemeldet. Bis dahin wird niemand erkannt.',
       clock_not_set: 'Die Box kennt die Uhrzeit noch nicht. Bis dahin wird niemand erkannt.',
-      store: 'Die Box kann nicht auf ihre Platte schreiben. Niemand Neues wird begrüßt; bitte den Techniker rufen.',
+      store:
+        'Die Box kann nicht auf ihre Platte schreiben. Niemand Neues wird begrüßt; bitte den Techniker rufen.',
     },
     nobody: 'Gerade ist niemand zu begrüßen',
     nobodyHint: 'Hier erscheint eine Karte, sobald ein Gast kommt, der erkannt werden möchte.',
@@ -321,7 +326,13 @@ export const de: Texts = {
       confirmed: 'Am Gesicht erkannt',
     },
     by: { phone: 'Telefon', beacon: 'Anhänger', face: 'Gesicht', app: 'App' },
-    zone: { away: 'geht gerade', street: 'draußen', door: 'an der Tür', inside: 'drinnen', desk: 'am Tresen' },
+    zone: {
+      away: 'geht gerade',
+      street: 'draußen',
+      door: 'an der Tür',
+      inside: 'drinnen',
+      desk: 'am Tresen',
+    },
     since: (time) => `seit ${time}`,
     suggestion: 'Vorschlag',
     likes: 'Mag',
@@ -476,14 +487,16 @@ export const de: Texts = {
     exporting: 'Wird gesammelt …',
     exportReady: 'Ihre Daten sind heruntergeladen.',
     forgetTitle: 'Vergessen werden',
-    forgetHint: 'Profil, Schlüssel, Vorlage und Angebote werden überall endgültig gelöscht. Jede Box bestätigt es mit einer signierten Quittung.',
+    forgetHint:
+      'Profil, Schlüssel, Vorlage und Angebote werden überall endgültig gelöscht. Jede Box bestätigt es mit einer signierten Quittung.',
     forget: 'Vergesst mich',
     forgetSure: 'Das lässt sich nicht rückgängig machen. Auch Punkte und Angebote gehen verloren.',
     forgetYes: 'Ja, vergesst mich',
     forgetNo: 'Konto behalten',
     forgetSent: 'Ihr Wunsch ist unterwegs.',
     forgotten: 'Sie sind vergessen',
-    forgottenHint: (time) => `Bestätigt ${time}. Auch auf dieser Seite ist nichts mehr von Ihnen. Kommen Sie gern wieder: Sie sind willkommen wie jeder Gast.`,
+    forgottenHint: (time) =>
+      `Bestätigt ${time}. Auch auf dieser Seite ist nichts mehr von Ihnen. Kommen Sie gern wieder: Sie sind willkommen wie jeder Gast.`,
     surveyThanks: 'Danke!',
     surveySkip: 'Nicht jetzt',
     surveySend: 'Senden',

@@ -241,24 +241,24 @@ function Actions(props: { tablet: Tablet; prompt: Prompt; mine: boolean; theirs:
         {t.note}
       </button>
       <div class="actions-more">
-      {!closed && !theirs && (
+        {!closed && !theirs && (
+          <button
+            type="button"
+            class="button quiet"
+            disabled={offline}
+            onClick={() => tablet.actUnlessUndone(prompt, 'declined')}
+          >
+            {t.declined}
+          </button>
+        )}
         <button
           type="button"
           class="button quiet"
-          disabled={offline}
-          onClick={() => tablet.actUnlessUndone(prompt, 'declined')}
+          disabled={offline || tablet.held.has(visit)}
+          onClick={() => tablet.actUnlessUndone(prompt, 'not_this_person')}
         >
-          {t.declined}
+          {t.notThisPerson}
         </button>
-      )}
-      <button
-        type="button"
-        class="button quiet"
-        disabled={offline || tablet.held.has(visit)}
-        onClick={() => tablet.actUnlessUndone(prompt, 'not_this_person')}
-      >
-        {t.notThisPerson}
-      </button>
       </div>
     </div>
   );

@@ -81,7 +81,8 @@ export class Enrolment extends Store {
   // Ends it, from whatever step, and leaves nothing running on the box.
   close() {
     clearTimeout(this.#timer);
-    if (this.step === 'camera' || this.agreeing) this.#link.publish(this.topic, this.#message({ kind: 'stop' })).catch(() => {});
+    if (this.step === 'camera' || this.agreeing)
+      this.#link.publish(this.topic, this.#message({ kind: 'stop' })).catch(() => {});
     this.#link.unsubscribe(this.topic);
   }
 

@@ -23,7 +23,15 @@ import {
   type Unread,
 } from '../contract';
 import { i18n } from '../shared/i18n';
-import { connect, newId, stamp, type Connect, type Draft, type LinkState, type PageLink } from '../shared/link';
+import {
+  connect,
+  newId,
+  stamp,
+  type Connect,
+  type Draft,
+  type LinkState,
+  type PageLink,
+} from '../shared/link';
 import { integer, list, one, record, text, time, type Json } from '../shared/read';
 import { load, save, type Account } from '../shared/session';
 import { Store } from '../shared/store';
@@ -91,7 +99,9 @@ export function readPrompt(visit: string, json: Unread<FloorPrompt>): Prompt | n
   const level = one(json.level, kFloorPromptLevel);
   if (!greet || !level || json.visit !== visit) return null;
   const name = text(greet.name, 80);
-  const conversation: Unread<NonNullable<FloorPrompt['last_conversation']>> | null = record(json.last_conversation);
+  const conversation: Unread<NonNullable<FloorPrompt['last_conversation']>> | null = record(
+    json.last_conversation,
+  );
   return {
     visit,
     level,
@@ -237,7 +247,10 @@ export class Tablet extends Store {
   claim(prompt: Prompt) {
     const { visit } = prompt;
     this.claiming.add(visit);
-    this.#claimTimers.set(visit, window.setTimeout(() => this.#claimAnswered(visit), kClaimMs));
+    this.#claimTimers.set(
+      visit,
+      window.setTimeout(() => this.#claimAnswered(visit), kClaimMs),
+    );
     this.changed();
     this.act(visit, { kind: 'claim' }).then((sent) => sent || this.#claimAnswered(visit));
   }
@@ -257,7 +270,11 @@ export class Tablet extends Store {
       settle();
     }, kUndoMs);
     const words = i18n.t.tablet.willSend;
-    this.toast(kind === 'declined' ? words.declined(prompt.greeting) : words.not_this_person, kUndoMs, settle);
+    this.toast(
+      kind === 'declined' ? words.declined(prompt.greeting) : words.not_this_person,
+      kUndoMs,
+      settle,
+    );
   }
 
   // True when the box's broker has it. A repeated attempt with the same id counts once.
@@ -386,7 +403,10 @@ export class Tablet extends Store {
     if (expiresInS !== null)
       this.#expiry.set(
         visit,
-        window.setTimeout(() => (this.#remove(visit), this.changed()), Math.min(expiresInS * 1000, 2 ** 31 - 1)),
+        window.setTimeout(
+          () => (this.#remove(visit), this.changed()),
+          Math.min(expiresInS * 1000, 2 ** 31 - 1),
+        ),
       );
   }
 

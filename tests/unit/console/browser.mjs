@@ -21,7 +21,9 @@ export class Clock {
   #last = 0;
 
   install() {
-    globalThis.setTimeout = (call, ms = 0) => (this.#timers.set(++this.#last, { at: this.now + ms, call }), this.#last);
+    globalThis.setTimeout = (call, ms = 0) => (
+      this.#timers.set(++this.#last, { at: this.now + ms, call }), this.#last
+    );
     globalThis.clearTimeout = (timer) => void this.#timers.delete(timer);
     globalThis.Date.now = () => this.now;
   }
@@ -54,13 +56,24 @@ Object.assign(globalThis, {
     postMessage() {}
   },
 });
-Object.defineProperty(globalThis, 'navigator', { value: { language: 'en-GB', languages: ['en-GB'] }, configurable: true });
+Object.defineProperty(globalThis, 'navigator', {
+  value: { language: 'en-GB', languages: ['en-GB'] },
+  configurable: true,
+});
 
 // A module of console/src, as the page has it.
 export async function load(module) {
   const outfile = path.join(kRoot, 'build/test/console', module.replace(/\.tsx?$/, '.mjs'));
   const entryPoints = [path.join(kRoot, 'console/src', module)];
-  await build({ entryPoints, outfile, bundle: true, format: 'esm', packages: 'external', jsx: 'automatic', jsxImportSource: 'preact' });
+  await build({
+    entryPoints,
+    outfile,
+    bundle: true,
+    format: 'esm',
+    packages: 'external',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+  });
   return import(pathToFileURL(outfile));
 }
 

@@ -11,7 +11,9 @@ const { isGiven, kScores, Phone, readReceipt, splitAccount } = await load('phone
 const kAccount = { account: 'demo/app-paul', password: 'x' };
 const kTopic = 'welcome/v1/demo/app/app-paul';
 
-let link, phone, last = 0;
+let link,
+  phone,
+  last = 0;
 const say = (kind, changes = {}) => {
   const message = { ...example(`app.inbox.${kind}`), id: `m-${++last}`, ...changes };
   assertFits('app.inbox', message);
@@ -34,7 +36,8 @@ beforeEach(async () => {
 
 it('an account names its tenant and app', () => {
   assert.deepEqual(splitAccount('demo/app-paul'), { tenant: 'demo', user: 'app-paul', app: 'paul' });
-  for (const bad of ['app-paul', 'demo/paul', 'demo/app-a/b', 'de+mo/app-a']) assert.equal(splitAccount(bad), null);
+  for (const bad of ['app-paul', 'demo/paul', 'demo/app-a/b', 'de+mo/app-a'])
+    assert.equal(splitAccount(bad), null);
 });
 
 describe('an offer', () => {
@@ -42,7 +45,10 @@ describe('an offer', () => {
     const message = say('offer');
     link.say(`${kTopic}/inbox`, message);
     say('offer');
-    assert.deepEqual(phone.kept.offers.map(({ title }) => title), ['Your espresso is waiting']);
+    assert.deepEqual(
+      phone.kept.offers.map(({ title }) => title),
+      ['Your espresso is waiting'],
+    );
   });
 
   it('is reported as opened and as used, once each', async () => {

@@ -15,7 +15,8 @@ const status = (changes = {}) => ({ ...example('floor.status'), told_all: true, 
 let link, tablet;
 const shown = () => tablet.prompts.map(({ visit }) => visit);
 const stale = () => tablet.prompts.filter((one) => tablet.isStale(one)).map(({ visit }) => visit);
-const tell = (visit, changes, expiryS = 900) => link.say(`welcome/v1/floor/prompt/${visit}`, prompt(visit, changes), expiryS);
+const tell = (visit, changes, expiryS = 900) =>
+  link.say(`welcome/v1/floor/prompt/${visit}`, prompt(visit, changes), expiryS);
 const clear = (visit) => link.say(`welcome/v1/floor/prompt/${visit}`, null);
 const say = (changes = {}) => {
   const message = status(changes);
@@ -52,7 +53,10 @@ describe('a prompt as it is read', () => {
   });
 
   it('leaves out what is not as the contract says, and is nothing without a name or level', () => {
-    const read = readPrompt('v', prompt('v', { by: ['phone', 'smell', 7], points: '12', avoid: 'nuts', since: 'yesterday' }));
+    const read = readPrompt(
+      'v',
+      prompt('v', { by: ['phone', 'smell', 7], points: '12', avoid: 'nuts', since: 'yesterday' }),
+    );
     assert.deepEqual([read.by, read.points, read.avoid, read.since], [['phone'], null, [], null]);
     assert.equal(readPrompt('v', prompt('v', { level: 'certain' })), null);
     assert.equal(readPrompt('v', prompt('v', { greet: 'Paul' })), null);
