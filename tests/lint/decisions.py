@@ -5,7 +5,7 @@ import re
 FOLDER = "docs/decisions/"
 NAME = re.compile(rf"{FOLDER}(\d{{4}})-[a-z0-9-]+\.md")
 HEAD = re.compile(
-    r"# (?!\d)(?P<title>.+)\n\nDate: (?P<date>\d{4}-\d\d-\d\d)\. Status: (?P<status>accepted|replaced by \d{4})\.\n\n"
+    r"# (?!\d)(?P<title>.+)\n\nDate: (?P<date>\d{4}-\d\d-\d\d)\. Status: (?P<status>accepted|replaced by \d{4})\.(?: .+)?\n\n"
 )
 INTRODUCTION = """# Decisions
 
