@@ -305,7 +305,7 @@ class Stack {
     });
     const starting = [this.startBroker('uplink'), this.startBroker('floor')];
     if (pages) {
-      // A copy: the pages may be built anew while this stack runs.
+      // A copy: the pages may be built again while this stack runs.
       cpSync(pages, path.join(this.run, 'pages'), { recursive: true });
       for (const dir of ['nginx', 'nginx/tmp'])
         mkdirSync(path.join(this.run, dir), { recursive: true, mode: 0o700 });

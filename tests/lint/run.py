@@ -141,7 +141,7 @@ def clang_tidy():
     return tidy.check(ROOT, [f for f in dict.fromkeys(changed) if f in ours], TIDY_SECONDS)
 
 
-TIDY_SECONDS = 480
+TIDY_SECONDS = 360
 
 
 CHECKS = {

@@ -52,7 +52,7 @@ export const en = {
     undo: 'Undo',
     close: 'Close',
     refused: 'The account or the password is not right.',
-    notSent: 'Not sent: the connection was away. Please try again.',
+    notSent: 'Not sent: there was no connection. Please try again.',
     language: 'Language',
     connecting: 'Connecting…',
   },
@@ -70,7 +70,7 @@ export const en = {
     online: 'Box connected',
     lost: 'Box out of reach',
     lostBanner: (since: string) =>
-      `The connection to the box is away since ${since}. What you see may be out of date; it comes back by itself.`,
+      `There has been no connection to the box since ${since}. What you see may be out of date; it comes back by itself.`,
     linkDown:
       'The line to head office is down. Greeting goes on, and everything you note is kept and sent later.',
     rehearsal: 'Rehearsal: these guests are invented, and nothing you do leaves this shop.',
@@ -119,7 +119,7 @@ export const en = {
     noLikes: 'Nothing known yet: ask, and note what you learn.',
     stillRight: (what: string) => `“${what}” is still right`,
     change: (what: string) => `Change “${what}”`,
-    changeTo: 'What is right now?',
+    changeTo: 'What is right?',
     confirmedNow: 'confirmed just now',
     claim: 'I’ll go',
     claiming: 'One moment…',
@@ -129,7 +129,7 @@ export const en = {
     declined: 'No help wanted',
     notThisPerson: 'Not this person',
     note: 'Add a note',
-    noteHint: 'Only what your guest would be glad to read: they can see it any time.',
+    noteHint: 'Only what your guest would be glad to read: they can see it at any time.',
     notePlaceholder: 'What did you talk about?',
     noted: 'Note saved',
     yours: 'You are with this guest',
@@ -183,7 +183,7 @@ export const en = {
     title: 'What we promise',
     points: [
       'Nothing happens unless you switch it on. Each switch stands alone.',
-      'We keep no pictures. Whoever did not agree is not recognised, counted or followed.',
+      'We keep no pictures. Nobody is recognised or followed who has not agreed to it.',
       'We never guess your mood, age, gender or origin.',
       'Switching off works at once, and being forgotten is one tap away.',
     ],
@@ -240,7 +240,7 @@ export const en = {
     exportTitle: 'Everything we hold on you',
     exportHint: 'As a file that people and programs can read.',
     export: 'Download my data',
-    exporting: 'Being collected…',
+    exporting: 'Collecting your data…',
     exportReady: 'Your data is downloaded.',
     forgetTitle: 'Be forgotten',
     forgetHint:
@@ -252,7 +252,7 @@ export const en = {
     forgetSent: 'Your request is on its way.',
     forgotten: 'You are forgotten',
     forgottenHint: (time: string) =>
-      `Confirmed ${time}. Nothing of you is left on this page either. Come in any time: you are welcome as any guest.`,
+      `Confirmed ${time}. This page has kept nothing of you either. Come in any time: you are as welcome as any guest.`,
     surveyThanks: 'Thank you!',
     surveySkip: 'Not now',
     surveySend: 'Send',
@@ -405,7 +405,7 @@ export const de: Texts = {
     title: 'Was wir versprechen',
     points: [
       'Nichts geschieht, was Sie nicht eingeschaltet haben. Jeder Schalter gilt für sich.',
-      'Wir behalten keine Bilder. Wer nicht zugestimmt hat, wird nicht erkannt, gezählt oder verfolgt.',
+      'Wir behalten keine Bilder. Wer nicht zugestimmt hat, wird weder erkannt noch verfolgt.',
       'Wir raten nie Stimmung, Alter, Geschlecht oder Herkunft.',
       'Ausschalten wirkt sofort, und vergessen werden ist ein Tipp.',
     ],
