@@ -28,6 +28,9 @@ namespace welcome {
 
 namespace chr = std::chrono;
 
+// Its place in an array with one of each zone.
+constexpr std::size_t at(Zone z) { return static_cast<std::size_t>(z); }
+
 // Keys of rows of kind `store`; those with a colon are followed by an id.
 namespace store_key {
 inline constexpr std::string_view kPause = "pause:";

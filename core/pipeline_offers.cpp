@@ -12,8 +12,6 @@ namespace {
 
 constexpr chr::seconds kHeardLately{3};
 
-constexpr std::size_t at(Zone z) { return static_cast<std::size_t>(z); }
-
 // How far an offer got before a rule stopped it: the furthest one is what people ask about.
 int progress(Reason reason) {
   switch (reason) {

@@ -9,7 +9,6 @@ namespace welcome {
 
 namespace {
 
-constexpr std::size_t at(Zone z) { return static_cast<std::size_t>(z); }
 constexpr std::size_t at(ClaimSource s) { return static_cast<std::size_t>(s); }
 
 }  // namespace

@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, 9> kNumberFields{
     "points",           "points_to_reward", "visits",    "visits_30d",         "visits_90d",
     "days_since_visit", "purchases_90d",    "value_90d", "days_since_purchase"};
 constexpr std::array<std::string_view, 4> kTextFields{"tier", "language", "segments", "tags"};
-constexpr std::string_view kPreference = "preference.";
+constexpr std::string_view kPreferenceField = "preference.";
 constexpr std::array<std::string_view, 7> kTextNames{
     "code", "name", "greeting", "tier", "points", "next_reward_points", "points_to_reward"};
 
@@ -27,7 +27,7 @@ bool one_of(const std::array<std::string_view, N>& words, std::string_view word)
 }
 
 // Shown to people: names from outside are cut and cleaned.
-std::string quoted(std::string_view text) { return "\"" + plain_text(text, 40) + "\""; }
+std::string in_quotes(std::string_view text) { return "\"" + plain_text(text, 40) + "\""; }
 
 tl::unexpected<Error> refuse(std::string message) {
   return fail(ErrorCode::refused, std::move(message));
@@ -55,11 +55,11 @@ Result<void> check_schedule(const Schedule& s) {
 }
 
 Result<void> check_condition(const Condition& k) {
-  const std::string where = "audience: " + quoted(k.field);
+  const std::string where = "audience: " + in_quotes(k.field);
   const bool number = one_of(kNumberFields, k.field);
-  const bool text =
-      one_of(kTextFields, k.field) || (k.field.starts_with(kPreference) &&
-                                       k.field.size() > kPreference.size() && k.field.size() <= 64);
+  const bool text = one_of(kTextFields, k.field) ||
+                    (k.field.starts_with(kPreferenceField) &&
+                     k.field.size() > kPreferenceField.size() && k.field.size() <= 64);
   if (!number && !text) return refuse(where + " is not a field that exists");
   const bool compares = k.op == Condition::Op::at_least || k.op == Condition::Op::at_most;
   if (number != compares) {
@@ -96,8 +96,8 @@ Result<void> check_text(const std::string& where, const std::string& language,
   if (!parsed)
     return refuse(where + " (" + plain_text(language, 35) + "): " + parsed.error().message);
   for (const std::string& name : parsed->names()) {
-    if (!one_of(kTextNames, name) && !name.starts_with(kPreference)) {
-      return refuse(where + ": there is no value " + quoted(name));
+    if (!one_of(kTextNames, name) && !name.starts_with(kPreferenceField)) {
+      return refuse(where + ": there is no value " + in_quotes(name));
     }
   }
   return {};
@@ -109,7 +109,7 @@ Result<void> check_variants(const std::vector<Variant>& variants) {
   std::set<std::string> ids;
   double weight = 0.0;
   for (const Variant& v : variants) {
-    const std::string where = "variant " + quoted(v.id);
+    const std::string where = "variant " + in_quotes(v.id);
     if (v.id.empty() || v.id.size() > 64) return refuse("variants: an id is empty or too long");
     if (!ids.insert(v.id).second) return refuse(where + ": is there twice");
     if (!std::isfinite(v.weight) || v.weight < 0.0 || v.weight > 1e6) {
@@ -174,7 +174,7 @@ Result<void> validate(const Campaign& c) {
 
 Result<void> validate(const Policy& p) {
   if (auto clock = StoreClock::open(p.time_zone); !clock) {
-    return refuse("time_zone: " + quoted(p.time_zone) + " is not in the tz database");
+    return refuse("time_zone: " + in_quotes(p.time_zone) + " is not in the tz database");
   }
   if (p.quiet_hours) {
     if (auto ok = check_hours(p.quiet_hours->hours, "quiet_hours"); !ok) return ok;
@@ -200,7 +200,7 @@ Result<void> validate(const Policy& p) {
   if (p.holidays.size() > 1000) return refuse("holidays: more than 1,000");
   if (p.surveys.size() > 50) return refuse("surveys: more than 50");
   for (const SurveyRule& s : p.surveys) {
-    const std::string where = "survey " + quoted(s.id);
+    const std::string where = "survey " + in_quotes(s.id);
     if (s.id.empty() || s.id.size() > 128) return refuse("surveys: an id is empty or too long");
     if (!std::isfinite(s.percent) || s.percent < 0.0 || s.percent > 100.0) {
       return refuse(where + ": percent is not between 0 and 100");
@@ -217,7 +217,7 @@ Result<void> validate(const Policy& p) {
   for (const std::string& s : p.learn_segments) {
     const auto& guarded = p.protected_attributes;
     if (std::find(guarded.begin(), guarded.end(), s) != guarded.end()) {
-      return refuse("learn_segments: " + quoted(s) + " is a protected attribute");
+      return refuse("learn_segments: " + in_quotes(s) + " is a protected attribute");
     }
   }
   return {};

@@ -24,6 +24,7 @@
 #include "crm/import.h"
 #include "crm/report.h"
 #include "crm/server.h"
+#include "crm/wall_clock.h"
 
 namespace welcome::crm {
 namespace {
@@ -36,10 +37,6 @@ constexpr const char* kDatabaseVariable = "WELCOME_CRM_DATABASE";
 struct Usage : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
-
-WallTime wall_now() {
-  return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
-}
 
 // What every command gets: its own options parsed, its words, and where to write.
 struct Call {

@@ -10,7 +10,7 @@
 namespace welcome::crm {
 namespace {
 
-constexpr const char* kHoldout = "holdout";
+constexpr const char* kHoldoutArm = "holdout";
 
 constexpr auto kAnswersWithin = std::chrono::days{7};
 constexpr std::array kWeekdays{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
@@ -177,7 +177,7 @@ Report make_report(Crm& crm, const std::string& campaign) {
     arm.open_rate = rate({arm.shown, arm.opened});
     arm.redeem_rate = rate({arm.shown, arm.redeemed});
     arm.came_in_rate = rate({arm.shown, arm.came_in});
-    if (arm.variant == kHoldout) {
+    if (arm.variant == kHoldoutArm) {
       report.holdout = arm;
     } else {
       report.arms.push_back(arm);
@@ -198,7 +198,7 @@ Report make_report(Crm& crm, const std::string& campaign) {
   const Shown shown = shown_to(db, campaign);
   report.answers = scores(answers, [](const Answer&) { return true; });
   for (Arm& arm : report.arms) arm.answers = answers_after(answers, shown, arm.variant);
-  if (report.holdout) report.holdout->answers = answers_after(answers, shown, kHoldout);
+  if (report.holdout) report.holdout->answers = answers_after(answers, shown, kHoldoutArm);
 
   for (const Row& row :
        db.query("SELECT data FROM ledger WHERE type LIKE '%decision.suppressed%'")) {
@@ -288,7 +288,7 @@ std::string report_table(const Report& report) {
   };
   out += "\nANSWERS within seven days of being shown it\n";
   for (const Arm& arm : report.arms) answer_lines(arm.variant, arm.answers);
-  if (report.holdout) answer_lines(kHoldout, report.holdout->answers);
+  if (report.holdout) answer_lines(kHoldoutArm, report.holdout->answers);
   answer_lines("everybody", report.answers);
 
   out += "\nVISITS by weekday and hour (" + report.time_zone + ")\n     ";

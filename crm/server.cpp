@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "contract/topics.h"
+#include "crm/wall_clock.h"
 
 namespace welcome::crm {
 namespace {
@@ -21,10 +22,6 @@ constexpr auto kLease = 30s;            // of an outbox row, among several insta
 
 constexpr std::uint32_t kSessionExpiryS =
     7 * 24 * 3600;  // the broker keeps events for us that long
-
-WallTime wall_now() {
-  return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
-}
 
 mqtt::ClientConfig with_subscriptions(mqtt::ClientConfig broker, const std::string& tenant,
                                       const std::string& share) {

@@ -9,16 +9,16 @@ namespace welcome::store {
 
 namespace {
 
-struct Link {
+struct ChainLink {
   std::int64_t seq = 0;
   std::string hash;
 };
 
 // The entry before the first one that is kept: where the chain hangs after old entries were
 // removed.
-Link anchor(Database& db) {
+ChainLink anchor(Database& db) {
   auto s = db.query("SELECT seq, hash FROM audit_anchor");
-  return s.step() ? Link{s.int64(0), std::string(s.blob(1))} : Link{};
+  return s.step() ? ChainLink{s.int64(0), std::string(s.blob(1))} : ChainLink{};
 }
 
 std::string chain(std::string_view before, const AuditEntry& e) {
@@ -47,10 +47,10 @@ AuditEntry read_entry(const Statement& s) {
 
 void append_audit(Context& context, WallTime at, std::string_view kind, std::string_view actor,
                   std::string_view subject, std::string_view detail) {
-  Link before;
+  ChainLink before;
   {
     auto s = context.db.query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1");
-    before = s.step() ? Link{s.int64(0), std::string(s.blob(1))} : anchor(context.db);
+    before = s.step() ? ChainLink{s.int64(0), std::string(s.blob(1))} : anchor(context.db);
   }
   const AuditEntry entry{
       before.seq + 1,      at, std::string(kind), std::string(actor), std::string(subject),
@@ -86,7 +86,7 @@ Result<std::vector<AuditEntry>> Audit::show(std::size_t limit) const {
 Result<AuditVerdict> Audit::verify() const {
   return context_.db.read([&] {
     AuditVerdict verdict;
-    Link before = anchor(context_.db);
+    ChainLink before = anchor(context_.db);
     auto s = context_.db.query(
         "SELECT seq, at, kind, actor, subject, detail, hash, signature FROM audit ORDER BY seq");
     while (s.step()) {
