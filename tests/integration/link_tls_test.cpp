@@ -34,10 +34,10 @@ class LinkTlsTest : public ::testing::Test {
     config.backoff_first = 100ms;
     config.backoff_max = 400ms;
     config.tls = mqtt::TlsFiles{authority.certificate(),
-                         authority.file("box.pem"),
-                         authority.file("box.key"),
-                         {"mqtt"},
-                         true};
+                                authority.file("box.pem"),
+                                authority.file("box.key"),
+                                {"mqtt"},
+                                true};
     return config;
   }
 
