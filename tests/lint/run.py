@@ -17,7 +17,6 @@ import time
 import arrows
 import decisions
 import hygiene
-import licence
 import schemas
 import tidy
 
@@ -164,7 +163,6 @@ CHECKS = {
 def fix():
     run("clang-format", "-i", *cpp())
     decisions.fix(ROOT, tracked())
-    licence.fix(ROOT, tracked())
     run("node", "console/contract.mjs")
     run(PRETTIER, "--write", *pages())
 
