@@ -13,7 +13,7 @@
 
 #include "core/campaign.h"
 #include "core/result.h"
-#include "firmware/recording/recorder.h"
+#include "firmware/recording/cards.h"
 
 namespace welcome::recording {
 
@@ -34,7 +34,8 @@ struct ReplayOrder {
 };
 
 // The answer for welcomectl; its member "lines" is for people. Errors: unavailable (a file cannot
-// be read), malformed (it is no recording), refused (stopped).
+// be read), malformed (it is no recording), refused (stopped, or recorded in another version of the
+// format).
 Result<nlohmann::json> replay(const ReplayOrder& order, const std::stop_token& stop);
 
 }  // namespace welcome::recording

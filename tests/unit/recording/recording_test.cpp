@@ -19,12 +19,11 @@
 #include "firmware/recording/replay.h"
 #include "harness/bench_box.h"
 
-namespace welcome::daemon {
+namespace welcome::recording {
 namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-using namespace recording;
 using nlohmann::json;
 using test::kStart;
 using testing::HasSubstr;
@@ -338,6 +337,26 @@ TEST(Replay, OfOtherRulesShowsTheFirstDifferenceAndWhatTheyWouldHaveDone) {
   EXPECT_THAT(lines, HasSubstr("k-new"));
 }
 
+TEST(Replay, OfAnotherVersionIsRefusedAndSaysWhich) {
+  const fs::path dir =
+      fs::temp_directory_path() / ("welcome-versions-" + std::to_string(::getpid()));
+  fs::create_directories(dir);
+  const auto refusal = [&](const std::string& head) {
+    const fs::path file = dir / "2026-05-04-1.jsonl";
+    // A card comes first, in whatever form that version had.
+    std::ofstream(file) << R"({"who":1,"key":"aa","card":"bb"})" << '\n' << head << '\n';
+    const auto report = replay({{file}, {}, {}}, {});
+    return report ? "replayed" : report.error().message;
+  };
+  EXPECT_THAT(refusal(R"({"recording":1,"box":"box-1","t":0,"w":0})"),
+              testing::AllOf(HasSubstr("2026-05-04-1.jsonl"), HasSubstr("an older welcomed"),
+                             HasSubstr("format 1"), HasSubstr("replays format 2")));
+  EXPECT_THAT(refusal(R"({"recording":3,"more":[]})"), HasSubstr("a newer welcomed"));
+  EXPECT_THAT(refusal(R"({"recording":"2"})"), HasSubstr("no recording"));
+  EXPECT_THAT(refusal(R"({"tick":{},"t":0,"w":0})"), HasSubstr("no head before it"));
+  fs::remove_all(dir);
+}
+
 TEST(Replay, RulesThatCannotBeMeantAreRefusedWithTheReason) {
   const auto refusal = [](const json& file) {
     const auto rules = other_rules(file);
@@ -430,4 +449,4 @@ TEST(Recording, OfABoxIsReplayedFromItsDisk) {
 }
 
 }  // namespace
-}  // namespace welcome::daemon
+}  // namespace welcome::recording
