@@ -19,6 +19,7 @@
 #include <tuple>
 #include <unistd.h>
 
+#include "core/version.h"
 #include "crm/crm.h"
 #include "crm/database.h"
 #include "crm/import.h"
@@ -772,7 +773,7 @@ void global_options(po::options_description& options) {
   options.add_options()("database,d", po::value<std::string>(),
                         "SQLite file or postgresql://…; else $WELCOME_CRM_DATABASE, "
                         "else /var/lib/welcome-crm/crm.db")("json", "answer in JSON")(
-      "help,h", "this text, or a command's");
+      "help,h", "this text, or a command's")("version", "print the version");
 }
 
 void print_help(std::ostream& out) {
@@ -838,6 +839,10 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   std::vector<std::string> first = words_of(args, everywhere);
   const Command* command = find_command(first);
   if (command == nullptr) {
+    if (std::find(args.begin(), args.end(), "--version") != args.end()) {
+      out << "welcome-crm " << kVersion << '\n';
+      return kDone;
+    }
     const bool help = args.empty() || std::find(args.begin(), args.end(), "--help") != args.end() ||
                       std::find(args.begin(), args.end(), "-h") != args.end() ||
                       (first.size() == 1 && first[0] == "help");

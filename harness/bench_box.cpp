@@ -113,7 +113,7 @@ void BenchBox::hear_mia_for(std::chrono::seconds time) {
 
 std::optional<beacon::BoxAdverts::RotatingEid> BenchBox::box_eid() const {
   daemon::Config config;
-  config.radio_source = "hci";
+  config.radio_source = daemon::RadioSource::hci;
   config.radio_advertise_eid = true;
   return daemon::box_eid(config, key_);
 }

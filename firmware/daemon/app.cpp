@@ -5,11 +5,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <cctype>
 #include <cmath>
 #include <csignal>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sodium.h>
 #include <spdlog/spdlog.h>
@@ -17,16 +14,18 @@
 #include <systemd/sd-daemon.h>
 #include <thread>
 
+#include "core/version.h"
+#include "firmware/daemon/cameras.h"
 #include "firmware/daemon/clock.h"
 #include "firmware/daemon/control_server.h"
 #include "firmware/daemon/credentials.h"
 #include "firmware/daemon/engine.h"
 #include "firmware/daemon/enroller.h"
 #include "firmware/daemon/inbox.h"
+#include "firmware/daemon/log.h"
+#include "firmware/daemon/parts.h"
 #include "firmware/daemon/radio.h"
 #include "firmware/daemon/radio_desk.h"
-#include "firmware/daemon/version.h"
-#include "vision/camera_worker.h"
 
 namespace welcome::daemon {
 
@@ -44,44 +43,6 @@ class Uuids : public Pipeline::IdSource {
   std::string next() override { return contract::new_uuid(); }
 };
 
-std::unique_ptr<Clock> make_clock(const Config& config, store::Store& store) {
-  const auto from_ms = [](std::int64_t ms) { return WallTime(std::chrono::milliseconds(ms)); };
-  if (config.replaying()) {
-    return std::make_unique<ReplayClock>(from_ms(config.replay_epoch_ms),
-                                         from_ms(config.replay_start_ms), config.replay_speed);
-  }
-  const auto last = store.registers().get(kWallRegister);
-  return std::make_unique<SystemClock>(last && *last ? from_ms(std::stoll(**last)) : WallTime{});
-}
-
-store::Store open_store(const Config& config, const store::BoxKey& key) {
-  std::filesystem::create_directories(config.state_dir);
-  auto store = store::Store::open((config.state_dir / "welcomed.db").string(), key);
-  if (!store) {
-    throw std::runtime_error("cannot open the database in " + config.state_dir.string() + ": " +
-                             store.error().message);
-  }
-  if (const auto& report = store->open_report(); report.set_aside) {
-    spdlog::error("the database was set aside as {} ({}); consents will come again from the CRM",
-                  report.set_aside_as, report.set_aside_why);
-  }
-  return std::move(*store);
-}
-
-beacon::TrackerConfig tracker_config(const Config& config) {
-  beacon::TrackerConfig tracker;
-  if (!config.zone_of_box.empty()) {
-    tracker = beacon::TrackerConfig::in_store({config.box, *zone_from_string(config.zone_of_box)});
-  }
-  tracker.zones.desk_m = config.zone_desk_m;
-  tracker.zones.inside_m = config.zone_inside_m;
-  tracker.zones.door_m = config.zone_door_m;
-  tracker.zones.street_m = config.zone_street_m;
-  tracker.zones.path_loss_exponent = config.path_loss_exponent;
-  tracker.away_after = std::chrono::seconds(config.radio_leave_after_s);
-  return tracker;
-}
-
 // What it does, and whether it hears as much as it should.
 nlohmann::json radio_health(const beacon::SourceStatus& radio) {
   const auto rounded = [](double rate) { return std::round(rate * 10) / 10; };
@@ -97,105 +58,6 @@ nlohmann::json radio_health(const beacon::SourceStatus& radio) {
           {"command_timeouts", radio.command_timeouts},
           {"hardware_errors", radio.hardware_errors},
           {"commands_refused", radio.refused}};
-}
-
-vision::AnalyserOptions analyser_options(const Config& config) {
-  vision::AnalyserOptions options;
-  options.agreeing_views = config.agreeing_views;
-  options.limits.min_size_px = static_cast<float>(config.min_face_px);
-  options.require_liveness = config.liveness;
-  options.far_faces = config.far_faces;
-  return options;
-}
-
-vision::EnrolmentOptions enrolment_options(const Config& config, const vision::ModelPack& pack) {
-  vision::EnrolmentOptions options;
-  options.require_liveness = config.liveness && pack.liveness;
-  return options;
-}
-
-vision::ModelPack load_models(const Config& config) {
-  auto pack = vision::load_model_pack(config.models_dir, config.model_pack);
-  if (config.liveness && !config.cameras.empty() && !pack.liveness) {
-    throw ConfigError("vision.pack = " + config.model_pack +
-                      " has no liveness model: set vision.liveness = no, and know that pictures of "
-                      "people are recognised then");
-  }
-  return pack;
-}
-
-// rtsp://HOST/… with the credential's user:password before the host; both percent-encoded.
-std::string with_password(const std::string& address, const std::string& credential) {
-  if (credential.empty()) return address;
-  std::string safe;
-  bool user = true;
-  for (const char c : credential) {
-    if (c == ':' && user) {
-      safe += c;
-      user = false;
-    } else if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_') {
-      safe += c;
-    } else {
-      constexpr const char* kDigits = "0123456789ABCDEF";
-      const auto byte = static_cast<unsigned char>(c);
-      safe += {'%', kDigits[byte >> 4U], kDigits[byte & 15U]};
-    }
-  }
-  const auto host = address.find("://") + 3;
-  return address.substr(0, host) + safe + "@" + address.substr(host);
-}
-
-std::optional<std::string> read_crm_keys(const Config& config) {
-  if (config.crm_keys.empty()) return std::nullopt;
-  std::ifstream in(config.crm_keys);
-  if (!in) throw ConfigError("consent.crm_keys: cannot read " + config.crm_keys.string());
-  return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-}
-
-EngineSettings engine_settings(const Config& config, const vision::ModelPack& pack,
-                               const std::optional<beacon::BoxAdverts::RotatingEid>& eid) {
-  EngineSettings settings;
-  settings.box = {config.tenant, config.store, config.box};
-  settings.version = kVersion;
-  settings.tracker = tracker_config(config);
-  settings.box_eid = eid;
-  settings.crm_keys = read_crm_keys(config);
-  if (settings.tracker.store) {
-    settings.store_key = read_store_key();
-    if (!settings.store_key) {
-      throw ConfigError(
-          "zones.box is set, but the credential store-key is missing or not 32 bytes: the boxes of "
-          "a store share one");
-    }
-  }
-  settings.pipeline.visit_timeout = std::chrono::seconds(config.visit_end_after_s);
-  settings.pipeline.consent_max_age = std::chrono::hours(config.consent_max_age_h);
-  settings.pipeline.shared_store = config.floor_shared;
-  settings.recording_dir = config.state_dir / "recordings";
-  settings.recording_days = config.recording_days;
-  settings.camera_wake = config.camera_wake == "always"  ? CameraWake::always
-                         : config.camera_wake == "hours" ? CameraWake::hours
-                                                         : CameraWake::nearby;
-  settings.camera_hours = config.camera_hours.value_or(DayHours{});
-  settings.enrolment = enrolment_options(config, pack);
-  settings.face_model = pack.embedder.id;
-  settings.face_operating_point =
-      vision::OperatingPoint::of(pack.embedder, config.false_match_rate);
-  return settings;
-}
-
-sync::LinkConfig link_config(const BrokerConfig& broker, const std::string& client_id,
-                             const std::string& password) {
-  sync::LinkConfig link;
-  link.host = broker.host;
-  link.port = broker.port;
-  link.client_id = client_id;
-  link.user = broker.user;
-  link.password = password;
-  if (!broker.tls_ca.empty()) {
-    link.tls = mqtt::TlsFiles{broker.tls_ca, broker.tls_cert, broker.tls_key, {"mqtt"}, true};
-  }
-  return link;
 }
 
 // ---- the app ----
@@ -216,6 +78,10 @@ class App : private Ports {
         store_(open_store(config, key)),
         clock_(make_clock(config, store_)),
         inbox_({}, [this] { asio::post(loop_, [this] { drain_inbox(); }); }),
+        cameras_(config, pack_, *clock_,
+                 [this](vision::FaceMatch match, Zone zone) {
+                   inbox_.post_sensor(input::Face{std::move(match), zone, steady_now()});
+                 }),
         engine_(engine_settings(config, pack_, eid_), store_, *this, uuids_, clock_->now()),
         enroller_(
             pack_, enrolment_options(config, pack_),
@@ -242,7 +108,6 @@ class App : private Ports {
     uplink_ = make_uplink();
     floor_ = make_floor();
     radio_ = make_radio(config_, *clock_, eid_);
-    for (const CameraConfig& camera : config_.cameras) cameras_.push_back(make_camera(camera));
     engine_.listen([this](const beacon::AdvertReport& report, const Now& now) {
       radio_desk_.heard(report, now);
     });
@@ -251,13 +116,15 @@ class App : private Ports {
   void run() {
     await_signal();
     await_tick();
-    cameras_look_for(wanted_gallery_);
+    cameras_.look_for(wanted_gallery_);
     uplink_->start();
     floor_->start();
     if (radio_) radio_->start(radio_callbacks());
     sd_notify(0, "READY=1");
-    spdlog::info("welcomed {} is ready: session {}, radio {}, {} cameras", kVersion,
-                 engine_.session(), config_.radio_source, cameras_.size());
+    log_notable(Notable::ready, "welcomed " + std::string(kVersion) + " is ready: session " +
+                                    std::to_string(engine_.session()) + ", radio " +
+                                    std::string(word_of(kRadioSources, config_.radio_source)) +
+                                    ", " + std::to_string(cameras_.size()) + " cameras");
     loop_.run();
     if (engine_.broken())
       throw std::runtime_error("the database is damaged; the next start mends it");
@@ -274,7 +141,7 @@ class App : private Ports {
 
   void look_for(std::shared_ptr<const vision::Gallery> gallery) override {
     wanted_gallery_ = std::move(gallery);
-    cameras_look_for(wanted_gallery_);
+    cameras_.look_for(wanted_gallery_);
   }
 
   void enrol(std::uint64_t job, const FaceConsent& consent, const std::string& clip,
@@ -283,7 +150,7 @@ class App : private Ports {
     const auto done = [this, job, customer = consent.customer()](auto face) {
       inbox_.post_control(input::Enrolled{job, customer, std::move(face)});
     };
-    Camera* camera = desk_camera();
+    vision::CameraWorker* camera = cameras_.at_desk();
     if (camera == nullptr) return done(no_camera());
     vision::LiveEnrolment enrolment{
         consent, std::move(everybody), enrolment_options(config_, pack_),
@@ -291,13 +158,13 @@ class App : private Ports {
           inbox_.post_control(input::EnrolProgress{job, guidance, views});
         },
         done};
-    camera->worker->enrol(std::move(enrolment));
+    camera->enrol(std::move(enrolment));
     enrolling_ = job;
   }
 
   void stop_enrolment(std::uint64_t job) override {
-    if (Camera* camera = desk_camera(); camera != nullptr && enrolling_ == job) {
-      camera->worker->stop_enrolment();
+    if (auto* camera = cameras_.at_desk(); camera != nullptr && enrolling_ == job) {
+      camera->stop_enrolment();
     }
   }
 
@@ -325,10 +192,10 @@ class App : private Ports {
     const auto subscriptions = contract::Subscriptions::box_floor();
     link.subscriptions.assign(subscriptions.begin(), subscriptions.end());
     link.echoed = {contract::Subscriptions::box_floor_echoed()};
-    if (!config_.zone_of_box.empty()) {
-      link.will = link.farewell = contract::encode_ranging(Neighbours::gone(
-          {config_.tenant, config_.store, config_.box}, *zone_from_string(config_.zone_of_box),
-          static_cast<std::uint64_t>(engine_.session()), clock_->now().wall));
+    if (config_.zone_of_box) {
+      link.will = link.farewell = contract::encode_ranging(
+          Neighbours::gone({config_.tenant, config_.store, config_.box}, *config_.zone_of_box,
+                           static_cast<std::uint64_t>(engine_.session()), clock_->now().wall));
     }
     return std::make_unique<sync::Link>(std::move(link), link_sink(contract::LinkName::floor));
   }
@@ -337,7 +204,7 @@ class App : private Ports {
     return [this, name](sync::LinkEvent event) {
       const auto* raw = std::get_if<contract::RawMessage>(&event);
       const std::size_t bytes = raw != nullptr ? raw->topic.size() + raw->payload.size() : 0;
-      input::FromLink input{name, std::move(event), std::chrono::steady_clock::now()};
+      input::FromLink input{name, std::move(event), steady_now()};
       if (bytes == 0) {
         inbox_.post_control(std::move(input));
       } else {
@@ -347,106 +214,41 @@ class App : private Ports {
   }
 
   beacon::SourceCallbacks radio_callbacks() {
-    return {
-        [this](std::vector<beacon::AdvertReport> reports) {
-          inbox_.post_sensor(input::Adverts{std::move(reports), std::chrono::steady_clock::now()});
-        },
-        [](const beacon::SourceStatus& status) {
-          spdlog::info("radio {} {}", beacon::to_string(status.state), status.detail);
-        }};
-  }
-
-  struct Camera {
-    std::string name;
-    std::string zone;
-    std::unique_ptr<vision::CameraWorker> worker;
-    vision::CameraHealth health = vision::CameraHealth::asleep;  // as last logged
-  };
-
-  std::unique_ptr<vision::FrameSource> make_source(const CameraConfig& camera,
-                                                   const vision::Clock& now) {
-    if (camera.source == "file") {
-      return vision::make_file_source(
-          {camera.path, [this] { return clock_->now().mono.time_since_epoch(); }, now, camera.fps});
-    }
-    if (camera.source == "rtsp") {
-      return vision::make_rtsp_source(
-          {with_password(camera.path, read_credential("camera-" + camera.name)), camera.fps, now});
-    }
-    return vision::make_v4l2_source(
-        {camera.path, camera.width, camera.height, static_cast<int>(camera.fps), now});
-  }
-
-  Camera make_camera(const CameraConfig& camera) {
-    const vision::Clock now = [this] { return clock_->now().mono; };
-    const auto zone = zone_from_string(camera.zone).value_or(Zone::desk);
-    // Every camera counts its tracks from one; in the engine no two may be alike.
-    const auto first_track = static_cast<std::uint64_t>(cameras_.size()) << 48U;
-    return {camera.name, camera.zone,
-            std::make_unique<vision::CameraWorker>(
-                analyser_options(config_), make_source(camera, now),
-                std::make_unique<vision::Recogniser>(pack_), now,
-                [this, zone, first_track](vision::FaceMatch match) {
-                  match.track += first_track;
-                  inbox_.post_sensor(
-                      input::Face{std::move(match), zone, std::chrono::steady_clock::now()});
-                })};
-  }
-
-  // Where customers are enrolled: the first camera at the desk, or else the first.
-  Camera* desk_camera() {
-    const auto desk = std::find_if(cameras_.begin(), cameras_.end(),
-                                   [](const Camera& camera) { return camera.zone == "desk"; });
-    if (desk != cameras_.end()) return &*desk;
-    return cameras_.empty() ? nullptr : &cameras_.front();
+    return {[this](std::vector<beacon::AdvertReport> reports) {
+              inbox_.post_sensor(input::Adverts{std::move(reports), steady_now()});
+            },
+            [](const beacon::SourceStatus& status) {
+              using enum beacon::SourceState;
+              const bool lost = status.state == recovering || status.state == failed;
+              const std::string text = "radio " + std::string(beacon::to_string(status.state)) +
+                                       (status.detail.empty() ? "" : ": " + status.detail);
+              if (lost || status.state == running) {
+                log_notable(lost ? Notable::radio_lost : Notable::radio_back, text);
+              } else {
+                spdlog::info("{}", text);
+              }
+            }};
   }
 
   static Result<vision::EnrolledFace> no_camera() {
     return fail(ErrorCode::unavailable, "this box has no camera: enrol from a clip");
   }
 
-  void cameras_look_for(const std::shared_ptr<const vision::Gallery>& gallery) {
-    for (const Camera& camera : cameras_) {
-      if (gallery) {
-        camera.worker->set_gallery(gallery);
-        camera.worker->wake();
-      } else {
-        camera.worker->sleep();
-        camera.worker->set_gallery(nullptr);
-      }
-    }
-  }
-
-  // Says what became of a camera once, not at every look.
-  void watch_cameras() {
-    using Health = vision::CameraHealth;
-    for (Camera& camera : cameras_) {
-      const auto status = camera.worker->status();
-      const bool fine = status.health == Health::ok || status.health == Health::asleep;
-      if (status.health == camera.health || status.health == Health::starting) continue;
-      if (!fine) {
-        spdlog::warn("camera {}: {}", camera.name, vision::to_string(status.health));
-      } else if (camera.health != Health::ok && camera.health != Health::asleep) {
-        spdlog::info("camera {}: well again", camera.name);
-      }
-      camera.health = status.health;
-    }
-  }
-
   // -- the loop
 
   void drain_inbox() {
-    const auto until = std::chrono::steady_clock::now() + kDrainFor;
+    const auto until = steady_now() + kDrainFor;
     while (true) {
       const auto inputs = inbox_.take();
       if (inputs.empty()) break;
       for (const auto& input : inputs) engine_.handle(input, clock_->now());
-      if (std::chrono::steady_clock::now() < until) continue;
+      if (steady_now() < until) continue;
       asio::post(loop_, [this] { drain_inbox(); });
       break;
     }
     if (const auto refused = inbox_.control_refused(); refused != seen_refused_) {
-      if (seen_refused_ == 0) spdlog::error("the inbox is full: messages are refused");
+      if (seen_refused_ == 0)
+        log_notable(Notable::inbox_full, "the inbox is full: messages are refused");
       seen_refused_ = refused;
       engine_.lost_messages(clock_->now());
     }
@@ -460,7 +262,7 @@ class App : private Ports {
       engine_.tick(now);
       radio_desk_.tick(now);
       if (engine_.broken()) return stop();  // the store leaves a mark for the next start
-      watch_cameras();
+      cameras_.watch();
       sd_notify(0, "WATCHDOG=1");
       await_tick();
     });
@@ -485,7 +287,7 @@ class App : private Ports {
       const CommandLine line = read_config(argc_, argv_);
       const Config& fresh = line.config;
       const auto keys = read_crm_keys(fresh);
-      spdlog::set_level(spdlog::level::from_str(fresh.log_level));
+      set_log_level(fresh.log_level);
       engine_.set_zones(tracker_config(fresh), clock_->now());
       engine_.note_config(line.given, clock_->now());
       if (const auto pinned = engine_.set_crm_keys(keys, clock_->now()); !pinned) {
@@ -497,8 +299,9 @@ class App : private Ports {
       spdlog::info(
           "configuration read again: log level, zones, the CRM's keys and certificates are in "
           "force, the rest after a restart");
-    } catch (const ConfigError& error) {
-      spdlog::error("configuration kept as it was: {}", error.what());
+    } catch (const std::exception& error) {
+      log_notable(Notable::configuration_kept,
+                  std::string("configuration kept as it was: ") + error.what());
       done = fail(ErrorCode::refused, error.what());
     }
     sd_notify(0, "READY=1");
@@ -507,9 +310,9 @@ class App : private Ports {
 
   void stop() {
     sd_notify(0, "STOPPING=1");
-    spdlog::info("stopping");
+    log_notable(Notable::stopping, "stopping");
     if (radio_) radio_->stop();
-    cameras_.clear();
+    cameras_.close();
     ticker_.cancel();
     engine_.stopping(clock_->now());
     uplink_->stop();
@@ -572,7 +375,7 @@ class App : private Ports {
 
   // A week may take seconds: beside the loop, one at a time.
   void replay(const std::string& name, const nlohmann::json& args,
-              const std::shared_ptr<Answer>& answer) {
+                    const std::shared_ptr<Answer>& answer) {
     if (replaying_) return answer->error("another replay is running");
     auto rules = recording::other_rules(args.value("rules", nlohmann::json::object()));
     if (!rules) return answer->error(rules.error().message);
@@ -596,17 +399,8 @@ class App : private Ports {
       status["radio"].update(radio_health(radio));
     }
     auto& faces = status["faces"];
-    auto& cameras = status["cameras"] = nlohmann::json::object();
-    vision::AnalyserCounters all;
-    for (const Camera& camera : cameras_) {
-      const auto seen = camera.worker->status();
-      all += seen.analysis;
-      cameras[camera.name] = {
-          {"zone", camera.zone},          {"health", vision::to_string(seen.health)},
-          {"awake", seen.awake},          {"wakes", seen.wakes},
-          {"frames", seen.frames},        {"frames_dropped", seen.frames_dropped},
-          {"frames_bad", seen.frames_bad}};
-    }
+    status["cameras"] = cameras_.status();
+    const auto all = cameras_.counters();
     faces["seen"] = all.faces_seen;
     faces["discarded"] = all.faces_discarded;
     faces["not_live"] = all.faces_not_live;
@@ -629,7 +423,7 @@ class App : private Ports {
   Inbox<Input> inbox_;
   std::shared_ptr<const vision::Gallery> wanted_gallery_;
   // The threads end before what they post to: declared after it.
-  std::vector<Camera> cameras_;
+  Cameras cameras_;
   std::uint64_t enrolling_ = 0;  // at the desk's camera
   std::unique_ptr<beacon::AdvertSource> radio_;
   std::unique_ptr<sync::Link> uplink_, floor_;
@@ -647,6 +441,7 @@ class App : private Ports {
 }  // namespace
 
 void run(int argc, const char* const* argv, const CommandLine& line) {
+  for (const auto& file : line.unreadable) log_notable(Notable::file_unreadable, file);
   store::BoxKey key = read_box_key();
   App app(argc, argv, line, key);
   sodium_memzero(key.data(), key.size());

@@ -9,6 +9,10 @@
 
 namespace welcome::daemon {
 
+// Measures our own work (latency, how long the loop was kept): real time also where a recording
+// plays. Any thread.
+std::chrono::steady_clock::time_point steady_now();
+
 // Any thread.
 class Clock {
  public:

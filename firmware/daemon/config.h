@@ -2,7 +2,8 @@
 // Configuration of welcomed: one file, `conf.d/*.conf` beside it in name order, then the command
 // line; later values win. INI syntax, units in the key.
 //
-// Unknown keys, values of the wrong type or out of range are errors that name file and line.
+// Unknown keys and sections, values of the wrong type or out of range, and what does not fit
+// together are errors that name file and line, all of them at once. settings.h has the keys.
 // Secrets are not here: they are systemd credentials (see credentials.h). Start-up only: throws
 // ConfigError.
 
@@ -17,9 +18,11 @@
 #include <vector>
 
 #include "core/campaign.h"
+#include "firmware/daemon/words.h"
 
 namespace welcome::daemon {
 
+// One line for each thing that is wrong.
 class ConfigError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -38,12 +41,12 @@ struct BrokerConfig {
 // section there is one camera, "main", and it is what [camera] says.
 struct CameraConfig {
   std::string name = "main";
-  std::string source;  // none | file | v4l2 | rtsp
-  std::string path;    // the password of an RTSP stream is the credential camera-NAME
+  CameraSource source = CameraSource::none;
+  std::string path;  // the password of an RTSP stream is the credential camera-NAME
   int width = 0;
   int height = 0;
   double fps = 0;
-  std::string zone;  // desk | inside | door: where somebody is whom it recognises
+  Zone zone = Zone::desk;  // where somebody is whom it recognises
 };
 
 struct Config {
@@ -51,13 +54,13 @@ struct Config {
   std::string tenant, store, box;
   std::filesystem::path state_dir;
   std::filesystem::path control_socket;
-  std::string log_level;
+  LogLevel log_level = LogLevel::info;
 
   BrokerConfig uplink, floor;
   bool floor_shared = false;
 
   // [radio]
-  std::string radio_source;  // none | hci | bluez | btsnoop
+  RadioSource radio_source = RadioSource::none;
   std::filesystem::path radio_file;
   std::string radio_device;   // hciN; hci also: a serial line, or unix:PATH
   unsigned radio_baud = 0;    // serial line
@@ -73,19 +76,19 @@ struct Config {
   // [zones], metres by path loss
   double zone_desk_m = 0, zone_inside_m = 0, zone_door_m = 0, zone_street_m = 0;
   double path_loss_exponent = 0;
-  std::string zone_of_box;  // where this box stands; empty = it is alone in its store
+  std::optional<Zone> zone_of_box;  // where this box stands; nothing = it is alone in its store
 
   // [visits]
   int visit_end_after_s = 120;
 
   // [camera] and [camera.NAME]; no two of one name, none with the source none
   std::vector<CameraConfig> cameras;
-  std::string camera_wake;               // nearby | always | hours
-  std::optional<DayHours> camera_hours;  // for hours; the store's local time
+  CameraWake camera_wake = CameraWake::nearby;
+  std::optional<DayHours> camera_hours;  // for CameraWake::hours; the store's local time
 
   // [vision]
   std::filesystem::path models_dir;
-  std::string model_pack;  // best | known-origin
+  ModelPackName model_pack = ModelPackName::best;
   double false_match_rate = 1e-5;
   bool liveness = true;
   int agreeing_views = 2;
@@ -112,13 +115,16 @@ struct CommandLine {
   Action action = Action::run;
   Config config;
   std::map<std::string, std::string> given;  // what was not left to its default, as text
+  // Files that the configuration names and nobody can read, each with its place. They may come yet,
+  // so that a start goes on; a check does not.
+  std::vector<std::string> unreadable;
 };
 
 // Reads argv and the files it names. Throws ConfigError.
 CommandLine read_config(int argc, const char* const* argv);
 
 void print_help(std::ostream& out);
-// The configuration reference (docs/configuration.md) is made from the option descriptions.
+// The reference of all keys, as it stands in docs/configuration.md.
 void print_markdown_reference(std::ostream& out);
 
 }  // namespace welcome::daemon

@@ -6,8 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <sodium.h>
-
-#include "firmware/daemon/config.h"
+#include <stdexcept>
 
 namespace welcome::daemon {
 
@@ -49,7 +48,7 @@ std::string read_credential(const std::string& name) {
 std::array<std::uint8_t, 32> read_box_key() {
   const auto key = key_in("box-key");
   if (!key) {
-    throw ConfigError(
+    throw std::runtime_error(
         "credential box-key is missing or not 32 bytes (raw, or 64 hexadecimal digits): run under "
         "systemd with LoadCredential=box-key:…, or set CREDENTIALS_DIRECTORY");
   }

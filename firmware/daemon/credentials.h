@@ -1,6 +1,6 @@
 #pragma once
 // Secrets, as systemd hands them over: files in $CREDENTIALS_DIRECTORY (systemd.exec(5),
-// LoadCredential=). Start-up only: throws ConfigError.
+// LoadCredential=). Start-up only: throws std::runtime_error.
 
 #include <array>
 #include <cstdint>

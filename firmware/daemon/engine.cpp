@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "contract/items.h"
+#include "firmware/daemon/clock.h"
 #include "firmware/daemon/convert.h"
 #include "firmware/daemon/outbox_kinds.h"
 
@@ -418,8 +419,7 @@ void Engine::forget_acked(contract::LinkName name, const Now& now) {
   for (const auto& note : *notes) {
     ++counters_.messages_acked;
     if (const auto way = in_the_way_.find(note.ref); way != in_the_way_.end()) {
-      latency_.add(std::chrono::duration_cast<Latency::Duration>(std::chrono::steady_clock::now() -
-                                                                 way->second));
+      latency_.add(std::chrono::duration_cast<Latency::Duration>(steady_now() - way->second));
       in_the_way_.erase(way);
     }
     if (note.kind == kind::kOffer || note.kind == kind::kSurvey) {

@@ -32,6 +32,7 @@
 #include "firmware/daemon/latency.h"
 #include "firmware/daemon/neighbours.h"
 #include "firmware/daemon/stored_feed.h"
+#include "firmware/daemon/words.h"
 #include "firmware/recording/recorder.h"
 #include "firmware/recording/replay.h"
 #include "firmware/store/store.h"
@@ -94,9 +95,6 @@ class Ports {
                      std::shared_ptr<const vision::Gallery> everybody) = 0;
   virtual void stop_enrolment(std::uint64_t job) = 0;
 };
-
-// For whom cameras look: those near, or everybody enrolled where the place's law allows it.
-enum class CameraWake : std::uint8_t { nearby, hours, always };
 
 struct EngineSettings {
   contract::BoxAddress box;

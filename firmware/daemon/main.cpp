@@ -2,12 +2,13 @@
 
 #include <exception>
 #include <iostream>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <sstream>
+#include <string>
 
+#include "core/version.h"
 #include "firmware/daemon/app.h"
 #include "firmware/daemon/config.h"
-#include "firmware/daemon/version.h"
+#include "firmware/daemon/log.h"
 
 namespace {
 
@@ -22,7 +23,7 @@ int run(int argc, char** argv) {
       welcome::daemon::print_help(std::cout);
       return 0;
     case CommandLine::Action::version:
-      std::cout << "welcomed " << welcome::daemon::kVersion << '\n';
+      std::cout << "welcomed " << welcome::kVersion << '\n';
       return 0;
     case CommandLine::Action::describe_options:
       welcome::daemon::print_markdown_reference(std::cout);
@@ -33,10 +34,7 @@ int run(int argc, char** argv) {
     case CommandLine::Action::run:
       break;
   }
-  // The journal stamps the lines itself; the level is all that it wants from us.
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("welcomed"));
-  spdlog::set_pattern("%H:%M:%S.%e %l: %v");
-  spdlog::set_level(spdlog::level::from_str(line.config.log_level));
+  welcome::daemon::start_logging(line.config.log_level);
   welcome::daemon::run(argc, argv, line);
   return 0;
 }
@@ -47,7 +45,8 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const welcome::daemon::ConfigError& error) {
-    std::cerr << "welcomed: " << error.what() << '\n';
+    std::istringstream lines{error.what()};
+    for (std::string text; std::getline(lines, text);) std::cerr << "welcomed: " << text << '\n';
     return kConfiguration;
   } catch (const std::exception& error) {
     std::cerr << "welcomed: " << error.what() << '\n';

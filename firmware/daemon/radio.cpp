@@ -27,34 +27,6 @@ std::optional<int> number(std::string_view text, int most) {
   return value;
 }
 
-// N of hciN.
-std::optional<int> adapter_number(const std::string& device) {
-  if (!device.starts_with("hci")) return std::nullopt;
-  return number(std::string_view(device).substr(3), 65534);
-}
-
-// UUID:MAJOR:MINOR
-beacon::BoxAdverts::IBeaconId parse_ibeacon(const std::string& text) {
-  beacon::BoxAdverts::IBeaconId id;
-  const auto first = text.find(':');
-  const auto second = text.find(':', first + 1);
-  std::size_t written = 0;
-  if (first != std::string::npos && second != std::string::npos &&
-      sodium_hex2bin(id.uuid.data(), id.uuid.size(), text.data(), first, "-", &written, nullptr) ==
-          0 &&
-      written == id.uuid.size()) {
-    const std::string_view rest(text);
-    const auto major = number(rest.substr(first + 1, second - first - 1), 65535);
-    const auto minor = number(rest.substr(second + 1), 65535);
-    if (major && minor) {
-      id.major = static_cast<std::uint16_t>(*major);
-      id.minor = static_cast<std::uint16_t>(*minor);
-      return id;
-    }
-  }
-  throw ConfigError("radio.ibeacon = " + text + " is not UUID:MAJOR:MINOR");
-}
-
 // A static random address of the box's own, so that phones can tell two boxes apart: the two top
 // bits are set (Core Specification 5.4, Vol 6, Part B, 1.3.2.1).
 beacon::Address box_address(const Config& config) {
@@ -81,7 +53,7 @@ beacon::HciHostConfig host_config(const Config& config,
     host.adverts.tx_power_dbm = static_cast<std::int8_t>(config.radio_tx_power_dbm);
   }
   if (!config.radio_ibeacon.empty()) {
-    host.adverts.ibeacon = parse_ibeacon(config.radio_ibeacon);
+    host.adverts.ibeacon = parse_ibeacon(config.radio_ibeacon).value();
     host.adverts.ibeacon->measured_power =
         static_cast<std::int8_t>(config.radio_advertise_power_1m_dbm);
   }
@@ -89,23 +61,20 @@ beacon::HciHostConfig host_config(const Config& config,
   return host;
 }
 
-beacon::OpenTransport transport(const Config& config) {
-  const std::string& device = config.radio_device;
-  if (device.starts_with("unix:")) {
-    return [path = device.substr(5)] { return beacon::open_h4_socket(path); };
+struct OpensTransport {
+  unsigned baud;
+
+  beacon::OpenTransport operator()(const Adapter& adapter) const {
+    return [number = adapter.number] { return beacon::open_user_channel(number); };
   }
-  if (device.starts_with('/')) {
-    return [device, baud = config.radio_baud] {
-      return beacon::open_h4_line(device, baud, baud != 0);
-    };
+  beacon::OpenTransport operator()(const SerialLine& line) const {
+    return
+        [path = line.path, speed = baud] { return beacon::open_h4_line(path, speed, speed != 0); };
   }
-  if (const auto adapter = adapter_number(device)) {
-    return [adapter = static_cast<std::uint16_t>(*adapter)] {
-      return beacon::open_user_channel(adapter);
-    };
+  beacon::OpenTransport operator()(const UnixSocket& socket) const {
+    return [path = socket.path] { return beacon::open_h4_socket(path); };
   }
-  throw ConfigError("radio.device = " + device + " is not hciN, /dev/…, or unix:SOCKET");
-}
+};
 
 std::unique_ptr<beacon::AdvertSource> make_recording(const Config& config, const Clock& clock) {
   const std::chrono::sys_time<std::chrono::microseconds> start{
@@ -117,15 +86,61 @@ std::unique_ptr<beacon::AdvertSource> make_recording(const Config& config, const
         const MonoTime at(captured - start);
         const auto wait = clock.until(at);
         if (wait == wait.zero() && clock.now().mono - at > kTooLate) return std::nullopt;
-        return beacon::ReplaySlot{at, std::chrono::steady_clock::now() + wait};
+        return beacon::ReplaySlot{at, steady_now() + wait};
       });
+}
+
+std::unique_ptr<beacon::AdvertSource> make_bluez(const Config& config, const Clock& clock) {
+  beacon::BluezSourceConfig bluez;
+  bluez.adapter = config.radio_device;
+  return beacon::make_bluez_source(std::move(bluez), [&clock] { return clock.now(); });
+}
+
+std::unique_ptr<beacon::AdvertSource> make_hci(
+    const Config& config, const Clock& clock,
+    const std::optional<beacon::BoxAdverts::RotatingEid>& eid) {
+  beacon::HciSourceConfig hci;
+  hci.host = host_config(config, eid);
+  return beacon::make_hci_source(hci,
+                                 std::visit(OpensTransport{config.radio_baud},
+                                            parse_radio_device(config.radio_device).value()),
+                                 [&clock] { return clock.now(); });
 }
 
 }  // namespace
 
+std::optional<RadioDevice> parse_radio_device(const std::string& text) {
+  if (text.starts_with("unix:/")) return UnixSocket{text.substr(5)};
+  if (text.starts_with("/dev/")) return SerialLine{text};
+  if (!text.starts_with("hci")) return std::nullopt;
+  const auto adapter = number(std::string_view(text).substr(3), 65534);
+  if (!adapter) return std::nullopt;
+  return Adapter{static_cast<std::uint16_t>(*adapter)};
+}
+
+std::optional<beacon::BoxAdverts::IBeaconId> parse_ibeacon(const std::string& text) {
+  beacon::BoxAdverts::IBeaconId id;
+  const auto first = text.find(':');
+  const auto second = text.find(':', first + 1);
+  if (first == std::string::npos || second == std::string::npos) return std::nullopt;
+  std::size_t written = 0;
+  if (sodium_hex2bin(id.uuid.data(), id.uuid.size(), text.data(), first, "-", &written, nullptr) !=
+          0 ||
+      written != id.uuid.size()) {
+    return std::nullopt;
+  }
+  const std::string_view rest(text);
+  const auto major = number(rest.substr(first + 1, second - first - 1), 65535);
+  const auto minor = number(rest.substr(second + 1), 65535);
+  if (!major || !minor) return std::nullopt;
+  id.major = static_cast<std::uint16_t>(*major);
+  id.minor = static_cast<std::uint16_t>(*minor);
+  return id;
+}
+
 std::optional<beacon::BoxAdverts::RotatingEid> box_eid(const Config& config,
                                                        const store::BoxKey& key) {
-  if (config.radio_source != "hci" || !config.radio_advertise_eid) return std::nullopt;
+  if (config.radio_source != RadioSource::hci || !config.radio_advertise_eid) return std::nullopt;
   constexpr std::string_view kUse = "welcomed box EID 1";
   // Eddystone says the power at 0 m, which is 41 dB more.
   constexpr int kPower0mOver1m = 41;
@@ -141,21 +156,17 @@ std::optional<beacon::BoxAdverts::RotatingEid> box_eid(const Config& config,
 std::unique_ptr<beacon::AdvertSource> make_radio(
     const Config& config, const Clock& clock,
     const std::optional<beacon::BoxAdverts::RotatingEid>& eid) {
-  if (config.radio_source == "none") return nullptr;
-  if (config.radio_source == "btsnoop") return make_recording(config, clock);
-  const auto now = [&clock] { return clock.now(); };
-  if (config.radio_source == "bluez") {
-    if (!adapter_number(config.radio_device)) {
-      throw ConfigError("radio.device = " + config.radio_device +
-                        " is not hciN, which radio.source = bluez needs");
-    }
-    beacon::BluezSourceConfig bluez;
-    bluez.adapter = config.radio_device;
-    return beacon::make_bluez_source(std::move(bluez), now);
+  switch (config.radio_source) {
+    case RadioSource::none:
+      break;
+    case RadioSource::hci:
+      return make_hci(config, clock, eid);
+    case RadioSource::bluez:
+      return make_bluez(config, clock);
+    case RadioSource::btsnoop:
+      return make_recording(config, clock);
   }
-  beacon::HciSourceConfig hci;
-  hci.host = host_config(config, eid);
-  return beacon::make_hci_source(hci, transport(config), now);
+  return nullptr;
 }
 
 }  // namespace welcome::daemon

@@ -1,8 +1,11 @@
 #pragma once
-// The radio that the configuration asks for. Start-up only: throws ConfigError.
+// The radio that the configuration asks for. Start-up only.
 
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <variant>
 
 #include "beacon/hci_host.h"
 #include "beacon/source.h"
@@ -11,6 +14,22 @@
 #include "firmware/store/store.h"
 
 namespace welcome::daemon {
+
+// What radio.device can be.
+struct Adapter {
+  std::uint16_t number;  // N of hciN
+};
+struct SerialLine {
+  std::string path;
+};
+struct UnixSocket {
+  std::string path;
+};
+using RadioDevice = std::variant<Adapter, SerialLine, UnixSocket>;
+std::optional<RadioDevice> parse_radio_device(const std::string& text);
+
+// UUID:MAJOR:MINOR
+std::optional<beacon::BoxAdverts::IBeaconId> parse_ibeacon(const std::string& text);
 
 // The box's own rotating EID; its key comes from the box key, so nobody has to keep another one.
 // Nothing when the box does not advertise it.

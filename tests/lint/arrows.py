@@ -10,7 +10,10 @@ IMPURE_HEADERS = {
     "thread", "mutex", "shared_mutex", "condition_variable", "future", "atomic", "fstream",
     "iostream", "filesystem", "unistd.h", "fcntl.h", "ctime", "time.h", "sys/time.h",
 }
-IMPURE_WORDS = re.compile(r"_clock::now\b|\bclock_gettime\b|\bgettimeofday\b|\btime\(nullptr\)")
+ASKS_A_CLOCK = re.compile(
+    r"(_clock|Clock)::now\b|\bclock_gettime\b|\bgettimeofday\b|\bstd::time\("
+    r"|(?<![\w.>:])time\((nullptr|NULL|0)\)"
+)
 
 
 def read_table(path):
@@ -104,7 +107,7 @@ def check(root, files):
         is_test = file.startswith(("tests/", "bench/", "harness/"))
         for number, line in enumerate((root / file).read_text().splitlines(), 1):
             where = f"{file}:{number}"
-            if not is_test and IMPURE_WORDS.search(line.split("//")[0]):
+            if not is_test and ASKS_A_CLOCK.search(line.split("//")[0]):
                 if room in pure or not any(fnmatch.fnmatch(file, place) for place in clocks):
                     problems.append(f"{where}: asks a clock; time comes in as Now")
             match = INCLUDE.match(line)

@@ -19,6 +19,7 @@ import decisions
 import hygiene
 import schemas
 import tidy
+import version
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -155,6 +156,7 @@ CHECKS = {
     "installed files": installed_files,
     "contract files": lambda: schemas.check(ROOT, tracked()),
     "contract of the pages": lambda: run("node", "console/contract.mjs", "--check"),
+    "one version": lambda: version.check(ROOT),
     "types of the pages": lambda: run("node_modules/.bin/tsc", "--noEmit", "-p", "console"),
     "clang-tidy": clang_tidy,
 }

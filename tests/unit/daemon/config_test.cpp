@@ -1,5 +1,6 @@
 #include "firmware/daemon/config.h"
 
+#include <algorithm>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -68,7 +69,7 @@ TEST_F(ConfigTest, LaterDropInsWinAndTheCommandLineWinsOverAll) {
   const Config config = read({"--box.log_level=error"}).config;
   EXPECT_EQ(config.zone_desk_m, 1.5);
   EXPECT_EQ(config.radio_leave_after_s, 30);
-  EXPECT_EQ(config.log_level, "error");
+  EXPECT_EQ(config.log_level, LogLevel::error);
 }
 
 TEST_F(ConfigTest, UnknownKeyNamesFileAndLine) {
@@ -108,7 +109,7 @@ TEST_F(ConfigTest, WithoutASectionOfItsOwnThereIsOneCamera) {
   EXPECT_EQ(config.cameras[0].name, "main");
   EXPECT_EQ(config.cameras[0].path, "/dev/video2");
   EXPECT_EQ(config.cameras[0].fps, 5);
-  EXPECT_EQ(config.cameras[0].zone, "desk");
+  EXPECT_EQ(config.cameras[0].zone, Zone::desk);
   write("welcomed.conf", kGood);
   EXPECT_TRUE(read().config.cameras.empty());
 }
@@ -123,12 +124,12 @@ TEST_F(ConfigTest, SeveralCamerasTakeFromTheCommonSectionWhatTheyDoNotSay) {
   const Config config = read({"--camera.door-2.fps=3"}).config;
   ASSERT_EQ(config.cameras.size(), 2U);
   EXPECT_EQ(config.cameras[0].name, "desk");
-  EXPECT_EQ(config.cameras[0].source, "v4l2");
+  EXPECT_EQ(config.cameras[0].source, CameraSource::v4l2);
   EXPECT_EQ(config.cameras[0].width, 1920);
   EXPECT_EQ(config.cameras[0].fps, 8);
   EXPECT_EQ(config.cameras[1].name, "door-2");
-  EXPECT_EQ(config.cameras[1].source, "rtsp");
-  EXPECT_EQ(config.cameras[1].zone, "door");
+  EXPECT_EQ(config.cameras[1].source, CameraSource::rtsp);
+  EXPECT_EQ(config.cameras[1].zone, Zone::door);
   EXPECT_EQ(config.cameras[1].fps, 3);
   EXPECT_EQ(config.cameras[1].width, 1280);
 }
@@ -151,6 +152,113 @@ TEST_F(ConfigTest, ACameraThatCannotWorkIsNamed) {
   EXPECT_THAT(with("[camera]\nwake = hours\n"), HasSubstr("camera.hours"));
   EXPECT_THAT(with("[camera]\nhours = 7 to 22\n"), HasSubstr("07:00-22:30"));
   EXPECT_THAT(with("[vision]\nmin_face_px = 10\n"), HasSubstr("24 … 400"));
+}
+
+TEST_F(ConfigTest, EverythingThatIsWrongIsSaidAtOnce) {
+  write("welcomed.conf",
+        "[box]\nstore = a/b\nid = b\n[radio]\nsource = hcii\nfile\n[zones]\ndesk_m = 8\n");
+  write("conf.d/site.conf", "[uplink]\nport = many\n");
+  const std::string all = complaint();
+  EXPECT_THAT(all, HasSubstr("welcomed.conf: box.tenant is missing"));
+  EXPECT_THAT(all, HasSubstr("welcomed.conf:2: box.store = a/b cannot be used"));
+  EXPECT_THAT(all, HasSubstr("welcomed.conf:5: radio.source = hcii is not one of none, hci, bluez, "
+                             "btsnoop; did you mean 'hci'?"));
+  EXPECT_THAT(all, HasSubstr("welcomed.conf:6: 'file' is neither"));
+  EXPECT_THAT(all, HasSubstr("welcomed.conf:8: zones: desk_m < inside_m"));
+  EXPECT_THAT(all, HasSubstr("site.conf:2: uplink.port = many is not a whole number"));
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 5) << all;
+}
+
+TEST_F(ConfigTest, WhatIsMistypedGetsTheNearestWord) {
+  const auto with = [&](const std::string& text, std::vector<std::string> more = {}) {
+    write("welcomed.conf", std::string(kGood) + text);
+    return complaint(std::move(more));
+  };
+  EXPECT_THAT(with("[radio]\nsorce = hci\n"), HasSubstr("did you mean 'radio.source'?"));
+  EXPECT_THAT(with("[camera.desk]\nsorce = v4l2\n"),
+              HasSubstr("did you mean 'camera.desk.source'?"));
+  EXPECT_THAT(with("[camera]\nwake = near\n"), HasSubstr("nearby, hours, always"));
+  EXPECT_THAT(with("", {"--chek"}), HasSubstr("did you mean '--check'?"));
+  EXPECT_THAT(with("", {"--zones.desk=1"}), HasSubstr("did you mean 'zones.desk_m'?"));
+  // Also when nothing follows it.
+  EXPECT_THAT(with("[upilnk]\n"),
+              testing::AllOf(HasSubstr("welcomed.conf:6: unknown section [upilnk]"),
+                             HasSubstr("did you mean 'uplink'?")));
+  EXPECT_THAT(with("[visit]\nend_after_s = 9\n"), testing::Not(HasSubstr("\n")));  // once
+}
+
+TEST_F(ConfigTest, ValuesThatCannotBeMeantAreRefused) {
+  const auto with = [&](const std::string& text) {
+    write("welcomed.conf", std::string(kGood) + text);
+    return complaint();
+  };
+  EXPECT_THAT(with("[uplink]\nport = -1\n"),
+              HasSubstr(":7: uplink.port = -1 is out of range (1 … 65535)"));
+  EXPECT_THAT(with("[uplink]\nport = 0\n"), HasSubstr("1 … 65535"));
+  EXPECT_THAT(with("[uplink]\nport = 99999999999999999999\n"), HasSubstr("1 … 65535"));
+  EXPECT_THAT(with("[uplink]\nhost = \"broker.example\"\n"), HasSubstr(":7: uplink.host"));
+  EXPECT_THAT(with("[uplink]\nhost = mqtts://broker.example/\n"),
+              HasSubstr("neither a host's name"));
+  EXPECT_THAT(with("[uplink]\nhost =\n"), HasSubstr("neither a host's name"));
+  EXPECT_THAT(with("[radio]\nibeacon = 7d1c6f52:1\n"), HasSubstr(":7: radio.ibeacon"));
+  EXPECT_THAT(with("[radio]\nibeacon = 7d1c6f52-40b3-4a0e-9c55-0d2f8a7e1b36:12:70000\n"),
+              HasSubstr("UUID:MAJOR:MINOR"));
+  EXPECT_THAT(with("[radio]\ndevice = ttyAMA1\n"), HasSubstr(":7: radio.device"));
+  EXPECT_THAT(with("[radio]\ndevice = hci0x\n"), HasSubstr("hciN"));
+  EXPECT_THAT(with("[box]\nid = box-2\n"), HasSubstr(":7: box.id stands in line 5 already"));
+  EXPECT_THAT(with("[zones]\ndesk_m = nan\n"), HasSubstr("out of range"));
+}
+
+TEST_F(ConfigTest, AHashBeginsACommentOnlyAfterASpace) {
+  write("welcomed.conf", std::string(kGood) +
+                             "[uplink]\nuser = box#1   # the account\n"
+                             "tls_ca = /etc/ssl/ca#2.pem\n#host = nobody\n");
+  const Config config = read().config;
+  EXPECT_EQ(config.uplink.user, "box#1");
+  EXPECT_EQ(config.uplink.tls_ca, "/etc/ssl/ca#2.pem");
+  EXPECT_EQ(config.uplink.host, "127.0.0.1");
+}
+
+TEST_F(ConfigTest, WhatDoesNotFitTogetherNamesFileAndLine) {
+  const auto with = [&](const std::string& text) {
+    write("welcomed.conf", std::string(kGood) + text);
+    return complaint();
+  };
+  EXPECT_THAT(with("[radio]\nsource = btsnoop\nfile = a\n"),
+              HasSubstr("welcomed.conf:7: radio.source"));
+  EXPECT_THAT(with("[radio]\nsource = bluez\ndevice = /dev/ttyAMA1\n"),
+              HasSubstr("welcomed.conf:8: "));
+  EXPECT_THAT(with("[radio]\nscan_window_ms = 90\n"), HasSubstr("welcomed.conf:7: "));
+  EXPECT_THAT(with("[camera]\nwake = hours\n"), HasSubstr("welcomed.conf:7: camera.wake"));
+  EXPECT_THAT(with("[camera.desk]\nsource = v4l2\n"), HasSubstr("welcomed.conf:7: camera desk"));
+  EXPECT_THAT(with("[camera]\nsource = v4l2\n[camera.desk]\nzone = desk\n"),
+              HasSubstr("welcomed.conf:7: camera desk"));
+}
+
+TEST_F(ConfigTest, ACheckAlsoLooksForTheFilesThatItNames) {
+  write("models.json", "{}");
+  const std::string models = "[vision]\nmodels_dir = " + dir_.string() + "\n";
+  write("welcomed.conf", std::string(kGood) + models);
+  EXPECT_EQ(complaint({"--check"}), "no complaint");
+  write("welcomed.conf", std::string(kGood) + models +
+                             "[uplink]\ntls_ca = /nowhere/ca.pem\n"
+                             "tls_key = /run/credentials/welcomed.service/uplink-tls-key\n"
+                             "[consent]\ncrm_keys = /nowhere/keys\n");
+  const std::string all = complaint({"--check"});
+  EXPECT_THAT(all, HasSubstr("welcomed.conf:9: uplink.tls_ca = /nowhere/ca.pem cannot be read"));
+  EXPECT_THAT(all, HasSubstr("welcomed.conf:12: consent.crm_keys = /nowhere/keys cannot be read"));
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 1) << all;
+  // A box starts all the same: the file may come yet. It says so.
+  EXPECT_EQ(read().unreadable.size(), 2U);
+}
+
+TEST_F(ConfigTest, TheHelpNamesEveryKeyAndEveryWordWithItsMeaning) {
+  std::ostringstream help;
+  print_help(help);
+  for (const char* part : {"[radio]", "source = none", "bluez (by way of bluetoothd",
+                           "wake = nearby", "known-origin (", "--check", "-h"}) {
+    EXPECT_THAT(help.str(), HasSubstr(part));
+  }
 }
 
 TEST_F(ConfigTest, OpeningHoursMayEndAfterMidnight) {

@@ -1,0 +1,94 @@
+#include "firmware/daemon/cameras.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "firmware/daemon/log.h"
+#include "firmware/daemon/parts.h"
+
+namespace welcome::daemon {
+
+Cameras::Cameras(const Config& config, const vision::ModelPack& pack, const Clock& clock,
+                 const Seen& seen) {
+  for (const CameraConfig& camera : config.cameras) {
+    // Every camera counts its tracks from one; in the engine no two may be alike.
+    const auto first_track = static_cast<std::uint64_t>(all_.size()) << 48U;
+    auto worker = std::make_unique<vision::CameraWorker>(
+        analyser_options(config), make_frame_source(camera, clock),
+        std::make_unique<vision::Recogniser>(pack), [&clock] { return clock.now().mono; },
+        [zone = camera.zone, first_track, seen](vision::FaceMatch match) {
+          match.track += first_track;
+          seen(std::move(match), zone);
+        });
+    all_.push_back({camera.name, camera.zone,
+                    camera.source == CameraSource::v4l2 ? camera.path : std::string(),
+                    std::move(worker)});
+  }
+}
+
+void Cameras::look_for(const std::shared_ptr<const vision::Gallery>& gallery) {
+  for (const Camera& camera : all_) {
+    if (gallery) {
+      camera.worker->set_gallery(gallery);
+      camera.worker->wake();
+    } else {
+      camera.worker->sleep();
+      camera.worker->set_gallery(nullptr);
+    }
+  }
+}
+
+vision::CameraWorker* Cameras::at_desk() {
+  const auto desk = std::find_if(all_.begin(), all_.end(),
+                                 [](const Camera& camera) { return camera.zone == Zone::desk; });
+  if (desk != all_.end()) return desk->worker.get();
+  return all_.empty() ? nullptr : all_.front().worker.get();
+}
+
+// A camera that sleeps is not opened; but whether it is there at all can be seen.
+vision::CameraHealth Cameras::health(const Camera& camera) {
+  const auto health = camera.worker->status().health;
+  const bool missing = health == vision::CameraHealth::asleep && !camera.device.empty() &&
+                       ::access(camera.device.c_str(), F_OK) != 0;
+  return missing ? vision::CameraHealth::gone : health;
+}
+
+void Cameras::watch() {
+  using Health = vision::CameraHealth;
+  for (Camera& camera : all_) {
+    const auto now = health(camera);
+    const bool fine = now == Health::ok || now == Health::asleep;
+    if (now == camera.health || now == Health::starting) continue;
+    if (!fine) {
+      log_notable(Notable::camera_lost,
+                  "camera " + camera.name + ": " + std::string(vision::to_string(now)));
+    } else if (camera.health != Health::ok && camera.health != Health::asleep) {
+      log_notable(Notable::camera_back, "camera " + camera.name + ": well again");
+    }
+    camera.health = now;
+  }
+}
+
+nlohmann::json Cameras::status() const {
+  auto cameras = nlohmann::json::object();
+  for (const Camera& camera : all_) {
+    const auto seen = camera.worker->status();
+    cameras[camera.name] = {{"zone", word_of(kCameraZones, camera.zone)},
+                            {"health", vision::to_string(health(camera))},
+                            {"awake", seen.awake},
+                            {"wakes", seen.wakes},
+                            {"frames", seen.frames},
+                            {"frames_dropped", seen.frames_dropped},
+                            {"frames_bad", seen.frames_bad}};
+  }
+  return cameras;
+}
+
+vision::AnalyserCounters Cameras::counters() const {
+  vision::AnalyserCounters all;
+  for (const Camera& camera : all_) all += camera.worker->status().analysis;
+  return all;
+}
+
+}  // namespace welcome::daemon

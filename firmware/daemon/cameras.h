@@ -1,0 +1,53 @@
+#pragma once
+// Cameras: the workers of all cameras of the box, woken and put to sleep together. Engine thread;
+// what a worker sees it hands to `seen` on a thread of its own.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "core/claim.h"
+#include "firmware/daemon/clock.h"
+#include "firmware/daemon/config.h"
+#include "vision/camera_worker.h"
+#include "vision/model_pack.h"
+
+namespace welcome::daemon {
+
+class Cameras {
+ public:
+  using Seen = std::function<void(vision::FaceMatch, Zone)>;
+
+  // The clock outlives them.
+  Cameras(const Config& config, const vision::ModelPack& pack, const Clock& clock,
+          const Seen& seen);
+
+  std::size_t size() const { return all_.size(); }
+  // Null: nobody to look for, they sleep.
+  void look_for(const std::shared_ptr<const vision::Gallery>& gallery);
+  // Of the first camera at the desk, or else the first; null where there is none.
+  vision::CameraWorker* at_desk();
+  // Says what became of a camera once, not at every look.
+  void watch();
+  // What belongs into the status as "cameras", and the sums of all for "faces".
+  nlohmann::json status() const;
+  vision::AnalyserCounters counters() const;
+  void close() { all_.clear(); }
+
+ private:
+  struct Camera {
+    std::string name;
+    Zone zone;
+    std::string device;  // of the kernel; empty = a file or a stream
+    std::unique_ptr<vision::CameraWorker> worker;
+    vision::CameraHealth health = vision::CameraHealth::asleep;  // as last logged
+  };
+  static vision::CameraHealth health(const Camera& camera);
+
+  std::vector<Camera> all_;
+};
+
+}  // namespace welcome::daemon
