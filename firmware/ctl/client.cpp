@@ -1,12 +1,16 @@
 #include "firmware/ctl/client.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <optional>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "firmware/control/commands.h"
 
 namespace welcome::ctl {
 
@@ -36,10 +40,21 @@ bool send_all(int fd, std::string_view bytes) {
   return true;
 }
 
-// The next line without its newline; nothing at the end of the stream.
-std::optional<std::string> next_line(int fd, std::string& buffer, const Listener& listener) {
-  constexpr int kAskToStopEveryMs = 200;
+Error hung(std::chrono::milliseconds silence) {
+  return {ErrorCode::unavailable,
+          "welcomed has not answered for " +
+              std::to_string(std::chrono::ceil<std::chrono::seconds>(silence).count()) +
+              " s: it hangs, or is busy. systemd starts a daemon that hangs again within 30 s; "
+              "journalctl -u welcomed -e"};
+}
+
+// The next line without its newline; nothing at the end of the stream. Errors: unavailable, when
+// nothing comes for `silence`.
+Result<std::optional<std::string>> next_line(int fd, std::string& buffer, const Listener& listener,
+                                             std::chrono::milliseconds silence) {
+  constexpr std::chrono::milliseconds kAskToStopEvery{200};
   bool stopped = false;
+  auto silent = std::chrono::milliseconds::zero();
   for (;;) {
     if (const auto end = buffer.find('\n'); end != std::string::npos) {
       std::string line = buffer.substr(0, end);
@@ -51,13 +66,27 @@ std::optional<std::string> next_line(int fd, std::string& buffer, const Listener
       ::shutdown(fd, SHUT_WR);
     }
     pollfd ready{fd, POLLIN, 0};
-    if (::poll(&ready, 1, kAskToStopEveryMs) <= 0) continue;
+    const int polled = ::poll(&ready, 1, static_cast<int>(kAskToStopEvery.count()));
+    if (polled < 0) continue;  // a signal
+    if (polled == 0) {
+      silent += kAskToStopEvery;
+      if (silent >= silence) return tl::unexpected(hung(silence));
+      continue;
+    }
+    silent = {};
     char chunk[16 * 1024];
     const ssize_t got = ::recv(fd, chunk, sizeof chunk, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return std::nullopt;
     buffer.append(chunk, static_cast<std::size_t>(got));
   }
+}
+
+// A daemon that hangs takes no connection and no bytes once its queues are full.
+void limit_waiting(int fd, std::chrono::milliseconds silence) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(silence).count();
+  const timeval limit{seconds, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
 }  // namespace
@@ -71,22 +100,31 @@ Result<nlohmann::json> ask(const std::filesystem::path& path, const control::Req
     return fail(ErrorCode::malformed, name + ": too long for a socket's name");
   }
   std::memcpy(address.sun_path, name.c_str(), name.size() + 1);
+  const auto* command = control::find_command(request.command);
+  const auto silence =
+      listener.silence.value_or(command != nullptr ? command->silence : std::chrono::seconds(10));
 
   const Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  limit_waiting(socket.fd(), silence);
   if (socket.fd() < 0 ||
       ::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     const int why = errno;
+    if (why == EAGAIN || why == EWOULDBLOCK) return tl::unexpected(hung(silence));
     return fail(ErrorCode::unavailable,
                 name + ": " + std::strerror(why) +
                     (why == EACCES ? "; join the group welcomed or use sudo"
                                    : "; is welcomed running? (systemctl status welcomed)"));
   }
   if (!send_all(socket.fd(), control::encode(request))) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return tl::unexpected(hung(silence));
     return fail(ErrorCode::unavailable, "welcomed closed the connection");
   }
   std::string buffer;
-  while (const auto line = next_line(socket.fd(), buffer, listener)) {
-    auto reply = control::parse_reply(*line);
+  for (;;) {
+    const auto line = next_line(socket.fd(), buffer, listener, silence);
+    if (!line) return tl::unexpected(line.error());
+    if (!*line) return fail(ErrorCode::unavailable, "welcomed ended before it answered");
+    auto reply = control::parse_reply(**line);
     if (!reply) return tl::unexpected(reply.error());
     switch (reply->kind) {
       case control::Reply::Kind::progress:
@@ -101,7 +139,6 @@ Result<nlohmann::json> ask(const std::filesystem::path& path, const control::Req
         return fail(ErrorCode::refused, reply->text);
     }
   }
-  return fail(ErrorCode::unavailable, "welcomed ended before it answered");
 }
 
 }  // namespace welcome::ctl

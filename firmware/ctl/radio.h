@@ -23,7 +23,8 @@ struct RadioCommand {
   std::string customer;  // whose device the technician carries; empty = the loudest
 };
 
-// The exit code: 0 done, 1 failed.
+// The exit code (terminal.h).
+int calibrate(const RadioCommand& command);
 int run_radio(const RadioCommand& command);
 
 // "45s", "10m", "2h" in seconds; nothing when it is none of these or more than a week.

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "core/version.h"
+#include "firmware/control/commands.h"
 #include "firmware/daemon/cameras.h"
 #include "firmware/daemon/clock.h"
 #include "firmware/daemon/control_server.h"
@@ -272,7 +273,7 @@ class App : private Ports {
     signals_.async_wait([this](boost::system::error_code e, int signal) {
       if (e) return;
       if (signal == SIGHUP) {
-        (void)reload();
+        (void)reload_configuration();
         await_signal();
         return;
       }
@@ -280,8 +281,8 @@ class App : private Ports {
     });
   }
 
-  Result<void> reload() {
-    Result<void> done;
+  Result<nlohmann::json> reload_configuration() {
+    Result<nlohmann::json> done = nlohmann::json::object();
     sd_notify(0, "RELOADING=1");
     try {
       const CommandLine line = read_config(argc_, argv_);
@@ -329,52 +330,65 @@ class App : private Ports {
   }
 
   void on_request(const control::Request& request, const std::shared_ptr<Answer>& answer) {
+    const auto* command = control::find_command(request.command);
+    if (command == nullptr) {
+      return answer->error("unknown command '" + request.command +
+                           "': update welcomectl and welcomed together");
+    }
+    if (const auto fits = control::check_arguments(*command, request.args); !fits) {
+      return answer->error(fits.error().message);
+    }
     const auto id = request.text("id");
-    if (request.command == "status") {
-      answer->data(status());
-    } else if (request.command == "visits") {
-      answer->data(engine_.visits());
-    } else if (request.command == "decisions") {
-      answer->data(engine_.decisions());
-    } else if (request.command == "outbox") {
-      answer->data(engine_.outbox());
-    } else if (request.command == "why") {
-      give(answer, engine_.why(id));
-    } else if (request.command == "rehearse start") {
-      give(answer, engine_.start_rehearsal(clock_->now()));
-    } else if (request.command == "rehearse stop") {
-      give(answer, engine_.stop_rehearsal(clock_->now()));
-    } else if (request.command == "recordings") {
-      answer->data(engine_.recordings());
-    } else if (request.command == "replay") {
-      replay(id, request.args, answer);
-    } else if (request.command == "customer export") {
-      give(answer, engine_.export_person(CustomerId(id), clock_->now()));
-    } else if (request.command == "audit show") {
-      give(answer, engine_.audit_trail());
-    } else if (request.command == "audit verify") {
-      give(answer, engine_.audit_verdict());
-    } else if (request.command.starts_with("radio ")) {
-      if (!radio_) return answer->error("this box has no radio (radio.source = none)");
-      radio_desk_.on_request(request, answer, clock_->now());
-    } else if (request.command == "reload") {
-      const auto done = reload();
-      give(answer,
-           done ? Result<nlohmann::json>(nlohmann::json::object()) : tl::unexpected(done.error()));
-    } else if (request.command == "enrol") {
-      const auto started = engine_.enrol(
-          CustomerId(id), request.text("clip"), clock_->now(),
-          [answer](const std::string& text) { answer->progress(text); },
-          [answer](const Result<nlohmann::json>& done) { give(answer, done); });
-      if (!started) answer->error(started.error().message);
-    } else {
-      answer->error("unknown command '" + request.command +
-                    "': update welcomectl and welcomed together");
+    switch (command->id) {
+      using enum control::CommandId;
+      case status:
+        return answer->data(status_now());
+      case visits:
+        return answer->data(engine_.visits());
+      case outbox:
+        return answer->data(engine_.outbox());
+      case decisions:
+        return answer->data(engine_.decisions());
+      case why:
+        return give(answer, engine_.why(id));
+      case rehearse_start:
+        return give(answer, engine_.start_rehearsal(clock_->now()));
+      case rehearse_stop:
+        return give(answer, engine_.stop_rehearsal(clock_->now()));
+      case recordings:
+        return answer->data(engine_.recordings());
+      case replay:
+        return start_replay(id, request.args, answer);
+      case enrol:
+        return start_enrolment(id, request.text("clip"), answer);
+      case customer_export:
+        return give(answer, engine_.export_person(CustomerId(id), clock_->now()));
+      case audit_show:
+        return give(answer, engine_.audit_trail());
+      case audit_verify:
+        return give(answer, engine_.audit_verdict());
+      case radio_watch:
+      case radio_record:
+      case radio_sample:
+      case radio_thresholds:
+        if (!radio_) return answer->error("this box has no radio (radio.source = none)");
+        return radio_desk_.on_request(request, answer, clock_->now());
+      case reload:
+        return give(answer, reload_configuration());
     }
   }
 
+  void start_enrolment(const std::string& customer, const std::string& clip,
+                       const std::shared_ptr<Answer>& answer) {
+    const auto started = engine_.enrol(
+        CustomerId(customer), clip, clock_->now(),
+        [answer](const std::string& text) { answer->progress(text); },
+        [answer](const Result<nlohmann::json>& done) { give(answer, done); });
+    if (!started) answer->error(started.error().message);
+  }
+
   // A week may take seconds: beside the loop, one at a time.
-  void replay(const std::string& name, const nlohmann::json& args,
+  void start_replay(const std::string& name, const nlohmann::json& args,
                     const std::shared_ptr<Answer>& answer) {
     if (replaying_) return answer->error("another replay is running");
     auto rules = recording::other_rules(args.value("rules", nlohmann::json::object()));
@@ -392,7 +406,7 @@ class App : private Ports {
         });
   }
 
-  nlohmann::json status() const {
+  nlohmann::json status_now() const {
     auto status = engine_.status(clock_->now());
     if (radio_) {
       const auto radio = radio_->status();

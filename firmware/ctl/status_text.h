@@ -1,0 +1,12 @@
+#pragma once
+// The status of a box on one screen, 80 columns and 24 lines: what a technician looks at first, and
+// at the end what is wrong. Pure; an answer of another shape is shown as far as it goes.
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace welcome::ctl {
+
+std::string status_text(const nlohmann::json& status);
+
+}  // namespace welcome::ctl

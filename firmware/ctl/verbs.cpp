@@ -1,0 +1,375 @@
+#include "firmware/ctl/verbs.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "core/nearest.h"
+#include "firmware/control/commands.h"
+#include "firmware/ctl/client.h"
+#include "firmware/ctl/metrics.h"
+#include "firmware/ctl/print.h"
+#include "firmware/ctl/radio.h"
+#include "firmware/ctl/status_text.h"
+
+namespace welcome::ctl {
+
+namespace {
+
+using control::CommandId;
+using nlohmann::json;
+
+constexpr std::string_view kDefaultConfig = "/etc/welcomed/welcomed.conf";
+
+constexpr std::array kCommon{
+    Option{"socket", "s", "PATH", "the daemon's control socket (/run/welcomed/control.sock)"},
+    Option{"json", "", "", "print the answer as JSON, all of it"},
+    Option{"help", "h", "", "print this, or the help of a verb"},
+    Option{"version", "", "", "print the version"},
+};
+constexpr std::array kSpecial{
+    Option{"clip", "", "FILE", "the video file"},
+    Option{"campaigns", "", "FILE",
+           "JSON file with campaigns and policy as welcome-crm imports it, to take the place of "
+           "those of the same id"},
+    Option{"config", "c", "FILE", "configuration file (/etc/welcomed/welcomed.conf)"},
+    Option{"for", "", "TIME", "how long, as 45s, 10m or 2h; calibrate: at each place (20s)"},
+    Option{"max-mb", "", "N", "ends at that size (1000)"},
+    Option{"with-strangers", "", "",
+           "keeps addresses and payloads of everybody in reach, also of people who never agreed to "
+           "anything. Only where the law and those present allow it; the audit trail notes it"},
+    Option{"customer", "", "ID", "whose phone you carry; else the loudest"},
+};
+
+// ---- what verbs do
+
+int usage(const std::string& message) {
+  return failed(message + "; see welcomectl --help", kUsage);
+}
+
+Result<json> ask(const Call& call, CommandId id, json arguments) {
+  Listener listener;
+  listener.progress = [](const std::string& text) { std::cerr << text << std::endl; };
+  return ask(call.text("socket", control::kDefaultSocket),
+             {std::string(control::command(id).name), std::move(arguments)}, listener);
+}
+
+int show(const Call& call, const Result<json>& answer) {
+  if (!answer) return failed(answer.error());
+  if (call.has("json")) {
+    std::cout << answer->dump() << '\n';
+  } else {
+    print(std::cout, *answer);
+  }
+  return kDone;
+}
+
+// A command whose one argument, if it has any, is the operand.
+template <CommandId id>
+int plain(const Verb& verb, const Call& call) {
+  json arguments = json::object();
+  if (!verb.operand.empty()) arguments["id"] = call.operand;
+  return show(call, ask(call, id, std::move(arguments)));
+}
+
+int status(const Verb& /*verb*/, const Call& call) {
+  const auto answer = ask(call, CommandId::status, json::object());
+  if (!answer || call.has("json")) return show(call, answer);
+  std::cout << status_text(*answer);
+  return kDone;
+}
+
+int print_metrics(const Verb& /*verb*/, const Call& call) {
+  const auto answer = ask(call, CommandId::status, json::object());
+  if (!answer) return failed(answer.error());
+  std::cout << metrics(*answer);
+  return kDone;
+}
+
+int enrol(const Verb& /*verb*/, const Call& call) {
+  if (!call.has("clip")) return usage("enrol needs --clip FILE");
+  return show(call, ask(call, CommandId::enrol,
+                        {{"id", call.operand},
+                         {"clip", std::filesystem::absolute(call.text("clip")).string()}}));
+}
+
+int replay(const Verb& /*verb*/, const Call& call) {
+  json arguments{{"id", call.operand}};
+  if (call.has("campaigns")) {
+    const std::string file = call.text("campaigns");
+    std::ifstream in(file);
+    if (!in) return usage("cannot read " + file);
+    arguments["rules"] = json::parse(in, nullptr, false);
+    if (!arguments["rules"].is_object()) return usage(file + " is no JSON object");
+  }
+  return show(call, ask(call, CommandId::replay, std::move(arguments)));
+}
+
+// welcomed as installed beside this program, or as the shell finds it.
+std::string welcomed(const std::string& self) {
+  const auto beside = std::filesystem::path(self).parent_path() / "welcomed";
+  return std::filesystem::exists(beside) ? beside.string() : "welcomed";
+}
+
+// The daemon itself checks, so that this works while none runs.
+int check_config(const Verb& /*verb*/, const Call& call) {
+  const std::string program = welcomed(call.self);
+  const std::string file = call.text("config", kDefaultConfig);
+  ::execlp(program.c_str(), program.c_str(), "--check", "--config", file.c_str(),
+           static_cast<char*>(nullptr));
+  return failed("welcomed is not installed");
+}
+
+int radio(const Verb& verb, const Call& call) {
+  RadioCommand command;
+  command.verb = verb.words;
+  command.operand = call.operand;
+  command.socket = call.text("socket", control::kDefaultSocket);
+  command.config = call.text("config", kDefaultConfig);
+  command.welcomed = welcomed(call.self);
+  command.json = call.has("json");
+  command.with_strangers = call.has("with-strangers");
+  command.customer = call.text("customer");
+  if (call.has("for")) {
+    command.seconds = duration_seconds(call.text("for"));
+    if (!command.seconds) return usage("--for " + call.text("for") + " is not like 45s or 10m");
+  }
+  const std::string size = call.text("max-mb", "1000");
+  std::int64_t megabytes = 0;
+  const auto [end, bad] = std::from_chars(size.data(), size.data() + size.size(), megabytes);
+  if (bad != std::errc() || end != size.data() + size.size() || megabytes < 1 ||
+      megabytes > 1'000'000) {
+    return usage("--max-mb " + size + " is not 1 to 1000000");
+  }
+  command.max_bytes = megabytes * 1'000'000;
+  return run_radio(command);
+}
+
+// ---- the table
+
+const std::vector<Verb>& table() {
+  const auto of = [](CommandId id) { return control::command(id).what; };
+  using C = CommandId;
+  static const std::vector<Verb> kVerbs{
+      {"status", "", of(C::status), {}, status},
+      {"metrics", "", "the numbers of status in the Prometheus text format", {}, print_metrics},
+      {"visits", "", of(C::visits), {}, plain<C::visits>},
+      {"outbox", "", of(C::outbox), {}, plain<C::outbox>},
+      {"decisions", "", of(C::decisions), {}, plain<C::decisions>},
+      {"why", "ID", of(C::why), {}, plain<C::why>},
+      {"rehearse start", "", of(C::rehearse_start), {}, plain<C::rehearse_start>},
+      {"rehearse stop", "", of(C::rehearse_stop), {}, plain<C::rehearse_stop>},
+      {"recordings", "", of(C::recordings), {}, plain<C::recordings>},
+      {"replay", "RECORDING", of(C::replay), {"campaigns"}, replay},
+      {"enrol", "CUSTOMER", of(C::enrol), {"clip"}, enrol},
+      {"customer export", "ID", of(C::customer_export), {}, plain<C::customer_export>},
+      {"audit show", "", of(C::audit_show), {}, plain<C::audit_show>},
+      {"audit verify", "", of(C::audit_verify), {}, plain<C::audit_verify>},
+      {"radio watch", "", of(C::radio_watch), {"for"}, radio},
+      {"radio record", "FILE", of(C::radio_record), {"for", "max-mb", "with-strangers"}, radio},
+      {"radio calibrate",
+       "",
+       "walk test: stand at four places, and the zones' borders are set",
+       {"for", "customer", "config"},
+       radio},
+      {"config check",
+       "",
+       "read the configuration files and say all that is wrong",
+       {"config"},
+       check_config},
+      {"reload", "", of(C::reload), {}, plain<C::reload>},
+  };
+  return kVerbs;
+}
+
+// ---- the command line
+
+const Option* find_option(std::string_view typed) {
+  const auto is = [&](const Option& o) {
+    return typed == "--" + std::string(o.name) ||
+           (!o.letter.empty() && typed == "-" + std::string(o.letter));
+  };
+  for (const auto options : {common_options(), special_options()}) {
+    const auto found = std::find_if(options.begin(), options.end(), is);
+    if (found != options.end()) return &*found;
+  }
+  return nullptr;
+}
+
+std::string unknown_option(const std::string& typed) {
+  std::vector<std::string> names;
+  for (const auto& o : kCommon) names.push_back("--" + std::string(o.name));
+  for (const auto& o : kSpecial) names.push_back("--" + std::string(o.name));
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  return "unknown option '" + typed + "'" + did_you_mean(typed, views);
+}
+
+std::string unknown_verb(const std::vector<std::string>& words) {
+  std::vector<std::string_view> known;
+  for (const Verb& verb : verbs()) known.push_back(verb.words);
+  const std::string two = words.size() > 1 ? words[0] + " " + words[1] : words[0];
+  std::string meant = did_you_mean(two, known);
+  if (meant.empty()) meant = did_you_mean(words[0], known);
+  if (meant.empty()) {
+    // "radio" alone: which are there?
+    for (const auto verb : known) {
+      if (!verb.starts_with(words[0] + " ")) continue;
+      meant += (meant.empty() ? "; there is " : ", ") + std::string(verb);
+    }
+  }
+  return "unknown verb '" + two + "'" + meant;
+}
+
+bool takes(const Verb& verb, std::string_view option) {
+  const auto common = std::any_of(kCommon.begin(), kCommon.end(),
+                                  [&](const Option& o) { return o.name == option; });
+  return common ||
+         std::find(verb.options.begin(), verb.options.end(), option) != verb.options.end();
+}
+
+// A verb is one word or two.
+const Verb* find_verb(const std::vector<std::string>& words, std::size_t& used) {
+  const std::string two = words.size() > 1 ? words[0] + " " + words[1] : "";
+  for (const Verb& verb : verbs()) {
+    if (verb.words != words[0] && verb.words != two) continue;
+    used = verb.words == words[0] ? 1 : 2;
+    return &verb;
+  }
+  return nullptr;
+}
+
+void find_meaning(std::vector<std::string> words, Typed& typed) {
+  const bool help = !words.empty() && words[0] == "help";
+  if (help) {
+    words.erase(words.begin());
+    typed.call.options["help"] = "";
+  }
+  if (words.empty()) {
+    if (!typed.call.has("help") && !typed.call.has("version")) typed.wrong = "no verb";
+    return;
+  }
+  std::size_t used = 0;
+  typed.verb = find_verb(words, used);
+  if (typed.verb == nullptr) {
+    typed.wrong = unknown_verb(words);
+    return;
+  }
+  if (typed.call.has("help")) return;
+  const Verb& verb = *typed.verb;
+  for (const auto& [name, value] : typed.call.options) {
+    if (!takes(verb, name)) typed.wrong = "--" + name + " is not for " + std::string(verb.words);
+  }
+  const std::size_t wanted = verb.operand.empty() ? 0 : 1;
+  if (words.size() - used != wanted) {
+    typed.wrong = std::string(verb.words) +
+                  (wanted == 1 ? " takes one operand: " : " takes no operand") +
+                  std::string(verb.operand);
+  } else if (wanted == 1) {
+    typed.call.operand = words.back();
+  }
+}
+
+// ---- help
+
+void print_row(std::ostream& out, std::string left, std::string_view what) {
+  constexpr std::size_t kLeft = 26;
+  constexpr std::size_t kWidth = 80;
+  left.resize(std::max(left.size() + 1, kLeft), ' ');
+  out << left;
+  std::size_t column = left.size();
+  while (!what.empty()) {
+    const auto space = what.find(' ');
+    const auto word = what.substr(0, space);
+    if (column + word.size() > kWidth && column > kLeft) {
+      out << '\n' << std::string(kLeft, ' ');
+      column = kLeft;
+    }
+    out << word << ' ';
+    column += word.size() + 1;
+    what = space == std::string_view::npos ? std::string_view() : what.substr(space + 1);
+  }
+  out << '\n';
+}
+
+void print_option(std::ostream& out, const Option& o) {
+  std::string left = "  --" + std::string(o.name);
+  if (!o.letter.empty()) left += ", -" + std::string(o.letter);
+  if (!o.value.empty()) left += " " + std::string(o.value);
+  print_row(out, left, o.what);
+}
+
+}  // namespace
+
+std::string Call::text(std::string_view name, std::string_view fallback) const {
+  const auto found = options.find(name);
+  return found == options.end() ? std::string(fallback) : found->second;
+}
+
+std::span<const Verb> verbs() { return table(); }
+std::span<const Option> common_options() { return kCommon; }
+std::span<const Option> special_options() { return kSpecial; }
+
+Typed read_words(const std::vector<std::string>& argv) {
+  Typed typed;
+  typed.call.self = argv.empty() ? std::string() : argv.front();
+  std::vector<std::string> words;
+  for (std::size_t i = 1; i < argv.size(); ++i) {
+    const std::string& word = argv[i];
+    if (word.size() < 2 || word.front() != '-') {
+      words.push_back(word);  // "-" is an operand
+      continue;
+    }
+    const auto equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    const Option* option = find_option(name);
+    if (option == nullptr) {
+      typed.wrong = unknown_option(name);
+      return typed;
+    }
+    std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
+    if (option->value.empty() && equals != std::string::npos) {
+      typed.wrong = name + " takes no value";
+      return typed;
+    }
+    if (!option->value.empty() && equals == std::string::npos) {
+      if (++i == argv.size()) {
+        typed.wrong = name + " needs " + std::string(option->value);
+        return typed;
+      }
+      value = argv[i];
+    }
+    typed.call.options[std::string(option->name)] = value;
+  }
+  find_meaning(std::move(words), typed);
+  return typed;
+}
+
+void print_help(std::ostream& out) {
+  out << "welcomectl asks a running welcomed.\n\nUsage: welcomectl [OPTIONS] VERB\n\n";
+  for (const Verb& verb : verbs()) {
+    print_row(out, "  " + std::string(verb.words) + " " + std::string(verb.operand), verb.what);
+  }
+  out << '\n';
+  for (const Option& option : kCommon) print_option(out, option);
+  out << "\nwelcomectl help VERB names the options of a verb.\n"
+         "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 welcomed is away or does not "
+         "answer.\n";
+}
+
+void print_help(const Verb& verb, std::ostream& out) {
+  out << "Usage: welcomectl [OPTIONS] " << verb.words << (verb.operand.empty() ? "" : " ")
+      << verb.operand << "\n\n";
+  print_row(out, "  " + std::string(verb.words), verb.what);
+  out << '\n';
+  for (const Option& option : kSpecial) {
+    if (takes(verb, option.name)) print_option(out, option);
+  }
+  for (const Option& option : kCommon) print_option(out, option);
+}
+
+}  // namespace welcome::ctl

@@ -1,0 +1,57 @@
+#pragma once
+// The verbs of welcomectl: most ask one command of the control socket (control/commands.h), some do
+// more. Help and checks of the command line are made from these tables.
+
+#include <iosfwd>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "firmware/ctl/terminal.h"
+
+namespace welcome::ctl {
+
+struct Option {
+  std::string_view name;    // "max-mb"
+  std::string_view letter;  // "" = none
+  std::string_view value;   // what follows it: "FILE"; "" = nothing does
+  std::string_view what;
+};
+
+// What was typed, taken apart.
+struct Call {
+  std::string self;     // argv[0]
+  std::string operand;  // "" = the verb has none
+  std::map<std::string, std::string, std::less<>> options;
+
+  bool has(std::string_view name) const { return options.find(name) != options.end(); }
+  std::string text(std::string_view name, std::string_view fallback = {}) const;
+};
+
+struct Verb {
+  std::string_view words;    // one or two
+  std::string_view operand;  // its name, "" = none
+  std::string_view what;
+  std::vector<std::string_view> options;  // beside those of every verb
+  int (*run)(const Verb& verb, const Call& call);
+};
+
+std::span<const Verb> verbs();
+// Those of every verb, then all others.
+std::span<const Option> common_options();
+std::span<const Option> special_options();
+
+// What argv asks for. Either a verb and a call, or what is wrong ("" = help or version is wanted).
+struct Typed {
+  const Verb* verb = nullptr;
+  Call call;
+  std::string wrong;
+};
+Typed read_words(const std::vector<std::string>& words);
+
+void print_help(std::ostream& out);
+void print_help(const Verb& verb, std::ostream& out);
+
+}  // namespace welcome::ctl
