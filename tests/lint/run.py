@@ -55,6 +55,13 @@ def units():
             text = (ROOT / unit).read_text()
             copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.M))
             problems += run("systemd-analyze", "verify", "--man=no", str(copy))
+    service = (ROOT / "systemd/welcomed.service").read_text()
+    if "StartLimitIntervalSec=0" not in service:
+        problems.append("systemd/welcomed.service: gives up after some failed starts")
+    # Conflicts= works both ways: udev, asking for bluetooth.target, would stop welcomed.
+    for file in tracked(".conf"):
+        if file.startswith("systemd/") and re.search(r"^Conflicts=", (ROOT / file).read_text(), re.M):
+            problems.append(f"{file}: Conflicts= lets somebody else stop welcomed")
     return problems
 
 
@@ -64,7 +71,8 @@ INSTALLED = (
     "usr/lib/sysusers.d/welcomed.conf", "usr/lib/tmpfiles.d/welcomed.conf",
     "etc/welcomed/welcomed.conf", "usr/share/welcomed/models/models.json",
     "usr/share/welcomed/console/tablet/index.html", "usr/share/doc/welcomed/asyncapi.yaml",
-    "usr/share/doc/welcomed/technician.md",
+    "usr/share/doc/welcomed/technician.md", "usr/share/welcomed/welcomed.conf",
+    "usr/lib/systemd/system/bluetooth.service.d/50-welcomed.conf",
 )
 
 
@@ -72,6 +80,12 @@ def installed_files():
     with tempfile.TemporaryDirectory() as stage:
         os.environ["DESTDIR"] = stage
         problems = run("cmake", "--install", "build/release", "--component", "box")
+        conf = pathlib.Path(stage) / "etc/welcomed/welcomed.conf"
+        if conf.is_file():
+            conf.write_text("[box]\nid = ours\n")
+            problems += run("cmake", "--install", "build/release", "--component", "box")
+            if "ours" not in conf.read_text():
+                problems.append("a second install overwrites an edited welcomed.conf")
         del os.environ["DESTDIR"]
         for file in INSTALLED:
             if not (pathlib.Path(stage) / file).is_file():
