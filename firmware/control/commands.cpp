@@ -373,7 +373,8 @@ std::vector<std::string> misfits(std::span<const Field> fields, const nlohmann::
 std::string markdown_reference() {
   std::string out;
   for (const Command& c : kCommands) {
-    out.append("### ").append(c.name).append("\n\n").append(c.what).append(".\n");
+    out.append("### ").append(c.name).append("\n\n").append(c.what);
+    out += c.what.ends_with('?') ? "\n" : ".\n";
     if (!c.arguments.empty()) out += "\n| argument | | what |\n|---|---|---|\n";
     for (const Argument& a : c.arguments) {
       out.append("| `").append(a.name).append("` | ").append(word(a.type));

@@ -76,15 +76,16 @@ std::string metrics(const json& status) {
            escaped(box.value(key, std::string())) + "\"";
   }
   out += "} 1\n";
-  for (const control::Field& metric : kMetrics) {
+  for (const control::Field& metric : control::command(control::CommandId::status).answer) {
+    if (metric.metric.empty()) continue;
     std::vector<Sample> samples;
     collect(status, metric.path, metric, {}, samples);
     if (samples.empty()) continue;
-    const std::string name = std::string("welcomed_") + metric.name;
-    begin(name, metric.help);
+    const std::string name = "welcomed_" + std::string(metric.metric);
+    begin(name, metric.what);
     for (const auto& sample : samples) {
       out += name;
-      if (*metric.label != '\0') {
+      if (!metric.label.empty()) {
         out.append("{").append(metric.label).append("=\"").append(escaped(sample.label));
         out += "\"}";
       }

@@ -211,14 +211,19 @@ std::string unknown_option(const std::string& typed) {
 
 std::string unknown_verb(const std::vector<std::string>& words) {
   std::vector<std::string_view> known;
-  for (const Verb& verb : verbs()) known.push_back(verb.words);
+  std::vector<std::string_view> first_words;
+  for (const Verb& verb : verbs()) {
+    known.push_back(verb.words);
+    first_words.push_back(verb.words.substr(0, verb.words.find(' ')));
+  }
   const std::string two = words.size() > 1 ? words[0] + " " + words[1] : words[0];
   std::string meant = did_you_mean(two, known);
   if (meant.empty()) meant = did_you_mean(words[0], known);
   if (meant.empty()) {
-    // "radio" alone: which are there?
+    // "radio" or "raido" alone: which are there?
+    const auto group = nearest(words[0], first_words);
     for (const auto verb : known) {
-      if (!verb.starts_with(words[0] + " ")) continue;
+      if (group.empty() || !verb.starts_with(std::string(group) + " ")) continue;
       meant += (meant.empty() ? "; there is " : ", ") + std::string(verb);
     }
   }
@@ -282,15 +287,18 @@ void print_row(std::ostream& out, std::string left, std::string_view what) {
   left.resize(std::max(left.size() + 1, kLeft), ' ');
   out << left;
   std::size_t column = left.size();
-  while (!what.empty()) {
+  for (bool first = true; !what.empty(); first = false) {
     const auto space = what.find(' ');
     const auto word = what.substr(0, space);
-    if (column + word.size() > kWidth && column > kLeft) {
+    if (!first && column + 1 + word.size() > kWidth) {
       out << '\n' << std::string(kLeft, ' ');
       column = kLeft;
+    } else if (!first) {
+      out << ' ';
+      ++column;
     }
-    out << word << ' ';
-    column += word.size() + 1;
+    out << word;
+    column += word.size();
     what = space == std::string_view::npos ? std::string_view() : what.substr(space + 1);
   }
   out << '\n';
@@ -357,8 +365,8 @@ void print_help(std::ostream& out) {
   out << '\n';
   for (const Option& option : kCommon) print_option(out, option);
   out << "\nwelcomectl help VERB names the options of a verb.\n"
-         "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 welcomed is away or does not "
-         "answer.\n";
+         "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 welcomed is away or\n"
+         "does not answer.\n";
 }
 
 void print_help(const Verb& verb, std::ostream& out) {

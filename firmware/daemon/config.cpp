@@ -220,6 +220,7 @@ class Reading {
                                   : setting.set(config_, value);
     if (complaint) {
       wrong_.push_back(found->second.where + ": " + name + " = " + value + " " + *complaint);
+      (void)setting.set(config_, setting.fallback);  // so that nothing else complains because of it
     }
   }
 

@@ -17,9 +17,9 @@ namespace {
 constexpr auto kLastKind = beacon::IdentityKind::eddystone_uid;
 
 // Of a brief, with single spaces between.
-class Words {
+class WordReader {
  public:
-  explicit Words(std::string_view text) : rest_(text) {}
+  explicit WordReader(std::string_view text) : rest_(text) {}
   std::string_view next() {
     const std::string_view word = rest_.substr(0, rest_.find(' '));
     rest_.remove_prefix(std::min(word.size() + 1, rest_.size()));
@@ -92,7 +92,7 @@ std::string brief_of(const ConsentRecord& record) {
 }
 
 std::optional<ConsentRecord> consent_of_brief(const CustomerId& customer, std::string_view brief) {
-  Words words(brief);
+  WordReader words(brief);
   ConsentRecord record;
   record.customer = customer;
   const auto purpose = purpose_from_string(words.next());
@@ -127,7 +127,7 @@ std::string brief_of(const beacon::IdentityKey& key) {
 
 std::optional<beacon::IdentityKey> key_of_brief(const CustomerId& customer,
                                                 std::string_view brief) {
-  Words words(brief);
+  WordReader words(brief);
   beacon::IdentityKey key;
   key.customer = customer;
   const auto kind = number<int>(words.next());

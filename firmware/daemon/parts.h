@@ -1,7 +1,7 @@
 #pragma once
 // What a configuration chooses, made of it: one function for each part of the box. Start-up only,
-// except where it says so. Throws ConfigError for what no trying again would mend, std::runtime_error
-// for what may come yet (a file, a credential).
+// except where it says so. Throws ConfigError for what no trying again would mend,
+// std::runtime_error for what may come yet (a file, a credential).
 
 #include <memory>
 #include <optional>

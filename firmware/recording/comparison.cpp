@@ -1,6 +1,7 @@
 #include "firmware/recording/comparison.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "contract/message.h"
@@ -87,23 +88,19 @@ std::vector<bool> Comparison::compare(const std::vector<Made>& then,
     if (was != nullptr && is != nullptr && was->same(made_of(*is))) continue;
     differs[i] = true;
     ++differences_;
-    if (first_.is_null())
-      keep_first(was, is, (is != nullptr ? is->customer : was->customer).str(), at);
+    if (!first_) first_ = difference(was, is, at);
   }
   return differs;
 }
 
-void Comparison::keep_first(const Made* then, const Decision* now, const std::string& customer,
-                            WallTime at) {
-  first_ = {{"at", contract::to_rfc3339(at)},
-            {"customer", customer},
-            {"then", then != nullptr ? words(*then) : "nothing"},
-            {"now", now != nullptr ? words(made_of(*now)) : "nothing"},
-            {"steps", json::array()}};
-  if (now == nullptr) return;
-  for (const Step& s : now->steps) {
-    first_["steps"].push_back({{"rule", s.rule}, {"passed", s.passed}, {"detail", s.detail}});
-  }
+Comparison::Difference Comparison::difference(const Made* then, const Decision* now, WallTime at) {
+  Difference out;
+  out.at = at;
+  out.customer = (now != nullptr ? now->customer : then->customer).str();
+  out.then = then != nullptr ? words(*then) : "nothing";
+  out.now = now != nullptr ? words(made_of(*now)) : "nothing";
+  if (now != nullptr) out.steps = now->steps;
+  return out;
 }
 
 // ---- the report
@@ -119,14 +116,13 @@ void Comparison::describe(json& lines) const {
     lines.push_back("the same decisions as then");
     return;
   }
-  const auto word = [](const json& of, const char* key) { return of.at(key).get<std::string>(); };
   lines.push_back(std::to_string(differences_) + " decisions differ; the first:");
-  lines.push_back("  " + word(first_, "at") + "  customer " + word(first_, "customer"));
-  lines.push_back("    then  " + word(first_, "then"));
-  lines.push_back("    now   " + word(first_, "now"));
-  for (const json& s : first_.at("steps")) {
-    lines.push_back((s.at("passed").get<bool>() ? "          yes  " : "          no   ") +
-                    word(s, "rule") + ": " + word(s, "detail"));
+  lines.push_back("  " + contract::to_rfc3339(first_->at) + "  customer " + first_->customer);
+  lines.push_back("    then  " + first_->then);
+  lines.push_back("    now   " + first_->now);
+  for (const Step& s : first_->steps) {
+    lines.push_back((s.passed ? "          yes  " : "          no   ") + std::string(s.rule) +
+                    ": " + s.detail);
   }
 }
 
@@ -157,13 +153,24 @@ json Comparison::report(const std::vector<std::filesystem::path>& files) const {
   json lines = json::array();
   describe(lines);
   json by_campaign = campaigns(lines);
+  json first;
+  if (first_) {
+    first = {{"at", contract::to_rfc3339(first_->at)},
+             {"customer", first_->customer},
+             {"then", first_->then},
+             {"now", first_->now},
+             {"steps", json::array()}};
+    for (const Step& s : first_->steps) {
+      first["steps"].push_back({{"rule", s.rule}, {"passed", s.passed}, {"detail", s.detail}});
+    }
+  }
   return {{"recordings", std::move(names)},
           {"events", events_},
           {"from", from_ ? json(contract::to_rfc3339(*from_)) : json()},
           {"until", contract::to_rfc3339(until_)},
           {"left_out", left_out_.size()},
           {"differences", differences_},
-          {"first_difference", first_},
+          {"first_difference", std::move(first)},
           {"campaigns", std::move(by_campaign)},
           {"lines", std::move(lines)}};
 }

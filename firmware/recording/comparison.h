@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <set>
 #include <string>
@@ -51,8 +51,15 @@ class Comparison {
   };
   using ByCampaign = std::map<std::string, Deeds>;
 
+  struct Difference {
+    WallTime at;
+    std::string customer;
+    std::string then, now;    // in words
+    std::vector<Step> steps;  // of now
+  };
+
   static void tally(const Made& made, ByCampaign& deeds);
-  void keep_first(const Made* then, const Decision* now, const std::string& customer, WallTime at);
+  static Difference difference(const Made* then, const Decision* now, WallTime at);
   void describe(nlohmann::json& lines) const;
   nlohmann::json campaigns(nlohmann::json& lines) const;
 
@@ -62,7 +69,7 @@ class Comparison {
   WallTime until_;
   ByCampaign then_, now_;
   int differences_ = 0;
-  nlohmann::json first_;
+  std::optional<Difference> first_;
 };
 
 }  // namespace welcome::recording
