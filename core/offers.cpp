@@ -316,8 +316,11 @@ Reason judge_customer(const OfferContext& c, std::optional<WallTime>* not_before
   if (p.quiet_hours) {
     const DayHours& h = p.quiet_hours->hours;
     const bool quiet = within(h, c.local.time);
-    const bool hold = quiet && p.quiet_hours->mode == QuietHours::Mode::hold;
-    if (hold && not_before) *not_before = c.clock->end_of(h, c.wall);
+    // Hours from 00:00 to 24:00 have no end to wait for.
+    const WallTime end = c.clock->end_of(h, c.wall);
+    const bool hold = quiet && p.quiet_hours->mode == QuietHours::Mode::hold &&
+                      !within(h, c.clock->local(end).time);
+    if (hold && not_before) *not_before = end;
     tell(steps, "quiet hours " + clock_text(h.from) + " to " + clock_text(h.to), !quiet || hold,
          clock_text(c.local.time) + " local" + (hold ? ", held until they end" : ""));
     if (rule(Reason::quiet_hours, !quiet || hold)) return reason;

@@ -45,6 +45,13 @@ void Pipeline::Impl::ask(const Presence& p) {
     const auto asked = facts(p.customer).surveyed_at;
     Reason reason = Reason::made;
     if (gate_.paused(Function::surveys)) reason = Reason::paused;
+    std::optional<WallTime> until;  // it is quiet
+    if (policy_.quiet_hours && within(policy_.quiet_hours->hours, local_.time)) {
+      until = clock_.end_of(policy_.quiet_hours->hours, now_.wall);
+      // Hours from 00:00 to 24:00 have no end to wait for.
+      const bool always = within(policy_.quiet_hours->hours, clock_.local(*until).time);
+      if (reason == Reason::made && always) reason = Reason::quiet_hours;
+    }
     if (reason == Reason::made && asked && now_.wall - *asked < rule.gap) {
       reason = Reason::min_gap;
     }
@@ -64,9 +71,7 @@ void Pipeline::Impl::ask(const Presence& p) {
     if (d.made()) {
       const Profile* profile = directory_.profile(p.customer);
       d.text = question(rule, profile ? profile->language : "en", &d.language);
-      if (policy_.quiet_hours && within(policy_.quiet_hours->hours, local_.time)) {
-        d.not_before = clock_.end_of(policy_.quiet_hours->hours, now_.wall);
-      }
+      if (until) d.not_before = until;
       d.expires_at = d.not_before.value_or(now_.wall) + rule.expires;
       changed_facts(p.customer).surveyed_at = now_.wall;
     }

@@ -256,6 +256,20 @@ TEST(Offers, quiet_hours_drop_or_hold) {
   EXPECT_EQ(held.expires_at, kOpening + 2h + 600s);
 }
 
+TEST(Offers, quiet_hours_from_midnight_to_midnight_are_always_and_hold_nothing_until_they_end) {
+  Shop shop;
+  Policy p;
+  for (const auto mode : {QuietHours::Mode::drop, QuietHours::Mode::hold}) {
+    p.quiet_hours = QuietHours{{0h, 24h}, mode};
+    ASSERT_TRUE(validate(p));
+    p.surveys = {SurveyRule{"s", SurveyKind::csat, 100.0, 3min, std::chrono::days{90}, 1h, {}}};
+    shop.use(p);
+    shop.use({campaign("k-espresso")});
+    const auto who = shop.member(mode == QuietHours::Mode::drop ? "c-1" : "c-2");
+    EXPECT_THAT(offer_reasons(shop.stay(who, Zone::street, 6s)), ElementsAre(Reason::quiet_hours));
+  }
+}
+
 TEST(Offers, follow_the_campaigns_dates_days_and_hours) {
   Shop shop;
   Campaign c = campaign("k-espresso");
