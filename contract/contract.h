@@ -73,6 +73,8 @@ struct Hello {
   std::uint64_t session = 1;
   std::string version;
   std::map<Collection, Have> have;  // without collections that were never received
+  std::uint64_t control = 0;        // the newest control message that the box has; 0: none
+  bool confirms = false;            // nothing is asked for: the box says that it has come this far
 };
 
 Message encode_state(const BoxAddress& box, const BoxState& state);
@@ -209,6 +211,10 @@ struct EventMessage {
   CustomerId subject;  // empty: about the box
   EventData data;
   BoxAddress source;  // set by decode; encode takes it from its argument
+  // Set by decode, for who writes events down: the CloudEvents type, and the data as it came
+  // (JSON). decode_event_data() reads them again.
+  std::string type{};
+  std::string data_text{};
 };
 
 // What the core says, as data of an event. Whether it may be reported (`report`) is for the caller.
@@ -218,6 +224,9 @@ EventData news(const StaffOutcome& outcome);
 
 // The CloudEvents type: "com.welcomed.visit.started.v1".
 std::string event_type(const EventData& data);
+
+// The other way round. Errors: not_found (a type this version does not know), malformed.
+Result<EventData> decode_event_data(std::string_view type, std::string_view data);
 
 // Priority: consent changes and receipts first, decisions next, the rest after them. `signer`,
 // where given, signs an erasure receipt with the box's key.
@@ -379,7 +388,14 @@ struct AppRequest {
   SurveyKind survey_kind = SurveyKind::nps;
   int score = 0;
   std::string text;
+  std::optional<WallTime> at;  // when it was tapped; an app without a line sends it later
 };
+
+// The word of the contract: "consent.set".
+std::string_view to_string(AppRequest::Kind kind);
+
+// `app`: from the topic. For who wrote a request down and reads it again.
+Result<AppRequest> decode_request(std::string_view app, std::string_view payload);
 
 struct AppMessage {
   enum class Kind : std::uint8_t { offer, receipt, consents, survey, export_data, forgotten };
@@ -423,6 +439,10 @@ struct FromBox {
 };
 
 Result<FromBox> decode_for_crm(std::string_view tenant, const RawMessage& raw);
+
+// A language as people's programs write it ("de_DE.UTF-8") as a BCP 47 tag ("de-DE"); "und" when it
+// is none: a consent is not lost for the name of a language.
+std::string language_tag(std::string_view text);
 
 // Checks any text against a schema by its file name without ".json": "floor.prompt",
 // "item.consents".

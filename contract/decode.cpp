@@ -30,7 +30,8 @@ Result<json> accepted(std::string_view schema, std::string_view payload) {
 std::optional<ConsentNotice> notice(const json& value) {
   const auto found = value.find("notice");
   if (found == value.end()) return std::nullopt;
-  return ConsentNotice{text(*found, "id"), text(*found, "version"), text(*found, "language")};
+  return ConsentNotice{text(*found, "id"), text(*found, "version"),
+                       language_tag(text(*found, "language"))};
 }
 
 // ---- for the box ----
@@ -281,6 +282,8 @@ Result<CrmInbound> hello(const json& payload) {
   Hello out;
   out.session = static_cast<std::uint64_t>(integer(payload, "session"));
   out.version = text(payload, "version");
+  out.control = static_cast<std::uint64_t>(integer(payload, "control"));
+  out.confirms = payload.value("confirms", false);
   for (const Collection collection : kAllCollections) {
     const auto found = payload.at("have").find(to_string(collection));
     if (found == payload.at("have").end()) continue;
@@ -295,12 +298,17 @@ SurveyKind survey_kind(const json& value, const char* name) {
   return survey_kind_from_string(text(value, name)).value_or(SurveyKind::nps);
 }
 
-VisitNews visit_news(std::string_view type, const json& data) {
-  VisitNews out;
+std::optional<VisitEvent::Kind> visit_kind(std::string_view type) {
   for (const auto kind : {VisitEvent::Kind::started, VisitEvent::Kind::moved,
                           VisitEvent::Kind::confirmed, VisitEvent::Kind::ended}) {
-    if (type.find(to_string(kind)) != std::string_view::npos) out.kind = kind;
+    if (type == std::string("visit.").append(to_string(kind))) return kind;
   }
+  return std::nullopt;
+}
+
+VisitNews visit_news(VisitEvent::Kind kind, const json& data) {
+  VisitNews out;
+  out.kind = kind;
   out.visit = VisitId(text(data, "visit"));
   out.zone = zone_from_string(text(data, "zone")).value_or(Zone::away);
   out.level = level_from_string(text(data, "level")).value_or(Level::near);
@@ -341,6 +349,106 @@ ConsentNews consent_news(const json& data) {
           notice(data)};
 }
 
+OfferNews offer_news(const json& data) {
+  return {DecisionId(text(data, "decision")),
+          VisitId(text(data, "visit")),
+          CampaignId(text(data, "campaign")),
+          text(data, "variant"),
+          text(data, "language"),
+          text(data, "title"),
+          text(data, "text"),
+          text(data, "code"),
+          time_of(data, "expires_at")};
+}
+
+PromptNews prompt_news(const json& data) {
+  return {DecisionId(text(data, "decision")), VisitId(text(data, "visit"))};
+}
+
+SurveyNews survey_news(const json& data) {
+  return {DecisionId(text(data, "decision")), VisitId(text(data, "visit")), text(data, "survey"),
+          survey_kind(data, "kind"),          text(data, "language"),       text(data, "question"),
+          time_of(data, "expires_at")};
+}
+
+EnrolmentNews enrolment_news(const json& data) {
+  return {TemplateId(text(data, "template")), text(data, "model"),
+          static_cast<int>(integer(data, "views")), text(data, "staff")};
+}
+
+ErasureReceipt erasure_receipt(const json& data) {
+  ErasureReceipt out{MessageId(text(data, "command")),
+                     CustomerId(text(data, "customer")),
+                     {},
+                     time_of(data, "at")};
+  data.at("erased").get_to(out.erased);
+  return out;
+}
+
+SurveyAnswer survey_answer(const json& data) {
+  return {text(data, "survey"), DecisionId(text(data, "decision")), survey_kind(data, "kind"),
+          static_cast<int>(integer(data, "score")), text(data, "text")};
+}
+
+FeedRejected feed_rejected(const json& data) {
+  return {*collection_from_string(text(data, "collection")), text(data, "key"),
+          static_cast<std::uint64_t>(integer(data, "seq")), text(data, "reason")};
+}
+
+HealthNews health_news(const json& data) {
+  HealthNews out{text(data, "part"), text(data, "state"), text(data, "text"), {}};
+  if (data.contains("counters")) data.at("counters").get_to(out.counters);
+  return out;
+}
+
+struct EventReader {
+  std::string_view name;
+  EventData (*read)(const json& data);
+};
+
+constexpr EventReader kEventReaders[] = {
+    {kEventName<OfferNews>, [](const json& data) -> EventData { return offer_news(data); }},
+    {kEventName<PromptNews>, [](const json& data) -> EventData { return prompt_news(data); }},
+    {kEventName<SuppressedNews>,
+     [](const json& data) -> EventData { return suppressed_news(data); }},
+    {kEventName<SurveyNews>, [](const json& data) -> EventData { return survey_news(data); }},
+    {kEventName<StaffNews>, [](const json& data) -> EventData { return staff_news(data); }},
+    {kEventName<ConsentNews>, [](const json& data) -> EventData { return consent_news(data); }},
+    {kEventName<EnrolmentNews>, [](const json& data) -> EventData { return enrolment_news(data); }},
+    {kEventName<ErasureReceipt>,
+     [](const json& data) -> EventData { return erasure_receipt(data); }},
+    {kEventName<SurveyAnswer>, [](const json& data) -> EventData { return survey_answer(data); }},
+    {kEventName<FeedRejected>, [](const json& data) -> EventData { return feed_rejected(data); }},
+    {kEventName<HealthNews>, [](const json& data) -> EventData { return health_news(data); }},
+};
+// Every kind of event has a reader; visits share one, beside the table.
+static_assert(std::size(kEventReaders) + 1 == std::variant_size_v<EventData>);
+
+Result<EventData> event_data(std::string_view type, const json& data) {
+  constexpr std::string_view kPrefix = "com.welcomed.", kVersion = ".v1";
+  if (!type.starts_with(kPrefix)) {
+    return fail(ErrorCode::not_found, "event: a type this version ignores");
+  }
+  type.remove_prefix(kPrefix.size());
+  if (!type.ends_with(kVersion)) return fail(ErrorCode::not_found, "event: a newer version");
+  type.remove_suffix(kVersion.size());
+  if (const auto kind = visit_kind(type)) {
+    if (auto checked = check_schema("event.visit", data); !checked) {
+      return tl::unexpected(checked.error());
+    }
+    return visit_news(*kind, data);
+  }
+  const auto* const reader = std::find_if(std::begin(kEventReaders), std::end(kEventReaders),
+                                          [&](const EventReader& it) { return it.name == type; });
+  if (reader == std::end(kEventReaders)) {
+    return fail(ErrorCode::not_found, "event: a type this version ignores");
+  }
+  if (auto checked = check_schema(std::string("event.").append(type), data); !checked) {
+    return tl::unexpected(checked.error());
+  }
+  return reader->read(data);
+}
+
 Result<CrmInbound> event(const json& payload) {
   EventMessage out;
   out.id = MessageId(text(payload, "id"));
@@ -350,67 +458,12 @@ Result<CrmInbound> event(const json& payload) {
   const auto store = source.find('/', 1), box = source.rfind('/');
   out.source = {source.substr(1, store - 1), source.substr(store + 1, box - store - 1),
                 source.substr(box + 1)};
-
-  std::string type = text(payload, "type");
-  constexpr std::string_view kPrefix = "com.welcomed.";
-  type.erase(0, kPrefix.size());
-  if (!type.ends_with(".v1")) return fail(ErrorCode::not_found, "event: a newer version");
-  type.resize(type.size() - 3);
-  const std::string schema = type.starts_with("visit.") ? "event.visit" : "event." + type;
-  const auto& schemas = schema_texts();
-  const bool known = std::any_of(schemas.begin(), schemas.end(),
-                                 [&](const SchemaText& it) { return it.name == schema; });
-  if (!known) return fail(ErrorCode::not_found, "event: a type this version ignores");
+  out.type = text(payload, "type");
   const json& data = payload.at("data");
-  if (auto checked = check_schema(schema, data); !checked) return tl::unexpected(checked.error());
-
-  if (schema == "event.visit") {
-    out.data = visit_news(type, data);
-  } else if (type == kEventName<OfferNews>) {
-    out.data = OfferNews{DecisionId(text(data, "decision")),
-                         VisitId(text(data, "visit")),
-                         CampaignId(text(data, "campaign")),
-                         text(data, "variant"),
-                         text(data, "language"),
-                         text(data, "title"),
-                         text(data, "text"),
-                         text(data, "code"),
-                         time_of(data, "expires_at")};
-  } else if (type == kEventName<PromptNews>) {
-    out.data = PromptNews{DecisionId(text(data, "decision")), VisitId(text(data, "visit"))};
-  } else if (type == kEventName<SuppressedNews>) {
-    out.data = suppressed_news(data);
-  } else if (type == kEventName<SurveyNews>) {
-    out.data = SurveyNews{
-        DecisionId(text(data, "decision")), VisitId(text(data, "visit")), text(data, "survey"),
-        survey_kind(data, "kind"),          text(data, "language"),       text(data, "question"),
-        time_of(data, "expires_at")};
-  } else if (type == kEventName<StaffNews>) {
-    out.data = staff_news(data);
-  } else if (type == kEventName<ConsentNews>) {
-    out.data = consent_news(data);
-  } else if (type == kEventName<EnrolmentNews>) {
-    out.data = EnrolmentNews{TemplateId(text(data, "template")), text(data, "model"),
-                             static_cast<int>(integer(data, "views")), text(data, "staff")};
-  } else if (type == kEventName<ErasureReceipt>) {
-    ErasureReceipt receipt{MessageId(text(data, "command")),
-                           CustomerId(text(data, "customer")),
-                           {},
-                           time_of(data, "at")};
-    data.at("erased").get_to(receipt.erased);
-    out.data = std::move(receipt);
-  } else if (type == kEventName<SurveyAnswer>) {
-    out.data = SurveyAnswer{text(data, "survey"), DecisionId(text(data, "decision")),
-                            survey_kind(data, "kind"), static_cast<int>(integer(data, "score")),
-                            text(data, "text")};
-  } else if (type == kEventName<FeedRejected>) {
-    out.data = FeedRejected{*collection_from_string(text(data, "collection")), text(data, "key"),
-                            static_cast<std::uint64_t>(integer(data, "seq")), text(data, "reason")};
-  } else {
-    HealthNews health{text(data, "part"), text(data, "state"), text(data, "text"), {}};
-    if (data.contains("counters")) data.at("counters").get_to(health.counters);
-    out.data = std::move(health);
-  }
+  auto read = event_data(out.type, data);
+  if (!read) return tl::unexpected(read.error());
+  out.data = std::move(*read);
+  out.data_text = data.dump();
   return out;
 }
 
@@ -425,9 +478,9 @@ Result<CrmInbound> response(const json& payload) {
   return out;
 }
 
-Result<CrmInbound> app_request(const ParsedTopic& topic, const json& payload) {
+AppRequest app_request(std::string_view app, const json& payload) {
   AppRequest out;
-  out.app = topic.leaf;
+  out.app = app;
   out.id = MessageId(text(payload, "id"));
   out.kind = value_of(kAppRequestKinds, text(payload, "kind"));
   if (payload.contains("purpose")) out.purpose = purpose_from_string(text(payload, "purpose"));
@@ -438,6 +491,7 @@ Result<CrmInbound> app_request(const ParsedTopic& topic, const json& payload) {
   out.survey_kind = survey_kind(payload, "survey_kind");
   out.score = static_cast<int>(integer(payload, "score"));
   out.text = text(payload, "text");
+  out.at = time(payload, "at");
   return out;
 }
 
@@ -474,7 +528,7 @@ Result<CrmInbound> crm_message(const ParsedTopic& topic, std::string_view payloa
     case TopicKind::response:
       return response(*value);
     default:
-      return app_request(topic, *value);
+      return app_request(topic.leaf, *value);
   }
 }
 
@@ -519,10 +573,53 @@ Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
   return fail(ErrorCode::refused, "not a topic that this box listens to");
 }
 
+Result<EventData> decode_event_data(std::string_view type, std::string_view data) {
+  const auto value = parse_json(data);
+  if (!value) return tl::unexpected(value.error());
+  try {
+    return event_data(type, *value);
+  } catch (const BadField& bad) {
+    return fail(ErrorCode::malformed, bad.what());
+  }
+}
+
+std::string language_tag(std::string_view text) {
+  std::string tag(text.substr(0, text.find_first_of(".@")));
+  std::replace(tag.begin(), tag.end(), '_', '-');
+  std::size_t parts = 0;
+  for (std::size_t start = 0; start <= tag.size(); ++parts) {
+    const std::size_t end = std::min(tag.find('-', start), tag.size());
+    const std::string_view part = std::string_view(tag).substr(start, end - start);
+    const bool letters = std::all_of(part.begin(), part.end(), [&](unsigned char c) {
+      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+      return letter || (parts > 0 && c >= '0' && c <= '9');
+    });
+    if (!letters || part.size() > 8 || part.size() < (parts == 0 ? 2U : 1U)) return "und";
+    start = end + 1;
+  }
+  return parts <= 5 ? tag : "und";
+}
+
+std::string_view to_string(AppRequest::Kind kind) { return name_of(kAppRequestKinds, kind); }
+
+Result<AppRequest> decode_request(std::string_view app, std::string_view payload) {
+  const auto value = accepted("app.request", payload);
+  if (!value) return tl::unexpected(value.error());
+  try {
+    return app_request(app, *value);
+  } catch (const BadField& bad) {
+    return fail(ErrorCode::malformed, bad.what());
+  }
+}
+
 Result<FromBox> decode_for_crm(std::string_view tenant, const RawMessage& raw) {
   const auto topic = parse_topic(raw.topic);
   if (!topic || topic->address.tenant != tenant) {
     return fail(ErrorCode::refused, "not a topic of this contract and tenant");
+  }
+  // Only a state is kept by the broker: a request that was kept would be asked again and again.
+  if (raw.retained && topic->kind != TopicKind::state) {
+    return fail(ErrorCode::refused, "a retained message where none may be kept");
   }
   try {
     auto message = crm_message(*topic, raw.payload);

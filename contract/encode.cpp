@@ -183,11 +183,14 @@ Message encode_hello(const BoxAddress& box, const Hello& hello) {
     have[std::string(to_string(collection))] = {
         {"epoch", at.epoch}, {"seq", at.seq}, {"digest", at.digest}};
   }
-  Message message = message_on(hello_topic(box), {{"v", 1},
-                                                  {"box", box.box},
-                                                  {"session", hello.session},
-                                                  {"version", hello.version},
-                                                  {"have", have}});
+  json payload{{"v", 1},
+               {"box", box.box},
+               {"session", hello.session},
+               {"version", hello.version},
+               {"have", have}};
+  if (hello.control != 0) payload["control"] = hello.control;
+  if (hello.confirms) payload["confirms"] = true;
+  Message message = message_on(hello_topic(box), payload);
   message.priority = Priority::consent;
   return message;
 }

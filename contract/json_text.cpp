@@ -1,13 +1,17 @@
 #include "contract/json_text.h"
 
-#include "contract/contract.h"
+#include <string>
 
 namespace welcome::contract {
 
-bool valid_utf8(std::string_view text) {
-  const auto* at = reinterpret_cast<const unsigned char*>(text.data());
+bool valid_utf8(std::string_view text) { return first_bad_utf8(text) == std::string_view::npos; }
+
+std::size_t first_bad_utf8(std::string_view text) {
+  const auto* const begin = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* at = begin;
   const auto* const end = at + text.size();
   while (at < end) {
+    const auto here = static_cast<std::size_t>(at - begin);
     const unsigned char lead = *at++;
     if (lead < 0x80) continue;
     int more = 0;
@@ -24,23 +28,21 @@ bool valid_utf8(std::string_view text) {
       if (lead == 0xF0) low = 0x90;
       if (lead == 0xF4) high = 0x8F;
     } else {
-      return false;
+      return here;
     }
     for (; more > 0; --more) {
-      if (at == end || *at < low || *at > high) return false;
+      if (at == end || *at < low || *at > high) return here;
       ++at;
       low = 0x80;
       high = 0xBF;
     }
   }
-  return true;
+  return std::string_view::npos;
 }
 
-namespace {
-
 // Nesting of brackets outside strings; the parser itself judges everything else.
-int depth_of(std::string_view text) {
-  int depth = 0, deepest = 0;
+std::size_t first_too_deep(std::string_view text) {
+  int depth = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -53,20 +55,22 @@ int depth_of(std::string_view text) {
     } else if (c == '"') {
       in_string = true;
     } else if (c == '{' || c == '[') {
-      deepest = std::max(deepest, ++depth);
+      if (++depth > kMaxDepth) return i;
     } else if (c == '}' || c == ']') {
       --depth;
     }
   }
-  return deepest;
+  return std::string_view::npos;
 }
 
-}  // namespace
-
-Result<nlohmann::json> parse_json(std::string_view text) {
-  if (text.size() > kMaxPayload) return fail(ErrorCode::malformed, "larger than 4 MiB");
+Result<nlohmann::json> parse_json(std::string_view text, std::size_t max_bytes) {
+  if (text.size() > max_bytes) {
+    return fail(ErrorCode::malformed, "larger than " + std::to_string(max_bytes >> 20U) + " MiB");
+  }
   if (!valid_utf8(text)) return fail(ErrorCode::malformed, "not UTF-8");
-  if (depth_of(text) > kMaxDepth) return fail(ErrorCode::malformed, "nested deeper than 32 levels");
+  if (first_too_deep(text) != std::string_view::npos) {
+    return fail(ErrorCode::malformed, "nested deeper than 32 levels");
+  }
   auto value = nlohmann::json::parse(text, nullptr, false);
   if (value.is_discarded()) return fail(ErrorCode::malformed, "not JSON");
   return value;

@@ -1,18 +1,24 @@
 #pragma once
-// From bytes of the network to a JSON value, within limits. Inside sync/ only (pulls in the JSON
-// library). Any thread.
+// From bytes from outside to a JSON value, within limits. Any thread. The JSON library comes with
+// it, so it stays out of headers.
 
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "contract/contract.h"
 #include "core/result.h"
 
 namespace welcome::contract {
 
-// Refuses, before it parses: more than kMaxPayload bytes, more than kMaxDepth levels, bytes that
-// are not UTF-8. Of members with the same name the last counts.
-Result<nlohmann::json> parse_json(std::string_view text);
+// Refuses, before it parses: more than `max_bytes`, more than kMaxDepth levels, bytes that are not
+// UTF-8. Of members with the same name the last counts.
+Result<nlohmann::json> parse_json(std::string_view text, std::size_t max_bytes = kMaxPayload);
 
 bool valid_utf8(std::string_view text);
+// Where the first byte that is not UTF-8 lies, or the first bracket that is nested too deep; npos:
+// nowhere.
+std::size_t first_bad_utf8(std::string_view text);
+std::size_t first_too_deep(std::string_view text);
 
 }  // namespace welcome::contract

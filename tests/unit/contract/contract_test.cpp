@@ -117,6 +117,12 @@ TEST(Contract, StateAndHelloArriveAsTheyWereSent) {
   hello.have[Collection::consents] = {"e1", 12, std::string(32, 'a')};
   const auto back = at_crm<Hello>(encode_hello(kBox, hello));
   EXPECT_EQ(back.have, hello.have);
+  EXPECT_EQ(back.control, 0U);
+  EXPECT_FALSE(back.confirms);
+  hello.control = 1'764'000'000'000;
+  hello.confirms = true;
+  EXPECT_EQ(at_crm<Hello>(encode_hello(kBox, hello)).control, hello.control);
+  EXPECT_TRUE(at_crm<Hello>(encode_hello(kBox, hello)).confirms);
   EXPECT_TRUE(encode_state(kBox, {}).retain);
 }
 
@@ -160,8 +166,39 @@ TEST(Contract, EveryEventArrivesAsItWasSent) {
     EXPECT_EQ(encode_event(kBox, back).payload, message.payload);
     EXPECT_EQ(message.content_type, "application/cloudevents+json");
     types.insert(event_type(data));
+    // And as it is written down: its type and its data.
+    EXPECT_EQ(back.type, event_type(data));
+    const auto read = decode_event_data(back.type, back.data_text);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(encode_event(kBox, {event.id, kAt, event.subject, *read, {}}).payload,
+              message.payload);
   }
   EXPECT_EQ(types.size(), all.size());
+}
+
+TEST(Contract, AnEventOfAnotherVersionOrKindIsNotGuessedAt) {
+  for (const char* type : {"com.welcomed.visit.started.v2", "com.welcomed.visit.paused.v1",
+                           "com.welcomed.weather.v1", "org.other.health.v1"}) {
+    const auto read = decode_event_data(type, "{}");
+    ASSERT_FALSE(read) << type;
+    EXPECT_EQ(read.error().code, ErrorCode::not_found) << type;
+  }
+}
+
+TEST(Contract, LanguagesAreTakenAsProgramsWriteThem) {
+  const std::pair<const char*, const char*> all[] = {{"en", "en"},
+                                                     {"de-CH", "de-CH"},
+                                                     {"de_DE", "de-DE"},
+                                                     {"de_DE.UTF-8", "de-DE"},
+                                                     {"ca_ES@valencia", "ca-ES"},
+                                                     {"zh-Hant-TW", "zh-Hant-TW"},
+                                                     {"C", "und"},
+                                                     {"", "und"},
+                                                     {"en-", "und"},
+                                                     {"Deutsch, bitte", "und"},
+                                                     {"a-b-c-d-e-f", "und"},
+                                                     {"verylonglanguage", "und"}};
+  for (const auto& [said, kept] : all) EXPECT_EQ(language_tag(said), kept) << said;
 }
 
 TEST(Contract, ConsentOvertakesDecisionsAndDecisionsTheRest) {
