@@ -45,12 +45,13 @@ struct ConsentChange {
   std::string customer;
   Purpose purpose = Purpose::proximity_offers;
   bool given = false;
-  WallTime at;
-  std::string how;  // "app", "desk", "crm"
+  std::optional<WallTime> at;  // when it was said; nothing: nobody knows
+  std::string how;             // "app", "desk", "crm"
   std::optional<ConsentNotice> notice;
   std::optional<WallTime> expires_at;
-  bool ageing = false;    // a grant of face_recognition: templates may follow her looks
+  bool ageing = false;    // a grant of face_recognition: templates may follow their looks
   std::string record_id;  // of a new record; made here if empty
+  bool by_box = false;    // a box waits until the record has this step
 };
 
 // What staff learnt about a preference.
@@ -95,20 +96,35 @@ class Crm {
   // Records. The value is the item of docs/schemas (item.profiles, item.identities, …).
   // Errors: malformed (schema), refused (the customer was erased), not_found (no such customer).
   Result<void> put_customer(const json& profile, const std::string& app_id, WallTime now);
+  // What put_customer() would say. `app_id` may be empty: the one they have, or a random one.
+  Result<void> check_customer(const json& profile, const std::string& app_id);
   Result<void> put_identity(const json& identity);
+  Result<void> check_identity(const json& identity);  // but for whose it is
   Result<void> put_campaign(const json& campaign);
   Result<void> remove_campaign(const std::string& campaign);
   Result<void> put_policy(const json& policy);
+  // Nothing runs without a policy: caps and quiet hours on the safe side. False: there is one.
+  bool put_safe_policy(const std::string& time_zone);
 
-  std::vector<std::string> customers();
+  // In order of their ids, a page at a time.
+  struct Line {
+    std::string customer, app_id;
+    PurposeSet given;
+  };
+  std::vector<Line> customers_after(const std::string& customer, std::size_t at_most, WallTime now);
   std::optional<json> profile(const std::string& customer);
   std::optional<std::string> app_of(const std::string& customer);
   std::optional<std::string> customer_of(const std::string& app_id);
 
   // Adds to the history of the record of this purpose, and makes the record when there is none.
-  // Returns the record as it is now. Saying the same thing again at the same time changes nothing.
-  Result<json> set_consent(const ConsentChange& change);
+  // Returns the record as it is now. `now`: when it came here (docs/decisions/0110).
+  //  - Nothing counts later than it came. What is said again adds no step.
+  //  - A withdrawal always passes, and wins over every grant that came before it.
+  //  - A grant that is older than a withdrawal, or has no time, brings nobody back.
+  Result<json> set_consent(const ConsentChange& change, WallTime now);
   std::vector<json> consents(const std::string& customer);
+  // Those that opted out: the newest word about the purpose was a withdrawal.
+  bool opted_out(const std::string& customer, Purpose purpose);
   PurposeSet given(const std::string& customer, WallTime now);
 
   // What staff learnt. Older news never replaces newer.
@@ -125,8 +141,10 @@ class Crm {
   std::optional<Erasure> erasure(const std::string& id_or_customer);
   // A box's receipt (data of erasure.receipt, without the customer) counts when the box's trusted
   // key signed it. Errors: refused, and `erasure status` says why.
-  Result<void> take_receipt(const std::string& store, const std::string& box, const json& receipt,
-                            WallTime now);
+  Result<void> take_receipt(const std::string& store, const std::string& box,
+                            const std::string& receipt, WallTime now);
+  // After the commit of an erasure: its bytes are made unreadable.
+  void scrub_what_was_erased();
   void erasure_done(const std::string& erasure, const std::string& store, const std::string& box,
                     const std::string& receipt, WallTime now);
 
@@ -143,6 +161,12 @@ class Crm {
   contract::Control set_control(const std::string& store, Function function, bool paused,
                                 WallTime now);
   std::vector<contract::Control> controls();  // the newest of each store and function
+  // The database was restored from a backup: boxes know more than it does. Everything is told
+  // again, and every control message is given an order that boxes accept.
+  void restored(WallTime now);
+  // A box has set an item aside, and why.
+  void box_refuses(const std::string& store, const std::string& box,
+                   const contract::FeedRejected& what, const std::string& at);
 
   // Makes a key pair and returns its id. The first one is used at once; a later one is only listed,
   // so that boxes can pin it before use_signing_key().
@@ -150,6 +174,9 @@ class Crm {
   // Signs everything with this key from now on, and what is there again. The secret halves of the
   // others are gone.
   Result<void> use_signing_key(const std::string& id, WallTime now);
+  // After it: signs up to `at_most` consents again, those after the record `from` on, and moves it
+  // on. False: all are signed. One transaction for each call, so that nobody waits for a long one.
+  bool sign_consents_again(std::string& from, int at_most);
   // For the key ring of a box: contract/signing.h KeyRing::parse.
   std::string public_keys();
   // The current key, or null when nothing is signed.
@@ -171,6 +198,8 @@ class Crm {
 
  private:
   Result<void> must_exist(const std::string& customer);
+  json new_record(const ConsentChange& change) const;
+  std::optional<json> record_of(const std::string& customer, Purpose purpose);
   void save_profile(const std::string& customer, const json& profile);
   void refresh(const std::string& customer);
   std::string hash(const std::string& customer) const;
@@ -180,6 +209,7 @@ class Crm {
   void pin(const std::string& store, const std::string& box, const contract::Ed25519Public& key,
            WallTime now);
   Result<void> sign(json& record);
+  std::int64_t next_control(WallTime now);
   contract::Control to_control(const Row& row) const;
   void save_control(const contract::Control& control);
 
@@ -187,6 +217,7 @@ class Crm {
   Feed feed_;
   Settings settings_;
   std::string tombstone_key_;
+  bool to_scrub_ = false;
 };
 
 // ISO/IEC TS 27560 history → is the purpose given at `now`? The newest entry counts, a withdrawal

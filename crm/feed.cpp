@@ -9,8 +9,6 @@ namespace {
 constexpr std::size_t kMaxBatchBytes = 256 * 1024;
 constexpr std::size_t kMaxBatchItems = 1000;
 
-constexpr const char* kItemColumns = "SELECT key, customer, seq, deleted, value FROM item ";
-
 std::string name_of(Collection collection) { return std::string(contract::to_string(collection)); }
 
 std::vector<Item> to_items(const Rows& rows) {
@@ -98,23 +96,32 @@ bool Feed::remove(Collection collection, const std::string& key) {
 }
 
 std::optional<Item> Feed::get(Collection collection, const std::string& key) {
-  auto items = to_items(
-      db_.query(std::string(kItemColumns) + "WHERE collection = $1 AND key = $2 AND deleted = 0",
-                {name_of(collection), key}));
+  auto items =
+      to_items(db_.query("SELECT key, customer, seq, deleted, value FROM item "
+                         "WHERE collection = $1 AND key = $2 AND deleted = 0",
+                         {name_of(collection), key}));
   if (items.empty()) return std::nullopt;
   return std::move(items.front());
 }
 
+std::string Feed::owner(Collection collection, const std::string& key) {
+  const Rows rows = db_.query("SELECT customer FROM item WHERE collection = $1 AND key = $2",
+                              {name_of(collection), key});
+  return rows.empty() ? std::string() : rows[0].text(0);
+}
+
 std::vector<Item> Feed::of_customer(Collection collection, const std::string& customer) {
-  return to_items(db_.query(std::string(kItemColumns) +
-                                "WHERE collection = $1 AND customer = $2 AND deleted = 0 "
-                                "ORDER BY key",
-                            {name_of(collection), customer}));
+  return to_items(
+      db_.query("SELECT key, customer, seq, deleted, value FROM item "
+                "WHERE collection = $1 AND customer = $2 AND deleted = 0 "
+                "ORDER BY key",
+                {name_of(collection), customer}));
 }
 
 std::vector<Item> Feed::live(Collection collection) {
   return to_items(
-      db_.query(std::string(kItemColumns) + "WHERE collection = $1 AND deleted = 0 ORDER BY seq",
+      db_.query("SELECT key, customer, seq, deleted, value FROM item "
+                "WHERE collection = $1 AND deleted = 0 ORDER BY seq",
                 {name_of(collection)}));
 }
 
@@ -125,17 +132,25 @@ Position Feed::head(Collection collection) {
   return {rows[0].text(0), rows[0].integer(1), rows[0].text(2)};
 }
 
+void Feed::new_epoch(Collection collection) {
+  db_.execute("UPDATE feed SET epoch = $2 WHERE collection = $1",
+              {name_of(collection), contract::new_uuid()});
+}
+
 void Feed::purge_deleted(const std::string& customer) {
-  db_.execute(
-      "UPDATE feed SET oldest = seq WHERE collection IN "
-      "(SELECT collection FROM item WHERE customer = $1 AND deleted = 1)",
-      {customer});
-  db_.execute("DELETE FROM item WHERE customer = $1 AND deleted = 1", {customer});
+  for (const Collection collection : contract::kAllCollections) {
+    const std::int64_t gone =
+        db_.execute("DELETE FROM item WHERE collection = $1 AND customer = $2 AND deleted = 1",
+                    {name_of(collection), customer});
+    if (gone == 0) continue;
+    db_.execute("UPDATE feed SET oldest = seq WHERE collection = $1", {name_of(collection)});
+  }
 }
 
 std::vector<Item> Feed::since(Collection collection, std::int64_t seq) {
   return to_items(
-      db_.query(std::string(kItemColumns) + "WHERE collection = $1 AND seq > $2 ORDER BY seq",
+      db_.query("SELECT key, customer, seq, deleted, value FROM item "
+                "WHERE collection = $1 AND seq > $2 ORDER BY seq",
                 {name_of(collection), seq}));
 }
 

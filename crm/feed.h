@@ -47,10 +47,15 @@ class Feed {
   bool remove(Collection collection, const std::string& key);
 
   std::optional<Item> get(Collection collection, const std::string& key);  // live only
+  // About whom the item is or was; empty: about nobody, or unknown.
+  std::string owner(Collection collection, const std::string& key);
   std::vector<Item> of_customer(Collection collection, const std::string& customer);
   std::vector<Item> live(Collection collection);
 
   Position head(Collection collection);
+
+  // From now on every box is told everything: nobody knows what they have.
+  void new_epoch(Collection collection);
 
   // Forgets that these keys ever were. Boxes that are behind get a snapshot from now on.
   void purge_deleted(const std::string& customer);

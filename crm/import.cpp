@@ -1,277 +1,316 @@
 #include "crm/import.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
+
+#include "contract/json_text.h"
+#include "crm/csv.h"
+#include "crm/import_row.h"
 
 namespace welcome::crm {
 namespace {
 
-constexpr std::string_view kPreference = "preference.";
+// In the order in which they are taken: customers before what belongs to them.
+enum class FileKind : std::uint8_t { customers, elements, consents };
 
-std::string at_line(std::size_t line, const std::string& what) {
-  return "line " + std::to_string(line) + ": " + what;
+const std::set<std::string_view> kConsentColumns{
+    "customer",  "purpose",        "state",           "at",        "how",
+    "notice_id", "notice_version", "notice_language", "expires_at"};
+const std::set<std::string_view> kCustomerColumns{
+    "customer", "name",   "greeting",           "pronunciation", "language", "tier",
+    "points",   "app_id", "next_reward_points", "segments",      "tags",     "avoid"};
+
+std::string element(const std::string& list, std::size_t i) {
+  return list == "policy" ? list : list + "[" + std::to_string(i) + "]";
 }
 
-std::vector<std::string> words(const std::string& text) {
-  std::vector<std::string> out;
-  std::size_t start = 0;
-  while (start <= text.size()) {
-    const auto end = std::min(text.find(';', start), text.size());
-    std::string word = text.substr(start, end - start);
-    const auto first = word.find_first_not_of(' ');
-    if (first != std::string::npos) {
-      out.push_back(word.substr(first, word.find_last_not_of(' ') - first + 1));
+Result<void> check_columns(const CsvReader& csv, bool consents) {
+  const auto& known = consents ? kConsentColumns : kCustomerColumns;
+  for (const std::string& name : csv.header()) {
+    if (!known.contains(name) && !(!consents && is_preference(name))) {
+      return fail(ErrorCode::malformed, at_line(1, "unknown column \"" + name + "\""));
     }
-    start = end + 1;
   }
-  return out;
-}
-
-Result<std::int64_t> integer(const std::string& text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    return fail(ErrorCode::malformed, "a whole number was expected");
-  }
-  return value;
-}
-
-std::string field(const CsvRow& row, const std::string& name) {
-  const auto found = row.fields.find(name);
-  return found == row.fields.end() ? "" : found->second;
-}
-
-bool is_preference(const std::string& column) {
-  if (!column.starts_with(kPreference)) return false;
-  const auto dot = column.find('.', kPreference.size());
-  if (dot == std::string::npos) return true;
-  const std::string about = column.substr(dot);
-  return about == ".confirmed" || about == ".last_confirmed";
-}
-
-Result<void> known_columns(const Csv& csv, const std::set<std::string>& known) {
-  for (const std::string& name : csv.header) {
-    if (!known.contains(name) && !is_preference(name)) {
-      return fail(ErrorCode::malformed, "line 1: unknown column \"" + name + "\"");
-    }
+  if (!csv.field_there("customer")) {
+    return fail(ErrorCode::malformed, at_line(1, "a column \"customer\" is needed"));
   }
   return {};
 }
 
-json& preference_of(json& profile, const std::string& key) {
-  json& preferences = profile["preferences"];
-  if (!preferences.is_array()) preferences = json::array();
-  const auto found = std::find_if(preferences.begin(), preferences.end(),
-                                  [&](const json& one) { return one.at("key") == key; });
-  if (found != preferences.end()) return *found;
-  preferences.push_back({{"key", key}, {"value", ""}, {"confidence", 0.5}, {"confirmed", 0}});
-  return preferences.back();
+// Campaigns, policy and identities in one object.
+Result<json> parse_document(std::string_view text) {
+  if (const auto deep = contract::first_too_deep(text); deep != std::string_view::npos) {
+    const auto line =
+        1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(deep), '\n');
+    return fail(ErrorCode::malformed, at_line(static_cast<std::size_t>(line),
+                                              "brackets are nested deeper than 32 levels"));
+  }
+  try {
+    json document = json::parse(text);
+    if (!document.is_object()) return fail(ErrorCode::malformed, "this is not a JSON object");
+    return document;
+  } catch (const json::parse_error& error) {
+    const auto at = std::min(error.byte, text.size());
+    const auto line =
+        1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+    return fail(ErrorCode::malformed, at_line(static_cast<std::size_t>(line),
+                                              "this is not JSON (or its end is missing)"));
+  }
 }
 
-// preference.KEY, and what the CRM knows of it: preference.KEY.confirmed (how often) and
-// preference.KEY.last_confirmed (when).
-Result<void> set_preference(json& profile, const std::string& column, const std::string& value) {
-  const auto dot = column.find('.');
-  json& preference = preference_of(profile, column.substr(0, dot));
-  if (dot == std::string::npos) {
-    preference["value"] = value;
-    return {};
-  }
-  if (preference.at("value") == "") {
-    return fail(ErrorCode::malformed, column + " without a value in the column before it");
-  }
-  if (column.substr(dot) == ".last_confirmed") {
-    const auto at = contract::from_rfc3339(value);
-    if (!at) return fail(ErrorCode::malformed, column + " is not a time like 2026-05-04T08:15:30Z");
-    preference["last_confirmed"] = contract::to_rfc3339(*at);
-    return {};
-  }
-  const auto times = integer(value);
-  if (!times) return tl::unexpected(times.error());
-  preference["confirmed"] = *times;
-  // Each confirmation halves the doubt, here as at the desk.
-  preference["confidence"] = 1.0 - std::exp2(-1.0 - static_cast<double>(*times));
-  return {};
-}
-
-// What the file does not say stays as it was.
-Result<void> import_customer(Crm& crm, const CsvRow& row, WallTime now) {
-  const std::string customer = field(row, "customer");
-  json profile = crm.profile(customer).value_or(json::object());
-  profile["customer"] = customer;
-  for (const auto& [name, value] : row.fields) {
-    if (value.empty() || name == "customer" || name == "app_id") continue;
-    if (name == "points" || name == "next_reward_points") {
-      const auto number = integer(value);
-      if (!number) return tl::unexpected(number.error());
-      profile[name] = *number;
-    } else if (name == "segments" || name == "tags" || name == "avoid") {
-      profile[name] = words(value);
-    } else if (name.starts_with(kPreference)) {
-      auto set = set_preference(profile, name.substr(kPreference.size()), value);
-      if (!set) return set;
-    } else {
-      profile[name] = value;
-    }
-  }
-  return crm.put_customer(profile, field(row, "app_id"), now);
-}
-
-Result<std::optional<WallTime>> time(const CsvRow& row, const std::string& name) {
-  const std::string text = field(row, name);
-  if (text.empty()) return std::optional<WallTime>();
-  const auto at = contract::from_rfc3339(text);
-  if (!at) return fail(ErrorCode::malformed, name + " is not a time like 2026-05-04T08:15:30Z");
-  return at;
-}
-
-Result<void> import_consent(Crm& crm, const CsvRow& row, WallTime now) {
-  ConsentChange change;
-  change.customer = field(row, "customer");
-  const auto purpose = purpose_from_string(field(row, "purpose"));
-  if (!purpose) return fail(ErrorCode::malformed, "unknown purpose");
-  change.purpose = *purpose;
-  const std::string state = field(row, "state");
-  if (state != "given" && state != "withdrawn") {
-    return fail(ErrorCode::malformed, "state must be given or withdrawn");
-  }
-  change.given = state == "given";
-  const auto at = time(row, "at");
-  if (!at) return tl::unexpected(at.error());
-  const auto expires = time(row, "expires_at");
-  if (!expires) return tl::unexpected(expires.error());
-  // Without a time it means "now", and saying again what already is so means nothing.
-  if (!*at && crm.given(change.customer, now).has(*purpose) == change.given) return {};
-  change.at = at->value_or(now);
-  change.expires_at = *expires;
-  change.how = field(row, "how").empty() ? "crm" : field(row, "how");
-  if (!field(row, "notice_id").empty()) {
-    change.notice = ConsentNotice{field(row, "notice_id"), field(row, "notice_version"),
-                                  field(row, "notice_language")};
-  }
-  const auto done = crm.set_consent(change);
-  if (!done) return tl::unexpected(done.error());
-  return {};
-}
-
-Result<Imported> import_csv(Crm& crm, std::string_view text, WallTime now) {
-  const auto csv = parse_csv(text);
-  if (!csv) return tl::unexpected(csv.error());
-  const std::set<std::string> columns(csv->header.begin(), csv->header.end());
-  if (!columns.contains("customer")) {
-    return fail(ErrorCode::malformed, "line 1: a column \"customer\" is needed");
-  }
-  const bool consents = columns.contains("purpose");
-  const std::set<std::string> known =
-      consents
-          ? std::set<std::string>{"customer",  "purpose",   "state",          "at",
-                                  "how",       "notice_id", "notice_version", "notice_language",
-                                  "expires_at"}
-          : std::set<std::string>{"customer", "name", "greeting", "pronunciation",
-                                  "language", "tier", "points",   "next_reward_points",
-                                  "segments", "tags", "avoid",    "app_id"};
-  if (auto ok = known_columns(*csv, known); !ok) return tl::unexpected(ok.error());
-  for (const CsvRow& row : csv->rows) {
-    const auto done = consents ? import_consent(crm, row, now) : import_customer(crm, row, now);
-    if (!done) return fail(done.error().code, at_line(row.line, done.error().message));
-  }
-  return Imported{{consents ? "consents" : "customers", static_cast<int>(csv->rows.size())}};
-}
-
-Result<Imported> import_json(Crm& crm, std::string_view text) {
-  const json document = json::parse(text, nullptr, false);
-  if (!document.is_object()) return fail(ErrorCode::malformed, "this is not a JSON object");
-  Imported out;
-  for (const auto& [name, value] : document.items()) {
-    if (name == "policy") {
-      if (auto ok = crm.put_policy(value); !ok)
-        return fail(ok.error().code, "policy: " + ok.error().message);
-      out[name] = 1;
-    } else if ((name == "campaigns" || name == "identities") && value.is_array()) {
-      for (std::size_t i = 0; i < value.size(); ++i) {
-        const auto done =
-            name == "campaigns" ? crm.put_campaign(value[i]) : crm.put_identity(value[i]);
-        if (!done) {
-          return fail(done.error().code,
-                      name + "[" + std::to_string(i) + "]: " + done.error().message);
-        }
-        ++out[name];
-      }
-    } else {
-      return fail(ErrorCode::malformed,
-                  "unknown member \"" + name + "\" (known: campaigns, identities, policy)");
-    }
-  }
-  return out;
+Error in_file(const std::string& name, const Error& error) {
+  return {error.code, name.empty() ? error.message : name + ": " + error.message};
 }
 
 }  // namespace
 
-Result<Csv> parse_csv(std::string_view text) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  Csv csv;
-  std::vector<std::string> cells(1);
-  std::size_t line = 1;
-  std::size_t row_line = 1;
-  bool quoted = false;
-  bool closed = false;  // after the closing quote of a cell
-  const auto end_row = [&]() -> Result<void> {
-    const bool empty = cells.size() == 1 && cells[0].empty();
-    if (!empty && csv.header.empty()) {
-      csv.header = cells;
-    } else if (!empty) {
-      if (cells.size() != csv.header.size()) {
-        return fail(ErrorCode::malformed, at_line(row_line, std::to_string(cells.size()) +
-                                                                " cells where the header has " +
-                                                                std::to_string(csv.header.size())));
-      }
-      CsvRow row{row_line, {}};
-      for (std::size_t i = 0; i < cells.size(); ++i) row.fields[csv.header[i]] = cells[i];
-      csv.rows.push_back(std::move(row));
+struct Import::File {
+  std::string name;
+  std::string text;
+  FileKind kind = FileKind::customers;
+  std::unique_ptr<CsvReader> csv;
+  json document;                                              // elements
+  std::vector<std::pair<std::string, std::size_t>> elements;  // of which list, and which one
+  std::vector<std::pair<std::optional<WallTime>, CsvReader::Place>> order;  // consents, by time
+  std::size_t next = 0;                                                     // of elements or order
+};
+
+Import::Import(Crm& crm, WallTime now) : crm_(crm), now_(now) {}
+Import::~Import() = default;
+
+// ---- read ----
+
+Result<void> Import::add(const std::string& name, std::string text) {
+  auto file = std::make_unique<File>();
+  file->name = name;
+  file->text = std::move(text);
+  const auto good = readable(file->text);
+  if (!good) return tl::unexpected(in_file(name, good.error()));
+  const auto first = good->find_first_not_of(" \t\r\n");
+  if (first != std::string_view::npos && ((*good)[first] == '{' || (*good)[first] == '[')) {
+    auto document = parse_document(*good);
+    if (!document) return tl::unexpected(in_file(name, document.error()));
+    file->kind = FileKind::elements;
+    file->document = std::move(*document);
+    file->text.clear();
+  } else {
+    auto csv = CsvReader::open(*good);
+    if (!csv) return tl::unexpected(in_file(name, csv.error()));
+    const bool consents = csv->field_there("purpose");
+    if (auto ok = check_columns(*csv, consents); !ok) {
+      return tl::unexpected(in_file(name, ok.error()));
     }
-    cells.assign(1, "");
-    closed = false;
-    row_line = line;
-    return {};
-  };
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '\n') ++line;
-    if (quoted) {
-      if (c != '"') {
-        cells.back() += c;
-      } else if (i + 1 < text.size() && text[i + 1] == '"') {
-        cells.back() += '"';
-        ++i;
-      } else {
-        quoted = false;
-        closed = true;
-      }
-    } else if (c == '"' && cells.back().empty() && !closed) {
-      quoted = true;
-    } else if (c == ',') {
-      cells.emplace_back();
-      closed = false;
-    } else if (c == '\n') {
-      if (auto ok = end_row(); !ok) return tl::unexpected(ok.error());
-    } else if (c != '\r') {
-      if (closed || c == '"') {
-        return fail(ErrorCode::malformed, at_line(line, "a quote in the middle of a cell"));
-      }
-      cells.back() += c;
-    }
+    file->kind = consents ? FileKind::consents : FileKind::customers;
+    file->csv = std::make_unique<CsvReader>(std::move(*csv));
   }
-  if (quoted) return fail(ErrorCode::malformed, at_line(row_line, "a quote is not closed"));
-  if (auto ok = end_row(); !ok) return tl::unexpected(ok.error());
-  if (csv.header.empty()) return fail(ErrorCode::malformed, "the file is empty");
-  return csv;
+  files_.push_back(std::move(file));
+  return {};
 }
 
-Result<Imported> import_text(Crm& crm, std::string_view text, bool csv, WallTime now) {
-  return csv ? import_csv(crm, text, now) : import_json(crm, text);
+// ---- look at all of it ----
+
+void Import::count_row() {
+  ++rows_;
+  if (tell_ && rows_ % 1000 == 0) tell_(rows_);
+}
+
+Result<void> Import::check(std::function<void(std::int64_t rows)> tell) {
+  tell_ = std::move(tell);
+  std::stable_sort(files_.begin(), files_.end(),
+                   [](const auto& a, const auto& b) { return a->kind < b->kind; });
+  for (const auto& file : files_) {
+    if (auto ok = check(*file); !ok) return tl::unexpected(in_file(file->name, ok.error()));
+  }
+  return {};
+}
+
+Result<void> Import::check(File& file) {
+  switch (file.kind) {
+    case FileKind::customers:
+      return check_customers(file);
+    case FileKind::elements:
+      return check_elements(file);
+    case FileKind::consents:
+      return check_consents(file);
+  }
+  return {};
+}
+
+Result<void> Import::check_customers(File& file) {
+  CsvReader& csv = *file.csv;
+  const CsvReader::Place begin = csv.place();
+  while (true) {
+    const auto row = csv.next();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) break;
+    count_row();
+    const std::string customer(*csv.field("customer"));
+    const auto wrong = [&](const Error& error) {
+      return tl::unexpected(Error{error.code, at_line(csv.line(), error.message)});
+    };
+    if (const auto [twin, first] = coming_.emplace(customer, csv.line()); !first) {
+      return wrong({ErrorCode::malformed, "the customer \"" + customer + "\" is in line " +
+                                              std::to_string(twin->second) +
+                                              " already: take one out"});
+    }
+    const auto profile = profile_from(csv, crm_.profile(customer));
+    if (!profile) return wrong(profile.error());
+    const std::string app(csv.field("app_id").value_or(""));
+    if (crm_.was_erased(customer)) continue;  // left out when its turn comes
+    if (auto ok = crm_.check_customer(*profile, app); !ok) return wrong(ok.error());
+    if (const auto [other, first] = app_ids_.emplace(app, customer); !first && !app.empty()) {
+      return wrong({ErrorCode::refused, "this app_id is that of \"" + other->second + "\" too"});
+    }
+  }
+  csv.go(begin);
+  return {};
+}
+
+Result<void> Import::must_be_there(const std::string& customer, bool& erased) {
+  erased = crm_.was_erased(customer);
+  if (erased || coming_.contains(customer) || crm_.app_of(customer)) return {};
+  return fail(ErrorCode::not_found, "there is no such customer");
+}
+
+Result<void> Import::check_consents(File& file) {
+  CsvReader& csv = *file.csv;
+  while (true) {
+    const CsvReader::Place place = csv.place();
+    const auto row = csv.next();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) break;
+    count_row();
+    const auto change = consent_from(csv);
+    Result<void> ok;
+    bool erased = false;
+    if (!change) {
+      ok = tl::unexpected(change.error());
+    } else {
+      ok = must_be_there(change->customer, erased);
+    }
+    if (!ok) return fail(ok.error().code, at_line(csv.line(), ok.error().message));
+    file.order.emplace_back(change->at, place);
+  }
+  // What came at once counts in the order in which it was said; without a time it is the newest.
+  std::stable_sort(file.order.begin(), file.order.end(), [](const auto& a, const auto& b) {
+    constexpr WallTime kNewest = WallTime::max();
+    return a.first.value_or(kNewest) < b.first.value_or(kNewest);
+  });
+  return {};
+}
+
+Result<void> Import::check_elements(File& file) {
+  for (const auto& [name, value] : file.document.items()) {
+    const bool list = name == "campaigns" || name == "identities";
+    if (name != "policy" && !(list && value.is_array())) {
+      return fail(ErrorCode::malformed,
+                  "unknown member \"" + name + "\" (known: campaigns, identities, policy)");
+    }
+    std::map<std::string, std::size_t> seen;
+    for (std::size_t i = 0; i < (list ? value.size() : 1); ++i) {
+      const json& one = list ? value[i] : value;
+      Result<void> ok = check_element(crm_, name, one);
+      bool erased = false;
+      if (ok && name == "identities") ok = must_be_there(one.at("customer"), erased);
+      if (ok && list) {
+        const std::string key = one.at(name == "campaigns" ? "campaign" : "identity");
+        if (const auto [twin, first] = seen.emplace(key, i); !first) {
+          ok = fail(ErrorCode::malformed,
+                    "\"" + key + "\" is " + element(name, twin->second) + " already: take one out");
+        }
+      }
+      if (!ok) return fail(ok.error().code, element(name, i) + ": " + ok.error().message);
+      file.elements.emplace_back(name, i);
+      count_row();
+    }
+  }
+  return {};
+}
+
+// ---- take it ----
+
+bool Import::take(std::chrono::steady_clock::time_point until) {
+  while (file_ < files_.size()) {
+    if (!take_one(*files_[file_])) {
+      ++file_;
+      continue;
+    }
+    ++done_;
+    if (std::chrono::steady_clock::now() >= until) return true;
+  }
+  return false;
+}
+
+// False: the file is at its end.
+bool Import::take_one(File& file) {
+  switch (file.kind) {
+    case FileKind::customers:
+      if (const auto row = file.csv->next(); !row || !*row) return false;
+      take_customer(file);
+      return true;
+    case FileKind::elements:
+      if (file.next == file.elements.size()) return false;
+      take_element(file);
+      return true;
+    case FileKind::consents:
+      if (file.next == file.order.size()) return false;
+      file.csv->go(file.order[file.next++].second);
+      if (const auto row = file.csv->next(); !row || !*row) return false;
+      take_consent(file);
+      return true;
+  }
+  return false;
+}
+
+void Import::leave_out(const File& file, const std::string& place, const std::string& customer,
+                       const std::string& why) {
+  left_out_.push_back({file.name, place, customer, why});
+}
+
+// What the file does not say stays as it was. Others may have changed something since check().
+void Import::take_customer(File& file) {
+  const CsvReader& row = *file.csv;
+  const std::string customer(*row.field("customer"));
+  const std::string place = "line " + std::to_string(row.line());
+  if (crm_.was_erased(customer)) return leave_out(file, place, customer, "was erased");
+  const auto profile = profile_from(row, crm_.profile(customer));
+  const auto done =
+      profile ? crm_.put_customer(*profile, std::string(row.field("app_id").value_or("")), now_)
+              : Result<void>(tl::unexpected(profile.error()));
+  if (!done) return leave_out(file, place, customer, done.error().message);
+  ++taken_["customers"];
+}
+
+void Import::take_consent(File& file) {
+  const std::string place = "line " + std::to_string(file.csv->line());
+  const auto change = consent_from(*file.csv);
+  if (!change) return;  // check() has seen that it is none
+  if (crm_.was_erased(change->customer)) {
+    return leave_out(file, place, change->customer, "was erased");
+  }
+  const bool stays_out =
+      change->given && !change->at && crm_.opted_out(change->customer, change->purpose);
+  const auto done = crm_.set_consent(*change, now_);
+  if (!done) return leave_out(file, place, change->customer, done.error().message);
+  if (stays_out) {
+    return leave_out(
+        file, place, change->customer,
+        "has withdrawn, and a grant without a time does not bring them back: say `at`");
+  }
+  ++taken_["consents"];
+}
+
+void Import::take_element(File& file) {
+  const auto& [name, i] = file.elements[file.next++];
+  const json& one = name == "policy" ? file.document.at(name) : file.document.at(name)[i];
+  const std::string customer = name == "identities" ? one.at("customer") : "";
+  if (!customer.empty() && crm_.was_erased(customer)) {
+    return leave_out(file, element(name, i), customer, "was erased");
+  }
+  const auto done = put_element(crm_, name, one);
+  if (!done) return leave_out(file, element(name, i), customer, done.error().message);
+  ++taken_[name];
 }
 
 }  // namespace welcome::crm

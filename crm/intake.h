@@ -2,14 +2,17 @@
 // What comes up: events of boxes and requests of apps. First written down, each exactly once by
 // its id; then acted on, each exactly once, whatever is cut in between.
 //
-// What cannot be acted on is set aside with a note; the rest goes on.
+// What cannot be acted on is set aside with a note; the rest goes on. What its customer did not
+// consent to (any more) is not acted on and not kept: the CRM asks itself, whatever the box knew.
 //
 // take_*() inside the caller's Transaction (so that a batch is one commit; acknowledge the MQTT
 // messages after it). work() makes its own. One thread. Never logs what a message says.
 
+#include <chrono>
 #include <cstdint>
-#include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "contract/contract.h"
 #include "core/time.h"
@@ -17,49 +20,84 @@
 
 namespace welcome::crm {
 
+struct IntakeCounters {
+  std::uint64_t receipts_refused = 0;
+  std::uint64_t without_consent = 0;  // events about somebody who had not consented to that
+  std::uint64_t too_late = 0;         // offers and surveys whose time was over
+  std::uint64_t set_aside = 0;        // could not be acted on
+};
+
 class Intake {
  public:
   explicit Intake(Crm& crm) : crm_(crm), db_(crm.database()) {}
 
-  // `payload` is the CloudEvent as it came. False: it was here already.
+  // False: it was here already.
   bool take_event(const contract::BoxAddress& box, const contract::EventMessage& event,
-                  const std::string& payload, WallTime now);
+                  WallTime now);
+  // `payload`: the request as it came.
   bool take_request(const contract::AppRequest& request, const std::string& payload, WallTime now);
 
   // Acts on what was written down and not yet acted on, in order. Returns how many.
   int work(WallTime now);
 
-  std::uint64_t receipts_refused() const { return receipts_refused_; }
+  const IntakeCounters& counters() const { return counters_; }
 
  private:
-  struct Entry;
-  std::optional<Entry> next(const char* sql);
-  std::string attempt(std::string (Intake::*act)(const Entry&, WallTime), const Entry& entry,
-                      WallTime now);
+  static constexpr std::string_view kNoConsent = "no consent to ";
+  static constexpr std::string_view kTooLate = "too late";
+  static constexpr std::string_view kSetAside = "set aside: not as expected";
+  // An outcome that a box has not heard of by then teaches it nothing any more.
+  static constexpr std::chrono::hours kOutcomeLife{7 * 24};
+  static constexpr std::chrono::hours kReceiptLife{30 * 24};
+
+  struct Entry {
+    std::int64_t position = 0;
+    std::string id;
+    std::string type;  // events
+    std::string time;  // events: when it happened; requests: when it came
+    std::string body;  // JSON
+    std::string store, box;
+    std::string customer;  // about whom, or whose request
+    std::string app;       // requests: whose
+  };
+  std::optional<Entry> next(Sql sql);
   bool work_waits();
   // The next one, inside a transaction; false: none is left.
   bool work_event(WallTime now);
   bool work_request(WallTime now);
+
+  // Each returns a word for the ledger when nothing was done, and why.
+  std::string without_consent(const Entry& entry, const contract::EventData& data, WallTime now);
   std::string act_on_event(const Entry& entry, WallTime now);
+  std::string on(const Entry& entry, const contract::VisitNews& news, WallTime now);
+  std::string on(const Entry& entry, const contract::OfferNews& news, WallTime now);
+  std::string on(const Entry& entry, const contract::PromptNews& news, WallTime now);
+  std::string on(const Entry& entry, const contract::SuppressedNews& news, WallTime now);
+  std::string on(const Entry& entry, const contract::SurveyNews& news, WallTime now);
+  std::string on(const Entry& entry, const contract::StaffNews& news, WallTime now);
+  std::string on(const Entry& entry, const contract::ConsentNews& news, WallTime now);
+  std::string on(const Entry& entry, const contract::EnrolmentNews& news, WallTime now);
+  std::string on(const Entry& entry, const contract::SurveyAnswer& news, WallTime now);
+  std::string on(const Entry& entry, const contract::ErasureReceipt& news, WallTime now);
+  std::string on(const Entry& entry, const contract::FeedRejected& news, WallTime now);
+  std::string on(const Entry& entry, const contract::HealthNews& news, WallTime now);
+
   std::string act_on_request(const Entry& entry, WallTime now);
-  std::string offer(const Entry& entry, const json& data, WallTime now);
-  std::string survey(const Entry& entry, const json& data, WallTime now);
-  std::string held_out(const Entry& entry, const json& data);
-  std::string visit(const Entry& entry, const json& data);
-  std::string staff_action(const Entry& entry, const json& data);
-  std::string consent_changed(const Entry& entry, const json& data, WallTime now);
-  std::string erasure_receipt(const Entry& entry, const json& data, WallTime now);
-  std::string change_consent(ConsentChange change, const json& said, const std::string& app,
+  bool outcome(const Entry& entry, const contract::AppRequest& request, WallTime now);
+  void export_to_app(const Entry& entry, const contract::AppRequest& request, WallTime now);
+  std::string forget(const Entry& entry, const contract::AppRequest& request, WallTime now);
+  void answer_survey(const Entry& entry, const std::string& id, SurveyKind kind, int score);
+  // The person gets a receipt of the record, and where they now stand.
+  std::string change_consent(const ConsentChange& change, const std::string& app,
                              const std::string& answer_id, WallTime now);
-  void tell_boxes(const std::string& store, const std::string& but,
-                  const contract::Command& command, WallTime now);
-  bool outcome(const Entry& entry, const std::string& customer, const json& body, WallTime now);
   void send_consents(const std::string& app, const std::string& customer, const std::string& id,
                      WallTime now);
+  void tell_boxes(const std::string& store, const std::string& but,
+                  const contract::Command& command, WallTime now);
 
   Crm& crm_;
   Database& db_;
-  std::uint64_t receipts_refused_ = 0;
+  IntakeCounters counters_;
 };
 
 }  // namespace welcome::crm

@@ -1,5 +1,4 @@
 #include <libpq-fe.h>
-#include <map>
 
 #include "crm/database.h"
 
@@ -29,8 +28,8 @@ class PostgresDatabase : public Database {
 
   ~PostgresDatabase() override { PQfinish(connection_); }
 
-  Rows query(const std::string& sql, const std::vector<Value>& values) override {
-    const ResultPtr result = run(sql, values);
+  Rows query(Sql sql, const std::vector<Value>& values) override {
+    const ResultPtr result = run(sql.text(), values);
     Rows rows;
     const int count = PQntuples(result.get());
     const int columns = PQnfields(result.get());
@@ -49,11 +48,13 @@ class PostgresDatabase : public Database {
     return rows;
   }
 
-  std::int64_t execute(const std::string& sql, const std::vector<Value>& values) override {
-    const ResultPtr result = run(sql, values);
+  std::int64_t execute(Sql sql, const std::vector<Value>& values) override {
+    const ResultPtr result = run(sql.text(), values);
     const std::string changed = PQcmdTuples(result.get());
     return changed.empty() ? 0 : std::stoll(changed);
   }
+
+  void define(const std::string& sql) override { run(sql.c_str(), {}); }
 
   void begin() override {
     run("BEGIN", {});
@@ -83,9 +84,12 @@ class PostgresDatabase : public Database {
 
   // PostgreSQL overwrites dead rows at its own pace; VACUUM asks for it now.
   void scrub() override { run("VACUUM", {}); }
+  void backup(const std::string&) override {
+    throw DatabaseError("PostgreSQL is backed up with pg_dump");
+  }
 
  private:
-  ResultPtr run(const std::string& sql, const std::vector<Value>& values) {
+  ResultPtr run(const char* sql, const std::vector<Value>& values) {
     std::vector<std::string> texts;
     std::vector<const char*> pointers;
     texts.reserve(values.size());
@@ -103,8 +107,8 @@ class PostgresDatabase : public Database {
       }
       pointers.push_back(texts.back().c_str());
     }
-    ResultPtr result(PQexecParams(connection_, sql.c_str(), static_cast<int>(values.size()),
-                                  nullptr, pointers.data(), nullptr, nullptr, 0));
+    ResultPtr result(PQexecParams(connection_, sql, static_cast<int>(values.size()), nullptr,
+                                  pointers.data(), nullptr, nullptr, 0));
     const ExecStatusType status = PQresultStatus(result.get());
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
       throw DatabaseError(PQerrorMessage(connection_));

@@ -201,17 +201,21 @@ Report make_report(Crm& crm, const std::string& campaign) {
   if (report.holdout) report.holdout->answers = answers_after(answers, shown, kHoldoutArm);
 
   for (const Row& row :
-       db.query("SELECT data FROM ledger WHERE type LIKE '%decision.suppressed%'")) {
+       db.query("SELECT data FROM ledger WHERE type = 'com.welcomed.decision.suppressed.v1'")) {
     const json data = json::parse(row.text(0), nullptr, false);
     if (!data.is_object() || data.value("campaign", "") != campaign) continue;
     ++report.suppressed[data.value("reason", "")];
   }
   const StoreClock clock = store_clock(crm, report.time_zone);
-  for (const Row& row : db.query("SELECT time FROM ledger WHERE type LIKE '%visit.started%'")) {
-    const auto at = contract::from_rfc3339(row.text(0));
+  // By the minute: offsets of time zones are whole minutes.
+  for (const Row& row : db.query("SELECT SUBSTR(time, 1, 16), COUNT(*) FROM ledger "
+                                 "WHERE type = 'com.welcomed.visit.started.v1' "
+                                 "GROUP BY SUBSTR(time, 1, 16)")) {
+    const auto at = contract::from_rfc3339(row.text(0) + ":00Z");
     if (!at) continue;
     const StoreClock::Local local = clock.local(*at);
-    ++report.visits[local.weekday][static_cast<std::size_t>(local.time / std::chrono::hours{1})];
+    report.visits[local.weekday][static_cast<std::size_t>(local.time / std::chrono::hours{1})] +=
+        row.integer(1);
   }
   return report;
 }

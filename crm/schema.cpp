@@ -80,8 +80,51 @@ constexpr const char* kVersion2[] = {
     "ALTER TABLE erasure_box ADD COLUMN refused {text}",
 };
 
+constexpr const char* kVersion3[] = {
+    // Whose request it was: an app may get another app_id.
+    "ALTER TABLE request ADD COLUMN customer {text} NOT NULL DEFAULT ''",
+    "UPDATE request SET customer = COALESCE((SELECT customer.customer FROM customer "
+    "WHERE customer.app_id = request.app_id), '')",
+    "DELETE FROM request WHERE customer = '' AND handled = 1",
+    // Steps of a consent's history that are not sent any more.
+    "CREATE TABLE consent_past (record_id {text} NOT NULL, at {text} NOT NULL, state {text} NOT "
+    "NULL, how {text} NOT NULL, customer {text} NOT NULL, PRIMARY KEY (record_id, at, state)){end}",
+    // The newest withdrawal of somebody who had withdrawn already.
+    "CREATE TABLE withdrawn_again (record_id {text} PRIMARY KEY, customer {text} NOT NULL, "
+    "at {text} NOT NULL, how {text} NOT NULL){end}",
+    // What a box could not read, by its own word.
+    "CREATE TABLE set_aside (store {text} NOT NULL, box {text} NOT NULL, collection {text} NOT "
+    "NULL, key {text} NOT NULL, customer {text} NOT NULL, seq {int} NOT NULL, reason {text} NOT "
+    "NULL, at {text} NOT NULL, PRIMARY KEY (store, box, collection, key)){end}",
+    // How far each box is, by its own word.
+    "CREATE TABLE confirmed (store {text} NOT NULL, box {text} NOT NULL, collection {text} NOT "
+    "NULL, epoch {text} NOT NULL, seq {int} NOT NULL, PRIMARY KEY (store, box, collection)){end}",
+    "ALTER TABLE box ADD COLUMN control {int} NOT NULL DEFAULT 0",
+    // What each running `serve` has counted.
+    "CREATE TABLE serving (client_id {text} PRIMARY KEY, started_at {text} NOT NULL, "
+    "at {text} NOT NULL, link {text} NOT NULL, counters {text} NOT NULL){end}",
+    // One index for each question that is asked of a table that grows.
+    "CREATE INDEX request_customer ON request (customer)",
+    "CREATE INDEX consent_past_customer ON consent_past (customer)",
+    "CREATE INDEX withdrawn_again_customer ON withdrawn_again (customer)",
+    "CREATE INDEX set_aside_customer ON set_aside (customer)",
+    "DROP INDEX item_customer",
+    "CREATE INDEX item_customer ON item (collection, customer, key)",
+    "CREATE INDEX outbox_customer ON outbox (customer)",
+    "CREATE INDEX command_box ON command (store, box)",
+    "CREATE INDEX command_customer ON command (customer)",
+    "CREATE INDEX command_expires ON command (expires_at)",
+    "CREATE INDEX survey_answer_customer ON survey_answer (customer)",
+    "CREATE INDEX erasure_customer ON erasure (customer_hash)",
+    "CREATE INDEX erasure_box_refused ON erasure_box (store, box) WHERE refused IS NOT NULL",
+    "CREATE INDEX ledger_type ON ledger (type, time)",
+    "CREATE INDEX ledger_received ON ledger (received_at, position)",
+    "CREATE INDEX ledger_receipt ON ledger (store, box) "
+    "WHERE type = 'com.welcomed.erasure.receipt.v1'",
+};
+
 // A database, new or old, takes every step that it has not taken.
-constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2};
+constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3};
 constexpr std::int64_t kSchemaVersion = std::size(kSteps);
 
 std::string spell(std::string sql, const Database::Types& types) {
@@ -113,7 +156,7 @@ void migrate(Database& db) {
   if (version_of(db) == kSchemaVersion) return;
   const Database::Types types = db.types();
   Transaction transaction(db);
-  db.execute(
+  db.define(
       spell("CREATE TABLE IF NOT EXISTS schema_version (version {int} NOT NULL){end}", types));
   const Rows rows = db.query("SELECT version FROM schema_version");
   const std::int64_t version = rows.empty() ? 0 : rows.front().integer(0);
@@ -121,7 +164,7 @@ void migrate(Database& db) {
     throw DatabaseError("the database was made by a newer welcome-crm");
   }
   for (auto step = static_cast<std::size_t>(version); step < std::size(kSteps); ++step) {
-    for (const char* sql : kSteps[step]) db.execute(spell(sql, types));
+    for (const char* sql : kSteps[step]) db.define(spell(sql, types));
   }
   db.execute("DELETE FROM schema_version");
   db.execute("INSERT INTO schema_version (version) VALUES ($1)", {kSchemaVersion});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 
@@ -14,11 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-constexpr std::int64_t kFeedTag = 0;  // outbox rows have their position, which is positive
-constexpr auto kControlsEvery = 1s;
-constexpr std::size_t kOutboxBatch = 500;
-constexpr auto kCommandPatience = 30s;  // a box that has not answered is told again
-constexpr auto kLease = 30s;            // of an outbox row, among several instances
+constexpr auto kEpochsEvery = 1min;  // at most, whatever boxes say
 
 constexpr std::uint32_t kSessionExpiryS =
     7 * 24 * 3600;  // the broker keeps events for us that long
@@ -36,52 +33,7 @@ mqtt::ClientConfig with_subscriptions(mqtt::ClientConfig broker, const std::stri
   return broker;
 }
 
-bool urgent(Collection collection) {
-  return collection == Collection::consents || collection == Collection::policy;
-}
-
 }  // namespace
-
-// ---- lanes ----
-
-Server::Batches Server::packed(const std::vector<contract::FeedBatch>& batches) {
-  Batches out;
-  for (const contract::FeedBatch& batch : batches) {
-    out.push_back(std::make_shared<const Parcel>(Parcel{batch.collection, batch.epoch, batch.to_seq,
-                                                        contract::encode_feed({}, batch).payload}));
-  }
-  return out;
-}
-
-void Server::Lane::add(const BoxKey& box, std::shared_ptr<const Parcel> parcel) {
-  auto& queue = waiting_[box];
-  if (queue.empty()) turn_.push_back(box);
-  queue.push_back(std::move(parcel));
-}
-
-std::pair<Server::BoxKey, std::shared_ptr<const Server::Parcel>> Server::Lane::take() {
-  const BoxKey box = turn_.front();
-  turn_.pop_front();
-  const auto found = waiting_.find(box);
-  auto parcel = std::move(found->second.front());
-  found->second.pop_front();
-  if (found->second.empty()) {
-    waiting_.erase(found);
-  } else {
-    turn_.push_back(box);
-  }
-  return {box, std::move(parcel)};
-}
-
-void Server::Lane::drop(const BoxKey& box) {
-  waiting_.erase(box);
-  std::erase(turn_, box);
-}
-
-void Server::Lane::clear() {
-  waiting_.clear();
-  turn_.clear();
-}
 
 // ---- the loop ----
 
@@ -100,6 +52,7 @@ Server::Server(Database& db, ServeConfig config)
                .down =
                    [this](const mqtt::Down& down) {
                      spdlog::warn("no broker: {}; again in {} ms", down.why, down.retry_in.count());
+                     why_down_ = down.why;
                      received_.clear();  // not acknowledged: they come again
                      urgent_.clear();
                      bulk_.clear();
@@ -112,7 +65,7 @@ Server::Server(Database& db, ServeConfig config)
                        ++counters_.undeliverable;
                        spdlog::error("the broker refuses a message: {}", mqtt::reason_text(reason));
                      }
-                     if (tag != kFeedTag) outbox_done_.push_back(tag);
+                     if (tag != kNoRow) outbox_done_.push_back(tag);
                    }}) {
   db_.listen();
 }
@@ -155,6 +108,7 @@ void Server::run(int stop_fd) {
       push_changes();
       heartbeat();
       push_commands();
+      write_status();
       next_heartbeat_ = now + config_.heartbeat;
     }
     if (controls_due_ && now >= next_controls_) send_controls();
@@ -162,6 +116,8 @@ void Server::run(int stop_fd) {
     client_.flush(now);
   }
   client_.close(steady_clock::now());
+  why_down_ = "stopped";
+  write_status();
 }
 
 // ---- in ----
@@ -183,7 +139,7 @@ void Server::process_received() {
         continue;
       }
       if (const auto* event = std::get_if<contract::EventMessage>(&decoded->message)) {
-        const bool first = intake_.take_event(decoded->box, *event, message.payload, now);
+        const bool first = intake_.take_event(decoded->box, *event, now);
         ++(first ? counters_.events : counters_.repeated_events);
       } else if (const auto* request = std::get_if<contract::AppRequest>(&decoded->message)) {
         const bool first = intake_.take_request(*request, message.payload, now);
@@ -219,6 +175,7 @@ void Server::see_box(const BoxKey& box, const std::string& state, std::int64_t s
       {box.first, box.second, state, session, version, contract::to_rfc3339(wall_now())});
 }
 
+// What was on its way on the old line may be lost; and an erasure goes before the feed.
 void Server::forget_told(const BoxKey& box) {
   db_.execute("DELETE FROM told WHERE store = $1 AND box = $2", {box.first, box.second});
   db_.execute("UPDATE command SET sent_at = NULL WHERE store = $1 AND box = $2",
@@ -263,240 +220,121 @@ void Server::on_key(const contract::BoxAddress& from, const std::string& said) {
   }
 }
 
+// What the box has, by its own word. A box that is ahead of us proves that this database was set
+// back: from here on its numbers mean something else.
 void Server::on_hello(const contract::BoxAddress& from, const contract::Hello& hello) {
   const BoxKey box{from.store, from.box};
   ++counters_.hellos;
   see_box(box, "online", static_cast<std::int64_t>(hello.session), hello.version);
+  note_confirmed(box, hello);
+  if (is_ahead(hello)) set_back(box);
+  if (hello.confirms) return;
   forget_told(box);
-  // What was on its way on the old line may be lost, and an erasure goes before the feed.
-  db_.execute("UPDATE command SET sent_at = NULL WHERE store = $1 AND box = $2",
-              {box.first, box.second});
   for (const Collection collection : contract::kAllCollections) {
     std::optional<Position> have;
     if (const auto found = hello.have.find(collection); found != hello.have.end()) {
       have = Position{found->second.epoch, static_cast<std::int64_t>(found->second.seq),
                       found->second.digest};
     }
-    const Position head = crm_.feed().head(collection);
-    switch (remedy(have, head, crm_.feed().oldest(collection))) {
-      case Remedy::nothing:
-        tell(box, packed(delta(collection, head, head.seq, {})));
-        break;
-      case Remedy::delta:
-        tell(box,
-             packed(delta(collection, head, have->seq, crm_.feed().since(collection, have->seq))));
-        ++counters_.deltas;
-        break;
-      case Remedy::snapshot:
-        tell(box, snapshot_of(collection, head));
-        ++counters_.snapshots;
-        break;
-    }
+    bring_up_to_date(box, collection, have);
   }
   if (!crm_.controls().empty()) controls_due_ = true;
 }
 
-// ---- out ----
-
-Server::Batches Server::snapshot_of(Collection collection, const Position& head) {
-  auto& [at, batches] = snapshots_[collection];
-  if (batches.empty() || !(at == head)) {
-    batches = packed(snapshot(collection, head, crm_.feed().live(collection)));
-    at = head;
+void Server::note_confirmed(const BoxKey& box, const contract::Hello& hello) {
+  for (const auto& [collection, have] : hello.have) {
+    db_.execute(
+        "INSERT INTO confirmed (store, box, collection, epoch, seq) VALUES ($1, $2, $3, $4, $5) "
+        "ON CONFLICT (store, box, collection) DO UPDATE SET epoch = excluded.epoch, "
+        "seq = excluded.seq",
+        {box.first, box.second, std::string(contract::to_string(collection)), have.epoch,
+         static_cast<std::int64_t>(have.seq)});
   }
-  return batches;
+  // By the clock, as we make them: what is far beyond it nobody here has made.
+  const auto latest = static_cast<std::uint64_t>((wall_now() + 24h).time_since_epoch().count());
+  if (hello.control > latest) return;
+  db_.execute("UPDATE box SET control = $3 WHERE store = $1 AND box = $2",
+              {box.first, box.second, static_cast<std::int64_t>(hello.control)});
 }
 
-// The batches all lead to the same place, which is where the box is from now on.
-void Server::tell(const BoxKey& box, const Batches& batches) {
-  const Parcel& last = *batches.back();
+bool Server::is_ahead(const contract::Hello& hello) {
+  return std::any_of(hello.have.begin(), hello.have.end(), [&](const auto& one) {
+    const Position head = crm_.feed().head(one.first);
+    return one.second.epoch == head.epoch && static_cast<std::int64_t>(one.second.seq) > head.seq;
+  });
+}
+
+// One box alone must not make the whole fleet ask for everything again and again.
+void Server::set_back(const BoxKey& box) {
+  const auto now = steady_clock::now();
+  if (now < next_epoch_) return;
+  next_epoch_ = now + kEpochsEvery;
+  ++counters_.set_back;
+  spdlog::error(
+      "{}/{} has more than this database: it was set back, by a backup perhaps. Every box is told "
+      "everything again; see docs/crm.md, \"Backup and restore\"",
+      box.first, box.second);
+  crm_.restored(wall_now());
+  db_.execute("DELETE FROM told");
+  urgent_.clear();
+  bulk_.clear();
+  snapshots_.clear();
+  next_heartbeat_ = {};
+}
+
+void Server::bring_up_to_date(const BoxKey& box, Collection collection,
+                              const std::optional<Position>& have) {
+  const Position head = crm_.feed().head(collection);
+  switch (remedy(have, head, crm_.feed().oldest(collection))) {
+    case Remedy::nothing:
+      tell(box, packed(delta(collection, head, head.seq, {})));
+      break;
+    case Remedy::delta:
+      tell(box,
+           packed(delta(collection, head, have->seq, crm_.feed().since(collection, have->seq))));
+      ++counters_.deltas;
+      break;
+    case Remedy::snapshot:
+      tell(box, snapshot_of(collection, head));
+      ++counters_.snapshots;
+      break;
+  }
+}
+
+// ---- counters ----
+
+json Server::counted() const {
+  const ServeCounters& c = counters_;
+  const IntakeCounters& i = intake_.counters();
+  return {{"events", c.events},
+          {"events_repeated", c.repeated_events},
+          {"requests", c.requests},
+          {"requests_repeated", c.repeated_requests},
+          {"messages_refused", c.refused},
+          {"keys_refused", c.keys_refused},
+          {"hellos", c.hellos},
+          {"set_back", c.set_back},
+          {"deltas", c.deltas},
+          {"snapshots", c.snapshots},
+          {"sent", c.sent},
+          {"sent_expired", c.expired},
+          {"undeliverable", c.undeliverable},
+          {"receipts_refused", i.receipts_refused},
+          {"events_without_consent", i.without_consent},
+          {"events_too_late", i.too_late},
+          {"set_aside", i.set_aside}};
+}
+
+// For `welcome-crm status`.
+void Server::write_status() {
+  Transaction transaction(db_);
   db_.execute(
-      "INSERT INTO told (store, box, collection, epoch, seq) VALUES ($1, $2, $3, $4, $5) "
-      "ON CONFLICT (store, box, collection) DO UPDATE SET epoch = excluded.epoch, "
-      "seq = excluded.seq",
-      {box.first, box.second, std::string(contract::to_string(last.collection)), last.epoch,
-       static_cast<std::int64_t>(last.to_seq)});
-  for (const auto& parcel : batches) {
-    (urgent(parcel->collection) ? urgent_ : bulk_).add(box, parcel);
-  }
-}
-
-void Server::push_changes() {
-  constexpr const char* kBehind =
-      "SELECT told.store, told.box, told.collection, told.seq FROM told "
-      "JOIN feed ON feed.collection = told.collection "
-      "WHERE told.seq <> feed.seq AND told.epoch = feed.epoch";
-  if (!client_.up() || db_.query(kBehind).empty()) return;
-  Transaction transaction(db_);
-  std::map<std::pair<Collection, std::int64_t>, Batches> deltas;
-  for (const Row& row : db_.query(kBehind)) {
-    const auto collection = contract::collection_from_string(row.text(2)).value();
-    const std::int64_t at = row.integer(3);
-    Batches& batches = deltas[{collection, at}];
-    if (batches.empty()) {
-      batches = packed(
-          delta(collection, crm_.feed().head(collection), at, crm_.feed().since(collection, at)));
-    }
-    tell({row.text(0), row.text(1)}, batches);
-    ++counters_.deltas;
-  }
+      "INSERT INTO serving (client_id, started_at, at, link, counters) VALUES ($1, $2, $3, $4, $5) "
+      "ON CONFLICT (client_id) DO UPDATE SET started_at = excluded.started_at, at = excluded.at, "
+      "link = excluded.link, counters = excluded.counters",
+      {config_.broker.client_id, contract::to_rfc3339(started_), contract::to_rfc3339(wall_now()),
+       client_.up() ? std::string("connected") : why_down_, counted().dump()});
   transaction.commit();
-}
-
-// A command is sent when the box comes, and again when it has not answered for a while.
-void Server::push_commands() {
-  const WallTime now = wall_now();
-  const std::vector<Value> times{contract::to_rfc3339(now - kCommandPatience),
-                                 contract::to_rfc3339(now)};
-  constexpr const char* kDue =
-      "SELECT command.id, command.store, command.box, command.payload FROM command "
-      "JOIN box ON box.store = command.store AND box.box = command.box "
-      "WHERE box.state = 'online' AND (sent_at IS NULL OR sent_at < $1) "
-      "AND (expires_at IS NULL OR expires_at > $2) ORDER BY made_at, command.id";
-  if (!client_.up() || db_.query(kDue, times).empty()) return;
-  Transaction transaction(db_);
-  db_.execute("DELETE FROM command WHERE expires_at <= $1", {contract::to_rfc3339(now)});
-  for (const Row& row : db_.query(kDue, times)) {
-    const contract::BoxAddress to = address({row.text(1), row.text(2)});
-    db_.execute("UPDATE command SET sent_at = $4 WHERE id = $1 AND store = $2 AND box = $3",
-                {row.text(0), to.store, to.box, contract::to_rfc3339(now)});
-    contract::Message message;
-    message.topic = contract::command_topic(to);
-    message.payload = row.text(3);
-    message.response_topic = contract::response_topic(to);
-    message.correlation = row.text(0);
-    commands_.push_back(std::move(message));
-  }
-  transaction.commit();
-}
-
-// Tells every box where the feed stands. A box that is not there says hello, and knows by the same
-// message that consent is fresh.
-void Server::heartbeat() {
-  std::map<std::pair<Collection, std::int64_t>, std::shared_ptr<const Parcel>> beats;
-  for (const Row& row : db_.query("SELECT box.store, box.box, feed.collection, told.seq FROM box "
-                                  "CROSS JOIN feed LEFT JOIN told ON told.store = box.store AND "
-                                  "told.box = box.box AND told.collection = feed.collection "
-                                  "WHERE box.state = 'online'")) {
-    const auto collection = contract::collection_from_string(row.text(2)).value();
-    Position here = crm_.feed().head(collection);
-    // A box that nobody has told anything is told the head: if it is not there, it says so.
-    const std::int64_t seq = row.null(3) ? here.seq : row.integer(3);
-    auto& beat = beats[{collection, seq}];
-    if (!beat) {
-      if (here.seq != seq) here.digest.clear();
-      here.seq = seq;
-      beat = packed(delta(collection, here, seq, {})).back();
-    }
-    (urgent(collection) ? urgent_ : bulk_).add({row.text(0), row.text(1)}, beat);
-  }
-}
-
-// The broker retains one message per control topic; a box that is new needs them all.
-void Server::send_controls() {
-  controls_due_ = false;
-  next_controls_ = steady_clock::now() + kControlsEvery;
-  const auto key = crm_.signer();
-  for (const contract::Control& control : crm_.controls()) {
-    commands_.push_back(contract::encode_control(control, key.get()));
-  }
-}
-
-void Server::publish(const contract::Message& message, std::int64_t tag) {
-  mqtt::Publish out;
-  out.topic = message.topic;
-  out.payload = message.payload;
-  out.retain = message.retain;
-  out.content_type = message.content_type;
-  out.response_topic = message.response_topic;
-  out.correlation = message.correlation;
-  if (message.expires_at) {
-    const auto left = std::chrono::ceil<std::chrono::seconds>(*message.expires_at - wall_now());
-    out.expiry_s = static_cast<std::uint32_t>(std::max<std::int64_t>(left.count(), 1));
-  }
-  client_.publish(std::move(out), tag);
-  ++counters_.sent;
-}
-
-void Server::send() {
-  while (client_.room() > 0 && !commands_.empty()) {
-    publish(commands_.front(), kFeedTag);
-    commands_.pop_front();
-  }
-  const auto drain = [this](Lane& lane) {
-    while (client_.room() > 0 && !lane.empty()) {
-      const auto [box, parcel] = lane.take();
-      contract::Message message;
-      message.topic = contract::feed_topic(address(box), parcel->collection);
-      message.payload = parcel->payload;
-      publish(message, kFeedTag);
-    }
-  };
-  drain(urgent_);
-  if (client_.room() > 0) send_outbox();
-  drain(bulk_);
-}
-
-void Server::publish_row(const Row& row) {
-  contract::Message message;
-  message.topic = row.text(1);
-  message.payload = row.text(2);
-  message.retain = row.integer(3) != 0;
-  message.content_type = contract::content_type_of(message.topic);
-  if (!row.null(4)) message.expires_at = contract::from_rfc3339(row.text(4));
-  if (message.expires_at && *message.expires_at <= wall_now()) {
-    ++counters_.expired;
-    outbox_done_.push_back(row.integer(0));
-    return;
-  }
-  publish(message, row.integer(0));
-}
-
-void Server::send_outbox() {
-  if (!config_.share.empty()) {
-    send_outbox_shared();
-    return;
-  }
-  for (const Row& row : db_.query(
-           "SELECT position, topic, payload, retain, expires_at FROM outbox WHERE position > $1 "
-           "ORDER BY position LIMIT $2",
-           {outbox_sent_, static_cast<std::int64_t>(std::min(client_.room(), kOutboxBatch))})) {
-    outbox_sent_ = row.integer(0);
-    publish_row(row);
-  }
-}
-
-// Among several instances a row belongs to who took it, for as long as sending may take.
-void Server::send_outbox_shared() {
-  const WallTime now = wall_now();
-  const std::vector<Value> free{contract::to_rfc3339(now), static_cast<std::int64_t>(kOutboxBatch)};
-  constexpr const char* kFree =
-      "SELECT position, topic, payload, retain, expires_at FROM outbox "
-      "WHERE leased_until IS NULL OR leased_until < $1 ORDER BY position LIMIT $2";
-  if (db_.query(kFree, free).empty()) return;
-  Rows rows;
-  {
-    Transaction transaction(db_);
-    rows = db_.query(kFree, free);
-    rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), client_.room())),
-               rows.end());
-    for (const Row& row : rows) {
-      db_.execute("UPDATE outbox SET leased_until = $2 WHERE position = $1",
-                  {row.integer(0), contract::to_rfc3339(now + kLease)});
-    }
-    transaction.commit();
-  }
-  for (const Row& row : rows) publish_row(row);
-}
-
-void Server::drop_sent() {
-  if (outbox_done_.empty()) return;
-  Transaction transaction(db_);
-  for (const std::int64_t position : outbox_done_) {
-    db_.execute("DELETE FROM outbox WHERE position = $1", {position});
-  }
-  transaction.commit();
-  outbox_done_.clear();
 }
 
 }  // namespace welcome::crm

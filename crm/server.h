@@ -16,6 +16,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,8 @@
 #include "crm/crm.h"
 #include "crm/database.h"
 #include "crm/intake.h"
+#include "crm/lane.h"
+#include "crm/wall_clock.h"
 #include "mqtt/client.h"
 
 namespace welcome::crm {
@@ -39,6 +42,7 @@ struct ServeCounters {
   std::uint64_t refused = 0;       // messages that break the contract
   std::uint64_t keys_refused = 0;  // a box says another key than the trusted one
   std::uint64_t hellos = 0, deltas = 0, snapshots = 0;
+  std::uint64_t set_back = 0;  // a box was ahead of this database
   std::uint64_t sent = 0, expired = 0, undeliverable = 0;
 };
 
@@ -51,41 +55,26 @@ class Server {
   // was not committed has been acknowledged, so starting again continues where it was.
   void run(int stop_fd);
 
-  const ServeCounters& counters() const { return counters_; }
-  std::uint64_t receipts_refused() const { return intake_.receipts_refused(); }
+  // Every counter by its name, those of Intake too.
+  json counted() const;
 
  private:
-  using BoxKey = std::pair<std::string, std::string>;  // store, box
   using Steady = std::chrono::steady_clock::time_point;
-
-  // A batch of the feed, put into JSON once for all boxes.
-  struct Parcel {
-    Collection collection;
-    std::string epoch;
-    std::uint64_t to_seq;
-    std::string payload;
-  };
   using Batches = std::vector<std::shared_ptr<const Parcel>>;
+  static constexpr std::int64_t kNoRow = 0;  // outbox rows have their position, which is positive
+
   static Batches packed(const std::vector<contract::FeedBatch>& batches);
-
-  // Waiting messages, fairly over the boxes.
-  class Lane {
-   public:
-    void add(const BoxKey& box, std::shared_ptr<const Parcel> parcel);
-    bool empty() const { return turn_.empty(); }
-    std::pair<BoxKey, std::shared_ptr<const Parcel>> take();
-    void drop(const BoxKey& box);
-    void clear();
-
-   private:
-    std::map<BoxKey, std::deque<std::shared_ptr<const Parcel>>> waiting_;
-    std::deque<BoxKey> turn_;
-  };
 
   void process_received();
   void on_state(const contract::BoxAddress& box, const contract::BoxState& state, bool retained);
   void on_key(const contract::BoxAddress& box, const std::string& said);
   void on_hello(const contract::BoxAddress& box, const contract::Hello& hello);
+  void note_confirmed(const BoxKey& box, const contract::Hello& hello);
+  bool is_ahead(const contract::Hello& hello);
+  void set_back(const BoxKey& box);
+  void bring_up_to_date(const BoxKey& box, Collection collection,
+                        const std::optional<Position>& have);
+  void write_status();
   void see_box(const BoxKey& box, const std::string& state, std::int64_t session,
                const std::string& version);
   void forget_told(const BoxKey& box);
@@ -117,7 +106,9 @@ class Server {
   std::int64_t outbox_sent_ = 0;  // position up to which rows are in flight
   std::vector<std::int64_t> outbox_done_;
   bool controls_due_ = false;
-  Steady next_heartbeat_, next_controls_;
+  Steady next_heartbeat_, next_controls_, next_epoch_;
+  WallTime started_ = wall_now();
+  std::string why_down_ = "not connected yet";
 };
 
 }  // namespace welcome::crm

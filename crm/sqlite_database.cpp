@@ -1,18 +1,23 @@
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
-#include <map>
 #include <sqlite3.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <thread>
 #include <unistd.h>
+#include <unordered_map>
 
 #include "crm/database.h"
 
 namespace welcome::crm {
 namespace {
 
-constexpr int kBusyMs = 10'000;
+// While somebody else writes: asked again so often that a short pause of theirs is enough, and for
+// so long (who serves never gives up).
+constexpr auto kAskAgain = std::chrono::milliseconds(1);
+constexpr auto kPatience = std::chrono::minutes(1);
 
 class SqliteDatabase : public Database {
  public:
@@ -25,7 +30,7 @@ class SqliteDatabase : public Database {
       throw DatabaseError("cannot open the database " + path + ": " + why);
     }
     try {
-      sqlite3_busy_timeout(db_, kBusyMs);
+      sqlite3_busy_handler(db_, &SqliteDatabase::wait_for_turn, this);
       query("PRAGMA journal_mode = WAL");
       query("PRAGMA synchronous = FULL");
       query("PRAGMA secure_delete = ON");
@@ -38,7 +43,7 @@ class SqliteDatabase : public Database {
 
   ~SqliteDatabase() override { close(); }
 
-  Rows query(const std::string& sql, const std::vector<Value>& values) override {
+  Rows query(Sql sql, const std::vector<Value>& values) override {
     sqlite3_stmt* statement = prepare(sql, values);
     Rows rows;
     int rc = SQLITE_ROW;
@@ -52,15 +57,19 @@ class SqliteDatabase : public Database {
     finish(statement, rc);
     return rows;
   }
-  Rows query(const std::string& sql) { return query(sql, {}); }
+  Rows query(Sql sql) { return query(sql, {}); }
 
-  std::int64_t execute(const std::string& sql, const std::vector<Value>& values) override {
+  std::int64_t execute(Sql sql, const std::vector<Value>& values) override {
     sqlite3_stmt* statement = prepare(sql, values);
     int rc = SQLITE_ROW;
     while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
     }
     finish(statement, rc);
     return sqlite3_changes64(db_);
+  }
+
+  void define(const std::string& sql) override {
+    if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) raise();
   }
 
   void begin() override { execute("BEGIN IMMEDIATE", {}); }
@@ -112,12 +121,21 @@ class SqliteDatabase : public Database {
     return woken;
   }
 
+  void backup(const std::string& file) override { execute("VACUUM INTO $1", {file}); }
+
   void scrub() override {
     // secure_delete zeroes what is freed in the file; the log still has the old pages.
     query("PRAGMA wal_checkpoint(TRUNCATE)");
   }
 
  private:
+  static int wait_for_turn(void* self, int times) {
+    const auto* db = static_cast<const SqliteDatabase*>(self);
+    if (db->lock_fd_ < 0 && times * kAskAgain > kPatience) return 0;
+    std::this_thread::sleep_for(kAskAgain);
+    return 1;
+  }
+
   bool socket_address(sockaddr_un& address) const {
     const std::string path = path_ + ".wake";
     if (path.size() >= sizeof address.sun_path) return false;
@@ -128,11 +146,11 @@ class SqliteDatabase : public Database {
 
   [[noreturn]] void raise() const { throw DatabaseError(sqlite3_errmsg(db_)); }
 
-  sqlite3_stmt* prepare(const std::string& sql, const std::vector<Value>& values) {
-    sqlite3_stmt*& statement = statements_[sql];
-    if (statement == nullptr && sqlite3_prepare_v3(db_, sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT,
+  sqlite3_stmt* prepare(Sql sql, const std::vector<Value>& values) {
+    sqlite3_stmt*& statement = statements_[sql.text()];
+    if (statement == nullptr && sqlite3_prepare_v3(db_, sql.text(), -1, SQLITE_PREPARE_PERSISTENT,
                                                    &statement, nullptr) != SQLITE_OK) {
-      statements_.erase(sql);
+      statements_.erase(sql.text());
       raise();
     }
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -191,7 +209,7 @@ class SqliteDatabase : public Database {
 
   std::string path_;
   sqlite3* db_ = nullptr;
-  std::map<std::string, sqlite3_stmt*> statements_;
+  std::unordered_map<const char*, sqlite3_stmt*> statements_;  // by where the literal lies
   int lock_fd_ = -1;
   int wake_fd_ = -1;
 };

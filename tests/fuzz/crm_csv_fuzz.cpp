@@ -5,14 +5,21 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "crm/import.h"
+#include "crm/csv.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto csv =
-      welcome::crm::parse_csv(std::string_view(reinterpret_cast<const char*>(data), size));
+  const auto text = welcome::crm::readable({reinterpret_cast<const char*>(data), size});
+  if (!text) return 0;
+  auto csv = welcome::crm::CsvReader::open(*text);
   if (!csv) return 0;
-  for (const auto& row : csv->rows) {
-    if (row.fields.size() > csv->header.size()) std::abort();
+  const auto begin = csv->place();
+  std::size_t rows = 0;
+  for (auto row = csv->next(); row && *row; row = csv->next()) {
+    if (csv->cells().size() != csv->header().size()) std::abort();
+    ++rows;
   }
+  csv->go(begin);
+  for (auto row = csv->next(); row && *row; row = csv->next()) --rows;
+  if (rows != 0) std::abort();
   return 0;
 }

@@ -246,6 +246,125 @@ TEST_F(CrmServeTest, APauseReachesTheBoxesThatAreThereAndTheOnesThatComeLater) {
   EXPECT_TRUE(later.until(both));
 }
 
+// ---- restored from a backup ----
+
+class CrmRestoreTest : public CrmServeTest {
+ protected:
+  // The one box of the fleet, as `boxes` shows it.
+  json box() { return json::parse(crm_->output("boxes")).at(0); }
+  bool up_to_date_says_the_crm(ModelBox& b) {
+    return b.until([&](ModelBox&) { return box().at("up_to_date").get<bool>(); });
+  }
+  std::string saved() const { return crm_->database() + ".saved"; }
+  void put_back() {
+    for (const char* log : {"-wal", "-shm"}) std::filesystem::remove(crm_->database() + log);
+    std::filesystem::copy_file(saved(), crm_->database(),
+                               std::filesystem::copy_options::overwrite_existing);
+  }
+};
+
+TEST_F(CrmRestoreTest, UpToDateIsWhatTheBoxHasConfirmed) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  ASSERT_TRUE(up_to_date_says_the_crm(box));
+  box.confirms = false;
+  ASSERT_EQ(crm_->command({"customer", "consent", "c-paul", "face_recognition", "withdrawn"}), 0);
+  ASSERT_TRUE(box.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
+  EXPECT_FALSE(this->box().at("up_to_date").get<bool>()) << "it was told, and has not said so";
+  box.confirm();
+  ASSERT_TRUE(up_to_date_says_the_crm(box));
+  ASSERT_EQ(crm_->command({"pause", "face"}), 0);
+  ASSERT_TRUE(box.until([](ModelBox& b) { return !b.controls.empty(); }));
+  EXPECT_FALSE(this->box().at("control_confirmed").get<bool>());
+  box.confirm();
+  EXPECT_TRUE(up_to_date_says_the_crm(box));
+}
+
+TEST_F(CrmRestoreTest, ADatabaseThatWasSetBackIsHeardAgainWithoutAWord) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  ASSERT_EQ(crm_->command({"pause", "offers"}), 0);
+  ASSERT_EQ(crm_->command({"backup", saved()}), 0);
+  // What the backup does not have: the boxes are ahead of it, and have obeyed later controls.
+  for (const char* state : {"withdrawn", "given", "withdrawn", "given"}) {
+    ASSERT_EQ(crm_->command({"customer", "consent", "c-paul", "face_recognition", state}), 0);
+  }
+  ASSERT_EQ(crm_->command({"resume", "offers"}), 0);
+  ASSERT_TRUE(box.until([](ModelBox& b) { return b.controls.size() >= 2; }));
+  ASSERT_TRUE(up_to_date_says_the_crm(box));
+  const std::uint64_t obeyed = box.controls.back().seq;
+  crm_->stop();
+  put_back();
+
+  crm_->serve({"--heartbeat-s", "1"});
+  ASSERT_EQ(crm_->command({"pause", "face"}), 0);
+  ASSERT_EQ(crm_->command({"customer", "consent", "c-paul", "visit_analytics", "withdrawn"}), 0);
+  EXPECT_TRUE(box.until([](ModelBox& b) { return b.consent_is("visit_analytics", "withdrawn"); }))
+      << "a withdrawal after the restore reaches the box";
+  EXPECT_TRUE(box.until([&](ModelBox& b) {
+    return std::any_of(b.controls.begin(), b.controls.end(), [&](const contract::Control& c) {
+      return c.function == Function::face && c.paused && c.seq > obeyed;
+    });
+  })) << "and a pause bears a number that a box obeys";
+  EXPECT_TRUE(box.until([&](ModelBox& b) {
+    return std::any_of(b.controls.begin(), b.controls.end(), [&](const contract::Control& c) {
+      return c.function == Function::offers && c.paused && c.seq > obeyed;
+    });
+  })) << "what is paused in the database is paused in the shop";
+  EXPECT_TRUE(up_to_date_says_the_crm(box));
+}
+
+// Numbers used a second time look like the first time. Only a person knows.
+TEST_F(CrmRestoreTest, RestoredTellsEverybodyEverythingAgain) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  ASSERT_TRUE(up_to_date_says_the_crm(box));
+  const int hellos = box.hellos;
+  ASSERT_EQ(crm_->command({"restored"}), 0);
+  EXPECT_TRUE(box.until([&](ModelBox& b) { return b.hellos > hellos; }, 60s));
+  EXPECT_TRUE(up_to_date_says_the_crm(box));
+}
+
+// ---- beside a long import ----
+
+TEST_F(CrmServeTest, AnImportLeavesRoomForServeAndForAWithdrawal) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  const std::string file = crm_->database() + ".csv";
+  {
+    std::ofstream out(file);
+    out << "customer,name,points\n";
+    for (int i = 0; i < 20'000; ++i) out << "c-" << i << ",Name " << i << ',' << i << '\n';
+  }
+  Process import({kCrmProgram, "--database", crm_->database(), "import", file}, file + ".log");
+  std::chrono::milliseconds longest{0};
+  int asked = 0;
+  const auto customers = [&] { return json::parse(crm_->output("customer list")).size(); };
+  while (!import.ended()) {
+    const auto start = std::chrono::steady_clock::now();
+    ASSERT_EQ(crm_->command({"customer", "consent", "c-paul", "face_recognition",
+                             asked % 2 == 0 ? "withdrawn" : "given"}),
+              0);
+    longest = std::max(longest, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                    std::chrono::steady_clock::now() - start));
+    ++asked;
+  }
+  EXPECT_EQ(customers(), 20'001U);
+  RecordProperty("longest_ms", static_cast<int>(longest.count()));
+  EXPECT_GT(asked, 0);
+  EXPECT_LT(longest, 5s) << "a withdrawal gets in between";
+  box.offer("e-1", "d-1");
+  EXPECT_TRUE(box.until([&](ModelBox&) { return crm_->ledger().size() == 1; })) << "serve lives";
+}
+
 TEST_F(CrmServeTest, ABadMessageIsRefusedAndTheRestGoesOn) {
   crm_->serve();
   ModelBox box(*broker_);

@@ -28,6 +28,7 @@ class CrmProcess {
     if (line_.empty()) line_ = {"--broker", "mqtt://127.0.0.1:" + std::to_string(broker.port())};
   }
 
+  const std::string& database() const { return database_; }
   int command(std::vector<std::string> words) {
     words.insert(words.begin(), {kCrmProgram, "--database", database_});
     return run_program(words);
@@ -93,8 +94,12 @@ class ModelBox : sync::ReplicaView {
     return true;
   }
   void hello() {
-    publish(contract::encode_hello(address_, {1, "0.1.0", receiver_.have()}));
+    publish(contract::encode_hello(address_, {1, "0.1.0", receiver_.have(), control_, false}));
     ++hellos;
+  }
+  // That it has come this far, as a box says it.
+  void confirm() {
+    publish(contract::encode_hello(address_, {1, "0.1.0", receiver_.have(), control_, true}));
   }
   void publish(const contract::Message& message) {
     while (!peer_.link().publish(message, ++tag_)) {
@@ -165,6 +170,7 @@ class ModelBox : sync::ReplicaView {
   const contract::BoxAddress& address() const { return address_; }
 
   int hellos = 0;
+  bool confirms = true;
   int lose = 0;  // so many feed messages with items are lost on the way
   std::vector<contract::Command> commands;
   std::vector<contract::Control> controls;
@@ -201,8 +207,13 @@ class ModelBox : sync::ReplicaView {
       ASSERT_TRUE(decoded) << decoded.error().message;
       if (auto* batch = std::get_if<contract::FeedBatch>(&*decoded)) apply(std::move(*batch));
       if (auto* command = std::get_if<contract::Command>(&*decoded)) commands.push_back(*command);
-      if (auto* control = std::get_if<contract::Control>(&*decoded)) controls.push_back(*control);
+      if (auto* control = std::get_if<contract::Control>(&*decoded)) {
+        controls.push_back(*control);
+        control_ = std::max(control_, control->seq);
+        came_further_ = true;
+      }
     }
+    if (std::exchange(came_further_, false) && confirms) confirm();
   }
 
   void apply(contract::FeedBatch batch) {
@@ -226,6 +237,7 @@ class ModelBox : sync::ReplicaView {
     }
     for (const std::string& key : plan.sweep) items.erase(key);
     receiver_.committed(plan);
+    came_further_ = came_further_ || plan.complete;
   }
 
   std::optional<std::uint64_t> seq_of(contract::Collection collection,
@@ -249,6 +261,8 @@ class ModelBox : sync::ReplicaView {
   sync::FeedReceiver receiver_;
   std::map<contract::Collection, std::map<std::string, std::pair<std::uint64_t, std::string>>>
       items_;
+  std::uint64_t control_ = 0;
+  bool came_further_ = false;
   std::size_t next_ = 0;
   std::int64_t tag_ = 0;
 };

@@ -2,9 +2,13 @@
 
 #include "crm/cli.h"
 
+#include <algorithm>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 
+#include "contract/items.h"
+#include "contract/signing.h"
 #include "tests/unit/crm/fixture.h"
 
 namespace welcome::crm {
@@ -170,6 +174,118 @@ TEST_F(CliTest, AKeyThatIsRetiredIsNotPinnedAnyMore) {
   ASSERT_EQ(cli({"sign-keys", "--use", id}), kDone);
   EXPECT_LT(pinned().size(), both.size());
   EXPECT_EQ(pinned().substr(0, id.size()), id);
+}
+
+TEST_F(CliTest, WhatAFileIsItsContentSays) {
+  const std::string campaigns = file("CAMPAIGNS.JSON", "{\"campaigns\":[]}");
+  EXPECT_EQ(cli({"import", campaigns}), kDone) << err_.str();
+  const std::string text = file("policy.txt", "\n {\"policy\":{\"time_zone\":\"UTC\"}}");
+  EXPECT_EQ(cli({"import", text}), kDone) << err_.str();
+  EXPECT_TRUE(crm_->feed().get(Collection::policy, "policy"));
+  std::istringstream in("{\"policy\":{\"time_zone\":\"Europe/Zurich\"}}");
+  auto* const before = std::cin.rdbuf(in.rdbuf());
+  EXPECT_EQ(cli({"import", "-"}), kDone) << err_.str();
+  std::cin.rdbuf(before);
+  EXPECT_NE(crm_->feed().get(Collection::policy, "policy")->value.find("Zurich"),
+            std::string::npos);
+}
+
+TEST_F(CliTest, APolicyOfATimeZoneThatNobodyKnowsIsRefused) {
+  EXPECT_EQ(cli({"import", file("p.json", "{\"policy\":{\"time_zone\":\"Europe/Zurch\"}}")}), kNo);
+  EXPECT_NE(err_.str().find("time_zone"), std::string::npos) << err_.str();
+}
+
+TEST_F(CliTest, InitLeavesACarefulPolicyBehind) {
+  std::ostringstream out, err;
+  const std::string other = (dir_ / "other.db").string();
+  EXPECT_EQ(
+      run({"-d", other, "init", "--tenant", "demo", "--controller", "A", "--time-zone", "Mars"},
+          out, err),
+      kUsage);
+  ASSERT_EQ(run({"-d", other, "init", "--tenant", "demo", "--controller", "A", "--time-zone",
+                 "Europe/Zurich"},
+                out, err),
+            kDone)
+      << err.str();
+  EXPECT_NE(err.str().find("careful policy"), std::string::npos);
+  const auto db = open_sqlite(other);
+  Crm crm(*db);
+  const auto item = contract::decode_item(Collection::policy,
+                                          crm.feed().get(Collection::policy, "policy")->value);
+  const auto& policy = std::get<Policy>(*item);
+  EXPECT_EQ(policy.caps.per_customer_day, 1);
+  EXPECT_TRUE(policy.quiet_hours);
+}
+
+TEST_F(CliTest, WhoWasErasedIsNamedAndTheRestIsImported) {
+  ASSERT_EQ(cli({"customer", "forget", "c-paul"}), kDone);
+  const std::string nightly = file("nightly.csv", "customer,name\nc-paul,Paul\nc-new,New\n");
+  EXPECT_EQ(cli({"import", nightly}), kDone);
+  EXPECT_NE(err_.str().find("nightly.csv: line 2: c-paul is left out: was erased"),
+            std::string::npos)
+      << err_.str();
+  EXPECT_TRUE(crm_->profile("c-new"));
+  ASSERT_EQ(cli({"--json", "import", nightly}), kDone);
+  EXPECT_EQ(answer().at("left_out").at(0).at("customer"), "c-paul");
+}
+
+TEST_F(CliTest, APauseOfAStoreThatNobodyKnowsWarns) {
+  see_box("aroma-1", "box-1");
+  EXPECT_EQ(cli({"pause", "face", "--store", "aroma-1"}), kDone);
+  EXPECT_EQ(err_.str(), "");
+  EXPECT_EQ(cli({"pause", "face", "--store", "aroma-l"}), kDone);
+  EXPECT_NE(err_.str().find("aroma-l"), std::string::npos);
+}
+
+TEST_F(CliTest, ACampaignIsRemoved) {
+  const json campaign = {
+      {"campaign", "k-espresso"},
+      {"name", "Espresso"},
+      {"trigger", {{"on", "pass_by"}}},
+      {"variants", {{{"id", "a"}, {"title", {{"en", "Hello"}}}, {"text", {{"en", "Coffee?"}}}}}}};
+  ASSERT_TRUE(crm_->put_campaign(campaign));
+  EXPECT_EQ(cli({"campaign", "remove", "k-espresso"}), kDone) << err_.str();
+  EXPECT_FALSE(crm_->feed().get(Collection::campaigns, "k-espresso"));
+  EXPECT_EQ(cli({"campaign", "remove", "k-espresso"}), kNo);
+}
+
+TEST_F(CliTest, AThousandCustomersAreListedInPages) {
+  {
+    Transaction transaction(*db_);
+    for (int i = 0; i < 1200; ++i) add("c-x" + std::to_string(i), "");
+    transaction.commit();
+  }
+  ASSERT_EQ(cli({"--json", "customer", "list"}), kDone);
+  EXPECT_EQ(answer().size(), 1201U);
+  EXPECT_EQ(answer().at(0).at("purposes").at("face_recognition"), true);
+  ASSERT_EQ(cli({"customer", "list"}), kDone);
+  const std::string text = out_.str();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1202);
+}
+
+TEST_F(CliTest, ABackupIsACopyThatStandsByItself) {
+  const std::string copy = (dir_ / "copy.db").string();
+  ASSERT_EQ(cli({"backup", copy}), kDone) << err_.str();
+  EXPECT_EQ(cli({"backup", copy}), kNo) << "it overwrites nothing";
+  EXPECT_EQ(std::filesystem::status(copy).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  consent("c-paul", Purpose::face_recognition, false, now_);
+  const Position before = Crm(*open_sqlite(copy)).feed().head(Collection::consents);
+  ASSERT_EQ(run({"-d", copy, "restored"}, out_, err_), kDone);
+  const auto db = open_sqlite(copy);
+  Crm restored(*db);
+  EXPECT_TRUE(restored.given("c-paul", now_).has(Purpose::face_recognition));
+  EXPECT_NE(restored.feed().head(Collection::consents).epoch, before.epoch);
+}
+
+TEST_F(CliTest, ALedgerIsListedFromATimeOn) {
+  offer("e-1", "d-1", "c-paul");
+  now_ += std::chrono::hours(1);
+  offer("e-2", "d-2", "c-paul");
+  ASSERT_EQ(cli({"ledger", "--json", "--since", contract::to_rfc3339(now_)}), kDone);
+  EXPECT_EQ(answer().at("id"), "e-2");
+  ASSERT_EQ(cli({"ledger", "--since", contract::to_rfc3339(now_ + std::chrono::hours(1))}), kDone);
+  EXPECT_EQ(out_.str().find("e-"), std::string::npos);
 }
 
 }  // namespace

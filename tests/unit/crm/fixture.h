@@ -55,7 +55,8 @@ class CrmTest : public ::testing::Test {
                                    .how = "crm",
                                    .notice = {},
                                    .expires_at = {},
-                                   .record_id = {}}));
+                                   .record_id = {}},
+                                  std::max(now_, when)));
   }
   void see_box(const std::string& store, const std::string& box) {
     db_->execute(
@@ -79,7 +80,7 @@ class CrmTest : public ::testing::Test {
     const auto decoded = contract::decode_for_crm("demo", raw);
     EXPECT_TRUE(decoded) << decoded.error().message;
     return intake_->take_event(decoded->box, std::get<contract::EventMessage>(decoded->message),
-                               raw.payload, now_);
+                               now_);
   }
   bool request(const std::string& app, const json& body) {
     json whole = body;

@@ -2,8 +2,10 @@
 
 #include "crm/import.h"
 
+#include <chrono>
 #include <tuple>
 
+#include "crm/csv.h"
 #include "tests/unit/crm/fixture.h"
 
 namespace welcome::crm {
@@ -11,27 +13,85 @@ namespace {
 
 class ImportTest : public CrmTest {
  protected:
-  Result<Imported> csv(const std::string& text) { return import_text(*crm_, text, true, now_); }
-  Result<Imported> file(const std::string& text) { return import_text(*crm_, text, false, now_); }
+  using Imported = std::map<std::string, std::int64_t>;
+  Result<Imported> csv(const std::string& text) {
+    Import import(*crm_, now_);
+    if (auto ok = import.add("", text); !ok) return tl::unexpected(ok.error());
+    if (auto ok = import.check(); !ok) return tl::unexpected(ok.error());
+    while (import.take(std::chrono::steady_clock::time_point::max())) {
+    }
+    left_out_ = import.left_out();
+    return import.taken();
+  }
+  Result<Imported> file(const std::string& text) { return csv(text); }
   std::string refusal(const Result<Imported>& result) {
     return result ? "it was accepted" : result.error().message;
   }
+
+  std::vector<Import::LeftOut> left_out_;
 };
 
 TEST(CsvTest, QuotesCommasAndLineBreaksBelongToTheCell) {
-  const auto csv = parse_csv("a,b\r\n\"x, \"\"y\"\"\nz\",2\r\n\r\n3,4");
+  auto csv = CsvReader::open("a,b\r\n\"x, \"\"y\"\"\nz\",2\r\n\r\n3,4");
   ASSERT_TRUE(csv) << csv.error().message;
-  ASSERT_EQ(csv->rows.size(), 2U);
-  EXPECT_EQ(csv->rows[0].fields.at("a"), "x, \"y\"\nz");
-  EXPECT_EQ(csv->rows[1].fields.at("b"), "4");
-  EXPECT_EQ(csv->rows[1].line, 5U);
+  ASSERT_TRUE(csv->next().value());
+  EXPECT_EQ(csv->field("a"), "x, \"y\"\nz");
+  ASSERT_TRUE(csv->next().value());
+  EXPECT_EQ(csv->field("b"), "4");
+  EXPECT_EQ(csv->line(), 5U);
+  EXPECT_FALSE(csv->next().value());
+}
+
+TEST(CsvTest, LinesEndAsOnAnySystemAndRowsOfNothingAreNone) {
+  for (const char* text : {"a,b\n1,2\n,\n", "a,b\r\n1,2\r\n,\r\n", "a,b\r1,2\r,\r"}) {
+    auto csv = CsvReader::open(text);
+    ASSERT_TRUE(csv) << csv.error().message;
+    ASSERT_TRUE(csv->next().value());
+    EXPECT_EQ(csv->field("b"), "2");
+    EXPECT_FALSE(csv->next().value());
+  }
+}
+
+// What opening a file, or reading its rows, says of it.
+std::string said(std::string_view text) {
+  const auto good = readable(text);
+  if (!good) return good.error().message;
+  auto csv = CsvReader::open(*good);
+  if (!csv) return csv.error().message;
+  while (true) {
+    const auto row = csv->next();
+    if (!row) return row.error().message;
+    if (!*row) return "";
+  }
+}
+
+TEST(CsvTest, FilesAsPeopleHaveThemNameTheLineAndWhatToDo) {
+  using namespace std::string_view_literals;
+  EXPECT_EQ(said("\xEF\xBB\xBF"
+                 "a,b\n1,2\n"),
+            "")
+      << "a byte order mark";
+  const std::pair<std::string_view, const char*> files[] = {
+      {"customer,name\nc-ok,O\nc-lat,J\xFCrgen\n", "line 3: a letter that is not UTF-8"},
+      {"\xFF\xFE"
+       "c\0u\0"sv,
+       "line 1: this is UTF-16"},
+      {"c\0u\0"sv, "line 1: a zero byte"},
+      {"customer;name\nc-1;One\n", "line 1: the columns are separated by semicolons"},
+      {"customer\tname\nc-1\tOne\n", "line 1: the columns are separated by tabs"},
+      {"customer,name,name\n", "line 1: the column \"name\" is there twice"},
+  };
+  for (const auto& [text, words] : files) {
+    EXPECT_EQ(said(text).substr(0, std::string_view(words).size()), words);
+    EXPECT_NE(said(text).find(words[5] == '1' ? ": " : "save the file"), std::string::npos);
+  }
 }
 
 TEST(CsvTest, BrokenFilesNameTheLine) {
-  EXPECT_EQ(parse_csv("a,b\n1\n").error().message, "line 2: 1 cells where the header has 2");
-  EXPECT_EQ(parse_csv("a\n\"x\n").error().message, "line 2: a quote is not closed");
-  EXPECT_EQ(parse_csv("a\n\"x\"y\n").error().message, "line 2: a quote in the middle of a cell");
-  EXPECT_EQ(parse_csv("").error().message, "the file is empty");
+  EXPECT_EQ(said("a,b\n1\n"), "line 2: 1 cells where the header has 2");
+  EXPECT_EQ(said("a\n\"x\n"), "line 2: a quote is not closed");
+  EXPECT_EQ(said("a\n\"x\"y\n"), "line 2: a quote in the middle of a cell");
+  EXPECT_EQ(said(""), "the file is empty");
 }
 
 TEST_F(ImportTest, CustomersComeWithProfileAndPreferences) {
@@ -90,7 +150,7 @@ TEST_F(ImportTest, MistakesNameTheirPlace) {
   EXPECT_EQ(refusal(csv("customer,name,preference.tea.confirmed\nc-1,X,2\n")),
             "line 2: tea.confirmed without a value in the column before it");
   EXPECT_EQ(refusal(csv("customer,name,points\nc-1,X,many\n")),
-            "line 2: a whole number was expected");
+            "line 2: points: a whole number was expected");
   EXPECT_EQ(refusal(csv("customer,purpose,state\nc-paul,marketing,given\n")),
             "line 2: unknown purpose");
   EXPECT_EQ(refusal(csv("customer,purpose,state\nc-no,visit_analytics,given\n")),
@@ -147,6 +207,97 @@ TEST_F(ImportTest, HostileCampaignsAreRefusedWithTheReasonAndTheLastGoodSetStays
   EXPECT_EQ(crm_->feed().get(Collection::campaigns, "k-espresso")->value, kept);
   EXPECT_FALSE(crm_->feed().get(Collection::campaigns, "k-fine")) << "all of a file, or none";
   EXPECT_EQ(crm_->feed().head(Collection::campaigns), before);
+}
+
+TEST_F(ImportTest, AnEmptyCellClearsAndAColumnThatIsNotThereDoesNot) {
+  ASSERT_TRUE(csv("customer,tier,segments,preference.drink\nc-paul,gold,a;b,tea\n"));
+  ASSERT_TRUE(csv("customer,name,tier,points,segments\nc-paul,Paul Moreau,,0,\n"));
+  json profile = crm_->profile("c-paul").value();
+  EXPECT_FALSE(profile.contains("tier"));
+  EXPECT_FALSE(profile.contains("segments"));
+  EXPECT_EQ(profile.at("points"), 0);
+  EXPECT_EQ(profile.at("preferences").at(0).at("value"), "tea");
+  ASSERT_TRUE(csv("customer,preference.drink\nc-paul,\n"));
+  profile = crm_->profile("c-paul").value();
+  EXPECT_TRUE(profile.at("preferences").empty());
+}
+
+TEST_F(ImportTest, AnIdWithABlankAtItsEndIsNoTwin) {
+  const std::string before = crm_->profile("c-paul")->dump();
+  EXPECT_EQ(refusal(csv("customer,name\nc-paul ,Paul Copy\n")),
+            "line 2: the customer \"c-paul \" begins or ends with a blank: take it out");
+  EXPECT_FALSE(
+      csv("customer,name\n\xC2\xA0"
+          "c-paul,Paul Copy\n"));
+  EXPECT_FALSE(csv("customer,name,app_id\nc-new,New,a-paul \n"));
+  EXPECT_EQ(crm_->profile("c-paul")->dump(), before);
+}
+
+TEST_F(ImportTest, TwiceInOneFileIsAMistake) {
+  EXPECT_EQ(refusal(csv("customer,name\nc-a,A\nc-b,B\nc-a,C\n")),
+            "line 4: the customer \"c-a\" is in line 2 already: take one out");
+  EXPECT_EQ(refusal(csv("customer,name,app_id\nc-a,A,a-1\nc-b,B,a-1\n")),
+            "line 3: this app_id is that of \"c-a\" too");
+  const json identity = {{"identity", "i"},
+                         {"customer", "c-paul"},
+                         {"kind", "eddystone_uid"},
+                         {"namespace", "00112233445566778899"},
+                         {"instance", "001122334455"}};
+  EXPECT_EQ(refusal(file(json{{"identities", {identity, identity}}}.dump())),
+            "identities[1]: \"i\" is identities[0] already: take one out");
+  EXPECT_FALSE(crm_->profile("c-a"));
+}
+
+TEST_F(ImportTest, BracketsWithoutEndAreAnErrorWithItsLine) {
+  EXPECT_EQ(refusal(file("{\"campaigns\":\n" + std::string(200'000, '[') +
+                         std::string(200'000, ']') + "}")),
+            "line 2: brackets are nested deeper than 32 levels");
+  EXPECT_EQ(refusal(file("{\"policy\":\n{,}}")),
+            "line 2: this is not JSON (or its end is missing)");
+}
+
+TEST_F(ImportTest, WhoWasErasedIsLeftOutAndNamedAndTheRestIsTaken) {
+  add("c-bruno", "a-bruno");
+  ASSERT_TRUE(crm_->forget("c-bruno", now_));
+  const auto done =
+      csv("customer,name,points\nc-paul,Paul Moreau,1300\nc-bruno,Bruno,470\n"
+          "c-new,New Person,0\n");
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->at("customers"), 2);
+  ASSERT_EQ(left_out_.size(), 1U);
+  EXPECT_EQ(left_out_[0].customer, "c-bruno");
+  EXPECT_EQ(left_out_[0].place, "line 3");
+  EXPECT_EQ(crm_->profile("c-paul")->at("points"), 1300);
+  EXPECT_FALSE(crm_->profile("c-bruno"));
+
+  ASSERT_TRUE(
+      csv("customer,purpose,state\nc-bruno,visit_analytics,given\n"
+          "c-new,visit_analytics,given\n"));
+  ASSERT_EQ(left_out_.size(), 1U);
+  EXPECT_TRUE(crm_->given("c-new", now_).has(Purpose::visit_analytics));
+}
+
+TEST_F(ImportTest, AGrantWithoutATimeBringsNobodyBackAndIsNamed) {
+  consent("c-paul", Purpose::visit_analytics, false, kMay);
+  now_ += std::chrono::hours(24);
+  ASSERT_TRUE(csv("customer,purpose,state\nc-paul,visit_analytics,given\n"));
+  EXPECT_FALSE(crm_->given("c-paul", now_).has(Purpose::visit_analytics));
+  ASSERT_EQ(left_out_.size(), 1U);
+  EXPECT_EQ(left_out_[0].customer, "c-paul");
+  ASSERT_TRUE(
+      csv("customer,purpose,state,at\nc-paul,visit_analytics,given,2026-05-05T00:00:00Z\n"));
+  EXPECT_TRUE(crm_->given("c-paul", now_).has(Purpose::visit_analytics)) << "a later yes counts";
+}
+
+TEST_F(ImportTest, WhatComesInOneFileCountsInTheOrderInWhichItWasSaid) {
+  add("c-new", "a-new");
+  ASSERT_TRUE(
+      csv("customer,purpose,state,at\n"
+          "c-new,visit_analytics,given,2026-03-01T00:00:00Z\n"
+          "c-new,visit_analytics,withdrawn,2026-02-01T00:00:00Z\n"
+          "c-new,visit_analytics,given,2026-01-01T00:00:00Z\n"));
+  EXPECT_TRUE(crm_->given("c-new", now_).has(Purpose::visit_analytics));
+  EXPECT_EQ(crm_->consents("c-new").at(0).at("history").size(), 3U);
 }
 
 }  // namespace

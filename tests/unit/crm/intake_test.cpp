@@ -32,7 +32,7 @@ TEST_F(IntakeTest, AnOfferThatCameAfterTheWithdrawalIsNotDelivered) {
   consent("c-paul", Purpose::proximity_offers, false, kMay);
   intake_->work(now_);
   EXPECT_TRUE(inbox("a-paul").empty());
-  EXPECT_EQ(notes(), std::vector<std::string>{"consent withdrawn"});
+  EXPECT_EQ(notes(), std::vector<std::string>{"no consent to proximity_offers"});
 }
 
 TEST_F(IntakeTest, AWithdrawalInTheAppOvertakesTheEventsThatWait) {
@@ -155,7 +155,96 @@ TEST_F(IntakeTest, BeingForgottenInTheAppIsAnsweredAndThenThereIsNobody) {
   const auto messages = inbox("a-paul");
   ASSERT_EQ(messages.size(), 1U);
   EXPECT_EQ(messages[0].at("kind"), "forgotten");
-  EXPECT_TRUE(crm_->customers().empty());
+  EXPECT_TRUE(crm_->customers_after("", 10, now_).empty());
+}
+
+TEST_F(IntakeTest, WhatACustomerDidNotConsentToIsNotActedOnAndNotKept) {
+  add("c-mia", "a-mia");
+  consent("c-mia", Purpose::proximity_offers, true, kJanuary);
+  const json survey = {{"decision", "d-1"},
+                       {"visit", "v-1"},
+                       {"survey", "s-visit"},
+                       {"kind", "nps"},
+                       {"language", "en"},
+                       {"question", "Would you?"},
+                       {"expires_at", contract::to_rfc3339(now_ + std::chrono::hours(24))}};
+  const json note = {{"visit", "v"}, {"staff", "eva"}, {"kind", "note"}, {"text", "Off to Lyon."}};
+  event("e-1", "decision.survey", "c-mia", survey);
+  event("e-2", "staff.action", "c-mia", note);
+  event("e-3", "visit.started", "c-mia", {{"visit", "v"}, {"zone", "door"}, {"level", "near"}});
+  consent("c-paul", Purpose::preference_prompts, false, now_);
+  event("e-4", "staff.action", "c-paul", note);
+  add("c-new", "a-new");
+  event("e-5", "staff.action", "c-new", {{"visit", "v"}, {"staff", "eva"}, {"kind", "greeted"}});
+  intake_->work(now_);
+  EXPECT_TRUE(inbox("a-mia").empty());
+  EXPECT_FALSE(crm_->profile("c-paul")->contains("last_conversation"));
+  EXPECT_EQ(notes(), (std::vector<std::string>{
+                         "no consent to visit_analytics", "no consent to preference_prompts",
+                         "no consent to visit_analytics", "no consent to preference_prompts",
+                         "no consent to anything"}));
+  for (const Row& row : db_->query("SELECT customer, data FROM ledger")) {
+    EXPECT_EQ(row.text(0), "");
+    EXPECT_EQ(row.text(1), "{}");
+  }
+  EXPECT_EQ(intake_->counters().without_consent, 5U);
+}
+
+TEST_F(IntakeTest, AnOfferOrASurveyWhoseTimeIsOverGoesToNobody) {
+  offer("e-1", "d-1", "c-paul");
+  event("e-2", "decision.survey", "c-paul",
+        {{"decision", "d-2"},
+         {"visit", "v-1"},
+         {"survey", "s-visit"},
+         {"kind", "nps"},
+         {"language", "en"},
+         {"question", "Would you?"},
+         {"expires_at", contract::to_rfc3339(now_ + std::chrono::minutes(10))}});
+  intake_->work(now_ + std::chrono::minutes(11));
+  EXPECT_TRUE(inbox("a-paul").empty());
+  EXPECT_EQ(notes(), (std::vector<std::string>{"too late", "too late"}));
+  EXPECT_EQ(intake_->counters().too_late, 2U);
+}
+
+// A message in the inbox lives no longer than the offer, whichever clock is wrong.
+TEST_F(IntakeTest, ADelayGivesAnOfferNoNewLife) {
+  offer("e-1", "d-1", "c-paul");
+  intake_->work(now_ + std::chrono::minutes(9));
+  EXPECT_EQ(db_->query("SELECT expires_at FROM outbox").at(0).text(0),
+            contract::to_rfc3339(now_ + std::chrono::minutes(10)));
+}
+
+TEST_F(IntakeTest, ARequestThatTheBrokerKeptIsRefused) {
+  const json body = {{"v", 1}, {"id", "q-1"}, {"kind", "forget"}};
+  contract::RawMessage raw{"welcome/v1/demo/app/a-paul/request", body.dump(), true, "", ""};
+  const auto kept = contract::decode_for_crm("demo", raw);
+  ASSERT_FALSE(kept);
+  EXPECT_EQ(kept.error().code, ErrorCode::refused);
+  raw.retained = false;
+  EXPECT_TRUE(contract::decode_for_crm("demo", raw));
+}
+
+TEST_F(IntakeTest, AWithdrawalThatWaitsIsActedOnThoughTheAppHasAnotherIdNow) {
+  request(
+      "a-paul",
+      {{"id", "q-1"}, {"kind", "consent.set"}, {"purpose", "proximity_offers"}, {"given", false}});
+  add("c-paul", "a-paul-2");
+  intake_->work(now_);
+  EXPECT_FALSE(crm_->given("c-paul", now_).has(Purpose::proximity_offers));
+}
+
+TEST_F(IntakeTest, ABoxThatDoesNotTakeThePolicyIsKnown) {
+  ASSERT_TRUE(crm_->put_safe_policy("UTC"));
+  EXPECT_FALSE(crm_->put_safe_policy("UTC")) << "it replaces nothing";
+  const std::int64_t seq = crm_->feed().get(Collection::policy, "policy")->seq;
+  event("e-1", "feed.rejected", "",
+        {{"collection", "policy"},
+         {"key", "policy"},
+         {"seq", seq},
+         {"reason", "time_zone is not in the tz database"}});
+  intake_->work(now_);
+  EXPECT_EQ(db_->query("SELECT reason FROM set_aside").at(0).text(0),
+            "time_zone is not in the tz database");
 }
 
 TEST_F(IntakeTest, WhatCannotBeActedOnIsSetAsideAndTheRestGoesOn) {

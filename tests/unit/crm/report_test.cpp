@@ -106,6 +106,7 @@ TEST_F(ReportTest, TheThreeFormsSayTheSame) {
 
 TEST_F(ReportTest, AnswersCountForWhatWasShownInTheWeekBefore) {
   add("c-mia", "a-mia");
+  consent("c-mia", Purpose::visit_analytics, true, kJanuary);
   event("v-1", "survey.answer", "c-paul", {{"survey", "s"}, {"kind", "nps"}, {"score", 9}});
   event("v-2", "survey.answer", "c-mia", {{"survey", "s"}, {"kind", "nps"}, {"score", 2}});
   event("v-3", "survey.answer", "c-paul", {{"survey", "s"}, {"kind", "csat"}, {"score", 3}});

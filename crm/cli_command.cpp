@@ -1,0 +1,94 @@
+#include "crm/cli_command.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace welcome::crm::cli {
+
+const std::string& Call::word(std::size_t i, const char* what) const {
+  if (i >= words.size()) throw Usage(std::string(what) + " is missing");
+  return words[i];
+}
+
+void Call::at_most(std::size_t count) const {
+  if (words.size() > count) throw Usage("unexpected \"" + words[count] + "\"");
+}
+
+std::string Call::text(const char* name) const {
+  const auto found = options.find(name);
+  return found == options.end() ? std::string() : found->second;
+}
+
+std::int64_t Call::number(const char* name, std::int64_t least, std::int64_t most) const {
+  const std::string value = text(name);
+  std::int64_t parsed = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
+  if (error != std::errc{} || end != value.data() + value.size() || parsed < least ||
+      parsed > most) {
+    throw Usage(std::string("--") + name + " is a number from " + std::to_string(least) + " to " +
+                std::to_string(most));
+  }
+  return parsed;
+}
+
+std::optional<WallTime> Call::time(const char* name) const {
+  if (!has(name)) return std::nullopt;
+  const auto at = contract::from_rfc3339(text(name));
+  if (!at) throw Usage(std::string("--") + name + " is not a time like 2026-05-04T08:15:30Z");
+  return at;
+}
+
+void Call::print(const json& value) const { *out << value.dump(2) << "\n"; }
+
+void Call::warn(const std::string& what) const { *err << "welcome-crm: " << what << "\n"; }
+
+int Call::no(const Error& error) const {
+  if (json_wanted) {
+    print({{"ok", false}, {"error", error.message}});
+  } else {
+    warn(error.message);
+  }
+  return error.code == ErrorCode::malformed ? kUsage : kNo;
+}
+
+std::unique_ptr<Database> Opened::open_and_migrate(const std::string& url) {
+  auto db = open_database(url);
+  migrate(*db);
+  return db;
+}
+
+std::string read_file(const std::string& path) {
+  std::ostringstream text;
+  if (path == "-") {
+    text << std::cin.rdbuf();
+    return text.str();
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file || !(text << file.rdbuf())) throw DatabaseError("cannot read " + path);
+  return text.str();
+}
+
+void print_table(std::ostream& out, const Table& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (i + 1 < row.size()) {
+        out << std::left << std::setw(static_cast<int>(widths[i]) + 2) << row[i];
+      } else {
+        out << row[i];
+      }
+    }
+    out << "\n";
+  }
+}
+
+}  // namespace welcome::crm::cli

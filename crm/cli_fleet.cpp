@@ -1,0 +1,303 @@
+// boxes …, ledger, pause, resume, status
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "contract/signing.h"
+#include "crm/cli_command.h"
+
+namespace welcome::crm::cli {
+namespace {
+
+constexpr std::int64_t kEventsAtOnce = 1000;
+
+json to_json(const std::optional<PinnedKey>& known) {
+  if (!known) return nullptr;
+  json out = {{"public_key", contract::public_key_text(known->key)},
+              {"fingerprint", contract::fingerprint(known->key)},
+              {"trusted_at", known->trusted_at}};
+  if (known->other) {
+    out["other"] = {{"public_key", contract::public_key_text(*known->other)},
+                    {"fingerprint", contract::fingerprint(*known->other)},
+                    {"said_at", known->other_at}};
+  }
+  return out;
+}
+
+int boxes_trust(const Call& call) {
+  const std::string& name = call.word(0, "STORE/BOX");
+  call.at_most(1);
+  const auto slash = name.find('/');
+  if (slash == std::string::npos) throw Usage("a box is STORE/BOX");
+  const std::string store = name.substr(0, slash), box = name.substr(slash + 1);
+  if (!contract::valid_level(store) || !contract::valid_level(box))
+    throw Usage("a box is STORE/BOX");
+  std::optional<contract::Ed25519Public> key;
+  if (call.has("key")) {
+    const auto given = contract::public_key_from_text(call.text("key"));
+    if (!given) throw Usage("--key: " + given.error().message);
+    key = *given;
+  }
+  Opened opened(call);
+  Transaction transaction(*opened.db);
+  if (const auto trusted = opened.crm.trust_box(store, box, key, wall_now()); !trusted) {
+    return call.no(trusted.error());
+  }
+  transaction.commit();
+  opened.db->announce();
+  const auto known = opened.crm.box_key(store, box);
+  if (call.json_wanted) {
+    call.print(to_json(known));
+  } else {
+    *call.out << name << " is trusted with the key " << contract::fingerprint(known->key) << "\n";
+  }
+  return kDone;
+}
+
+// How a box stands, by its own word.
+struct Standing {
+  json told = json::object(), confirmed = json::object();
+  std::string behind, unconfirmed;
+  bool control = true;  // it has every control message that is for it
+  bool up_to_date() const { return behind.empty() && unconfirmed.empty() && control; }
+
+  std::string text() const {
+    std::string out;
+    const auto add = [&](const std::string& what) { out += (out.empty() ? "" : "; ") + what; };
+    if (!behind.empty()) add("behind: " + behind);
+    if (!unconfirmed.empty()) add("not confirmed: " + unconfirmed);
+    if (!control) add("not confirmed: pause or resume");
+    return out.empty() ? "up to date" : out;
+  }
+};
+
+Standing standing_of(Opened& opened, const std::string& store, const std::string& box,
+                     std::int64_t control) {
+  Standing out;
+  for (const Collection collection : contract::kAllCollections) {
+    const std::string name(contract::to_string(collection));
+    const Position head = opened.crm.feed().head(collection);
+    const auto at = [&](const Rows& rows) -> std::optional<std::int64_t> {
+      if (rows.empty() || rows[0].text(0) != head.epoch) return std::nullopt;
+      return rows[0].integer(1);
+    };
+    const auto told = at(opened.db->query(
+        "SELECT epoch, seq FROM told WHERE store = $1 AND box = $2 AND collection = $3",
+        {store, box, name}));
+    const auto confirmed = at(opened.db->query(
+        "SELECT epoch, seq FROM confirmed WHERE store = $1 AND box = $2 AND collection = $3",
+        {store, box, name}));
+    if (told) out.told[name] = *told;
+    if (confirmed) out.confirmed[name] = *confirmed;
+    if (confirmed == head.seq) continue;
+    std::string& list = told == head.seq ? out.unconfirmed : out.behind;
+    list += (list.empty() ? "" : ", ") + name;
+  }
+  const Rows newest =
+      opened.db->query("SELECT COALESCE(MAX(seq), 0) FROM control WHERE store = $1 OR store = $2",
+                       {store, std::string(contract::kAllStores)});
+  out.control = control >= newest.at(0).integer(0);
+  return out;
+}
+
+json refused_items(Opened& opened, const std::string& store, const std::string& box) {
+  json out = json::array();
+  for (const Row& row : opened.db->query(
+           "SELECT set_aside.collection, set_aside.key, set_aside.reason, set_aside.at "
+           "FROM set_aside JOIN item ON item.collection = set_aside.collection "
+           "AND item.key = set_aside.key AND item.seq = set_aside.seq AND item.deleted = 0 "
+           "WHERE set_aside.store = $1 AND set_aside.box = $2 ORDER BY set_aside.at",
+           {store, box})) {
+    out.push_back({{"collection", row.text(0)},
+                   {"key", row.text(1)},
+                   {"reason", row.text(2)},
+                   {"at", row.text(3)}});
+  }
+  return out;
+}
+
+std::int64_t refused_receipts(Opened& opened, const std::string& store, const std::string& box) {
+  return opened.db
+      ->query(
+          "SELECT COUNT(*) FROM erasure_box WHERE store = $1 AND box = $2 "
+          "AND refused IS NOT NULL",
+          {store, box})
+      .at(0)
+      .integer(0);
+}
+
+std::string trust_of(const std::optional<PinnedKey>& key, std::int64_t refused) {
+  std::string out = key ? contract::fingerprint(key->key) : "not said";
+  if (key && key->other) out += ", now says " + contract::fingerprint(*key->other);
+  if (refused > 0) out += ", receipts refused: " + std::to_string(refused);
+  return out;
+}
+
+int boxes(const Call& call) {
+  call.at_most(0);
+  Opened opened(call);
+  json list = json::array();
+  Table table{{"STORE", "BOX", "STATE", "SESSION", "VERSION", "SEEN", "FEED", "KEY"}};
+  for (const Row& row : opened.db->query("SELECT store, box, state, session, version, seen_at, "
+                                         "control FROM box ORDER BY store, box")) {
+    const Standing standing = standing_of(opened, row.text(0), row.text(1), row.integer(6));
+    const json refused = refused_items(opened, row.text(0), row.text(1));
+    const auto key = opened.crm.box_key(row.text(0), row.text(1));
+    const std::int64_t receipts = refused_receipts(opened, row.text(0), row.text(1));
+    list.push_back({{"store", row.text(0)},
+                    {"box", row.text(1)},
+                    {"state", row.text(2)},
+                    {"session", row.integer(3)},
+                    {"version", row.text(4)},
+                    {"seen_at", row.text(5)},
+                    {"up_to_date", standing.up_to_date()},
+                    {"told", standing.told},
+                    {"confirmed", standing.confirmed},
+                    {"control_confirmed", standing.control},
+                    {"refuses", refused},
+                    {"key", to_json(key)},
+                    {"receipts_refused", receipts}});
+    std::string feed = standing.text();
+    for (const json& one : refused) {
+      if (one.at("collection") == "policy") feed += "; refuses the policy";
+    }
+    if (!refused.empty()) feed += "; refuses items: " + std::to_string(refused.size());
+    table.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.text(5),
+                     feed, trust_of(key, receipts)});
+  }
+  if (call.json_wanted) {
+    call.print(list);
+  } else {
+    print_table(*call.out, table);
+  }
+  return kDone;
+}
+
+// One JSON object a line, and page by page: a ledger is long.
+int ledger(const Call& call) {
+  call.at_most(0);
+  Opened opened(call);
+  const std::string wanted = call.text("type");
+  const Rows first = opened.db->query(
+      "SELECT position FROM ledger WHERE received_at >= $1 ORDER BY received_at, position LIMIT 1",
+      {call.text("since")});
+  if (!call.json_wanted) print_table(*call.out, {{"#", "TIME", "BOX", "TYPE", "CUSTOMER", "NOTE"}});
+  for (std::int64_t last = first.empty() ? -1 : first[0].integer(0) - 1; last >= 0;) {
+    const Rows page = opened.db->query(
+        "SELECT position, id, store, box, type, time, customer, data, received_at, handled, note "
+        "FROM ledger WHERE position > $1 ORDER BY position LIMIT $2",
+        {last, kEventsAtOnce});
+    Table table;
+    for (const Row& row : page) {
+      last = row.integer(0);
+      if (row.text(4).find(wanted) == std::string::npos || row.text(8) < call.text("since"))
+        continue;
+      if (!call.json_wanted) {
+        table.push_back({row.text(0), row.text(5), row.text(2) + "/" + row.text(3), row.text(4),
+                         row.text(6), row.text(10)});
+        continue;
+      }
+      *call.out << json{{"position", row.integer(0)}, {"id", row.text(1)},
+                        {"store", row.text(2)},       {"box", row.text(3)},
+                        {"type", row.text(4)},        {"time", row.text(5)},
+                        {"customer", row.text(6)},    {"data", json::parse(row.text(7))},
+                        {"received_at", row.text(8)}, {"handled", row.integer(9) != 0},
+                        {"note", row.text(10)}}
+                       .dump()
+                << "\n";
+    }
+    print_table(*call.out, table);
+    if (page.size() < static_cast<std::size_t>(kEventsAtOnce)) break;
+  }
+  return kDone;
+}
+
+int pause_or_resume(const Call& call, bool paused) {
+  const auto function = function_from_string(call.word(0, "FUNCTION"));
+  if (!function) throw Usage("FUNCTION is one of face, offers, prompts, surveys, all");
+  call.at_most(1);
+  const std::string store =
+      call.has("store") ? call.text("store") : std::string(contract::kAllStores);
+  if (!contract::valid_level(store)) throw Usage("--store cannot be in a topic");
+  Opened opened(call);
+  if (call.has("store") && opened.crm.boxes(store).empty()) {
+    call.warn("no box of the store \"" + store + "\" was ever here: is the name right?");
+  }
+  Transaction transaction(*opened.db);
+  const contract::Control control = opened.crm.set_control(store, *function, paused, wall_now());
+  transaction.commit();
+  opened.db->announce();
+  if (call.json_wanted) {
+    call.print({{"ok", true},
+                {"store", store},
+                {"function", call.words[0]},
+                {"paused", paused},
+                {"seq", control.seq}});
+  } else {
+    *call.out << call.words[0] << (paused ? " paused in " : " resumed in ")
+              << (call.has("store") ? store : "all stores") << "\n";
+  }
+  return kDone;
+}
+
+int pause(const Call& call) { return pause_or_resume(call, true); }
+int resume(const Call& call) { return pause_or_resume(call, false); }
+
+// What the running `serve` has counted.
+int status(const Call& call) {
+  call.at_most(0);
+  Opened opened(call);
+  json list = json::array();
+  for (const Row& row : opened.db->query(
+           "SELECT client_id, started_at, at, link, counters FROM serving ORDER BY client_id")) {
+    list.push_back({{"client_id", row.text(0)},
+                    {"started_at", row.text(1)},
+                    {"at", row.text(2)},
+                    {"link", row.text(3)},
+                    {"counters", json::parse(row.text(4))}});
+  }
+  if (call.json_wanted) {
+    call.print(list);
+    return list.empty() ? kNo : kDone;
+  }
+  if (list.empty()) *call.out << "nobody has served from this database yet\n";
+  for (const json& one : list) {
+    Table table{{"serve", one.at("client_id")},
+                {"since", one.at("started_at")},
+                {"last word", one.at("at")},
+                {"broker", one.at("link")}};
+    for (const auto& [name, count] : one.at("counters").items())
+      table.push_back({name, count.dump()});
+    print_table(*call.out, table);
+  }
+  return list.empty() ? kNo : kDone;
+}
+
+constexpr Option kLedger[] = {
+    {"since", nullptr, "received at or after (RFC 3339, UTC)"},
+    {"type", nullptr, "only types that contain this: decision.offer"},
+};
+
+constexpr Option kTrust[] = {
+    {"key", nullptr, "its public key, base64, before it says one: `welcomectl status` shows it"},
+};
+
+constexpr Option kStore[] = {{"store", nullptr, "one store instead of all"}};
+
+constexpr Command kFleetCommands[] = {
+    {"boxes trust", "STORE/BOX", "count receipts signed with the key that it says now", boxes_trust,
+     kTrust},
+    {"boxes", "", "every box, what it has confirmed, and its key", boxes},
+    {"ledger", "", "every event, once; one JSON object a line with --json", ledger, kLedger},
+    {"pause", "FUNCTION", "stop face, offers, prompts, surveys or all, everywhere at once", pause,
+     kStore},
+    {"resume", "FUNCTION", "and go on", resume, kStore},
+    {"status", "", "whether the broker is reached, and what serve has counted", status},
+};
+
+}  // namespace
+
+std::span<const Command> fleet_commands() { return kFleetCommands; }
+
+}  // namespace welcome::crm::cli

@@ -1,0 +1,206 @@
+// What events of boxes do.
+
+#include <algorithm>
+#include <chrono>
+#include <spdlog/spdlog.h>
+#include <variant>
+
+#include "core/pipeline.h"
+#include "crm/intake.h"
+
+namespace welcome::crm {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Somebody who comes in this long after an offer (or after being held out) is counted for it.
+constexpr auto kCameInWithin = 2h;
+
+constexpr const char* kHeldOut = "holdout";
+
+WallTime time_of(const std::string& text) {
+  return contract::from_rfc3339(text).value_or(WallTime{});
+}
+
+// Which purpose an event needs. Nothing: any; but who gives none is not reported on at all.
+struct Needs {
+  using Purposes = std::optional<Purpose>;
+  Purposes operator()(const contract::OfferNews&) const { return Purpose::proximity_offers; }
+  Purposes operator()(const contract::VisitNews&) const { return Purpose::visit_analytics; }
+  Purposes operator()(const contract::PromptNews&) const { return Purpose::visit_analytics; }
+  Purposes operator()(const contract::SuppressedNews&) const { return Purpose::visit_analytics; }
+  Purposes operator()(const contract::SurveyNews&) const { return Purpose::visit_analytics; }
+  Purposes operator()(const contract::EnrolmentNews&) const { return Purpose::face_recognition; }
+  Purposes operator()(const contract::StaffNews& news) const {
+    const bool learns = news.action.kind == StaffAction::Kind::note ||
+                        news.action.kind == StaffAction::Kind::preference;
+    return learns ? Purposes(Purpose::preference_prompts) : std::nullopt;
+  }
+  Purposes operator()(const contract::SurveyAnswer&) const { return std::nullopt; }
+  Purposes operator()(const contract::ConsentNews&) const { return std::nullopt; }
+  Purposes operator()(const contract::ErasureReceipt&) const { return std::nullopt; }
+  Purposes operator()(const contract::FeedRejected&) const { return std::nullopt; }
+  Purposes operator()(const contract::HealthNews&) const { return std::nullopt; }
+};
+
+bool about_the_box(const contract::EventData& data) {
+  return std::holds_alternative<contract::FeedRejected>(data) ||
+         std::holds_alternative<contract::HealthNews>(data);
+}
+
+// How long a message to the app lives: by the box's clock and by ours, whichever ends first.
+WallTime life(const std::string& made_at, WallTime expires_at, WallTime now) {
+  return std::min(expires_at, now + (expires_at - time_of(made_at)));
+}
+
+}  // namespace
+
+std::string Intake::without_consent(const Entry& entry, const contract::EventData& data,
+                                    WallTime now) {
+  if (std::holds_alternative<contract::ConsentNews>(data)) return {};
+  const PurposeSet given = crm_.given(entry.customer, now);
+  const auto needed = std::visit(Needs{}, data);
+  if (needed && !given.has(*needed)) {
+    return std::string(kNoConsent).append(to_string(*needed));
+  }
+  return given.empty() ? std::string(kNoConsent) + "anything" : std::string();
+}
+
+std::string Intake::act_on_event(const Entry& entry, WallTime now) {
+  if (entry.type == contract::event_type(contract::ErasureReceipt{})) {
+    return on(entry, contract::ErasureReceipt{}, now);
+  }
+  const auto data = contract::decode_event_data(entry.type, entry.body);
+  if (!data) return std::string(kSetAside);
+  if (!about_the_box(*data)) {
+    if (entry.customer.empty()) return {};
+    if (!crm_.app_of(entry.customer)) return "unknown customer";
+    if (auto why = without_consent(entry, *data, now); !why.empty()) return why;
+  }
+  return std::visit([&](const auto& news) { return on(entry, news, now); }, *data);
+}
+
+std::string Intake::on(const Entry& entry, const contract::OfferNews& news, WallTime now) {
+  if (news.expires_at <= now) return std::string(kTooLate);
+  const bool first =
+      db_.execute(
+          "INSERT INTO offer (decision, store, customer, campaign, variant, shown_at) "
+          "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+          {news.decision.str(), entry.store, entry.customer, news.campaign.str(), news.variant,
+           entry.time}) == 1;
+  if (!first) return "decision repeated";
+  // Caps are per customer, and the other boxes of the store count too.
+  contract::Command offered;
+  offered.id = MessageId(entry.id + "/offered");
+  offered.kind = contract::Command::Kind::offered;
+  offered.customer = CustomerId(entry.customer);
+  offered.decision = news.decision;
+  offered.campaign = news.campaign;
+  offered.variant = news.variant;
+  offered.at = time_of(entry.time);
+  tell_boxes(entry.store, entry.box, offered, now);
+  contract::AppMessage message;
+  message.id = MessageId(entry.id);
+  message.kind = contract::AppMessage::Kind::offer;
+  message.decision = news.decision;
+  message.title = news.title;
+  message.text = news.text;
+  message.code = news.code;
+  message.expires_at = news.expires_at;
+  crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message,
+              life(entry.time, news.expires_at, now));
+  return {};
+}
+
+std::string Intake::on(const Entry& entry, const contract::SurveyNews& news, WallTime now) {
+  if (news.expires_at <= now) return std::string(kTooLate);
+  contract::AppMessage message;
+  message.id = MessageId(entry.id);
+  message.kind = contract::AppMessage::Kind::survey;
+  message.decision = news.decision;
+  message.survey = news.survey;
+  message.survey_kind = news.kind;
+  message.question = news.question;
+  message.expires_at = news.expires_at;
+  crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message,
+              life(entry.time, news.expires_at, now));
+  return {};
+}
+
+// The hold-out is written beside the offers: it is what they are compared with.
+std::string Intake::on(const Entry& entry, const contract::SuppressedNews& news, WallTime /*now*/) {
+  if (news.reason != kHeldOut || news.campaign.empty()) return {};
+  db_.execute(
+      "INSERT INTO offer (decision, store, customer, campaign, variant, shown_at) "
+      "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+      {news.decision.str(), entry.store, entry.customer, news.campaign.str(), std::string(kHeldOut),
+       entry.time});
+  return {};
+}
+
+std::string Intake::on(const Entry& entry, const contract::VisitNews& news, WallTime /*now*/) {
+  if (news.zone != Zone::inside && news.zone != Zone::desk) return {};
+  db_.execute(
+      "UPDATE offer SET came_in_at = $2 WHERE customer = $1 AND came_in_at IS NULL "
+      "AND shown_at <= $2 AND shown_at >= $3",
+      {entry.customer, entry.time, contract::to_rfc3339(time_of(entry.time) - kCameInWithin)});
+  return {};
+}
+
+std::string Intake::on(const Entry& entry, const contract::StaffNews& news, WallTime /*now*/) {
+  const StaffAction& action = news.action;
+  Result<void> done;
+  if (action.kind == StaffAction::Kind::note) {
+    done = crm_.note_conversation(entry.customer, action.text, time_of(entry.time));
+  } else if (action.kind == StaffAction::Kind::preference) {
+    done = crm_.note_preference(entry.customer,
+                                {action.preference_key, action.preference_value,
+                                 action.verdict == StaffAction::Verdict::change},
+                                time_of(entry.time));
+  }
+  return done ? std::string() : done.error().message;
+}
+
+std::string Intake::on(const Entry& entry, const contract::ConsentNews& news, WallTime now) {
+  ConsentChange change;
+  change.customer = entry.customer;
+  change.purpose = news.purpose;
+  change.given = news.given;
+  change.at = news.at;
+  change.how = news.how.empty() ? "desk" : news.how;
+  change.notice = news.notice;
+  change.record_id = news.record_id;
+  change.by_box = true;
+  return change_consent(change, *crm_.app_of(entry.customer), entry.id, now);
+}
+
+std::string Intake::on(const Entry& entry, const contract::SurveyAnswer& news, WallTime /*now*/) {
+  answer_survey(entry, entry.id, news.kind, news.score);
+  return {};
+}
+
+// Judged as it was signed: with the customer's id, which the ledger does not have.
+std::string Intake::on(const Entry& entry, const contract::ErasureReceipt& /*news*/, WallTime now) {
+  const auto taken = crm_.take_receipt(entry.store, entry.box, entry.body, now);
+  if (taken) return {};
+  ++counters_.receipts_refused;
+  spdlog::warn("the erasure receipt of {}/{} does not count: {}", entry.store, entry.box,
+               taken.error().message);
+  return "refused: " + taken.error().message;
+}
+
+std::string Intake::on(const Entry& entry, const contract::FeedRejected& news, WallTime /*now*/) {
+  crm_.box_refuses(entry.store, entry.box, news, entry.time);
+  if (news.collection == Collection::policy) {
+    spdlog::error("{}/{} does not take the policy and keeps the one before it: {}", entry.store,
+                  entry.box, news.reason);
+  }
+  return {};
+}
+
+// Written down is all.
+std::string Intake::on(const Entry&, const contract::PromptNews&, WallTime) { return {}; }
+std::string Intake::on(const Entry&, const contract::EnrolmentNews&, WallTime) { return {}; }
+std::string Intake::on(const Entry&, const contract::HealthNews&, WallTime) { return {}; }
+
+}  // namespace welcome::crm

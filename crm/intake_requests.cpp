@@ -1,0 +1,158 @@
+// What apps ask for. Answers carry the request's id, so that the app can tell which question they
+// answer.
+
+#include <nlohmann/json.hpp>
+
+#include "core/pipeline.h"
+#include "crm/intake.h"
+
+namespace welcome::crm {
+namespace {
+
+using Kind = contract::AppRequest::Kind;
+
+std::optional<Outcome> outcome_of(Kind kind) {
+  switch (kind) {
+    case Kind::offer_opened:
+      return Outcome::opened;
+    case Kind::offer_redeemed:
+      return Outcome::redeemed;
+    case Kind::offer_dismissed:
+      return Outcome::dismissed;
+    case Kind::complaint:
+      return Outcome::complaint;
+    default:
+      return std::nullopt;
+  }
+}
+
+// What came of an offer is written down the first time.
+void note_outcome(Database& db, const DecisionId& decision, Outcome outcome,
+                  const std::string& at) {
+  const std::vector<Value> values{decision.str(), at};
+  if (outcome == Outcome::opened) {
+    db.execute("UPDATE offer SET opened_at = $2 WHERE decision = $1 AND opened_at IS NULL", values);
+  } else if (outcome == Outcome::redeemed) {
+    db.execute("UPDATE offer SET redeemed_at = $2 WHERE decision = $1 AND redeemed_at IS NULL",
+               values);
+  } else if (outcome == Outcome::dismissed) {
+    db.execute("UPDATE offer SET dismissed_at = $2 WHERE decision = $1 AND dismissed_at IS NULL",
+               values);
+  }
+}
+
+}  // namespace
+
+std::string Intake::act_on_request(const Entry& entry, WallTime now) {
+  if (entry.customer.empty() || !crm_.app_of(entry.customer)) return "unknown app";
+  const auto request = contract::decode_request(entry.app, entry.body);
+  if (!request) return std::string(kSetAside);
+  switch (request->kind) {
+    case Kind::consents_get:
+      send_consents(entry.app, entry.customer, entry.id, now);
+      return {};
+    case Kind::consent_set: {
+      ConsentChange change;
+      change.customer = entry.customer;
+      change.purpose = *request->purpose;
+      change.given = request->given;
+      change.at = request->at;
+      change.how = "app";
+      change.notice = request->notice;
+      return change_consent(change, entry.app, entry.id, now);
+    }
+    case Kind::offer_opened:
+    case Kind::offer_redeemed:
+    case Kind::offer_dismissed:
+    case Kind::complaint:
+      return outcome(entry, *request, now) ? "" : "unknown decision";
+    case Kind::survey_answer:
+      answer_survey(entry, entry.app + "/" + entry.id, request->survey_kind, request->score);
+      return {};
+    case Kind::export_data:
+      export_to_app(entry, *request, now);
+      return {};
+    case Kind::forget:
+      return forget(entry, *request, now);
+  }
+  return {};
+}
+
+void Intake::send_consents(const std::string& app, const std::string& customer,
+                           const std::string& id, WallTime now) {
+  contract::AppMessage message;
+  message.id = MessageId(id);
+  message.kind = contract::AppMessage::Kind::consents;
+  const PurposeSet given = crm_.given(customer, now);
+  for (const Purpose purpose : kAllPurposes) {
+    message.purposes[std::string(to_string(purpose))] = given.has(purpose);
+  }
+  message.notice = crm_.settings().notice;
+  message.at = now;
+  crm_.to_app(app, customer, message, now + kReceiptLife);
+}
+
+std::string Intake::change_consent(const ConsentChange& change, const std::string& app,
+                                   const std::string& answer_id, WallTime now) {
+  const auto record = crm_.set_consent(change, now);
+  if (!record) return record.error().message;
+  contract::AppMessage receipt;
+  receipt.id = MessageId(answer_id);
+  receipt.kind = contract::AppMessage::Kind::receipt;
+  receipt.record = record->dump();
+  receipt.at = now;
+  crm_.to_app(app, change.customer, receipt, now + kReceiptLife);
+  send_consents(app, change.customer, answer_id + "/consents", now);
+  return {};
+}
+
+// The boxes that decide about the next offer hear of it; a complaint is for all stores.
+bool Intake::outcome(const Entry& entry, const contract::AppRequest& request, WallTime now) {
+  contract::Command command;
+  command.id = MessageId(entry.app + "/" + entry.id);
+  command.kind = contract::Command::Kind::outcome;
+  command.customer = CustomerId(entry.customer);
+  command.at = contract::from_rfc3339(entry.time).value_or(now);
+  command.outcome = *outcome_of(request.kind);
+  std::string store;
+  if (request.kind != Kind::complaint) {
+    const Rows rows = db_.query("SELECT store FROM offer WHERE decision = $1 AND customer = $2",
+                                {request.decision.str(), entry.customer});
+    if (rows.empty()) return false;
+    store = rows[0].text(0);
+    command.decision = request.decision;
+    note_outcome(db_, request.decision, command.outcome, entry.time);
+  }
+  tell_boxes(store, "", command, now);
+  return true;
+}
+
+void Intake::answer_survey(const Entry& entry, const std::string& id, SurveyKind kind, int score) {
+  db_.execute(
+      "INSERT INTO survey_answer (id, customer, kind, campaign, score, at) "
+      "VALUES ($1, $2, $3, '', $4, $5) ON CONFLICT DO NOTHING",
+      {id, entry.customer, std::string(to_string(kind)), std::int64_t{score}, entry.time});
+}
+
+void Intake::export_to_app(const Entry& entry, const contract::AppRequest& request, WallTime now) {
+  const auto data = crm_.export_customer(entry.customer, now);
+  if (!data) return;  // erased a moment ago
+  contract::AppMessage message;
+  message.id = request.id;
+  message.kind = contract::AppMessage::Kind::export_data;
+  message.data = data->dump();
+  message.at = now;
+  crm_.to_app(entry.app, entry.customer, message, now + kReceiptLife);
+}
+
+std::string Intake::forget(const Entry& entry, const contract::AppRequest& request, WallTime now) {
+  if (const auto done = crm_.forget(entry.customer, now); !done) return done.error().message;
+  contract::AppMessage message;
+  message.id = request.id;
+  message.kind = contract::AppMessage::Kind::forgotten;
+  message.at = now;
+  crm_.to_app(entry.app, "", message, now + kReceiptLife);
+  return {};
+}
+
+}  // namespace welcome::crm

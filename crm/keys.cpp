@@ -1,0 +1,163 @@
+// Keys: with which boxes sign receipts, and with which the CRM signs.
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <sodium.h>
+
+#include "contract/signing.h"
+#include "core/hex.h"
+#include "crm/crm.h"
+
+namespace welcome::crm {
+
+// ---- keys of boxes ----
+
+std::optional<PinnedKey> Crm::box_key(const std::string& store, const std::string& box) {
+  const Rows rows = db_.query(
+      "SELECT public_key, trusted_at, other, other_at FROM box_key WHERE store = $1 AND box = $2",
+      {store, box});
+  if (rows.empty()) return std::nullopt;
+  const auto key = contract::public_key_from_text(rows[0].text(0));
+  if (!key) throw DatabaseError("the key of a box is damaged");
+  PinnedKey out{*key, rows[0].text(1), std::nullopt, rows[0].text(3)};
+  if (const auto other = contract::public_key_from_text(rows[0].text(2))) out.other = *other;
+  return out;
+}
+
+void Crm::pin(const std::string& store, const std::string& box, const contract::Ed25519Public& key,
+              WallTime now) {
+  db_.execute(
+      "INSERT INTO box_key (store, box, public_key, trusted_at) VALUES ($1, $2, $3, $4) "
+      "ON CONFLICT (store, box) DO UPDATE SET public_key = excluded.public_key, "
+      "trusted_at = excluded.trusted_at, other = NULLIF(box_key.other, excluded.public_key)",
+      {store, box, contract::public_key_text(key), contract::to_rfc3339(now)});
+  if (db_.query("SELECT 1 FROM erasure_box WHERE store = $1 AND box = $2 AND refused IS NOT NULL",
+                {store, box})
+          .empty()) {
+    return;
+  }
+  db_.execute(
+      "UPDATE ledger SET handled = 0, note = '' WHERE store = $1 AND box = $2 "
+      "AND type = 'com.welcomed.erasure.receipt.v1' AND note LIKE 'refused: %'",
+      {store, box});
+}
+
+bool Crm::box_says_key(const std::string& store, const std::string& box,
+                       const contract::Ed25519Public& key, WallTime now) {
+  const auto known = box_key(store, box);
+  if (!known) {
+    pin(store, box, key, now);
+    return true;
+  }
+  const bool trusted = known->key == key;
+  const Value other = trusted ? Value(nullptr) : Value(contract::public_key_text(key));
+  const Value other_at = trusted ? Value(nullptr) : Value(contract::to_rfc3339(now));
+  if (trusted ? known->other.has_value() : known->other != key) {
+    db_.execute("UPDATE box_key SET other = $3, other_at = $4 WHERE store = $1 AND box = $2",
+                {store, box, other, other_at});
+  }
+  return trusted;
+}
+
+Result<void> Crm::trust_box(const std::string& store, const std::string& box,
+                            const std::optional<contract::Ed25519Public>& key, WallTime now) {
+  const auto known = box_key(store, box);
+  if (!key && !known) return fail(ErrorCode::not_found, "this box has not said a key");
+  const contract::Ed25519Public wanted = key ? *key : known->other.value_or(known->key);
+  if (!known || known->key != wanted) pin(store, box, wanted, now);
+  return {};
+}
+
+// ---- signatures ----
+
+std::unique_ptr<contract::Signer> Crm::signer() {
+  const Rows rows = db_.query(
+      "SELECT id, seed FROM signing_key WHERE used_from IS NOT NULL AND retired_at IS NULL");
+  if (rows.empty()) return nullptr;
+  std::array<std::uint8_t, 32> seed{};
+  if (!from_hex(rows[0].text(1), seed)) throw DatabaseError("the signing key is damaged");
+  auto out = std::make_unique<contract::Signer>(rows[0].text(0), seed);
+  sodium_memzero(seed.data(), seed.size());
+  return out;
+}
+
+Result<void> Crm::sign(json& record) {
+  const auto key = signer();
+  if (!key) return {};
+  const auto text = key->sign(record.dump());
+  if (!text) return tl::unexpected(text.error());
+  record = json::parse(*text);
+  return {};
+}
+
+std::string Crm::new_signing_key(WallTime now) {
+  const std::string at = contract::to_rfc3339(now);
+  std::array<std::uint8_t, 4> name{};
+  randombytes_buf(name.data(), name.size());
+  std::string id = "k-" + to_hex(name);
+  auto seed = contract::Signer::new_seed();
+  const contract::Signer made(id, seed);
+  const std::string seed_text = to_hex(seed);
+  sodium_memzero(seed.data(), seed.size());
+  contract::KeyRing ring;
+  ring.pin(id, made.public_key());
+  db_.execute("INSERT INTO signing_key (id, public_key, seed, made_at) VALUES ($1, $2, $3, $4)",
+              {id, ring.to_text(), seed_text, at});
+  if (!signer() && !use_signing_key(id, now)) throw DatabaseError("the new key is not there");
+  return id;
+}
+
+Result<void> Crm::use_signing_key(const std::string& id, WallTime now) {
+  const std::string at = contract::to_rfc3339(now);
+  if (db_.execute("UPDATE signing_key SET used_from = $2 WHERE id = $1 AND retired_at IS NULL",
+                  {id, at}) != 1) {
+    return fail(ErrorCode::not_found, "there is no such key that is not retired");
+  }
+  db_.execute(
+      "UPDATE signing_key SET retired_at = $2, seed = '' WHERE id <> $1 AND used_from IS NOT NULL "
+      "AND retired_at IS NULL",
+      {id, at});
+  for (const Row& row : db_.query("SELECT store, function, seq, paused, id, at FROM control")) {
+    save_control(to_control(row));
+  }
+  const auto key = signer();
+  for (const Row& row : db_.query("SELECT id, store, box, payload FROM command")) {
+    if (const auto signed_again = key->sign(row.text(3))) {
+      db_.execute("UPDATE command SET payload = $4 WHERE id = $1 AND store = $2 AND box = $3",
+                  {row.text(0), row.text(1), row.text(2), *signed_again});
+    }
+  }
+  return {};
+}
+
+bool Crm::sign_consents_again(std::string& from, int at_most) {
+  const auto key = signer();
+  if (!key) return false;
+  const Rows rows = db_.query(
+      "SELECT key, customer, value FROM item WHERE collection = 'consents' AND key > $1 "
+      "AND deleted = 0 ORDER BY key LIMIT $2",
+      {from, std::int64_t{at_most}});
+  for (const Row& row : rows) {
+    from = row.text(0);
+    const auto text = key->sign(row.text(2));
+    if (!text) throw DatabaseError("a consent record cannot be signed");
+    feed_.put(Collection::consents, from, row.text(1), *text);
+  }
+  return !rows.empty();
+}
+
+std::string Crm::public_keys() {
+  std::string out;
+  for (const Row& row : db_.query("SELECT public_key, used_from, retired_at FROM signing_key "
+                                  "ORDER BY made_at")) {
+    if (!row.null(2)) {
+      out += "# retired " + row.text(2) + ": ";  // the key itself is part of the comment
+    } else {
+      out += row.null(1) ? "# not used yet\n" : "# used from " + row.text(1) + "\n";
+    }
+    out += row.text(0);
+  }
+  return out;
+}
+
+}  // namespace welcome::crm

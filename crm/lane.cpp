@@ -1,0 +1,37 @@
+#include "crm/lane.h"
+
+#include <utility>
+
+namespace welcome::crm {
+
+void Lane::add(const BoxKey& box, std::shared_ptr<const Parcel> parcel) {
+  auto& queue = waiting_[box];
+  if (queue.empty()) turn_.push_back(box);
+  queue.push_back(std::move(parcel));
+}
+
+std::pair<BoxKey, std::shared_ptr<const Parcel>> Lane::take() {
+  const BoxKey box = turn_.front();
+  turn_.pop_front();
+  const auto found = waiting_.find(box);
+  auto parcel = std::move(found->second.front());
+  found->second.pop_front();
+  if (found->second.empty()) {
+    waiting_.erase(found);
+  } else {
+    turn_.push_back(box);
+  }
+  return {box, std::move(parcel)};
+}
+
+void Lane::drop(const BoxKey& box) {
+  waiting_.erase(box);
+  std::erase(turn_, box);
+}
+
+void Lane::clear() {
+  waiting_.clear();
+  turn_.clear();
+}
+
+}  // namespace welcome::crm

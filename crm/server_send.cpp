@@ -1,0 +1,235 @@
+// What a serving CRM sends: the feed, commands, controls, and what waits for apps.
+
+#include <algorithm>
+#include <chrono>
+
+#include "crm/server.h"
+
+namespace welcome::crm {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+constexpr auto kControlsEvery = 1s;
+constexpr std::size_t kOutboxBatch = 500;
+constexpr auto kCommandPatience = 30s;  // a box that has not answered is told again
+constexpr auto kLease = 30s;            // of an outbox row, among several instances
+
+bool urgent(Collection collection) {
+  return collection == Collection::consents || collection == Collection::policy;
+}
+
+}  // namespace
+
+Server::Batches Server::packed(const std::vector<contract::FeedBatch>& batches) {
+  Batches out;
+  for (const contract::FeedBatch& batch : batches) {
+    out.push_back(std::make_shared<const Parcel>(Parcel{batch.collection, batch.epoch, batch.to_seq,
+                                                        contract::encode_feed({}, batch).payload}));
+  }
+  return out;
+}
+
+Server::Batches Server::snapshot_of(Collection collection, const Position& head) {
+  auto& [at, batches] = snapshots_[collection];
+  if (batches.empty() || !(at == head)) {
+    batches = packed(snapshot(collection, head, crm_.feed().live(collection)));
+    at = head;
+  }
+  return batches;
+}
+
+// The batches all lead to the same place, which is where the box is from now on.
+void Server::tell(const BoxKey& box, const Batches& batches) {
+  const Parcel& last = *batches.back();
+  db_.execute(
+      "INSERT INTO told (store, box, collection, epoch, seq) VALUES ($1, $2, $3, $4, $5) "
+      "ON CONFLICT (store, box, collection) DO UPDATE SET epoch = excluded.epoch, "
+      "seq = excluded.seq",
+      {box.first, box.second, std::string(contract::to_string(last.collection)), last.epoch,
+       static_cast<std::int64_t>(last.to_seq)});
+  for (const auto& parcel : batches) {
+    (urgent(parcel->collection) ? urgent_ : bulk_).add(box, parcel);
+  }
+}
+
+void Server::push_changes() {
+  constexpr const char* kBehind =
+      "SELECT told.store, told.box, told.collection, told.seq FROM told "
+      "JOIN feed ON feed.collection = told.collection "
+      "WHERE told.seq <> feed.seq AND told.epoch = feed.epoch";
+  if (!client_.up() || db_.query(kBehind).empty()) return;
+  Transaction transaction(db_);
+  std::map<std::pair<Collection, std::int64_t>, Batches> deltas;
+  for (const Row& row : db_.query(kBehind)) {
+    const auto collection = contract::collection_from_string(row.text(2)).value();
+    const std::int64_t at = row.integer(3);
+    Batches& batches = deltas[{collection, at}];
+    if (batches.empty()) {
+      batches = packed(
+          delta(collection, crm_.feed().head(collection), at, crm_.feed().since(collection, at)));
+    }
+    tell({row.text(0), row.text(1)}, batches);
+    ++counters_.deltas;
+  }
+  transaction.commit();
+}
+
+// A command is sent when the box comes, and again when it has not answered for a while.
+void Server::push_commands() {
+  const WallTime now = wall_now();
+  const std::vector<Value> times{contract::to_rfc3339(now - kCommandPatience),
+                                 contract::to_rfc3339(now)};
+  constexpr const char* kDue =
+      "SELECT command.id, command.store, command.box, command.payload FROM command "
+      "JOIN box ON box.store = command.store AND box.box = command.box "
+      "WHERE box.state = 'online' AND (sent_at IS NULL OR sent_at < $1) "
+      "AND (expires_at IS NULL OR expires_at > $2) ORDER BY made_at, command.id";
+  if (!client_.up() || db_.query(kDue, times).empty()) return;
+  Transaction transaction(db_);
+  db_.execute("DELETE FROM command WHERE expires_at <= $1", {contract::to_rfc3339(now)});
+  for (const Row& row : db_.query(kDue, times)) {
+    const contract::BoxAddress to = address({row.text(1), row.text(2)});
+    db_.execute("UPDATE command SET sent_at = $4 WHERE id = $1 AND store = $2 AND box = $3",
+                {row.text(0), to.store, to.box, contract::to_rfc3339(now)});
+    contract::Message message;
+    message.topic = contract::command_topic(to);
+    message.payload = row.text(3);
+    message.response_topic = contract::response_topic(to);
+    message.correlation = row.text(0);
+    commands_.push_back(std::move(message));
+  }
+  transaction.commit();
+}
+
+// Tells every box where the feed stands. A box that is not there says hello, and knows by the same
+// message that consent is fresh.
+void Server::heartbeat() {
+  std::map<std::pair<Collection, std::int64_t>, std::shared_ptr<const Parcel>> beats;
+  for (const Row& row : db_.query("SELECT box.store, box.box, feed.collection, told.seq FROM box "
+                                  "CROSS JOIN feed LEFT JOIN told ON told.store = box.store AND "
+                                  "told.box = box.box AND told.collection = feed.collection "
+                                  "WHERE box.state = 'online'")) {
+    const auto collection = contract::collection_from_string(row.text(2)).value();
+    Position here = crm_.feed().head(collection);
+    // A box that nobody has told anything is told the head: if it is not there, it says so.
+    const std::int64_t seq = row.null(3) ? here.seq : row.integer(3);
+    auto& beat = beats[{collection, seq}];
+    if (!beat) {
+      if (here.seq != seq) here.digest.clear();
+      here.seq = seq;
+      beat = packed(delta(collection, here, seq, {})).back();
+    }
+    (urgent(collection) ? urgent_ : bulk_).add({row.text(0), row.text(1)}, beat);
+  }
+}
+
+// The broker retains one message per control topic; a box that is new needs them all.
+void Server::send_controls() {
+  controls_due_ = false;
+  next_controls_ = steady_clock::now() + kControlsEvery;
+  const auto key = crm_.signer();
+  for (const contract::Control& control : crm_.controls()) {
+    commands_.push_back(contract::encode_control(control, key.get()));
+  }
+}
+
+void Server::publish(const contract::Message& message, std::int64_t tag) {
+  mqtt::Publish out;
+  out.topic = message.topic;
+  out.payload = message.payload;
+  out.retain = message.retain;
+  out.content_type = message.content_type;
+  out.response_topic = message.response_topic;
+  out.correlation = message.correlation;
+  if (message.expires_at) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(*message.expires_at - wall_now());
+    out.expiry_s = static_cast<std::uint32_t>(std::max<std::int64_t>(left.count(), 1));
+  }
+  client_.publish(std::move(out), tag);
+  ++counters_.sent;
+}
+
+void Server::send() {
+  while (client_.room() > 0 && !commands_.empty()) {
+    publish(commands_.front(), kNoRow);
+    commands_.pop_front();
+  }
+  const auto drain = [this](Lane& lane) {
+    while (client_.room() > 0 && !lane.empty()) {
+      const auto [box, parcel] = lane.take();
+      contract::Message message;
+      message.topic = contract::feed_topic(address(box), parcel->collection);
+      message.payload = parcel->payload;
+      publish(message, kNoRow);
+    }
+  };
+  drain(urgent_);
+  if (client_.room() > 0) send_outbox();
+  drain(bulk_);
+}
+
+void Server::publish_row(const Row& row) {
+  contract::Message message;
+  message.topic = row.text(1);
+  message.payload = row.text(2);
+  message.retain = row.integer(3) != 0;
+  message.content_type = contract::content_type_of(message.topic);
+  if (!row.null(4)) message.expires_at = contract::from_rfc3339(row.text(4));
+  if (message.expires_at && *message.expires_at <= wall_now()) {
+    ++counters_.expired;
+    outbox_done_.push_back(row.integer(0));
+    return;
+  }
+  publish(message, row.integer(0));
+}
+
+void Server::send_outbox() {
+  if (!config_.share.empty()) {
+    send_outbox_shared();
+    return;
+  }
+  for (const Row& row : db_.query(
+           "SELECT position, topic, payload, retain, expires_at FROM outbox WHERE position > $1 "
+           "ORDER BY position LIMIT $2",
+           {outbox_sent_, static_cast<std::int64_t>(std::min(client_.room(), kOutboxBatch))})) {
+    outbox_sent_ = row.integer(0);
+    publish_row(row);
+  }
+}
+
+// Among several instances a row belongs to who took it, for as long as sending may take.
+void Server::send_outbox_shared() {
+  const WallTime now = wall_now();
+  const std::vector<Value> free{contract::to_rfc3339(now), static_cast<std::int64_t>(kOutboxBatch)};
+  constexpr const char* kFree =
+      "SELECT position, topic, payload, retain, expires_at FROM outbox "
+      "WHERE leased_until IS NULL OR leased_until < $1 ORDER BY position LIMIT $2";
+  if (db_.query(kFree, free).empty()) return;
+  Rows rows;
+  {
+    Transaction transaction(db_);
+    rows = db_.query(kFree, free);
+    rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), client_.room())),
+               rows.end());
+    for (const Row& row : rows) {
+      db_.execute("UPDATE outbox SET leased_until = $2 WHERE position = $1",
+                  {row.integer(0), contract::to_rfc3339(now + kLease)});
+    }
+    transaction.commit();
+  }
+  for (const Row& row : rows) publish_row(row);
+}
+
+void Server::drop_sent() {
+  if (outbox_done_.empty()) return;
+  Transaction transaction(db_);
+  for (const std::int64_t position : outbox_done_) {
+    db_.execute("DELETE FROM outbox WHERE position = $1", {position});
+  }
+  transaction.commit();
+  outbox_done_.clear();
+}
+
+}  // namespace welcome::crm
