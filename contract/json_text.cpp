@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "core/nesting.h"
+
 namespace welcome::contract {
 
 bool valid_utf8(std::string_view text) { return first_bad_utf8(text) == std::string_view::npos; }
@@ -40,27 +42,8 @@ std::size_t first_bad_utf8(std::string_view text) {
   return std::string_view::npos;
 }
 
-// Nesting of brackets outside strings; the parser itself judges everything else.
 std::size_t first_too_deep(std::string_view text) {
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') {
-        ++i;
-      } else if (c == '"') {
-        in_string = false;
-      }
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kMaxDepth) return i;
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return std::string_view::npos;
+  return welcome::first_too_deep(text, kMaxDepth);
 }
 
 Result<nlohmann::json> parse_json(std::string_view text, std::size_t max_bytes) {

@@ -1,10 +1,14 @@
 #include "firmware/control/protocol.h"
 
+#include "core/nesting.h"
+
 namespace welcome::control {
 
 namespace {
 
 using nlohmann::json;
+
+constexpr int kMaxDepth = 64;
 
 std::string line(const json& object) {
   // Text from outside may hold broken UTF-8; it must not turn an answer into an exception.
@@ -12,6 +16,9 @@ std::string line(const json& object) {
 }
 
 Result<json> parse_object(std::string_view text) {
+  if (first_too_deep(text, kMaxDepth) != std::string_view::npos) {
+    return fail(ErrorCode::malformed, "nested too deep");
+  }
   json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!parsed.is_object()) return fail(ErrorCode::malformed, "not a JSON object");
   return parsed;

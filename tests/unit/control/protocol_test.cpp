@@ -40,6 +40,10 @@ TEST(ControlProtocol, RefusesWhatIsNoRequest) {
     EXPECT_EQ(parsed.error().code, ErrorCode::malformed);
   }
   EXPECT_FALSE(parse_request(std::string(kMaxRequestBytes + 1, ' ')));
+  // Copied, such a value would end the stack.
+  const std::string deep = R"({"v":1,"command":"x","args":{"a":)" + std::string(200'000, '[') +
+                           std::string(200'000, ']') + "}}";
+  EXPECT_FALSE(parse_request(deep));
 }
 
 TEST(ControlProtocol, BytesSurviveAsDigits) {
