@@ -378,6 +378,7 @@ void Engine::on_control(const contract::Control& control, const std::string& bod
       {control.store, name, static_cast<std::int64_t>(control.seq), control.paused, body});
   if (!kept) return store_failed(kept.error());
   if (!*kept) return;  // an older word, or one we have: it comes again with every connect
+  came_further(now);
   // Paused for this store or for all stores: either is enough.
   const auto controls = store_.registers().controls();
   if (!controls) return store_failed(controls.error());
@@ -429,8 +430,15 @@ void Engine::forget_acked(contract::LinkName name, const Now& now) {
   carry_out(std::move(effects), now, {});
 }
 
-void Engine::say_hello() {
+void Engine::say_hello(bool confirms) {
+  confirm_at_.reset();
   contract::Hello hello;
+  hello.confirms = confirms;
+  if (const auto controls = store_.registers().controls()) {
+    for (const auto& row : *controls) {
+      hello.control = std::max(hello.control, static_cast<std::uint64_t>(row.seq));
+    }
+  }
   hello.session = static_cast<std::uint64_t>(session_);
   hello.version = settings_.version;
   hello.have = receiver_.have();
@@ -918,6 +926,7 @@ void Engine::refresh_gallery(const Now& now) {
 void Engine::tick(const Now& now) {
   fetch_identities(now);
   hello_if_due(now);
+  confirm_if_due(now);
   for (const auto link : {contract::LinkName::floor, contract::LinkName::uplink})
     forget_acked(link, now);
   for (auto& found : tracker_.tick(now)) claim(std::move(found), now);

@@ -265,6 +265,8 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   void heard_from_crm(const Now& now);
   void ask_again(const Now& now);
   void hello_if_due(const Now& now);
+  void came_further(const Now& now);
+  void confirm_if_due(const Now& now);
   void on_control(const contract::Control& control, const std::string& body, const Now& now);
   void on_command(const contract::Command& command, const Now& now);
   Result<std::string> presence(const contract::Command& command, const Now& now);
@@ -289,7 +291,7 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   void on_acked(contract::LinkName link, const sync::Acked& acked, const Now& now);
   void on_refused(contract::LinkName link, const sync::Refused& refused, const Now& now);
   void forget_acked(contract::LinkName link, const Now& now);
-  void say_hello();
+  void say_hello(bool confirms = false);
 
   // The one way to the pipeline: what goes through here is recorded.
   Effects ask(const Event& event, const Now& now, std::string_view item = {});
@@ -401,6 +403,7 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   std::map<std::string, std::int64_t> refused_untold_;  // from the uplink, by reason
   MonoTime next_refusals_;
   bool hello_due_ = false;
+  std::optional<MonoTime> confirm_at_;  // when the CRM is told how far this box is
   std::vector<CustomerId> changed_profiles_;  // by the feed, not yet told to the pipeline
 };
 

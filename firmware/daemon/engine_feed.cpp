@@ -18,6 +18,7 @@ using namespace std::chrono_literals;
 
 // While the CRM keeps sending what does not fit, it is asked again at most this often.
 constexpr auto kHelloEvery = 1s;
+constexpr auto kConfirmWithin = 1s;  // many batches are one confirmation
 
 }  // namespace
 
@@ -41,6 +42,15 @@ void Engine::hello_if_due(const Now& now) {
   hello_due_ = false;
   next_hello_ = now.mono + kHelloEvery;
   say_hello();
+}
+
+void Engine::came_further(const Now& now) {
+  if (!confirm_at_) confirm_at_ = now.mono + kConfirmWithin;
+}
+
+void Engine::confirm_if_due(const Now& now) {
+  if (!confirm_at_ || now.mono < *confirm_at_ || !uplink_.up) return;
+  say_hello(true);
 }
 
 void Engine::on_feed(contract::FeedBatch batch, const Now& now) {
@@ -138,6 +148,7 @@ void Engine::on_feed(contract::FeedBatch batch, const Now& now) {
     }
   });
   if (written) receiver_.committed(plan);
+  if (written && plan.complete) came_further(now);
   // Thousands of items were parsed, and what they took lies free between what stays.
   if (written && plan.complete && plan.part && plan.part->parts > 1) malloc_trim(0);
   // Only now does the directory answer with the new profiles.

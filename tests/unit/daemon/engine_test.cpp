@@ -103,8 +103,8 @@ TEST_F(EngineTest, NobodyIsKnownWithoutTheFeed) {
 
 TEST_F(EngineTest, AGapMakesItAskAgainAndChangesNothing) {
   box_.feed_shop();
-  const auto before = box_.sent("/hello").size();
   box_.advance(2s);
+  const auto before = box_.sent("/hello").size();
   send_feed("profiles", {{"kind", "delta"},
                          {"epoch", "another"},
                          {"from_seq", 9},
@@ -236,6 +236,27 @@ TEST_F(EngineTest, APauseHoldsAfterARestartWithoutALine) {
   EXPECT_EQ(box_.sent("floor/status").back()["paused"], json::array({"offers"}));
   box_.power_cycle();
   EXPECT_EQ(status()["paused"], json::array({"offers"}));
+}
+
+TEST_F(EngineTest, SaysHowFarItIsWithinASecondOfGettingThere) {
+  box_.feed_shop();
+  box_.inbound(LinkName::uplink, "welcome/v1/demo/_all/control",
+               json{{"v", 1},
+                    {"id", "00000000-0000-4000-8000-0000000000aa"},
+                    {"seq", 1'764'000'000'000},
+                    {"tenant", "demo"},
+                    {"store", "_all"},
+                    {"function", "offers"},
+                    {"paused", true},
+                    {"at", contract::to_rfc3339(kStart)}}
+                   .dump());
+  box_.advance(1100ms);
+  const auto said = box_.sent("/hello");
+  EXPECT_EQ(said.back().value("confirms", false), true);
+  EXPECT_EQ(said.back()["have"]["consents"]["seq"], 11);
+  EXPECT_EQ(said.back()["control"], 1'764'000'000'000);
+  box_.advance(10s);
+  EXPECT_EQ(box_.sent("/hello").size(), said.size()) << "once, and nothing more";
 }
 
 TEST_F(EngineTest, ARehearsalIsOnTheTabletsAndNowhereElse) {
