@@ -98,11 +98,11 @@ class Resolver {
   };
   // What was learnt since the last call, in no order.
   std::vector<Learnt> take_learnt();
-  // device_hash() and nearest level of all that are loaded.
+  // Of all that are loaded, each: visit(identity_hash(), device_hash(), nearest()).
   template <class Visit>
-  void each_device(Visit&& visit) const {
+  void each_identity(Visit&& visit) const {
     for (const Identity& identity : identities_) {
-      if (identity.live) visit(identity.content_hash, identity.nearest);
+      if (identity.live) visit(identity.id_hash, identity.content_hash, identity.nearest);
     }
   }
 

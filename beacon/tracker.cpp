@@ -71,6 +71,15 @@ TrackerConfig TrackerConfig::in_store(StoreConfig store) {
 }
 
 Tracker::Tracker(TrackerConfig config) : config_(std::move(config)), resolver_(config_.resolver) {
+  place_zones();
+}
+
+void Tracker::reconfigure(TrackerConfig config) {
+  config_ = std::move(config);
+  place_zones();
+}
+
+void Tracker::place_zones() {
   const auto edge = [&](double metres) {
     return -10.0 * config_.zones.path_loss_exponent * std::log10(metres);
   };
@@ -101,9 +110,12 @@ void Tracker::update_identities(const std::unordered_set<CustomerId>& customers,
 
 void Tracker::identities_changed() {
   nearest_levels_ = {};
-  resolver_.each_device([&](std::uint64_t, NearestLevel nearest) { nearest_levels_.add(nearest); });
-  origins_.clear();
-  for (auto& [customer, presence] : present_) presence.fob_heard = presence.elsewhere = kNever;
+  std::unordered_set<std::uint64_t> known;
+  resolver_.each_identity([&](std::uint64_t identity, std::uint64_t, NearestLevel nearest) {
+    nearest_levels_.add(nearest);
+    if (origins_.contains(identity)) known.insert(identity);
+  });
+  std::erase_if(origins_, [&](const auto& entry) { return !known.contains(entry.first); });
 }
 
 std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now& now) {
@@ -120,7 +132,7 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
   const CustomerId& customer = resolver_.customer(match->customer);
   const auto note_fob = [&](Presence& presence) {
     if (source_of(match->kind) != ClaimSource::static_beacon) return;
-    presence.fob = match->identity;
+    presence.fob = resolver_.identity_hash(match->identity);
     presence.fob_device = report.address;
     presence.fob_heard = now.mono;
   };
@@ -186,7 +198,7 @@ void Tracker::learn_nearest(const Presence& presence) {
 
 std::vector<std::uint64_t> Tracker::drop_unknown(LearntDevices& learnt) const {
   std::unordered_set<std::uint64_t> known;
-  resolver_.each_device([&](std::uint64_t device, NearestLevel) {
+  resolver_.each_identity([&](std::uint64_t, std::uint64_t device, NearestLevel) {
     if (learnt.contains(device)) known.insert(device);
   });
   std::vector<std::uint64_t> dropped;
@@ -230,7 +242,7 @@ std::optional<Tracker::Place> Tracker::place(const CustomerId& customer) const {
 
 bool Tracker::is_copied(const Match& match, const AdvertReport& report, MonoTime at) {
   if (match.kind == IdentityKind::irk) return false;  // there the address is the proof
-  const auto [it, fresh] = origins_.try_emplace(match.identity);
+  const auto [it, fresh] = origins_.try_emplace(resolver_.identity_hash(match.identity));
   Origin& origin = it->second;
   if (fresh) origin.address = origin.before = report.address;
   if (report.address != origin.address) {
@@ -473,7 +485,7 @@ std::vector<std::pair<CustomerId, BoxSay>> Tracker::say(const Now& now) const {
       break;
     }
     if (presence.fob_heard != kNever && now.mono - presence.fob_heard < kFobFresh) {
-      say.fob = BoxSay::Fob{resolver_.identity_hash(presence.fob), presence.fob_device};
+      say.fob = BoxSay::Fob{presence.fob, presence.fob_device};
     }
     say.leads = presence.leads;
     say.fast = static_cast<Zone>(std::max(0, presence.fast.zone()));

@@ -90,8 +90,12 @@ class Tracker {
  public:
   explicit Tracker(TrackerConfig config = {});
 
+  // New zones and times, effective at once; what is known of everybody stays.
+  void reconfigure(TrackerConfig config);
+
   // Replaces all identities at once. A customer who is no longer among them is forgotten without
-  // a claim: her consent is gone, so nothing may be said about her.
+  // a claim: her consent is gone, so nothing may be said about her. Of everybody else all stays as
+  // it was.
   void set_identities(std::vector<IdentityKey> identities, const Now& now,
                       const LearntDevices& learnt = {});
   // The same for these customers alone: `identities` are all of theirs.
@@ -180,7 +184,7 @@ class Tracker {
       NearestOfVisit nearest;
     };
     std::vector<Device> devices;  // of hers, as heard on this visit
-    std::uint32_t fob = 0;        // the static identity heard last, …
+    std::uint64_t fob = 0;        // identity_hash() of the static identity heard last, …
     Address fob_device{};         // … from whom, …
     MonoTime fob_heard;           // … and when
     MonoTime elsewhere_since;     // another box hears it from another device …
@@ -204,6 +208,7 @@ class Tracker {
     MonoTime refused_until;
   };
 
+  void place_zones();
   void identities_changed();
   bool is_copied(const Match& match, const AdvertReport& report, MonoTime at);
   static bool swings(Origin& origin, const AdvertReport& report, MonoTime at);
@@ -230,7 +235,7 @@ class Tracker {
   std::unordered_map<CustomerId, Presence> present_;
   std::vector<Peer> peers_;
   std::vector<CustomerId> copied_;
-  std::unordered_map<std::uint32_t, Origin> origins_;  // by identity, of those heard lately
+  std::unordered_map<std::uint64_t, Origin> origins_;  // by identity_hash(), of those heard lately
   std::optional<Match> last_match_;
 };
 

@@ -289,7 +289,7 @@ class App : private Ports {
       const Config& fresh = line.config;
       const auto keys = read_crm_keys(fresh);
       set_log_level(fresh.log_level);
-      engine_.set_zones(tracker_config(fresh), clock_->now());
+      engine_.set_zones(tracker_config(fresh));
       engine_.note_config(line.given, clock_->now());
       if (const auto pinned = engine_.set_crm_keys(keys, clock_->now()); !pinned) {
         throw ConfigError("consent.crm_keys: " + pinned.error().message);

@@ -978,11 +978,9 @@ void Engine::tick(const Now& now) {
   }
 }
 
-void Engine::set_zones(const beacon::TrackerConfig& tracker, const Now& now) {
+void Engine::set_zones(const beacon::TrackerConfig& tracker) {
   settings_.tracker = tracker;
-  keep_learnt(now);
-  tracker_ = beacon::Tracker(tracker);
-  load_identities(now);
+  tracker_.reconfigure(tracker);
 }
 
 void Engine::note_config(const std::map<std::string, std::string>& given, const Now& now) {

@@ -152,8 +152,8 @@ class Engine : private Pipeline::Directory, private Pipeline::IdSource {
   Result<nlohmann::json> start_rehearsal(const Now& now);
   Result<nlohmann::json> stop_rehearsal(const Now& now);
 
-  // New thresholds take effect at once; who is near is found out anew.
-  void set_zones(const beacon::TrackerConfig& tracker, const Now& now);
+  // New thresholds take effect at once.
+  void set_zones(const beacon::TrackerConfig& tracker);
   // A new key ring (its text; nothing = signatures are not asked for). Consents that none of its
   // keys signed no longer count, and are asked for again. The old ring stays when this one is
   // malformed.

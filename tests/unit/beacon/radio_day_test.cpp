@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <gtest/gtest.h>
 #include <malloc.h>
 #include <numeric>
 #include <random>
 #include <sstream>
+#include <unordered_set>
 
 #include "beacon/assembler.h"
 #include "beacon/btsnoop.h"
@@ -96,6 +98,61 @@ TEST(Copies, OneIdentityFromTwoDevicesByTurnsIsRefusedAndCounted) {
     EXPECT_EQ(late_claims, 0U);
     EXPECT_GT(tracker.counters().copied, 100U);
   }
+}
+
+// What is known of one customer's device stays when the CRM has news of another, when all
+// identities come again, or when the technician moves a zone.
+TEST(Copies, NewsOfSomebodyElseForgivesNoCopy) {
+  const IdentityKey mia = fob("mia");
+  const std::unordered_set<CustomerId> ann{CustomerId("ann")};
+  const auto gone = [&](Tracker& tracker) { tracker.update_identities(ann, {}, now_at(40)); };
+  const auto other_key = [&](Tracker& tracker) {
+    tracker.update_identities(ann, {phone("ann", 2)}, now_at(40));
+  };
+  const auto all_again = [&](Tracker& tracker) {
+    tracker.set_identities({phone("zoe", 8), mia}, now_at(40));
+  };
+  const auto zones = [&](Tracker& tracker) {
+    TrackerConfig config = tracker.config();
+    config.zones.desk_m = 1.0;
+    tracker.reconfigure(config);
+  };
+  const auto nothing = [](Tracker&) {};
+  for (const std::function<void(Tracker&)>& news :
+       std::initializer_list<std::function<void(Tracker&)>>{nothing, gone, other_key, all_again,
+                                                            zones}) {
+    Tracker tracker;
+    tracker.set_identities({phone("ann", 1), mia}, now_at(0));
+    for (int i = 0; i < 200; ++i) {
+      AdvertReport r = fob_advert(mia, -62, now_at(i * 0.2));
+      r.address[5] = static_cast<std::uint8_t>(i % 2);
+      tracker.handle(r, now_at(i * 0.2));
+    }
+    ASSERT_EQ(tracker.counters().copies, 1U);
+    news(tracker);
+    const auto before = tracker.counters().copied;
+    for (int i = 0; i < 200; ++i) {
+      tracker.tick(now_at(40 + i));
+      tracker.handle(fob_advert(mia, -62, now_at(40 + i)), now_at(40 + i));
+    }
+    EXPECT_EQ(tracker.counters().copied - before, 200U);
+    EXPECT_EQ(tracker.counters().copies, 1U);
+  }
+}
+
+TEST(Copies, NothingStaysOfWhoWithdrew) {
+  const IdentityKey mia = fob("mia");
+  Tracker tracker;
+  tracker.set_identities({mia}, now_at(0));
+  const auto before = tracker.bytes();
+  for (int i = 0; i < 200; ++i) {
+    AdvertReport r = fob_advert(mia, -62, now_at(i * 0.2));
+    r.address[5] = static_cast<std::uint8_t>(i % 2);
+    tracker.handle(r, now_at(i * 0.2));
+  }
+  EXPECT_GT(tracker.bytes(), before);
+  tracker.update_identities({mia.customer}, {}, now_at(40));
+  EXPECT_EQ(tracker.bytes(), before);
 }
 
 // Both with the same address, one near and one far, each five times a second.
