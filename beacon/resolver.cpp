@@ -5,6 +5,8 @@
 #include <openssl/crypto.h>
 #include <utility>
 
+#include "beacon/plausible.h"
+
 namespace welcome::beacon {
 namespace {
 
@@ -329,10 +331,13 @@ void Resolver::learn_clock(Rotating& r, std::int64_t heard, const Now& now) {
   learnt_[r.identity] = device_hash(r.identity);
 }
 
-Match Resolver::match(std::uint32_t index, std::optional<std::int8_t> frame_power) const {
+Match Resolver::match(std::uint32_t index) const {
   const Identity& identity = identities_[index];
-  Match m{index, identity.customer, identity.kind, frame_power, true, false};
-  if (identity.power_1m_dbm != kNoTxPower) m.power_1m_dbm = identity.power_1m_dbm;
+  Match m{index, identity.customer, identity.kind, std::nullopt};
+  if (identity.power_1m_dbm != kNoTxPower) {
+    m.impossible_power = !is_possible_power_1m(identity.power_1m_dbm);
+    if (!m.impossible_power) m.power_1m_dbm = identity.power_1m_dbm;
+  }
   return m;
 }
 
@@ -358,7 +363,7 @@ std::optional<Match> Resolver::find_rotating(std::uint64_t tag, const Uuid128* u
       return true;
     }
     if (away != 0) learn_clock(r, window, now);
-    found = match(slot.value, std::nullopt);
+    found = match(slot.value);
     found->moving = moving;
     return true;
   });
@@ -372,7 +377,7 @@ std::optional<Match> Resolver::find_static(std::span<const std::uint8_t> id,
     const Identity& identity = identities_[slot.value];
     if (identity.kind != kind) return false;
     if (!std::equal(id.begin(), id.end(), statics_[identity.detail].id.begin())) return false;
-    found = match(slot.value, std::nullopt);
+    found = match(slot.value);
     return true;
   });
   return found;
@@ -392,7 +397,7 @@ std::optional<Match> Resolver::find_address(const AdvertReport& report, const No
     if (r.address != address) continue;
     r.heard_s = second;
     if (r.identity == kNobody) return std::nullopt;
-    return match(r.identity, std::nullopt);
+    return match(r.identity);
   }
 
   const double passed = std::chrono::duration<double>(now.mono - tries_at_).count();
@@ -420,7 +425,7 @@ std::optional<Match> Resolver::find_address(const AdvertReport& report, const No
       });
   slot = {address, identity, second};
   if (identity == kNobody) return std::nullopt;
-  return match(identity, std::nullopt);
+  return match(identity);
 }
 
 std::optional<Match> Resolver::resolve(const AdvertReport& report, const Now& now,
@@ -430,18 +435,19 @@ std::optional<Match> Resolver::resolve(const AdvertReport& report, const Now& no
   const auto see = [&](AdvertType seen) {
     if (type == AdvertType::other || seen < type) type = seen;
   };
-  const auto take = [&](std::optional<Match> m, std::int8_t power_1m, bool known = true) {
+  const auto take = [&](std::optional<Match> m, int power_1m, bool known = true) {
     if (found || !m) return;
     found = m;
-    if (!found->power_1m_dbm) {
-      found->distance_known = known;
-      if (known) found->power_1m_dbm = power_1m;
+    if (found->power_1m_dbm) return;
+    found->distance_known = known;
+    if (is_possible_power_1m(power_1m)) {
+      found->power_1m_dbm = static_cast<std::int8_t>(power_1m);
+    } else {
+      found->impossible_power = true;
     }
   };
   // Eddystone says its power at 0 m; over the first metre a signal loses 41 dB.
-  const auto at_1m = [](std::int8_t tx_power_0m) {
-    return static_cast<std::int8_t>(std::max(-127, tx_power_0m - 41));
-  };
+  const auto at_1m = [](std::int8_t tx_power_0m) { return tx_power_0m - 41; };
 
   AdWalker walker(report.ad.view());
   AdStructure structure;
@@ -454,11 +460,12 @@ std::optional<Match> Resolver::resolve(const AdvertReport& report, const Now& no
         for (Bytes rest = structure.data; rest.size() >= 16; rest = rest.subspan(16)) {
           Uuid128 uuid;  // on air least significant byte first
           std::reverse_copy(rest.begin(), rest.begin() + 16, uuid.begin());
-          auto m = find_rotating(first8(uuid.data()), &uuid, now);
-          if (m && !m->power_1m_dbm && report.tx_power_dbm != kNoTxPower) {
-            m->power_1m_dbm = at_1m(report.tx_power_dbm);
+          const auto m = find_rotating(first8(uuid.data()), &uuid, now);
+          if (report.tx_power_dbm != kNoTxPower) {
+            take(m, at_1m(report.tx_power_dbm));
+          } else if (!found) {
+            found = m;
           }
-          if (!found && m) found = m;
         }
         break;
       case kAdServiceData16:

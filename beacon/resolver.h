@@ -63,6 +63,7 @@ struct Match {
   IdentityKind kind;
   std::optional<std::int8_t> power_1m_dbm;  // calibration or frame; nullopt = unknown
   bool distance_known = true;               // false: the frame says that its power means nothing
+  bool impossible_power = false;            // calibration or frame say what cannot be
   bool moving = false;                      // the app says that the phone moves (docs/ble.md)
 };
 
@@ -174,7 +175,7 @@ class Resolver {
   std::optional<Match> find_rotating(std::uint64_t tag, const Uuid128* uuid, const Now& now);
   std::optional<Match> find_static(std::span<const std::uint8_t> id, IdentityKind kind) const;
   std::optional<Match> find_address(const AdvertReport& report, const Now& now);
-  Match match(std::uint32_t identity, std::optional<std::int8_t> frame_power) const;
+  Match match(std::uint32_t identity) const;
 
   ResolverConfig config_;
   ResolverCounters counters_;

@@ -5,6 +5,8 @@
 #include <limits>
 #include <unordered_set>
 
+#include "beacon/plausible.h"
+
 namespace welcome::beacon {
 namespace {
 
@@ -129,6 +131,10 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
     return {};
   }
   ++counters_.identified;
+  if (match->impossible_power) ++counters_.impossible_power;
+  if (report.rssi_dbm != kNoRssi && !is_possible_rssi(report.rssi_dbm)) {
+    ++counters_.impossible_rssi;
+  }
   const CustomerId& customer = resolver_.customer(match->customer);
   const auto note_fob = [&](Presence& presence) {
     if (source_of(match->kind) != ClaimSource::static_beacon) return;
@@ -227,7 +233,7 @@ std::optional<IdentityClaim> Tracker::news(const CustomerId& customer, Presence&
 }
 
 std::optional<double> Tracker::level_db(const AdvertReport& report, const Match& match) const {
-  if (!match.distance_known || report.rssi_dbm == kNoRssi) return std::nullopt;
+  if (!match.distance_known || !is_possible_rssi(report.rssi_dbm)) return std::nullopt;
   const double power = match.power_1m_dbm ? static_cast<double>(*match.power_1m_dbm)
                                           : config_.zones.default_power_1m_dbm;
   return static_cast<double>(report.rssi_dbm) - power;
@@ -265,7 +271,7 @@ bool Tracker::is_copied(const Match& match, const AdvertReport& report, MonoTime
 }
 
 bool Tracker::swings(Origin& origin, const AdvertReport& report, MonoTime at) {
-  if (report.rssi_dbm == kNoRssi) return false;
+  if (!is_possible_rssi(report.rssi_dbm)) return false;
   const std::int8_t before = std::exchange(origin.rssi_dbm, report.rssi_dbm);
   const int step = report.rssi_dbm - before;
   if (before == kNoRssi || at - origin.heard > kSwingStep || std::abs(step) < kSwingDb) {

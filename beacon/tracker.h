@@ -84,6 +84,10 @@ struct TrackerCounters {
   std::uint64_t discarded = 0;   // reports of everybody else
   std::uint64_t copied = 0;      // reports refused: of an identity sent by two devices at once
   std::uint64_t copies = 0;      // how often such a copy was found
+  // Reports of a known identity with a value that cannot be (plausible.h): the power at 1 m, for
+  // which the default is taken, and the RSSI, which is taken for none.
+  std::uint64_t impossible_power = 0;
+  std::uint64_t impossible_rssi = 0;
 };
 
 class Tracker {

@@ -119,6 +119,7 @@ constexpr Field kWatched[] = {
     {"identities.[].fast", text, "zone of this second", or_null},
     {"identities.[].settled", text, "zone where they stay", or_null},
     {"identities.[].distance", text, "from this box", or_null},
+    {"identities.[].hint", text, "what is wrong with it", sometimes},
 };
 constexpr Field kRecordPart[] = {
     {"bytes", text, "of the btsnoop file, as hexadecimal digits", sometimes},

@@ -110,6 +110,10 @@ std::string radio_table(const json& table, std::size_t columns, std::size_t rows
     lines.push_back(line.substr(0, line.find_last_not_of(' ') + 1));
   }
   if (identities.empty()) lines.emplace_back("nobody known is heard");
+  for (const auto& identity : identities) {
+    if (!identity.contains("hint")) continue;
+    lines.push_back(text(identity, "identity") + " " + text(identity, "hint"));
+  }
   if (lines.size() > rows && rows > 1) {
     const std::size_t left_out = lines.size() - rows + 1;
     lines.resize(rows - 1);

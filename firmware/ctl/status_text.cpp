@@ -180,6 +180,8 @@ class Screen {
       out.push_back("radio " + source + ": " + text("radio.detail"));
     }
     count("radio.copies", "copied identities were found: welcomectl audit show", out);
+    count("radio.impossible_power",
+          "adverts of customers' devices say a power that cannot be: welcomectl radio watch", out);
     const json all = at("cameras");
     if (!all.is_object()) return;
     for (const auto& [name, camera] : all.items()) {

@@ -95,6 +95,8 @@ json Engine::status(const Now& now) const {
         {"discarded", radio.discarded},
         {"copies", radio.copies},
         {"copied", radio.copied},
+        {"impossible_power", radio.impossible_power},
+        {"impossible_rssi", radio.impossible_rssi},
         {"replayed", tracker_.resolver_counters().replayed},
         {"distance", std::move(distance)},
         {"heard", std::move(heard)}}},

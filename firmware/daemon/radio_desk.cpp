@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "beacon/calibration.h"
+#include "beacon/plausible.h"
 #include "core/hex.h"
 
 namespace welcome::daemon {
@@ -89,7 +90,8 @@ void RadioDesk::heard(const beacon::AdvertReport& report, const Now& now) {
     Row& row = watching.rows[key];
     ++row.reports;
     row.heard = now.mono;
-    if (report.rssi_dbm == beacon::kNoRssi) continue;
+    row.impossible_power = match->impossible_power;
+    if (!beacon::is_possible_rssi(report.rssi_dbm)) continue;
     row.rssi_sum += report.rssi_dbm;
     ++row.rssi_count;
   }
@@ -184,8 +186,13 @@ json RadioDesk::table(Watching& watching, const Now& now) const {
     line["settled"] = place ? json(to_string(place->settled)) : json();
     line["distance"] =
         place && place->distance ? json(beacon::to_string(*place->distance)) : json();
+    if (row.impossible_power) {
+      const auto taken = std::lround(tracker_.config().zones.default_power_1m_dbm);
+      line["hint"] = "says a power at 1 m that cannot be: set its measured_power_1m_dbm (" +
+                     std::to_string(taken) + " is usual)";
+    }
     identities.push_back(std::move(line));
-    row = {0, 0.0, 0, row.rssi, row.heard};
+    row = {0, 0.0, 0, row.rssi, row.heard, false};
   }
   json out{{"radio", world_.health()},
            {"adverts_per_second", rate(counters.reports, watching.before.reports)},

@@ -58,6 +58,7 @@ class RadioDesk {
     std::uint64_t rssi_count = 0;
     double rssi = 0.0;  // mean of the last table that had one
     MonoTime heard;
+    bool impossible_power = false;
   };
   struct Watching {
     std::shared_ptr<Answer> answer;

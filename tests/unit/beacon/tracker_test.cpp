@@ -191,6 +191,59 @@ TEST_F(TrackerTest, AFrameWithoutPowerIsHeardButNotRanged) {
   EXPECT_LT(last_.confidence, 0.5);
 }
 
+// As seen in the field. -62 dBm with the default of -59 dBm at 1 m is the desk, -88 dBm the street;
+// 0 means that the distance is unknown.
+TEST_F(TrackerTest, APowerThatCannotBeIsTakenForTheDefaultAndCounted) {
+  struct Case {
+    std::int8_t power;
+    int rssi;
+    Zone zone;
+    bool impossible;
+  };
+  for (const Case& c : {Case{-59, -62, Zone::desk, false}, Case{-3, -62, Zone::desk, true},
+                        Case{1, -62, Zone::desk, true}, Case{0, -62, Zone::street, true},
+                        Case{127, -62, Zone::desk, true}, Case{-100, -88, Zone::street, true},
+                        Case{-128, -88, Zone::street, true}, Case{-19, -88, Zone::street, true},
+                        Case{-85, -88, Zone::desk, false}}) {
+    Tracker tracker;
+    tracker.set_identities({mia_}, now_at(0));
+    IdentityClaim last;
+    for (double t = 0; t < 20; t += 0.25) {
+      for (auto& claim : tracker.handle(fob_advert(mia_, c.rssi, now_at(t), c.power), now_at(t))) {
+        last = std::move(claim);
+      }
+    }
+    EXPECT_EQ(last.fast, c.zone) << int{c.power};
+    EXPECT_EQ(last.settled, c.zone) << int{c.power};
+    EXPECT_EQ(tracker.counters().impossible_power, c.impossible ? 80U : 0U) << int{c.power};
+  }
+}
+
+TEST_F(TrackerTest, AnImpossibleCalibrationGivesWayToTheFrame) {
+  IdentityKey calibrated = mia_;
+  calibrated.measured_power_1m_dbm = -3;
+  know({calibrated});
+  hear(calibrated, 0, 10, -62);
+  EXPECT_EQ(last_.fast, Zone::desk);
+  EXPECT_EQ(tracker_.counters().impossible_power, 40U);
+}
+
+TEST_F(TrackerTest, AnImpossibleRssiMovesNobodyAndIsCounted) {
+  hear(ann_, 0, 20, -84);
+  for (double t = 20; t < 40; t += 0.25) {
+    const int rssi = static_cast<int>(t * 4) % 2 == 0 ? 100
+                     : static_cast<int>(t) % 2 == 0   ? -127
+                                                      : 1;
+    keep(tracker_.handle(phone_advert(ann_, rssi, now_at(t)), now_at(t)));
+    keep(tracker_.tick(now_at(t)));
+  }
+  EXPECT_EQ(last_.fast, Zone::street);
+  EXPECT_EQ(last_.settled, Zone::street);
+  EXPECT_EQ(tracker_.present(), 1U);
+  EXPECT_EQ(tracker_.counters().impossible_rssi, 80U);
+  EXPECT_EQ(tracker_.counters().copies, 0U);
+}
+
 TEST_F(TrackerTest, ACalibratedPowerWinsOverTheFrame) {
   IdentityKey calibrated = mia_;
   calibrated.measured_power_1m_dbm = -75;  // a weak fob

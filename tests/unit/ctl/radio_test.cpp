@@ -71,6 +71,13 @@ TEST(RadioTable, FitsTheTerminal) {
   EXPECT_EQ(narrow.back(), "… 2 more");
 }
 
+TEST(RadioTable, AHintStandsUnderTheTable) {
+  json hinted = table();
+  hinted["identities"][1]["hint"] = "says a power at 1 m that cannot be";
+  EXPECT_THAT(radio_table(hinted, 100, 24),
+              HasSubstr("\nid-mia says a power at 1 m that cannot be\n"));
+}
+
 TEST(RadioTable, SaysWhenNobodyIsHeardAndWhyTheRadioIsDeaf) {
   json quiet = table();
   quiet["identities"] = json::array();

@@ -163,6 +163,18 @@ TEST_F(RadioDeskTest, ARecordingEndsWhenStoppedWhenFullAndWhenNobodyTakesIt) {
   EXPECT_EQ((*stuck->last)["ended"], "too slow");
 }
 
+TEST_F(RadioDeskTest, APowerThatCannotBeIsHintedAt) {
+  const auto client = ask("radio watch", {{"seconds", 1}});
+  for (int i = 0; i < 30; ++i) {
+    t_ += 0.05;
+    hear(fob_advert(fob("mia"), -62, now(), -3));
+    desk_.tick(now());
+  }
+  ASSERT_FALSE(client->parts.empty());
+  EXPECT_THAT(client->parts[0]["identities"][0]["hint"].get<std::string>(),
+              HasSubstr("measured_power_1m_dbm (-59 is usual)"));
+}
+
 TEST_F(RadioDeskTest, TheTableShowsOwnIdentitiesByTheirIdAndStrangersAsCounts) {
   const auto client = ask("radio watch", {{"seconds", 4}});
   run(5);
