@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 namespace welcome::beacon {
 namespace {
@@ -20,6 +21,10 @@ constexpr int kFewestVisits = 3;
 constexpr std::uint32_t kFewestDevices = 8;
 constexpr double kMostOffsetDb = 6.0;
 constexpr double kDoubt = 2.0;  // as if so many visits more had said 0
+
+constexpr std::uint32_t kAddressMinutes = 60;
+constexpr std::size_t kMostCurrent = 8;
+constexpr std::size_t kPrandBytes = 3;
 
 constexpr int kLowestDb = -40;   // of readings_
 constexpr double kLowest = -32;  // of by_half_db_
@@ -86,6 +91,48 @@ double NearestLevels::offset_db(NearestLevel level) const {
   if (level.visits < kFewestVisits || count_ < kFewestDevices) return 0.0;
   const double trust = level.visits / (level.visits + kDoubt);
   return std::clamp(trust * (level.tenths_db / 10.0 - median_db_), -kMostOffsetDb, kMostOffsetDb);
+}
+
+HeardAddresses HeardAddresses::restored(std::vector<Current> current,
+                                        std::vector<std::uint8_t> past) {
+  HeardAddresses out;
+  out.current_ = std::move(current);
+  out.past_ = std::move(past);
+  out.past_.resize(out.past_.size() / kPrandBytes * kPrandBytes);
+  return out;
+}
+
+HeardAddresses::Age HeardAddresses::hear(std::uint32_t prand, std::uint32_t minute) {
+  for (auto one = current_.rbegin(); one != current_.rend(); ++one) {
+    if (one->prand != prand) continue;
+    // A clock that was set back by more than that is no reason to believe it again.
+    const auto [early, late] = std::minmax(minute, one->first_minute);
+    return late - early <= kAddressMinutes ? Age::fresh : Age::old;
+  }
+  for (std::size_t at = 0; at < past_.size(); at += kPrandBytes) {
+    const std::uint32_t known =
+        (std::uint32_t{past_[at]} << 16U) | (std::uint32_t{past_[at + 1]} << 8U) | past_[at + 2];
+    if (known == prand) return Age::old;
+  }
+  retire(minute);
+  current_.push_back({prand, minute});
+  return Age::unheard;
+}
+
+void HeardAddresses::retire(std::uint32_t minute) {
+  while (!current_.empty()) {
+    const Current oldest = current_.front();
+    const auto [early, late] = std::minmax(minute, oldest.first_minute);
+    if (late - early <= kAddressMinutes && current_.size() < kMostCurrent) break;
+    for (const unsigned shift : {16U, 8U, 0U}) {
+      past_.push_back(static_cast<std::uint8_t>(oldest.prand >> shift));
+    }
+    current_.erase(current_.begin());
+  }
+  constexpr std::size_t kMostBytes = (kMost - kMostCurrent) * kPrandBytes;
+  if (past_.size() > kMostBytes) {
+    past_.erase(past_.begin(), past_.end() - static_cast<std::ptrdiff_t>(kMostBytes));
+  }
 }
 
 }  // namespace welcome::beacon

@@ -101,27 +101,36 @@ void Resolver::merge(std::vector<IdentityKey> keys, Known known, const LearntDev
                      const Now& now) {
   // First what is new or stays, then what is left over in `known` goes: a customer who stays is
   // never forgotten in between.
+  struct Fresh {
+    std::size_t key;
+    std::uint64_t id;
+    std::uint64_t content;
+    std::uint32_t instead_of;
+  };
   std::vector<std::uint32_t> gone;
-  std::vector<std::pair<std::size_t, std::array<std::uint64_t, 2>>> fresh;
+  std::vector<Fresh> fresh;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    const std::uint64_t id = fnv(keys[i].identity);
-    const std::uint64_t content = content_hash(keys[i]);
-    if (const auto it = known.find(id); it != known.end()) {
-      const bool same = identities_[it->second].content_hash == content;
-      if (!same) gone.push_back(it->second);
-      known.erase(it);
-      if (same) continue;
+    const Fresh one{i, fnv(keys[i].identity), content_hash(keys[i]), kNobody};
+    fresh.push_back(one);
+    const auto it = known.find(one.id);
+    if (it == known.end()) continue;
+    if (identities_[it->second].content_hash == one.content) {
+      fresh.pop_back();
+    } else {
+      fresh.back().instead_of = it->second;
+      gone.push_back(it->second);
     }
-    fresh.push_back({i, {id, content}});
+    known.erase(it);
   }
   std::unordered_map<CustomerId, std::uint32_t> customers;
   customers.reserve(fresh.size());
   std::size_t rotating = rotating_.size();
   std::size_t irks = irks_.size();
-  for (const auto& [i, hashes] : fresh) {
-    customers.emplace(keys[i].customer, kNobody);
-    rotating += rotates(keys[i].kind) ? 1 : 0;
-    irks += keys[i].kind == IdentityKind::irk ? 1 : 0;
+  for (const Fresh& one : fresh) {
+    const IdentityKey& key = keys[one.key];
+    customers.emplace(key.customer, kNobody);
+    rotating += rotates(key.kind) ? 1 : 0;
+    irks += key.kind == IdentityKind::irk ? 1 : 0;
   }
   for (std::uint32_t i = 0; i < customers_.size() && !fresh.empty(); ++i) {
     if (customers_[i].identities == 0) continue;
@@ -135,8 +144,9 @@ void Resolver::merge(std::vector<IdentityKey> keys, Known known, const LearntDev
   make_room(irks_, irks);
   windows_.reserve(rotating * 6);
 
-  for (const auto& [i, hashes] : fresh) {
-    std::uint32_t& customer = customers.at(keys[i].customer);
+  for (const Fresh& one : fresh) {
+    IdentityKey& key = keys[one.key];
+    std::uint32_t& customer = customers.at(key.customer);
     if (customer == kNobody) {
       if (free_customers_.empty()) {
         customer = static_cast<std::uint32_t>(customers_.size());
@@ -145,18 +155,24 @@ void Resolver::merge(std::vector<IdentityKey> keys, Known known, const LearntDev
         customer = free_customers_.back();
         free_customers_.pop_back();
       }
-      customers_[customer].id = keys[i].customer;
+      customers_[customer].id = key.customer;
     }
     ++customers_[customer].identities;
-    add(std::move(keys[i]), hashes[0], hashes[1], customer, learnt, now);
+    const std::uint32_t index = add(std::move(key), one.id, one.content, customer, learnt, now);
+    // Calibrated anew it is still the same device: what somebody recorded of it stays old.
+    const auto heard = addresses_.find(one.instead_of);
+    if (heard == addresses_.end() || identities_[index].kind != IdentityKind::irk) continue;
+    HeardAddresses before = std::move(heard->second);
+    addresses_[index] = std::move(before);
+    learnt_[index] = one.content;
   }
   for (const auto& [id, index] : known) gone.push_back(index);
   for (const std::uint32_t index : gone) remove(index);
   fresh_run_ = 0;
 }
 
-void Resolver::add(IdentityKey&& key, std::uint64_t id_hash, std::uint64_t content,
-                   std::uint32_t customer, const LearntDevices& learnt, const Now& now) {
+std::uint32_t Resolver::add(IdentityKey&& key, std::uint64_t id_hash, std::uint64_t content,
+                            std::uint32_t customer, const LearntDevices& learnt, const Now& now) {
   std::uint32_t index = 0;
   if (free_identities_.empty()) {
     index = static_cast<std::uint32_t>(identities_.size());
@@ -194,6 +210,7 @@ void Resolver::add(IdentityKey&& key, std::uint64_t id_hash, std::uint64_t conte
   } else if (key.kind == IdentityKind::irk) {
     identity.detail = static_cast<std::uint32_t>(irks_.size());
     irks_.push_back({Aes128(key.key), index});
+    if (before != learnt.end()) addresses_[index] = before->second.addresses;
     // Addresses that resolved to nobody get another try, with this key alone.
     for (Remembered& r : remembered_) {
       if (r.address == 0 || r.identity != kNobody) continue;
@@ -209,6 +226,7 @@ void Resolver::add(IdentityKey&& key, std::uint64_t id_hash, std::uint64_t conte
     const std::span<const std::uint8_t> id(key.static_id.data(), static_size(key.kind));
     static_index_.insert(static_tag(id, key.kind), index);
   }
+  return index;
 }
 
 void Resolver::drop_detail(Identity& identity) {
@@ -229,9 +247,11 @@ void Resolver::drop_detail(Identity& identity) {
     swap_out(rotating_);
     if (cursor_ >= rotating_.size()) cursor_ = 0;
   } else if (identity.kind == IdentityKind::irk) {
+    // Tried again when they are heard again: the key may have come back under another index.
     for (Remembered& r : remembered_) {
-      if (r.address != 0 && r.identity == irks_[at].identity) r.identity = kNobody;
+      if (r.address != 0 && r.identity == irks_[at].identity) r = {};
     }
+    addresses_.erase(irks_[at].identity);
     swap_out(irks_);
   } else {
     const std::span<const std::uint8_t> id(statics_[at].id.data(), static_size(identity.kind));
@@ -397,7 +417,7 @@ std::optional<Match> Resolver::find_address(const AdvertReport& report, const No
     if (r.address != address) continue;
     r.heard_s = second;
     if (r.identity == kNobody) return std::nullopt;
-    return match(r.identity);
+    return match_address(r.identity, report.address, now);
   }
 
   const double passed = std::chrono::duration<double>(now.mono - tries_at_).count();
@@ -425,7 +445,20 @@ std::optional<Match> Resolver::find_address(const AdvertReport& report, const No
       });
   slot = {address, identity, second};
   if (identity == kNobody) return std::nullopt;
-  return match(identity);
+  return match_address(identity, report.address, now);
+}
+
+Match Resolver::match_address(std::uint32_t identity, const Address& address, const Now& now) {
+  const std::uint32_t prand =
+      (std::uint32_t{address[0]} << 16U) | (std::uint32_t{address[1]} << 8U) | address[2];
+  const auto minute = static_cast<std::uint32_t>(
+      std::chrono::floor<std::chrono::minutes>(now.wall).time_since_epoch().count());
+  const auto age = addresses_[identity].hear(prand, minute);
+  if (age == HeardAddresses::Age::unheard) learnt_[identity] = device_hash(identity);
+  Match found = match(identity);
+  found.recorded = age == HeardAddresses::Age::old;
+  if (found.recorded) ++counters_.old_addresses;
+  return found;
 }
 
 std::optional<Match> Resolver::resolve(const AdvertReport& report, const Now& now,
@@ -526,6 +559,9 @@ std::vector<Resolver::Learnt> Resolver::take_learnt() {
     learnt.customer = customers_[identity.customer].id;
     learnt.device = device;
     learnt.what.nearest = identity.nearest;
+    if (const auto heard = addresses_.find(index); heard != addresses_.end()) {
+      learnt.what.addresses = heard->second;
+    }
     if (rotates(identity.kind)) {
       const Rotating& r = rotating_[identity.detail];
       learnt.what.clock_ahead_s = r.offset_s;
@@ -545,6 +581,8 @@ std::size_t Resolver::bytes() const {
   sum += customers_.capacity() * sizeof(Customer) + identities_.capacity() * sizeof(Identity);
   sum += rotating_.capacity() * sizeof(Rotating) + irks_.capacity() * sizeof(Irk);
   sum += statics_.capacity() * sizeof(Static) + remembered_.capacity() * sizeof(Remembered);
+  constexpr std::size_t kNode = 64;  // of a map's entry beside its value
+  for (const auto& [identity, heard] : addresses_) sum += kNode + sizeof heard + heard.bytes();
   return sum;
 }
 

@@ -53,6 +53,7 @@ struct ResolverConfig {
 struct ResolverCounters {
   std::uint64_t malformed = 0;           // payloads with a length that runs past their end
   std::uint64_t replayed = 0;            // EIDs and UUIDs of a window that is over: refused
+  std::uint64_t old_addresses = 0;       // reports of a resolvable address first heard long ago
   std::uint64_t addresses_tried = 0;     // new resolvable addresses tried against all keys
   std::uint64_t addresses_deferred = 0;  // … put off by key_tries_per_second
 };
@@ -65,6 +66,7 @@ struct Match {
   bool distance_known = true;               // false: the frame says that its power means nothing
   bool impossible_power = false;            // calibration or frame say what cannot be
   bool moving = false;                      // the app says that the phone moves (docs/ble.md)
+  bool recorded = false;  // somebody may have recorded it: a resolvable address that is too old
 };
 
 class Resolver {
@@ -162,8 +164,8 @@ class Resolver {
   // `known`: those that `keys` replace.
   void merge(std::vector<IdentityKey> keys, Known known, const LearntDevices& learnt,
              const Now& now);
-  void add(IdentityKey&& key, std::uint64_t id_hash, std::uint64_t content_hash,
-           std::uint32_t customer, const LearntDevices& learnt, const Now& now);
+  std::uint32_t add(IdentityKey&& key, std::uint64_t id_hash, std::uint64_t content_hash,
+                    std::uint32_t customer, const LearntDevices& learnt, const Now& now);
   void remove(std::uint32_t index);
   void drop_detail(Identity& identity);
   std::uint64_t window_tag(const Rotating& r, bool uuid, std::int64_t window) const;
@@ -176,6 +178,7 @@ class Resolver {
   std::optional<Match> find_static(std::span<const std::uint8_t> id, IdentityKind kind) const;
   std::optional<Match> find_address(const AdvertReport& report, const Now& now);
   Match match(std::uint32_t identity) const;
+  Match match_address(std::uint32_t identity, const Address& address, const Now& now);
 
   ResolverConfig config_;
   ResolverCounters counters_;
@@ -194,6 +197,7 @@ class Resolver {
 
   std::vector<Irk> irks_;
   std::vector<Remembered> remembered_;
+  std::unordered_map<std::uint32_t, HeardAddresses> addresses_;  // by identity, of those heard
   double tries_left_ = 0;
   MonoTime tries_at_;
 

@@ -36,8 +36,9 @@ constexpr MonoClock::duration kFobFresh = std::chrono::seconds{2};
 
 constexpr MonoTime kNever{MonoClock::duration::min()};
 
-ClaimSource source_of(IdentityKind kind) {
-  switch (kind) {
+ClaimSource source_of(const Match& match) {
+  if (match.recorded) return ClaimSource::static_beacon;
+  switch (match.kind) {
     case IdentityKind::eddystone_eid:
       return ClaimSource::eddystone_eid;
     case IdentityKind::rotating_uuid:
@@ -137,7 +138,7 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
   }
   const CustomerId& customer = resolver_.customer(match->customer);
   const auto note_fob = [&](Presence& presence) {
-    if (source_of(match->kind) != ClaimSource::static_beacon) return;
+    if (source_of(*match) != ClaimSource::static_beacon) return;
     presence.fob = resolver_.identity_hash(match->identity);
     presence.fob_device = report.address;
     presence.fob_heard = now.mono;
@@ -160,7 +161,7 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
   }
   presence.heard_own = std::max(presence.heard_own, now.mono);
   presence.heard = std::max(presence.heard, now.mono);
-  presence.heard_by[static_cast<std::size_t>(source_of(match->kind))] = now.mono;
+  presence.heard_by[static_cast<std::size_t>(source_of(*match))] = now.mono;
   if (match->moving) presence.moving = now.mono;
   note_fob(presence);
   if (const auto level = level_db(report, *match)) {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "core/hex.h"
 #include "firmware/daemon/engine.h"
 
 namespace welcome::daemon {
@@ -13,11 +14,28 @@ namespace {
 using nlohmann::json;
 
 std::string value_of(const beacon::LearntDevice& learnt) {
-  return json{{"clock_ahead_s", learnt.clock_ahead_s},
-              {"clock_at_s", learnt.clock_at_s},
-              {"nearest_tenths_db", learnt.nearest.tenths_db},
-              {"visits", learnt.nearest.visits}}
-      .dump();
+  json value{{"clock_ahead_s", learnt.clock_ahead_s},
+             {"clock_at_s", learnt.clock_at_s},
+             {"nearest_tenths_db", learnt.nearest.tenths_db},
+             {"visits", learnt.nearest.visits}};
+  const auto& addresses = learnt.addresses;
+  if (!addresses.current().empty()) {
+    json& current = value["addresses"] = json::array();
+    for (const auto& one : addresses.current()) current.push_back({one.prand, one.first_minute});
+    value["past_addresses"] = to_hex(addresses.past());
+  }
+  return value.dump();
+}
+
+beacon::HeardAddresses addresses_in(const json& row) {
+  std::vector<beacon::HeardAddresses::Current> current;
+  for (const auto& one : row.value("addresses", json::array())) {
+    current.push_back({one.at(0).get<std::uint32_t>(), one.at(1).get<std::uint32_t>()});
+  }
+  const auto text = row.value("past_addresses", std::string());
+  std::vector<std::uint8_t> past(text.size() / 2);
+  if (!from_hex(text, past)) past.clear();
+  return beacon::HeardAddresses::restored(std::move(current), std::move(past));
 }
 
 std::optional<beacon::LearntDevice> read_value(const std::string& text) {
@@ -28,6 +46,7 @@ std::optional<beacon::LearntDevice> read_value(const std::string& text) {
     row.at("clock_at_s").get_to(learnt.clock_at_s);
     row.at("nearest_tenths_db").get_to(learnt.nearest.tenths_db);
     row.at("visits").get_to(learnt.nearest.visits);
+    learnt.addresses = addresses_in(row);
   } catch (const json::exception&) {
     return std::nullopt;
   }

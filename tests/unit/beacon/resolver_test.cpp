@@ -322,5 +322,75 @@ TEST_F(ResolverTest, TheBitForMovingIsReadAndNoOtherBitIsForgiven) {
   }
 }
 
+// A recorded resolvable address is as good as the phone itself until the phone changes it.
+class OldAddresses : public ::testing::Test {
+ protected:
+  std::optional<Match> hear(Resolver& resolver, std::uint32_t prand, double t) {
+    AdvertReport r = report({}, -60, now_at(t));
+    r.address = address_of(key_, prand);
+    AdvertType type = AdvertType::other;
+    return resolver.resolve(r, now_at(t), type);
+  }
+  static constexpr double kHour = 3600;
+  static constexpr double kDay = 24 * kHour;
+  const IdentityKey key_ = phone("ann", 5, 0, IdentityKind::irk);
+};
+
+TEST_F(OldAddresses, ProveSomethingForAnHourAndThenNothingForEver) {
+  Resolver resolver;
+  resolver.set({key_}, now_at(0));
+  EXPECT_FALSE(hear(resolver, 1, 0)->recorded);
+  EXPECT_FALSE(hear(resolver, 1, 0.9 * kHour)->recorded);
+  EXPECT_TRUE(hear(resolver, 1, 1.1 * kHour)->recorded);
+  EXPECT_FALSE(hear(resolver, 2, 1.1 * kHour)->recorded) << "the phone itself, with its next one";
+  EXPECT_TRUE(hear(resolver, 1, 90 * kDay)->recorded);
+  EXPECT_TRUE(hear(resolver, 2, 90 * kDay)->recorded);
+  EXPECT_FALSE(hear(resolver, 3, 90 * kDay)->recorded);
+  EXPECT_EQ(resolver.counters().old_addresses, 3U);
+}
+
+TEST_F(OldAddresses, AreKnownAfterARestartAndAfterACalibration) {
+  for (const double later : {10.0, 90 * kDay}) {
+    Resolver resolver;
+    resolver.set({key_}, now_at(0));
+    hear(resolver, 1, 0);
+    IdentityKey calibrated = key_;
+    calibrated.measured_power_1m_dbm = -65;
+    resolver.set({calibrated}, now_at(1));
+    EXPECT_TRUE(hear(resolver, 1, 2 * kHour)->recorded);
+    const LearntDevices learnt = learnt_by(resolver);
+
+    Resolver restarted;
+    restarted.set({calibrated}, now_at(2 * kHour + later), learnt);
+    EXPECT_TRUE(hear(restarted, 1, 2 * kHour + later)->recorded);
+    EXPECT_FALSE(hear(restarted, 2, 2 * kHour + later)->recorded);
+  }
+}
+
+TEST_F(OldAddresses, TakeNoMoreMemoryThanSoManyOfThem) {
+  Resolver resolver;
+  resolver.set({key_}, now_at(0));
+  const auto before = resolver.bytes();
+  constexpr unsigned kRotations = 20'000;  // more than half a year, day and night
+  for (unsigned i = 0; i < kRotations; ++i) {
+    EXPECT_FALSE(hear(resolver, i, 900.0 * i)->recorded);
+  }
+  EXPECT_LT(resolver.bytes(), before + 8192);
+  for (unsigned i = 1; i < HeardAddresses::kMost - 8; ++i) {
+    EXPECT_TRUE(hear(resolver, kRotations - 1 - i, 900.0 * kRotations + kDay)->recorded) << i;
+  }
+}
+
+TEST_F(OldAddresses, NoClockMakesThemNew) {
+  Resolver resolver;
+  resolver.set({key_}, now_at(0));
+  hear(resolver, 1, 0);
+  hear(resolver, 2, 90 * kDay);
+  hear(resolver, 3, 0);  // set back
+  EXPECT_TRUE(hear(resolver, 2, 0)->recorded);
+  EXPECT_TRUE(hear(resolver, 1, 0)->recorded);
+  EXPECT_FALSE(hear(resolver, 3, 0)->recorded);
+}
+
 }  // namespace
 }  // namespace welcome::beacon

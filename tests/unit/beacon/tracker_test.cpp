@@ -191,6 +191,28 @@ TEST_F(TrackerTest, AFrameWithoutPowerIsHeardButNotRanged) {
   EXPECT_LT(last_.confidence, 0.5);
 }
 
+// Nobody sees her name because somebody recorded her phone's address; the visit goes on.
+TEST_F(TrackerTest, AnAddressRecordedLongAgoIsAStaticSource) {
+  const IdentityKey irk = phone("ann", 4, 0, IdentityKind::irk);
+  know({irk});
+  const auto hear_address = [&](std::uint32_t prand, double from) {
+    for (double t = from; t < from + 10; t += 0.25) {
+      AdvertReport r = report({}, -62, now_at(t));
+      r.address = address_of(irk, prand);
+      keep(tracker_.handle(r, now_at(t)));
+      keep(tracker_.tick(now_at(t)));
+    }
+  };
+  hear_address(7, 0);
+  EXPECT_EQ(last_.source, ClaimSource::resolvable_address);
+  hear_address(7, 90 * 86400.0);
+  EXPECT_EQ(last_.source, ClaimSource::static_beacon);
+  EXPECT_EQ(last_.fast, Zone::desk);
+  EXPECT_EQ(tracker_.counters().copies, 0U);
+  hear_address(8, 90 * 86400.0 + 10);
+  EXPECT_EQ(last_.source, ClaimSource::resolvable_address) << "her phone itself, beside it";
+}
+
 // As seen in the field. -62 dBm with the default of -59 dBm at 1 m is the desk, -88 dBm the street;
 // 0 means that the distance is unknown.
 TEST_F(TrackerTest, APowerThatCannotBeIsTakenForTheDefaultAndCounted) {

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "core/hex.h"
 #include "harness/bench_box.h"
+#include "tests/unit/beacon/adverts.h"
 
 namespace welcome {
 namespace {
@@ -69,6 +71,44 @@ TEST_F(EngineTest, WhatTheRadioLearntOfADeviceOutlivesARestartButNotHerConsent) 
   EXPECT_TRUE(kept().empty());
   box_.advance(5s);
   EXPECT_TRUE(kept().empty());
+}
+
+// Somebody records the address of a phone, and sends it hours later: no name on the tablets, not
+// even after a restart. The phone itself has another address by then.
+TEST_F(EngineTest, ARecordedAddressMakesNoPrompt) {
+  box_.feed_shop();
+  const auto phone = beacon::testing::phone("c-paul", 4, 0, beacon::IdentityKind::irk);
+  send_feed("identities", {{"kind", "delta"},
+                           {"epoch", "c7319d2f-53e9-43d7-a28d-8ec073f9daf2"},
+                           {"from_seq", 3},
+                           {"to_seq", 4},
+                           {"items",
+                            {{{"key", "i-paul-irk"},
+                              {"op", "put"},
+                              {"seq", 4},
+                              {"value",
+                               {{"identity", "i-paul-irk"},
+                                {"customer", "c-paul"},
+                                {"kind", "irk"},
+                                {"irk", to_hex(phone.key)}}}}}}});
+  const auto prompts_after_hearing = [&](std::uint32_t prand) {
+    const auto before = box_.sent("floor/prompt/").size();
+    for (int i = 0; i < 300; ++i) {
+      auto report = beacon::testing::report({}, -62, box_.now());
+      report.address = beacon::testing::address_of(phone, prand);
+      box_.engine().handle(daemon::input::Adverts{{report}, {}}, box_.now());
+      box_.advance(200ms);
+    }
+    const auto after = box_.sent("floor/prompt/").size();
+    box_.skip(3h);
+    box_.advance(1s);
+    return after - before;
+  };
+  EXPECT_GT(prompts_after_hearing(1), 0U);
+  box_.power_cycle();
+  box_.links_up();
+  EXPECT_EQ(prompts_after_hearing(1), 0U);
+  EXPECT_GT(prompts_after_hearing(2), 0U);
 }
 
 TEST_F(EngineTest, ADeviceThatTheCrmTakesBackIsForgotten) {
