@@ -361,6 +361,20 @@ Match Resolver::match(std::uint32_t index) const {
   return m;
 }
 
+// A device has one clock: once it has sent a window, it sends none before it, but for the moment in
+// which an app starts the next advert before it stops the last. What comes later was recorded.
+bool Resolver::is_over(Rotating& r, std::uint32_t window, const Now& now) const {
+  const auto second = static_cast<std::uint32_t>(
+      std::chrono::floor<std::chrono::seconds>(now.mono.time_since_epoch()).count());
+  const auto ahead = static_cast<std::int32_t>(window - r.newest);
+  if (r.newest_s == 0 || ahead > 0) {
+    r.newest = window;
+    r.newest_s = std::max(second, 1U);
+    return false;
+  }
+  return ahead < 0 && second - r.newest_s > config_.overlap.count();
+}
+
 std::optional<Match> Resolver::find_rotating(std::uint64_t tag, const Uuid128* uuid,
                                              const Now& now) {
   std::optional<Match> found;
@@ -382,9 +396,14 @@ std::optional<Match> Resolver::find_rotating(std::uint64_t tag, const Uuid128* u
       if (away < 0) ++counters_.replayed;
       return true;
     }
-    if (away != 0) learn_clock(r, window, now);
     found = match(slot.value);
     found->moving = moving;
+    found->recorded = is_over(r, slot.extra, now);
+    if (found->recorded) {
+      ++counters_.replayed;
+    } else if (away != 0) {
+      learn_clock(r, window, now);
+    }
     return true;
   });
   return found;

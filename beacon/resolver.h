@@ -44,6 +44,8 @@ std::string_view to_string(AdvertType type);
 struct ResolverConfig {
   // A device's clock may be off by this much before it is learnt; at least one window either way.
   std::chrono::seconds clock_drift{15};
+  // A device that goes on to the next window or address may send the last one for so long.
+  std::chrono::seconds overlap{15};
   std::size_t remembered_addresses = 32768;  // resolvable addresses, found and not found
   // Tries of addresses against keys per second; above it a new address waits until it is heard
   // again. Keeps a flood of invented addresses from eating the box.
@@ -52,7 +54,7 @@ struct ResolverConfig {
 
 struct ResolverCounters {
   std::uint64_t malformed = 0;           // payloads with a length that runs past their end
-  std::uint64_t replayed = 0;            // EIDs and UUIDs of a window that is over: refused
+  std::uint64_t replayed = 0;            // EIDs and UUIDs of a window that is over: no proof
   std::uint64_t old_addresses = 0;       // reports of a resolvable address first heard long ago
   std::uint64_t addresses_tried = 0;     // new resolvable addresses tried against all keys
   std::uint64_t addresses_deferred = 0;  // … put off by key_tries_per_second
@@ -66,7 +68,9 @@ struct Match {
   bool distance_known = true;               // false: the frame says that its power means nothing
   bool impossible_power = false;            // calibration or frame say what cannot be
   bool moving = false;                      // the app says that the phone moves (docs/ble.md)
-  bool recorded = false;  // somebody may have recorded it: a resolvable address that is too old
+  // Somebody may have recorded it: a resolvable address first heard long ago, or an EID or UUID of
+  // the window before the one that this device has sent for a while.
+  bool recorded = false;
 };
 
 class Resolver {
@@ -139,6 +143,9 @@ class Resolver {
     std::uint32_t identity = 0;
     std::int64_t first = 0;  // windows [first, end) are in the table
     std::int64_t end = 0;
+    // The newest window heard, its low half, and when first, in seconds; 0: none yet.
+    std::uint32_t newest = 0;
+    std::uint32_t newest_s = 0;
     std::uint8_t exponent = 0;
 
     Rotating() = default;
@@ -173,6 +180,7 @@ class Resolver {
   std::int64_t reach(const Rotating& r) const;
   unsigned update_windows(Rotating& r, const Now& now, unsigned budget);
   void learn_clock(Rotating& r, std::int64_t heard, const Now& now);
+  bool is_over(Rotating& r, std::uint32_t window, const Now& now) const;
 
   std::optional<Match> find_rotating(std::uint64_t tag, const Uuid128* uuid, const Now& now);
   std::optional<Match> find_static(std::span<const std::uint8_t> id, IdentityKind kind) const;

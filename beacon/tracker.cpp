@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <unordered_set>
 
 #include "beacon/plausible.h"
@@ -13,26 +14,22 @@ namespace {
 // Key windows computed in one tick: about a millisecond's work.
 constexpr unsigned kWindowsPerTick = 1500;
 
-// Two devices by turns: back to the address before within this time, so many times in a row.
-constexpr MonoClock::duration kCopyTurn = std::chrono::seconds{10};
-constexpr int kCopyReturns = 4;
-
-// One address jumps between near and far: steps of so many dB within a second, up and down by
-// turns, so many without a longer pause. Of 2,283 recorded series (a million reports of fixed
-// beacons, each of one device) none has more than four.
-constexpr int kSwingDb = 20;
-constexpr int kSwings = 8;
-constexpr MonoClock::duration kSwingStep = std::chrono::seconds{1};
-constexpr MonoClock::duration kSwingPause = std::chrono::seconds{5};
+// Two devices by turns: so often from an address that another had long replaced. An address that
+// was silent for so long is forgotten.
+constexpr int kCopyReturns = 3;
+constexpr MonoClock::duration kSenderGone = std::chrono::seconds{60};
 
 // An app that says "moving" is believed for so long; then settled needs this share of the evidence.
 constexpr MonoClock::duration kMoving = std::chrono::seconds{3};
 constexpr double kMovingEvidence = 0.25;
 
-// Two boxes hear one static identity from two devices: for so long, with no longer pause.
-constexpr MonoClock::duration kElsewhere = std::chrono::seconds{10};
+// Two boxes hear one identity from two devices: for longer than a change of address overlaps, with
+// no longer pause.
 constexpr MonoClock::duration kElsewherePause = std::chrono::seconds{3};
 constexpr MonoClock::duration kFobFresh = std::chrono::seconds{2};
+
+// In an extended report's event type: a legacy PDU (Core 5.4, Vol 4, Part E, 7.7.65.13).
+constexpr std::uint16_t kLegacyPdu = 0x10;
 
 constexpr MonoTime kNever{MonoClock::duration::min()};
 
@@ -137,33 +134,30 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
     ++counters_.impossible_rssi;
   }
   const CustomerId& customer = resolver_.customer(match->customer);
-  const auto note_fob = [&](Presence& presence) {
-    if (source_of(*match) != ClaimSource::static_beacon) return;
-    presence.fob = resolver_.identity_hash(match->identity);
-    presence.fob_device = report.address;
-    presence.fob_heard = now.mono;
-  };
-  if (is_copied(*match, report, now.mono)) {
-    ++counters_.copied;
-    // Still said to the other boxes, so that all of them refuse it.
-    if (const auto known = present_.find(customer); known != present_.end())
-      note_fob(known->second);
-    return {};
-  }
-
   const auto [it, arrived] = present_.try_emplace(customer);
   Presence& presence = it->second;
   if (arrived) {
     presence.heard_by.fill(kNever);
     presence.arrived = now.mono;
     presence.claimed = presence.moving = kNever;
-    presence.fob_heard = presence.elsewhere = kNever;
+    presence.fob_heard = kNever;
+  }
+  // What is in doubt proves nothing, but she is heard all the same: the visit goes on.
+  ClaimSource source = source_of(*match);
+  if (const auto until = doubted_until(*match, report, now.mono); now.mono < until) {
+    ++counters_.copied;
+    source = ClaimSource::static_beacon;
+    presence.doubted = std::max(presence.doubted, until);
   }
   presence.heard_own = std::max(presence.heard_own, now.mono);
   presence.heard = std::max(presence.heard, now.mono);
-  presence.heard_by[static_cast<std::size_t>(source_of(*match))] = now.mono;
+  presence.heard_by[static_cast<std::size_t>(source)] = now.mono;
   if (match->moving) presence.moving = now.mono;
-  note_fob(presence);
+  if (match->kind != IdentityKind::irk) {
+    presence.fob = resolver_.identity_hash(match->identity);
+    presence.fob_device = report.address;
+    presence.fob_heard = now.mono;
+  }
   if (const auto level = level_db(report, *match)) {
     presence.fast_level.hear(config_.ranging.fast_level, *level, now.mono);
     range(presence, *match, *level, now.mono);
@@ -224,7 +218,7 @@ std::optional<IdentityClaim> Tracker::news(const CustomerId& customer, Presence&
   if (config_.store && !presence.led) return std::nullopt;
   const auto fast = static_cast<Zone>(presence.fast.zone());
   const auto settled = static_cast<Zone>(presence.settled.zone());
-  if (presence.claimed != kNever && fast == presence.claimed_fast &&
+  if (!presence.withdraw && presence.claimed != kNever && fast == presence.claimed_fast &&
       settled == presence.claimed_settled && at - presence.claimed < config_.refresh) {
     return std::nullopt;
   }
@@ -247,71 +241,84 @@ std::optional<Tracker::Place> Tracker::place(const CustomerId& customer) const {
   return Place{presence.claimed_fast, presence.claimed_settled, presence.distance.distance()};
 }
 
-bool Tracker::is_copied(const Match& match, const AdvertReport& report, MonoTime at) {
-  if (match.kind == IdentityKind::irk) return false;  // there the address is the proof
-  const auto [it, fresh] = origins_.try_emplace(resolver_.identity_hash(match.identity));
-  Origin& origin = it->second;
-  if (fresh) origin.address = origin.before = report.address;
-  if (report.address != origin.address) {
-    const bool back = report.address == origin.before && at - origin.changed < kCopyTurn;
-    origin.returns = back ? origin.returns + 1 : 0;
-    origin.before = origin.address;
-    origin.address = report.address;
-    origin.changed = at;
-    if (origin.returns >= kCopyReturns) {
-      refuse_copy(resolver_.customer(match.customer), origin, at);
-    }
-  }
-  if (swings(origin, report, at)) refuse_copy(resolver_.customer(match.customer), origin, at);
+MonoTime Tracker::doubted_until(const Match& match, const AdvertReport& report, MonoTime at) {
+  if (match.kind == IdentityKind::irk) return {};  // there the address is the proof
+  Origin& origin = origins_[resolver_.identity_hash(match.identity)];
   origin.heard = at;
-  if (origin.copied && at >= origin.refused_until) {
-    origin.copied = false;
-    origin.returns = origin.swings = 0;
+  if (origin.returned(report, at, config_.resolver.overlap)) {
+    doubt(resolver_.customer(match.customer), origin, at);
   }
-  return origin.copied;
+  return origin.doubted;
 }
 
-bool Tracker::swings(Origin& origin, const AdvertReport& report, MonoTime at) {
-  if (!is_possible_rssi(report.rssi_dbm)) return false;
-  const std::int8_t before = std::exchange(origin.rssi_dbm, report.rssi_dbm);
-  const int step = report.rssi_dbm - before;
-  if (before == kNoRssi || at - origin.heard > kSwingStep || std::abs(step) < kSwingDb) {
+bool Tracker::Origin::returned(const AdvertReport& report, MonoTime at,
+                               MonoClock::duration overlap) {
+  const bool legacy = !report.extended || (report.event_type & kLegacyPdu) != 0;
+  const std::span known(senders.data(), count);
+  const auto it = std::find_if(known.begin(), known.end(), [&](const Sender& sender) {
+    return sender.address == report.address && sender.legacy == legacy &&
+           at - sender.last <= kSenderGone;
+  });
+  const bool by_turns = latest != static_cast<std::size_t>(it - known.begin());
+  latest = static_cast<std::size_t>(it - known.begin());
+  if (it == known.end()) {
+    if (count < senders.size()) {
+      ++count;
+    } else {
+      latest = static_cast<std::size_t>(
+          std::min_element(senders.begin(), senders.end(),
+                           [](const Sender& a, const Sender& b) { return a.last < b.last; }) -
+          senders.begin());
+    }
+    senders[latest] = {report.address, legacy, at, at};
     return false;
   }
-  const bool up = step > 0;
-  if (origin.swings == 0 || at - origin.swung > kSwingPause) {
-    origin.swings = 1;
-  } else if (up != origin.swung_up) {
-    ++origin.swings;
-  }
-  origin.swung_up = up;
-  origin.swung = at;
-  return origin.swings >= kSwings;
+  it->last = at;
+  const bool replaced = std::any_of(known.begin(), known.end(), [&](const Sender& other) {
+    return &other != &*it && other.legacy == legacy && other.first >= it->first &&
+           at - other.first > overlap && at - other.last <= kSenderGone;
+  });
+  if (!by_turns || !replaced) return false;
+  return ++returns >= kCopyReturns;
 }
 
-void Tracker::refuse_copy(const CustomerId& customer, Origin& origin, MonoTime at) {
-  if (!origin.copied) {
-    ++counters_.copies;
-    copied_.push_back(customer);
+MonoTime Tracker::Origin::alone_since() const {
+  MonoTime since = senders[latest].first;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i != latest) since = std::max(since, senders[i].last);
   }
-  origin.copied = true;
-  origin.refused_until = at + config_.copy_refused;
+  return since;
+}
+
+void Tracker::doubt(const CustomerId& customer, Origin& origin, MonoTime at) {
+  const bool fresh = at >= origin.doubted;
+  origin.doubted = at + config_.copy_doubted;
+  Presence& presence = present_.at(customer);
+  presence.doubted = std::max(presence.doubted, origin.doubted);
+  if (!fresh) return;
+  ++counters_.copies;
+  copied_.push_back(customer);
+  for (const ClaimSource proof : kProofs) {
+    presence.heard_by[static_cast<std::size_t>(proof)] = kNever;
+  }
+  presence.withdraw = true;
 }
 
 // A phone that changes its address is heard from the old one by one box and from the new one by
 // another for a moment; two devices for as long as both are there.
-void Tracker::compare_devices(const CustomerId& customer, Presence& presence, const BoxSay& say,
-                              MonoTime at) {
-  if (!say.another_device || presence.fob_heard == kNever || at - presence.fob_heard >= kFobFresh) {
+void Tracker::compare_devices(const CustomerId& customer, Heard& heard) {
+  const MonoTime at = heard.at;
+  if (!heard.say.compared) return;
+  if (heard.say.compared->same_device) {
+    heard.another = kNever;
     return;
   }
-  if (presence.elsewhere == kNever || at - presence.elsewhere > kElsewherePause) {
-    presence.elsewhere_since = at;
-  }
-  presence.elsewhere = at;
-  if (at - presence.elsewhere_since < kElsewhere) return;
-  const auto origin = origins_.find(presence.fob);
-  if (origin != origins_.end()) refuse_copy(customer, origin->second, at);
+  if (heard.another == kNever || at - heard.another > kElsewherePause) heard.another_since = at;
+  heard.another = at;
+  const auto origin = origins_.find(heard.say.compared->identity);
+  if (origin == origins_.end() || at - origin->second.heard >= kFobFresh) return;
+  const MonoTime since = std::max(heard.another_since, origin->second.alone_since());
+  if (at - since > config_.resolver.overlap) doubt(customer, origin->second, at);
 }
 
 std::array<double, kZones> Tracker::band_scores(const Level& level, const LevelConfig& config,
@@ -406,6 +413,7 @@ bool Tracker::proved_here(const Presence& presence, ClaimSource source, MonoTime
 ClaimSource Tracker::source(const Presence& presence, MonoTime at) const {
   for (const ClaimSource source : kProofs) {
     if (proved_here(presence, source, at)) return source;
+    if (at < presence.doubted) continue;
     for (const Heard& other : presence.others) {
       if (other.say.heard_ago && other.say.source == source && counts(other, at)) return source;
     }
@@ -419,6 +427,7 @@ IdentityClaim Tracker::claim(Presence& presence, MonoTime at) const {
   out.fast = static_cast<Zone>(presence.fast.zone());
   out.settled = static_cast<Zone>(presence.settled.zone());
   out.confidence = !presence.located ? 0.3 : out.fast == out.settled ? 0.9 : 0.6;
+  out.doubted = std::exchange(presence.withdraw, false);
   out.at = at;
   presence.claimed = at;
   presence.claimed_fast = out.fast;
@@ -430,8 +439,7 @@ std::vector<IdentityClaim> Tracker::tick(const Now& now) {
   resolver_.refresh(now, kWindowsPerTick);
   std::erase_if(origins_, [&](const auto& entry) {
     const Origin& origin = entry.second;
-    return now.mono - origin.heard > kCopyTurn &&
-           !(origin.copied && now.mono < origin.refused_until);
+    return now.mono - origin.heard > kSenderGone && now.mono >= origin.doubted;
   });
   std::vector<IdentityClaim> out;
   for (auto it = present_.begin(); it != present_.end();) {
@@ -516,9 +524,12 @@ std::vector<IdentityClaim> Tracker::hear(const std::string& box, Zone zone,
   const auto index = static_cast<std::size_t>(peer - peers_.begin());
   auto heard = std::find_if(presence.others.begin(), presence.others.end(),
                             [&](const Heard& known) { return known.peer == index; });
-  if (heard == presence.others.end()) heard = presence.others.insert(heard, Heard{});
-  *heard = {index, say, now.mono};
-  compare_devices(customer, presence, say, now.mono);
+  if (heard == presence.others.end()) {
+    heard = presence.others.insert(heard, {index, {}, {}, kNever, kNever});
+  }
+  heard->say = say;
+  heard->at = now.mono;
+  compare_devices(customer, *heard);
   // An age that is not one keeps nobody here.
   if (say.heard_ago && *say.heard_ago >= MonoClock::duration{0}) {
     presence.heard = std::max(presence.heard, now.mono - *say.heard_ago);

@@ -48,7 +48,7 @@ struct StoreConfig {
 
 // What a box says of a customer it knows, as it was when it was said.
 struct BoxSay {
-  struct Fob {  // an identity that never changes, and who sent it
+  struct Fob {  // an identity that is not an address itself, and the address that sent it
     std::uint64_t identity = 0;
     Address device{};
   };
@@ -57,7 +57,11 @@ struct BoxSay {
   double settled_db = 0.0;
   ClaimSource source = ClaimSource::static_beacon;  // the best proof that it heard itself
   std::optional<Fob> fob;                           // heard in the last seconds; ours to say
-  bool another_device = false;  // theirs: an identity that we hear too, from another device
+  struct Compared {                                 // an identity that we hear, too
+    std::uint64_t identity = 0;
+    bool same_device = false;  // from the same address
+  };
+  std::optional<Compared> compared;  // theirs
   bool leads = false;
   Zone fast = Zone::away;  // where she is in the store, in its judgement
   Zone settled = Zone::away;
@@ -69,8 +73,8 @@ struct TrackerConfig {
   ZoneConfig zones;
   std::chrono::milliseconds away_after{20000};  // not heard for this long = left
   std::chrono::milliseconds refresh{2000};      // unchanged claims are repeated this often
-  // An identity that two devices send at once has been copied: refused for this long.
-  std::chrono::seconds copy_refused{300};
+  // An identity that two devices send at once has been copied: for this long it proves nothing.
+  std::chrono::seconds copy_doubted{300};
   std::optional<StoreConfig> store;  // nothing: this box is alone
 
   // A box that agrees on zones with the others of its store.
@@ -82,7 +86,7 @@ struct TrackerCounters {
   std::uint64_t reports = 0;
   std::uint64_t identified = 0;  // reports of a known identity
   std::uint64_t discarded = 0;   // reports of everybody else
-  std::uint64_t copied = 0;      // reports refused: of an identity sent by two devices at once
+  std::uint64_t copied = 0;      // reports in doubt: of an identity sent by two devices at once
   std::uint64_t copies = 0;      // how often such a copy was found
   // Reports of a known identity with a value that cannot be (plausible.h): the power at 1 m, for
   // which the default is taken, and the RSSI, which is taken for none.
@@ -163,6 +167,8 @@ class Tracker {
     std::size_t peer = 0;
     BoxSay say;
     MonoTime at;
+    MonoTime another_since;  // it hears an identity of hers from another device than we …
+    MonoTime another;        // … and last said so
   };
   struct Presence {
     Level fast_level;
@@ -188,34 +194,39 @@ class Tracker {
       NearestOfVisit nearest;
     };
     std::vector<Device> devices;  // of hers, as heard on this visit
-    std::uint64_t fob = 0;        // identity_hash() of the static identity heard last, …
-    Address fob_device{};         // … from whom, …
-    MonoTime fob_heard;           // … and when
-    MonoTime elsewhere_since;     // another box hears it from another device …
-    MonoTime elsewhere;           // … and last said so
+    std::uint64_t fob = 0;  // identity_hash() of what was heard last, unless by its address …
+    Address fob_device{};   // … from whom, …
+    MonoTime fob_heard;     // … and when
+    MonoTime doubted;       // until then the other boxes' proofs do not count either
+    bool withdraw = false;  // what was claimed of proofs is to be taken back
   };
 
-  // Which devices send an identity. A phone that changes its address does not come back to the old
-  // one; two devices do, again and again. And no device jumps between near and far, as two with one
-  // address seem to do.
+  // Which addresses send an identity. A phone that changes its address sends from both for some
+  // seconds at most, and never comes back to the old one; two devices do, for as long as both are
+  // there. How strong they are says nothing: one phone in a pocket fades by 20 dB and more.
   struct Origin {
-    Address address{};
-    Address before{};
-    MonoTime heard;
-    MonoTime changed;
-    MonoTime swung;
+    struct Sender {
+      Address address{};
+      bool legacy = true;  // a phone may send the same in a legacy and in an extended set for ever
+      MonoTime first;
+      MonoTime last;
+    };
+    std::array<Sender, 4> senders;
+    std::size_t count = 0;
+    std::size_t latest = 0;
     int returns = 0;
-    int swings = 0;
-    std::int8_t rssi_dbm = kNoRssi;
-    bool swung_up = false;
-    bool copied = false;
-    MonoTime refused_until;
+    MonoTime heard;
+    MonoTime doubted;  // until then
+
+    // Whether the report comes from an address that had long been replaced.
+    bool returned(const AdvertReport& report, MonoTime at, MonoClock::duration overlap);
+    // Since when the address heard last has been the only one.
+    MonoTime alone_since() const;
   };
 
   void place_zones();
   void identities_changed();
-  bool is_copied(const Match& match, const AdvertReport& report, MonoTime at);
-  static bool swings(Origin& origin, const AdvertReport& report, MonoTime at);
+  MonoTime doubted_until(const Match& match, const AdvertReport& report, MonoTime at);
   void judge(Presence& presence, MonoTime at) const;
   std::array<double, 5> band_scores(const Level& level, const LevelConfig& config,
                                     MonoTime at) const;
@@ -224,9 +235,8 @@ class Tracker {
   void range(Presence& presence, const Match& match, double level_db, MonoTime at);
   void learn_nearest(const Presence& presence);
   std::optional<IdentityClaim> news(const CustomerId& customer, Presence& presence, MonoTime at);
-  void refuse_copy(const CustomerId& customer, Origin& origin, MonoTime at);
-  void compare_devices(const CustomerId& customer, Presence& presence, const BoxSay& say,
-                       MonoTime at);
+  void doubt(const CustomerId& customer, Origin& origin, MonoTime at);
+  void compare_devices(const CustomerId& customer, Heard& heard);
   bool proved_here(const Presence& presence, ClaimSource source, MonoTime at) const;
   ClaimSource source(const Presence& presence, MonoTime at) const;
   IdentityClaim claim(Presence& presence, MonoTime at) const;

@@ -35,6 +35,7 @@ struct IdentityClaim {
   Zone settled = Zone::away;  // where she stays: prompts, time line
   double confidence = 0.0;    // radio: 0…1 that the zone is right; face: cosine similarity
   std::uint64_t track = 0;    // face: the camera's track, so that two matches of one face show
+  bool doubted = false;       // radio: what proved her device before may have been a copy
   MonoTime at;
 };
 

@@ -92,6 +92,13 @@ void Pipeline::Impl::take_face(Presence& p, const Sighting& s) {
 }
 
 void Pipeline::Impl::take_radio(Presence& p, const Sighting& s) {
+  if (s.doubted()) {
+    for (const ClaimSource proof : {ClaimSource::eddystone_eid, ClaimSource::rotating_uuid,
+                                    ClaimSource::resolvable_address}) {
+      p.heard[at(proof)].reset();
+    }
+    p.dirty = p.prompt_stale = true;
+  }
   if (!p.heard[at(s.source())]) p.prompt_stale = true;
   p.heard[at(s.source())] = now_.mono;
   if (s.fast() != Zone::away || s.settled() != Zone::away) {

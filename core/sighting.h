@@ -20,6 +20,7 @@ class Sighting {
   Zone settled() const { return claim_.settled; }
   double confidence() const { return claim_.confidence; }
   std::uint64_t track() const { return claim_.track; }
+  bool doubted() const { return claim_.doubted; }
   MonoTime at() const { return claim_.at; }
   // What the customer agreed to at that moment.
   PurposeSet purposes() const { return purposes_; }

@@ -366,8 +366,8 @@ bool Engine::told_elsewhere(const CustomerId& customer, const VisitId& visit, co
 
 void Engine::report_copies(const Now& now) {
   for (const auto& customer : tracker_.take_copied()) {
-    spdlog::warn("an identity was copied: two devices send it; it is refused for a while");
-    const auto noted = store_.audit().append(now, "copy", "box", customer, "identity refused");
+    spdlog::warn("an identity was copied: two devices send it; for a while it proves nothing");
+    const auto noted = store_.audit().append(now, "copy", "box", customer, "identity in doubt");
     if (!noted) store_failed(noted.error());
   }
 }

@@ -204,10 +204,12 @@ std::vector<IdentityClaim> Neighbours::hear(const contract::FloorRanging& said,
   std::vector<IdentityClaim> out;
   if (said.heard.empty()) return out;
   const Day& day = ids(said.day, tracker);
-  std::unordered_map<std::string, std::string> ours;  // fob to device, in the sender's day
+  // What we hear ourselves, hidden as in the sender's day: identity and device.
+  std::unordered_map<std::string, std::pair<std::uint64_t, std::string>> ours;
   for (const auto& [identity, fob] : fobs_) {
     if (now.mono - fob.at < kFobFresh) {
-      ours.emplace(hash("fob", said.day, identity), hash("device", said.day, fob.device));
+      ours.emplace(hash("fob", said.day, identity),
+                   std::pair(std::stoull(identity), hash("device", said.day, fob.device)));
     }
   }
   for (const auto& heard : said.heard) {
@@ -221,7 +223,9 @@ std::vector<IdentityClaim> Neighbours::hear(const contract::FloorRanging& said,
     }
     say.source = heard.source;
     const auto fob = ours.find(heard.fob);
-    say.another_device = fob != ours.end() && fob->second != heard.device;
+    if (fob != ours.end()) {
+      say.compared = {fob->second.first, fob->second.second == heard.device};
+    }
     say.leads = heard.leads;
     if (heard.leads) {
       heard_leader(said.box, customer->second, reveal(heard.visit, said.day, customer->second),

@@ -153,6 +153,7 @@ void fields(A& a, Of<A, happened::Claim> r) {
   a("settled", r.settled);
   a("confidence", r.confidence);
   a("track", r.track);
+  a("doubted", r.doubted);
 }
 template <class A>
 void fields(A& a, Of<A, happened::Staff> r) {

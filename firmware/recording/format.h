@@ -19,7 +19,7 @@
 namespace welcome::recording {
 
 // Counts up with every change of what stands here: a replay reads its own version and no other.
-inline constexpr int kFormatVersion = 2;
+inline constexpr int kFormatVersion = 3;
 
 using Who = int;  // a customer's number in this file
 
@@ -94,6 +94,7 @@ struct Claim {
   Zone settled = Zone::away;
   double confidence = 0;
   std::uint64_t track = 0;
+  bool doubted = false;
 };
 struct Staff {
   std::string id;

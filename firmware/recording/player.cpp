@@ -89,8 +89,8 @@ class Player::EventOf {
 
   Said operator()(const happened::Claim& e) const {
     return of(e.who, [&](const CustomerId& customer) {
-      return event::Claim{
-          IdentityClaim{customer, e.source, e.fast, e.settled, e.confidence, e.track, now_.mono}};
+      return event::Claim{IdentityClaim{customer, e.source, e.fast, e.settled, e.confidence,
+                                        e.track, e.doubted, now_.mono}};
     });
   }
   Said operator()(const happened::Staff& e) const {

@@ -1,14 +1,11 @@
-// Fragments, copies, recordings, proofs of presence, and a day in simulated time.
+// Fragments, recordings, proofs of presence, and a day in simulated time.
 
 #include <algorithm>
-#include <cmath>
-#include <functional>
 #include <gtest/gtest.h>
 #include <malloc.h>
 #include <numeric>
 #include <random>
 #include <sstream>
-#include <unordered_set>
 
 #include "beacon/assembler.h"
 #include "beacon/btsnoop.h"
@@ -79,131 +76,6 @@ TEST(Assembler, AScanResponseComesWithItsAdvert) {
   ASSERT_EQ(batch.size(), 2U);
   EXPECT_EQ(to_hex(batch[1].ad.view()), "02010603096162");
   EXPECT_EQ(assembler.counters().joined_responses, 1U);
-}
-
-TEST(Copies, OneIdentityFromTwoDevicesByTurnsIsRefusedAndCounted) {
-  for (const IdentityKey& key : {fob("mia"), phone("mia", 3)}) {
-    Tracker tracker;
-    tracker.set_identities({key}, now_at(0));
-    tracker.tick(now_at(0));
-    std::uint64_t late_claims = 0;
-    for (int i = 0; i < 200; ++i) {
-      const Now now = now_at(i * 0.2);
-      AdvertReport r = key.kind == IdentityKind::ibeacon ? fob_advert(key, -62, now)
-                                                         : phone_advert(key, -62, now);
-      r.address[5] = static_cast<std::uint8_t>(i % 2);
-      const auto claims = tracker.handle(r, now);
-      if (i > 50) late_claims += claims.size();
-    }
-    EXPECT_EQ(late_claims, 0U);
-    EXPECT_GT(tracker.counters().copied, 100U);
-  }
-}
-
-// What is known of one customer's device stays when the CRM has news of another, when all
-// identities come again, or when the technician moves a zone.
-TEST(Copies, NewsOfSomebodyElseForgivesNoCopy) {
-  const IdentityKey mia = fob("mia");
-  const std::unordered_set<CustomerId> ann{CustomerId("ann")};
-  const auto gone = [&](Tracker& tracker) { tracker.update_identities(ann, {}, now_at(40)); };
-  const auto other_key = [&](Tracker& tracker) {
-    tracker.update_identities(ann, {phone("ann", 2)}, now_at(40));
-  };
-  const auto all_again = [&](Tracker& tracker) {
-    tracker.set_identities({phone("zoe", 8), mia}, now_at(40));
-  };
-  const auto zones = [&](Tracker& tracker) {
-    TrackerConfig config = tracker.config();
-    config.zones.desk_m = 1.0;
-    tracker.reconfigure(config);
-  };
-  const auto nothing = [](Tracker&) {};
-  for (const std::function<void(Tracker&)>& news :
-       std::initializer_list<std::function<void(Tracker&)>>{nothing, gone, other_key, all_again,
-                                                            zones}) {
-    Tracker tracker;
-    tracker.set_identities({phone("ann", 1), mia}, now_at(0));
-    for (int i = 0; i < 200; ++i) {
-      AdvertReport r = fob_advert(mia, -62, now_at(i * 0.2));
-      r.address[5] = static_cast<std::uint8_t>(i % 2);
-      tracker.handle(r, now_at(i * 0.2));
-    }
-    ASSERT_EQ(tracker.counters().copies, 1U);
-    news(tracker);
-    const auto before = tracker.counters().copied;
-    for (int i = 0; i < 200; ++i) {
-      tracker.tick(now_at(40 + i));
-      tracker.handle(fob_advert(mia, -62, now_at(40 + i)), now_at(40 + i));
-    }
-    EXPECT_EQ(tracker.counters().copied - before, 200U);
-    EXPECT_EQ(tracker.counters().copies, 1U);
-  }
-}
-
-TEST(Copies, NothingStaysOfWhoWithdrew) {
-  const IdentityKey mia = fob("mia");
-  Tracker tracker;
-  tracker.set_identities({mia}, now_at(0));
-  const auto before = tracker.bytes();
-  for (int i = 0; i < 200; ++i) {
-    AdvertReport r = fob_advert(mia, -62, now_at(i * 0.2));
-    r.address[5] = static_cast<std::uint8_t>(i % 2);
-    tracker.handle(r, now_at(i * 0.2));
-  }
-  EXPECT_GT(tracker.bytes(), before);
-  tracker.update_identities({mia.customer}, {}, now_at(40));
-  EXPECT_EQ(tracker.bytes(), before);
-}
-
-// Both with the same address, one near and one far, each five times a second.
-TEST(Copies, OneAddressThatJumpsBetweenNearAndFarIsTwoDevices) {
-  for (const IdentityKey& key : {fob("mia"), phone("mia", 3)}) {
-    Tracker tracker;
-    tracker.set_identities({key}, now_at(0));
-    tracker.tick(now_at(0));
-    std::minstd_rand dice(7);
-    for (int i = 0; i < 200; ++i) {
-      const Now now = now_at(i * 0.1);
-      const int rssi = (dice() % 2 == 0 ? -58 : -86) - static_cast<int>(dice() % 5);
-      tracker.handle(key.kind == IdentityKind::ibeacon ? fob_advert(key, rssi, now)
-                                                       : phone_advert(key, rssi, now),
-                     now);
-    }
-    EXPECT_EQ(tracker.counters().copies, 1U);
-    EXPECT_EQ(tracker.take_copied(), std::vector<CustomerId>{CustomerId("mia")});
-    EXPECT_TRUE(tracker.take_copied().empty()) << "said once";
-  }
-}
-
-// Fading of 8 dB, a body that turns, a walk: the deepest fades come one at a time.
-TEST(Copies, OneDeviceThatFadesAndWalksIsNoCopy) {
-  const IdentityKey key = fob("mia");
-  Tracker tracker;
-  tracker.set_identities({key}, now_at(0));
-  std::mt19937 dice(11);
-  std::normal_distribution<double> fading(0.0, 5.0);
-  for (int i = 0; i < 36'000; ++i) {
-    const Now now = now_at(i * 0.1);
-    const double metres = 6.0 + 5.5 * std::sin(i / 80.0);
-    const int rssi =
-        static_cast<int>(-59.0 - 22.0 * std::log10(metres) + std::min(6.0, fading(dice)));
-    tracker.handle(fob_advert(key, std::max(rssi, -110), now), now);
-  }
-  EXPECT_EQ(tracker.counters().copies, 0U);
-}
-
-TEST(Copies, APhoneThatChangesItsAddressIsNoCopy) {
-  const IdentityKey key = phone("ann", 3);
-  Tracker tracker;
-  tracker.set_identities({key}, now_at(0));
-  for (int i = 0; i < 2000; ++i) {
-    const Now now = now_at(i);
-    tracker.tick(now);
-    AdvertReport r = phone_advert(key, -62, now);
-    r.address[5] = static_cast<std::uint8_t>(i / 10);
-    tracker.handle(r, now);
-  }
-  EXPECT_EQ(tracker.counters().copied, 0U);
 }
 
 TEST(Recorder, LeavesStrangersOutUnlessAskedTo) {

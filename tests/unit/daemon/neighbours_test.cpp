@@ -280,14 +280,14 @@ TEST_P(Neighbourhood, ALineThatWasCutHealsToOneWord) {
   for (auto& box : store_.boxes) EXPECT_EQ(box->last[kAnn].settled, Zone::inside) << box->name;
 }
 
-TEST_P(Neighbourhood, AFobHeardFromTwoDevicesInTwoPlacesIsRefusedByAllBoxes) {
+TEST_P(Neighbourhood, AFobHeardFromTwoDevicesInTwoPlacesIsDoubtedByAllBoxes) {
   store_.device_at = {{"box-1", 1}, {"box-2", 2}, {"box-3", 2}};
   store_.run(ann_, 60, [](double) { return 9.0; });
   for (auto& box : store_.boxes) {
     EXPECT_EQ(box->tracker.counters().copies, 1U) << box->name;
     EXPECT_EQ(box->tracker.take_copied(), std::vector<CustomerId>{kAnn});
     EXPECT_GT(box->tracker.counters().copied, 10U) << box->name;
-    EXPECT_EQ(box->tracker.present(), 0U) << box->name;
+    EXPECT_EQ(box->tracker.present(), 1U) << box->name << ": the visit goes on";
   }
 }
 
