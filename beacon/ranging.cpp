@@ -30,19 +30,19 @@ RangingConfig RangingConfig::one_box() {
 
 RangingConfig RangingConfig::several_boxes() {
   return {
-      .fast_level = {.memory = milliseconds{250}, .memory_per_pause = 0.7, .silence_weight = 0.1},
+      .fast_level = {.memory = milliseconds{800}, .memory_per_pause = 0.3, .silence_weight = 0.1},
       .fast = {.allowance_db = 0.5},
-      .settled_level = {.memory = milliseconds{4000}, .silence_weight = 0.1},
-      .settled = {.allowance_db = 5.0, .evidence_db_s = 20.0}};
+      .settled_level = {.memory = milliseconds{5000}, .silence_weight = 0.1},
+      .settled = {.allowance_db = 2.5, .evidence_db_s = 60.0}};
 }
 
-double Level::fade(const LevelConfig& config, MonoTime at) const {
+double SignalLevel::fade(const SignalConfig& config, MonoTime at) const {
   const double age = static_cast<double>(std::max(at - at_, MonoClock::duration{0}).count());
   return std::exp(
       -age / (static_cast<double>(config.memory.count()) + config.memory_per_pause * pause_us_));
 }
 
-void Level::hear(const LevelConfig& config, double rssi_dbm, MonoTime at) {
+void SignalLevel::hear(const SignalConfig& config, double rssi_dbm, MonoTime at) {
   if (weight_ > 0.0) {
     const double pause = std::clamp(static_cast<double>((at - at_).count()), 0.0, kLongestPauseUs);
     pause_us_ += (pause_us_ == 0.0 ? 1.0 : kNewPause) * (pause - pause_us_);
@@ -59,7 +59,7 @@ void Level::hear(const LevelConfig& config, double rssi_dbm, MonoTime at) {
   at_ = std::max(at, at_);
 }
 
-std::optional<double> Level::at(const LevelConfig& config, MonoTime at) const {
+std::optional<double> SignalLevel::at(const SignalConfig& config, MonoTime at) const {
   if (weight_ == 0.0) return std::nullopt;
   if (config.silence_weight == 0.0) return sum_ / weight_;
   const double f = fade(config, at);
@@ -127,35 +127,11 @@ std::optional<Distance> DistanceBand::distance() const {
   return static_cast<Distance>(judge_.zone());
 }
 
-StoreRanging::StoreRanging(const RangingConfig& config, std::span<const int> zone_of_box, int zones)
-    : config_(config),
-      zone_of_box_(zone_of_box),
-      boxes_(zone_of_box.size()),
-      scores_(static_cast<std::size_t>(zones)) {}
+void AmplitudeSum::add(double level_db) { sum_ += std::pow(10.0, level_db / 20.0); }
 
-void StoreRanging::hear(int box, double rssi_dbm, MonoTime at) {
-  BoxLevels& levels = boxes_[static_cast<std::size_t>(box)];
-  levels.fast.hear(config_.fast_level, rssi_dbm, at);
-  levels.settled.hear(config_.settled_level, rssi_dbm, at);
-}
-
-void StoreRanging::score(const LevelConfig& config, Level BoxLevels::*level, MonoTime at) {
-  std::fill(scores_.begin(), scores_.end(), 0.0);
-  for (std::size_t box = 0; box < boxes_.size(); ++box) {
-    const double dbm = (boxes_[box].*level).at(config, at).value_or(config.silence_dbm);
-    scores_[static_cast<std::size_t>(zone_of_box_[box])] += std::pow(10.0, dbm / 10.0);
-  }
-  for (double& score : scores_) score = 10.0 * std::log10(std::max(score, 1e-13));
-}
-
-bool StoreRanging::update(MonoTime at) {
-  const int fast_before = fast();
-  const int settled_before = settled();
-  score(config_.fast_level, &BoxLevels::fast, at);
-  fast_.judge(config_.fast, scores_, at);
-  score(config_.settled_level, &BoxLevels::settled, at);
-  settled_.judge(config_.settled, scores_, at);
-  return fast() != fast_before || settled() != settled_before;
+std::optional<double> AmplitudeSum::level_db() const {
+  if (sum_ <= 0.0) return std::nullopt;
+  return 20.0 * std::log10(sum_);
 }
 
 }  // namespace welcome::beacon

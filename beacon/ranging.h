@@ -6,9 +6,10 @@
 // *fast* (short memory, judge with no patience) says where she is this second, *settled* (longer
 // memory, a judge that wants evidence) where she stays. How levels become scores is the only
 // difference between the two set-ups:
-//   - several boxes, each with the name of a zone: a zone scores the power that its boxes hear;
+//   - several boxes, each with the name of a zone: a zone scores the amplitudes that its boxes
+//   hear;
 //   - one box: zones are bands of distance, and a zone scores by how far outside its band she is.
-// How the constants were found: docs/evaluation.md.
+// The Tracker puts both together. How the constants were found: docs/evaluation-beacon.md.
 
 #include <cstddef>
 #include <cstdint>
@@ -25,7 +26,7 @@ namespace welcome::beacon {
 // `outlier_db` from the mean of those before it, while that is fresh: deep fades and reflections
 // move it little, and who really moved is followed all the same. `silence_weight` readings of
 // `silence_dbm` are mixed in, so that a box that no longer hears her fades.
-struct LevelConfig {
+struct SignalConfig {
   MonoClock::duration memory;
   // Added to the memory: this many times the usual pause between two readings, so that who is heard
   // once a second is not judged by one reading alone.
@@ -35,14 +36,14 @@ struct LevelConfig {
   double outlier_db = 12.0;
 };
 
-class Level {
+class SignalLevel {
  public:
-  void hear(const LevelConfig& config, double rssi_dbm, MonoTime at);
+  void hear(const SignalConfig& config, double rssi_dbm, MonoTime at);
   // nullopt while nothing was heard.
-  std::optional<double> at(const LevelConfig& config, MonoTime at) const;
+  std::optional<double> at(const SignalConfig& config, MonoTime at) const;
 
  private:
-  double fade(const LevelConfig& config, MonoTime at) const;
+  double fade(const SignalConfig& config, MonoTime at) const;
 
   double weight_ = 0.0;
   double sum_ = 0.0;
@@ -95,46 +96,30 @@ class DistanceBand {
   std::optional<Distance> distance() const;
 
  private:
-  Level level_;
+  SignalLevel level_;
   Judge judge_;
 };
 
 struct RangingConfig {
-  LevelConfig fast_level;
+  SignalConfig fast_level;
   JudgeConfig fast;
-  LevelConfig settled_level;
+  SignalConfig settled_level;
   JudgeConfig settled;
 
   static RangingConfig one_box();
   static RangingConfig several_boxes();
 };
 
-// One customer among several boxes. Boxes and zones are numbers from 0.
-class StoreRanging {
+// What several boxes of one zone hear, as one level: the sum of the amplitudes. Between the
+// strongest alone, which follows the fading of one box, and the mean, for which she would have to
+// be near all.
+class AmplitudeSum {
  public:
-  // `zone_of_box` must outlive this.
-  StoreRanging(const RangingConfig& config, std::span<const int> zone_of_box, int zones);
-
-  void hear(int box, double rssi_dbm, MonoTime at);
-  // Whether either zone changed. Call after hear(); every 100 ms is enough.
-  bool update(MonoTime at);
-
-  int fast() const { return fast_.zone(); }
-  int settled() const { return settled_.zone(); }
+  void add(double level_db);
+  std::optional<double> level_db() const;  // nullopt: nothing was added
 
  private:
-  struct BoxLevels {
-    Level fast;
-    Level settled;
-  };
-  void score(const LevelConfig& config, Level BoxLevels::*level, MonoTime at);
-
-  RangingConfig config_;
-  std::span<const int> zone_of_box_;
-  std::vector<BoxLevels> boxes_;
-  std::vector<double> scores_;
-  Judge fast_;
-  Judge settled_;
+  double sum_ = 0.0;
 };
 
 }  // namespace welcome::beacon

@@ -80,6 +80,7 @@ void Tracker::reconfigure(TrackerConfig config) {
 }
 
 void Tracker::place_zones() {
+  scores_.assign(config_.store ? config_.store->zones : kZones, 0.0);
   const auto edge = [&](double metres) {
     return -10.0 * config_.zones.path_loss_exponent * std::log10(metres);
   };
@@ -159,7 +160,6 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
     presence.fob_heard = now.mono;
   }
   if (const auto level = level_db(report, *match)) {
-    presence.fast_level.hear(config_.ranging.fast_level, *level, now.mono);
     range(presence, *match, *level, now.mono);
   }
   std::vector<IdentityClaim> out;
@@ -170,7 +170,6 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
 void Tracker::range(Presence& presence, const Match& match, double level_db, MonoTime at) {
   presence.fast_level.hear(config_.ranging.fast_level, level_db, at);
   presence.settled_level.hear(config_.ranging.settled_level, level_db, at);
-  presence.located = true;
   // Zones do without the device's offset: between boxes it cancels out, and the borders of one box
   // are those of its walk test.
   presence.distance.hear({.path_loss_exponent = config_.zones.path_loss_exponent},
@@ -321,9 +320,8 @@ void Tracker::compare_devices(const CustomerId& customer, Heard& heard) {
   if (at - since > config_.resolver.overlap) doubt(customer, origin->second, at);
 }
 
-std::array<double, kZones> Tracker::band_scores(const Level& level, const LevelConfig& config,
-                                                MonoTime at) const {
-  std::array<double, kZones> out;
+std::span<const double> Tracker::band_scores(const SignalLevel& level, const SignalConfig& config,
+                                             MonoTime at) {
   const auto db = level.at(config, at);
   // A zone scores 0 inside its band and loses what the level is outside of it. Heard is not away.
   for (std::size_t zone = 0; zone < kZones; ++zone) {
@@ -332,42 +330,47 @@ std::array<double, kZones> Tracker::band_scores(const Level& level, const LevelC
         zone + 1 < kZones ? edges_db_[zone + 1] : std::numeric_limits<double>::infinity();
     if (!db) {
       // No distance can be said: the outermost zone, which promises least.
-      out[zone] = zone == static_cast<std::size_t>(Zone::street) ? 0.0 : kNowhere;
+      scores_[zone] = zone == static_cast<std::size_t>(Zone::street) ? 0.0 : kNowhere;
     } else {
-      out[zone] = -std::max({0.0, outer - *db, *db - inner});
+      scores_[zone] = -std::max({0.0, outer - *db, *db - inner});
     }
   }
-  return out;
+  return scores_;
 }
 
-// A zone scores the power that its boxes hear; the street what is heard at the outer edge of the
-// door.
-std::array<double, kZones> Tracker::store_scores(const Presence& presence, bool settled,
-                                                 MonoTime at) const {
-  std::array<double, kZones> power{};
+// A zone scores the amplitudes that its boxes hear. She is in the street when even the box that
+// hears her best hears her from beyond the door: however many boxes hear her, only that one counts.
+std::span<const double> Tracker::store_scores(const Presence& presence, bool settled, MonoTime at) {
+  heard_in_.assign(scores_.size(), {});
+  double strongest = -std::numeric_limits<double>::infinity();
   const auto add = [&](Zone zone, double db) {
-    power[static_cast<std::size_t>(zone)] += std::pow(10.0, db / 10.0);
+    if (static_cast<std::size_t>(zone) >= heard_in_.size()) return;
+    heard_in_[static_cast<std::size_t>(zone)].add(db);
+    strongest = std::max(strongest, db);
   };
-  add(Zone::street, edges_db_[static_cast<std::size_t>(Zone::door)]);
   const auto& config = settled ? config_.ranging.settled_level : config_.ranging.fast_level;
-  const Level& own = settled ? presence.settled_level : presence.fast_level;
+  const SignalLevel& own = settled ? presence.settled_level : presence.fast_level;
   if (const auto db = own.at(config, at)) add(config_.store->zone, *db);
   for (const Heard& heard : presence.others) {
     if (!counts(heard, at) || !heard.say.heard_ago) continue;
     add(peers_[heard.peer].zone, settled ? heard.say.settled_db : heard.say.fast_db);
   }
-  std::array<double, kZones> out;
-  for (std::size_t zone = 0; zone < kZones; ++zone) {
-    out[zone] = power[zone] > 0.0 ? 10.0 * std::log10(power[zone]) : kNowhere;
+  double best = strongest;
+  for (std::size_t zone = 0; zone < scores_.size(); ++zone) {
+    scores_[zone] = heard_in_[zone].level_db().value_or(kNowhere);
+    best = std::max(best, scores_[zone]);
   }
-  return out;
+  const double door = edges_db_[static_cast<std::size_t>(Zone::door)];
+  double& street = scores_[static_cast<std::size_t>(Zone::street)];
+  street = std::max(street, std::isfinite(strongest) ? door + best - strongest : door);
+  return scores_;
 }
 
 bool Tracker::counts(const Heard& heard, MonoTime at) const {
   return at - heard.at < config_.store->say_expires;
 }
 
-void Tracker::judge(Presence& presence, MonoTime at) const {
+void Tracker::judge(Presence& presence, MonoTime at) {
   JudgeConfig settled = config_.ranging.settled;
   if (presence.moving != kNever && at - presence.moving < kMoving) {
     settled.evidence_db_s *= kMovingEvidence;
@@ -426,7 +429,6 @@ IdentityClaim Tracker::claim(Presence& presence, MonoTime at) const {
   out.source = source(presence, at);
   out.fast = static_cast<Zone>(presence.fast.zone());
   out.settled = static_cast<Zone>(presence.settled.zone());
-  out.confidence = !presence.located ? 0.3 : out.fast == out.settled ? 0.9 : 0.6;
   out.doubted = std::exchange(presence.withdraw, false);
   out.at = at;
   presence.claimed = at;
@@ -457,7 +459,6 @@ std::vector<IdentityClaim> Tracker::tick(const Now& now) {
     IdentityClaim left;
     left.customer = it->first;
     left.source = source(presence, presence.heard);
-    left.confidence = 0.9;
     left.at = now.mono;
     out.push_back(std::move(left));
     it = present_.erase(it);
@@ -534,6 +535,8 @@ std::vector<IdentityClaim> Tracker::hear(const std::string& box, Zone zone,
   if (say.heard_ago && *say.heard_ago >= MonoClock::duration{0}) {
     presence.heard = std::max(presence.heard, now.mono - *say.heard_ago);
   }
+  // Who leads is followed at once; what the others hear is judged with the next tick.
+  if (!say.leads) return out;
   if (auto claim = news(customer, presence, now.mono)) out.push_back(std::move(*claim));
   return out;
 }

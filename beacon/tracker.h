@@ -33,14 +33,18 @@ struct ZoneConfig {
   double default_power_1m_dbm = -59.0;  // for a device that does not say
 };
 
+// Boxes of a store tell each other what they hear as often as this, while somebody is here.
+inline constexpr std::chrono::milliseconds kTellEvery{250};
+
 // One box of several in a store. Each stands in a zone, and a customer is in the zone of the boxes
 // that hear her best, or in the street where all of them hear her from beyond `door_m`. The boxes
 // tell each other what they hear; of those that know a customer one leads, and the others take
 // over her zone from it. No clock of another box is ever compared with ours: ages travel, not
 // times.
 struct StoreConfig {
-  std::string box;                              // our name; unique within the store
-  Zone zone = Zone::inside;                     // where we stand
+  std::string box;           // our name; unique within the store
+  Zone zone = Zone::inside;  // where we stand
+  std::size_t zones = 5;     // the product's; a recording may have more, numbered from `street` on
   std::chrono::milliseconds say_expires{2000};  // what a box said counts for so long
   // Who meets a customer says nothing of her for so long, in case another box leads already.
   std::chrono::milliseconds listen{600};
@@ -171,8 +175,8 @@ class Tracker {
     MonoTime another;        // … and last said so
   };
   struct Presence {
-    Level fast_level;
-    Level settled_level;
+    SignalLevel fast_level;
+    SignalLevel settled_level;
     DistanceBand distance;
     Judge fast;
     Judge settled;
@@ -184,7 +188,6 @@ class Tracker {
     MonoTime claimed;
     Zone claimed_fast = Zone::away;
     Zone claimed_settled = Zone::away;
-    bool located = false;  // some report let a distance be computed
     bool leads = false;
     bool led = false;  // by whomever; before that nothing is claimed
     std::vector<Heard> others;
@@ -227,10 +230,11 @@ class Tracker {
   void place_zones();
   void identities_changed();
   MonoTime doubted_until(const Match& match, const AdvertReport& report, MonoTime at);
-  void judge(Presence& presence, MonoTime at) const;
-  std::array<double, 5> band_scores(const Level& level, const LevelConfig& config,
-                                    MonoTime at) const;
-  std::array<double, 5> store_scores(const Presence& presence, bool settled, MonoTime at) const;
+  void judge(Presence& presence, MonoTime at);
+  // Scores by zone; valid until the next call.
+  std::span<const double> band_scores(const SignalLevel& level, const SignalConfig& config,
+                                      MonoTime at);
+  std::span<const double> store_scores(const Presence& presence, bool settled, MonoTime at);
   bool counts(const Heard& heard, MonoTime at) const;
   void range(Presence& presence, const Match& match, double level_db, MonoTime at);
   void learn_nearest(const Presence& presence);
@@ -246,6 +250,8 @@ class Tracker {
   Resolver resolver_;
   NearestLevels nearest_levels_;  // of the identities loaded now
   TrackerCounters counters_;
+  std::vector<double> scores_;
+  std::vector<AmplitudeSum> heard_in_;  // by zone; store_scores() fills it
   std::unordered_map<CustomerId, Presence> present_;
   std::vector<Peer> peers_;
   std::vector<CustomerId> copied_;

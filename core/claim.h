@@ -33,7 +33,7 @@ struct IdentityClaim {
   ClaimSource source = ClaimSource::eddystone_eid;
   Zone fast = Zone::away;     // where she is this second: wakes the camera, walk-by offers
   Zone settled = Zone::away;  // where she stays: prompts, time line
-  double confidence = 0.0;    // radio: 0…1 that the zone is right; face: cosine similarity
+  double similarity = 0.0;    // face: cosine with the template
   std::uint64_t track = 0;    // face: the camera's track, so that two matches of one face show
   bool doubted = false;       // radio: what proved her device before may have been a copy
   MonoTime at;

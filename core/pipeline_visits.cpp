@@ -64,7 +64,7 @@ Presence& Pipeline::Impl::begin(const CustomerId& customer) {
 }
 
 void Pipeline::Impl::take_face(Presence& p, const Sighting& s) {
-  const double raw = face_evidence(s.confidence(), settings_.face);
+  const double raw = face_evidence(s.similarity(), settings_.face);
   p.last_seen = now_.wall;
   p.last_heard = now_.mono;
   p.still_since = now_.mono;

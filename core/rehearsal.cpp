@@ -111,7 +111,7 @@ Effects Rehearsal::play(const Cue& cue, const Now& now) {
   claim.customer = cue.who;
   claim.source = cue.face ? ClaimSource::face : ClaimSource::eddystone_eid;
   claim.fast = claim.settled = cue.zone;
-  claim.confidence = cue.face ? 0.7 : 0.9;
+  if (cue.face) claim.similarity = 0.7;
   claim.at = now.mono;
   return pipeline_.handle(event::Claim{std::move(claim)}, now);
 }

@@ -18,7 +18,7 @@ class Sighting {
   ClaimSource source() const { return claim_.source; }
   Zone fast() const { return claim_.fast; }
   Zone settled() const { return claim_.settled; }
-  double confidence() const { return claim_.confidence; }
+  double similarity() const { return claim_.similarity; }
   std::uint64_t track() const { return claim_.track; }
   bool doubted() const { return claim_.doubted; }
   MonoTime at() const { return claim_.at; }

@@ -22,6 +22,7 @@ int usage_error(std::string_view usage);
 int adverts(Arguments arguments);
 int ad(Arguments arguments);
 int zones(Arguments arguments);
+int copies(Arguments arguments);
 
 inline constexpr std::string_view kVerifyUsage = "verify [--models DIR] [--pack NAME] PAIRS|-";
 inline constexpr std::string_view kDetectUsage =

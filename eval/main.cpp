@@ -16,6 +16,8 @@ constexpr std::array kCommands{
     Command{"ad", "ad < HEX_LINES", "decode AD payloads, one in hex per line", ad},
     Command{"zones", "zones --ranging FILE.csv --boxes FILE.csv",
             "where customers are, from what several boxes heard", zones},
+    Command{"copies", "copies FILE.btsnoop...",
+            "how often a device of a capture is taken for a copy of itself", copies},
     Command{"verify", kVerifyUsage, "similarity of each pair of pictures (imageA imageB per line)",
             verify},
     Command{"detect", kDetectUsage, "the faces of each picture", detect},

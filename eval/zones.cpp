@@ -1,179 +1,160 @@
 // welcome-eval zones: several boxes and what they heard in, every change of a customer's fast and
-// settled zone out.
-//   --ranging  t_ms,box,customer,rssi_dbm   in any order; rows of the same time stay in theirs
-//   --boxes    box,zone
-// A first line that starts with the first column's name is a heading. A row that cannot be read is
-// named with its line on stderr and left out; then the program ends with 1, all the same after it
-// has judged the rest. Boxes that the second file does not name are counted and left out.
+// settled zone out. Each box is a Tracker as in the daemon, and they tell each other what they hear
+// as often as the daemons do.
+//
+// A row that cannot be read is named with its line on stderr and left out; then the program ends
+// with 1, all the same after it has judged the rest. Boxes that the second file does not name are
+// counted and left out. Nothing is said of a customer while nobody hears her.
 
-#include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <cstdint>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "beacon/ranging.h"
+#include "beacon/tracker.h"
 #include "eval/command.h"
+#include "eval/zones_input.h"
 
 namespace welcome::eval {
 namespace {
 
+using beacon::Tracker;
+
 constexpr std::string_view kUsage = "zones --ranging FILE.csv --boxes FILE.csv";
-constexpr std::uint64_t kNamedLines = 20;  // of unreadable rows; the rest is counted
-constexpr double kMostMs = 1e15;           // in µs it still fits into 64 bits
-constexpr MonoClock::duration kLookEvery = std::chrono::milliseconds{100};
+constexpr std::size_t kMostZones = 255;
+// Levels in a recording are relative to nothing: nobody is in the street by them.
+constexpr double kNoStreetM = 1e6;
 
-struct HashText {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const {
-    return std::hash<std::string_view>{}(text);
+// The product has a street and three zones of boxes; a recording names as many as it likes. Their
+// numbers begin after `away`.
+Zone zone_of(std::size_t number) { return static_cast<Zone>(number + 1); }
+std::size_t number_of(Zone zone) { return static_cast<std::size_t>(zone) - 1; }
+
+// What a customer's phone would send: an iBeacon with her number for an id.
+struct Phone {
+  explicit Phone(std::uint32_t customer) {
+    for (const unsigned shift : {24U, 16U, 8U, 0U}) {
+      id[19 - shift / 8] = static_cast<std::uint8_t>(customer >> shift);
+    }
+    std::vector<std::uint8_t> ad{0x1A, 0xFF, 0x4C, 0x00, 0x02, 0x15};
+    ad.insert(ad.end(), id.begin(), id.end());
+    ad.push_back(static_cast<std::uint8_t>(-59));
+    report.ad = beacon::AdBytes(ad);
+    report.address_type = beacon::AddressType::random_device;
+    report.address = {0xC0, 0, id[16], id[17], id[18], id[19]};
   }
+
+  std::array<std::uint8_t, 20> id{};
+  beacon::AdvertReport report;
 };
-template <class T>
-using ByName = std::unordered_map<std::string, T, HashText, std::equal_to<>>;
 
-std::string read_file(const std::string& name) {
-  std::ifstream in(name, std::ios::binary | std::ios::ate);
-  if (!in) throw std::runtime_error("cannot open " + name);
-  std::string text(static_cast<std::size_t>(in.tellg()), '\0');
-  in.seekg(0);
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  return text;
-}
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\"");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\"") - first + 1);
-}
-
-// Cuts the text before `separator` off the front of `rest`.
-std::string_view cut(std::string_view& rest, char separator) {
-  const auto end = rest.find(separator);
-  const std::string_view front = rest.substr(0, end);
-  rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
-  return front;
-}
-
-// Spreadsheets put a byte order mark in front.
-std::string_view without_mark(std::string_view text) {
-  return text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text;
-}
-
-std::optional<double> to_number(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) {
-    return std::nullopt;
+class Store {
+ public:
+  Store(const StoreBoxes& boxes, const std::vector<std::string>& customers) : boxes_(boxes) {
+    std::vector<beacon::IdentityKey> keys;
+    for (std::uint32_t i = 0; i < customers.size(); ++i) {
+      phones_.emplace_back(i);
+      beacon::IdentityKey& key = keys.emplace_back();
+      key.identity = customers[i];
+      key.customer = CustomerId(customers[i]);
+      key.kind = beacon::IdentityKind::ibeacon;
+      key.static_id = phones_.back().id;
+    }
+    for (std::size_t i = 0; i < boxes.names.size(); ++i) {
+      beacon::StoreConfig store{boxes.names[i], zone_of(boxes.zone_of_box[i])};
+      store.zones = boxes.zones.size() + 1;
+      auto config = beacon::TrackerConfig::in_store(std::move(store));
+      config.zones.door_m = config.zones.street_m = kNoStreetM;
+      config.resolver.remembered_addresses = 4;
+      trackers_.emplace_back(std::move(config)).set_identities(keys, {});
+    }
   }
-  return value;
-}
 
-struct Boxes {
-  ByName<int> number;
-  std::vector<int> zone_of_box;
-  std::vector<nlohmann::json> zones;  // names
-};
-
-struct Row {
-  MonoTime at;
-  std::uint32_t customer;
-  std::int32_t box;
-  float rssi;
-};
-
-struct Ranging {
-  std::vector<Row> rows;
-  std::vector<nlohmann::json> customers;  // names
-  std::uint64_t lines = 0;
-  std::uint64_t unknown_box = 0;
-  std::uint64_t broken = 0;
-};
-
-[[noreturn]] void wrong(const std::string& file, std::size_t line, std::string_view why) {
-  throw std::runtime_error(file + ":" + std::to_string(line) + ": " + std::string(why));
-}
-
-Boxes read_boxes(const std::string& file) {
-  Boxes boxes;
-  ByName<int> zone_numbers;
-  const std::string text = read_file(file);
-  std::size_t number = 0;
-  for (std::string_view rest = without_mark(text); !rest.empty();) {
-    std::string_view line = cut(rest, '\n');
-    ++number;
-    if (trim(line).empty()) continue;
-    const std::string_view box = trim(cut(line, ','));
-    const std::string_view zone = trim(cut(line, ','));
-    if (boxes.number.empty() && box == "box") continue;
-    if (box.empty()) wrong(file, number, "no name of a box");
-    if (zone.empty()) wrong(file, number, "a box without a zone");
-    if (boxes.number.contains(box)) wrong(file, number, "this box was named before");
-    const auto [it, fresh] =
-        zone_numbers.try_emplace(std::string(zone), static_cast<int>(boxes.zones.size()));
-    if (fresh) boxes.zones.emplace_back(std::string(zone));
-    boxes.number.emplace(std::string(box), static_cast<int>(boxes.zone_of_box.size()));
-    boxes.zone_of_box.push_back(it->second);
-  }
-  if (boxes.number.empty()) throw std::runtime_error(file + ": no boxes");
-  return boxes;
-}
-
-Ranging read_ranging(const std::string& file, const Boxes& boxes) {
-  Ranging out;
-  ByName<std::uint32_t> customers;
-  const std::string text = read_file(file);
-  out.rows.reserve(text.size() / 16);
-  std::size_t number = 0;
-  for (std::string_view rest = without_mark(text); !rest.empty();) {
-    std::string_view line = cut(rest, '\n');
-    ++number;
-    if (trim(line).empty()) continue;
-    const std::string_view t_text = trim(cut(line, ','));
-    const std::string_view box_text = trim(cut(line, ','));
-    const std::string_view name = trim(cut(line, ','));
-    const std::string_view rssi_text = trim(cut(line, ','));
-    if (out.lines == 0 && t_text == "t_ms") continue;
-    ++out.lines;
-    const auto t_ms = to_number(t_text);
-    const auto rssi = to_number(rssi_text);
-    const std::string_view why = !t_ms || std::abs(*t_ms) > kMostMs ? "t_ms is not a time in ms"
-                                 : box_text.empty()                 ? "no box"
-                                 : name.empty()                     ? "no customer"
-                                 : !rssi                            ? "rssi_dbm is not a number"
-                                                                    : "";
-    if (!why.empty()) {
-      if (++out.broken <= kNamedLines) {
-        std::cerr << file << ":" << number << ": " << why << "; row left out\n";
+  void hear(const RangingRow& row) {
+    const MonoTime at = time_of(row.t_us);
+    while (next_tell_ <= at) {
+      // Nobody is here: no need to tell it four times a second.
+      if (!someone_) {
+        next_tell_ = at;
+        break;
       }
-      continue;
+      tell(next_tell_);
+      next_tell_ += beacon::kTellEvery;
     }
-    const auto box = boxes.number.find(box_text);
-    if (box == boxes.number.end()) {
-      ++out.unknown_box;
-      continue;
-    }
-    // The controller's "no reading" is no reading; some recordings write impossible values for it.
-    if (*rssi >= 20.0 || *rssi <= -127.0) continue;
-    auto customer = customers.find(name);
-    if (customer == customers.end()) {
-      customer =
-          customers.emplace(std::string(name), static_cast<std::uint32_t>(customers.size())).first;
-      out.customers.emplace_back(std::string(name));
-    }
-    out.rows.push_back({MonoTime{std::chrono::microseconds{std::llround(*t_ms * 1000.0)}},
-                        customer->second, box->second, static_cast<float>(*rssi)});
+    someone_ = true;
+    beacon::AdvertReport& report = phones_[row.customer].report;
+    report.at = at;
+    report.rssi_dbm = row.rssi_dbm;
+    print(trackers_[row.box], trackers_[row.box].handle(report, now_of(at)));
   }
-  return out;
-}
+
+  std::uint64_t copies() const {
+    std::uint64_t sum = 0;
+    for (const Tracker& tracker : trackers_) sum += tracker.counters().copies;
+    return sum;
+  }
+  std::uint64_t impossible() const {
+    std::uint64_t sum = 0;
+    for (const Tracker& tracker : trackers_) sum += tracker.counters().impossible_rssi;
+    return sum;
+  }
+
+ private:
+  MonoTime time_of(std::int64_t t_us) {
+    if (!first_us_) first_us_ = t_us;
+    return MonoTime{std::chrono::hours{1} + std::chrono::microseconds{t_us - *first_us_}};
+  }
+  static Now now_of(MonoTime at) { return {at, {}, true}; }
+
+  void tell(MonoTime at) {
+    const Now now = now_of(at);
+    for (std::size_t from = 0; from < trackers_.size(); ++from) {
+      if (trackers_[from].present() == 0) continue;
+      for (const auto& [customer, say] : trackers_[from].say(now)) {
+        for (std::size_t to = 0; to < trackers_.size(); ++to) {
+          if (to == from || trackers_[to].present() == 0) continue;
+          print(trackers_[to],
+                trackers_[to].hear(boxes_.names[from], zone_of(boxes_.zone_of_box[from]), customer,
+                                   say, now));
+        }
+      }
+    }
+    someone_ = false;
+    for (Tracker& tracker : trackers_) {
+      print(tracker, tracker.tick(now));
+      someone_ = someone_ || tracker.present() > 0;
+    }
+  }
+
+  // What the box says that leads.
+  void print(const Tracker& tracker, const std::vector<IdentityClaim>& claims) {
+    for (const IdentityClaim& claim : claims) {
+      if (!tracker.leads(claim.customer)) continue;
+      auto& said = said_[claim.customer.str()];
+      const std::pair zones{claim.fast, claim.settled};
+      if (std::exchange(said, zones) == zones) continue;
+      nlohmann::ordered_json out;
+      const auto t_us = *first_us_ + (claim.at - MonoTime{std::chrono::hours{1}}).count();
+      out["t_ms"] = t_us / 1000;
+      out["customer"] = claim.customer.str();
+      out["fast"] = boxes_.zones[number_of(claim.fast)];
+      out["zone"] = boxes_.zones[number_of(claim.settled)];
+      std::cout << out.dump() << "\n";
+    }
+  }
+
+  const StoreBoxes& boxes_;
+  std::vector<Phone> phones_;
+  std::vector<Tracker> trackers_;
+  ByName<std::pair<Zone, Zone>> said_;  // of each customer
+  std::optional<std::int64_t> first_us_;
+  MonoTime next_tell_;
+  bool someone_ = false;
+};
 
 }  // namespace
 
@@ -187,40 +168,16 @@ int zones(Arguments arguments) {
   if (arguments.size() != 4 || ranging_file.empty() || boxes_file.empty()) {
     return usage_error(kUsage);
   }
-
-  const Boxes boxes = read_boxes(boxes_file);
-  Ranging ranging = read_ranging(ranging_file, boxes);
-  std::stable_sort(ranging.rows.begin(), ranging.rows.end(),
-                   [](const Row& a, const Row& b) { return a.at < b.at; });
-
-  const beacon::RangingConfig config = beacon::RangingConfig::several_boxes();
-  struct Customer {
-    beacon::StoreRanging ranging;
-    MonoTime looked;
-  };
-  std::vector<std::optional<Customer>> customers(ranging.customers.size());
-  for (const Row& row : ranging.rows) {
-    auto& customer = customers[row.customer];
-    if (!customer) {
-      customer.emplace(Customer{
-          beacon::StoreRanging(config, boxes.zone_of_box, static_cast<int>(boxes.zones.size())),
-          row.at - kLookEvery});
-    }
-    customer->ranging.hear(row.box, row.rssi, row.at);
-    if (row.at - customer->looked < kLookEvery) continue;
-    customer->looked = row.at;
-    if (!customer->ranging.update(row.at)) continue;
-    nlohmann::ordered_json out;
-    out["t_ms"] = std::chrono::floor<std::chrono::milliseconds>(row.at).time_since_epoch().count();
-    out["customer"] = ranging.customers[row.customer];
-    out["fast"] = boxes.zones[static_cast<std::size_t>(customer->ranging.fast())];
-    out["zone"] = boxes.zones[static_cast<std::size_t>(customer->ranging.settled())];
-    std::cout << out.dump() << "\n";
-  }
+  const StoreBoxes boxes = read_boxes(boxes_file);
+  if (boxes.zones.size() >= kMostZones) throw std::runtime_error(boxes_file + ": too many zones");
+  const Ranging ranging = read_ranging(ranging_file, boxes);
+  Store store(boxes, ranging.customers);
+  for (const RangingRow& row : ranging.rows) store.hear(row);
   std::cout.flush();
-  std::cerr << "welcome-eval zones: " << ranging.lines << " rows, " << customers.size()
+  std::cerr << "welcome-eval zones: " << ranging.lines << " rows, " << ranging.customers.size()
             << " customers, " << ranging.unknown_box << " rows of unknown boxes, " << ranging.broken
-            << " unreadable\n";
+            << " unreadable, " << store.impossible() << " with an RSSI that cannot be, "
+            << store.copies() << " copies found\n";
   return ranging.broken > 0 ? 1 : 0;
 }
 

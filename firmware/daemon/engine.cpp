@@ -217,7 +217,7 @@ void Engine::on(const input::Face& face, const Now& now) {
   found.customer = face.match.customer;
   found.source = ClaimSource::face;
   found.fast = found.settled = face.zone;
-  found.confidence = face.match.similarity;
+  found.similarity = face.match.similarity;
   found.track = face.match.track;
   found.at = face.match.at;
   claim(std::move(found), now);

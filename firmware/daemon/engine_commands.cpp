@@ -93,7 +93,6 @@ Result<std::string> Engine::presence(const contract::Command& command, const Now
   claim.customer = command.customer;
   claim.source = ClaimSource::app_report;
   claim.fast = claim.settled = Zone::door;
-  claim.confidence = 1.0;
   claim.at = now.mono;
   decide(event::Claim{std::move(claim)}, now);
   return std::string();

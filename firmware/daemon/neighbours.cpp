@@ -13,7 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr auto kTellEvery = 250ms;
 constexpr auto kSignOfLifeEvery = 2s;
 constexpr auto kPeerAway = 6s;        // three signs of life
 constexpr auto kForgetSession = 60s;  // a box that lost its database counts from 1 again
@@ -136,7 +135,7 @@ bool Neighbours::is_led_elsewhere(const VisitId& visit, const Now& now) const {
 }
 
 bool Neighbours::due(const beacon::Tracker& tracker, const Now& now) const {
-  const auto every = tracker.present() > 0 ? milliseconds{kTellEvery} : kSignOfLifeEvery;
+  const auto every = tracker.present() > 0 ? beacon::kTellEvery : kSignOfLifeEvery;
   return !told_ || now.mono - *told_ >= every;
 }
 

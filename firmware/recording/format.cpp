@@ -151,7 +151,7 @@ void fields(A& a, Of<A, happened::Claim> r) {
   a("source", r.source);
   a("fast", r.fast);
   a("settled", r.settled);
-  a("confidence", r.confidence);
+  a("similarity", r.similarity);
   a("track", r.track);
   a("doubted", r.doubted);
 }

@@ -92,7 +92,7 @@ struct Claim {
   ClaimSource source = ClaimSource::face;
   Zone fast = Zone::away;
   Zone settled = Zone::away;
-  double confidence = 0;
+  double similarity = 0;
   std::uint64_t track = 0;
   bool doubted = false;
 };

@@ -17,7 +17,7 @@ class Describe {
   Said operator()(const event::Claim& e) const {
     const IdentityClaim& c = e.claim;
     return of(c.customer, [&](Who who) {
-      return happened::Claim{who, c.source, c.fast, c.settled, c.confidence, c.track, c.doubted};
+      return happened::Claim{who, c.source, c.fast, c.settled, c.similarity, c.track, c.doubted};
     });
   }
   Said operator()(const event::Staff& e) const {

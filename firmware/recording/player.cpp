@@ -89,7 +89,7 @@ class Player::EventOf {
 
   Said operator()(const happened::Claim& e) const {
     return of(e.who, [&](const CustomerId& customer) {
-      return event::Claim{IdentityClaim{customer, e.source, e.fast, e.settled, e.confidence,
+      return event::Claim{IdentityClaim{customer, e.source, e.fast, e.settled, e.similarity,
                                         e.track, e.doubted, now_.mono}};
     });
   }

@@ -14,25 +14,25 @@ using std::chrono::seconds;
 MonoTime at_ms(int ms) { return MonoTime{milliseconds{ms} + seconds{1000}}; }
 
 TEST(Ranging, ALevelIsTheMeanOfWhatWasHeardLately) {
-  const LevelConfig config{.memory = milliseconds{1000}};
-  Level level;
+  const SignalConfig config{.memory = milliseconds{1000}};
+  SignalLevel level;
   EXPECT_FALSE(level.at(config, at_ms(0)));
   for (int t = 0; t < 10000; t += 100) level.hear(config, t < 5000 ? -60 : -50, at_ms(t));
   EXPECT_NEAR(*level.at(config, at_ms(10000)), -50, 0.5);
 }
 
 TEST(Ranging, ALevelOfAMixedBoxFadesInSilence) {
-  const LevelConfig config{.memory = milliseconds{500}, .silence_weight = 0.1};
-  Level level;
+  const SignalConfig config{.memory = milliseconds{500}, .silence_weight = 0.1};
+  SignalLevel level;
   for (int t = 0; t < 2000; t += 100) level.hear(config, -50, at_ms(t));
   EXPECT_NEAR(*level.at(config, at_ms(2000)), -51, 1.5);
   EXPECT_LT(*level.at(config, at_ms(6000)), -90);
 }
 
 TEST(Ranging, ADeepFadeOrAReflectionMovesALevelLittleAndARealMoveIsFollowed) {
-  const LevelConfig config{.memory = milliseconds{1000}};
+  const SignalConfig config{.memory = milliseconds{1000}};
   for (const double outlier : {-100.0, -20.0}) {
-    Level level;
+    SignalLevel level;
     for (int t = 0; t < 5000; t += 100) level.hear(config, -60, at_ms(t));
     level.hear(config, outlier, at_ms(5000));
     EXPECT_NEAR(*level.at(config, at_ms(5000)), -60, 1.5) << outlier;
@@ -42,9 +42,9 @@ TEST(Ranging, ADeepFadeOrAReflectionMovesALevelLittleAndARealMoveIsFollowed) {
 }
 
 TEST(Ranging, WhoIsHeardRarelyIsRememberedLonger) {
-  const LevelConfig config{.memory = milliseconds{250}, .memory_per_pause = 0.7};
+  const SignalConfig config{.memory = milliseconds{250}, .memory_per_pause = 0.7};
   const auto after_one_stray = [&](int every_ms) {
-    Level level;
+    SignalLevel level;
     int t = 0;
     for (; t < 20'000; t += every_ms) level.hear(config, -60, at_ms(t));
     level.hear(config, -72, at_ms(t));
@@ -129,32 +129,26 @@ TEST(Ranging, TimeWithoutBeingHeardIsNoEvidence) {
 
 TEST(Ranging, ATimeThatStepsBackBreaksNothing) {
   const RangingConfig config = RangingConfig::several_boxes();
-  const std::array zone_of_box{0, 1};
-  StoreRanging ranging(config, zone_of_box, 2);
+  SignalLevel level;
+  Judge judge;
   for (int t = 0; t < 5000; t += 100) {
-    ranging.hear(0, -50, at_ms(t % 300 == 0 ? t - 2000 : t));
-    ranging.update(at_ms(t));
+    const MonoTime at = at_ms(t % 300 == 0 ? t - 2000 : t);
+    level.hear(config.fast_level, -50, at);
+    judge.judge(config.fast, std::array{*level.at(config.fast_level, at), -60.0}, at);
   }
-  EXPECT_EQ(ranging.fast(), 0);
+  EXPECT_EQ(judge.zone(), 0);
 }
 
-TEST(Ranging, WhoWalksFromBoxToBoxIsFastAtOnceAndSettledLater) {
-  const RangingConfig config = RangingConfig::several_boxes();
-  const std::array zone_of_box{0, 1};
-  StoreRanging ranging(config, zone_of_box, 2);
-  int fast_at = 0;
-  int settled_at = 0;
-  for (int t = 0; t < 60'000; t += 100) {
-    const bool moved = t >= 20'000;
-    ranging.hear(0, moved ? -80 : -55, at_ms(t));
-    ranging.hear(1, moved ? -55 : -80, at_ms(t));
-    ranging.update(at_ms(t));
-    if (fast_at == 0 && ranging.fast() == 1) fast_at = t;
-    if (settled_at == 0 && ranging.settled() == 1) settled_at = t;
-  }
-  EXPECT_LT(fast_at - 20'000, 1000);
-  EXPECT_GT(settled_at - fast_at, 1000);
-  EXPECT_LT(settled_at - 20'000, 10'000);
+TEST(Ranging, BoxesOfAZoneAreHeardTogether) {
+  AmplitudeSum none;
+  EXPECT_FALSE(none.level_db());
+  AmplitudeSum one;
+  one.add(-60);
+  EXPECT_NEAR(*one.level_db(), -60, 1e-9);
+  one.add(-60);
+  EXPECT_NEAR(*one.level_db(), -54, 0.1);
+  one.add(-100);
+  EXPECT_NEAR(*one.level_db(), -54, 0.1) << "who hears her not says nothing";
 }
 
 }  // namespace

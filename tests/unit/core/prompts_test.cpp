@@ -49,6 +49,25 @@ TEST(Prompts, a_static_beacon_alone_never_unlocks_one) {
   EXPECT_THAT(prompt_reasons(e), ElementsAre(Reason::level_too_low));
 }
 
+TEST(Prompts, one_is_taken_back_when_what_proved_it_may_have_been_a_copy) {
+  Shop shop;
+  const auto paul = shop.member("c-paul");
+  Effects e = shop.stay(paul, Zone::desk, 60s);
+  ASSERT_THAT(e.prompts, Not(IsEmpty()));
+  IdentityClaim doubt;
+  doubt.customer = paul;
+  doubt.source = ClaimSource::static_beacon;
+  doubt.fast = doubt.settled = Zone::desk;
+  doubt.doubted = true;
+  e = shop.handle(event::Claim{doubt});
+  EXPECT_THAT(e.prompts_cleared, SizeIs(1));
+  e.append(shop.stay(paul, Zone::desk, 60s, ClaimSource::static_beacon));
+  EXPECT_THAT(e.prompts, IsEmpty());
+  EXPECT_THAT(visit_kinds(e), Not(Contains(VisitEvent::Kind::ended))) << "the visit goes on";
+  e = shop.face(paul);
+  EXPECT_THAT(e.prompts, SizeIs(1)) << "her face brings it back";
+}
+
 TEST(Prompts, a_face_without_a_phone_is_present_not_confirmed) {
   Shop shop;
   const auto paul = shop.member("c-paul");

@@ -169,7 +169,7 @@ RC_GTEST_PROP(Properties, the_same_events_give_the_same_effects, ()) {
     claim.source = *rc::gen::element(ClaimSource::eddystone_eid, ClaimSource::face);
     claim.fast = claim.settled =
         *rc::gen::element(Zone::away, Zone::street, Zone::door, Zone::desk);
-    claim.confidence = 0.6;
+    claim.similarity = 0.6;
     recorded.push_back({event::Claim{claim}, shop.now()});
     first.push_back(play(shop, recorded.back().event));
   }

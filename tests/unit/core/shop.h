@@ -130,7 +130,6 @@ class Shop {
     claim.source = source;
     claim.fast = fast;
     claim.settled = settled;
-    claim.confidence = 0.9;
     claim.at = MonoTime{mono};
     return handle(event::Claim{claim});
   }
@@ -139,7 +138,7 @@ class Shop {
     claim.customer = c;
     claim.source = ClaimSource::face;
     claim.fast = claim.settled = Zone::desk;
-    claim.confidence = similarity;
+    claim.similarity = similarity;
     claim.track = track;
     claim.at = MonoTime{mono};
     return handle(event::Claim{claim});

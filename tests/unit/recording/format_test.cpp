@@ -33,7 +33,8 @@ Head full_head() {
 std::vector<Happened> one_of_each() {
   const WallTime at{99ms};
   return {
-      happened::Claim{1, ClaimSource::static_beacon, Zone::desk, Zone::door, 0.1 + 0.2, 1ULL << 60},
+      happened::Claim{1, ClaimSource::static_beacon, Zone::desk, Zone::door, 0.1 + 0.2, 1ULL << 60,
+                      true},
       happened::Staff{"a-1", VisitId("v"), "staff-7", StaffAction::Kind::note, true, false, at,
                       Sealed{"xyz"}},
       happened::CampaignPut{{R"({"campaign":"k"})"}},
@@ -95,8 +96,9 @@ TEST(RecordingFormat, FieldsMeanOnTheWayBackWhatTheyMeantOnTheWayOut) {
   const auto& claim = std::get<happened::Claim>(moment.what);
   EXPECT_EQ(claim.source, ClaimSource::static_beacon);
   EXPECT_EQ(claim.settled, Zone::door);
-  EXPECT_EQ(claim.confidence, 0.1 + 0.2);
+  EXPECT_EQ(claim.similarity, 0.1 + 0.2);
   EXPECT_EQ(claim.track, 1ULL << 60);
+  EXPECT_TRUE(claim.doubted);
   // Words, not numbers: an enum that grows in the middle does not change the meaning of a file.
   EXPECT_THAT(encode(Moment{kNow, one_of_each()[0], {}, {}}), HasSubstr("\"static_beacon\""));
 }

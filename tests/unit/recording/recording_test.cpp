@@ -175,12 +175,12 @@ class Shop : public Pipeline::Directory {
     }
   }
 
-  void claim(const CustomerId& who, Zone zone, ClaimSource source, double confidence = 0.9) {
+  void claim(const CustomerId& who, Zone zone, ClaimSource source, double similarity = 0.0) {
     IdentityClaim c;
     c.customer = who;
     c.source = source;
     c.fast = c.settled = zone;
-    c.confidence = confidence;
+    c.similarity = similarity;
     c.track = source == ClaimSource::face ? 1 + random_.next() % 3 : 0;
     ask(event::Claim{c});
   }
