@@ -5,14 +5,50 @@
 #include <iterator>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <string>
 #include <system_error>
 #include <vector>
+
+#include "vision/jpeg.h"
+#include "vision/picture_header.h"
 
 namespace welcome::vision {
 namespace {
 
 constexpr std::uintmax_t kMaxFileBytes = 64U << 20;
-constexpr int kMaxSide = 16384;
+constexpr std::int64_t kMaxSide = 32767;
+constexpr std::int64_t kMaxPixels = 64'000'000;
+
+Image unpack(std::span<const std::uint8_t> bytes, PictureFormat format) {
+  if (format == PictureFormat::jpeg) return decode_jpeg(bytes).value_or(Image{});
+  const cv::Mat raw(1, static_cast<int>(bytes.size()), CV_8U,
+                    const_cast<std::uint8_t*>(bytes.data()));
+  return Image(cv::imdecode(raw, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION));
+}
+
+// EXIF counts: 1 upright, 2 mirrored, 3 upside down, 4 that mirrored, 5 and 7 mirrored on their
+// sides, 6 to be turned clockwise, 8 counter-clockwise.
+cv::Mat upright(const cv::Mat& pixels, int orientation) {
+  cv::Mat out = pixels;
+  if (orientation >= 5) cv::transpose(pixels, out);
+  switch (orientation) {
+    case 2:
+    case 6:
+      cv::flip(out, out, 1);
+      break;
+    case 3:
+    case 7:
+      cv::flip(out, out, -1);
+      break;
+    case 4:
+    case 8:
+      cv::flip(out, out, 0);
+      break;
+    default:
+      break;
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -64,19 +100,38 @@ Result<Image> Image::load(const std::filesystem::path& file) {
 
 Result<Image> Image::decode(std::span<const std::uint8_t> bytes) {
   if (bytes.empty()) return fail(ErrorCode::malformed, "picture: empty");
+  const auto header = read_picture_header(bytes);
+  if (!header) return fail(ErrorCode::malformed, "picture: not JPEG, PNG, WebP, BMP or PNM");
+  if (!is_supported(header->format)) {
+    return fail(ErrorCode::refused, "picture: " + std::string(to_string(header->format)) +
+                                        " is not supported; save it as JPEG or PNG");
+  }
+  if (header->width <= 0 || header->height <= 0) {
+    return fail(ErrorCode::malformed, "picture: damaged");
+  }
+  // Before anything is unpacked: a few kilobytes can claim to be gigabytes.
+  if (header->width > kMaxSide || header->height > kMaxSide ||
+      header->width * header->height > kMaxPixels) {
+    return fail(ErrorCode::refused, "picture: more than 64 million pixels");
+  }
+  if (!header->whole) return fail(ErrorCode::malformed, "picture: cut short");
   try {
-    const cv::Mat raw(1, static_cast<int>(bytes.size()), CV_8U,
-                      const_cast<std::uint8_t*>(bytes.data()));
-    // IMREAD_COLOR turns the picture upright by its EXIF tag and makes gray BGR.
-    const cv::Mat pixels = cv::imdecode(raw, cv::IMREAD_COLOR);
-    if (pixels.empty()) return fail(ErrorCode::malformed, "picture: cannot be decoded");
-    if (pixels.cols > kMaxSide || pixels.rows > kMaxSide) {
-      return fail(ErrorCode::refused, "picture: more than 16384 pixels wide or high");
-    }
-    return Image(pixels);
+    const Image image = unpack(bytes, header->format);
+    if (image.empty()) return fail(ErrorCode::malformed, "picture: damaged");
+    return Image(upright(image.mat(), header->orientation));
   } catch (const std::exception&) {
     return fail(ErrorCode::malformed, "picture: cannot be decoded");
   }
+}
+
+Image Image::turned(int degrees) const {
+  if (empty() || degrees == 0) return *this;
+  cv::Mat out;
+  cv::rotate(mat(), out,
+             degrees == 90    ? cv::ROTATE_90_CLOCKWISE
+             : degrees == 180 ? cv::ROTATE_180
+                              : cv::ROTATE_90_COUNTERCLOCKWISE);
+  return Image(out);
 }
 
 int Image::width() const { return mat_ ? mat_->cols : 0; }

@@ -41,10 +41,14 @@ class Image {
   // Takes gray, BGR or BGRA of 8 or 16 bits; the pixels are shared where no conversion is needed.
   explicit Image(const cv::Mat& pixels);
 
-  // Any format that OpenCV reads, turned upright by its EXIF tag. Damaged or absurdly large input
-  // is an error, never an exception.
+  // JPEG, PNG, WebP, BMP or PNM, turned upright by its EXIF tag. What is damaged, cut short or
+  // absurdly large is an error, never an exception and never half a picture; size and completeness
+  // are looked at before anything is unpacked.
   static Result<Image> load(const std::filesystem::path& file);
   static Result<Image> decode(std::span<const std::uint8_t> bytes);
+
+  // By 0, 90, 180 or 270 degrees clockwise.
+  Image turned(int degrees) const;
 
   bool empty() const { return mat_ == nullptr; }
   int width() const;
