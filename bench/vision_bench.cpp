@@ -21,7 +21,9 @@ namespace welcome::vision {
 namespace {
 
 std::filesystem::path models_dir() {
-  if (const char* set = std::getenv("WELCOME_MODELS")) return set;
+  if (const char* set = std::getenv("WELCOME_MODELS")) {
+    if (std::filesystem::exists(std::filesystem::path(set) / "models.json")) return set;
+  }
   return WELCOME_SOURCE_DIR "/build/models";
 }
 
@@ -30,7 +32,7 @@ Recogniser* recogniser(benchmark::State& state) {
     state.SkipWithError("no models: run vision/models/prepare");
     return nullptr;
   }
-  static Recogniser instance(load_model_pack(models_dir(), "best"));
+  static Recogniser instance(load_model_pack(models_dir(), std::string(kAnyPack)));
   return &instance;
 }
 
@@ -105,7 +107,7 @@ void OneSecondOf720pWithThreePeople(benchmark::State& state) {
   }
   if (frames.size() < 150) return state.SkipWithError("no sample media: npm ci");
   const FaceConsent consent = test::face_consent("c-paul");
-  Gallery::Builder builder(r->model(), OperatingPoint::of(r->pack().embedder, 1e-5));
+  Gallery::Builder builder(r->model(), OperatingPoint::of(r->pack(), 1e-5));
   const auto face = r->portrait(Image(frames[100].image.mat()(cv::Rect(20, 300, 360, 288))));
   if (!face || !builder.add(consent, FaceTemplate(consent, r->model(), face->embedding))) {
     return state.SkipWithError("no face in the sample media");
@@ -143,7 +145,7 @@ void FirstFaceToMatch(benchmark::State& state) {
   if (frames.size() < 1000) return state.SkipWithError("no sample media: npm ci");
   const auto face = r->portrait(frames[100].image);
   const FaceConsent consent = test::face_consent("c-paul");
-  Gallery::Builder builder(r->model(), OperatingPoint::of(r->pack().embedder, 1e-4));
+  Gallery::Builder builder(r->model(), OperatingPoint::of(r->pack(), 1e-4));
   if (!face || !builder.add(consent, FaceTemplate(consent, r->model(), face->embedding))) {
     return state.SkipWithError("no face in the sample media");
   }

@@ -29,7 +29,9 @@ namespace {
 using namespace std::chrono_literals;
 
 std::filesystem::path models_dir() {
-  if (const char* set = std::getenv("WELCOME_MODELS")) return set;
+  if (const char* set = std::getenv("WELCOME_MODELS")) {
+    if (std::filesystem::exists(std::filesystem::path(set) / "models.json")) return set;
+  }
   return WELCOME_SOURCE_DIR "/build/models";
 }
 
@@ -123,7 +125,7 @@ int run(double hours, const std::filesystem::path& file) {
       const std::lock_guard lock(shared->mutex);
       shared->begin = begin;
     }
-    Gallery::Builder builder(pack.embedder.id, OperatingPoint::of(pack.embedder, 1e-5));
+    Gallery::Builder builder(model_of(pack), OperatingPoint::of(pack));
     if (!builder.add(person, kept)) throw std::runtime_error("the template does not fit");
     worker.set_gallery(std::move(builder).build(static_cast<std::uint64_t>(visit) + 1));
     worker.wake();

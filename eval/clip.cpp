@@ -9,6 +9,7 @@
 
 #include "eval/command.h"
 #include "eval/gallery_folder.h"
+#include "eval/json_line.h"
 #include "eval/vision_options.h"
 #include "vision/analyser.h"
 
@@ -28,8 +29,7 @@ int clip(Arguments arguments) {
     return usage_error(kClipUsage);
   }
   vision::Recogniser recogniser(options->load_pack());
-  const auto point = vision::OperatingPoint::of(recogniser.pack().embedder,
-                                                std::stod(options->value("fmr").value_or("1e-4")));
+  const auto point = vision::OperatingPoint::of(recogniser.pack(), options->false_match_rate());
   const auto gallery = read_gallery(*options->value("gallery"), recogniser, point);
 
   vision::AnalyserOptions analysis;
@@ -42,7 +42,7 @@ int clip(Arguments arguments) {
                     {"best", match.customer.str()}, {"similarity", match.similarity},
                     {"second", match.second},       {"accepted", match.accepted},
                     {"quality", quality.score}};
-    std::cout << line.dump() << '\n';
+    print_line(line);
   });
   const auto source = vision::make_clip_source(
       {options->files()[0], {}, {}, std::stod(options->value("fps").value_or("15"))});
@@ -62,7 +62,7 @@ int clip(Arguments arguments) {
                       {"track", match.track},
                       {"match", match.customer.str()},
                       {"similarity", match.similarity}};
-      std::cout << line.dump() << '\n';
+      print_line(line);
     }
   }
   analyser.forget();
@@ -72,7 +72,7 @@ int clip(Arguments arguments) {
       {"threshold", gallery->threshold()},        {"faces_seen", counters.faces_seen},
       {"faces_matched", counters.faces_matched},  {"faces_discarded", counters.faces_discarded},
       {"faces_embedded", counters.faces_embedded}};
-  std::cout << line.dump() << '\n';
+  print_line(line);
   return 0;
 }
 

@@ -34,7 +34,15 @@ inline constexpr std::string_view kClipUsage =
     "[--pack NAME]";
 inline constexpr std::string_view kLivenessUsage =
     "liveness [--fps N] [--attack print|screen] [--models DIR] [--pack NAME] IMAGE|VIDEO...";
+inline constexpr std::string_view kGroupsUsage =
+    "groups --labels FILE [--models DIR] [--pack NAME]";
 int liveness(Arguments arguments);
+int groups(Arguments arguments);
+inline constexpr std::string_view kQualityUsage =
+    "quality [--cover mask|sunglasses|hand|lower_half] [--turn 90|180|270] [--fps N] [--models "
+    "DIR] "
+    "[--pack NAME] IMAGE|VIDEO...";
+int quality(Arguments arguments);
 int verify(Arguments arguments);
 int detect(Arguments arguments);
 int identify(Arguments arguments);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "eval/command.h"
+#include "eval/json_line.h"
 #include "eval/vision_options.h"
 #include "vision/recogniser.h"
 
@@ -32,7 +33,7 @@ int detect(Arguments arguments) {
     } else {
       line["error"] = image.error().message;
     }
-    std::cout << line.dump() << '\n';
+    print_line(line);
   }
   return 0;
 }

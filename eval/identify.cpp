@@ -7,6 +7,7 @@
 
 #include "eval/command.h"
 #include "eval/gallery_folder.h"
+#include "eval/json_line.h"
 #include "eval/vision_options.h"
 
 namespace welcome::eval {
@@ -30,7 +31,7 @@ void probe(const std::filesystem::path& file, const std::string& person,
   } else {
     line["decision"] = "unknown";
   }
-  std::cout << line.dump() << '\n';
+  print_line(line);
 }
 
 }  // namespace
@@ -42,8 +43,7 @@ int identify(Arguments arguments) {
     return usage_error(kIdentifyUsage);
   }
   vision::Recogniser recogniser(options->load_pack());
-  const auto point = vision::OperatingPoint::of(recogniser.pack().embedder,
-                                                std::stod(options->value("fmr").value_or("1e-4")));
+  const auto point = vision::OperatingPoint::of(recogniser.pack(), options->false_match_rate());
   const auto gallery = read_gallery(*options->value("gallery"), recogniser, point);
   std::cerr << "identify: " << gallery->people() << " people, threshold " << gallery->threshold()
             << '\n';

@@ -12,6 +12,7 @@
 #include "eval/attack.h"
 #include "eval/command.h"
 #include "eval/gallery_folder.h"
+#include "eval/json_line.h"
 #include "eval/vision_options.h"
 #include "vision/frame_source.h"
 #include "vision/recogniser.h"
@@ -21,7 +22,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void judge_picture(const std::string& file, vision::Recogniser& recogniser, float threshold,
+void judge_picture(const std::string& file, vision::Recogniser& recogniser,
                    std::optional<Attack> attack) {
   Json line{{"file", file}};
   auto image = vision::Image::load(file);
@@ -31,16 +32,16 @@ void judge_picture(const std::string& file, vision::Recogniser& recogniser, floa
     line["error"] = image ? "no face" : "cannot read";
   } else if (const auto score = recogniser.liveness(*image, face->box)) {
     line["score"] = *score;
-    line["decision"] = *score >= threshold ? "live" : "attack";
+    line["decision"] = vision::to_string(vision::first_sight(*score));
   } else {
     line["decision"] = "undecided";
   }
-  std::cout << line.dump() << '\n';
+  print_line(line);
 }
 
-void judge_recording(const std::string& file, vision::Recogniser& recogniser, float threshold,
-                     double fps, std::optional<Attack> attack) {
-  vision::LivenessVote vote(threshold);
+void judge_recording(const std::string& file, vision::Recogniser& recogniser, double fps,
+                     std::optional<Attack> attack) {
+  vision::LivenessVote vote;
   std::uint64_t frames = 0;
   std::uint64_t judged = 0;
   std::uint64_t live = 0;
@@ -57,7 +58,7 @@ void judge_recording(const std::string& file, vision::Recogniser& recogniser, fl
     const auto score = recogniser.liveness(image, faces.front().box);
     if (!score) continue;
     ++judged;
-    live += *score >= threshold ? 1U : 0U;
+    live += *score >= 0.5F ? 1U : 0U;
     vote.add(*score);
   }
   Json line{{"file", file}};
@@ -70,7 +71,7 @@ void judge_recording(const std::string& file, vision::Recogniser& recogniser, fl
     line["score"] = vote.mean();
     line["decision"] = vision::to_string(vote.verdict());
   }
-  std::cout << line.dump() << '\n';
+  print_line(line);
 }
 
 }  // namespace
@@ -79,9 +80,9 @@ int liveness(Arguments arguments) {
   const auto options = VisionOptions::parse(arguments, {"fps", "attack"});
   if (!options || options->files().empty()) return usage_error(kLivenessUsage);
   const vision::ModelPack pack = options->load_pack();
-  if (!pack.liveness) throw std::runtime_error("the pack " + pack.name + " has no liveness model");
+  if (pack.liveness.empty())
+    throw std::runtime_error("the pack " + pack.name + " has no liveness model");
   vision::Recogniser recogniser(pack);
-  const auto threshold = static_cast<float>(pack.liveness->threshold);
   const double fps = std::stod(options->value("fps").value_or("5"));
   std::optional<Attack> attack;
   if (const auto name = options->value("attack")) {
@@ -90,9 +91,9 @@ int liveness(Arguments arguments) {
   }
   for (const std::string& file : options->files()) {
     if (is_clip(file)) {
-      judge_recording(file, recogniser, threshold, fps, attack);
+      judge_recording(file, recogniser, fps, attack);
     } else {
-      judge_picture(file, recogniser, threshold, attack);
+      judge_picture(file, recogniser, attack);
     }
   }
   return 0;

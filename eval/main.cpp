@@ -22,7 +22,10 @@ constexpr std::array kCommands{
             verify},
     Command{"detect", kDetectUsage, "the faces of each picture", detect},
     Command{"identify", kIdentifyUsage, "who of the gallery is on each probe, or nobody", identify},
+    Command{"groups", kGroupsUsage,
+            "error by group of people (picture TAB person TAB group per line)", groups},
     Command{"liveness", kLivenessUsage, "a person, or a picture of one", liveness},
+    Command{"quality", kQualityUsage, "would enrolment take this face, and if not, why", quality},
     Command{"clip", kClipUsage, "tracks and decisions over a recording", clip},
 };
 

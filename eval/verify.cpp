@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "eval/command.h"
+#include "eval/json_line.h"
 #include "eval/vision_options.h"
 #include "vision/recogniser.h"
 
@@ -94,7 +95,7 @@ int verify(Arguments arguments) {
         out["similarity"] = vision::cosine(first.embedding, second.embedding);
       }
     }
-    std::cout << out.dump() << '\n';
+    print_line(out);
   }
   return 0;
 }

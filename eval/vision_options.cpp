@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "vision/gallery.h"
+
 namespace welcome::eval {
 namespace {
 
@@ -12,8 +14,12 @@ namespace fs = std::filesystem;
 
 fs::path find_models(const std::optional<std::string>& given) {
   if (given) return *given;
-  if (const char* set = std::getenv("WELCOME_MODELS"); set != nullptr) return set;
   std::error_code error;
+  // The same variable may name the folder that vision/models/prepare takes models from.
+  if (const char* set = std::getenv("WELCOME_MODELS");
+      set != nullptr && fs::exists(fs::path(set) / "models.json", error)) {
+    return set;
+  }
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   fs::path beside = program.parent_path().parent_path().parent_path() / "models";
   if (!error && fs::exists(beside / "models.json", error)) return beside;
@@ -57,7 +63,13 @@ bool VisionOptions::flag(std::string_view name) const {
 }
 
 vision::ModelPack VisionOptions::load_pack() const {
-  return vision::load_model_pack(find_models(value("models")), value("pack").value_or("best"));
+  return vision::load_model_pack(find_models(value("models")),
+                                 value("pack").value_or(std::string(vision::kAnyPack)));
+}
+
+double VisionOptions::false_match_rate() const {
+  const auto given = value("fmr");
+  return given ? std::stod(*given) : vision::kFalseMatchRate;
 }
 
 }  // namespace welcome::eval

@@ -26,6 +26,8 @@ class VisionOptions {
   bool flag(std::string_view name) const;
 
   vision::ModelPack load_pack() const;  // throws std::runtime_error
+  // --fmr, else the camera's own.
+  double false_match_rate() const;
 
  private:
   std::vector<std::pair<std::string, std::string>> values_;

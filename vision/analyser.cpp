@@ -15,6 +15,15 @@ constexpr float kFarFace = 0.05F;
 
 }  // namespace
 
+std::optional<int> turned_by(const AnalyserCounters& counters) {
+  constexpr std::uint64_t kEnough = 3;
+  const auto& turned = counters.faces_turned;
+  const auto most = std::max_element(turned.begin(), turned.end());
+  const std::uint64_t others = counters.faces_upright + turned[0] + turned[1] + turned[2] - *most;
+  if (*most < kEnough || others * kEnough > *most) return std::nullopt;
+  return 90 * (1 + static_cast<int>(most - turned.begin()));
+}
+
 AnalyserCounters& operator+=(AnalyserCounters& sum, const AnalyserCounters& more) {
   sum.frames_analysed += more.frames_analysed;
   sum.faces_seen += more.faces_seen;
@@ -22,6 +31,11 @@ AnalyserCounters& operator+=(AnalyserCounters& sum, const AnalyserCounters& more
   sum.faces_discarded += more.faces_discarded;
   sum.faces_embedded += more.faces_embedded;
   sum.faces_not_live += more.faces_not_live;
+  sum.faces_covered += more.faces_covered;
+  sum.faces_upright += more.faces_upright;
+  for (std::size_t i = 0; i < sum.faces_turned.size(); ++i) {
+    sum.faces_turned[i] += more.faces_turned[i];
+  }
   sum.frames_still += more.frames_still;
   sum.tiles += more.tiles;
   return sum;
@@ -71,6 +85,28 @@ std::vector<Detection> Analyser::search(const Image& image) {
   return found;
 }
 
+// Nobody turns upside down before a camera, so a track is asked once; one that seems to lie is
+// asked again with its next view, since a single view may deceive.
+bool Analyser::stands(Track& track, const Frame& frame, const Face& face) {
+  if (track.stance == Track::Stance::upright) return true;
+  const int degrees = recogniser_.turn_of(frame.image, face);
+  const bool first = track.stance == Track::Stance::unknown;
+  track.stance = degrees == 0 ? Track::Stance::upright : Track::Stance::turned;
+  if (degrees == 0) {
+    ++counters_.faces_upright;
+  } else if (first) {
+    ++counters_.faces_turned[static_cast<std::size_t>(degrees / 90 - 1)];
+  }
+  return degrees == 0;
+}
+
+bool Analyser::is_uncovered(Track& track, const Face& face) {
+  if (recogniser_.cover_of(face) == Cover::none) return true;
+  if (!track.covered) ++counters_.faces_covered;
+  track.covered = true;
+  return false;
+}
+
 bool Analyser::is_live(Track& track, const Frame& frame, const Box& face) {
   if (const auto score = recogniser_.liveness(frame.image, face)) track.liveness.add(*score);
   return track.liveness.verdict() == Liveness::live;
@@ -114,7 +150,13 @@ std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gall
     if (std::min(detection.box.width, detection.box.height) < options_.limits.min_size_px) continue;
     Face face = recogniser_.locate(frame.image, detection);
     const Quality quality = measure_quality(face);
-    if (first_defect(quality, options_.limits) != Defect::none) continue;
+    const Defect defect = first_defect(quality, options_.limits);
+    if (defect == Defect::turned_away && track.stance == Track::Stance::unknown) {
+      // It may look away, or lie on its head: then nobody would ever be looked at.
+      recogniser_.embed(face);
+      stands(track, frame, face);
+    }
+    if (defect != Defect::none) continue;
     if (!is_due && quality.score < kBetter * track.best_quality) continue;
 
     recogniser_.embed(face);
@@ -125,7 +167,7 @@ std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gall
     track.compared_at = frame.at;
     track.best_quality = std::max(track.best_quality, quality.score);
     if (observer_) observer_(sight.track, frame.at, quality, *match);
-    if (!match->accepted) continue;
+    if (!stands(track, frame, face) || !match->accepted || !is_uncovered(track, face)) continue;
     if (track.candidate == match->customer) {
       ++track.agreeing;
     } else {

@@ -3,10 +3,12 @@
 // embeds a track only when that can change the answer: first good view, better view, a second view
 // to agree, or a refresh now and then. Not thread-safe.
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "vision/face_match.h"
@@ -35,9 +37,18 @@ struct AnalyserCounters {
   std::uint64_t faces_discarded = 0;  // tracks that ended without one; counted once each
   std::uint64_t faces_embedded = 0;
   std::uint64_t faces_not_live = 0;  // tracks that would have matched but look like a picture
-  std::uint64_t frames_still = 0;    // nobody there and nothing moved: not searched for faces
-  std::uint64_t tiles = 0;           // searched for far faces
+  std::uint64_t faces_covered = 0;  // tracks that would have matched but for a mask, sunglasses, …
+  std::uint64_t faces_upright = 0;  // tracks whose face was looked at and stands
+  // Tracks whose face lies on its side or head, by how far the camera would have to be turned: 90,
+  // 180 and 270 degrees clockwise. All of them and none upright: `camera.rotate` is wrong.
+  std::array<std::uint64_t, 3> faces_turned{};
+  std::uint64_t frames_still = 0;  // nobody there and nothing moved: not searched for faces
+  std::uint64_t tiles = 0;         // searched for far faces
 };
+
+// By how many degrees clockwise a camera's pictures would have to be turned, if its faces say so
+// with one voice: `camera.rotate`.
+std::optional<int> turned_by(const AnalyserCounters& counters);
 
 AnalyserCounters& operator+=(AnalyserCounters& sum, const AnalyserCounters& more);
 
@@ -73,11 +84,15 @@ class Analyser {
     MonoTime compared_at;
     LivenessVote liveness;
     bool refused = false;  // counted as not live
+    bool covered = false;  // counted as covered
+    enum class Stance : std::uint8_t { unknown, upright, turned } stance = Stance::unknown;
   };
 
   bool nothing_moves(const Frame& frame);
   std::vector<Detection> search(const Image& image);
   bool due(const Track& track, MonoTime at) const;
+  bool stands(Track& track, const Frame& frame, const Face& face);
+  bool is_uncovered(Track& track, const Face& face);
   bool is_live(Track& track, const Frame& frame, const Box& face);
   void count_ended();
 

@@ -20,6 +20,8 @@ std::string_view to_string(Guidance guidance) {
       return "hold still for a moment";
     case Guidance::uncover:
       return "please uncover your face";
+    case Guidance::upright:
+      return "the camera is not upright: turn it, or set camera.rotate";
     case Guidance::more_light:
       return "a little more light, please";
     case Guidance::less_light:
@@ -52,6 +54,8 @@ Guidance advice(Defect defect) {
       return Guidance::uncover;
     case Defect::turned_away:
       return Guidance::face_the_camera;
+    case Defect::not_upright:
+      return Guidance::upright;
   }
   return Guidance::none;
 }
@@ -65,8 +69,12 @@ Enrolment::Enrolment(const FaceConsent& consent, Recogniser& recogniser,
       everybody_(std::move(everybody)),
       options_(options) {}
 
+// A view is taken although it may not come alive; the last word is finish()'s.
 bool Enrolment::complete() const {
-  return other_customer_ || views_.size() >= static_cast<std::size_t>(options_.views);
+  if (other_customer_) return true;
+  if (views_.size() < static_cast<std::size_t>(options_.views)) return false;
+  return !options_.require_liveness || liveness_.verdict() != Liveness::undecided ||
+         judged_ >= options_.most_judged;
 }
 
 Guidance Enrolment::add(const Image& image) {
@@ -81,23 +89,38 @@ Guidance Enrolment::add(const Image& image) {
   }
   Face face = recogniser_.locate(image, faces[0]);
   const Quality quality = measure_quality(face);
-  if (const Guidance wrong = advice(first_defect(quality, options_.limits));
-      wrong != Guidance::none) {
-    return wrong;
+  const Defect defect = first_defect(quality, options_.limits);
+  if (defect != Defect::none) {
+    // A face on its head seems to look away.
+    if (defect != Defect::turned_away || upright_) return advice(defect);
+    recogniser_.embed(face);
+    return recogniser_.turn_of(image, face) == 0 ? advice(defect) : Guidance::upright;
   }
+  recogniser_.embed(face);
+  if (face.embedding.empty()) return Guidance::face_the_camera;
+  if (!upright_ && recogniser_.turn_of(image, face) != 0) return Guidance::upright;
+  upright_ = true;
+  float alike = -1;
+  for (const Embedding& view : views_) {
+    const float similarity = cosine(view, face.embedding);
+    if (static_cast<double>(similarity) < recogniser_.pack().thresholds.fmr_1e3) {
+      return Guidance::face_the_camera;
+    }
+    alike = std::max(alike, similarity);
+  }
+  // Only now: somebody else's life is not this face's.
   if (options_.require_liveness) {
     const auto score = recogniser_.liveness(image, face.box);
     // Too little around the face to judge it by.
     if (!score) return Guidance::further;
     liveness_.add(*score);
+    ++judged_;
   }
-  recogniser_.embed(face);
-  if (face.embedding.empty()) return Guidance::face_the_camera;
-  for (const Embedding& view : views_) {
-    const float similarity = cosine(view, face.embedding);
-    if (similarity < options_.same_person) return Guidance::face_the_camera;
-    if (similarity > options_.too_alike) return Guidance::turn_a_little;
+  if (views_.size() >= static_cast<std::size_t>(options_.views)) {
+    return complete() ? Guidance::done : Guidance::none;  // only liveness was still open
   }
+  if (alike > options_.too_alike) return Guidance::turn_a_little;
+  if (recogniser_.cover_of(face) != Cover::none) return Guidance::uncover;
   if (everybody_) {
     const auto match = everybody_->match(face.embedding);
     if (match && static_cast<double>(match->similarity) >= everybody_->threshold() &&

@@ -24,9 +24,11 @@ namespace welcome::vision {
 struct EnrolmentOptions {
   int views = 3;                  // templates to make
   bool require_liveness = false;  // refuse what looks like a picture or cannot be judged
+  int most_judged = 12;           // views to judge liveness by, at most, while it is open
   QualityLimits limits{.min_size_px = 60, .min_part_contrast = 6};
-  float too_alike = 0.95F;    // a further view must be less like the others than this
-  float same_person = 0.35F;  // and more than this
+  // A further view must be less like the others than this, and more than strangers are in one case
+  // of a thousand.
+  float too_alike = 0.95F;
   std::chrono::milliseconds patience{60000};  // of the clip's time
 };
 
@@ -39,6 +41,7 @@ enum class Guidance : std::uint8_t {
   further,
   hold_still,
   uncover,
+  upright,  // the camera hangs upside down or on its side
   more_light,
   less_light,
   face_the_camera,
@@ -74,6 +77,8 @@ class Enrolment {
   EnrolmentOptions options_;
   std::vector<Embedding> views_;
   LivenessVote liveness_;
+  int judged_ = 0;        // views that liveness was asked of
+  bool upright_ = false;  // the first view stood
   bool other_customer_ = false;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
-// FaceTemplate: what is kept of a face: numbers of one model. It leaves this room in one shape
-// only, as bytes for the store to seal; nothing outside can read the numbers. Wiped when it dies.
+// FaceTemplate: what is kept of a face: numbers of one or more recognisers. It leaves this room in
+// one shape only, as bytes for the store to seal; nothing outside can read the numbers. Wiped when
+// it dies.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +18,25 @@ class FaceConsent;  // made by the consent gate only: core/sighting.h
 
 namespace welcome::vision {
 
-// One face as a unit vector. Exists while a frame is looked at, and is never kept.
+// Which recognisers make an embedding, and how much the word of each counts.
+struct FaceModel {
+  struct Part {
+    std::string id;
+    std::size_t size = 0;  // numbers; 0: all that there are
+    double weight = 1;     // they add up to 1
+  };
+  std::vector<Part> parts;
+
+  FaceModel() = default;
+  FaceModel(std::string id) : parts{{std::move(id), 0, 1}} {}  // NOLINT: a model of one part
+  FaceModel(const char* id) : FaceModel(std::string(id)) {}    // NOLINT: the same
+
+  std::string name() const;  // "a+b"
+};
+
+// One face as a unit vector: that of each recogniser times the root of its weight, one after the
+// other, so that the product of two is the weighted mean of the recognisers' cosines. Exists while
+// a frame is looked at, and is never kept.
 struct Embedding {
   std::vector<float> values;
 
@@ -35,31 +54,39 @@ class FaceTemplate {
   ~FaceTemplate();
 
   // The only way from a face to a template; `model` made the embedding.
-  FaceTemplate(const FaceConsent& consent, std::string model, const Embedding& face);
+  FaceTemplate(const FaceConsent& consent, const FaceModel& model, const Embedding& face);
 
   // Looks change slowly: `before` (null: the enrolled one that is most like the view) moved a tenth
   // of the way to `view`. The enrolled ones stay as they are and hold it: nullopt if view or result
-  // are less like the nearest of them than `threshold`, or another model made one of them.
-  static std::optional<FaceTemplate> aged(const FaceConsent& consent,
+  // are less like the nearest of them than `threshold`, or one of them lacks a part of `model`.
+  static std::optional<FaceTemplate> aged(const FaceConsent& consent, const FaceModel& model,
                                           std::span<const FaceTemplate> enrolled,
                                           const FaceTemplate* before, const FaceTemplate& view,
                                           double threshold);
 
-  // The model that made it; templates of different models are never compared.
-  const std::string& model() const { return model_; }
+  // The recognisers that made it, "a+b". Numbers of different ones are never compared.
+  std::string model() const;
+  // It has every part of `model` (and perhaps more).
+  bool fits(const FaceModel& model) const;
 
-  // For the store to seal, and what it unsealed. Layout: "WFT1", u16 length of the model id,
-  // the id, u32 count, float32 values; little-endian.
+  // For the store to seal, and what it unsealed, little-endian. "WFT2", u8 count of parts, and of
+  // each: u16 length of the recogniser's id, the id, u32 count, float32 values. One part alone is
+  // written as it always was: "WFT1" and that part.
   std::vector<std::uint8_t> to_bytes() const;
   static Result<FaceTemplate> from_bytes(std::span<const std::uint8_t> bytes);
 
  private:
   friend class Gallery;
-  FaceTemplate(std::string model, std::vector<float> values)
-      : model_(std::move(model)), values_(std::move(values)) {}
+  struct Part {
+    std::string model;
+    std::vector<float> values;  // of length 1
+  };
+  explicit FaceTemplate(std::vector<Part> parts) : parts_(std::move(parts)) {}
+  static bool take_part(std::span<const std::uint8_t>& bytes, Part& part);
+  // As an embedding of `model` would be; nullopt if a part is missing.
+  std::optional<Embedding> joined(const FaceModel& model) const;
 
-  std::string model_;
-  std::vector<float> values_;
+  std::vector<Part> parts_;
 };
 
 }  // namespace welcome::vision

@@ -67,17 +67,15 @@ double upper_quantile(double rate) {
 
 }  // namespace
 
-OperatingPoint OperatingPoint::of(const Model& embedder, double false_match_rate) {
-  OperatingPoint point;
-  point.false_match_rate = false_match_rate;
-  const double near = upper_quantile(1e-3);
-  const double far = upper_quantile(1e-4);
-  point.sigma = (embedder.threshold_1e4 - embedder.threshold_1e3) / (far - near);
-  point.mean = embedder.threshold_1e3 - near * point.sigma;
-  return point;
+double OperatingPoint::at(double rate) const {
+  const double z = upper_quantile(rate / thresholds.worst_group);
+  const double middle = upper_quantile(1e-4);
+  const bool above = z > middle;
+  const double end = upper_quantile(above ? 1e-5 : 1e-3);
+  const double slope =
+      ((above ? thresholds.fmr_1e5 : thresholds.fmr_1e3) - thresholds.fmr_1e4) / (end - middle);
+  return thresholds.fmr_1e4 + (z - middle) * slope;
 }
-
-double OperatingPoint::at(double rate) const { return mean + sigma * upper_quantile(rate); }
 
 double OperatingPoint::threshold(std::size_t people) const {
   return at(false_match_rate / static_cast<double>(std::max<std::size_t>(people, 1)));
@@ -115,15 +113,16 @@ std::optional<Match> Gallery::match(const Embedding& face) const {
   return match;
 }
 
-Gallery::Builder::Builder(std::string model, OperatingPoint point)
+Gallery::Builder::Builder(FaceModel model, OperatingPoint point)
     : model_(std::move(model)), point_(point) {}
 
 Result<void> Gallery::Builder::add(const FaceConsent& consent, const FaceTemplate& face,
                                    int refuted) {
-  if (face.model() != model_) {
+  const auto joined = face.joined(model_);
+  if (!joined) {
     return fail(ErrorCode::not_found, "face template: made by another model, enrol again");
   }
-  const std::size_t size = face.values_.size();
+  const std::size_t size = joined->values.size();
   if (gallery_.dimension_ == 0) gallery_.dimension_ = size;
   if (size != gallery_.dimension_) return fail(ErrorCode::corrupt, "face template: wrong size");
 
@@ -132,18 +131,27 @@ Result<void> Gallery::Builder::add(const FaceConsent& consent, const FaceTemplat
   if (added) {
     gallery_.customers_.push_back(consent.customer());
     gallery_.penalty_.push_back(0);
+    sums_.push_back({std::vector<float>(size, 0.0F), 0});
   }
   gallery_.penalty_[it->second] =
       std::min(kMaxPenalty, kPenaltyStep * static_cast<float>(std::max(refuted, 0)));
-  gallery_.owner_.push_back(it->second);
+  Sum& sum = sums_[it->second];
+  for (std::size_t i = 0; i < size; ++i) sum.values[i] += joined->values[i];
+  ++sum.templates;
+  ++gallery_.templates_;
+  add_row(it->second, joined->values);
+  return {};
+}
+
+void Gallery::Builder::add_row(std::uint32_t owner, const std::vector<float>& values) {
   float largest = 1e-9F;
-  for (const float value : face.values_) largest = std::max(largest, std::abs(value));
+  for (const float value : values) largest = std::max(largest, std::abs(value));
   const float scale = largest / 127;
-  for (const float value : face.values_) {
+  for (const float value : values) {
     gallery_.rows_.push_back(static_cast<std::int8_t>(std::lround(value / scale)));
   }
+  gallery_.owner_.push_back(owner);
   gallery_.scale_.push_back(scale);
-  return {};
 }
 
 void Gallery::Builder::let_age(const FaceConsent& consent) {
@@ -151,6 +159,17 @@ void Gallery::Builder::let_age(const FaceConsent& consent) {
 }
 
 std::shared_ptr<const Gallery> Gallery::Builder::build(std::uint64_t generation) && {
+  for (std::uint32_t person = 0; person < sums_.size(); ++person) {
+    Sum& sum = sums_[person];
+    if (sum.templates < 2) continue;
+    double square = 0;
+    for (const float value : sum.values) {
+      square += static_cast<double>(value) * static_cast<double>(value);
+    }
+    if (!(square > 1e-6)) continue;
+    for (float& value : sum.values) value /= static_cast<float>(std::sqrt(square));
+    add_row(person, sum.values);
+  }
   gallery_.generation_ = generation;
   gallery_.threshold_ = point_.threshold(gallery_.people());
   gallery_.margin_ = point_.margin;

@@ -17,6 +17,12 @@ std::string_view to_string(Liveness liveness) {
   return "";
 }
 
+Liveness first_sight(float score) {
+  constexpr float kSays = 0.731F;  // log-odds of 1
+  if (score >= kSays) return Liveness::live;
+  return score <= 1 - kSays ? Liveness::attack : Liveness::undecided;
+}
+
 void LivenessVote::add(float score) {
   ++views_;
   mean_ += (score - mean_) / static_cast<float>(views_);
@@ -24,11 +30,11 @@ void LivenessVote::add(float score) {
   constexpr float kClear = 4;
   // A photo that is put in front of the camera during a track must outweigh no more than this.
   constexpr float kMost = 12;
-  const auto log_odds = [](float p) {
-    p = std::clamp(p, 1e-6F, 1 - 1e-6F);
-    return std::log(p / (1 - p));
-  };
-  const float says = std::clamp(log_odds(score) - log_odds(threshold_), -kClear, kClear);
+  const float p = std::clamp(score, 1e-6F, 1 - 1e-6F);
+  // Whoever holds a picture up chooses it, and it goes on looking the same: what a view says counts
+  // beyond this much in favour of life.
+  constexpr float kCaution = 1;
+  const float says = std::clamp(std::log(p / (1 - p)) - kCaution, -kClear, kClear);
   evidence_ = std::clamp(evidence_ + says, -kMost, kMost);
 }
 

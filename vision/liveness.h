@@ -12,18 +12,18 @@ namespace welcome::vision {
 enum class Liveness : std::uint8_t { undecided, live, attack };
 std::string_view to_string(Liveness liveness);
 
+// What one view alone says of itself. Between 0.27 and 0.73 (log-odds of one either way) it says
+// nothing: another view is wanted.
+Liveness first_sight(float score);
+
 class LivenessVote {
  public:
-  LivenessVote() = default;
-  explicit LivenessVote(float threshold) : threshold_(threshold) {}
-
-  // Score of one view, 0…1, from Recogniser::liveness().
+  // Score of one view, 0…1, from Recogniser::liveness(); 0.5 says nothing.
   void add(float score);
   Liveness verdict() const;
   float mean() const { return mean_; }  // of all scores
 
  private:
-  float threshold_ = 0.5F;
   float evidence_ = 0;  // log-odds that a person is there
   float mean_ = 0;
   int views_ = 0;

@@ -7,16 +7,6 @@
 namespace welcome::vision {
 namespace {
 
-Point middle_of(const Landmarks& points, std::size_t first, std::size_t last) {
-  Point sum;
-  for (std::size_t i = first; i <= last; ++i) {
-    sum.x += points[i].x;
-    sum.y += points[i].y;
-  }
-  const auto n = static_cast<float>(last - first + 1);
-  return {sum.x / n, sum.y / n};
-}
-
 // 0 at `bad`, 1 at `good` and beyond.
 float ramp(float value, float bad, float good) {
   return std::clamp((value - bad) / (good - bad), 0.0F, 1.0F);
@@ -24,13 +14,35 @@ float ramp(float value, float bad, float good) {
 
 }  // namespace
 
+std::string_view to_string(Defect defect) {
+  switch (defect) {
+    case Defect::none:
+      return "none";
+    case Defect::too_small:
+      return "too_small";
+    case Defect::too_dark:
+      return "too_dark";
+    case Defect::too_bright:
+      return "too_bright";
+    case Defect::blurred:
+      return "blurred";
+    case Defect::turned_away:
+      return "turned_away";
+    case Defect::covered:
+      return "covered";
+    case Defect::not_upright:
+      return "not_upright";
+  }
+  return "";
+}
+
 Quality measure_quality(const Face& face) {
   const Image& aligned = face.aligned;
   Quality q;
   q.size_px = std::min(face.box.width, face.box.height);
-  const Point left = middle_of(face.landmarks, 36, 41);
-  const Point right = middle_of(face.landmarks, 42, 47);
-  const Point mouth = middle_of(face.landmarks, 48, 59);
+  const Point left = mean_of(face.landmarks, 36, 41);
+  const Point right = mean_of(face.landmarks, 42, 47);
+  const Point mouth = mean_of(face.landmarks, 48, 59);
   const Point nose = face.landmarks[30];
   const Point eyes{(left.x + right.x) / 2, (left.y + right.y) / 2};
   const float ex = right.x - left.x;
@@ -79,6 +91,7 @@ Quality measure_quality(const Face& face) {
 
 Defect first_defect(const Quality& quality, const QualityLimits& limits) {
   if (quality.size_px < limits.min_size_px) return Defect::too_small;
+  if (std::abs(quality.roll_deg) > limits.max_roll_deg) return Defect::not_upright;
   if (quality.brightness < limits.min_brightness || quality.contrast < limits.min_contrast) {
     return Defect::too_dark;
   }

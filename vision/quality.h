@@ -3,6 +3,7 @@
 // pose, occlusion. Pure functions of pixels and landmarks.
 
 #include <cstdint>
+#include <string_view>
 
 #include "vision/image.h"
 #include "vision/recogniser.h"
@@ -16,8 +17,11 @@ enum class Defect : std::uint8_t {
   too_bright,
   blurred,
   turned_away,
-  covered
+  covered,
+  not_upright,  // the camera hangs upside down or on its side
 };
+
+std::string_view to_string(Defect defect);
 
 struct Quality {
   float size_px = 0;        // shorter side of the detector's box
@@ -26,9 +30,9 @@ struct Quality {
   float contrast = 0;       // standard deviation there
   float part_contrast = 0;  // the flattest of left eye, right eye and mouth: a hand or mask is flat
   float yaw = 0;            // −1…1: how far the nose is off the middle of the eyes; 0 = frontal
-  float pitch = 0;  // −1…1: how far the nose is off its usual height between eyes and mouth
-  float roll_deg = 0;
-  float score = 0;  // 0…1: all of the above in one number, for "is this view better?"
+  float pitch = 0;     // −1…1: how far the nose is off its usual height between eyes and mouth
+  float roll_deg = 0;  // of the line of the eyes; a face that is upside down may seem to have none
+  float score = 0;     // 0…1: all of the above in one number, for "is this view better?"
 };
 
 struct QualityLimits {
@@ -39,9 +43,10 @@ struct QualityLimits {
   float min_contrast = 12;
   float max_yaw = 0.5F;
   float max_pitch = 0.6F;
-  float min_part_contrast = 0;  // matching needs no uncovered face, enrolment does
+  float max_roll_deg = 45;
+  float min_part_contrast = 0;  // only what is quite flat; Recogniser::cover_of() knows better
 
-  static constexpr QualityLimits none() { return {0, 0, 0, 255, 0, 2, 2, 0}; }  // for evaluation
+  static constexpr QualityLimits none() { return {0, 0, 0, 255, 0, 2, 2, 180, 0}; }  // evaluation
 };
 
 Quality measure_quality(const Face& face);

@@ -2,53 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <opencv2/dnn.hpp>
 #include <opencv2/imgproc.hpp>
-#include <stdexcept>
+
+#include "vision/liveness_net.h"
+#include "vision/net.h"
 
 namespace welcome::vision {
 namespace {
-
-cv::dnn::Net read_net(const Model& model) {
-  try {
-    cv::dnn::Net net = cv::dnn::readNetFromONNX(model.file.string());
-    net.setPreferableBackend(cv::dnn::DNN_BACKEND_OPENCV);
-    net.setPreferableTarget(cv::dnn::DNN_TARGET_CPU);
-    return net;
-  } catch (const cv::Exception&) {
-    throw std::runtime_error("models: " + model.file.string() + " cannot be loaded by OpenCV");
-  }
-}
-
-// NCHW float input of a net: (pixel − mean) / scale, in the channel order it was trained on.
-cv::Mat to_blob(const cv::Mat& bgr, const Model& model) {
-  return cv::dnn::blobFromImage(bgr, 1.0 / model.scale, cv::Size(), cv::Scalar::all(model.mean),
-                                model.rgb, false, CV_32F);
-}
-
-// Copies `box` out of `bgr` at `size`; what lies beyond the picture is black.
-cv::Mat cut(const cv::Mat& bgr, const Box& box, cv::Size size) {
-  const double sx = static_cast<double>(box.width) / size.width;
-  const double sy = static_cast<double>(box.height) / size.height;
-  // Destination pixel centre → source pixel centre.
-  const cv::Matx23d back(sx, 0, box.x + 0.5 * sx - 0.5, 0, sy, box.y + 0.5 * sy - 0.5);
-  cv::Mat out;
-  if (std::max(sx, sy) > 1.5) {
-    // Warping skips pixels when it shrinks; averaging over the area does not.
-    const cv::Rect wanted(cvRound(box.x), cvRound(box.y), std::max(1, cvRound(box.width)),
-                          std::max(1, cvRound(box.height)));
-    const cv::Rect inside = wanted & cv::Rect(0, 0, bgr.cols, bgr.rows);
-    if (inside.empty()) return cv::Mat::zeros(size, bgr.type());
-    cv::Mat padded;
-    cv::copyMakeBorder(bgr(inside), padded, inside.y - wanted.y, wanted.br().y - inside.br().y,
-                       inside.x - wanted.x, wanted.br().x - inside.br().x, cv::BORDER_CONSTANT);
-    cv::resize(padded, out, size, 0, 0, cv::INTER_AREA);
-    return out;
-  }
-  cv::warpAffine(bgr, out, back, size, cv::INTER_LINEAR | cv::WARP_INVERSE_MAP,
-                 cv::BORDER_CONSTANT);
-  return out;
-}
 
 // Non-maximum suppression: of boxes that overlap, the one with the best score stays.
 std::vector<Detection> suppress(std::vector<Detection> all) {
@@ -151,12 +113,16 @@ class NetLandmarks final : public LandmarkFinder {
   cv::dnn::Net net_;
 };
 
-class NetEmbedder final : public Embedder {
+class NetEmbedder {
  public:
   explicit NetEmbedder(const Model& model) : model_(model), net_(read_net(model)) {}
 
-  Embedding embed(const Image& aligned) override {
-    Embedding result;
+  struct Vector {
+    std::vector<float> values;  // of length 1; empty: the picture is of no use
+    float length = 0;           // before that
+  };
+  Vector embed(const Image& aligned) {
+    Vector result;
     if (aligned.width() != model_.input_width || aligned.height() != model_.input_height) {
       return result;
     }
@@ -170,85 +136,73 @@ class NetEmbedder final : public Embedder {
         square += static_cast<double>(values[i]) * static_cast<double>(values[i]);
       }
       if (!(square > 1e-12) || !std::isfinite(square)) return result;
-      const auto norm = static_cast<float>(1.0 / std::sqrt(square));
+      result.length = static_cast<float>(std::sqrt(square));
       result.values.assign(values, values + out.total());
-      for (float& value : result.values) value *= norm;
+      for (float& value : result.values) value /= result.length;
     } catch (const cv::Exception&) {
       result.values.clear();
     }
     return result;
   }
 
-  const std::string& model() const override { return model_.id; }
+  Image crop(const Image& image, const Landmarks& landmarks) const {
+    return align(image, landmarks, model_.input_width, model_.input_height, model_.points);
+  }
+  const Model& model() const { return model_; }
 
  private:
   Model model_;
   cv::dnn::Net net_;
 };
 
-// Scores of three classes, of which the first is "real"; wants the surroundings of the face.
-class NetLiveness {
- public:
-  explicit NetLiveness(const Model& model) : model_(model), net_(read_net(model)) {}
-
-  std::optional<float> score(const Image& image, const Box& face) {
-    const auto width = static_cast<float>(image.width());
-    const auto height = static_cast<float>(image.height());
-    if (face.width < 1 || face.height < 1) return std::nullopt;
-    // As large as the picture allows, moved to lie inside it.
-    constexpr float kScale = 2.7F;
-    // Tighter crops say nothing; those below kRoomy hide the edge of a screen or a print, so they
-    // must look kDoubt (in log-odds) more alive (docs/evaluation-vision.md).
-    constexpr float kLeast = 1.25F;
-    constexpr float kRoomy = 1.5F;
-    constexpr float kDoubt = 2.0F;
-    const float scale = std::min({kScale, (width - 1) / face.width, (height - 1) / face.height});
-    if (scale < kLeast) return std::nullopt;
-    const Point centre = face.centre();
-    Box box{0, 0, face.width * scale, face.height * scale};
-    box.x = std::clamp(centre.x - box.width / 2, 0.0F, width - box.width);
-    box.y = std::clamp(centre.y - box.height / 2, 0.0F, height - box.height);
-    try {
-      cv::Mat crop;
-      const cv::Rect inside = cv::Rect(static_cast<int>(box.x), static_cast<int>(box.y),
-                                       static_cast<int>(box.width), static_cast<int>(box.height)) &
-                              cv::Rect(0, 0, image.width(), image.height());
-      cv::resize(image.mat()(inside), crop, {model_.input_width, model_.input_height});
-      net_.setInput(to_blob(crop, model_));
-      const cv::Mat out = net_.forward();
-      if (out.total() != static_cast<std::size_t>(model_.output_size)) return std::nullopt;
-      const auto* value = out.ptr<float>();
-      const float largest = *std::max_element(value, value + out.total());
-      float others = 0;
-      for (std::size_t i = 1; i < out.total(); ++i) others += std::exp(value[i] - largest);
-      if (scale < kRoomy) others *= std::exp(kDoubt);
-      const float alive = std::exp(value[0] - largest);
-      const float real = alive / (alive + others);
-      return std::isfinite(real) ? std::optional(real) : std::nullopt;
-    } catch (const cv::Exception&) {
-      return std::nullopt;
-    }
-  }
-
- private:
-  Model model_;
-  cv::dnn::Net net_;
-};
-
-Point mean_of(const Landmarks& points, std::size_t first, std::size_t last) {
-  Point sum;
-  for (std::size_t i = first; i <= last; ++i) {
-    sum.x += points[i].x;
-    sum.y += points[i].y;
-  }
-  const auto n = static_cast<float>(last - first + 1);
-  return {sum.x / n, sum.y / n};
+// Of vectors of length 1, of which one may have been scaled.
+float alike(std::span<const float> a, std::span<const float> b, float length_of_a) {
+  if (a.size() != b.size() || length_of_a <= 0) return -1;
+  float sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum / length_of_a;
 }
 
-bool usable(const Landmarks& points) {
-  const Point left = mean_of(points, 36, 41);
-  const Point right = mean_of(points, 42, 47);
-  return std::hypot(right.x - left.x, right.y - left.y) >= 2.0F;
+bool in_arcface_frame(const Model& model) {
+  if (model.input_width != kArcFaceSide || model.input_height != kArcFaceSide) return false;
+  return std::equal(
+      kArcFace.begin(), kArcFace.end(), model.points.begin(),
+      [](const Point& a, const Point& b) { return std::hypot(a.x - b.x, a.y - b.y) < 0.01F; });
+}
+
+// Rows of the ArcFace frame that hold the eyes, and those below the tip of the nose.
+const cv::Rect kEyeRows(0, 36, kArcFaceSide, 30);
+const cv::Rect kLowerRows(0, 72, kArcFaceSide, 40);
+
+Image without(const Image& aligned, const cv::Rect& rows) {
+  cv::Mat hidden = aligned.mat().clone();
+  hidden(rows).setTo(cv::Scalar::all(127));
+  return Image(hidden);
+}
+
+// The brighter parts of the brighter eye, as a share of the brighter cheek: the white of an eye
+// outshines dark glass.
+float light_of_eyes(const Image& aligned) {
+  cv::Mat grey;
+  cv::cvtColor(aligned.mat(), grey, cv::COLOR_BGR2GRAY);
+  const auto bright_share = [&](const cv::Rect& eye) {
+    std::vector<std::uint8_t> pixels;
+    for (int y = eye.y; y < eye.br().y; ++y) {
+      pixels.insert(pixels.end(), grey.ptr(y) + eye.x, grey.ptr(y) + eye.br().x);
+    }
+    const auto at = pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() * 4 / 5);
+    std::nth_element(pixels.begin(), at, pixels.end());
+    return static_cast<double>(*at);
+  };
+  const double eyes = std::max(bright_share({28, 44, 20, 15}), bright_share({64, 44, 20, 15}));
+  const double cheeks = std::max(cv::mean(grey(cv::Rect(24, 66, 16, 14)))[0],
+                                 cv::mean(grey(cv::Rect(72, 66, 16, 14)))[0]);
+  return static_cast<float>(eyes / std::max(cheeks, 1.0));
+}
+
+bool holds(const CoverRule& rule, double lower, double eyes, double light) {
+  const double sum = rule.lower * lower + rule.eyes * eyes + rule.light * light;
+  return rule.least != 0 && sum > rule.least;
 }
 
 // How much a face is the subject of its picture: big, and near the middle.
@@ -262,6 +216,26 @@ float prominence(const Box& box, int width, int height) {
 
 }  // namespace
 
+FaceModel model_of(const ModelPack& pack) {
+  FaceModel model;
+  for (const Model& one : pack.recognisers) {
+    model.parts.push_back({one.id, static_cast<std::size_t>(one.output_size), one.weight});
+  }
+  return model;
+}
+
+std::string_view to_string(Cover cover) {
+  switch (cover) {
+    case Cover::none:
+      return "none";
+    case Cover::eyes:
+      return "eyes";
+    case Cover::lower_half:
+      return "lower_half";
+  }
+  return "";
+}
+
 std::array<Box, 4> tiles_of(int width, int height) {
   constexpr float kShare = 0.6F;
   const auto w = static_cast<float>(width);
@@ -273,75 +247,44 @@ std::array<Box, 4> tiles_of(int width, int height) {
   return tiles;
 }
 
-Image align(const Image& image, const Landmarks& landmarks) {
-  if (image.empty() || !usable(landmarks)) return {};
-  // The five points of the ArcFace template for 112×112 (insightface, face_align.py).
-  static constexpr std::array<Point, 5> kTemplate{{{38.2946F, 51.6963F},
-                                                   {73.5318F, 51.5014F},
-                                                   {56.0252F, 71.7366F},
-                                                   {41.5493F, 92.3655F},
-                                                   {70.7299F, 92.2041F}}};
-  const std::array<Point, 5> from{{mean_of(landmarks, 36, 41), mean_of(landmarks, 42, 47),
-                                   landmarks[30], landmarks[48], landmarks[54]}};
-  // Least squares for x' = a·x − b·y + c, y' = b·x + a·y + d, both sets about their means.
-  double fx = 0;
-  double fy = 0;
-  double tx = 0;
-  double ty = 0;
-  for (std::size_t i = 0; i < 5; ++i) {
-    fx += static_cast<double>(from[i].x) / 5;
-    fy += static_cast<double>(from[i].y) / 5;
-    tx += static_cast<double>(kTemplate[i].x) / 5;
-    ty += static_cast<double>(kTemplate[i].y) / 5;
-  }
-  double square = 0;
-  double same = 0;
-  double cross = 0;
-  for (std::size_t i = 0; i < 5; ++i) {
-    const double x = static_cast<double>(from[i].x) - fx;
-    const double y = static_cast<double>(from[i].y) - fy;
-    const double u = static_cast<double>(kTemplate[i].x) - tx;
-    const double v = static_cast<double>(kTemplate[i].y) - ty;
-    square += x * x + y * y;
-    same += x * u + y * v;
-    cross += x * v - y * u;
-  }
-  if (!(square > 1e-6)) return {};
-  const double a = same / square;
-  const double b = cross / square;
-  const cv::Matx23d forward(a, -b, tx - a * fx + b * fy, b, a, ty - b * fx - a * fy);
-  try {
-    cv::Mat out;
-    cv::warpAffine(image.mat(), out, forward, {112, 112}, cv::INTER_LINEAR, cv::BORDER_CONSTANT);
-    return Image(out);
-  } catch (const cv::Exception&) {
-    return {};
-  }
-}
-
 struct Recogniser::Impl {
   explicit Impl(const ModelPack& p)
-      : pack(p), detector(p.detector), landmarks(p.landmarks), embedder(p.embedder) {
-    if (p.liveness) liveness.emplace(*p.liveness);
+      : pack(p), model(model_of(p)), detector(p.detector), landmarks(p.landmarks), liveness(p) {
+    for (const Model& one : p.recognisers) embedders.emplace_back(one);
   }
 
-  ModelPack pack;
+  std::vector<Detection> detect(const Image& image, float min_score) {
+    const std::lock_guard lock(turn);
+    return detector.detect(image, min_score);
+  }
+  Landmarks find_landmarks(const Image& image, const Box& box) {
+    const std::lock_guard lock(turn);
+    return landmarks.find(image, box);
+  }
+  NetEmbedder::Vector embed(std::size_t which, const Image& crop) {
+    const std::lock_guard lock(turn);
+    return embedders[which].embed(crop);
+  }
+  std::optional<float> alive(const Image& image, const Box& face) {
+    const std::lock_guard lock(turn);
+    return liveness.score(image, face);
+  }
+
+  const ModelPack pack;
+  const FaceModel model;
+  std::mutex turn;  // of the nets below
   UltraLightDetector detector;
   NetLandmarks landmarks;
-  NetEmbedder embedder;
-  std::optional<NetLiveness> liveness;
+  std::vector<NetEmbedder> embedders;
+  LivenessNets liveness;
 };
 
 Recogniser::Recogniser(const ModelPack& pack) {
   cv::setNumThreads(1);  // one core is the budget, and pools fight for it
-  impl_ = std::make_unique<Impl>(pack);
+  impl_ = std::make_shared<Impl>(pack);
 }
 
-Recogniser::~Recogniser() = default;
-
-std::vector<Detection> Recogniser::detect(const Image& image) {
-  return impl_->detector.detect(image, 0);
-}
+std::vector<Detection> Recogniser::detect(const Image& image) { return impl_->detect(image, 0); }
 
 std::vector<Detection> Recogniser::detect(const Image& image, std::span<const Box> parts) {
   std::vector<Detection> all = detect(image);
@@ -351,7 +294,7 @@ std::vector<Detection> Recogniser::detect(const Image& image, std::span<const Bo
                                      static_cast<int>(part.width), static_cast<int>(part.height)) &
                             cv::Rect(0, 0, image.width(), image.height());
     if (inside.empty()) continue;
-    for (Detection detection : impl_->detector.detect(Image(image.mat()(inside)), 0)) {
+    for (Detection detection : impl_->detect(Image(image.mat()(inside)), 0)) {
       detection.box.x += static_cast<float>(inside.x);
       detection.box.y += static_cast<float>(inside.y);
       all.push_back(detection);
@@ -361,16 +304,20 @@ std::vector<Detection> Recogniser::detect(const Image& image, std::span<const Bo
 }
 
 std::optional<float> Recogniser::liveness(const Image& image, const Box& face) {
-  if (image.empty() || !impl_->liveness) return std::nullopt;
-  return impl_->liveness->score(image, face);
+  return impl_->alive(image, face);
 }
 
 Face Recogniser::locate(const Image& image, const Detection& detection) {
   Face face;
   face.box = detection.box;
   face.score = detection.score;
-  face.landmarks = impl_->landmarks.find(image, detection.box);
+  face.landmarks = impl_->find_landmarks(image, detection.box);
   face.aligned = align(image, face.landmarks);
+  if (face.aligned.empty()) return face;
+  for (const NetEmbedder& embedder : impl_->embedders) {
+    face.crops.push_back(in_arcface_frame(embedder.model()) ? face.aligned
+                                                            : embedder.crop(image, face.landmarks));
+  }
   return face;
 }
 
@@ -386,13 +333,87 @@ std::vector<Face> Recogniser::find(const Image& image) {
 }
 
 void Recogniser::embed(Face& face) {
-  face.embedding = face.aligned.empty() ? Embedding{} : impl_->embedder.embed(face.aligned);
+  face.embedding = {};
+  if (face.crops.size() != impl_->embedders.size()) return;
+  Embedding joined;
+  for (std::size_t i = 0; i < face.crops.size(); ++i) {
+    const auto part = impl_->embed(i, face.crops[i]);
+    if (part.values.empty()) return;
+    if (i == 0) face.strength = part.length;
+    const auto weight = static_cast<float>(std::sqrt(impl_->embedders[i].model().weight));
+    for (const float value : part.values) joined.values.push_back(weight * value);
+  }
+  face.embedding = std::move(joined);
+}
+
+int Recogniser::turn_of(const Image& image, const Face& face) {
+  if (face.embedding.empty()) return 0;
+  // The face and as much around it: turning a whole picture would cost more than the nets.
+  const float side = 2 * std::max(face.box.width, face.box.height);
+  const Point centre = face.box.centre();
+  const cv::Rect around = cv::Rect(cvRound(centre.x - side / 2), cvRound(centre.y - side / 2),
+                                   cvRound(side), cvRound(side)) &
+                          cv::Rect(0, 0, image.width(), image.height());
+  if (around.empty()) return 0;
+  const Box box{face.box.x - static_cast<float>(around.x),
+                face.box.y - static_cast<float>(around.y), face.box.width, face.box.height};
+  const auto w = static_cast<float>(around.width);
+  const auto h = static_cast<float>(around.height);
+  struct Turn {
+    int degrees;
+    cv::RotateFlags flag;
+    Box box;
+  };
+  const std::array<Turn, 3> turns{{
+      {90, cv::ROTATE_90_CLOCKWISE, {h - box.bottom(), box.x, box.height, box.width}},
+      {180, cv::ROTATE_180, {w - box.right(), h - box.bottom(), box.width, box.height}},
+      {270, cv::ROTATE_90_COUNTERCLOCKWISE, {box.y, w - box.right(), box.height, box.width}},
+  }};
+  int best = 0;
+  float strength = face.strength;
+  for (const Turn& turn : turns) {
+    cv::Mat turned;
+    cv::rotate(image.mat()(around), turned, turn.flag);
+    const Image picture(turned);
+    const auto seen = impl_->embed(
+        0, impl_->embedders.front().crop(picture, impl_->find_landmarks(picture, turn.box)));
+    if (seen.length <= strength) continue;
+    best = turn.degrees;
+    strength = seen.length;
+  }
+  return best;
+}
+
+Cover Recogniser::cover_of(const Face& face) {
+  const Model& model = impl_->embedders.front().model();
+  if (face.embedding.empty() || !in_arcface_frame(model)) return Cover::none;
+  const std::span<const float> whole =
+      std::span(face.embedding.values).first(static_cast<std::size_t>(model.output_size));
+  const auto length = static_cast<float>(std::sqrt(model.weight));
+  try {
+    const auto lower = static_cast<double>(
+        alike(whole, impl_->embed(0, without(face.aligned, kLowerRows)).values, length));
+    const auto eyes = static_cast<double>(
+        alike(whole, impl_->embed(0, without(face.aligned, kEyeRows)).values, length));
+    const auto light = static_cast<double>(light_of_eyes(face.aligned));
+    if (holds(model.lower_covered, lower, eyes, light)) return Cover::lower_half;
+    if (holds(model.eyes_covered, lower, eyes, light)) return Cover::eyes;
+  } catch (const cv::Exception&) {
+    return Cover::none;
+  }
+  return Cover::none;
 }
 
 std::optional<Face> Recogniser::portrait(const Image& image) {
   if (image.empty()) return std::nullopt;
   const double net_aspect =
       static_cast<double>(impl_->pack.detector.input_width) / impl_->pack.detector.input_height;
+  // The detector sees a few hundred pixels anyway; a copy with margins of a large picture would
+  // take several times its memory.
+  constexpr double kEnough = 1280;
+  const double share = std::min(1.0, kEnough / std::max(image.width(), image.height()));
+  cv::Mat small = image.mat();
+  if (share < 1) cv::resize(image.mat(), small, {}, share, share, cv::INTER_AREA);
   // A little margin first: tight crops cut forehead and chin, and the picture is brought to the
   // net's proportions so that it does not stretch faces. Then without margin, for small faces;
   // then with a lot, for crops that are nothing but a face. Last, what the detector is less sure
@@ -402,16 +423,15 @@ std::optional<Face> Recogniser::portrait(const Image& image) {
     float min_score;
   };
   for (const auto& [margin, min_score] : {Try{0.2, 0}, Try{0.0, 0}, Try{0.8, 0}, Try{0.2, 0.4F}}) {
-    double width = image.width() * (1 + 2 * margin);
-    double height = image.height() * (1 + 2 * margin);
+    double width = small.cols * (1 + 2 * margin);
+    double height = small.rows * (1 + 2 * margin);
     (width < height * net_aspect ? width : height) =
         width < height * net_aspect ? height * net_aspect : width / net_aspect;
-    const int dx = static_cast<int>((width - image.width()) / 2);
-    const int dy = static_cast<int>((height - image.height()) / 2);
+    const int dx = static_cast<int>((width - small.cols) / 2);
+    const int dy = static_cast<int>((height - small.rows) / 2);
     cv::Mat padded;
-    cv::copyMakeBorder(image.mat(), padded, dy, dy, dx, dx, cv::BORDER_CONSTANT,
-                       cv::Scalar::all(127));
-    const std::vector<Detection> found = impl_->detector.detect(Image(padded), min_score);
+    cv::copyMakeBorder(small, padded, dy, dy, dx, dx, cv::BORDER_CONSTANT, cv::Scalar::all(127));
+    const std::vector<Detection> found = impl_->detect(Image(padded), min_score);
     const auto best =
         std::max_element(found.begin(), found.end(), [&](const Detection& a, const Detection& b) {
           return prominence(a.box, padded.cols, padded.rows) <
@@ -419,8 +439,11 @@ std::optional<Face> Recogniser::portrait(const Image& image) {
         });
     if (best == found.end()) continue;
     Detection detection = *best;
-    detection.box.x -= static_cast<float>(dx);
-    detection.box.y -= static_cast<float>(dy);
+    const auto grow_x = static_cast<float>(image.width()) / static_cast<float>(small.cols);
+    const auto grow_y = static_cast<float>(image.height()) / static_cast<float>(small.rows);
+    detection.box = {(detection.box.x - static_cast<float>(dx)) * grow_x,
+                     (detection.box.y - static_cast<float>(dy)) * grow_y,
+                     detection.box.width * grow_x, detection.box.height * grow_y};
     Face face = locate(image, detection);
     embed(face);
     if (!face.embedding.empty()) return face;
@@ -428,7 +451,7 @@ std::optional<Face> Recogniser::portrait(const Image& image) {
   return std::nullopt;
 }
 
-const std::string& Recogniser::model() const { return impl_->embedder.model(); }
+const FaceModel& Recogniser::model() const { return impl_->model; }
 const ModelPack& Recogniser::pack() const { return impl_->pack; }
 
 }  // namespace welcome::vision

@@ -406,6 +406,15 @@ class App : private Ports {
         });
   }
 
+  // Which faces it can tell apart, and what it would gain by files that are not there.
+  nlohmann::json models_status() const {
+    nlohmann::json models{{"pack", pack_.name}, {"recognisers", vision::model_of(pack_).name()}};
+    for (const auto& absent : vision::absent_packs(config_.models_dir)) {
+      models["absent"][absent.name] = {{"files", absent.files}, {"gain", absent.gain}};
+    }
+    return models;
+  }
+
   nlohmann::json status_now() const {
     auto status = engine_.status(clock_->now());
     if (radio_) {
@@ -418,7 +427,9 @@ class App : private Ports {
     faces["seen"] = all.faces_seen;
     faces["discarded"] = all.faces_discarded;
     faces["not_live"] = all.faces_not_live;
+    faces["covered"] = all.faces_covered;
     faces["compared"] = all.faces_embedded;
+    status["models"] = models_status();
     status["inbox"] = {{"sensor_dropped", inbox_.sensor_dropped()},
                        {"control_refused", inbox_.control_refused()}};
     status["control_refused"] = control_.refused();

@@ -6,22 +6,26 @@
 
 #include "firmware/daemon/log.h"
 #include "firmware/daemon/parts.h"
+#include "vision/turned_source.h"
 
 namespace welcome::daemon {
 
 Cameras::Cameras(const Config& config, const vision::ModelPack& pack, const Clock& clock,
                  const Seen& seen) {
+  if (config.cameras.empty()) return;
+  const vision::Recogniser recogniser(pack);  // its copies share the nets, some 60 MB
   for (const CameraConfig& camera : config.cameras) {
     // Every camera counts its tracks from one; in the engine no two may be alike.
     const auto first_track = static_cast<std::uint64_t>(all_.size()) << 48U;
     auto worker = std::make_unique<vision::CameraWorker>(
-        analyser_options(config), make_frame_source(camera, clock),
-        std::make_unique<vision::Recogniser>(pack), [&clock] { return clock.now().mono; },
+        analyser_options(config),
+        vision::make_turned_source(make_frame_source(camera, clock), degrees_of(camera.rotate)),
+        std::make_unique<vision::Recogniser>(recogniser), [&clock] { return clock.now().mono; },
         [zone = camera.zone, first_track, seen](vision::FaceMatch match) {
           match.track += first_track;
           seen(std::move(match), zone);
         });
-    all_.push_back({camera.name, camera.zone,
+    all_.push_back({camera.name, camera.zone, camera.rotate,
                     camera.source == CameraSource::v4l2 ? camera.path : std::string(),
                     std::move(worker)});
   }
@@ -81,6 +85,10 @@ nlohmann::json Cameras::status() const {
                             {"frames", seen.frames},
                             {"frames_dropped", seen.frames_dropped},
                             {"frames_bad", seen.frames_bad}};
+    if (const auto more = vision::turned_by(seen.analysis)) {
+      cameras[camera.name]["hint"] = "its faces are not upright: camera.rotate should be " +
+                                     std::to_string((degrees_of(camera.rotate) + *more) % 360);
+    }
   }
   return cameras;
 }

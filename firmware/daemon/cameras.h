@@ -41,6 +41,7 @@ class Cameras {
   struct Camera {
     std::string name;
     Zone zone;
+    QuarterTurns rotate;
     std::string device;  // of the kernel; empty = a file or a stream
     std::unique_ptr<vision::CameraWorker> worker;
     vision::CameraHealth health = vision::CameraHealth::asleep;  // as last logged

@@ -47,6 +47,7 @@ struct CameraConfig {
   int height = 0;
   double fps = 0;
   Zone zone = Zone::desk;  // where somebody is whom it recognises
+  QuarterTurns rotate = QuarterTurns::none;
 };
 
 struct Config {
@@ -88,8 +89,8 @@ struct Config {
 
   // [vision]
   std::filesystem::path models_dir;
-  ModelPackName model_pack = ModelPackName::best;
-  double false_match_rate = 1e-5;
+  ModelPackName model_pack = ModelPackName::any;
+  double false_match_rate = 1e-4;
   bool liveness = true;
   int agreeing_views = 2;
   int min_face_px = 45;

@@ -102,8 +102,8 @@ struct EngineSettings {
   beacon::TrackerConfig tracker;
   PipelineSettings pipeline;
   CameraWake camera_wake = CameraWake::nearby;
-  DayHours camera_hours;   // for CameraWake::hours, the store's local time
-  std::string face_model;  // templates of other models are not matched
+  DayHours camera_hours;         // for CameraWake::hours, the store's local time
+  vision::FaceModel face_model;  // templates that lack a part of it are not matched
   vision::OperatingPoint face_operating_point;
   vision::EnrolmentOptions enrolment;
   std::optional<beacon::BoxAdverts::RotatingEid> box_eid;  // what phones may have heard of us

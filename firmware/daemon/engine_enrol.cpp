@@ -41,6 +41,7 @@ std::string_view hint_of(vision::Guidance guidance, int views) {
   switch (guidance) {
     case vision::Guidance::no_face:
     case vision::Guidance::face_the_camera:
+    case vision::Guidance::upright:
       return "look_here";
     case vision::Guidance::several_faces:
       return "one_person";
@@ -280,7 +281,8 @@ Result<void> Engine::enrol(const CustomerId& customer, const std::string& clip, 
   job.progress = [progress = std::move(progress)](vision::Guidance guidance, int, const Now&) {
     progress(std::string(vision::to_string(guidance)));
   };
-  job.done = [done = std::move(done), model = settings_.face_model](Result<int> views, const Now&) {
+  job.done = [done = std::move(done), model = settings_.face_model.name()](Result<int> views,
+                                                                           const Now&) {
     if (views) {
       done(json{{"templates", *views}, {"model", model}});
     } else {
@@ -394,11 +396,12 @@ void Engine::on(const input::Enrolled& enrolled, const Now& now) {
         MessageId(ids_.next()),
         now.wall,
         job.customer,
-        contract::EnrolmentNews{first, settings_.face_model, views, job.staff.str()},
+        contract::EnrolmentNews{first, settings_.face_model.name(), views, job.staff.str()},
         {}};
     enqueue(contract::encode_event(settings_.box, event), kind::kEnrolment, first.str(), {}, {},
             now);
-    (void)store_.audit().append(now, "enrolment", job.by, job.customer, settings_.face_model);
+    (void)store_.audit().append(now, "enrolment", job.by, job.customer,
+                                settings_.face_model.name());
   });
   if (!stored) {
     store_failed(stored.error());
@@ -454,7 +457,7 @@ void Engine::age_template(const VisitEvent& ended, const Now& now) {
   WallTime created;  // it is kept as long as those it was made of
   for (const auto& row : *rows) {
     auto face = vision::FaceTemplate::from_bytes(row.bytes);
-    if (!face || row.model != settings_.face_model) continue;
+    if (!face || !face->fits(settings_.face_model)) continue;
     refuted = std::max(refuted, row.refuted);
     if (!row.aged) {
       enrolled.push_back(std::move(*face));
@@ -466,8 +469,9 @@ void Engine::age_template(const VisitEvent& ended, const Now& now) {
     }
   }
   const auto& point = settings_.face_operating_point;
-  const auto aged = vision::FaceTemplate::aged(*consent, enrolled, before ? &*before : nullptr,
-                                               view, point.at(point.false_match_rate));
+  const auto aged = vision::FaceTemplate::aged(*consent, settings_.face_model, enrolled,
+                                               before ? &*before : nullptr, view,
+                                               point.at(point.false_match_rate));
   if (!aged) return;
   (void)store_.people().remove_aged(ended.customer);
   (void)store_.people().add_template({TemplateId(ids_.next()), ended.customer, aged->model(),

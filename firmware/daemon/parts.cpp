@@ -87,14 +87,14 @@ vision::AnalyserOptions analyser_options(const Config& config) {
 
 vision::EnrolmentOptions enrolment_options(const Config& config, const vision::ModelPack& pack) {
   vision::EnrolmentOptions options;
-  options.require_liveness = config.liveness && pack.liveness;
+  options.require_liveness = config.liveness && !pack.liveness.empty();
   return options;
 }
 
 vision::ModelPack load_models(const Config& config) {
   const std::string name(word_of(kModelPacks, config.model_pack));
   auto pack = vision::load_model_pack(config.models_dir, name);
-  if (config.liveness && !config.cameras.empty() && !pack.liveness) {
+  if (config.liveness && !config.cameras.empty() && pack.liveness.empty()) {
     throw ConfigError("vision.pack = " + name +
                       " has no liveness model: set vision.liveness = no, and know that pictures of "
                       "people are recognised then");
@@ -152,9 +152,8 @@ EngineSettings engine_settings(const Config& config, const vision::ModelPack& pa
   settings.camera_wake = config.camera_wake;
   settings.camera_hours = config.camera_hours.value_or(DayHours{});
   settings.enrolment = enrolment_options(config, pack);
-  settings.face_model = pack.embedder.id;
-  settings.face_operating_point =
-      vision::OperatingPoint::of(pack.embedder, config.false_match_rate);
+  settings.face_model = vision::model_of(pack);
+  settings.face_operating_point = vision::OperatingPoint::of(pack, config.false_match_rate);
   return settings;
 }
 

@@ -307,6 +307,8 @@ std::vector<Setting> camera_settings(std::size_t index) {
       number("fps", in(&C::fps), "15", 1, 60, "pictures looked at per second, at most"),
       word("zone", in(&C::zone), kCameraZones, "desk",
            "where somebody is whom this camera recognises"),
+      word("rotate", in(&C::rotate), kRotations, "0",
+           "degrees, clockwise, that turn its pictures upright"),
   };
 }
 
@@ -336,9 +338,9 @@ Section vision() {
       {
           text("models_dir", &Config::models_dir, "/usr/share/welcomed/models", anything,
                "the face models"),
-          word("pack", &Config::model_pack, kModelPacks, "best",
+          word("pack", &Config::model_pack, kModelPacks, "auto",
                "which set of models; see docs/evaluation.md for what is known of each"),
-          number("false_match_rate", &Config::false_match_rate, "0.00001", 1e-7, 1e-2,
+          number("false_match_rate", &Config::false_match_rate, "0.0001", 1e-7, 1e-2,
                  "how often a stranger's view may be taken for somebody of the gallery"),
           yes_no("liveness", &Config::liveness, true,
                  "a face that looks like a picture of one, or that cannot be judged, is neither "

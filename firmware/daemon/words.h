@@ -68,9 +68,22 @@ inline constexpr Words<CameraWake, 3> kCameraWakes{{
     {CameraWake::always, "always", "for everybody enrolled, where the law of the place allows it"},
 }};
 
-enum class ModelPackName : std::uint8_t { best, known_origin };
-inline constexpr Words<ModelPackName, 2> kModelPacks{{
-    {ModelPackName::best, "best", "recognises best"},
+// By how many quarters, clockwise, a camera's pictures are turned to stand upright.
+enum class QuarterTurns : std::uint8_t { none, one, two, three };
+inline constexpr Words<QuarterTurns, 4> kRotations{{
+    {QuarterTurns::none, "0", "it hangs upright"},
+    {QuarterTurns::one, "90", "its pictures lie on their left side"},
+    {QuarterTurns::two, "180", "it hangs upside down"},
+    {QuarterTurns::three, "270", "its pictures lie on their right side"},
+}};
+constexpr int degrees_of(QuarterTurns turns) { return 90 * static_cast<int>(turns); }
+
+enum class ModelPackName : std::uint8_t { any, clear, fused, best, known_origin };
+inline constexpr Words<ModelPackName, 5> kModelPacks{{
+    {ModelPackName::any, "auto", "clear where its files are, else best"},
+    {ModelPackName::clear, "clear", "two recognisers of known authors, Apache-2.0"},
+    {ModelPackName::fused, "fused", "misses fewest people"},
+    {ModelPackName::best, "best", "the best single recogniser that a package carries"},
     {ModelPackName::known_origin, "known-origin", "of all its models it is known who trained them"},
 }};
 

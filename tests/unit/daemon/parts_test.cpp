@@ -100,6 +100,13 @@ std::map<std::string, Start> starts(Start radio, Start camera) {
                     ? ""
                     : "another zone";
        }},
+      {"camera.rotate",
+       [](const Config& c) {
+         const QuarterTurns turns = c.cameras.at(0).rotate;
+         return std::to_string(degrees_of(turns)) == word_of(kRotations, turns)
+                    ? ""
+                    : "turned otherwise";
+       }},
       {"camera.wake",
        [](const Config& c) {
          vision::ModelPack pack;
@@ -112,7 +119,13 @@ std::map<std::string, Start> starts(Start radio, Start camera) {
          if (!fs::exists(c.models_dir / "models.json")) {
            return "skip: models (vision/models/prepare)";
          }
-         return load_models(c).name == word_of(kModelPacks, c.model_pack) ? "" : "another pack";
+         const std::string wanted(word_of(kModelPacks, c.model_pack));
+         for (const auto& absent : vision::absent_packs(c.models_dir)) {
+           if (absent.name == wanted) return "skip: pack " + wanted + " (vision/models/prepare)";
+         }
+         const std::string name = load_models(c).name;
+         const bool any = wanted == vision::kAnyPack && !name.empty();
+         return any || name == wanted ? "" : "another pack";
        }},
   };
 }

