@@ -95,8 +95,10 @@ std::vector<FeedChange> batch(Collection collection, int from, int to, std::int6
 
 void fill(Store& store, Collection collection, int count) {
   for (int from = 0; from < count; from += 1000) {
-    must(store.replica().apply(collection, FeedState{"e1", from + 1000, {}},
-                               batch(collection, from, std::min(from + 1000, count), 1)));
+    must(store.transaction([&](Tx& tx) {
+      return tx.replica().apply(collection, FeedState{"e1", from + 1000, {}},
+                                batch(collection, from, std::min(from + 1000, count), 1));
+    }));
     while (must(store.maintain(at(0)))) {
     }
   }
@@ -173,24 +175,24 @@ void DecisionTransaction(benchmark::State& state) {
     const std::string id = std::to_string(n);
     const CustomerId who(customer(n++ % 10'000));
     const auto begin = Clock::now();
-    must(store.transaction([&] {
-      (void)store.journal().put_visit(
+    must(store.transaction([&](Tx& tx) {
+      tx.journal().put_visit(
           {VisitId("v-" + id), who, at(n).wall, std::nullopt, R"({"zone":"door"})"});
-      (void)store.journal().add_decision({DecisionId("d-" + id), VisitId("v-" + id), who,
-                                          at(n).wall, "offer", "made", std::string(600, 's')});
-      (void)store.journal().put_state(
-          {StateRow::Kind::facts, who.str(), who, std::string(200, 'f')}, at(n).wall);
+      tx.journal().add_decision({DecisionId("d-" + id), VisitId("v-" + id), who, at(n).wall,
+                                 "offer", "made", std::string(600, 's')});
+      tx.journal().put_state({StateRow::Kind::facts, who.str(), who, std::string(200, 'f')},
+                             at(n).wall);
       OutboxRow row;
       row.id = MessageId(id);
       row.topic = "welcome/v1/demo/aroma-1/box-1/event";
       row.payload = std::string(600, 'p');
       row.customer = who;
-      row.kind = "offer";
+      row.kind = OutboxKind::offer;
       row.ref = "d-" + id;
       row.priority = 2;
-      (void)store.outbox().enqueue(row);
+      tx.outbox().enqueue(row);
       row.priority = 1;
-      (void)store.outbox().enqueue(row);
+      tx.outbox().enqueue(row);
     }));
     times.push_back(micros_since(begin));
     if (n % 20 == 0) must(store.maintain(at(n)));
@@ -211,7 +213,9 @@ void FeedApply(benchmark::State& state) {
     state.PauseTiming();
     const auto changes = batch(Collection::profiles, from, from + 1000, seq);
     state.ResumeTiming();
-    must(store.replica().apply(Collection::profiles, FeedState{"e1", from + 1000, {}}, changes));
+    must(store.transaction([&](Tx& tx) {
+      return tx.replica().apply(Collection::profiles, FeedState{"e1", from + 1000, {}}, changes);
+    }));
     must(store.maintain(at(0)));
     from += 1000;
     if (known && from >= kCustomers) {
@@ -257,14 +261,14 @@ void OutboxDrain(benchmark::State& state) {
     fs::remove(folder.file("box.db"));
     Store store = open(folder.file("box.db"));
     for (int from = 0; from < kMessages; from += 1000) {
-      must(store.transaction([&] {
+      must(store.transaction([&](Tx& tx) {
         for (int n = from; n < from + 1000; ++n) {
           OutboxRow row;
           row.id = MessageId(std::to_string(n));
           row.topic = "welcome/v1/demo/aroma-1/box-1/event";
           row.payload = std::string(600, 'p');
           row.customer = CustomerId(customer(n % 1000));
-          (void)store.outbox().enqueue(row);
+          tx.outbox().enqueue(row);
         }
       }));
       must(store.maintain(at(0)));
@@ -276,7 +280,8 @@ void OutboxDrain(benchmark::State& state) {
       if (rows.empty()) break;
       std::vector<std::int64_t> numbers;
       for (const auto& row : rows) numbers.push_back(row.row);
-      drained += static_cast<int>(must(store.outbox().acked(numbers)).size());
+      drained += static_cast<int>(
+          must(store.transaction([&](Tx& tx) { return tx.outbox().remove_rows(numbers); })).size());
       must(store.maintain(at(0)));
     }
     if (drained != kMessages) state.SkipWithError("messages were lost");
@@ -297,7 +302,7 @@ void Erase(benchmark::State& state) {
   for (auto _ : state) {
     const auto begin = Clock::now();
     const auto receipt = must(
-        store.erasure().erase(CustomerId(customer(n * 997)), std::to_string(n), "box-1", at(0)));
+        store.erasure().erase(CustomerId(customer(n * 997)), MessageId(std::to_string(n)), at(0)));
     times.push_back(micros_since(begin));
     if (!receipt.bytes_gone) state.SkipWithError("bytes stayed");
     ++n;

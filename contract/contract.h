@@ -24,6 +24,7 @@
 #include "core/claim.h"
 #include "core/consent_gate.h"
 #include "core/decision.h"
+#include "core/erasure_receipt.h"
 #include "core/ids.h"
 #include "core/pipeline.h"
 #include "core/purpose.h"
@@ -172,13 +173,6 @@ struct EnrolmentNews {
   std::string staff;
 };
 
-struct ErasureReceipt {
-  MessageId command;
-  CustomerId customer;
-  std::map<std::string, std::int64_t> erased;  // rows per table
-  WallTime at;
-};
-
 struct SurveyAnswer {
   std::string survey;
   DecisionId decision;  // may be empty
@@ -298,6 +292,7 @@ struct FloorStatus {
   int in_store = 0;
   std::vector<Function> paused;
   std::vector<Trouble> trouble;
+  bool told_all = false;  // of the prompts, since the broker is there
   bool rehearsal = false;
   std::string version;
   WallTime at;

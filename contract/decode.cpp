@@ -381,7 +381,8 @@ ErasureReceipt erasure_receipt(const json& data) {
                      CustomerId(text(data, "customer")),
                      {},
                      time_of(data, "at")};
-  data.at("erased").get_to(out.erased);
+  data.at("erased").get_to(out.rows);
+  out.bytes_gone = data.value("bytes_gone", false);
   return out;
 }
 

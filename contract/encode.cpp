@@ -123,10 +123,11 @@ json data_of(const EnrolmentNews& news) {
 }
 
 json data_of(const ErasureReceipt& receipt, const std::string& box, const Signer* signer) {
-  return signed_by({{"command", receipt.command.str()},
+  return signed_by({{"command", receipt.request.str()},
                     {"box", box},
                     {"customer", receipt.customer.str()},
-                    {"erased", receipt.erased},
+                    {"erased", receipt.rows},
+                    {"bytes_gone", receipt.bytes_gone},
                     {"at", to_rfc3339(receipt.at)}},
                    signer);
 }
@@ -444,6 +445,7 @@ Message encode_floor_status(const FloorStatus& status) {
                                                   {"in_store", status.in_store},
                                                   {"paused", paused},
                                                   {"trouble", trouble},
+                                                  {"told_all", status.told_all},
                                                   {"rehearsal", status.rehearsal},
                                                   {"version", status.version},
                                                   {"at", to_rfc3339(status.at)}});

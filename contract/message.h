@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/envelope.h"
 #include "core/ids.h"
 #include "core/time.h"
 
@@ -20,21 +21,12 @@ std::optional<LinkName> link_from_string(std::string_view text);
 // Lower goes first. Order is kept per customer within one priority; consent overtakes the rest.
 enum class Priority : std::uint8_t { consent = 0, decision = 1, event = 2 };
 
-struct Message {
+struct Message : Envelope {
   MessageId id;  // also the CloudEvents id; receivers drop repeats by it
   LinkName link = LinkName::uplink;
-  std::string topic;
-  std::string payload;
-  int qos = 1;
-  bool retain = false;
   Priority priority = Priority::event;
   std::optional<WallTime> expires_at;  // after it the message is noise: dropped and counted
   CustomerId customer;                 // empty: about nobody
-
-  // Not kept in the outbox: derived from the topic, or used by answers to commands only.
-  std::string content_type = "application/json";
-  std::string response_topic;
-  std::string correlation;
   std::vector<std::pair<std::string, std::string>> user_properties;
 };
 

@@ -9,6 +9,7 @@
 
 #include "contract/canonical.h"
 #include "contract/json_text.h"
+#include "core/base64.h"
 #include "core/hex.h"
 
 namespace welcome::contract {
@@ -89,29 +90,19 @@ Result<void> write(const json& value, std::string& out) {
   return {};
 }
 
-std::string base64(const unsigned char* data, std::size_t size) {
-  std::string out(sodium_base64_ENCODED_LEN(size, sodium_base64_VARIANT_ORIGINAL), '\0');
-  sodium_bin2base64(out.data(), out.size(), data, size, sodium_base64_VARIANT_ORIGINAL);
-  out.pop_back();  // its terminating zero
-  return out;
-}
-
 template <std::size_t N>
-std::optional<std::array<std::uint8_t, N>> from_base64(std::string_view text) {
+std::optional<std::array<std::uint8_t, N>> bytes_of(std::string_view text) {
   std::array<std::uint8_t, N> bytes{};
-  std::size_t length = 0;
-  const int failed = sodium_base642bin(bytes.data(), bytes.size(), text.data(), text.size(),
-                                       nullptr, &length, nullptr, sodium_base64_VARIANT_ORIGINAL);
-  if (failed != 0 || length != N) return std::nullopt;
+  if (!from_base64(text, bytes)) return std::nullopt;
   return bytes;
 }
 
 }  // namespace
 
-std::string public_key_text(const Ed25519Public& key) { return base64(key.data(), key.size()); }
+std::string public_key_text(const Ed25519Public& key) { return to_base64(key); }
 
 Result<Ed25519Public> public_key_from_text(std::string_view text) {
-  const auto bytes = from_base64<32>(text);
+  const auto bytes = bytes_of<32>(text);
   if (!bytes) return fail(ErrorCode::malformed, "a public key is the base64 of 32 bytes");
   return *bytes;
 }
@@ -160,7 +151,7 @@ Result<std::string> Signer::sign(std::string_view text) const {
   crypto_sign_detached(signature.data(), nullptr,
                        reinterpret_cast<const unsigned char*>(form->data()), form->size(),
                        secret_.data());
-  (*value)["sig"] = {{"key", key_id_}, {"value", base64(signature.data(), signature.size())}};
+  (*value)["sig"] = {{"key", key_id_}, {"value", to_base64(signature)}};
   return value->dump();
 }
 
@@ -198,7 +189,7 @@ Result<void> KeyRing::verify_bytes(std::string_view message, std::string_view ke
                                    std::string_view signature) const {
   const auto key = keys_.find(key_id);
   if (key == keys_.end()) return fail(ErrorCode::refused, "signed with a key that is not pinned");
-  const auto bytes = from_base64<crypto_sign_BYTES>(signature);
+  const auto bytes = bytes_of<crypto_sign_BYTES>(signature);
   if (!bytes) return fail(ErrorCode::malformed, "sig: not base64 of 64 bytes");
   if (crypto_sign_verify_detached(bytes->data(),
                                   reinterpret_cast<const unsigned char*>(message.data()),
@@ -217,7 +208,7 @@ Result<KeyRing> KeyRing::parse(std::string_view text) {
     std::istringstream words(line);
     std::string id, key, more;
     if (!(words >> id)) continue;
-    const auto bytes = words >> key && !(words >> more) ? from_base64<32>(key) : std::nullopt;
+    const auto bytes = words >> key && !(words >> more) ? bytes_of<32>(key) : std::nullopt;
     if (!bytes || id.size() > 64) {
       return fail(ErrorCode::malformed, "keys, line " + std::to_string(number) +
                                             ": expected an id and the base64 of 32 bytes");

@@ -44,6 +44,12 @@ void Effects::append(Effects&& o) {
   wake_at = o.wake_at;
 }
 
+bool Effects::to_store() const {
+  return !visits.empty() || !decisions.empty() || !prompts.empty() || !prompts_cleared.empty() ||
+         !staff.empty() || !consents.empty() || !withdrawn_decisions.empty() || !rows.empty() ||
+         !tell_store.empty() || !untell_store.empty();
+}
+
 // ---- decisions
 
 bool Pipeline::Impl::first_time(Presence& p, std::string_view what, Reason reason) {
@@ -302,6 +308,7 @@ Pipeline::Restored Pipeline::restore(const std::vector<StateRow>& rows, const No
 const ConsentGate& Pipeline::gate() const { return impl_->gate(); }
 ConsentGate& Pipeline::gate_for_loading() { return impl_->gate(); }
 std::vector<VisitView> Pipeline::visits() const { return impl_->visits(); }
+std::vector<Prompt> Pipeline::prompts(const Now& now) { return impl_->prompts(now); }
 bool Pipeline::empty() const { return impl_->empty(); }
 const Policy& Pipeline::policy() const { return impl_->policy(); }
 std::size_t Pipeline::campaigns() const { return impl_->campaigns(); }

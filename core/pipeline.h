@@ -185,12 +185,7 @@ struct ConsentEffect {
   CustomerId customer;
   Purpose purpose = Purpose::proximity_offers;
   bool given = false;
-  // given == false: also remove from the outbox what only this purpose allowed:
-  //   proximity_offers    unsent offers and surveys; unload the BLE keys
-  //   face_recognition    erase and unload the templates
-  //   preference_prompts  notes and learnt preferences (their rows come in `rows`)
-  //   personalised_offers unsent offers
-  //   visit_analytics     unsent visit events and reported suppressions
+  // given == false: what only this purpose allowed goes (purpose_rules.h).
   bool forgotten = false;  // everything of this customer goes; one effect, purpose is meaningless
 };
 
@@ -217,6 +212,8 @@ struct Effects {
   std::optional<MonoTime> wake_at;
 
   void append(Effects&& other);
+  // Whether there is anything to be written down.
+  bool to_store() const;
 };
 
 struct PipelineSettings {
@@ -270,6 +267,8 @@ class Pipeline {
   // For loading at start without a flood of effects; then send Tick.
   ConsentGate& gate_for_loading();
   std::vector<VisitView> visits() const;
+  // What the tablets should show now, as it would be published now.
+  std::vector<Prompt> prompts(const Now& now);
   // Nobody is near, not even somebody whose visit has just ended.
   bool empty() const;
   const Policy& policy() const;

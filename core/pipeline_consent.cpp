@@ -26,9 +26,38 @@ void Pipeline::Impl::withdraw_waiting(const CustomerId& customer, bool personali
   }
 }
 
+void Pipeline::Impl::withdraw_facts(const CustomerId& customer, FactPart part) {
+  switch (part) {
+    case FactPart::waiting_offers:
+      return withdraw_waiting(customer, false);
+    case FactPart::waiting_personalised:
+      return withdraw_waiting(customer, true);
+    case FactPart::history: {
+      CustomerFacts& f = changed_facts(customer);
+      f.visits.clear();
+      f.visits_total = 0;
+      f.purchases.clear();
+      f.assigned.clear();
+      return;
+    }
+    case FactPart::notes: {
+      CustomerFacts& f = changed_facts(customer);
+      f.note.reset();
+      f.learnt.clear();
+      return;
+    }
+    case FactPart::face_doubt: {
+      CustomerFacts& f = changed_facts(customer);
+      f.face_doubt = 0.0;
+      f.face_doubt_at.reset();
+      return;
+    }
+  }
+}
+
 void Pipeline::Impl::consent_changed(const CustomerId& customer, Purpose purpose, bool before) {
   const bool after = gate_.standing(customer, purpose).given();
-  if (purpose == Purpose::proximity_offers || purpose == Purpose::face_recognition) {
+  if (rule_of(purpose).loads) {
     out_->loadable_customers.push_back(customer);
   }
   if (before != after) {
@@ -38,34 +67,7 @@ void Pipeline::Impl::consent_changed(const CustomerId& customer, Purpose purpose
     effect.given = after;
     out_->consents.push_back(std::move(effect));
     if (!after) {
-      switch (purpose) {
-        case Purpose::proximity_offers:
-          withdraw_waiting(customer, false);
-          break;
-        case Purpose::personalised_offers: {
-          withdraw_waiting(customer, true);
-          CustomerFacts& f = changed_facts(customer);
-          f.visits.clear();
-          f.visits_total = 0;
-          f.purchases.clear();
-          f.assigned.clear();
-          break;
-        }
-        case Purpose::preference_prompts: {
-          CustomerFacts& f = changed_facts(customer);
-          f.note.reset();
-          f.learnt.clear();
-          break;
-        }
-        case Purpose::face_recognition: {
-          CustomerFacts& f = changed_facts(customer);
-          f.face_doubt = 0.0;
-          f.face_doubt_at.reset();
-          break;
-        }
-        case Purpose::visit_analytics:
-          break;
-      }
+      for (const FactPart part : rule_of(purpose).facts) withdraw_facts(customer, part);
     }
   }
   reassess(customer);

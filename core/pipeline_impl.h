@@ -22,6 +22,7 @@
 #include "core/pipeline.h"
 #include "core/presence.h"
 #include "core/prompts.h"
+#include "core/purpose_rules.h"
 #include "core/store_clock.h"
 
 namespace welcome {
@@ -69,6 +70,7 @@ class Pipeline::Impl {
   Restored restore(const std::vector<StateRow>& rows, const Now& now);
 
   std::vector<VisitView> visits() const;
+  std::vector<Prompt> prompts(const Now& now);
 
   ConsentGate& gate() { return gate_; }
   const Policy& policy() const { return policy_; }
@@ -124,6 +126,7 @@ class Pipeline::Impl {
     gate_.set_max_age(std::min(settings_.consent_max_age, policy_.consent_max_age));
   }
   void consent_changed(const CustomerId& customer, Purpose purpose, bool before);
+  void withdraw_facts(const CustomerId& customer, FactPart part);
   void withdraw_waiting(const CustomerId& customer, bool personalised_only);
 
   // ---- visits
@@ -150,6 +153,7 @@ class Pipeline::Impl {
 
   // ---- decisions
   void refresh_prompt(Presence& p);
+  Prompt prompt_of(const Presence& p, const Profile& profile, WallTime wall);
   void clear_prompt(Presence& p);
   void waiting_row(const DecisionId& decision, const Waiting& waiting);
   // Fires what is due; says when the next one will be.

@@ -1,6 +1,7 @@
 // What staff see, and what they do.
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/pipeline_impl.h"
 #include "core/text.h"
@@ -73,16 +74,35 @@ void Pipeline::Impl::refresh_prompt(Presence& p) {
     p.dirty = true;
     out_->decisions.push_back(std::move(d));
   }
-  Prompt prompt = make_prompt(p, *profile, facts(p.customer), now_.wall);
+  Prompt prompt = prompt_of(p, *profile, now_.wall);
   const std::uint64_t print = print_of(prompt);
   if (p.prompt_shown && print == p.prompt_print && now_.mono < p.prompt_renew_at) return;
   p.prompt_shown = true;
   p.prompt_print = print;
   p.prompt_renew_at = now_.mono + kPromptRenew;
   p.dirty = true;
-  prompt.expires_at = now_.wall + kPromptLife;
-  prompt.rehearsal = settings_.rehearsal;
   out_->prompts.push_back(std::move(prompt));
+}
+
+std::vector<Prompt> Pipeline::Impl::prompts(const Now& now) {
+  std::vector<Prompt> shown;
+  for (const auto& [customer, p] : presences_) {
+    if (!p.prompt_shown || !gate_.permits(customer, Purpose::preference_prompts, now)) continue;
+    if (const Profile* profile = directory_.profile(customer)) {
+      shown.push_back(prompt_of(p, *profile, now.wall));
+    }
+  }
+  std::sort(shown.begin(), shown.end(), [](const Prompt& a, const Prompt& b) {
+    return std::tie(a.since, a.visit) < std::tie(b.since, b.visit);
+  });
+  return shown;
+}
+
+Prompt Pipeline::Impl::prompt_of(const Presence& p, const Profile& profile, WallTime wall) {
+  Prompt prompt = make_prompt(p, profile, facts(p.customer), wall);
+  prompt.expires_at = wall + kPromptLife;
+  prompt.rehearsal = settings_.rehearsal;
+  return prompt;
 }
 
 void Pipeline::Impl::on(const event::Staff& e) {

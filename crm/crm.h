@@ -140,7 +140,8 @@ class Crm {
   bool was_erased(const std::string& customer);
   std::optional<Erasure> erasure(const std::string& id_or_customer);
   // A box's receipt (data of erasure.receipt, without the customer) counts when the box's trusted
-  // key signed it. Errors: refused, and `erasure status` says why.
+  // key signed it and it says that the bytes are gone. Errors: refused, and `erasure status` says
+  // why.
   Result<void> take_receipt(const std::string& store, const std::string& box,
                             const std::string& receipt, WallTime now);
   // After the commit of an erasure: its bytes are made unreadable.

@@ -134,6 +134,22 @@ Result<void> Crm::take_receipt(const std::string& store, const std::string& box,
   return {};
 }
 
+namespace {
+
+// Of a receipt that the box has signed. An old box cannot say it, and what it does not say is not
+// so.
+Result<void> check_bytes_gone(const json& receipt) {
+  const auto said = receipt.find("bytes_gone");
+  if (said == receipt.end()) {
+    return fail(ErrorCode::refused,
+                "it does not say that the bytes are gone: the box is older than 0.2.0");
+  }
+  if (*said != true) return fail(ErrorCode::refused, "the bytes are not gone yet");
+  return {};
+}
+
+}  // namespace
+
 Result<void> Crm::check_receipt(const std::string& store, const std::string& box, json receipt,
                                 const std::string& customer) {
   if (receipt.at("box") != box) return fail(ErrorCode::refused, "it is another box's");
@@ -147,7 +163,7 @@ Result<void> Crm::check_receipt(const std::string& store, const std::string& box
     ring.pin(box, key);
     return ring.verify(text).has_value();
   };
-  if (signed_with(known->key)) return {};
+  if (signed_with(known->key)) return check_bytes_gone(receipt);
   if (known->other && signed_with(*known->other)) {
     return fail(ErrorCode::refused, "it is signed with a key that is not trusted");
   }

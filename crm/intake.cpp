@@ -22,7 +22,7 @@ bool Intake::take_event(const contract::BoxAddress& box, const contract::EventMe
   std::string customer = event.subject.str();
   std::string data = event.data_text;
   std::string note;
-  if (std::holds_alternative<contract::ErasureReceipt>(event.data)) {
+  if (std::holds_alternative<ErasureReceipt>(event.data)) {
     // The id is left out: whoever knows it can put it back and check the signature.
     json without = json::parse(data);
     without.erase("customer");

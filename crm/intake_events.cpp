@@ -38,7 +38,7 @@ struct Needs {
   }
   Purposes operator()(const contract::SurveyAnswer&) const { return std::nullopt; }
   Purposes operator()(const contract::ConsentNews&) const { return std::nullopt; }
-  Purposes operator()(const contract::ErasureReceipt&) const { return std::nullopt; }
+  Purposes operator()(const ErasureReceipt&) const { return std::nullopt; }
   Purposes operator()(const contract::FeedRejected&) const { return std::nullopt; }
   Purposes operator()(const contract::HealthNews&) const { return std::nullopt; }
 };
@@ -67,8 +67,8 @@ std::string Intake::without_consent(const Entry& entry, const contract::EventDat
 }
 
 std::string Intake::act_on_event(const Entry& entry, WallTime now) {
-  if (entry.type == contract::event_type(contract::ErasureReceipt{})) {
-    return on(entry, contract::ErasureReceipt{}, now);
+  if (entry.type == contract::event_type(ErasureReceipt{})) {
+    return on(entry, ErasureReceipt{}, now);
   }
   const auto data = contract::decode_event_data(entry.type, entry.body);
   if (!data) return std::string(kSetAside);
@@ -180,7 +180,7 @@ std::string Intake::on(const Entry& entry, const contract::SurveyAnswer& news, W
 }
 
 // Judged as it was signed: with the customer's id, which the ledger does not have.
-std::string Intake::on(const Entry& entry, const contract::ErasureReceipt& /*news*/, WallTime now) {
+std::string Intake::on(const Entry& entry, const ErasureReceipt& /*news*/, WallTime now) {
   const auto taken = crm_.take_receipt(entry.store, entry.box, entry.body, now);
   if (taken) return {};
   ++counters_.receipts_refused;

@@ -3,9 +3,12 @@
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sqlite3.h>
 #include <stdexcept>
 #include <unistd.h>
 
+#include "beacon/key_schedule.h"
+#include "core/hex.h"
 #include "firmware/daemon/radio.h"
 
 namespace welcome::test {
@@ -23,6 +26,17 @@ std::vector<json> shop_feed() {
   for (std::string line; std::getline(in, line);) rows.push_back(json::parse(line));
   if (rows.empty()) throw std::runtime_error("cannot read the shop's feed");
   return rows;
+}
+
+void run_sql(const fs::path& file, const std::string& sql) {
+  sqlite3* db = nullptr;
+  sqlite3_open(file.c_str(), &db);
+  char* error = nullptr;
+  sqlite3_exec(db, sql.c_str(), nullptr, nullptr, &error);
+  const std::string said = error != nullptr ? error : "";
+  sqlite3_free(error);
+  sqlite3_close(db);
+  if (!said.empty()) throw std::runtime_error(said);
 }
 
 }  // namespace
@@ -250,6 +264,73 @@ void BenchBox::feed_step_of_consent(const std::string& customer, const std::stri
   }
   throw std::runtime_error("no consent of " + customer + " to " + purpose);
 }
+
+std::string BenchBox::feed_an_offer() {
+  for (const json& row : shop_feed()) {
+    const json& batch = row.at("payload");
+    if (batch.at("collection") != "campaigns") continue;
+    json campaign = batch.at("items").at(0).at("value");
+    campaign["campaign"] = "k-everybody";
+    campaign.erase("audience");
+    campaign["trigger"] = {{"on", "enter"}};
+    for (json& variant : campaign["variants"]) {  // a word that anybody may be told
+      variant["title"] = {{"en", "An espresso?"}};
+      variant["text"] = {{"en", "Come in: the espresso is on us."}};
+    }
+    const std::int64_t seq = batch.at("to_seq").get<std::int64_t>() + 1;
+    inbound(contract::LinkName::uplink, feed_topic(address_, contract::Collection::campaigns),
+            json{{"v", 1},
+                 {"collection", "campaigns"},
+                 {"kind", "delta"},
+                 {"epoch", batch.at("epoch")},
+                 {"from_seq", seq - 1},
+                 {"to_seq", seq},
+                 {"items",
+                  {{{"key", "k-everybody"}, {"seq", seq}, {"op", "put"}, {"value", campaign}}}}}
+                .dump());
+    return "k-everybody";
+  }
+  throw std::runtime_error("no campaign");
+}
+
+void BenchBox::report_presence(const std::string& customer) {
+  const auto box = *box_eid();
+  const auto time = std::chrono::floor<std::chrono::seconds>(now().wall - box.clock_zero).count();
+  const auto length = std::int64_t{1} << box.rotation_exponent;
+  const beacon::Eid eid = beacon::eddystone_eid(box.key, box.rotation_exponent,
+                                                static_cast<std::uint32_t>(time / length * length));
+  static int number = 0;
+  inbound(contract::LinkName::uplink, kBox + "command",
+          json{{"v", 1},
+               {"id", "presence-" + std::to_string(++number)},
+               {"kind", "presence"},
+               {"customer", customer},
+               {"eid", to_hex(eid)},
+               {"at", contract::to_rfc3339(now().wall)}}
+              .dump());
+}
+
+void BenchBox::refuse(const std::string& id, int code, bool for_good) {
+  const auto found =
+      std::find_if(world_.unacked.begin(), world_.unacked.end(), [&](const auto& row) {
+        const auto waiting = store_->outbox().peek(1000);
+        return waiting && std::any_of(waiting->begin(), waiting->end(), [&](const auto& message) {
+                 return message.row == row.second && message.id.str() == id;
+               });
+      });
+  if (found == world_.unacked.end()) throw std::runtime_error("no such message on its way");
+  const auto [link, row] = *found;
+  world_.unacked.erase(found);
+  engine_->handle(daemon::input::FromLink{link, sync::Refused{row, code, for_good}, {}}, now());
+}
+
+void BenchBox::refuse_to_store(const std::string& on, const std::string& when) {
+  run_sql(dir_ / "welcomed.db", "CREATE TRIGGER bad_disk BEFORE " + on +
+                                    (when.empty() ? "" : " WHEN " + when) +
+                                    " BEGIN SELECT RAISE(ABORT, 'bad disk'); END");
+}
+
+void BenchBox::store_everything_again() { run_sql(dir_ / "welcomed.db", "DROP TRIGGER bad_disk"); }
 
 void BenchBox::erase(const std::string& customer, const std::string& id) {
   inbound(contract::LinkName::uplink, kBox + "command",

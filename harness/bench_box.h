@@ -99,6 +99,18 @@ class BenchBox {
   void feed_step_of_consent(const std::string& customer, const std::string& purpose,
                             const std::string& state);
 
+  // From the next start on this statement fails, as on a bad disk: `on` is "INSERT ON audit", say;
+  // `when` a condition on the row, or empty. Only while it is off.
+  void refuse_to_store(const std::string& on, const std::string& when = {});
+  void store_everything_again();
+
+  // The CRM hands on that the customer's app has heard this box just now.
+  void report_presence(const std::string& customer);
+  // A campaign for everybody who comes in; its id.
+  std::string feed_an_offer();
+  // The broker does not take the message with this id, which it has not acknowledged yet.
+  void refuse(const std::string& id, int code, bool for_good);
+
   // The CRM's command to forget somebody.
   void erase(const std::string& customer, const std::string& id);
 

@@ -90,7 +90,7 @@ void SimBox::erase(const contract::Command& command) {
   receipt.id = MessageId(contract::new_uuid());
   receipt.time = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   receipt.data =
-      contract::ErasureReceipt{command.id, command.customer, {{"profiles", 1}}, receipt.time};
+      ErasureReceipt{command.id, command.customer, {{"profiles", 1}}, receipt.time, true};
   if (link_->publish(contract::encode_event(address_, receipt, &signer_), ++tag_))
     erased_ = command.id.str();
 }

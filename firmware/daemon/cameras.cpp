@@ -59,15 +59,15 @@ vision::CameraHealth Cameras::health(const Camera& camera) {
 }
 
 void Cameras::watch() {
-  using Health = vision::CameraHealth;
+  using State = vision::CameraHealth;
   for (Camera& camera : all_) {
     const auto now = health(camera);
-    const bool fine = now == Health::ok || now == Health::asleep;
-    if (now == camera.health || now == Health::starting) continue;
+    const bool fine = now == State::ok || now == State::asleep;
+    if (now == camera.health || now == State::starting) continue;
     if (!fine) {
       log_notable(Notable::camera_lost,
                   "camera " + camera.name + ": " + std::string(vision::to_string(now)));
-    } else if (camera.health != Health::ok && camera.health != Health::asleep) {
+    } else if (camera.health != State::ok && camera.health != State::asleep) {
       log_notable(Notable::camera_back, "camera " + camera.name + ": well again");
     }
     camera.health = now;

@@ -14,6 +14,8 @@ namespace welcome::daemon {
 
 namespace {
 
+// What a consent to face recognition calls templates that follow the customer's looks.
+constexpr std::string_view kAgeing = "face_template_ageing";
 constexpr auto kLastKind = beacon::IdentityKind::eddystone_uid;
 
 // Of a brief, with single spaces between.
@@ -81,6 +83,25 @@ beacon::IdentityKey key_of(const IdentityItem& item) {
   return key;
 }
 
+ConsentRecord record_of(const CustomerId& customer, Purpose purpose,
+                        const ConsentStanding& standing) {
+  ConsentRecord record;
+  record.customer = customer;
+  record.purpose = purpose;
+  if (standing.given_at) record.history.push_back({ConsentState::given, *standing.given_at, {}});
+  if (standing.withdrawn_at) {
+    record.history.push_back({ConsentState::withdrawn, *standing.withdrawn_at, {}});
+  }
+  record.expires_at = standing.expires_at;
+  return record;
+}
+
+bool names_ageing(const ConsentRecord& record) {
+  return record.purpose == Purpose::face_recognition &&
+         std::find(record.data_categories.begin(), record.data_categories.end(), kAgeing) !=
+             record.data_categories.end();
+}
+
 std::string brief_of(const ConsentRecord& record) {
   const ConsentStanding s = standing(record);
   std::string brief(to_string(record.purpose));
@@ -93,23 +114,17 @@ std::string brief_of(const ConsentRecord& record) {
 
 std::optional<ConsentRecord> consent_of_brief(const CustomerId& customer, std::string_view brief) {
   WordReader words(brief);
-  ConsentRecord record;
-  record.customer = customer;
   const auto purpose = purpose_from_string(words.next());
   if (!purpose) return std::nullopt;
-  record.purpose = *purpose;
-  std::array<std::optional<WallTime>, 3> times;
-  for (auto& time : times) {
+  ConsentStanding said;
+  for (auto* time : {&said.given_at, &said.withdrawn_at, &said.expires_at}) {
     const std::string_view word = words.next();
     if (word == "-") continue;
     const auto ms = number<std::int64_t>(word);
     if (!ms) return std::nullopt;
-    time = WallTime(std::chrono::milliseconds(*ms));
+    *time = WallTime(std::chrono::milliseconds(*ms));
   }
-  if (times[0]) record.history.push_back({ConsentState::given, *times[0], {}});
-  if (times[1]) record.history.push_back({ConsentState::withdrawn, *times[1], {}});
-  record.expires_at = times[2];
-  return record;
+  return record_of(customer, *purpose, said);
 }
 
 std::string brief_of(const beacon::IdentityKey& key) {

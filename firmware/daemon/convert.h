@@ -17,6 +17,12 @@ namespace welcome::daemon {
 
 beacon::IdentityKey key_of(const IdentityItem& item);
 
+// A record with that standing and no more.
+ConsentRecord record_of(const CustomerId& customer, Purpose purpose,
+                        const ConsentStanding& standing);
+// Whether it lets templates follow the customer's looks.
+bool names_ageing(const ConsentRecord& record);
+
 // What an item comes down to, in a few bytes: a start with 100,000 customers reads these. The
 // consent record that comes back has that standing and no more.
 std::string brief_of(const ConsentRecord& record);

@@ -18,7 +18,8 @@ std::string StoredFeed::name_of(contract::Collection collection, std::string_vie
 
 void StoredFeed::for_each(contract::Collection collection,
                           const std::function<void(std::string_view)>& visit) const {
-  (void)replica_.for_each_name(store_collection(collection), visit);
+  // Names that cannot be read look as if they were not there.
+  if (!replica_.for_each_name(store_collection(collection), visit)) return;
 }
 
 std::optional<contract::Have> have_of(const store::FeedState& state) {

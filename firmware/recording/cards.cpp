@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sodium.h>
 
+#include "core/base64.h"
 #include "core/hex.h"
 
 namespace welcome::recording {
@@ -17,25 +18,6 @@ const unsigned char* raw(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 unsigned char* raw(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
-
-std::string base64(std::string_view bytes) {
-  std::string out(sodium_base64_encoded_len(bytes.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
-  sodium_bin2base64(out.data(), out.size(), raw(bytes), bytes.size(),
-                    sodium_base64_VARIANT_ORIGINAL);
-  out.pop_back();  // its terminating zero
-  return out;
-}
-
-std::optional<std::string> from_base64(std::string_view text) {
-  std::string out(text.size(), '\0');
-  std::size_t size = 0;
-  if (sodium_base642bin(raw(out), out.size(), text.data(), text.size(), nullptr, &size, nullptr,
-                        sodium_base64_VARIANT_ORIGINAL) != 0) {
-    return std::nullopt;
-  }
-  out.resize(size);
-  return out;
-}
 
 }  // namespace
 
@@ -54,7 +36,7 @@ Sealed seal(const CardKey& key, std::string_view plain) {
   crypto_aead_xchacha20poly1305_ietf_encrypt(raw(out) + kNonce, nullptr, raw(plain), plain.size(),
                                              raw(key.id), key.id.size(), nullptr, raw(out),
                                              key.secret.data());
-  return {base64(out)};
+  return {to_base64(out)};
 }
 
 std::optional<std::string> open(const CardKey& key, const Sealed& sealed) {
@@ -73,7 +55,7 @@ std::optional<std::string> open(const CardKey& key, const Sealed& sealed) {
 std::string encode(const StoredKey& stored) {
   const std::string_view secret(reinterpret_cast<const char*>(stored.key.secret.data()),
                                 stored.key.secret.size());
-  return nlohmann::json{{"key", base64(secret)}, {"day", stored.day}}.dump();
+  return nlohmann::json{{"key", to_base64(secret)}, {"day", stored.day}}.dump();
 }
 
 std::optional<StoredKey> decode_stored_key(const std::string& id, std::string_view text) {

@@ -105,7 +105,6 @@ void Cast::forget(const CustomerId& customer) {
   if (numbers_.erase(customer) > 0) left_out_.insert(customer);
   const auto id = key_ids_.find(customer);
   if (id == key_ids_.end()) return;
-  (void)store_.journal().put_state({StateRow::Kind::recording, id->second, customer, {}}, {});
   keys_.erase(id->second);
   key_ids_.erase(id);
 }
@@ -115,8 +114,10 @@ void Cast::keep_keys(const std::string& day, const Now& now) {
     const auto key = keys_.find(id);
     if (key == keys_.end()) continue;  // forgotten since
     const auto& [customer, secret] = key->second;
-    const auto kept = store_.journal().put_state(
-        {StateRow::Kind::recording, id, customer, encode(StoredKey{secret, day})}, now.wall);
+    const std::string value = encode(StoredKey{secret, day});
+    const auto kept = store_.transaction([&, owner = customer](store::Tx& tx) {
+      tx.journal().put_state({StateRow::Kind::recording, id, owner, value}, now.wall);
+    });
     if (!kept) new_keys_.push_back(id);  // a disk in trouble: another time
   }
 }
@@ -124,17 +125,26 @@ void Cast::keep_keys(const std::string& day, const Now& now) {
 void Cast::drop_keys(const std::string& first_kept, const Now& now) {
   const auto rows = store_.journal().states(StateRow::Kind::recording);
   if (!rows) return;
+  std::vector<const StateRow*> old;
   for (const StateRow& row : *rows) {
     const auto stored = decode_stored_key(row.key, *row.value);
     if (stored && stored->day >= first_kept) continue;
-    if (const auto id = key_ids_.find(row.customer);
-        id != key_ids_.end() && id->second == row.key) {
-      if (plays(row.customer)) continue;  // in use, not yet written down
-      key_ids_.erase(id);
+    const auto id = key_ids_.find(row.customer);
+    const bool newest = id != key_ids_.end() && id->second == row.key;
+    if (newest && plays(row.customer)) continue;  // in use, not yet written down
+    old.push_back(&row);
+  }
+  if (old.empty()) return;
+  const auto gone = store_.transaction([&](store::Tx& tx) {
+    for (const StateRow* row : old) {
+      tx.journal().put_state({StateRow::Kind::recording, row->key, row->customer, {}}, now.wall);
     }
-    keys_.erase(row.key);
-    (void)store_.journal().put_state({StateRow::Kind::recording, row.key, row.customer, {}},
-                                     now.wall);
+  });
+  if (!gone) return;  // a disk in trouble: another time
+  for (const StateRow* row : old) {
+    const auto id = key_ids_.find(row->customer);
+    if (id != key_ids_.end() && id->second == row->key) key_ids_.erase(id);
+    keys_.erase(row->key);
   }
 }
 

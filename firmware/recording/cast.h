@@ -46,7 +46,7 @@ class Cast {
   // The alias of a customer in the store could be made again from the id; this one cannot.
   std::uint64_t salted(std::uint64_t alias) const;
 
-  // Within the transaction of what demands it.
+  // The key is gone from the store (store::Tx::withdraw).
   void forget(const CustomerId& customer);
   // Gives keys that are new, or used on another day, to the store.
   void keep_keys(const std::string& day, const Now& now);

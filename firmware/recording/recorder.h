@@ -47,7 +47,8 @@ class Recorder : public Pipeline::IdSource {
               const Now& now);
   void after(const Event& event, std::string_view item, const Effects& effects, const Now& now);
 
-  // Her part of all recordings becomes unreadable. Within the transaction of what demands it.
+  // The customer's part of all recordings has become unreadable: the key is gone from the store
+  // (store::Tx::withdraw).
   void forget(const CustomerId& customer) { cast_.forget(customer); }
   // Hands what was written to the disk, and new keys to the store.
   void flush(const Now& now);

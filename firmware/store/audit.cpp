@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base64.h"
 #include "core/hex.h"
 #include "firmware/store/context.h"
 
@@ -63,10 +64,11 @@ void append_audit(Context& context, WallTime at, std::string_view kind, std::str
 
 Audit::Audit(Context& context) : context_(context) {}
 
-Result<void> Audit::append(Now now, std::string_view kind, std::string_view actor,
+void Audit::Writer::append(Now now, std::string_view kind, std::string_view actor,
                            const CustomerId& subject, std::string_view detail) {
-  return context_.db.write(
-      [&] { append_audit(context_, now.wall, kind, actor, subject_of(subject), detail); });
+  context_.db.part([&] {
+    append_audit(context_, now.wall, kind, actor, Audit(context_).subject_of(subject), detail);
+  });
 }
 
 Result<std::vector<AuditEntry>> Audit::show(std::size_t limit) const {
@@ -117,12 +119,12 @@ Result<AuditHead> Audit::head() const {
   return context_.db.read([&] {
     AuditHead head;
     auto s = context_.db.query("SELECT seq, hash, signature FROM audit ORDER BY seq DESC LIMIT 1");
-    if (s.step()) head = {s.int64(0), to_hex(s.blob(1)), base64(s.blob(2))};
+    if (s.step()) head = {s.int64(0), to_hex(s.blob(1)), to_base64(s.blob(2))};
     return head;
   });
 }
 
-std::string Audit::public_key() const { return base64(context_.sealer.public_key()); }
+std::string Audit::public_key() const { return to_base64(context_.sealer.public_key()); }
 
 std::string Audit::subject_of(const CustomerId& customer) const {
   return customer.empty() ? std::string() : to_hex(view(context_.sealer.hash(customer)));

@@ -44,8 +44,6 @@ class Audit {
  public:
   explicit Audit(Context& context);
 
-  Result<void> append(Now now, std::string_view kind, std::string_view actor,
-                      const CustomerId& subject, std::string_view detail);
   Result<std::vector<AuditEntry>> show(std::size_t limit) const;  // newest first
   Result<AuditVerdict> verify() const;
   Result<AuditHead> head() const;
@@ -54,6 +52,20 @@ class Audit {
   std::string public_key() const;
   // The person's keyed hash as it stands in `subject`.
   std::string subject_of(const CustomerId& customer) const;
+
+  // Part of a transaction (tx.h).
+  class Writer {
+   public:
+    void append(Now now, std::string_view kind, std::string_view actor, const CustomerId& subject,
+                std::string_view detail);
+
+   private:
+    friend class Tx;
+    explicit Writer(Context& context) : context_(context) {}
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    Context& context_;
+  };
 
  private:
   Context& context_;

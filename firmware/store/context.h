@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,6 +57,10 @@ class Context {
   };
   std::unordered_map<std::int64_t, OnItsWay> handed_out;
   std::int64_t next_outbox_row = 1;
+  // Rows that do not open, until Outbox::Writer::drop_damaged().
+  std::set<std::int64_t> damaged_outbox;
+  // What the wrapped keys were of erasures whose bytes may still be in a file, by request.
+  std::map<std::string, std::string> unscrubbed;
   // Rows may be gone whose customer has nothing else: maintain() looks for keys of nobody.
   bool keys_to_collect = true;
   std::int64_t collect_cursor = 0;

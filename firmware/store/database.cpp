@@ -93,6 +93,8 @@ bool Statement::step() {
   }
 }
 
+void Statement::reset() { sqlite3_reset(stmt_); }
+
 bool Statement::is_null(int column) const {
   return sqlite3_column_type(stmt_, column) == SQLITE_NULL;
 }

@@ -56,7 +56,8 @@ class Statement {
   // Another statement's column as it is.
   void bind_value(int at, const Statement& from, int column);
 
-  bool step();  // true = a row
+  bool step();   // true = a row
+  void reset();  // for the next round; what is bound stays
   bool is_null(int column) const;
   std::int64_t int64(int column) const;
   std::string_view text(int column) const;  // until the next step
@@ -115,6 +116,26 @@ class Database {
     if (!result) sticky_ = result.error();
     if (auto ended = end(); !ended) return tl::unexpected<Error>(ended.error());
     return result;
+  }
+  // One write of a transaction that is under way: after a failure of it or of one before it
+  // nothing, and end() says which.
+  template <class F>
+  auto part(F&& fn) -> std::invoke_result_t<F> {
+    using T = std::invoke_result_t<F>;
+    if (!in_transaction_)
+      sticky_ = Error{ErrorCode::internal, "store: a write outside of a transaction"};
+    if (!sticky_) {
+      Result<T> result = guarded<T>(fn);
+      if (result) {
+        if constexpr (std::is_void_v<T>) {
+          return;
+        } else {
+          return std::move(*result);
+        }
+      }
+      sticky_ = result.error();
+    }
+    return T();
   }
   template <class F>
   auto read(F&& fn) -> Result<std::invoke_result_t<F>> {

@@ -1,12 +1,12 @@
 #include "firmware/store/erasure.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/base64.h"
 #include "core/hex.h"
 #include "firmware/store/audit.h"
 #include "firmware/store/context.h"
@@ -14,6 +14,7 @@
 #include "firmware/store/outbox.h"
 #include "firmware/store/people.h"
 #include "firmware/store/replica.h"
+#include "firmware/store/tables.h"
 #include "firmware/store/time_text.h"
 
 namespace welcome::store {
@@ -23,17 +24,17 @@ using nlohmann::json;
 
 namespace {
 
-enum State : std::int64_t { key_destroyed, rows_gone, receipt_signed, reported };
+enum State : std::int64_t { key_destroyed, rows_gone, receipt_made, reported };
 
 // Whom a request is about, until it is reported.
-std::string seal_person(Context& context, const std::string& request, const CustomerId& customer) {
-  return context.sealer.seal(context.sealer.box_data_key(), label_of("erasure", request),
+std::string seal_person(Context& context, const MessageId& request, const CustomerId& customer) {
+  return context.sealer.seal(context.sealer.box_data_key(), label_of("erasure", request.str()),
                              customer.str());
 }
 
 ErasureReceipt read_receipt(Context& context, const Statement& s) {
   ErasureReceipt receipt;
-  receipt.request = s.text(0);
+  receipt.request = MessageId(std::string(s.text(0)));
   receipt.at = s.time(1);
   const json rows = json::parse(s.text(2), nullptr, false);
   if (rows.is_object()) {
@@ -41,20 +42,18 @@ ErasureReceipt read_receipt(Context& context, const Statement& s) {
       if (count.is_number_integer()) receipt.rows[name] = count.get<std::int64_t>();
   }
   receipt.bytes_gone = s.int64(3) != 0;
-  receipt.text = s.text(4);
-  receipt.signature = s.text(5);
-  if (!s.is_null(6)) {
-    const auto id = context.unseal(0, label_of("erasure", receipt.request), s.blob(6));
+  if (!s.is_null(4)) {
+    const auto id = context.unseal(0, label_of("erasure", receipt.request.str()), s.blob(4));
     if (id) receipt.customer = CustomerId(*id);
   }
   return receipt;
 }
 
-std::optional<ErasureReceipt> find_signed(Context& context, const std::string& request) {
+std::optional<ErasureReceipt> find_receipt(Context& context, const MessageId& request) {
   auto s = context.db.query(
-      "SELECT request, at, counts, bytes_gone, text, signature, sealed FROM erasure"
-      " WHERE request = ? AND state >= ?",
-      request, State::receipt_signed);
+      "SELECT request, at, counts, bytes_gone, sealed FROM erasure WHERE request = ? AND state >= "
+      "?",
+      request.str(), State::receipt_made);
   if (!s.step()) return std::nullopt;
   return read_receipt(context, s);
 }
@@ -104,6 +103,17 @@ void remove_set_aside(const std::string& path) {
 // rebuilt to be sure. Empty: there was no key.
 using WrappedKey = std::optional<std::string>;
 
+// Files that SQLite does not know of: somebody's copy.
+bool copies_beside(const std::string& path) {
+  const std::string name = fs::path(path).filename().string();
+  const auto files = files_of(path);
+  return std::any_of(files.begin(), files.end(), [&](const fs::path& file) {
+    const std::string tail = file.filename().string().substr(name.size());
+    return !tail.empty() && tail != "-wal" && tail != "-shm" && tail != "-journal" &&
+           tail != ".suspect";
+  });
+}
+
 // True when no file holds the wrapped key any more.
 bool scrub(Context& context, const WrappedKey& wrapped) {
   Database& db = context.db;
@@ -113,23 +123,10 @@ bool scrub(Context& context, const WrappedKey& wrapped) {
     if (wrapped && (wrapped->empty() || !any_holds(context.path, *wrapped))) return true;
     db.script("VACUUM");
     db.checkpoint(true);
-    return !wrapped || !any_holds(context.path, *wrapped);
+    return wrapped ? !any_holds(context.path, *wrapped) : !copies_beside(context.path);
   });
   return scrubbed && *scrubbed;
 }
-
-struct Deletion {
-  const char* table;
-  const char* sql;
-};
-constexpr std::array kDeletions{
-    Deletion{"visit", "DELETE FROM visit WHERE customer = ?"},
-    Deletion{"decision", "DELETE FROM decision WHERE customer = ?"},
-    Deletion{"state", "DELETE FROM state WHERE customer = ?"},
-    Deletion{"template", "DELETE FROM template WHERE customer = ?"},
-    Deletion{"desk_consent", "DELETE FROM desk_consent WHERE customer = ?"},
-    Deletion{"outbox", "DELETE FROM outbox WHERE customer = ?"},
-};
 
 std::map<std::string, std::int64_t> delete_rows(Context& context, std::string_view hash) {
   Database& db = context.db;
@@ -141,7 +138,14 @@ std::map<std::string, std::int64_t> delete_rows(Context& context, std::string_vi
     auto s = db.query("SELECT id FROM customer WHERE hash = ?", Blob{hash});
     if (s.step()) id = s.int64(0);
   }
-  for (const auto& deletion : kDeletions) counts[deletion.table] = db.run(deletion.sql, id);
+  for (const TableRule& table : kTables) {
+    if (table.owner != Owner::person) continue;
+    Statement s = db.prepare("DELETE FROM " + std::string(table.name) + " WHERE customer = ?");
+    s.bind(1, id);
+    while (s.step()) {
+    }
+    counts[std::string(table.name)] = db.changes();
+  }
   // The feed's position still counts these items, so an empty row stays until the CRM deletes them.
   db.run(
       "DELETE FROM feed_brief WHERE (part, item) IN"
@@ -155,21 +159,18 @@ std::map<std::string, std::int64_t> delete_rows(Context& context, std::string_vi
   return counts;
 }
 
-// From wherever it stopped to the signed receipt.
-Result<ErasureReceipt> complete(Context& context, const std::string& request,
-                                const WrappedKey& wrapped) {
+// From wherever it stopped to the receipt.
+Result<ErasureReceipt> complete(Context& context, const MessageId& request) {
   Database& db = context.db;
   std::int64_t state = 0;
   std::string hash;
-  std::string box;
   WallTime at;
   auto found = db.read([&] {
-    auto s = db.query("SELECT state, hash, box, at FROM erasure WHERE request = ?", request);
+    auto s = db.query("SELECT state, hash, at FROM erasure WHERE request = ?", request.str());
     if (!s.step()) throw DbError({ErrorCode::not_found, "store: no such erasure"});
     state = s.int64(0);
     hash = s.blob(1);
-    box = s.text(2);
-    at = s.time(3);
+    at = s.time(2);
   });
   if (!found) return tl::unexpected<Error>(found.error());
 
@@ -180,33 +181,21 @@ Result<ErasureReceipt> complete(Context& context, const std::string& request,
       for (const auto& count : counts) total += count.get<std::int64_t>();
       append_audit(context, at, "erasure", "crm", to_hex(hash), std::to_string(total) + " rows");
       db.run("UPDATE erasure SET state = ?, counts = ? WHERE request = ?", State::rows_gone,
-             counts.dump(), request);
+             counts.dump(), request.str());
     });
     if (!gone) return tl::unexpected<Error>(gone.error());
   }
 
-  const bool bytes_gone = scrub(context, wrapped);
+  const auto key = context.unscrubbed.find(request.str());
+  const bool bytes_gone =
+      scrub(context, key == context.unscrubbed.end() ? WrappedKey() : WrappedKey(key->second));
   auto receipt = db.write([&] {
-    json rows;
-    {
-      auto s = db.query("SELECT counts FROM erasure WHERE request = ?", request);
-      if (s.step()) rows = json::parse(s.text(0), nullptr, false);
-    }
-    const std::string text = json{{"v", 1},
-                                  {"request", request},
-                                  {"box", box},
-                                  {"at", time_text(at)},
-                                  {"rows", rows},
-                                  {"key_destroyed", true},
-                                  {"bytes_gone", bytes_gone},
-                                  {"box_public_key", base64(context.sealer.public_key())}}
-                                 .dump();
-    db.run(
-        "UPDATE erasure SET state = ?, bytes_gone = ?, text = ?, signature = ? WHERE request = ?",
-        State::receipt_signed, bytes_gone, text, base64(context.sealer.sign(text)), request);
-    return find_signed(context, request);
+    db.run("UPDATE erasure SET state = ?, bytes_gone = ? WHERE request = ?", State::receipt_made,
+           bytes_gone, request.str());
+    return find_receipt(context, request);
   });
   if (!receipt) return tl::unexpected<Error>(receipt.error());
+  if (bytes_gone) context.unscrubbed.erase(request.str());
   return std::move(**receipt);
 }
 
@@ -227,8 +216,8 @@ json list_of(const Result<Rows>& rows, Fn&& fn) {
 
 Erasure::Erasure(Context& context) : context_(context) {}
 
-Result<ErasureReceipt> Erasure::erase(const CustomerId& customer, const std::string& request,
-                                      const std::string& box, Now now) {
+Result<ErasureReceipt> Erasure::erase(const CustomerId& customer, const MessageId& request,
+                                      Now now) {
   Database& db = context_.db;
   if (db.in_transaction())
     return fail(ErrorCode::internal, "store: an erasure is not part of another transaction");
@@ -239,7 +228,7 @@ Result<ErasureReceipt> Erasure::erase(const CustomerId& customer, const std::str
   const CustomerHash hash = context_.sealer.hash(customer);
   WrappedKey wrapped;
   auto begun = db.write([&]() -> std::optional<ErasureReceipt> {
-    if (auto receipt = find_signed(context_, request)) return receipt;
+    if (auto receipt = find_receipt(context_, request)) return receipt;
     {
       auto s = db.query("SELECT wrapped FROM customer WHERE hash = ?", Blob{view(hash)});
       wrapped = s.step() ? std::string(s.blob(0)) : std::string();
@@ -252,57 +241,67 @@ Result<ErasureReceipt> Erasure::erase(const CustomerId& customer, const std::str
     db.run("INSERT INTO tombstone VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
            Blob{view(hash)}, now.wall);
     const std::string sealed = seal_person(context_, request, customer);
-    db.run("INSERT INTO erasure VALUES (?, ?, ?, ?, ?, ?, '{}', 0, '', '') ON CONFLICT DO NOTHING",
-           request, Blob{view(hash)}, Blob{sealed}, box, now.wall, State::key_destroyed);
+    db.run("INSERT INTO erasure VALUES (?, ?, ?, ?, ?, '{}', 0) ON CONFLICT DO NOTHING",
+           request.str(), Blob{view(hash)}, Blob{sealed}, now.wall, State::key_destroyed);
     return std::nullopt;
   });
   if (!begun) return tl::unexpected<Error>(begun.error());
   if (*begun) return std::move(**begun);
   context_.forget_keys();
-  return complete(context_, request, wrapped);
+  if (wrapped) context_.unscrubbed.insert_or_assign(request.str(), *wrapped);
+  return complete(context_, request);
 }
 
-Result<std::optional<ErasureReceipt>> Erasure::receipt(const std::string& request) const {
-  return context_.db.read([&] { return find_signed(context_, request); });
+Result<std::optional<ErasureReceipt>> Erasure::receipt(const MessageId& request) const {
+  return context_.db.read([&] { return find_receipt(context_, request); });
+}
+
+Result<void> Erasure::complete_all(const char* which) {
+  const auto requests = context_.db.read([&] {
+    std::vector<MessageId> found;
+    auto s = context_.db.query(which);
+    while (s.step()) found.emplace_back(std::string(s.text(0)));
+    return found;
+  });
+  if (!requests) return tl::unexpected<Error>(requests.error());
+  for (const MessageId& request : *requests) {
+    if (auto done = complete(context_, request); !done) return tl::unexpected<Error>(done.error());
+  }
+  return {};
+}
+
+Result<void> Erasure::scrub_again() {
+  return complete_all("SELECT request FROM erasure WHERE bytes_gone = 0 AND state >= 2");
 }
 
 Result<std::vector<ErasureReceipt>> Erasure::unreported() {
-  Database& db = context_.db;
-  auto pending = db.read([&] {
-    std::vector<std::string> requests;
-    auto s = db.query("SELECT request FROM erasure WHERE state < ?", State::receipt_signed);
-    while (s.step()) requests.emplace_back(s.text(0));
-    return requests;
-  });
-  if (!pending) return tl::unexpected<Error>(pending.error());
-  for (const auto& request : *pending) {
-    if (auto done = complete(context_, request, std::nullopt); !done)
-      return tl::unexpected<Error>(done.error());
-  }
-  return db.read([&] {
+  if (auto done = complete_all("SELECT request FROM erasure WHERE state < 2"); !done)
+    return tl::unexpected<Error>(done.error());
+  return context_.db.read([&] {
     std::vector<ErasureReceipt> receipts;
-    auto s = db.query(
-        "SELECT request, at, counts, bytes_gone, text, signature, sealed FROM erasure"
-        " WHERE state = ?"
-        " ORDER BY at",
-        State::receipt_signed);
+    auto s = context_.db.query(
+        "SELECT request, at, counts, bytes_gone, sealed FROM erasure WHERE state = ? ORDER BY at",
+        State::receipt_made);
     while (s.step()) receipts.push_back(read_receipt(context_, s));
     return receipts;
   });
 }
 
-Result<void> Erasure::mark_reported(const std::string& request) {
-  return context_.db.write([&] {
-    context_.db.run("UPDATE erasure SET state = ?, sealed = NULL WHERE request = ? AND state = ?",
-                    State::reported, request, State::receipt_signed);
+void Erasure::Writer::mark_reported(const MessageId& request) {
+  // Whom it was about is needed until the last report.
+  context_.db.part([&] {
+    context_.db.run(
+        "UPDATE erasure SET state = ?, sealed = CASE bytes_gone WHEN 0 THEN sealed END"
+        " WHERE request = ? AND state = ?",
+        State::reported, request.str(), State::receipt_made);
   });
 }
 
-Result<void> Erasure::report_again(const std::string& request, const CustomerId& customer) {
-  return context_.db.write([&] {
+void Erasure::Writer::report_again(const MessageId& request, const CustomerId& customer) {
+  context_.db.part([&] {
     context_.db.run(
         "UPDATE erasure SET state = ?, sealed = ? WHERE request = ? AND hash = ? AND state = ?",
-        State::receipt_signed, Blob{seal_person(context_, request, customer)}, request,
+        State::receipt_made, Blob{seal_person(context_, request, customer)}, request.str(),
         Blob{view(context_.sealer.hash(customer))}, State::reported);
   });
 }
@@ -324,8 +323,8 @@ Result<std::vector<std::string>> Erasure::tombstones() const {
   });
 }
 
-Result<void> Erasure::lift(const CustomerId& customer, Now now) {
-  return context_.db.write([&] {
+void Erasure::Writer::lift(const CustomerId& customer, Now now) {
+  context_.db.part([&] {
     const CustomerHash hash = context_.sealer.hash(customer);
     for (const Purpose purpose : kAllPurposes) {
       context_.db.run(
@@ -360,8 +359,7 @@ Result<std::string> Erasure::export_person(const CustomerId& customer, Now now) 
                   {"model", row.model},
                   {"created_at", time_text(row.created)},
                   {"aged", row.aged.has_value()},
-                  {"template",
-                   base64({reinterpret_cast<const char*>(row.bytes.data()), row.bytes.size()})}};
+                  {"template", to_base64(row.bytes)}};
     });
     Journal journal(context);
     out["visits"] = list_of(journal.visits_of(customer), [](const VisitRow& row) {
@@ -382,7 +380,7 @@ Result<std::string> Erasure::export_person(const CustomerId& customer, Now now) 
     Outbox outbox(context);
     out["unsent"] = list_of(outbox.about(customer), [](const OutboxRow& row) {
       return json{{"id", row.id.str()},
-                  {"kind", row.kind},
+                  {"kind", to_string(row.kind)},
                   {"created_at", time_text(row.created)},
                   {"payload", as_json(row.payload)}};
     });

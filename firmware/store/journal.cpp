@@ -1,8 +1,12 @@
 #include "firmware/store/journal.h"
 
+#include <nlohmann/json.hpp>
+
 #include "firmware/store/context.h"
 
 namespace welcome::store {
+
+using nlohmann::json;
 
 namespace {
 
@@ -83,25 +87,35 @@ std::vector<StateRow> read_states(Context& context, Statement s) {
   return rows;
 }
 
+void write_visit(Context& context, const VisitRow& row) {
+  const auto owner = context.owner_of(row.customer);
+  const std::string sealed = context.sealer.seal(*owner.key, label_of("visit", row.id.str()),
+                                                 pack({row.customer.str(), row.detail}));
+  context.db.run(
+      "INSERT INTO visit VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+      " customer = excluded.customer, started = excluded.started, ended = excluded.ended,"
+      " sealed = excluded.sealed",
+      row.id.str(), owner.id, row.started, row.ended, Blob{sealed});
+}
+
+std::vector<VisitRow> visits_about(Context& context, const CustomerId& customer) {
+  return all<VisitRow>(context,
+                       context.db.query("SELECT id, customer, started, ended, sealed FROM visit"
+                                        " WHERE customer = ? ORDER BY started",
+                                        context.id_of(customer)),
+                       read_visit);
+}
+
 }  // namespace
 
 Journal::Journal(Context& context) : context_(context) {}
 
-Result<void> Journal::put_visit(const VisitRow& row) {
-  return context_.db.write([&] {
-    const auto owner = context_.owner_of(row.customer);
-    const std::string sealed = context_.sealer.seal(*owner.key, label_of("visit", row.id.str()),
-                                                    pack({row.customer.str(), row.detail}));
-    context_.db.run(
-        "INSERT INTO visit VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-        " customer = excluded.customer, started = excluded.started, ended = excluded.ended,"
-        " sealed = excluded.sealed",
-        row.id.str(), owner.id, row.started, row.ended, Blob{sealed});
-  });
+void Journal::Writer::put_visit(const VisitRow& row) {
+  context_.db.part([&] { write_visit(context_, row); });
 }
 
-Result<void> Journal::add_decision(const DecisionRow& row) {
-  return context_.db.write([&] {
+void Journal::Writer::add_decision(const DecisionRow& row) {
+  context_.db.part([&] {
     const auto owner = context_.owner_of(row.customer);
     const std::string sealed = context_.sealer.seal(*owner.key, label_of("decision", row.id.str()),
                                                     pack({row.customer.str(), row.explain}));
@@ -175,14 +189,7 @@ Result<std::vector<DecisionRow>> Journal::decisions_of(const VisitId& visit) con
 }
 
 Result<std::vector<VisitRow>> Journal::visits_of(const CustomerId& customer) const {
-  return context_.db.read([&] {
-    const auto id = context_.id_of(customer);
-    return all<VisitRow>(context_,
-                         context_.db.query("SELECT id, customer, started, ended, sealed FROM visit"
-                                           " WHERE customer = ? ORDER BY started",
-                                           id),
-                         read_visit);
-  });
+  return context_.db.read([&] { return visits_about(context_, customer); });
 }
 
 Result<std::vector<DecisionRow>> Journal::decisions_about(const CustomerId& customer) const {
@@ -197,19 +204,44 @@ Result<std::vector<DecisionRow>> Journal::decisions_about(const CustomerId& cust
   });
 }
 
-Result<std::size_t> Journal::erase_sightings(const CustomerId& customer) {
-  return context_.db.write([&] {
+std::size_t Journal::Writer::erase_sightings(const CustomerId& customer) {
+  return context_.db.part([&] {
     const auto id = context_.id_of(customer);
     auto removed = context_.db.run("DELETE FROM visit WHERE customer = ?", id);
     removed += context_.db.run("DELETE FROM decision WHERE customer = ?", id);
-    removed += context_.db.run("DELETE FROM state WHERE customer = ? AND kind = ?", id,
-                               StateRow::Kind::device);
     return static_cast<std::size_t>(removed);
   });
 }
 
-Result<void> Journal::put_state(const StateRow& row, WallTime at) {
-  return context_.db.write([&] {
+std::size_t Journal::Writer::erase_states(const CustomerId& customer, StateRow::Kind kind) {
+  return context_.db.part([&] {
+    return static_cast<std::size_t>(context_.db.run(
+        "DELETE FROM state WHERE customer = ? AND kind = ?", context_.id_of(customer), kind));
+  });
+}
+
+void Journal::Writer::erase_words(const CustomerId& customer, TimelineOf of) {
+  context_.db.part([&] {
+    auto rows = visits_about(context_, customer);
+    for (VisitRow& row : rows) {
+      json detail = json::parse(row.detail, nullptr, false);
+      const auto line = detail.is_object() ? detail.find("timeline") : detail.end();
+      if (line == detail.end() || !line->is_array()) continue;
+      json kept = json::array();
+      for (json& entry : *line) {
+        if (!entry.is_array() || entry.size() < 2 || entry[1] != to_string(of)) {
+          kept.push_back(std::move(entry));
+        }
+      }
+      *line = std::move(kept);
+      row.detail = detail.dump();
+      write_visit(context_, row);
+    }
+  });
+}
+
+void Journal::Writer::put_state(const StateRow& row, WallTime at) {
+  context_.db.part([&] {
     const CustomerHash key = state_key(context_, row.kind, row.key);
     if (!row.value) {
       context_.db.run("DELETE FROM state WHERE kind = ? AND key_hash = ?", row.kind,

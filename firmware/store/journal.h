@@ -7,6 +7,7 @@
 
 #include "core/ids.h"
 #include "core/pipeline.h"
+#include "core/purpose_rules.h"
 #include "core/result.h"
 #include "core/time.h"
 
@@ -19,7 +20,8 @@ struct VisitRow {
   CustomerId customer;
   WallTime started;
   std::optional<WallTime> ended;
-  std::string detail;  // JSON: zones, level, sources
+  // JSON: zone, level, why it ended, and "timeline": entries of [time, TimelineOf, words].
+  std::string detail;
 };
 
 struct DecisionRow {
@@ -36,10 +38,6 @@ class Journal {
  public:
   explicit Journal(Context& context);
 
-  // Inserts, or replaces the visit of the same id.
-  Result<void> put_visit(const VisitRow& row);
-  Result<void> add_decision(const DecisionRow& row);
-
   Result<std::vector<VisitRow>> open_visits() const;
   // Newest first.
   Result<std::vector<VisitRow>> visits(std::size_t limit) const;
@@ -50,18 +48,35 @@ class Journal {
   Result<std::vector<VisitRow>> visits_of(const CustomerId& customer) const;
   Result<std::vector<DecisionRow>> decisions_about(const CustomerId& customer) const;
 
-  // Withdrawal: visits and decisions of this customer go, and what was learnt of her devices. The
-  // pipeline's state is its own to change. Returns the rows removed.
-  Result<std::size_t> erase_sightings(const CustomerId& customer);
-
-  // Pipeline state. A row without a value is deleted.
-  Result<void> put_state(const StateRow& row, WallTime at);
   // What the pipeline restarts from: all rows but those of kind `facts`, which are read one by one,
   // and the daemon's own.
   Result<std::vector<StateRow>> states() const;
   Result<std::vector<StateRow>> states_of(const CustomerId& customer) const;
   Result<std::vector<StateRow>> states(StateRow::Kind kind) const;
   Result<std::optional<std::string>> facts(const CustomerId& customer) const;
+
+  // Part of a transaction (tx.h).
+  class Writer {
+   public:
+    // Inserts, or replaces the visit of the same id.
+    void put_visit(const VisitRow& row);
+    void add_decision(const DecisionRow& row);
+    // Visits and decisions of this customer. Return the rows removed.
+    std::size_t erase_sightings(const CustomerId& customer);
+    std::size_t erase_states(const CustomerId& customer, StateRow::Kind kind);
+    // Entries of the time lines in this customer's visits (VisitRow::detail) that are kept for
+    // this.
+    void erase_words(const CustomerId& customer, TimelineOf of);
+    // Pipeline state. A row without a value is deleted.
+    void put_state(const StateRow& row, WallTime at);
+
+   private:
+    friend class Tx;
+    explicit Writer(Context& context) : context_(context) {}
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    Context& context_;
+  };
 
  private:
   Result<std::vector<StateRow>> states(StateRow::Kind first, StateRow::Kind second,

@@ -16,7 +16,8 @@ OutboxRow read_row(Context& context, Statement& s) {
   row.row = s.int64(0);
   row.link = s.int64(1) == 0 ? Link::uplink : Link::floor;
   row.priority = static_cast<std::uint8_t>(s.int64(2));
-  row.kind = s.text(4);
+  const auto kind = outbox_kind_from_string(s.text(4));
+  row.kind = kind.value_or(OutboxKind::health);
   row.ref = s.text(5);
   row.created = s.time(6);
   if (!s.is_null(7)) row.not_before = s.time(7);
@@ -24,7 +25,7 @@ OutboxRow read_row(Context& context, Statement& s) {
   const auto plain = context.unseal(s.int64(3), label(row.row), s.blob(9));
   const auto fields = plain ? unpack(*plain, 8) : std::nullopt;
   // An unreadable row is told by its empty topic; the caller drops it.
-  if (!fields || (*fields)[7].size() != 2) return row;
+  if (!kind || !fields || (*fields)[7].size() != 2) return row;
   row.id = MessageId(std::string((*fields)[0]));
   row.customer = CustomerId(std::string((*fields)[1]));
   row.topic = (*fields)[2];
@@ -32,13 +33,15 @@ OutboxRow read_row(Context& context, Statement& s) {
   row.content_type = (*fields)[4];
   row.response_topic = (*fields)[5];
   row.correlation = (*fields)[6];
-  row.qos = static_cast<std::uint8_t>((*fields)[7][0]);
+  row.qos = (*fields)[7][0];
   row.retain = (*fields)[7][1] != 0;
   return row;
 }
 
 OutboxNote read_note(const Statement& s) {
-  return {s.int64(0), std::string(s.text(1)), std::string(s.text(2))};
+  // Of a kind that this version does not know nothing follows.
+  return {s.int64(0), outbox_kind_from_string(s.text(1)).value_or(OutboxKind::health),
+          std::string(s.text(2))};
 }
 
 }  // namespace
@@ -47,8 +50,8 @@ std::string_view to_string(Link link) { return link == Link::uplink ? "uplink" :
 
 Outbox::Outbox(Context& context) : context_(context) {}
 
-Result<void> Outbox::enqueue(const OutboxRow& row) {
-  return context_.db.write([&] {
+void Outbox::Writer::enqueue(const OutboxRow& row) {
+  context_.db.part([&] {
     const std::int64_t number = context_.next_outbox_row++;
     const char flags[2] = {static_cast<char>(row.qos), static_cast<char>(row.retain ? 1 : 0)};
     const auto owner = context_.owner_of(row.customer);
@@ -62,13 +65,12 @@ Result<void> Outbox::enqueue(const OutboxRow& row) {
           row.priority, owner.id, row.link);
     }
     context_.db.run("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", number, row.link,
-                    row.priority, owner.id, row.kind, row.ref, row.created, row.not_before,
-                    row.expires, Blob{sealed});
+                    row.priority, owner.id, to_string(row.kind), row.ref, row.created,
+                    row.not_before, row.expires, Blob{sealed});
   });
 }
 
 Result<std::vector<OutboxRow>> Outbox::take(Link link, std::size_t limit, Now now) {
-  std::vector<std::int64_t> damaged;
   std::vector<std::int64_t> whose;  // of the rows found
   std::unordered_set<std::int64_t> busy;
   for (const auto& [row, way] : context_.handed_out) {
@@ -87,10 +89,13 @@ Result<std::vector<OutboxRow>> Outbox::take(Link link, std::size_t limit, Now no
     while (found.size() < limit && s.step()) {
       const std::int64_t number = s.int64(0);
       const std::int64_t customer = s.int64(3);
-      if (busy.contains(customer) || context_.handed_out.contains(number)) continue;
+      if (busy.contains(customer) || context_.handed_out.contains(number) ||
+          context_.damaged_outbox.contains(number)) {
+        continue;
+      }
       OutboxRow row = read_row(context_, s);
       if (row.topic.empty()) {
-        damaged.push_back(number);
+        context_.damaged_outbox.insert(number);
         continue;
       }
       if (customer != 0) busy.insert(customer);
@@ -99,15 +104,6 @@ Result<std::vector<OutboxRow>> Outbox::take(Link link, std::size_t limit, Now no
     }
     return found;
   });
-  if (!damaged.empty()) {
-    (void)context_.db.write([&] {
-      for (auto number : damaged) context_.db.run("DELETE FROM outbox WHERE row = ?", number);
-      context_.db.run(
-          "INSERT INTO counter VALUES ('outbox_damaged', ?1)"
-          " ON CONFLICT (name) DO UPDATE SET value = value + ?1",
-          damaged.size());
-    });
-  }
   if (rows) {
     for (std::size_t i = 0; i < rows->size(); ++i) {
       context_.handed_out.emplace((*rows)[i].row,
@@ -117,20 +113,45 @@ Result<std::vector<OutboxRow>> Outbox::take(Link link, std::size_t limit, Now no
   return rows;
 }
 
-Result<std::vector<OutboxNote>> Outbox::acked(std::span<const std::int64_t> rows) {
-  auto notes = context_.db.write([&] {
+Result<std::vector<OutboxNote>> Outbox::notes(std::span<const std::int64_t> rows) const {
+  return context_.db.read([&] {
+    std::vector<OutboxNote> found;
+    for (const auto row : rows) {
+      auto s = context_.db.query("SELECT row, kind, ref FROM outbox WHERE row = ?", row);
+      while (s.step()) found.push_back(read_note(s));
+    }
+    return found;
+  });
+}
+
+std::vector<OutboxNote> Outbox::Writer::remove_rows(std::span<const std::int64_t> rows) {
+  return context_.db.part([&] {
     std::vector<OutboxNote> gone;
-    for (auto row : rows) {
+    for (const auto row : rows) {
+      auto s = context_.db.query("DELETE FROM outbox WHERE row = ? RETURNING row, kind, ref", row);
+      while (s.step()) gone.push_back(read_note(s));
+      context_.handed_out.erase(row);
+    }
+    context_.keys_to_collect = true;
+    return gone;
+  });
+}
+
+std::vector<OutboxNote> Outbox::Writer::drop_damaged() {
+  if (context_.damaged_outbox.empty()) return {};
+  return context_.db.part([&] {
+    std::vector<OutboxNote> gone;
+    for (const auto row : context_.damaged_outbox) {
       auto s = context_.db.query("DELETE FROM outbox WHERE row = ? RETURNING row, kind, ref", row);
       while (s.step()) gone.push_back(read_note(s));
     }
+    context_.db.run(
+        "INSERT INTO counter VALUES ('outbox_damaged', ?1)"
+        " ON CONFLICT (name) DO UPDATE SET value = value + ?1",
+        gone.size());
+    context_.damaged_outbox.clear();
     return gone;
   });
-  if (notes) {
-    for (auto row : rows) context_.handed_out.erase(row);
-    context_.keys_to_collect = true;
-  }
-  return notes;
 }
 
 void Outbox::release(Link link) {
@@ -141,40 +162,43 @@ void Outbox::release(Link link) {
 
 void Outbox::release_row(std::int64_t row) { context_.handed_out.erase(row); }
 
-Result<std::size_t> Outbox::remove(const CustomerId& customer,
-                                   std::span<const std::string_view> kinds) {
-  return context_.db.write([&] {
+std::size_t Outbox::Writer::remove(const CustomerId& customer, std::span<const OutboxKind> kinds) {
+  return context_.db.part([&] {
     const auto id = context_.id_of(customer);
-    if (kinds.empty()) {
-      return static_cast<std::size_t>(context_.db.run("DELETE FROM outbox WHERE customer = ?", id));
-    }
     std::size_t removed = 0;
-    for (auto kind : kinds) {
-      removed += static_cast<std::size_t>(
-          context_.db.run("DELETE FROM outbox WHERE customer = ? AND kind = ?", id, kind));
+    for (const OutboxKind kind : kinds) {
+      removed += static_cast<std::size_t>(context_.db.run(
+          "DELETE FROM outbox WHERE customer = ? AND kind = ?", id, to_string(kind)));
     }
     return removed;
   });
 }
 
-Result<std::size_t> Outbox::remove_ref(std::string_view ref) {
+std::size_t Outbox::Writer::remove_all(const CustomerId& customer) {
+  return context_.db.part([&] {
+    return static_cast<std::size_t>(
+        context_.db.run("DELETE FROM outbox WHERE customer = ?", context_.id_of(customer)));
+  });
+}
+
+std::size_t Outbox::Writer::remove_ref(std::string_view ref) {
   if (ref.empty()) return 0;
-  return context_.db.write([&] {
+  return context_.db.part([&] {
     return static_cast<std::size_t>(
         context_.db.run("DELETE FROM outbox WHERE ref = ? AND ref <> ''", ref));
   });
 }
 
-Result<void> Outbox::hold_until(std::string_view ref, std::optional<WallTime> not_before) {
-  return context_.db.write([&] {
+void Outbox::Writer::hold_until(std::string_view ref, std::optional<WallTime> not_before) {
+  return context_.db.part([&] {
     context_.db.run("UPDATE outbox SET not_before = ? WHERE ref = ? AND not_before IS NOT NULL",
                     not_before, ref);
   });
 }
 
-Result<std::vector<OutboxNote>> Outbox::expire(Now now) {
-  if (!now.wall_trusted) return std::vector<OutboxNote>{};
-  return context_.db.write([&] {
+std::vector<OutboxNote> Outbox::Writer::expire(Now now) {
+  if (!now.wall_trusted) return {};
+  return context_.db.part([&] {
     std::vector<OutboxNote> gone;
     auto s = context_.db.query("DELETE FROM outbox WHERE expires <= ? RETURNING row, kind, ref",
                                now.wall);

@@ -15,7 +15,9 @@
 #include <string_view>
 #include <vector>
 
+#include "core/envelope.h"
 #include "core/ids.h"
+#include "core/outbox_kind.h"
 #include "core/result.h"
 #include "core/time.h"
 
@@ -27,21 +29,14 @@ enum class Link : std::uint8_t { uplink, floor };
 
 std::string_view to_string(Link link);
 
-struct OutboxRow {
+struct OutboxRow : Envelope {
   std::int64_t row = 0;  // set by the store: grows with age
   MessageId id;          // unique over all boxes
   Link link = Link::uplink;
-  std::string topic;
-  std::string payload;
-  std::string content_type;    // may be empty
-  std::string response_topic;  // MQTT 5, may be empty
-  std::string correlation;     // MQTT 5, may be empty
-  std::uint8_t qos = 1;
-  bool retain = false;
   std::uint8_t priority = 2;  // 0 consent and erasure, 1 decisions and prompts, 2 events
   CustomerId customer;        // empty = about nobody
-  std::string kind;           // a word of the caller's, for counting and removing: "offer", "visit"
-  std::string ref;            // an id of the caller's, names nobody: the decision, the visit
+  OutboxKind kind = OutboxKind::visit;
+  std::string ref;  // an id of the caller's, names nobody: the decision, the visit
   WallTime created;
   std::optional<WallTime> not_before;  // held over quiet hours
   std::optional<WallTime> expires;
@@ -50,7 +45,7 @@ struct OutboxRow {
 // What became of a row: enough for the caller to tell the pipeline.
 struct OutboxNote {
   std::int64_t row = 0;
-  std::string kind;
+  OutboxKind kind = OutboxKind::visit;
   std::string ref;
 };
 
@@ -64,33 +59,48 @@ class Outbox {
  public:
   explicit Outbox(Context& context);
 
-  Result<void> enqueue(const OutboxRow& row);
-
   // Up to `limit` rows that were not handed out since release(), oldest of the most urgent first,
   // none of a customer who has one on its way; they then count as handed out. Expired and held rows
-  // are not returned; while the wall clock is not trusted, rows with either time wait.
-  Result<std::vector<OutboxRow>> take(Link link, std::size_t limit, Now now);
-
-  // What was held under this ref may be handed out at once, or from then on.
-  Result<void> hold_until(std::string_view ref, std::optional<WallTime> not_before);
-
-  // The broker has them: gone for good. Unknown rows are ignored.
-  Result<std::vector<OutboxNote>> acked(std::span<const std::int64_t> rows);
+  // are not returned; while the wall clock is not trusted, rows with either time wait. Rows that do
+  // not open are left to Writer::drop_damaged().
+  [[nodiscard]] Result<std::vector<OutboxRow>> take(Link link, std::size_t limit, Now now);
   // The connection is gone, or one row could not be sent: they will be handed out again.
   void release(Link link);
   void release_row(std::int64_t row);
-
-  // Withdrawal: unsent messages about a customer, of these kinds; all of them when none is named.
-  // What was handed out already may still arrive. Return the rows removed.
-  Result<std::size_t> remove(const CustomerId& customer, std::span<const std::string_view> kinds);
-  Result<std::size_t> remove_ref(std::string_view ref);
-  // Too late to be of use: removed. Does nothing while the clock is not trusted.
-  Result<std::vector<OutboxNote>> expire(Now now);
+  // What these rows are about; unknown ones are left out.
+  Result<std::vector<OutboxNote>> notes(std::span<const std::int64_t> rows) const;
 
   Result<OutboxCount> count() const;
   // Oldest first, handed out or not; for `welcomectl outbox`.
   Result<std::vector<OutboxRow>> peek(std::size_t limit) const;
   Result<std::vector<OutboxRow>> about(const CustomerId& customer) const;
+
+  // Part of a transaction (tx.h).
+  class Writer {
+   public:
+    void enqueue(const OutboxRow& row);
+    // What was held under this ref may be handed out at once, or from then on.
+    void hold_until(std::string_view ref, std::optional<WallTime> not_before);
+
+    // Sent, or never to be: gone for good. Unknown rows are ignored.
+    std::vector<OutboxNote> remove_rows(std::span<const std::int64_t> rows);
+    // Unsent messages about a customer, of these kinds, or all of them.
+    // What was handed out already may still arrive. Return the rows removed.
+    std::size_t remove(const CustomerId& customer, std::span<const OutboxKind> kinds);
+    std::size_t remove_all(const CustomerId& customer);
+    std::size_t remove_ref(std::string_view ref);
+    // Too late to be of use: removed. Does nothing while the clock is not trusted.
+    std::vector<OutboxNote> expire(Now now);
+    // What take() could not open: removed, and counted as `outbox_damaged`.
+    std::vector<OutboxNote> drop_damaged();
+
+   private:
+    friend class Tx;
+    explicit Writer(Context& context) : context_(context) {}
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    Context& context_;
+  };
 
  private:
   Context& context_;

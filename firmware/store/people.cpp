@@ -40,6 +40,14 @@ std::vector<TemplateRow> read_templates(Context& context, Statement s) {
   return rows;
 }
 
+std::vector<TemplateRow> templates_about(Context& context, const CustomerId& customer) {
+  const auto id = context.id_of(customer);
+  return read_templates(context,
+                        context.db.query("SELECT id, customer, model, created, sealed FROM template"
+                                         " WHERE customer = ? ORDER BY created, rowid",
+                                         id));
+}
+
 template <class Owner>
 std::string seal_template(Context& context, const Owner& owner, const TemplateRow& row) {
   const std::string_view bytes(reinterpret_cast<const char*>(row.bytes.data()), row.bytes.size());
@@ -69,8 +77,8 @@ std::vector<DeskConsentRow> read_consents(Context& context, Statement s) {
 
 People::People(Context& context) : context_(context) {}
 
-Result<void> People::add_template(const TemplateRow& row) {
-  return context_.db.write([&] {
+void People::Writer::add_template(const TemplateRow& row) {
+  context_.db.part([&] {
     const auto owner = context_.owner_of(row.customer);
     const std::string sealed = seal_template(context_, owner, row);
     context_.db.run("INSERT INTO template VALUES (?, ?, ?, ?, ?)", row.id.str(), owner.id,
@@ -87,39 +95,27 @@ Result<std::vector<TemplateRow>> People::templates() const {
 }
 
 Result<std::vector<TemplateRow>> People::templates_of(const CustomerId& customer) const {
-  return context_.db.read([&] {
-    const auto id = context_.id_of(customer);
-    return read_templates(
-        context_, context_.db.query("SELECT id, customer, model, created, sealed FROM template"
-                                    " WHERE customer = ? ORDER BY created, rowid",
-                                    id));
-  });
+  return context_.db.read([&] { return templates_about(context_, customer); });
 }
 
-Result<std::size_t> People::remove_templates(const CustomerId& customer) {
-  return context_.db.write([&] {
+std::size_t People::Writer::remove_templates(const CustomerId& customer) {
+  return context_.db.part([&] {
     const auto id = context_.id_of(customer);
     return static_cast<std::size_t>(context_.db.run("DELETE FROM template WHERE customer = ?", id));
   });
 }
 
-Result<void> People::remove_aged(const CustomerId& customer) {
-  auto rows = templates_of(customer);
-  if (!rows) return tl::unexpected(rows.error());
-  std::erase_if(*rows, [](const TemplateRow& row) { return !row.aged; });
-  if (rows->empty()) return {};  // as nearly always: a snapshot asks for everybody
-  return context_.db.write([&] {
-    for (const TemplateRow& row : *rows) {
-      context_.db.run("DELETE FROM template WHERE id = ?", row.id.str());
+void People::Writer::remove_aged(const CustomerId& customer) {
+  context_.db.part([&] {
+    for (const TemplateRow& row : templates_about(context_, customer)) {
+      if (row.aged) context_.db.run("DELETE FROM template WHERE id = ?", row.id.str());
     }
   });
 }
 
-Result<void> People::refute_templates(const CustomerId& customer) {
-  const auto rows = templates_of(customer);
-  if (!rows) return tl::unexpected(rows.error());
-  return context_.db.write([&] {
-    for (TemplateRow row : *rows) {
+void People::Writer::refute_templates(const CustomerId& customer) {
+  context_.db.part([&] {
+    for (TemplateRow row : templates_about(context_, customer)) {
       ++row.refuted;
       context_.db.run("UPDATE template SET sealed = ? WHERE id = ?",
                       Blob{seal_template(context_, context_.owner_of(customer), row)},
@@ -128,8 +124,8 @@ Result<void> People::refute_templates(const CustomerId& customer) {
   });
 }
 
-Result<void> People::add_desk_consent(const DeskConsentRow& row) {
-  return context_.db.write([&] {
+void People::Writer::add_desk_consent(const DeskConsentRow& row) {
+  context_.db.part([&] {
     const auto owner = context_.owner_of(row.customer);
     const std::string sealed = context_.sealer.seal(*owner.key, label_of("desk_consent", row.id),
                                                     pack({row.customer.str(), row.record}));
@@ -156,15 +152,15 @@ Result<std::vector<DeskConsentRow>> People::desk_consents_of(const CustomerId& c
   });
 }
 
-Result<void> People::remove_desk_consent(const std::string& id) {
-  return context_.db.write([&] {
+void People::Writer::remove_desk_consent(const std::string& id) {
+  context_.db.part([&] {
     context_.db.run("DELETE FROM desk_consent WHERE id = ?", id);
     context_.keys_to_collect = true;
   });
 }
 
-Result<void> People::note_withdrawal(const CustomerId& customer, Purpose purpose, WallTime at) {
-  return context_.db.write([&] {
+void People::Writer::note_withdrawal(const CustomerId& customer, Purpose purpose, WallTime at) {
+  context_.db.part([&] {
     const CustomerHash hash = context_.sealer.hash(customer);
     context_.db.run(
         "INSERT INTO withdrawal VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at"

@@ -40,27 +40,40 @@ class People {
  public:
   explicit People(Context& context);
 
-  Result<void> add_template(const TemplateRow& row);
   Result<std::vector<TemplateRow>> templates() const;
   Result<std::vector<TemplateRow>> templates_of(const CustomerId& customer) const;
-  Result<std::size_t> remove_templates(const CustomerId& customer);
-  // Those that are not as enrolled.
-  Result<void> remove_aged(const CustomerId& customer);
-  // Counts one more "not this person" against each of her templates; a new enrolment starts anew.
-  Result<void> refute_templates(const CustomerId& customer);
 
-  Result<void> add_desk_consent(const DeskConsentRow& row);
   Result<std::vector<DeskConsentRow>> desk_consents() const;  // oldest first
   Result<std::vector<DeskConsentRow>> desk_consents_of(const CustomerId& customer) const;
-  Result<void> remove_desk_consent(const std::string& id);
 
   // The newest withdrawal of each person and purpose, kept by keyed hash when the CRM's record is
   // gone: a grant that is not newer is an old one come again.
-  Result<void> note_withdrawal(const CustomerId& customer, Purpose purpose, WallTime at);
   Result<std::optional<WallTime>> withdrawn_at(const CustomerId& customer, Purpose purpose) const;
   // All of them, by (Audit::subject_of(), purpose).
   using Withdrawals = std::map<std::pair<std::string, Purpose>, WallTime>;
   Result<Withdrawals> withdrawals() const;
+
+  // Part of a transaction (tx.h).
+  class Writer {
+   public:
+    void add_template(const TemplateRow& row);
+    // Returns the rows removed.
+    std::size_t remove_templates(const CustomerId& customer);
+    // Those that are not as enrolled.
+    void remove_aged(const CustomerId& customer);
+    // Counts one more "not this person" against each template of theirs, until they enrol again.
+    void refute_templates(const CustomerId& customer);
+    void add_desk_consent(const DeskConsentRow& row);
+    void remove_desk_consent(const std::string& id);
+    void note_withdrawal(const CustomerId& customer, Purpose purpose, WallTime at);
+
+   private:
+    friend class Tx;
+    explicit Writer(Context& context) : context_(context) {}
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    Context& context_;
+  };
 
  private:
   Context& context_;

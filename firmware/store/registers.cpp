@@ -16,8 +16,8 @@ void put_meta(Database& db, std::string_view name, std::string_view value) {
 
 Registers::Registers(Context& context) : context_(context) {}
 
-Result<std::int64_t> Registers::next_session() {
-  return context_.db.write([&] {
+std::int64_t Registers::Writer::next_session() {
+  return context_.db.part([&] {
     auto s = context_.db.query(
         "INSERT INTO counter VALUES ('session', 1)"
         " ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value");
@@ -27,8 +27,8 @@ Result<std::int64_t> Registers::next_session() {
   });
 }
 
-Result<bool> Registers::put_control(const ControlRow& row) {
-  return context_.db.write([&] {
+bool Registers::Writer::put_control(const ControlRow& row) {
+  return context_.db.part([&] {
     return context_.db.run(
                "INSERT INTO control VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET seq = "
                "excluded.seq,"
@@ -49,8 +49,8 @@ Result<std::vector<ControlRow>> Registers::controls() const {
   });
 }
 
-Result<void> Registers::add_counter(std::string_view name, std::int64_t by) {
-  return context_.db.write([&] {
+void Registers::Writer::add_counter(std::string_view name, std::int64_t by) {
+  context_.db.part([&] {
     context_.db.run(
         "INSERT INTO counter VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = value + ?2", name,
         by);
@@ -66,8 +66,8 @@ Result<std::map<std::string, std::int64_t>> Registers::counters() const {
   });
 }
 
-Result<void> Registers::put(std::string_view name, std::string_view value) {
-  return context_.db.write([&] { put_meta(context_.db, name, value); });
+void Registers::Writer::put(std::string_view name, std::string_view value) {
+  context_.db.part([&] { put_meta(context_.db, name, value); });
 }
 
 Result<std::optional<std::string>> Registers::get(std::string_view name) const {
@@ -78,11 +78,11 @@ Result<std::optional<std::string>> Registers::get(std::string_view name) const {
   });
 }
 
-Result<std::map<std::string, std::int64_t>> Registers::apply_retention(const Retention& keep,
+std::map<std::string, std::int64_t> Registers::Writer::apply_retention(const Retention& keep,
                                                                        Now now) {
   using Removed = std::map<std::string, std::int64_t>;
-  if (!now.wall_trusted) return Removed{};
-  return context_.db.write([&] {
+  if (!now.wall_trusted) return {};
+  return context_.db.part([&] {
     Database& db = context_.db;
     const WallTime wall = now.wall;
     Removed removed;
@@ -94,8 +94,8 @@ Result<std::map<std::string, std::int64_t>> Registers::apply_retention(const Ret
     removed["template"] = db.run("DELETE FROM template WHERE created < ?", wall - keep.templates);
     removed["outbox"] =
         db.run("DELETE FROM outbox WHERE created < ? AND priority > 0", wall - keep.outbox);
-    removed["erasure"] =
-        db.run("DELETE FROM erasure WHERE at < ? AND state = 3", wall - keep.receipts);
+    removed["erasure"] = db.run("DELETE FROM erasure WHERE at < ? AND state = 3 AND bytes_gone",
+                                wall - keep.receipts);
     removed["withdrawal"] = db.run("DELETE FROM withdrawal WHERE at < ?", wall - keep.tombstones);
     removed["tombstone"] = db.run("DELETE FROM tombstone WHERE at < ?", wall - keep.tombstones);
     const auto last = [&]() -> std::int64_t {

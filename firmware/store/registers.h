@@ -42,22 +42,30 @@ class Registers {
  public:
   explicit Registers(Context& context);
 
-  // One more than the last time. Call once per start.
-  Result<std::int64_t> next_session();
-
-  // False, and nothing changes, when it is not newer than the one we have.
-  Result<bool> put_control(const ControlRow& row);
   Result<std::vector<ControlRow>> controls() const;
-
-  Result<void> add_counter(std::string_view name, std::int64_t by);
   Result<std::map<std::string, std::int64_t>> counters() const;
-
-  Result<void> put(std::string_view name, std::string_view value);
   Result<std::optional<std::string>> get(std::string_view name) const;
 
-  // Removes what is older than allowed; returns rows removed by table. Does nothing while the wall
-  // clock is not trusted.
-  Result<std::map<std::string, std::int64_t>> apply_retention(const Retention& retention, Now now);
+  // Part of a transaction (tx.h).
+  class Writer {
+   public:
+    // One more than the last time. Call once per start.
+    std::int64_t next_session();
+    // False, and nothing changes, when it is not newer than the one we have.
+    bool put_control(const ControlRow& row);
+    void add_counter(std::string_view name, std::int64_t by);
+    void put(std::string_view name, std::string_view value);
+    // Removes what is older than allowed; returns rows removed by table. Does nothing while the
+    // wall clock is not trusted.
+    std::map<std::string, std::int64_t> apply_retention(const Retention& retention, Now now);
+
+   private:
+    friend class Tx;
+    explicit Writer(Context& context) : context_(context) {}
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    Context& context_;
+  };
 
  private:
   Context& context_;

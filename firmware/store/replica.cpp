@@ -196,10 +196,10 @@ Result<FeedState> Replica::state(Collection collection) const {
   });
 }
 
-Result<ApplyReport> Replica::apply(Collection collection, const std::optional<FeedState>& position,
+ApplyReport Replica::Writer::apply(Collection collection, const std::optional<FeedState>& position,
                                    std::span<const FeedChange> changes,
                                    std::span<const std::string> gone) {
-  return context_.db.write([&] {
+  return context_.db.part([&] {
     Position here = live(context_.db, collection);
     const bool first = here.part == 0;
     if (first) here.part = fresh_part(context_.db);
@@ -243,8 +243,8 @@ Result<std::optional<std::int64_t>> Replica::seq_of(Collection collection,
   });
 }
 
-Result<void> Replica::distrust(Collection collection, std::span<const std::string> keys) {
-  return context_.db.write([&] {
+void Replica::Writer::distrust(Collection collection, std::span<const std::string> keys) {
+  context_.db.part([&] {
     const std::int64_t part = live(context_.db, collection).part;
     for (const std::string& key : keys) {
       const CustomerHash hash =

@@ -61,21 +61,11 @@ class Replica {
 
   Result<FeedState> state(Collection collection) const;
 
-  // The changes in their order, the items of these names gone, and the new position (nothing = it
-  // stays), in one transaction.
-  Result<ApplyReport> apply(Collection collection, const std::optional<FeedState>& position,
-                            std::span<const FeedChange> changes,
-                            std::span<const std::string> gone = {});
-
   // What the file calls a key: its keyed hash.
   std::string name_of(Collection collection, std::string_view key) const;
   Result<void> for_each_name(Collection collection,
                              const std::function<void(std::string_view name)>& fn) const;
   Result<std::optional<std::int64_t>> seq_of(Collection collection, std::string_view key) const;
-
-  // Forgets the position: the CRM sends everything again, until then the items stay in use. All but
-  // these, whose bodies go at once.
-  Result<void> distrust(Collection collection, std::span<const std::string> keys = {});
 
   // not_found when there is none (or it is withheld).
   Result<FeedItem> find(Collection collection, std::string_view key) const;
@@ -96,6 +86,25 @@ class Replica {
                                  const std::function<void(FeedItem&&)>& fn) const;
 
   Result<std::int64_t> count(Collection collection) const;
+
+  // Part of a transaction (tx.h).
+  class Writer {
+   public:
+    // The changes in their order, the items of these names gone, and the new position (nothing = it
+    // stays).
+    ApplyReport apply(Collection collection, const std::optional<FeedState>& position,
+                      std::span<const FeedChange> changes, std::span<const std::string> gone = {});
+    // Forgets the position: the CRM sends everything again, until then the items stay in use. All
+    // but these, whose bodies go at once.
+    void distrust(Collection collection, std::span<const std::string> keys = {});
+
+   private:
+    friend class Tx;
+    explicit Writer(Context& context) : context_(context) {}
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    Context& context_;
+  };
 
  private:
   Context& context_;

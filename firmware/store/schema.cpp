@@ -148,19 +148,17 @@ CREATE INDEX outbox_customer ON outbox (customer) WHERE customer IS NOT NULL;
 CREATE INDEX outbox_expires ON outbox (expires) WHERE expires IS NOT NULL;
 CREATE INDEX outbox_ref ON outbox (ref) WHERE ref <> '';
 
--- state: 0 key destroyed, 1 rows gone, 2 bytes gone and receipt signed, 3 reported.
--- sealed: whom it was about, for the report; gone when that is in the outbox.
+-- state: 0 key destroyed, 1 rows gone, 2 receipt made, 3 reported. A receipt without bytes_gone is
+-- made again when they are.
+-- sealed: whom it was about, for the report; gone when the last one is in the outbox.
 CREATE TABLE erasure (
   request TEXT NOT NULL PRIMARY KEY,
   hash BLOB NOT NULL,
   sealed BLOB,
-  box TEXT NOT NULL,
   at INTEGER NOT NULL,
   state INTEGER NOT NULL,
   counts TEXT NOT NULL,
-  bytes_gone INTEGER NOT NULL,
-  text TEXT NOT NULL,
-  signature TEXT NOT NULL
+  bytes_gone INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE audit (
@@ -202,6 +200,22 @@ DELETE FROM feed_brief WHERE part NOT IN (SELECT part FROM feed);
 DELETE FROM feed_item WHERE part NOT IN (SELECT part FROM feed);
 DROP TABLE feed_staging;
 DROP TABLE feed_dead;
+)sql",
+      // 3 → 4: a receipt is signed by whoever sends it.
+      R"sql(
+CREATE TABLE erasure_before AS SELECT request, hash, sealed, at, state, counts, bytes_gone FROM erasure;
+DROP TABLE erasure;
+CREATE TABLE erasure (
+  request TEXT NOT NULL PRIMARY KEY,
+  hash BLOB NOT NULL,
+  sealed BLOB,
+  at INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  counts TEXT NOT NULL,
+  bytes_gone INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO erasure SELECT * FROM erasure_before;
+DROP TABLE erasure_before;
 )sql",
   };
   return kSteps;

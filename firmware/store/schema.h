@@ -8,7 +8,7 @@
 
 namespace welcome::store {
 
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 4;
 // In every file of ours (PRAGMA application_id): "WLCM".
 inline constexpr int kApplicationId = 0x574c434d;
 

@@ -174,14 +174,6 @@ std::optional<std::vector<std::string_view>> unpack(std::string_view packed, std
   return fields;
 }
 
-std::string base64(std::string_view text) {
-  constexpr int kVariant = sodium_base64_VARIANT_ORIGINAL;
-  std::string out(sodium_base64_encoded_len(text.size(), kVariant), '\0');
-  sodium_bin2base64(out.data(), out.size(), bytes(text), text.size(), kVariant);
-  out.pop_back();
-  return out;
-}
-
 std::string blake2b(std::string_view text) {
   std::string out(32, '\0');
   crypto_generichash(bytes(out), out.size(), bytes(text), text.size(), nullptr, 0);

@@ -88,7 +88,6 @@ std::string pack(std::initializer_list<std::string_view> fields);
 // Exactly `count` fields, or nothing. The views point into `packed`.
 std::optional<std::vector<std::string_view>> unpack(std::string_view packed, std::size_t count);
 
-std::string base64(std::string_view bytes);
 // BLAKE2b-256.
 std::string blake2b(std::string_view bytes);
 

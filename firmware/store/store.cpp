@@ -5,11 +5,13 @@
 #include <filesystem>
 #include <fstream>
 #include <sodium.h>
+#include <spdlog/spdlog.h>
 #include <sqlite3.h>
 
 #include "firmware/store/context.h"
 #include "firmware/store/salvage.h"
 #include "firmware/store/schema.h"
+#include "firmware/store/tables.h"
 
 namespace welcome::store {
 
@@ -74,6 +76,9 @@ int migrate(Context& context) {
   if (version > kSchemaVersion)
     throw DbError({ErrorCode::refused, "store: the database is of a newer version (schema " +
                                            std::to_string(version) + "); update welcomed"});
+  if (version < kSchemaVersion) {
+    spdlog::info("the database is brought from schema {} to {}", version, kSchemaVersion);
+  }
   for (int from = version; from < kSchemaVersion; ++from) {
     in_transaction(db, [&] {
       db.script(migrations()[static_cast<std::size_t>(from - 1)]);
@@ -161,6 +166,12 @@ struct Store::Impl {
     if (context && context->db.saw_corruption()) std::ofstream(suspect_file(context->path));
   }
 
+  void move_log() {
+    try {
+      context->db.checkpoint(false);
+    } catch (const DbError&) {
+    }
+  }
   // One small piece of housekeeping; true = did something.
   bool step(const Now& now);
   bool collect_keys(const Now& now);
@@ -215,10 +226,14 @@ Result<Store> Store::open(const std::string& path, const BoxKey& key, const Stor
 
 const OpenReport& Store::open_report() const { return impl_->report; }
 
-Result<void> Store::transaction(const std::function<void()>& fn) {
+Result<void> Store::run(const std::function<void(Tx&)>& fn) {
   Database& db = impl_->context->db;
-  auto result = db.write([&] { fn(); });
-  if (result && db.wal_pages() >= kCheckpointAtOnce) (void)db.read([&] { db.checkpoint(false); });
+  auto result = db.write([&] {
+    Tx tx(*impl_->context);
+    fn(tx);
+  });
+  // It is committed. A log that cannot be moved now is moved by maintain(), which says why not.
+  if (result && db.wal_pages() >= kCheckpointAtOnce) impl_->move_log();
   return result;
 }
 
@@ -233,6 +248,22 @@ Registers& Store::registers() { return impl_->registers; }
 std::array<std::uint8_t, 32> Store::signing_seed() const {
   return impl_->context->sealer.signing_seed();
 }
+
+namespace {
+
+// A customer's row on which nothing hangs any more.
+std::string nobodys() {
+  std::string sql = "DELETE FROM customer WHERE id = ?1";
+  for (const TableRule& table : kTables) {
+    if (table.owner != Owner::person && table.name != "feed_item") continue;
+    sql += " AND NOT EXISTS (SELECT 1 FROM " + std::string(table.name) + " WHERE customer = ?1)";
+  }
+  // Its erasure is under way: the zeros where the key was must not be lost track of.
+  sql += " AND NOT EXISTS (SELECT 1 FROM erasure WHERE hash = customer.hash AND state < 2)";
+  return sql;
+}
+
+}  // namespace
 
 bool Store::Impl::collect_keys(const Now& now) {
   if (!context->keys_to_collect) return false;
@@ -253,18 +284,13 @@ bool Store::Impl::collect_keys(const Now& now) {
   }
   std::int64_t removed = 0;
   in_transaction(db, [&] {
+    Statement collect = db.prepare(nobodys());
     for (const auto id : batch) {
-      removed += db.run(
-          "DELETE FROM customer WHERE id = ?1"
-          " AND NOT EXISTS (SELECT 1 FROM feed_item WHERE customer = ?1)"
-          " AND NOT EXISTS (SELECT 1 FROM visit WHERE customer = ?1)"
-          " AND NOT EXISTS (SELECT 1 FROM decision WHERE customer = ?1)"
-          " AND NOT EXISTS (SELECT 1 FROM state WHERE customer = ?1)"
-          " AND NOT EXISTS (SELECT 1 FROM template WHERE customer = ?1)"
-          " AND NOT EXISTS (SELECT 1 FROM desk_consent WHERE customer = ?1)"
-          " AND NOT EXISTS (SELECT 1 FROM outbox WHERE customer = ?1)"
-          " AND NOT EXISTS (SELECT 1 FROM erasure WHERE hash = customer.hash AND state < 2)",
-          id);
+      collect.bind(1, id);
+      while (collect.step()) {
+      }
+      removed += db.changes();
+      collect.reset();
     }
   });
   if (removed > 0) context->forget_keys();

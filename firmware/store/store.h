@@ -3,8 +3,7 @@
 // plug, nothing personal is legible in the file, and a person can be made to vanish from it.
 //
 // Thread: the engine's only; the Store holds the only connection.
-// Transactions: every call outside transaction() is a transaction of its own. Inside one the first
-// failure sticks: later writes do nothing, everything is rolled back, and transaction() returns it.
+// Transactions: what is written is written by a Tx (tx.h), which transaction() alone can make.
 // Errors: full (no room on the disk), unavailable (file system read-only or away), corrupt (set
 // aside by the next open), malformed, refused, not_found, internal. None holds personal data.
 
@@ -13,7 +12,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <type_traits>
 
 #include "core/result.h"
 #include "core/time.h"
@@ -24,6 +25,7 @@
 #include "firmware/store/people.h"
 #include "firmware/store/registers.h"
 #include "firmware/store/replica.h"
+#include "firmware/store/tx.h"
 
 namespace welcome::store {
 
@@ -62,9 +64,21 @@ class Store {
 
   const OpenReport& open_report() const;
 
-  // Runs fn; commits all it wrote, or nothing. When it returns a value the commit is on the disk.
-  // Inside another one it is part of that.
-  Result<void> transaction(const std::function<void()>& fn);
+  // Runs fn(Tx&); commits all it wrote, or nothing. When this returns fn's value the commit is on
+  // the disk. Inside another one it is part of that.
+  template <class F>
+  [[nodiscard]] auto transaction(F&& fn) -> Result<std::invoke_result_t<F, Tx&>> {
+    using T = std::invoke_result_t<F, Tx&>;
+    if constexpr (std::is_void_v<T>) {
+      return run([&](Tx& tx) { fn(tx); });
+    } else {
+      std::optional<T> value;
+      if (auto done = run([&](Tx& tx) { value.emplace(fn(tx)); }); !done) {
+        return tl::unexpected<Error>(std::move(done.error()));
+      }
+      return std::move(*value);
+    }
+  }
 
   Replica& replica();      // what the CRM told us
   Journal& journal();      // visits, decisions, the pipeline's state
@@ -91,6 +105,7 @@ class Store {
 
  private:
   struct Impl;
+  Result<void> run(const std::function<void(Tx&)>& fn);
   explicit Store(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -29,15 +29,18 @@ struct Bench {
       const CustomerId who("c-1");
       FeedChange item;
       item.item = {"c-1", who, 1, "{}", "brief"};
-      (void)store->replica().apply(Collection::profiles, FeedState{"e", 1, {}}, std::vector{item});
-      (void)store->journal().put_visit({VisitId("v"), who, WallTime{}, {}, "{}"});
-      (void)store->journal().put_state({StateRow::Kind::facts, "c-1", who, "facts"}, WallTime{});
       OutboxRow row;
       row.id = MessageId("m");
       row.topic = "topic";
       row.customer = who;
-      (void)store->outbox().enqueue(row);
-      (void)store->audit().append({}, "a", "box", who, "");
+      const auto filled = store->transaction([&](Tx& tx) {
+        tx.replica().apply(Collection::profiles, FeedState{"e", 1, {}}, std::vector{item});
+        tx.journal().put_visit({VisitId("v"), who, WallTime{}, {}, "{}"});
+        tx.journal().put_state({StateRow::Kind::facts, "c-1", who, "facts"}, WallTime{});
+        tx.outbox().enqueue(row);
+        tx.audit().append({}, "a", "box", who, "");
+      });
+      if (!filled) std::abort();
     }
     std::ifstream in(path(), std::ios::binary);
     good.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
@@ -78,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)store->outbox().take(Link::uplink, 10, now);
   (void)store->audit().verify();
   (void)store->erasure().export_person(CustomerId("c-1"), now);
-  (void)store->erasure().erase(CustomerId("c-1"), "r", "box-1", now);
+  (void)store->erasure().erase(CustomerId("c-1"), MessageId("r"), now);
   (void)store->maintain(now);
   return 0;
 }

@@ -51,7 +51,7 @@ TEST_F(CrmPostgresTest, ServesBoxesAndPassesOnWhatACommandChanges) {
   ASSERT_EQ(second_->command({"boxes", "trust", "aroma-1/box-1", "--key",
                               "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="}),
             0);
-  box.event("e-r", "", contract::ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}});
+  box.event("e-r", "", ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}, true});
   EXPECT_TRUE(box.until([&](ModelBox&) {
     return json::parse(second_->output("boxes")).at(0).at("receipts_refused") == 1;
   }));

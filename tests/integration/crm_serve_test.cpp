@@ -191,7 +191,7 @@ TEST_F(CrmServeTest, AnErasureReachesTheBoxThatWasOffAndIsCompleteWithItsReceipt
   EXPECT_EQ(command.kind, contract::Command::Kind::erase);
   EXPECT_EQ(command.customer, CustomerId("c-paul"));
   EXPECT_FALSE(box.has(Collection::profiles, "c-paul"));
-  box.event("e-r", "", contract::ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}});
+  box.event("e-r", "", ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}, true});
   ASSERT_TRUE(box.until([&](ModelBox&) {
     return crm_->command({"erasure", "status", command.id.str()}) == 0;
   }));
@@ -211,7 +211,7 @@ TEST_F(CrmServeTest, AReceiptCountsWhenTheKeyOfTheBoxIsTrusted) {
   ASSERT_TRUE(box.connect());
   ASSERT_TRUE(box.until([](ModelBox& b) { return !b.commands.empty(); }));
   const contract::Command command = box.commands.at(0);
-  box.event("e-r", "", contract::ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}});
+  box.event("e-r", "", ErasureReceipt{command.id, command.customer, {{"visits", 2}}, {}, true});
   const auto standing = [&] {
     return json::parse(crm_->output("erasure status " + command.id.str())).at("by_box").at(0);
   };

@@ -27,7 +27,7 @@ void fill_outbox(const DaemonProcess& daemon, int count) {
   auto store = daemon.open_store();
   const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   for (int from = 0; from < count; from += 1000) {
-    const auto done = store.transaction([&] {
+    const auto done = store.transaction([&](store::Tx& tx) {
       for (int n = from; n < from + 1000; ++n) {
         const CustomerId customer("m-" + std::to_string(n % 500));
         contract::VisitNews visit;
@@ -41,10 +41,10 @@ void fill_outbox(const DaemonProcess& daemon, int count) {
         row.payload = message.payload;
         row.content_type = message.content_type;
         row.customer = customer;
-        row.kind = "visit";
+        row.kind = OutboxKind::visit;
         row.ref = visit.visit.str();
         row.created = now;
-        (void)store.outbox().enqueue(row);
+        tx.outbox().enqueue(row);
       }
     });
     ASSERT_TRUE(done) << done.error().message;

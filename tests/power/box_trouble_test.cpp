@@ -60,6 +60,17 @@ TEST_F(BoxTrouble, AFullDiskStopsDecisionsIsSaidAndHealsByItself) {
   EXPECT_TRUE(mia_is_here());
 }
 
+TEST_F(BoxTrouble, APresenceThatTheAppReportsWaitsForTheDiskToo) {
+  box_.feed_shop();
+  vfs_.full_from(vfs_.operations());
+  box_.hear_mia_for(3s);
+  ASSERT_TRUE(in_trouble());
+  const auto held = status()["store"]["held_back"].get<int>();
+  box_.report_presence("c-paul");
+  EXPECT_GT(status()["store"]["held_back"].get<int>(), held);
+  for (const json& visit : box_.engine().visits()) EXPECT_NE(visit["customer"], "c-paul");
+}
+
 TEST_F(BoxTrouble, AWithdrawalOnAFullDiskHoldsAtOnceAndAfterTheNextStart) {
   box_.feed_shop();
   box_.hear_mia_for(3s);
@@ -71,6 +82,8 @@ TEST_F(BoxTrouble, AWithdrawalOnAFullDiskHoldsAtOnceAndAfterTheNextStart) {
   vfs_.full_from(-1);
   box_.advance(2s);
   EXPECT_FALSE(in_trouble());
+  EXPECT_TRUE(box_.store().journal().states(StateRow::Kind::recording)->empty())
+      << "what was recorded of her is unreadable, too";
   // The line drops before the CRM could send the record again.
   box_.power_cycle();
   box_.hear_mia_for(3s);

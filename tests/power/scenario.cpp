@@ -46,7 +46,7 @@ OutboxRow message(const std::string& id, const std::string& about, std::uint8_t 
   row.payload = std::string(400, 'p');
   row.customer = CustomerId(about);
   row.priority = priority;
-  row.kind = "offer";
+  row.kind = OutboxKind::offer;
   row.ref = "d-" + id;
   row.created = at(0).wall;
   return row;
@@ -57,16 +57,16 @@ bool decide(Store& store, int n) {
   const std::string who = customer(n % 20);
   const std::string id = std::to_string(n);
   return store
-      .transaction([&] {
-        (void)store.journal().put_visit(
+      .transaction([&](Tx& tx) {
+        tx.journal().put_visit(
             {VisitId("v-" + id), CustomerId(who), at(n).wall, std::nullopt, "{}"});
-        (void)store.journal().add_decision({DecisionId("d-" + id), VisitId("v-" + id),
-                                            CustomerId(who), at(n).wall, "offer", "made", "[]"});
-        (void)store.journal().put_state(
-            {StateRow::Kind::facts, who, CustomerId(who), "offers: " + id}, at(n).wall);
-        (void)store.outbox().enqueue(message("m-" + id, who, 1));
-        (void)store.outbox().enqueue(message("n-" + id, who, 2));
-        (void)store.registers().add_counter("decisions", 1);
+        tx.journal().add_decision({DecisionId("d-" + id), VisitId("v-" + id), CustomerId(who),
+                                   at(n).wall, "offer", "made", "[]"});
+        tx.journal().put_state({StateRow::Kind::facts, who, CustomerId(who), "offers: " + id},
+                               at(n).wall);
+        tx.outbox().enqueue(message("m-" + id, who, 1));
+        tx.outbox().enqueue(message("n-" + id, who, 2));
+        tx.registers().add_counter("decisions", 1);
       })
       .has_value();
 }
@@ -76,7 +76,7 @@ bool acknowledge(Store& store, std::size_t count) {
   if (!rows) return false;
   std::vector<std::int64_t> numbers;
   for (const auto& row : *rows) numbers.push_back(row.row);
-  return store.outbox().acked(numbers).has_value();
+  return store.transaction([&](Tx& tx) { return tx.outbox().remove_rows(numbers); }).has_value();
 }
 
 void add_decisions(std::vector<Step>& steps, int from, int to) {
@@ -90,63 +90,87 @@ Step step(const char* name, std::function<bool(Store&)> run) { return {name, std
 
 std::vector<Step> busy_day() {
   std::vector<Step> steps;
-  steps.push_back(
-      step("session", [](Store& s) { return s.registers().next_session().has_value(); }));
+  steps.push_back(step("session", [](Store& s) {
+    return s.transaction([&](Tx& tx) { return tx.registers().next_session(); }).has_value();
+  }));
   steps.push_back(step("profiles", [](Store& s) {
-    return s.replica()
-        .apply(Collection::profiles, FeedState{"e1", 40, {}}, customers(0, 40, 1))
+    return s
+        .transaction([&](Tx& tx) {
+          return tx.replica().apply(Collection::profiles, FeedState{"e1", 40, {}},
+                                    customers(0, 40, 1));
+        })
         .has_value();
   }));
   steps.push_back(step("consents", [](Store& s) {
     auto changes = customers(0, 20, 1);
     for (auto& change : changes) change.item.key = "r-" + change.item.key;
-    return s.replica().apply(Collection::consents, FeedState{"e1", 20, {}}, changes).has_value();
+    return s
+        .transaction([&](Tx& tx) {
+          return tx.replica().apply(Collection::consents, FeedState{"e1", 20, {}}, changes);
+        })
+        .has_value();
   }));
   add_decisions(steps, 0, 6);
   steps.push_back(step("template", [](Store& s) {
-    return s.people()
-        .add_template({TemplateId("t-1"), CustomerId(customer(3)), "m", at(0).wall,
-                       std::vector<std::uint8_t>(600, 7)})
+    return s
+        .transaction([&](Tx& tx) {
+          return tx.people().add_template({TemplateId("t-1"), CustomerId(customer(3)), "m",
+                                           at(0).wall, std::vector<std::uint8_t>(600, 7)});
+        })
         .has_value();
   }));
   steps.push_back(step("acked", [](Store& s) { return acknowledge(s, 5); }));
   steps.push_back(step("delta", [](Store& s) {
-    return s.replica()
-        .apply(Collection::profiles, FeedState{"e1", 103, {}},
-               std::vector{put(customer(1), 101, customer(1)), removal(customer(39), 102),
-                           put(customer(41), 103, customer(41))})
+    return s
+        .transaction([&](Tx& tx) {
+          return tx.replica().apply(
+              Collection::profiles, FeedState{"e1", 103, {}},
+              std::vector{put(customer(1), 101, customer(1)), removal(customer(39), 102),
+                          put(customer(41), 103, customer(41))});
+        })
         .has_value();
   }));
   steps.push_back(step("pause", [](Store& s) {
-    return s.registers().put_control({"_all", "face", 5, true, "signed"}).has_value();
+    return s
+        .transaction([&](Tx& tx) {
+          return tx.registers().put_control({"_all", "face", 5, true, "signed"});
+        })
+        .has_value();
   }));
   steps.push_back(step("housekeeping", [](Store& s) {
     return s.maintain(at(1000), std::chrono::milliseconds{1000}).has_value();
   }));
   add_decisions(steps, 6, 10);
   steps.push_back(step("audit", [](Store& s) {
-    return s.audit().append(at(0), "pause", "crm", CustomerId(), "face").has_value();
+    return s
+        .transaction(
+            [&](Tx& tx) { return tx.audit().append(at(0), "pause", "crm", CustomerId(), "face"); })
+        .has_value();
   }));
   steps.push_back(step("withdrawal", [](Store& s) {
     return s
-        .transaction([&] {
+        .transaction([&](Tx& tx) {
           const CustomerId who(customer(3));
-          const std::string_view kinds[] = {"offer"};
-          (void)s.people().remove_templates(who);
-          (void)s.outbox().remove(who, kinds);
-          (void)s.journal().erase_sightings(who);
-          (void)s.audit().append(at(0), "consent", "app", who, "face_recognition withdrawn");
-          (void)s.outbox().enqueue(message("withdrawn", customer(3), 0));
+          const OutboxKind kinds[] = {OutboxKind::offer};
+          tx.people().remove_templates(who);
+          tx.outbox().remove(who, kinds);
+          tx.journal().erase_sightings(who);
+          tx.audit().append(at(0), "consent", "app", who, "face_recognition withdrawn");
+          tx.outbox().enqueue(message("withdrawn", customer(3), 0));
         })
         .has_value();
   }));
   steps.push_back(step("forget", [](Store& s) {
-    return s.erasure().erase(CustomerId(customer(5)), "req-5", "box-1", at(50)).has_value();
+    return s.erasure().erase(CustomerId(customer(5)), MessageId("req-5"), at(50)).has_value();
   }));
   add_decisions(steps, 21, 24);
   // The position moves only with the last part of a snapshot, which sweeps what it did not name.
   steps.push_back(step("snapshot part", [](Store& s) {
-    return s.replica().apply(Collection::profiles, std::nullopt, customers(0, 15, 200)).has_value();
+    return s
+        .transaction([&](Tx& tx) {
+          return tx.replica().apply(Collection::profiles, std::nullopt, customers(0, 15, 200));
+        })
+        .has_value();
   }));
   steps.push_back(step("decide meanwhile", [](Store& s) { return decide(s, 26); }));
   steps.push_back(step("snapshot end", [](Store& s) {
@@ -154,8 +178,11 @@ std::vector<Step> busy_day() {
     for (int n = 30; n < 45; ++n) {
       gone.push_back(s.replica().name_of(Collection::profiles, customer(n)));
     }
-    return s.replica()
-        .apply(Collection::profiles, FeedState{"e2", 250, {}}, customers(15, 30, 200), gone)
+    return s
+        .transaction([&](Tx& tx) {
+          return tx.replica().apply(Collection::profiles, FeedState{"e2", 250, {}},
+                                    customers(15, 30, 200), gone);
+        })
         .has_value();
   }));
   steps.push_back(step("housekeeping", [](Store& s) {
@@ -163,20 +190,24 @@ std::vector<Step> busy_day() {
   }));
   steps.push_back(step("reported", [](Store& s) {
     return s
-        .transaction([&] {
-          (void)s.outbox().enqueue(message("receipt", "", 0));
-          (void)s.erasure().mark_reported("req-5");
+        .transaction([&](Tx& tx) {
+          tx.outbox().enqueue(message("receipt", "", 0));
+          tx.erasure().mark_reported(MessageId("req-5"));
         })
         .has_value();
   }));
   steps.push_back(step("retention", [](Store& s) {
-    return s.registers()
-        .apply_retention({.decisions = std::chrono::days{0}}, at(86'400'000))
+    return s
+        .transaction([&](Tx& tx) {
+          return tx.registers().apply_retention({.decisions = std::chrono::days{0}},
+                                                at(86'400'000));
+        })
         .has_value();
   }));
   steps.push_back(step("acked", [](Store& s) { return acknowledge(s, 7); }));
-  steps.push_back(
-      step("session", [](Store& s) { return s.registers().next_session().has_value(); }));
+  steps.push_back(step("session", [](Store& s) {
+    return s.transaction([&](Tx& tx) { return tx.registers().next_session(); }).has_value();
+  }));
   return steps;
 }
 
@@ -193,7 +224,7 @@ std::string describe(Store& store) {
 
   if (auto receipts = store.erasure().unreported(); need(receipts)) {
     for (const auto& receipt : *receipts) {
-      out << "receipt " << receipt.request;
+      out << "receipt " << receipt.request.str();
       for (const auto& [table, count] : receipt.rows) out << ' ' << table << '=' << count;
       out << (receipt.bytes_gone ? " gone" : " NOT GONE") << '\n';
     }

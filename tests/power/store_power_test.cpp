@@ -87,7 +87,7 @@ void expect_promise_kept(const Reference& reference, std::int64_t cut, bool twic
     // The one that is nearer tells more.
     EXPECT_EQ(found, found.size() > before.size() ? after : before) << "after " << done << " steps";
   }
-  EXPECT_TRUE(store->registers().put("usable", "yes"));
+  EXPECT_TRUE(store->transaction([&](Tx& tx) { return tx.registers().put("usable", "yes"); }));
 }
 
 TEST(StorePower, KeepsEveryPromiseWhereverThePlugIsPulled) {

@@ -32,7 +32,7 @@ class Trouble : public testing::Test {
     auto store = open(false);
     ASSERT_TRUE(store);
     for (const auto& step : busy_day()) ASSERT_TRUE(step.run(*store)) << step.name;
-    ASSERT_TRUE(store->erasure().erase(CustomerId("c-8"), "req-8", "box-1", at()));
+    ASSERT_TRUE(store->erasure().erase(CustomerId("c-8"), MessageId("req-8"), at()));
     while (*store->maintain(at())) {
     }
   }
@@ -49,11 +49,12 @@ class Trouble : public testing::Test {
 TEST_F(Trouble, AFullDiskFailsTheWholeTransactionAndReadingGoesOn) {
   auto store = open();
   ASSERT_TRUE(store);
-  ASSERT_TRUE(store->outbox().enqueue(message("before", "c-paul")));
+  ASSERT_TRUE(
+      store->transaction([&](Tx& tx) { return tx.outbox().enqueue(message("before", "c-paul")); }));
   vfs_.full_from(vfs_.operations());
-  auto failed = store->transaction([&] {
-    (void)store->journal().put_visit({VisitId("v"), CustomerId("c-new"), wall(), {}, "{}"});
-    (void)store->outbox().enqueue(message("during", "c-new"));
+  auto failed = store->transaction([&](Tx& tx) {
+    tx.journal().put_visit({VisitId("v"), CustomerId("c-new"), wall(), {}, "{}"});
+    tx.outbox().enqueue(message("during", "c-new"));
   });
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, ErrorCode::full);
@@ -61,22 +62,24 @@ TEST_F(Trouble, AFullDiskFailsTheWholeTransactionAndReadingGoesOn) {
   EXPECT_EQ(store->outbox().count()->uplink, 1);
 
   vfs_.full_from(-1);
-  ASSERT_TRUE(store->outbox().enqueue(message("after", "c-new")));
+  ASSERT_TRUE(
+      store->transaction([&](Tx& tx) { return tx.outbox().enqueue(message("after", "c-new")); }));
   EXPECT_THAT(ids(*store->outbox().take(Link::uplink, 10, at())), ElementsAre("before", "after"));
 }
 
 TEST_F(Trouble, AnErasureOnAFullDiskIsFinishedWhenThereIsRoom) {
   auto store = open();
   ASSERT_TRUE(store);
-  ASSERT_TRUE(store->outbox().enqueue(message("m", "c-paul")));
+  ASSERT_TRUE(
+      store->transaction([&](Tx& tx) { return tx.outbox().enqueue(message("m", "c-paul")); }));
   for (std::int64_t room = 0; room < 12; ++room) {
     vfs_.full_from(vfs_.operations() + room);
-    auto failed = store->erasure().erase(CustomerId("c-paul"), "req", "box-1", at());
+    auto failed = store->erasure().erase(CustomerId("c-paul"), MessageId("req"), at());
     if (failed) break;
     EXPECT_EQ(failed.error().code, ErrorCode::full);
   }
   vfs_.full_from(-1);
-  auto receipt = store->erasure().erase(CustomerId("c-paul"), "req", "box-1", at());
+  auto receipt = store->erasure().erase(CustomerId("c-paul"), MessageId("req"), at());
   ASSERT_TRUE(receipt) << receipt.error().message;
   EXPECT_TRUE(receipt->bytes_gone);
   EXPECT_EQ(store->outbox().count()->uplink, 0);
@@ -97,7 +100,8 @@ TEST_F(Trouble, ADiskThatFailsWhileWorkingIsAnErrorAndNothingIsHalfDone) {
   auto store = open();
   ASSERT_TRUE(store);
   vfs_.cut_at(vfs_.operations() + 1);
-  auto failed = store->outbox().enqueue(message("m", "c-paul"));
+  auto failed =
+      store->transaction([&](Tx& tx) { return tx.outbox().enqueue(message("m", "c-paul")); });
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, ErrorCode::unavailable);
 }
@@ -196,7 +200,8 @@ TEST_F(Trouble, BytesThatFlipNeverBringTheBoxDown) {
     set_aside += store->open_report().set_aside;
     (void)describe(*store);
     (void)store->outbox().take(Link::uplink, 1000, at());
-    EXPECT_TRUE(store->registers().put("usable", "yes") || !store->open_report().set_aside);
+    EXPECT_TRUE(store->transaction([&](Tx& tx) { return tx.registers().put("usable", "yes"); }) ||
+                !store->open_report().set_aside);
   }
   EXPECT_GT(set_aside, 0);
 }
@@ -204,8 +209,12 @@ TEST_F(Trouble, BytesThatFlipNeverBringTheBoxDown) {
 TEST_F(Trouble, ASealedValueThatWasMovedToAnotherRowDoesNotOpen) {
   {
     auto store = open(false);
-    ASSERT_TRUE(store->journal().put_visit({VisitId("v-1"), CustomerId("c"), wall(), {}, "one"}));
-    ASSERT_TRUE(store->journal().put_visit({VisitId("v-2"), CustomerId("c"), wall(1), {}, "two"}));
+    ASSERT_TRUE(store->transaction([&](Tx& tx) {
+      return tx.journal().put_visit({VisitId("v-1"), CustomerId("c"), wall(), {}, "one"});
+    }));
+    ASSERT_TRUE(store->transaction([&](Tx& tx) {
+      return tx.journal().put_visit({VisitId("v-2"), CustomerId("c"), wall(1), {}, "two"});
+    }));
   }
   {
     Database db(path(), "", false);

@@ -147,7 +147,7 @@ TEST(Contract, EveryEventArrivesAsItWasSent) {
       ConsentNews{Purpose::face_recognition, false, kAt, "desk", "r",
                   ConsentNotice{"n", "1", "en"}},
       EnrolmentNews{TemplateId("t"), "model/1", 3, "eva"},
-      ErasureReceipt{MessageId("cmd"), CustomerId("c"), {{"profiles", 1}}, kAt},
+      ErasureReceipt{MessageId("cmd"), CustomerId("c"), {{"profiles", 1}}, kAt, true},
       SurveyAnswer{"s", DecisionId("d"), SurveyKind::nps, 9, "Kind."},
       FeedRejected{Collection::profiles, "k", 4, "why"},
       HealthNews{"radio", "degraded", "quiet", {{"restarts", 1}}},
@@ -303,9 +303,12 @@ TEST(Contract, WhatTheTabletGetsFitsItsSchema) {
   EXPECT_TRUE(cleared.payload.empty());
   EXPECT_TRUE(cleared.retain);
 
-  const FloorStatus status{"aroma-1",        "box-1", true,    2,  {Function::face},
-                           {Trouble::store}, false,   "0.1.0", kAt};
+  FloorStatus status{"aroma-1",        "box-1", true,  2,       {Function::face},
+                     {Trouble::store}, false,   false, "0.1.0", kAt};
   EXPECT_TRUE(validate("floor.status", encode_floor_status(status).payload));
+  EXPECT_EQ(json::parse(encode_floor_status(status).payload)["told_all"], false);
+  status.told_all = true;
+  EXPECT_EQ(json::parse(encode_floor_status(status).payload)["told_all"], true);
 }
 
 TEST(Contract, WhatThePhoneGetsFitsItsSchema) {

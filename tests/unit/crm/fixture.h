@@ -94,12 +94,14 @@ class CrmTest : public ::testing::Test {
   }
   // What a box says of an erasure; without a signer it is not signed.
   json receipt(const std::string& erasure, const std::string& customer,
-               const contract::Signer* signer = nullptr, const std::string& box = "box-1") {
-    const json data = {{"command", erasure},
-                       {"box", box},
-                       {"customer", customer},
-                       {"erased", {{"visits", 3}}},
-                       {"at", contract::to_rfc3339(now_)}};
+               const contract::Signer* signer = nullptr, const std::string& box = "box-1",
+               const json& bytes_gone = true) {
+    json data = {{"command", erasure},
+                 {"box", box},
+                 {"customer", customer},
+                 {"erased", {{"visits", 3}}},
+                 {"at", contract::to_rfc3339(now_)}};
+    if (!bytes_gone.is_null()) data["bytes_gone"] = bytes_gone;
     return signer == nullptr ? data : json::parse(signer->sign(data.dump()).value());
   }
   bool offer(const std::string& id, const std::string& decision, const std::string& customer,

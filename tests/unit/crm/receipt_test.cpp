@@ -63,6 +63,23 @@ TEST_F(ReceiptTest, WhatTheBoxsKeyDidNotSignDoesNotCountAndSaysWhy) {
   EXPECT_FALSE(told());
 }
 
+TEST_F(ReceiptTest, ABoxIsTickedOffWhenTheBytesAreGoneAndNotBefore) {
+  says(key_);
+  const std::pair<json, const char*> open[] = {
+      {false, "the bytes are not gone yet"},
+      {json(), "it does not say that the bytes are gone: the box is older than 0.2.0"},
+  };
+  for (const auto& [bytes_gone, why] : open) {
+    const ErasureBox box = after(receipt(erasure_, "c-paul", &key_, "box-1", bytes_gone));
+    EXPECT_FALSE(box.done_at) << why;
+    EXPECT_EQ(box.refused, why);
+    EXPECT_FALSE(crm_->erasure(erasure_)->done_at);
+    EXPECT_TRUE(told()) << "it is asked again";
+  }
+  EXPECT_TRUE(after(receipt(erasure_, "c-paul", &key_)).done_at);
+  EXPECT_TRUE(crm_->erasure(erasure_)->done_at);
+}
+
 TEST_F(ReceiptTest, AnAnswerAloneDoesNotEndAnErasure) {
   crm_->answered(erasure_, "aroma-1", "box-1");
   EXPECT_TRUE(told());

@@ -311,6 +311,37 @@ TEST_F(EnrolAtTheDesk, NotThisPersonRaisesTheBarForGood) {
   EXPECT_TRUE(accepted(just));
 }
 
+TEST_F(EnrolAtTheDesk, WhatWasGivenAtTheDeskStaysUntilTheCrmsRecordOfItIsStored) {
+  agree({{"face_recognition", true}});
+  const auto rows = *box_.store().people().desk_consents();
+  ASSERT_EQ(rows.size(), 1U);
+  box_.power_off();
+  box_.refuse_to_store("INSERT ON feed_item");
+  box_.power_on();
+  box_.links_up();
+  feed(json::parse(rows[0].record));
+  EXPECT_EQ(box_.store().people().desk_consents()->size(), 1U)
+      << "the CRM's record did not get to the disk";
+  box_.power_off();
+  box_.store_everything_again();
+  box_.power_on();
+  box_.links_up();
+  start();
+  EXPECT_EQ(box_.world().enrolments.size(), 1U) << "it still counts";
+}
+
+TEST_F(EnrolAtTheDesk, AConsentThatCannotBeStoredIsNotAgreedTo) {
+  box_.power_off();
+  box_.refuse_to_store("INSERT ON desk_consent");
+  box_.power_on();
+  box_.links_up();
+  agree({{"face_recognition", true}});
+  EXPECT_EQ(last_word()["kind"], "failed");
+  EXPECT_TRUE(box_.store().people().desk_consents()->empty());
+  start();
+  EXPECT_TRUE(box_.world().enrolments.empty()) << "nobody is filmed on a consent that is not kept";
+}
+
 // ---- templates that follow her looks
 
 class Ageing : public EnrolAtTheDesk {
@@ -397,6 +428,20 @@ TEST_F(Ageing, NeedsAConsentThatNamesItAndEndsWithIt) {
   consent_names({"face_template"});
   visit();
   EXPECT_TRUE(aged().empty());
+}
+
+TEST_F(Ageing, WhatFollowedHerLooksGoesWithTheRecordThatSaysSoOrNotAtAll) {
+  visit();
+  ASSERT_EQ(aged().size(), 1U);
+  box_.power_off();
+  box_.refuse_to_store("UPDATE ON feed_item");
+  box_.power_on();
+  box_.links_up();
+  consent_names({"face_template"});
+  const auto kept = box_.store().replica().find(store::Collection::consents, "r-mia-face");
+  ASSERT_TRUE(kept);
+  ASSERT_THAT(kept->body, HasSubstr("face_template_ageing")) << "the record was not stored";
+  EXPECT_EQ(aged().size(), 1U);
 }
 
 TEST_F(Ageing, WhomStaffDidNotRecogniseDoesNotCount) {

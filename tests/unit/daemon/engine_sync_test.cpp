@@ -162,6 +162,32 @@ TEST_F(EngineSyncTest, ARefusedMessageIsTriedAgainAfterAPause) {
   EXPECT_EQ(box_.sent("/event").size(), 2U);
 }
 
+TEST_F(EngineSyncTest, AnOfferThatTheBrokerRefusesForGoodWasNotSent) {
+  box_.feed_shop();
+  box_.broker_acks = false;
+  const auto here = box_.feed_an_offer();
+  box_.hear_mia_for(3s);
+  const auto offers = box_.events("decision.offer");
+  ASSERT_EQ(offers.size(), 1U);
+  const auto facts = [&] { return *box_.store().journal().facts(CustomerId("c-mia")); };
+  const auto learner = [&] {
+    const auto rows = *box_.store().journal().states(StateRow::Kind::store);
+    return std::any_of(rows.begin(), rows.end(),
+                       [](const StateRow& row) { return row.key.starts_with("learner:"); });
+  };
+  ASSERT_TRUE(facts());
+  ASSERT_THAT(*facts(), testing::HasSubstr(here));
+  box_.refuse(offers[0]["id"], 0x99, true);
+  box_.advance(1s);
+  box_.ack_all();
+  EXPECT_THAT(facts().value_or(""), testing::Not(testing::HasSubstr(here)))
+      << "no cap is used up by what she never got";
+  EXPECT_FALSE(learner()) << "and nothing is learnt from it";
+  EXPECT_EQ(status()["outbox"]["refused"], 1);
+  EXPECT_EQ(box_.store().outbox().count()->uplink, 0) << "it holds nothing up";
+  EXPECT_TRUE(box_.store().journal().states(StateRow::Kind::decision)->empty());
+}
+
 TEST_F(EngineSyncTest, AFullQueueOfTheLinkHoldsNothingBack) {
   box_.broker_acks = false;
   box_.world().full = true;
@@ -187,6 +213,47 @@ TEST_F(EngineSyncTest, AcknowledgementsOfAFullWindowAreWrittenTogether) {
   ack_one();
   box_.advance(50ms);
   EXPECT_EQ(status()["outbox"]["uplink"], 49) << "or when the loop comes by";
+}
+
+TEST_F(EngineSyncTest, NoExportLeavesTheBoxThatIsNotInTheAuditTrail) {
+  box_.feed_shop();
+  box_.power_off();
+  box_.refuse_to_store("INSERT ON audit", "NEW.kind = 'export'");
+  box_.power_on();
+  box_.links_up();
+  contract::RawMessage raw;
+  raw.topic = test::kBox + "command";
+  raw.payload = json{{"v", 1}, {"id", "c-1"}, {"kind", "export"}, {"customer", "c-mia"}}.dump();
+  raw.response_topic = test::kBox + "response";
+  answer(raw);
+  box_.advance(2s);
+  for (const json& answer : box_.sent("/response")) EXPECT_EQ(answer["ok"], false);
+  EXPECT_FALSE(box_.engine().export_person(CustomerId("c-mia"), box_.now()));
+}
+
+TEST_F(EngineSyncTest, AnAnswerRepeatsTheCorrelationOfItsCommand) {
+  contract::RawMessage raw;
+  raw.topic = test::kBox + "command";
+  raw.payload = json{{"v", 1}, {"id", "c-1"}, {"kind", "diagnostics"}}.dump();
+  raw.response_topic = test::kBox + "response";
+  raw.correlation = "question-7";
+  answer(raw);
+  box_.ack_all();
+  const auto& sent = box_.world().sent;
+  const auto found = std::find_if(sent.begin(), sent.end(), [](const auto& one) {
+    return one.message.topic.ends_with("/response");
+  });
+  ASSERT_NE(found, sent.end());
+  EXPECT_EQ(found->message.correlation, "question-7");
+}
+
+TEST_F(EngineSyncTest, ARehearsalThatIsNotInTheAuditTrailDoesNotBegin) {
+  box_.power_off();
+  box_.refuse_to_store("INSERT ON audit", "NEW.kind = 'rehearsal'");
+  box_.power_on();
+  box_.links_up();
+  EXPECT_FALSE(box_.engine().start_rehearsal(box_.now()));
+  EXPECT_EQ(status()["rehearsal"], false);
 }
 
 TEST_F(EngineSyncTest, AfterMessagesWereLostItSaysHelloAlsoWhenItJustDid) {

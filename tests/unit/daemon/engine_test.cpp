@@ -225,6 +225,42 @@ TEST_F(EngineTest, AnErasureThatIsAskedForAgainIsReportedAgain) {
   EXPECT_EQ(status()["outbox"]["uplink"], 1) << "one report waits at most";
 }
 
+TEST_F(EngineTest, TheReceiptIsSignedByTheBoxAndSaysThatTheBytesAreGone) {
+  box_.feed_shop();
+  box_.erase("c-mia", "req-1");
+  const auto receipts = box_.events("erasure.receipt");
+  ASSERT_EQ(receipts.size(), 1U);
+  const json& data = receipts[0]["data"];
+  EXPECT_EQ(data["command"], "req-1");
+  EXPECT_EQ(data["box"], "box-1");
+  EXPECT_EQ(data["bytes_gone"], true);
+  EXPECT_GT(data["erased"]["feed_item"], 0);
+  contract::KeyRing ring;
+  ring.pin("box-1", *contract::public_key_from_text(box_.engine().public_key()));
+  EXPECT_TRUE(ring.verify(data.dump()));
+}
+
+TEST_F(EngineTest, ABoxWhoseBytesDoNotGoSaysSoAndAgainWhenTheyHave) {
+  box_.feed_shop();
+  const auto copy = box_.dir() / "welcomed.db.copy-of-somebody";
+  std::filesystem::copy_file(box_.dir() / "welcomed.db-wal", copy);
+  box_.erase("c-mia", "req-1");
+  ASSERT_EQ(box_.events("erasure.receipt").size(), 1U);
+  EXPECT_EQ(box_.events("erasure.receipt")[0]["data"]["bytes_gone"], false);
+  box_.erase("c-mia", "req-1");
+  EXPECT_EQ(box_.events("erasure.receipt").back()["data"]["bytes_gone"], false);
+  std::filesystem::remove(copy);
+  box_.skip(61min);
+  box_.advance(1s);
+  const json last = box_.events("erasure.receipt").back();
+  EXPECT_EQ(last["data"]["bytes_gone"], true);
+  EXPECT_EQ(last["subject"], "c-mia");
+  const auto told = box_.events("erasure.receipt").size();
+  box_.skip(61min);
+  box_.advance(1s);
+  EXPECT_EQ(box_.events("erasure.receipt").size(), told) << "once is enough";
+}
+
 TEST_F(EngineTest, AnErasedPersonIsInNoFileAndDoesNotComeBack) {
   box_.feed_shop();
   box_.hear_mia_for(2s);
@@ -347,6 +383,54 @@ TEST_F(EngineTest, ABoxThatWasKilledInARehearsalTakesItsGuestsAway) {
   EXPECT_TRUE(box_.sent("floor/prompt/" + visit).back().is_null());
   EXPECT_EQ(box_.sent("floor/status").back()["rehearsal"], false);
   EXPECT_TRUE(box_.sent("/event").empty());
+}
+
+TEST_F(EngineTest, AFloorBrokerThatForgotIsToldOfEverybodyAndThenThatThisIsAll) {
+  box_.feed_shop();
+  box_.report_presence("c-paul");
+  box_.advance(1s);
+  const auto prompts = box_.sent("floor/prompt/");
+  ASSERT_FALSE(prompts.empty());
+  const json shown = prompts.back();
+  ASSERT_FALSE(shown.is_null());
+  EXPECT_EQ(box_.sent("floor/status").back()["told_all"], true);
+
+  box_.link_down(LinkName::floor);
+  box_.world().sent.clear();
+  box_.broker_acks = false;
+  box_.link_up(LinkName::floor);
+  // He sits still: nothing of him has changed.
+  std::vector<std::string> said;
+  for (const auto& [message, at] : box_.world().sent) {
+    if (message.topic.find("floor/prompt/") != std::string::npos) {
+      const json prompt = json::parse(message.payload);
+      EXPECT_EQ(prompt["visit"], shown["visit"]);
+      EXPECT_EQ(prompt["greet"], shown["greet"]);
+      EXPECT_TRUE(message.retain);
+      said.emplace_back("prompt");
+    } else if (message.topic.find("floor/status") != std::string::npos) {
+      said.emplace_back(json::parse(message.payload)["told_all"] == true ? "all" : "not yet");
+    }
+  }
+  EXPECT_EQ(said, (std::vector<std::string>{"not yet", "prompt", "all"}));
+}
+
+TEST_F(EngineTest, WhatWaitedForTheFloorBelongsToAll) {
+  box_.feed_shop();
+  box_.report_presence("c-paul");
+  box_.advance(1s);
+  ASSERT_FALSE(box_.sent("floor/prompt/").empty());
+  box_.link_down(LinkName::floor);
+  box_.advance(60s);  // he leaves, and his card is still there
+  box_.world().sent.clear();
+  box_.broker_acks = false;
+  box_.link_up(LinkName::floor);
+  box_.advance(1s);
+  ASSERT_FALSE(box_.world().unacked.empty()) << "his card is taken away";
+  EXPECT_EQ(box_.sent("floor/status").back()["told_all"], false);
+  box_.ack_all();
+  box_.advance(1s);
+  EXPECT_EQ(box_.sent("floor/status").back()["told_all"], true);
 }
 
 TEST_F(EngineTest, AVisitHasATimeLineThatEndsWithItAndGoesWithTheConsent) {

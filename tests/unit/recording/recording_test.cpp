@@ -161,7 +161,10 @@ class Shop : public Pipeline::Directory {
       if (d.made() && d.kind == DecisionKind::prompt) visit_ = d.visit;
     }
     for (const ConsentEffect& c : e.consents) {
-      if (!c.given) recorder_->forget(c.customer);
+      if (c.given) continue;
+      EXPECT_TRUE(store_->transaction(
+          [&](store::Tx& tx) { tx.withdraw(c.customer, c.purpose, std::nullopt); }));
+      recorder_->forget(c.customer);
     }
     if (e.wake_at) wake_ = e.wake_at;
   }

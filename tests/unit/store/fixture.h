@@ -89,9 +89,11 @@ inline FeedChange put(const std::string& key, std::int64_t seq, const std::strin
   return change;
 }
 
-inline Result<ApplyReport> apply(Replica& replica, Collection collection, const std::string& epoch,
+inline Result<ApplyReport> apply(Store& store, Collection collection, const std::string& epoch,
                                  std::int64_t seq, const std::vector<FeedChange>& changes) {
-  return replica.apply(collection, FeedState{epoch, seq, {}}, changes);
+  return store.transaction([&](Tx& tx) {
+    return tx.replica().apply(collection, FeedState{epoch, seq, {}}, changes);
+  });
 }
 
 inline FeedChange erase(const std::string& key, std::int64_t seq) {
@@ -110,7 +112,7 @@ inline OutboxRow message(const std::string& id, const std::string& customer,
   row.payload = "{\"id\":\"" + id + "\"}";
   row.customer = CustomerId(customer);
   row.priority = priority;
-  row.kind = "visit";
+  row.kind = OutboxKind::visit;
   row.created = wall();
   return row;
 }

@@ -5,6 +5,7 @@
 #include <rapidcheck/gtest.h>
 #include <set>
 
+#include "firmware/store/database.h"
 #include "tests/unit/store/fixture.h"
 
 namespace welcome::store {
@@ -17,7 +18,7 @@ class OutboxTest : public StoreTest {
  protected:
   Outbox& outbox() { return store().outbox(); }
   void enqueue(const OutboxRow& row) {
-    auto done = outbox().enqueue(row);
+    auto done = store().transaction([&](Tx& tx) { return tx.outbox().enqueue(row); });
     ASSERT_TRUE(done) << done.error().message;
   }
   std::vector<std::string> taken(std::size_t limit = 100, Now now = at()) {
@@ -33,10 +34,33 @@ class OutboxTest : public StoreTest {
       EXPECT_TRUE(rows);
       if (rows->empty()) return order;
       order.push_back(rows->front().id.str());
-      EXPECT_TRUE(outbox().acked(std::vector{rows->front().row}));
+      EXPECT_TRUE(store().transaction(
+          [&](Tx& tx) { return tx.outbox().remove_rows(std::vector{rows->front().row}); }));
     }
   }
 };
+
+TEST_F(OutboxTest, ARowThatDoesNotOpenIsDroppedAndSaid) {
+  OutboxRow offer = message("m-1", "c-paul");
+  offer.kind = OutboxKind::offer;
+  offer.ref = "d-1";
+  ASSERT_TRUE(store().transaction([&](Tx& tx) { tx.outbox().enqueue(offer); }));
+  close();
+  {
+    Database db(path(), "", false);
+    db.script("PRAGMA locking_mode = EXCLUSIVE");
+    db.script("UPDATE outbox SET sealed = zeroblob(length(sealed))");
+  }
+  reopen();
+  EXPECT_THAT(*outbox().take(Link::uplink, 10, at()), IsEmpty());
+  const auto gone = store().transaction([](Tx& tx) { return tx.outbox().drop_damaged(); });
+  ASSERT_TRUE(gone);
+  ASSERT_EQ(gone->size(), 1U);
+  EXPECT_EQ(gone->front().ref, "d-1");
+  EXPECT_EQ(gone->front().kind, OutboxKind::offer);
+  EXPECT_EQ(store().outbox().count()->uplink, 0);
+  EXPECT_EQ(store().registers().counters()->at("outbox_damaged"), 1);
+}
 
 TEST_F(OutboxTest, GivesBackEveryFieldAfterARestart) {
   OutboxRow row = message("m1", "c-paul", 1);
@@ -46,7 +70,7 @@ TEST_F(OutboxTest, GivesBackEveryFieldAfterARestart) {
   row.correlation = std::string("\0\x01", 2);
   row.qos = 0;
   row.retain = true;
-  row.kind = "prompt";
+  row.kind = OutboxKind::prompt;
   row.ref = "d-1";
   row.expires = wall(600'000);
   row.not_before = wall(-1);
@@ -67,7 +91,7 @@ TEST_F(OutboxTest, GivesBackEveryFieldAfterARestart) {
   EXPECT_TRUE(back.retain);
   EXPECT_EQ(back.priority, 1);
   EXPECT_EQ(back.customer, row.customer);
-  EXPECT_EQ(back.kind, "prompt");
+  EXPECT_EQ(back.kind, OutboxKind::prompt);
   EXPECT_EQ(back.ref, "d-1");
   EXPECT_EQ(back.created, row.created);
   EXPECT_EQ(back.expires, row.expires);
@@ -106,7 +130,8 @@ TEST_F(OutboxTest, OneMessageOfACustomerIsOnItsWayAtATime) {
   const auto rows = outbox().take(Link::uplink, 100, at());
   EXPECT_THAT(ids(*rows), ElementsAre("a1", "b1", "nobody1", "nobody2"));
   EXPECT_THAT(taken(), IsEmpty());
-  ASSERT_TRUE(outbox().acked(std::vector{rows->front().row}));
+  ASSERT_TRUE(store().transaction(
+      [&](Tx& tx) { return tx.outbox().remove_rows(std::vector{rows->front().row}); }));
   EXPECT_THAT(taken(), ElementsAre("a2"));
 }
 
@@ -130,14 +155,16 @@ TEST_F(OutboxTest, HandsARowOutOnceUntilTheLinkIsReleased) {
 
 TEST_F(OutboxTest, AcknowledgedRowsAreGoneAndTellWhatTheyWere) {
   OutboxRow row = message("m1", "a");
-  row.kind = "offer";
+  row.kind = OutboxKind::offer;
   row.ref = "d-7";
   enqueue(row);
   const auto rows = outbox().take(Link::uplink, 1, at());
-  auto notes = outbox().acked(std::vector{rows->front().row, std::int64_t{999}});
+  auto notes = store().transaction([&](Tx& tx) {
+    return tx.outbox().remove_rows(std::vector{rows->front().row, std::int64_t{999}});
+  });
   ASSERT_TRUE(notes);
   ASSERT_EQ(notes->size(), 1U);
-  EXPECT_EQ(notes->front().kind, "offer");
+  EXPECT_EQ(notes->front().kind, OutboxKind::offer);
   EXPECT_EQ(notes->front().ref, "d-7");
   reopen();
   EXPECT_THAT(taken(), IsEmpty());
@@ -146,21 +173,23 @@ TEST_F(OutboxTest, AcknowledgedRowsAreGoneAndTellWhatTheyWere) {
 TEST_F(OutboxTest, ALateAcknowledgementNeverHitsANewRow) {
   enqueue(message("m1", "a"));
   const auto first = outbox().take(Link::uplink, 1, at())->front().row;
-  ASSERT_TRUE(outbox().acked(std::vector{first}));
+  ASSERT_TRUE(
+      store().transaction([&](Tx& tx) { return tx.outbox().remove_rows(std::vector{first}); }));
   enqueue(message("m2", "a"));
-  ASSERT_TRUE(outbox().acked(std::vector{first}));
+  ASSERT_TRUE(
+      store().transaction([&](Tx& tx) { return tx.outbox().remove_rows(std::vector{first}); }));
   EXPECT_THAT(taken(), ElementsAre("m2"));
 }
 
 TEST_F(OutboxTest, ExpiredRowsAreNotHandedOutAndAreCountedWhenRemoved) {
   OutboxRow prompt = message("late", "a", 1);
-  prompt.kind = "prompt";
+  prompt.kind = OutboxKind::prompt;
   prompt.ref = "d-1";
   prompt.expires = wall(1000);
   enqueue(prompt);
   enqueue(message("event", "a"));
   EXPECT_THAT(taken(10, at(1000)), ElementsAre("event"));
-  auto gone = outbox().expire(at(1000));
+  auto gone = store().transaction([&](Tx& tx) { return tx.outbox().expire(at(1000)); });
   ASSERT_TRUE(gone);
   ASSERT_EQ(gone->size(), 1U);
   EXPECT_EQ(gone->front().ref, "d-1");
@@ -172,7 +201,8 @@ TEST_F(OutboxTest, WhileTheClockIsNotTrustedRowsWithATimeWaitAndNothingExpires) 
   prompt.expires = wall(1000);
   enqueue(prompt);
   enqueue(message("event", "b"));
-  EXPECT_THAT(*outbox().expire(at(5000, false)), IsEmpty());
+  EXPECT_THAT(*store().transaction([&](Tx& tx) { return tx.outbox().expire(at(5000, false)); }),
+              IsEmpty());
   EXPECT_THAT(taken(10, at(0, false)), ElementsAre("event"));
   EXPECT_THAT(taken(10, at(0, true)), ElementsAre("prompt"));
 }
@@ -187,16 +217,18 @@ TEST_F(OutboxTest, HeldRowsComeWhenTheirTimeHasCome) {
 
 TEST_F(OutboxTest, WithdrawalRemovesOnlyTheNamedKindsOfThatCustomer) {
   OutboxRow offer = message("offer", "a", 1);
-  offer.kind = "offer";
+  offer.kind = OutboxKind::offer;
   enqueue(offer);
   enqueue(message("visit", "a"));
   OutboxRow other = message("other offer", "b", 1);
-  other.kind = "offer";
+  other.kind = OutboxKind::offer;
   enqueue(other);
-  const std::string_view kinds[] = {"offer", "survey"};
-  EXPECT_EQ(*outbox().remove(CustomerId("a"), kinds), 1U);
+  const OutboxKind kinds[] = {OutboxKind::offer, OutboxKind::survey};
+  EXPECT_EQ(
+      *store().transaction([&](Tx& tx) { return tx.outbox().remove(CustomerId("a"), kinds); }), 1U);
   EXPECT_THAT(taken(), ElementsAre("other offer", "visit"));
-  EXPECT_EQ(*outbox().remove(CustomerId("a"), {}), 1U);
+  EXPECT_EQ(*store().transaction([&](Tx& tx) { return tx.outbox().remove_all(CustomerId("a")); }),
+            1U);
   EXPECT_EQ(outbox().count()->uplink, 1);
 }
 
@@ -205,8 +237,8 @@ TEST_F(OutboxTest, ADecisionTakenBackIsRemovedByItsReference) {
   offer.ref = "d-1";
   enqueue(offer);
   enqueue(message("visit", "a"));
-  EXPECT_EQ(*outbox().remove_ref("d-1"), 1U);
-  EXPECT_EQ(*outbox().remove_ref(""), 0U);
+  EXPECT_EQ(*store().transaction([&](Tx& tx) { return tx.outbox().remove_ref("d-1"); }), 1U);
+  EXPECT_EQ(*store().transaction([&](Tx& tx) { return tx.outbox().remove_ref(""); }), 0U);
   EXPECT_THAT(taken(), ElementsAre("visit"));
 }
 
@@ -261,7 +293,11 @@ RC_GTEST_PROP(OutboxProperty, LosesNothingAndKeepsTheOrder, ()) {
   const auto acknowledge = [&](std::int64_t row) {
     arrive(flying.at(row));
     flying.erase(row);
-    RC_ASSERT(store->outbox().acked(std::vector{row, row}).has_value());
+    RC_ASSERT(
+        store->transaction([&](Tx& tx) {
+               return tx.outbox().remove_rows(std::vector{row, row});
+             })
+            .has_value());
   };
   const int steps = *rc::gen::inRange(1, 80);
   for (int step = 0; step < steps; ++step) {
@@ -271,8 +307,11 @@ RC_GTEST_PROP(OutboxProperty, LosesNothingAndKeepsTheOrder, ()) {
       case 2: {
         const auto customer = *rc::gen::element<std::string>("", "a", "b", "c");
         const auto priority = static_cast<std::uint8_t>(*rc::gen::inRange(0, 3));
-        RC_ASSERT(store->outbox()
-                      .enqueue(message(std::to_string(written.size()), customer, priority))
+        RC_ASSERT(store
+                      ->transaction([&](Tx& tx) {
+                        return tx.outbox().enqueue(
+                            message(std::to_string(written.size()), customer, priority));
+                      })
                       .has_value());
         written.push_back({customer, priority == 0});
         break;

@@ -34,9 +34,11 @@ TEST_F(ReplicaTest, BeginsWithNothingReceived) {
 TEST_F(ReplicaTest, KeepsItemsAndPositionAcrossARestart) {
   Digest digest{};
   digest.fill(9);
-  ASSERT_TRUE(replica().apply(Collection::profiles, FeedState{"e1", 2, digest},
+  ASSERT_TRUE(store().transaction([&](Tx& tx) {
+    return tx.replica().apply(Collection::profiles, FeedState{"e1", 2, digest},
                               std::vector{put("c-paul", 1, "c-paul", R"({"name":"Paul"})"),
-                                          put("c-mia", 2, "c-mia", R"({"name":"Mia"})")}));
+                                          put("c-mia", 2, "c-mia", R"({"name":"Mia"})")});
+  }));
   reopen();
   EXPECT_THAT(keys(Collection::profiles), UnorderedElementsAre("c-paul", "c-mia"));
   auto paul = replica().find(Collection::profiles, "c-paul");
@@ -50,17 +52,21 @@ TEST_F(ReplicaTest, KeepsItemsAndPositionAcrossARestart) {
 }
 
 TEST_F(ReplicaTest, WithoutANewPositionTheOldOneStays) {
-  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 2, {put("a", 1)}));
-  ASSERT_TRUE(replica().apply(Collection::campaigns, std::nullopt, std::vector{put("b", 7)}));
+  ASSERT_TRUE(apply(store(), Collection::campaigns, "e", 2, {put("a", 1)}));
+  ASSERT_TRUE(store().transaction([&](Tx& tx) {
+    return tx.replica().apply(Collection::campaigns, std::nullopt, std::vector{put("b", 7)});
+  }));
   EXPECT_EQ(state(Collection::campaigns).seq, 2);
   EXPECT_THAT(keys(Collection::campaigns), UnorderedElementsAre("a", "b"));
-  ASSERT_TRUE(replica().apply(Collection::policy, std::nullopt, std::vector{put("p", 1)}));
+  ASSERT_TRUE(store().transaction([&](Tx& tx) {
+    return tx.replica().apply(Collection::policy, std::nullopt, std::vector{put("p", 1)});
+  }));
   EXPECT_EQ(state(Collection::policy).epoch, "");
   EXPECT_THAT(keys(Collection::policy), UnorderedElementsAre("p"));
 }
 
 TEST_F(ReplicaTest, KnowsTheNumberOfEachKeyAndItsOwnNameForIt) {
-  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 2, {put("a", 1), put("b", 2)}));
+  ASSERT_TRUE(apply(store(), Collection::campaigns, "e", 2, {put("a", 1), put("b", 2)}));
   EXPECT_EQ(*replica().seq_of(Collection::campaigns, "b"), 2);
   EXPECT_EQ(*replica().seq_of(Collection::campaigns, "c"), std::nullopt);
   std::set<std::string> names;
@@ -72,32 +78,34 @@ TEST_F(ReplicaTest, KnowsTheNumberOfEachKeyAndItsOwnNameForIt) {
 }
 
 TEST_F(ReplicaTest, SweepsByName) {
-  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 2, {put("a", 1), put("b", 2)}));
-  const auto report =
-      replica().apply(Collection::campaigns, FeedState{"e2", 9, {}}, std::vector{put("c", 9)},
-                      std::vector{replica().name_of(Collection::campaigns, "a"),
-                                  replica().name_of(Collection::campaigns, "never seen")});
+  ASSERT_TRUE(apply(store(), Collection::campaigns, "e", 2, {put("a", 1), put("b", 2)}));
+  const auto report = store().transaction([&](Tx& tx) {
+    return tx.replica().apply(Collection::campaigns, FeedState{"e2", 9, {}},
+                              std::vector{put("c", 9)},
+                              std::vector{replica().name_of(Collection::campaigns, "a"),
+                                          replica().name_of(Collection::campaigns, "never seen")});
+  });
   ASSERT_TRUE(report);
   EXPECT_EQ(report->erased, 1U);
   EXPECT_THAT(keys(Collection::campaigns), UnorderedElementsAre("b", "c"));
 }
 
 TEST_F(ReplicaTest, OfAPoisonedItemTheNumberIsKeptAndTheBodyOnRequest) {
-  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 2, {put("a", 1, "", "good")}));
+  ASSERT_TRUE(apply(store(), Collection::campaigns, "e", 2, {put("a", 1, "", "good")}));
   auto poisoned = put("a", 2, "", "\xff\xfe");
   poisoned.withhold = poisoned.keep = true;
-  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 2, {poisoned}));
+  ASSERT_TRUE(apply(store(), Collection::campaigns, "e", 2, {poisoned}));
   EXPECT_EQ(replica().find(Collection::campaigns, "a")->body, "good");
   EXPECT_EQ(*replica().seq_of(Collection::campaigns, "a"), 2);
 
   poisoned.keep = false;
   poisoned.item.seq = 3;
-  const auto report = apply(replica(), Collection::campaigns, "e", 3, {poisoned});
+  const auto report = apply(store(), Collection::campaigns, "e", 3, {poisoned});
   EXPECT_EQ(report->withheld, 1U);
   EXPECT_FALSE(replica().find(Collection::campaigns, "a"));
   EXPECT_EQ(*replica().seq_of(Collection::campaigns, "a"), 3);
   // Mended later, it comes in as usual.
-  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 4, {put("a", 4, "", "ok")}));
+  ASSERT_TRUE(apply(store(), Collection::campaigns, "e", 4, {put("a", 4, "", "ok")}));
   EXPECT_EQ(replica().find(Collection::campaigns, "a")->body, "ok");
 }
 
@@ -108,9 +116,13 @@ TEST_F(ReplicaTest, KeysOfNobodyAreRemovedByHousekeeping) {
     many.push_back(put("k" + std::to_string(i), i + 1, "c" + std::to_string(i)));
     if (i != 1) gone.push_back(replica().name_of(Collection::profiles, many.back().item.key));
   }
-  ASSERT_TRUE(replica().apply(Collection::profiles, FeedState{"e1", 1000, {}}, many));
+  ASSERT_TRUE(store().transaction([&](Tx& tx) {
+    return tx.replica().apply(Collection::profiles, FeedState{"e1", 1000, {}}, many);
+  }));
   EXPECT_EQ(store().size()->customers, 1000);
-  ASSERT_TRUE(replica().apply(Collection::profiles, FeedState{"e2", 1, {}}, {}, gone));
+  ASSERT_TRUE(store().transaction([&](Tx& tx) {
+    return tx.replica().apply(Collection::profiles, FeedState{"e2", 1, {}}, {}, gone);
+  }));
   while (*store().maintain(at(), std::chrono::milliseconds{1})) {
   }
   EXPECT_EQ(store().size()->customers, 1);
@@ -119,7 +131,7 @@ TEST_F(ReplicaTest, KeysOfNobodyAreRemovedByHousekeeping) {
 
 TEST_F(ReplicaTest, FindsTheItemsOfACustomer) {
   ASSERT_TRUE(apply(
-      replica(), Collection::consents, "e", 3,
+      store(), Collection::consents, "e", 3,
       {put("r1", 1, "c-paul", "1"), put("r2", 2, "c-mia", "2"), put("r3", 3, "c-paul", "3")}));
   auto items = replica().of_customer(Collection::consents, CustomerId("c-paul"));
   ASSERT_TRUE(items);
@@ -132,7 +144,7 @@ TEST_F(ReplicaTest, LoadsBriefsOfTheItemsThatHaveOne) {
   auto with_brief = put("r1", 1, "c-paul", "long");
   with_brief.item.brief = "short";
   ASSERT_TRUE(
-      apply(replica(), Collection::consents, "e", 2, {with_brief, put("r2", 2, "c-mia", "whole")}));
+      apply(store(), Collection::consents, "e", 2, {with_brief, put("r2", 2, "c-mia", "whole")}));
   std::map<std::string, std::string> seen;
   auto report = replica().load_briefs(Collection::consents, [&](FeedItem&& item) {
     seen[item.key] = item.brief + "|" + item.body;
@@ -143,8 +155,8 @@ TEST_F(ReplicaTest, LoadsBriefsOfTheItemsThatHaveOne) {
 }
 
 TEST_F(ReplicaTest, SameKeyInTwoCollectionsIsTwoItems) {
-  ASSERT_TRUE(apply(replica(), Collection::campaigns, "e", 1, {put("k", 1, "", "c")}));
-  ASSERT_TRUE(apply(replica(), Collection::policy, "e", 1, {put("k", 1, "", "p")}));
+  ASSERT_TRUE(apply(store(), Collection::campaigns, "e", 1, {put("k", 1, "", "c")}));
+  ASSERT_TRUE(apply(store(), Collection::policy, "e", 1, {put("k", 1, "", "p")}));
   EXPECT_EQ(replica().find(Collection::campaigns, "k")->body, "c");
   EXPECT_EQ(replica().find(Collection::policy, "k")->body, "p");
 }

@@ -1,0 +1,188 @@
+// The part of CrmFeed that decides which consent records count.
+
+#include <spdlog/spdlog.h>
+#include <stdexcept>
+#include <utility>
+
+#include "contract/items.h"
+#include "firmware/daemon/convert.h"
+#include "firmware/daemon/crm_feed.h"
+
+namespace welcome::daemon {
+
+namespace {
+
+// Register that holds the key ring by which the stored consents were checked; public keys only.
+constexpr std::string_view kPinnedRegister = "crm_keys";
+constexpr std::size_t kReasons = 16;  // that are counted apart
+
+void must_read(const auto& done) {
+  if (!done) throw std::runtime_error("cannot read the consents: " + done.error().message);
+}
+
+}  // namespace
+
+void CrmFeed::load_keys() {
+  if (!shared_.settings.crm_keys) return;
+  auto keys = contract::KeyRing::parse(*shared_.settings.crm_keys);
+  if (!keys) throw std::runtime_error("cannot read the CRM's keys: " + keys.error().message);
+  keys_ = std::move(*keys);
+}
+
+Result<void> CrmFeed::note_pinned(const Now& now) {
+  return shared_.store.transaction([&](store::Tx& tx) { note_pinned(tx, now); });
+}
+
+bool CrmFeed::pinned_before() const {
+  const auto before = shared_.store.registers().get(kPinnedRegister);
+  return before && before->value_or("") == keys_.to_text();
+}
+
+// The stored consents are checked against the ring: the next start need not do it again.
+void CrmFeed::note_pinned(store::Tx& tx, const Now& now) {
+  if (pinned_before()) return;
+  tx.registers().put(kPinnedRegister, keys_.to_text());
+  tx.audit().append(now, "config", "technician", {}, "the CRM's keys");
+}
+
+Result<void> CrmFeed::set_keys(const std::optional<std::string>& text, const Now& now) {
+  auto keys = contract::KeyRing::parse(text.value_or(""));
+  if (!keys) return tl::unexpected(keys.error());
+  shared_.settings.crm_keys = text;
+  keys_ = std::move(*keys);
+  if (pinned_before()) return {};
+
+  News news;
+  std::vector<std::string> unsigned_ones;
+  if (text) {
+    const auto report =
+        shared_.store.replica().load(store::Collection::consents, [&](store::FeedItem&& stored) {
+          if (keys_.verify(stored.body)) return;
+          unsigned_ones.push_back(stored.key);
+          removed_body(contract::Collection::consents, stored.key, stored.body, now, news);
+        });
+    if (!report) return tl::unexpected(report.error());
+  }
+  const bool again = !unsigned_ones.empty();
+  auto stored = needs_.carry_out(std::move(news.effects), now, [&](store::Tx& tx) {
+    write(tx, news);
+    if (again) tx.replica().distrust(store::Collection::consents, unsigned_ones);
+    note_pinned(tx, now);
+  });
+  if (!stored) return stored;
+  desk_.forget(news.desk_consents);
+  if (!again) return {};
+  receiver_.forget(contract::Collection::consents);
+  say_hello();
+  return {};
+}
+
+std::optional<std::string> CrmFeed::refuse_consent(const ConsentRecord& record) {
+  ConsentStanding known = shared_.pipeline.gate().standing(record.customer, record.purpose);
+  const ConsentStanding said = standing(record);
+  if (said.given()) {
+    const auto withdrawn = shared_.store.people().withdrawn_at(record.customer, record.purpose);
+    if (!withdrawn) {
+      needs_.store_failed(withdrawn.error());
+      return "the box cannot say whether it was withdrawn";
+    }
+    ConsentStanding before;
+    before.withdrawn_at = *withdrawn;
+    known.merge(before);
+  }
+  // A grant that ties with a withdrawal: alone, after a restart, it would count.
+  if (contract::replayed(known, record) || (said.given() && !known.merge(said).given())) {
+    return "older than what the box knows";
+  }
+  return std::nullopt;
+}
+
+void CrmFeed::note_refused(const std::string& why) {
+  auto& counts = shared_.counters.consents_refused;
+  ++counts[counts.size() < kReasons || counts.contains(why) ? why : "other"];
+}
+
+// A consent given after the erasure. What was withheld since is missing here: all is asked for.
+bool CrmFeed::come_back(const ConsentRecord& record, const Now& now) {
+  ConsentGate& gate = shared_.pipeline.gate_for_loading();
+  if (!gate.forgotten(record.customer)) return false;
+  const ConsentStanding said = standing(record);
+  const auto erased = shared_.store.erasure().erased_at(record.customer);
+  if (!said.given() || !erased || (*erased && *said.given_at <= **erased)) return false;
+  const auto lifted = shared_.store.transaction([&](store::Tx& tx) {
+    tx.erasure().lift(record.customer, now);
+    for (const auto collection : {store::Collection::consents, store::Collection::profiles,
+                                  store::Collection::identities}) {
+      tx.replica().distrust(collection);
+    }
+  });
+  if (!lifted) {
+    needs_.store_failed(lifted.error());
+    return false;
+  }
+  gate.lift(record.customer);
+  return true;
+}
+
+// Records were checked when they came. With another key ring than then, they are checked again.
+void CrmFeed::load_consents() {
+  const auto withdrawals = shared_.store.people().withdrawals();
+  if (!withdrawals)
+    throw std::runtime_error("cannot read who withdrew: " + withdrawals.error().message);
+  const bool check = shared_.settings.crm_keys && !pinned_before();
+  if (!check && load_briefs(*withdrawals)) return;
+  const auto unsigned_ones = load_bodies(*withdrawals, check);
+  if (unsigned_ones.empty()) return;
+  spdlog::warn("{} stored consents are not signed by a pinned key: the CRM is asked for them again",
+               unsigned_ones.size());
+  const auto asked = shared_.store.transaction(
+      [&](store::Tx& tx) { tx.replica().distrust(store::Collection::consents, unsigned_ones); });
+  if (!asked)
+    throw std::runtime_error("cannot ask for the consents again: " + asked.error().message);
+  receiver_.forget(contract::Collection::consents);
+}
+
+// False: some came without a brief, by an older version. To say one twice changes nothing.
+bool CrmFeed::load_briefs(const Withdrawals& withdrawals) {
+  const auto count = shared_.store.replica().count(store::Collection::consents);
+  must_read(count);
+  std::int64_t known = 0;
+  must_read(shared_.store.replica().load_briefs(
+      store::Collection::consents, [&](store::FeedItem&& stored) {
+        const auto record = consent_of_brief(stored.customer, stored.brief);
+        if (!record) return;
+        ++known;
+        load_record(*record, withdrawals);
+      }));
+  return known == *count;
+}
+
+// The keys of those that are not signed, if they are to be checked.
+std::vector<std::string> CrmFeed::load_bodies(const Withdrawals& withdrawals, bool check) {
+  std::vector<std::string> unsigned_ones;
+  must_read(
+      shared_.store.replica().load(store::Collection::consents, [&](store::FeedItem&& stored) {
+        const auto item = contract::decode_item(contract::Collection::consents, stored.body);
+        if (!item) {
+          ++shared_.counters.feed_set_aside;
+        } else if (check && !keys_.verify(stored.body)) {
+          unsigned_ones.push_back(stored.key);
+        } else {
+          load_record(std::get<ConsentRecord>(*item), withdrawals);
+        }
+      }));
+  return unsigned_ones;
+}
+
+// A withdrawal whose record could not be stored still holds.
+void CrmFeed::load_record(const ConsentRecord& record, const Withdrawals& withdrawals) {
+  const ConsentStanding said = standing(record);
+  if (!withdrawals.empty() && said.given()) {
+    const auto found =
+        withdrawals.find({shared_.store.audit().subject_of(record.customer), record.purpose});
+    if (found != withdrawals.end() && *said.given_at <= found->second) return;
+  }
+  shared_.pipeline.gate_for_loading().put(record);
+}
+
+}  // namespace welcome::daemon

@@ -1,0 +1,308 @@
+#include "firmware/daemon/crm_feed.h"
+
+#include <algorithm>
+#include <malloc.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+#include <stdexcept>
+#include <utility>
+
+#include "firmware/daemon/convert.h"
+
+namespace welcome::daemon {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// While the CRM keeps sending what does not fit, it is asked again at most this often.
+constexpr auto kHelloEvery = 1s;
+constexpr auto kConfirmWithin = 1s;  // many batches are one confirmation
+
+}  // namespace
+
+CrmFeed::CrmFeed(Shared& shared, Delivery& delivery, Desk& desk, FaceWatch& faces, Needs& needs)
+    : shared_(shared),
+      delivery_(delivery),
+      desk_(desk),
+      faces_(faces),
+      needs_(needs),
+      stored_feed_(shared.store.replica()),
+      receiver_(stored_feed_) {}
+
+void CrmFeed::load_positions() {
+  for (const auto collection : contract::kAllCollections) {
+    const auto state = shared_.store.replica().state(store_collection(collection));
+    if (!state)
+      throw std::runtime_error("cannot read the feed's position: " + state.error().message);
+    if (auto have = have_of(*state)) receiver_.load(collection, std::move(*have));
+  }
+}
+
+// ---- hello ----
+
+void CrmFeed::heard(const Now& now) {
+  if (delivery_.hear_crm()) delivery_.pump(contract::LinkName::uplink, now);
+  if (now.wall_trusted) needs_.decide(event::CrmHeard{now.wall}, now);
+}
+
+void CrmFeed::line_is_up() {
+  receiver_.reset_snapshots();
+  say_hello();
+}
+
+void CrmFeed::say_hello(bool confirms) {
+  confirm_at_.reset();
+  contract::Hello hello;
+  hello.confirms = confirms;
+  if (const auto controls = shared_.store.registers().controls()) {
+    for (const auto& row : *controls) {
+      hello.control = std::max(hello.control, static_cast<std::uint64_t>(row.seq));
+    }
+  }
+  hello.session = static_cast<std::uint64_t>(shared_.session);
+  hello.version = shared_.settings.version;
+  hello.have = receiver_.have();
+  shared_.ports.publish(contract::encode_hello(shared_.settings.box, hello), kNoRow, std::nullopt);
+}
+
+void CrmFeed::ask_again(const Now& now) {
+  ++shared_.counters.feed_gaps;
+  hello_due_ = true;
+  hello_if_due(now);
+}
+
+void CrmFeed::hello_if_due(const Now& now) {
+  if (!hello_due_ || now.mono < next_hello_) return;
+  hello_due_ = false;
+  next_hello_ = now.mono + kHelloEvery;
+  say_hello();
+}
+
+void CrmFeed::came_further(const Now& now) {
+  if (!confirm_at_) confirm_at_ = now.mono + kConfirmWithin;
+}
+
+void CrmFeed::confirm_if_due(const Now& now) {
+  if (!confirm_at_ || now.mono < *confirm_at_ || !delivery_.side(contract::LinkName::uplink).up)
+    return;
+  say_hello(true);
+}
+
+// ---- batches ----
+
+void CrmFeed::take(contract::FeedBatch batch, const Now& now) {
+  heard(now);
+  sync::FeedPlan plan = receiver_.plan(std::move(batch));
+  if (plan.verdict == sync::FeedVerdict::gap) {
+    spdlog::info("feed {}: {}", contract::to_string(plan.collection), plan.reason);
+    receiver_.committed(plan);
+    return ask_again(now);
+  }
+  if (plan.verdict == sync::FeedVerdict::duplicate) return;
+
+  News news;
+  news.changes.reserve(plan.items.size());
+  for (const auto& item : plan.items) take_item(plan, item, now, news);
+  sweep(plan, now, news);
+  const auto written = store_news(plan, news, now);
+  if (written) {
+    receiver_.committed(plan);
+    desk_.forget(news.desk_consents);
+    if (plan.complete) came_further(now);
+    // Thousands of items were parsed, and what they took lies free between what stays.
+    if (plan.complete && plan.part && plan.part->parts > 1) malloc_trim(0);
+  }
+  // Only now does the directory answer with the new profiles.
+  for (auto& customer : std::exchange(changed_profiles_, {})) {
+    needs_.decide(event::ProfileChanged{std::move(customer)}, now);
+  }
+  needs_.keys_changed(news.rekeyed, now);
+  if (!news.came_back) return;
+  // What was withheld meanwhile is asked for.
+  for (const auto what : {contract::Collection::consents, contract::Collection::profiles,
+                          contract::Collection::identities}) {
+    receiver_.forget(what);
+  }
+  say_hello();
+}
+
+void CrmFeed::take_item(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
+                        News& news) {
+  ++shared_.counters.feed_items;
+  if (plan.collection == contract::Collection::identities) {
+    const auto old = shared_.store.replica().find(store::Collection::identities, item.key);
+    if (old) news.rekeyed.push_back(old->customer);
+  }
+  if (item.deleted) {
+    removed(plan.collection, item.key, now, news);
+    news.changes.push_back(
+        {.item = {item.key, {}, static_cast<std::int64_t>(item.seq), {}, {}}, .erase = true});
+  } else if (item.item) {
+    take_good(plan, item, now, news);
+  } else {
+    take_unreadable(plan, item, now, news);
+  }
+}
+
+void CrmFeed::take_good(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
+                        News& news) {
+  std::string brief;
+  if (const auto* record = std::get_if<ConsentRecord>(item.item.get())) {
+    if (!take_consent(plan, item, *record, now, news)) return;
+    brief = brief_of(*record);
+  }
+  if (const auto* identity = std::get_if<IdentityItem>(item.item.get())) {
+    brief = brief_of(key_of(*identity));
+    news.rekeyed.push_back(item.customer);
+  }
+  news.changes.push_back({.item = {item.key, item.customer, static_cast<std::int64_t>(item.seq),
+                                   item.value, std::move(brief)}});
+  put(*item.item, item.value, now, news);
+}
+
+bool CrmFeed::take_consent(const sync::FeedPlan& plan, const contract::FeedItem& item,
+                           const ConsentRecord& record, const Now& now, News& news) {
+  news.came_back = come_back(record, now) || news.came_back;
+  if (auto old = refuse_consent(record)) {
+    // What is held stays, and counts for the digest as if it were this one.
+    note_refused(*old);
+    ++shared_.counters.feed_set_aside;
+    news.rejected.push_back({plan.collection, item.key, item.seq, std::move(*old)});
+    news.changes.push_back(
+        {.item = {item.key, item.customer, static_cast<std::int64_t>(item.seq), {}, {}},
+         .withhold = true,
+         .keep = true});
+    return false;
+  }
+  if (standing(record).withdrawn_at && !shared_.pipeline.gate().forgotten(record.customer)) {
+    news.withdrawn.push_back(record);
+  }
+  return true;
+}
+
+void CrmFeed::take_unreadable(const sync::FeedPlan& plan, const contract::FeedItem& item,
+                              const Now& now, News& news) {
+  // A consent that cannot be read may be a withdrawal: the old one no longer counts.
+  const bool consent = plan.collection == contract::Collection::consents;
+  if (consent) {
+    removed(plan.collection, item.key, now, news);
+    note_refused(item.error);
+  }
+  ++shared_.counters.feed_set_aside;
+  news.rejected.push_back({plan.collection, item.key, item.seq, item.error});
+  news.changes.push_back({.item = {item.key, {}, static_cast<std::int64_t>(item.seq), {}, {}},
+                          .withhold = true,
+                          .keep = !consent});
+}
+
+// Items that the finished snapshot no longer has are gone.
+void CrmFeed::sweep(const sync::FeedPlan& plan, const Now& now, News& news) {
+  const auto collection = store_collection(plan.collection);
+  for (const auto& name : plan.sweep) {
+    const auto old = shared_.store.replica().find_named(collection, name);
+    if (!old) continue;
+    removed_body(plan.collection, old->key, old->body, now, news);
+    if (plan.collection == contract::Collection::identities) news.rekeyed.push_back(old->customer);
+  }
+}
+
+Result<void> CrmFeed::store_news(const sync::FeedPlan& plan, News& news, const Now& now) {
+  std::optional<store::FeedState> position;
+  if (plan.have && !news.came_back) position = state_of(*plan.have);
+  return needs_.carry_out(std::move(news.effects), now, [&](store::Tx& tx) {
+    tx.replica().apply(store_collection(plan.collection), position, news.changes, plan.sweep);
+    write(tx, news);
+    for (auto& what : news.rejected) {
+      delivery_.tell_crm(tx, {MessageId(shared_.ids.next()), now.wall, {}, std::move(what), {}},
+                         OutboxKind::feed, {}, now);
+    }
+  });
+}
+
+std::map<std::string, std::string> CrmFeed::items_of(contract::Collection collection) {
+  std::map<std::string, std::string> items;
+  const auto loaded = shared_.store.replica().load(
+      store_collection(collection),
+      [&](store::FeedItem&& i) { items.emplace(std::move(i.key), std::move(i.body)); });
+  if (!loaded) needs_.store_failed(loaded.error());
+  return items;
+}
+
+void CrmFeed::write(store::Tx& tx, const News& news) {
+  for (const auto& id : news.desk_consents) tx.people().remove_desk_consent(id);
+  for (const auto& customer : news.no_ageing) tx.people().remove_aged(customer);
+  for (const auto& record : news.withdrawn) {
+    tx.people().note_withdrawal(record.customer, record.purpose, *standing(record).withdrawn_at);
+  }
+}
+
+void CrmFeed::put(contract::Item item, std::string_view text, const Now& now, News& news) {
+  std::visit(
+      [&](auto&& what) {
+        using What = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, Profile>) {
+          needs_.profile_changed(what.customer);
+          changed_profiles_.push_back(what.customer);
+        } else if constexpr (std::is_same_v<What, ConsentRecord>) {
+          for (auto& id : desk_.superseded(what.customer, what.purpose, &what.history)) {
+            news.desk_consents.push_back(std::move(id));
+          }
+          // The newest word on face recognition says nothing of ageing.
+          if (what.purpose == Purpose::face_recognition && !names_ageing(what)) {
+            faces_.forget_view(what.customer);
+            news.no_ageing.push_back(what.customer);
+          }
+          news.effects.append(
+              needs_.ask(event::ConsentChanged{{std::forward<decltype(what)>(what)}}, now));
+        } else if constexpr (std::is_same_v<What, Campaign>) {
+          news.effects.append(
+              needs_.ask(event::CampaignPut{std::forward<decltype(what)>(what)}, now, text));
+        } else if constexpr (std::is_same_v<What, Policy>) {
+          news.effects.append(
+              needs_.ask(event::PolicyReplaced{std::forward<decltype(what)>(what)}, now, text));
+        }
+      },
+      std::move(item));
+}
+
+void CrmFeed::removed(contract::Collection collection, const std::string& key, const Now& now,
+                      News& news) {
+  std::string body;
+  if (collection == contract::Collection::consents) {
+    const auto stored = shared_.store.replica().find(store::Collection::consents, key);
+    if (!stored) return;
+    body = stored->body;
+  }
+  removed_body(collection, key, body, now, news);
+}
+
+void CrmFeed::removed_body(contract::Collection collection, const std::string& key,
+                           const std::string& body, const Now& now, News& news) {
+  switch (collection) {
+    case contract::Collection::consents:
+      if (const auto item = contract::decode_item(collection, body)) {
+        const auto& record = std::get<ConsentRecord>(*item);
+        for (auto& id : desk_.superseded(record.customer, record.purpose, nullptr)) {
+          news.desk_consents.push_back(std::move(id));
+        }
+        news.effects.append(
+            needs_.ask(event::ConsentRemoved{record.customer, record.purpose}, now));
+      }
+      break;
+    case contract::Collection::campaigns:
+      news.effects.append(needs_.ask(event::CampaignRemoved{CampaignId(key)}, now));
+      break;
+    case contract::Collection::policy:
+      news.effects.append(needs_.ask(event::PolicyReplaced{Policy{}}, now));
+      break;
+    case contract::Collection::profiles:
+      needs_.profile_changed(CustomerId(key));
+      changed_profiles_.emplace_back(key);
+      break;
+    case contract::Collection::identities:
+      break;  // the key table is made anew
+  }
+}
+
+}  // namespace welcome::daemon

@@ -1,0 +1,120 @@
+#pragma once
+// CrmFeed: what the CRM tells this box. Takes its batches, decides which consent records count
+// (signed by a key that is pinned, not older than what is known, not of somebody who was erased),
+// and says hello when something is missing. Engine thread only.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "contract/items.h"
+#include "contract/signing.h"
+#include "firmware/daemon/delivery.h"
+#include "firmware/daemon/desk.h"
+#include "firmware/daemon/face_watch.h"
+#include "firmware/daemon/shared.h"
+#include "firmware/daemon/stored_feed.h"
+#include "sync/feed.h"
+
+namespace welcome::daemon {
+
+class CrmFeed {
+ public:
+  struct Needs {
+    virtual ~Needs() = default;
+    virtual void store_failed(const Error& error) = 0;
+    virtual Effects ask(const Event& event, const Now& now, std::string_view item = {}) = 0;
+    virtual void decide(const Event& event, const Now& now) = 0;
+    [[nodiscard]] virtual Result<void> carry_out(Effects effects, const Now& now,
+                                                 const Also& also = {}) = 0;
+    virtual void profile_changed(const CustomerId& customer) = 0;  // for who keeps it opened
+    virtual void keys_changed(const std::vector<CustomerId>& customers, const Now& now) = 0;
+  };
+  CrmFeed(Shared& shared, Delivery& delivery, Desk& desk, FaceWatch& faces, Needs& needs);
+
+  // At start. Throw std::runtime_error.
+  void load_keys();
+  void load_positions();
+  void load_consents();
+  [[nodiscard]] Result<void> note_pinned(const Now& now);
+
+  void take(contract::FeedBatch batch, const Now& now);
+  // The CRM has spoken: consents are fresh.
+  void heard(const Now& now);
+  // The uplink has a new connection.
+  void line_is_up();
+  // `confirms`: nothing is asked for, the CRM hears how far this box is.
+  void say_hello(bool confirms = false);
+  // A collection is complete, or a control message is kept: the CRM hears of it within a second.
+  void came_further(const Now& now);
+  void confirm_if_due(const Now& now);
+  // Something is missing; at most one hello a second.
+  void ask_again(const Now& now);
+  void hello_if_due(const Now& now);
+
+  // A new key ring (its text; nothing = signatures are not asked for). Consents that none of its
+  // keys signed no longer count, and are asked for again. The old ring stays when this one is
+  // malformed.
+  Result<void> set_keys(const std::optional<std::string>& text, const Now& now);
+  // Null: signatures are not asked for.
+  const contract::KeyRing* keys() const { return shared_.settings.crm_keys ? &keys_ : nullptr; }
+
+  // Why a record may not count although it is well formed and signed.
+  std::optional<std::string> refuse_consent(const ConsentRecord& record);
+  void note_refused(const std::string& why);
+  // Bodies by key.
+  std::map<std::string, std::string> items_of(contract::Collection collection);
+
+ private:
+  // What items come to: all of it is stored with them, or none.
+  struct News {
+    Effects effects;
+    std::vector<std::string> desk_consents;  // whose service the CRM's records have taken over
+    std::vector<CustomerId> no_ageing;       // whose consent does not name it
+    std::vector<store::FeedChange> changes;
+    std::vector<contract::FeedRejected> rejected;
+    std::vector<ConsentRecord> withdrawn;
+    std::vector<CustomerId> rekeyed;
+    bool came_back = false;  // somebody who was erased
+  };
+
+  void take_item(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
+                 News& news);
+  void take_good(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
+                 News& news);
+  void take_unreadable(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
+                       News& news);
+  // False: the record does not count, and what is held stays.
+  bool take_consent(const sync::FeedPlan& plan, const contract::FeedItem& item,
+                    const ConsentRecord& record, const Now& now, News& news);
+  void sweep(const sync::FeedPlan& plan, const Now& now, News& news);
+  [[nodiscard]] Result<void> store_news(const sync::FeedPlan& plan, News& news, const Now& now);
+  void put(contract::Item item, std::string_view text, const Now& now, News& news);
+  void removed(contract::Collection collection, const std::string& key, const Now& now, News& news);
+  void removed_body(contract::Collection collection, const std::string& key,
+                    const std::string& body, const Now& now, News& news);
+  static void write(store::Tx& tx, const News& news);
+  bool come_back(const ConsentRecord& record, const Now& now);
+  bool pinned_before() const;
+  void note_pinned(store::Tx& tx, const Now& now);
+  using Withdrawals = store::People::Withdrawals;
+  bool load_briefs(const Withdrawals& withdrawals);
+  std::vector<std::string> load_bodies(const Withdrawals& withdrawals, bool check);
+  void load_record(const ConsentRecord& record, const Withdrawals& withdrawals);
+
+  Shared& shared_;
+  Delivery& delivery_;
+  Desk& desk_;
+  FaceWatch& faces_;
+  Needs& needs_;
+  contract::KeyRing keys_;  // the CRM's; empty = not provisioned
+  const StoredFeed stored_feed_;
+  sync::FeedReceiver receiver_;
+  std::vector<CustomerId> changed_profiles_;  // not yet told to the pipeline
+  bool hello_due_ = false;
+  MonoTime next_hello_;
+  std::optional<MonoTime> confirm_at_;
+};
+
+}  // namespace welcome::daemon

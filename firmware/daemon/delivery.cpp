@@ -1,0 +1,194 @@
+#include "firmware/daemon/delivery.h"
+
+#include <algorithm>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+#include "firmware/daemon/clock.h"
+#include "firmware/daemon/convert.h"
+
+namespace welcome::daemon {
+
+namespace {
+
+using namespace std::chrono_literals;
+using contract::LinkName;
+
+// After a message that the broker could not take yet.
+constexpr auto kRefusedPause = 2s;
+
+}  // namespace
+
+Delivery::Delivery(Shared& shared, Needs& needs, const Now& now) : shared_(shared), needs_(needs) {
+  uplink_.patience = now.mono + shared.settings.crm_speaks_first;
+}
+
+void Delivery::up(LinkName name, std::size_t receive_maximum, const Now& now) {
+  spdlog::info("{} is up", contract::to_string(name));
+  mutable_side(name) = {.up = true,
+                        .window = std::min(shared_.settings.uplink_window, receive_maximum),
+                        .patience = now.mono + shared_.settings.crm_speaks_first};
+}
+
+void Delivery::down(LinkName name, const std::string& reason, const Now& now) {
+  Side& link = mutable_side(name);
+  if (link.up || link.why_down != reason) {
+    spdlog::warn("{} is down: {}; trying again", contract::to_string(name), reason);
+  }
+  link.up = false;
+  settle(name, now);
+  link = {.why_down = reason};
+  shared_.store.outbox().release(store_link(name));
+}
+
+void Delivery::acked(LinkName name, const sync::Acked& acked, const Now& now) {
+  Side& link = mutable_side(name);
+  if (link.in_flight > 0) --link.in_flight;
+  link.acked.push_back(acked.tag);
+  // Many at once are one transaction: at the latest when half of the window is free again.
+  if (link.in_flight <= link.window / 2) settle(name, now);
+  pump(name, now);
+}
+
+void Delivery::refused(LinkName name, const sync::Refused& refused, const Now& now) {
+  ++shared_.counters.messages_refused;
+  spdlog::warn("{} refused a message, reason code {}", contract::to_string(name), refused.code);
+  Side& link = mutable_side(name);
+  if (link.in_flight > 0) --link.in_flight;
+  if (refused.for_good) {
+    // It must not hold up those behind it, and counts as never sent.
+    link.refused.push_back(refused.tag);
+    settle(name, now);
+    return pump(name, now);
+  }
+  link.held = now.mono + kRefusedPause;
+  shared_.store.outbox().release_row(refused.tag);
+}
+
+void Delivery::settle(const Now& now) {
+  settle(LinkName::floor, now);
+  settle(LinkName::uplink, now);
+}
+
+// What the broker has said of the rows, and what follows from it for caps and learner: one
+// transaction.
+void Delivery::settle(LinkName name, const Now& now) {
+  auto rows = std::exchange(mutable_side(name).acked, {});
+  const auto refused = std::exchange(mutable_side(name).refused, {});
+  rows.insert(rows.end(), refused.begin(), refused.end());
+  if (rows.empty()) return;
+  auto notes = shared_.store.outbox().notes(rows);
+  if (!notes) return needs_.store_failed(notes.error());
+  std::vector<Left> left;
+  for (auto& note : *notes) {
+    const bool sent = std::find(refused.begin(), refused.end(), note.row) == refused.end();
+    left.push_back({std::move(note), sent});
+    measure(left.back());
+  }
+  const auto settled = needs_.rows_left(
+      left, [&](store::Tx& tx) { tx.outbox().remove_rows(rows); }, now);
+  if (settled) return;
+  // They are still there, and go once more: a receiver drops what it has.
+  for (const auto row : rows) shared_.store.outbox().release_row(row);
+}
+
+void Delivery::measure(const Left& row) {
+  if (row.sent) ++shared_.counters.messages_acked;
+  const auto way = in_the_way_.find(row.note.ref);
+  if (way == in_the_way_.end()) return;
+  if (row.sent) {
+    latency_.add(std::chrono::duration_cast<Latency::Duration>(steady_now() - way->second));
+  }
+  in_the_way_.erase(way);
+}
+
+void Delivery::drop_unsendable(const Now& now) {
+  std::size_t expired = 0;
+  const auto gone = shared_.store.transaction([&](store::Tx& tx) {
+    auto notes = tx.outbox().expire(now);
+    expired = notes.size();
+    for (auto& note : tx.outbox().drop_damaged()) notes.push_back(std::move(note));
+    return notes;
+  });
+  if (!gone) return needs_.store_failed(gone.error());
+  if (gone->empty()) return;
+  shared_.counters.messages_expired += expired;
+  std::vector<Left> left;
+  for (const auto& note : *gone) {
+    left.push_back({note, false});
+    measure(left.back());
+  }
+  // A disk in trouble: the pipeline knows, and its rows say "waiting" until they are too old.
+  if (!needs_.rows_left(left, {}, now)) return;
+}
+
+void Delivery::enqueue(store::Tx& tx, const contract::Message& message, OutboxKind kind,
+                       std::string ref, std::optional<WallTime> expires,
+                       std::optional<WallTime> not_before, const Now& now) {
+  if (ingress_) in_the_way_.try_emplace(ref, *ingress_);
+  store::OutboxRow row;
+  static_cast<Envelope&>(row) = message;
+  row.id = message.id.empty() ? MessageId(shared_.ids.next()) : message.id;
+  row.link = store_link(message.link);
+  row.priority = static_cast<std::uint8_t>(message.priority);
+  row.customer = message.customer;
+  row.kind = kind;
+  row.ref = std::move(ref);
+  row.created = now.wall;
+  row.not_before = not_before;
+  row.expires = expires ? expires : message.expires_at;
+  tx.outbox().enqueue(row);
+}
+
+void Delivery::tell_crm(store::Tx& tx, contract::EventMessage event, OutboxKind kind,
+                        std::string ref, const Now& now) {
+  enqueue(tx, contract::encode_event(shared_.settings.box, event), kind, std::move(ref), {}, {},
+          now);
+}
+
+bool Delivery::hear_crm() { return !std::exchange(uplink_.heard, true); }
+
+void Delivery::pump(const Now& now) {
+  pump(LinkName::floor, now);
+  pump(LinkName::uplink, now);
+}
+
+void Delivery::pump(LinkName name, const Now& now) {
+  Side& link = mutable_side(name);
+  // What was withdrawn may still stand there.
+  if (!needs_.can_store()) return;
+  if (link.held && *link.held > now.mono) return;
+  link.held.reset();
+  // A broker acknowledges what nobody subscribed to, and throws it away: first the CRM must speak.
+  if (name == LinkName::uplink && !link.heard) return;
+  while (link.up && link.in_flight < link.window) {
+    const auto rows =
+        shared_.store.outbox().take(store_link(name), link.window - link.in_flight, now);
+    if (!rows) return needs_.store_failed(rows.error());
+    if (rows->empty()) return;
+    bool full = false;
+    for (const auto& row : *rows) {
+      if (hand_over(row, name, now)) {
+        ++link.in_flight;
+      } else {
+        full = true;
+        shared_.store.outbox().release_row(row.row);
+      }
+    }
+    if (full) return;  // the link says when there is room
+  }
+}
+
+bool Delivery::hand_over(const store::OutboxRow& row, LinkName link, const Now& now) {
+  contract::Message message;
+  static_cast<Envelope&>(message) = row;
+  message.id = row.id;
+  message.link = link;
+  std::optional<std::chrono::seconds> expiry;
+  if (row.expires) {
+    expiry = std::max(1s, std::chrono::ceil<std::chrono::seconds>(*row.expires - now.wall));
+  }
+  return shared_.ports.publish(std::move(message), row.row, expiry);
+}
+
+}  // namespace welcome::daemon

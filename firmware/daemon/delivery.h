@@ -1,0 +1,95 @@
+#pragma once
+// Delivery: the way from the outbox to the two links. Hands rows over as far as a link's window
+// goes, and takes them out of the outbox when the broker has them, refuses them for good, or they
+// are too late. Engine thread only.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "firmware/daemon/latency.h"
+#include "firmware/daemon/shared.h"
+#include "sync/link.h"
+
+namespace welcome::daemon {
+
+class Delivery {
+ public:
+  // A row that has left the outbox: sent, or never to be.
+  struct Left {
+    store::OutboxNote note;
+    bool sent = false;
+  };
+  struct Needs {
+    virtual ~Needs() = default;
+    virtual void store_failed(const Error& error) = 0;
+    virtual bool can_store() const = 0;
+    // Decides what follows, and stores it in one transaction with `also`.
+    [[nodiscard]] virtual Result<void> rows_left(const std::vector<Left>& rows, const Also& also,
+                                                 const Now& now) = 0;
+  };
+  struct Side {
+    bool up = false;
+    std::size_t window = 0;
+    std::size_t in_flight = 0;
+    std::string why_down = "not connected yet";
+    bool heard = false;                   // the other side has spoken on this connection, …
+    MonoTime patience{};                  // … for which decisions wait until then
+    std::optional<MonoTime> held{};       // nothing is handed over until then
+    std::vector<std::int64_t> acked{};    // rows to be deleted, several in one transaction
+    std::vector<std::int64_t> refused{};  // the same: the broker will never take them
+  };
+
+  Delivery(Shared& shared, Needs& needs, const Now& now);
+
+  void up(contract::LinkName link, std::size_t receive_maximum, const Now& now);
+  void down(contract::LinkName link, const std::string& reason, const Now& now);
+  void acked(contract::LinkName link, const sync::Acked& acked, const Now& now);
+  void refused(contract::LinkName link, const sync::Refused& refused, const Now& now);
+  void settle(const Now& now);
+  void pump(const Now& now);
+  void pump(contract::LinkName link, const Now& now);
+  // What is too late and what cannot be read any more leaves the outbox.
+  void drop_unsendable(const Now& now);
+
+  void enqueue(store::Tx& tx, const contract::Message& message, OutboxKind kind, std::string ref,
+               std::optional<WallTime> expires, std::optional<WallTime> not_before, const Now& now);
+  // An event for the CRM, in its simplest form.
+  void tell_crm(store::Tx& tx, contract::EventMessage event, OutboxKind kind, std::string ref,
+                const Now& now);
+
+  // The CRM has spoken on this line. True for the first time.
+  bool hear_crm();
+  // Whether decisions wait for the CRM's first word.
+  bool waits_for_crm(const Now& now) const { return !uplink_.heard && now.mono < uplink_.patience; }
+
+  // What leads to a message between these two counts for its latency.
+  void begin(Ingress ingress) { ingress_ = ingress; }
+  void end() { ingress_.reset(); }
+
+  const Side& side(contract::LinkName link) const {
+    return link == contract::LinkName::uplink ? uplink_ : floor_;
+  }
+  const Latency& latency() const { return latency_; }
+
+ private:
+  Side& mutable_side(contract::LinkName link) {
+    return link == contract::LinkName::uplink ? uplink_ : floor_;
+  }
+  void settle(contract::LinkName link, const Now& now);
+  void measure(const Left& row);
+  // False: the link has no room.
+  bool hand_over(const store::OutboxRow& row, contract::LinkName link, const Now& now);
+
+  Shared& shared_;
+  Needs& needs_;
+  Side uplink_;
+  Side floor_;
+  Latency latency_;
+  std::optional<Ingress> ingress_;                       // of the input being handled
+  std::unordered_map<std::string, Ingress> in_the_way_;  // ref → its input; until acked
+};
+
+}  // namespace welcome::daemon

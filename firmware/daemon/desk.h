@@ -1,0 +1,100 @@
+#pragma once
+// Desk: consent given at the desk, which holds until the CRM's record has it, and enrolment of
+// faces, for the tablets and for welcomectl. Engine thread only.
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "firmware/daemon/delivery.h"
+#include "firmware/daemon/face_watch.h"
+#include "firmware/daemon/shared.h"
+
+namespace welcome::daemon {
+
+class Desk {
+ public:
+  struct Needs {
+    virtual ~Needs() = default;
+    virtual void store_failed(const Error& error) = 0;
+    virtual Effects ask(const Event& event, const Now& now, std::string_view item = {}) = 0;
+    [[nodiscard]] virtual Result<void> carry_out(Effects effects, const Now& now,
+                                                 const Also& also = {}) = 0;
+    // The same for an event; `by`: who changes a consent, for the audit trail.
+    [[nodiscard]] virtual Result<void> decide_by(std::string_view by, const Event& event,
+                                                 const Now& now, const Also& also) = 0;
+    // Why a well-formed record does not count.
+    virtual std::optional<std::string> refuse_consent(const ConsentRecord& record) = 0;
+    virtual void note_refused(const std::string& why) = 0;
+  };
+  Desk(Shared& shared, Delivery& delivery, FaceWatch& faces, Needs& needs)
+      : shared_(shared), delivery_(delivery), faces_(faces), needs_(needs) {}
+
+  // Puts what was given here into the gate. Throws std::runtime_error.
+  void load();
+  void hear(const contract::EnrolMessage& message, const Now& now);
+
+  // Consents given here whose step this history has (the CRM's record has taken their place); of
+  // all when there is none. Their ids.
+  std::vector<std::string> superseded(const CustomerId& customer, Purpose purpose,
+                                      const std::vector<ConsentStep>* history) const;
+  void forget(const std::vector<std::string>& ids);
+  void forget(const CustomerId& customer) { given_.erase(customer); }
+  // A consent that the CRM never confirmed was given in the name of somebody it does not know.
+  void drop_old(const Now& now);
+
+  // From a video file, or from the camera at the desk when `clip` is empty; for welcomectl.
+  Result<void> enrol(const CustomerId& customer, const std::string& clip, const Now& now,
+                     std::function<void(const std::string&)> progress,
+                     std::function<void(Result<int> views)> done);
+  void enrol_progress(std::uint64_t job, vision::Guidance guidance, int views, const Now& now);
+  void enrolled(std::uint64_t job, const Result<vision::EnrolledFace>& face, const Now& now);
+  void end_late_enrolments(const Now& now);
+
+ private:
+  struct Job {
+    CustomerId customer;
+    std::string session;  // of the tablet; empty: welcomectl
+    StaffId staff;
+    std::string by;    // for the audit trail
+    bool live = true;  // at the camera, not from a clip
+    MonoTime began;
+    MonoTime heard;  // last word of the camera
+    std::function<void(vision::Guidance, int views, const Now&)> progress;
+    std::function<void(Result<int> views, const Now&)> done;
+  };
+  struct Given {
+    std::string id;
+    Purpose purpose;
+    WallTime at;
+  };
+  struct Draft {
+    Given given;
+    ConsentRecord record;
+    std::string text;
+  };
+
+  Result<void> take_consent(const contract::EnrolMessage& message, const Now& now);
+  Result<std::vector<Draft>> draft(const contract::EnrolMessage& message, const Now& now);
+  void take_back(const event::ConsentChanged& change, const std::vector<ConsentRecord>& before,
+                 const Now& now);
+  Result<void> enrol_for_tablet(const contract::EnrolMessage& message, const Now& now);
+  Result<void> begin(Job job, const std::string& clip, const Now& now);
+  [[nodiscard]] Result<void> store_face(const Job& job, const vision::EnrolledFace& face,
+                                        const Now& now);
+  void cancel(const std::string& session);
+  void tell_tablet(const std::string& session, contract::EnrolMessage message, const Now& now);
+
+  Shared& shared_;
+  Delivery& delivery_;
+  FaceWatch& faces_;
+  Needs& needs_;
+  std::unordered_map<CustomerId, std::vector<Given>> given_;  // and not yet in the CRM's record
+  std::map<std::uint64_t, Job> jobs_;
+  std::uint64_t next_job_ = 1;
+};
+
+}  // namespace welcome::daemon

@@ -1,0 +1,103 @@
+#pragma once
+// What the parts of the engine share: settings, store, the world, and the pipeline. Engine thread
+// only; everything outlives the parts.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "beacon/hci_host.h"
+#include "beacon/tracker.h"
+#include "contract/contract.h"
+#include "core/pipeline.h"
+#include "core/store_clock.h"
+#include "firmware/daemon/neighbours.h"
+#include "firmware/daemon/words.h"
+#include "firmware/store/store.h"
+#include "vision/enrolment.h"
+#include "vision/gallery.h"
+
+namespace welcome::daemon {
+
+// Register that holds the last wall time this box was sure of, in ms since 1970.
+inline constexpr std::string_view kWallRegister = "wall_ms";
+
+inline constexpr std::int64_t kNoRow = 0;  // tag of a message that is not in the outbox
+
+using Ingress = std::chrono::steady_clock::time_point;
+
+// What the engine asks of the world. Called on the engine thread; none may block.
+class Ports {
+ public:
+  virtual ~Ports() = default;
+  // False: no room or link down; the row stays and is handed over again later.
+  virtual bool publish(contract::Message message, std::int64_t tag,
+                       std::optional<std::chrono::seconds> expiry) = 0;
+  // Null: nobody to look for, the camera sleeps.
+  virtual void look_for(std::shared_ptr<const vision::Gallery> gallery) = 0;
+  // Starts an enrolment in the background, from a clip or (no clip) from the camera at the desk;
+  // ends with input::Enrolled.
+  virtual void enrol(std::uint64_t job, const FaceConsent& consent, const std::string& clip,
+                     std::shared_ptr<const vision::Gallery> everybody) = 0;
+  virtual void stop_enrolment(std::uint64_t job) = 0;
+};
+
+struct EngineSettings {
+  contract::BoxAddress box;
+  std::string version;
+  beacon::TrackerConfig tracker;
+  PipelineSettings pipeline;
+  CameraWake camera_wake = CameraWake::nearby;
+  DayHours camera_hours;         // for CameraWake::hours, the store's local time
+  vision::FaceModel face_model;  // templates that lack a part of it are not matched
+  vision::OperatingPoint face_operating_point;
+  vision::EnrolmentOptions enrolment;
+  std::optional<beacon::BoxAdverts::RotatingEid> box_eid;  // what phones may have heard of us
+  std::optional<std::string> crm_keys;  // text of the key ring; nothing = signatures are not asked
+  std::optional<StoreKey> store_key;    // with tracker.store: what the boxes of the store share
+  std::size_t uplink_window = 100;      // messages in flight
+  // At a start and at a new line the CRM may first say who withdrew or was erased meanwhile.
+  std::chrono::milliseconds crm_speaks_first{3000};
+  std::filesystem::path recording_dir;
+  int recording_days = 0;  // how long recordings are kept; 0 = none is made
+};
+
+struct EngineCounters {
+  std::uint64_t offers = 0;
+  std::uint64_t prompts = 0;
+  std::uint64_t surveys = 0;
+  std::map<std::string, std::uint64_t> suppressed;  // by reason
+  std::uint64_t face_matches = 0;
+  std::uint64_t presence_refused = 0;  // app reports with an EID that we did not send
+  std::uint64_t feed_items = 0;
+  std::uint64_t feed_gaps = 0;
+  std::uint64_t feed_set_aside = 0;
+  std::map<std::string, std::uint64_t> consents_refused;  // by reason
+  std::map<std::string, std::uint64_t> inbound_refused;   // by error code
+  std::uint64_t messages_acked = 0;
+  std::uint64_t messages_expired = 0;
+  std::uint64_t messages_refused = 0;
+  std::uint64_t store_errors = 0;
+  std::uint64_t held_back = 0;  // claims that came while nothing could be decided
+};
+
+// What is written in the same transaction as something else.
+using Also = std::function<void(store::Tx&)>;
+
+struct Shared {
+  EngineSettings& settings;
+  store::Store& store;
+  Ports& ports;
+  Pipeline::IdSource& ids;
+  Pipeline& pipeline;
+  EngineCounters& counters;
+  std::int64_t session = 0;  // of this start
+};
+
+}  // namespace welcome::daemon
