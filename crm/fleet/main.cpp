@@ -106,7 +106,7 @@ void add_customer(crm::Crm& crm, const std::string& id) {
   change.given = true;
   change.at = wall_now();
   change.how = "crm";
-  must(crm.set_consent(change));
+  must(crm.set_consent(change, wall_now()));
 }
 
 int run(std::size_t count, std::size_t customers, const std::string& crm_program,

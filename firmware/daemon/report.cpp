@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "contract/message.h"
+#include "contract/signing.h"
 #include "firmware/daemon/convert.h"
 
 namespace welcome::daemon {

@@ -210,10 +210,10 @@ class DaemonProcess {
   }
   std::string log() const { return (dir_ / "welcomed.log").string(); }
   const TempDir& dir() const { return dir_; }
-
- private:
+  // The daemon's control socket.
   std::string socket() const { return (dir_ / "control.sock").string(); }
 
+ private:
   TempDir dir_;
   std::vector<std::string> words_;
   std::unique_ptr<Process> process_;

@@ -21,7 +21,11 @@ const lacking = (...files) => {
 
 function run(...args) {
   const done = spawnSync(path.join(kBin, 'welcome-eval'), args, { maxBuffer: 1 << 28 });
-  const lines = done.stdout.toString().split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  const lines = done.stdout
+    .toString()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
   return { status: done.status, lines, says: done.stderr.toString() };
 }
 
@@ -31,13 +35,17 @@ function scratch(t) {
   return dir;
 }
 
-test('groups: rates of each group, and thresholds that promise them to every one',
-  { skip: lacking(kOrl, kModels) }, (t) => {
+test(
+  'groups: rates of each group, and thresholds that promise them to every one',
+  { skip: lacking(kOrl, kModels) },
+  (t) => {
     const labels = path.join(scratch(t), 'labels.tsv');
     const rows = [];
     for (let s = 1; s <= 6; ++s) {
       for (let k = 1; k <= 3; ++k) {
-        rows.push(`${path.relative(path.dirname(labels), path.join(kOrl, `s${s}`, `${k}.pgm`))}\ts${s}\t${s % 2 ? 'odd' : 'even'}`);
+        rows.push(
+          `${path.relative(path.dirname(labels), path.join(kOrl, `s${s}`, `${k}.pgm`))}\ts${s}\t${s % 2 ? 'odd' : 'even'}`,
+        );
       }
     }
     writeFileSync(labels, `# made up\n${rows.join('\n')}\n`);
@@ -51,7 +59,8 @@ test('groups: rates of each group, and thresholds that promise them to every one
     assert.deepEqual([odd.pictures, odd.people, odd.genuine, odd.impostors], [9, 3, 9, 27]);
     assert.ok(all.true_accept_rate > 0.9);
     at('all', false).forEach((plain, i) => assert.ok(at('all', true)[i].threshold > plain.threshold));
-  });
+  },
+);
 
 test('groups: a line that is no label is named, with its number', (t) => {
   const labels = path.join(scratch(t), 'labels.tsv');

@@ -25,10 +25,11 @@ std::vector<std::string> misfits(CommandId id, const Result<json>& answer) {
 
 TEST(EngineAnswers, FitTheTableOfCommands) {
   test::BenchBox box(kStart);
-  box.broker_acks = false;
   box.links_up();
   box.feed_shop();
+  box.link_down(contract::LinkName::uplink);  // what is for the CRM waits
   box.hear_mia_for(20s);
+  box.erase("c-paul", "00000000-0000-4000-8000-0000000000fe");
   Engine& engine = box.engine();
   ASSERT_FALSE(engine.visits().empty());
   ASSERT_FALSE(engine.decisions().empty());

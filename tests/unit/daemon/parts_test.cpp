@@ -48,7 +48,9 @@ class EveryWord : public testing::Test {
       return {"--camera.path", word == "rtsp" ? "rtsp://127.0.0.1/live" : "/dev/video0"};
     }
     if (name == "camera.wake") return {"--camera.hours", "07:00-22:30"};
-    if (name == "camera.zone") return {"--camera.source", "v4l2", "--camera.path", "/dev/video0"};
+    if (name == "camera.zone" || name == "camera.rotate") {
+      return {"--camera.source", "v4l2", "--camera.path", "/dev/video0"};
+    }
     return {};
   }
 

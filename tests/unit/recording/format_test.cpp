@@ -143,11 +143,14 @@ TEST(RecordingFormat, AnotherVersionIsRefusedAndNonsenseIsMalformed) {
   for (const char* nonsense : {"", "{", "[]", "7", "{}", R"({"tick":{}})",
                                R"({"dance":{},"t":1,"w":1})", R"({"claim":[1,"face"],"t":1,"w":1})",
                                R"({"claim":[1,"ear","desk","desk",1,1],"t":1,"w":1})",
-                               R"({"who":"x","key":"a","card":"b"})", R"({"recording":2})"}) {
+                               R"({"who":"x","key":"a","card":"b"})", R"({"recording":"2"})"}) {
     const auto line = decode_line(nonsense);
     ASSERT_FALSE(line) << nonsense;
     EXPECT_EQ(line.error().code, ErrorCode::malformed) << nonsense;
   }
+  const auto bare = decode_line("{" + ours + "}");
+  ASSERT_FALSE(bare);
+  EXPECT_EQ(bare.error().code, ErrorCode::malformed) << "a head of ours without its fields";
 }
 
 }  // namespace
