@@ -200,8 +200,15 @@ float light_of_eyes(const Image& aligned) {
   return static_cast<float>(eyes / std::max(cheeks, 1.0));
 }
 
-bool holds(const CoverRule& rule, double lower, double eyes, double light) {
-  const double sum = rule.lower * lower + rule.eyes * eyes + rule.light * light;
+// Of a face whose lower part is not there the detector makes a box that is wide for its height.
+double squatness(const Box& face) {
+  constexpr double kUsual = 0.85;
+  constexpr double kWeight = 10;
+  return kWeight * (static_cast<double>(face.width / face.height) - kUsual);
+}
+
+bool holds(const CoverRule& rule, double lower, double eyes, double light, double more = 0) {
+  const double sum = rule.lower * lower + rule.eyes * eyes + rule.light * light + more;
   return rule.least != 0 && sum > rule.least;
 }
 
@@ -396,7 +403,9 @@ Cover Recogniser::cover_of(const Face& face) {
     const auto eyes = static_cast<double>(
         alike(whole, impl_->embed(0, without(face.aligned, kEyeRows)).values, length));
     const auto light = static_cast<double>(light_of_eyes(face.aligned));
-    if (holds(model.lower_covered, lower, eyes, light)) return Cover::lower_half;
+    if (holds(model.lower_covered, lower, eyes, light, squatness(face.box))) {
+      return Cover::lower_half;
+    }
     if (holds(model.eyes_covered, lower, eyes, light)) return Cover::eyes;
   } catch (const cv::Exception&) {
     return Cover::none;
