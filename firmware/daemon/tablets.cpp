@@ -13,7 +13,9 @@ void Tablets::forget_line() {
 }
 
 void Tablets::tell(const Now& now) {
-  if (!delivery_.side(LinkName::floor).up || told_all_) return;
+  if (!delivery_.side(LinkName::floor).up) return;
+  // A trouble comes without a word from anybody: the status is looked at each time.
+  if (told_all_) return publish_status(now);
   auto& outbox = shared_.store.outbox();
   if (!told_prompts_) {
     const auto prompts = needs_.prompts_now(now);

@@ -433,6 +433,24 @@ TEST_F(EngineTest, WhatWaitedForTheFloorBelongsToAll) {
   EXPECT_EQ(box_.sent("floor/status").back()["told_all"], true);
 }
 
+TEST_F(EngineTest, TabletsHearOfADiskInTroubleThoughNobodyMovesAndNobodySpeaks) {
+  box_.power_off();
+  box_.refuse_to_store("INSERT ON meta", "NEW.name = 'wall_ms'");
+  box_.power_on();
+  box_.links_up();
+  box_.feed_shop();
+  box_.advance(2min);
+  std::vector<json> troubles;
+  for (const json& status : box_.sent("floor/status")) {
+    if (troubles.empty() || troubles.back() != status["trouble"])
+      troubles.push_back(status["trouble"]);
+  }
+  const json none = json::array();
+  const json store = {"store"};
+  EXPECT_THAT(troubles, ::testing::IsSupersetOf({none, store}));
+  EXPECT_EQ(troubles.back(), none) << "and of its end";
+}
+
 TEST_F(EngineTest, AVisitHasATimeLineThatEndsWithItAndGoesWithTheConsent) {
   box_.feed_shop();
   box_.hear_mia_for(3s);
