@@ -127,7 +127,7 @@ void Delivery::enqueue(store::Tx& tx, const contract::Message& message, OutboxKi
                        std::optional<WallTime> not_before, const Now& now) {
   if (ingress_) in_the_way_.try_emplace(ref, *ingress_);
   store::OutboxRow row;
-  static_cast<Envelope&>(row) = message;
+  static_cast<Envelope&>(row) = static_cast<const Envelope&>(message);
   row.id = message.id.empty() ? MessageId(shared_.ids.next()) : message.id;
   row.link = store_link(message.link);
   row.priority = static_cast<std::uint8_t>(message.priority);
@@ -140,7 +140,7 @@ void Delivery::enqueue(store::Tx& tx, const contract::Message& message, OutboxKi
   tx.outbox().enqueue(row);
 }
 
-void Delivery::tell_crm(store::Tx& tx, contract::EventMessage event, OutboxKind kind,
+void Delivery::tell_crm(store::Tx& tx, const contract::EventMessage& event, OutboxKind kind,
                         std::string ref, const Now& now) {
   enqueue(tx, contract::encode_event(shared_.settings.box, event), kind, std::move(ref), {}, {},
           now);
@@ -181,7 +181,7 @@ void Delivery::pump(LinkName name, const Now& now) {
 
 bool Delivery::hand_over(const store::OutboxRow& row, LinkName link, const Now& now) {
   contract::Message message;
-  static_cast<Envelope&>(message) = row;
+  static_cast<Envelope&>(message) = static_cast<const Envelope&>(row);
   message.id = row.id;
   message.link = link;
   std::optional<std::chrono::seconds> expiry;

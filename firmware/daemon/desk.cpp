@@ -153,7 +153,7 @@ Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now
                   shared_.pipeline.gate().standing(message.customer, one.given.purpose)));
   }
   const std::string by = message.staff.empty() ? "desk" : "staff:" + message.staff.str();
-  const auto stored = needs_.decide_by(by, change, now, [&](store::Tx& tx) {
+  auto stored = needs_.decide_by(by, change, now, [&](store::Tx& tx) {
     for (const Draft& one : *drafts) {
       tx.people().add_desk_consent({one.given.id, message.customer, now.wall, one.text});
       contract::ConsentNews news;
