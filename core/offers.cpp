@@ -203,6 +203,103 @@ int ignored_in_a_row(const OfferContext& c, WallTime* last) {
   return n;
 }
 
+// ---- what depends on the customer alone
+
+bool always(const OfferContext&) { return true; }
+
+bool rested_after_complaint(const OfferContext& c) {
+  return c.wall - *c.facts->complaint_at >= c.policy->complaint_rest;
+}
+
+// The rest doubles with each offer more that is ignored, three times at most.
+bool not_tired(const OfferContext& c) {
+  WallTime last;
+  const int over = ignored_in_a_row(c, &last) - c.policy->fatigue_after;
+  return over < 0 || c.wall - last >= c.policy->fatigue_rest * (1 << std::min(over, 3));
+}
+
+bool gap_is_over(const OfferContext& c) {
+  const auto& offers = c.facts->offers;
+  return std::none_of(offers.begin(), offers.end(), [&](const OfferFact& o) {
+    if (!counts(o)) return false;
+    return o.state == OfferFact::State::pending ? waiting(o, c.wall)
+                                                : c.wall - o.at < c.policy->caps.min_gap;
+  });
+}
+
+bool quiet(const OfferContext& c) { return within(c.policy->quiet_hours->hours, c.local.time); }
+
+// A rule, and what `welcomectl why` says of it: its texts are made only then.
+struct CustomerRule {
+  Reason reason;                        // where it does not pass
+  bool (*asked)(const OfferContext&);   // whether the policy, or what is known, asks it at all
+  bool (*passes)(const OfferContext&);  // the following only where it is asked
+  std::string (*title)(const OfferContext&);
+  std::string (*detail)(const OfferContext&);
+};
+
+// In the order in which they are asked.
+constexpr CustomerRule kCustomerRules[] = {
+    {Reason::paused, always, [](const OfferContext& c) { return !c.offers_paused; },
+     [](const OfferContext&) -> std::string { return "offers are not paused"; },
+     [](const OfferContext& c) -> std::string { return c.offers_paused ? "paused" : "running"; }},
+    {Reason::no_consent, always,
+     [](const OfferContext& c) { return c.purposes.has(Purpose::proximity_offers); },
+     [](const OfferContext&) -> std::string { return "consent: proximity_offers"; },
+     [](const OfferContext& c) -> std::string {
+       return c.purposes.has(Purpose::proximity_offers) ? "in force" : "not in force";
+     }},
+    {Reason::clock_untrusted, always, [](const OfferContext& c) { return c.wall_trusted; },
+     [](const OfferContext&) -> std::string { return "the box's clock can be trusted"; },
+     [](const OfferContext& c) { return utc_text(c.wall); }},
+    {Reason::complaint, [](const OfferContext& c) { return c.facts->complaint_at.has_value(); },
+     rested_after_complaint,
+     [](const OfferContext&) -> std::string { return "no complaint lately"; },
+     [](const OfferContext& c) { return "complained " + utc_text(*c.facts->complaint_at); }},
+    {Reason::fatigue, [](const OfferContext& c) { return c.policy->fatigue_after > 0; }, not_tired,
+     [](const OfferContext&) -> std::string { return "not tired of offers"; },
+     [](const OfferContext& c) {
+       WallTime last;
+       return std::to_string(ignored_in_a_row(c, &last)) + " ignored in a row";
+     }},
+    {Reason::cap_customer_day,
+     [](const OfferContext& c) { return c.policy->caps.per_customer_day.has_value(); },
+     [](const OfferContext& c) {
+       return count_days(c, 0, counts) < *c.policy->caps.per_customer_day;
+     },
+     [](const OfferContext&) -> std::string { return "cap per customer and day"; },
+     [](const OfferContext& c) {
+       return of(count_days(c, 0, counts), *c.policy->caps.per_customer_day);
+     }},
+    {Reason::cap_customer_week,
+     [](const OfferContext& c) { return c.policy->caps.per_customer_week.has_value(); },
+     [](const OfferContext& c) {
+       return count_days(c, 6, counts) < *c.policy->caps.per_customer_week;
+     },
+     [](const OfferContext&) -> std::string { return "cap per customer and seven days"; },
+     [](const OfferContext& c) {
+       return of(count_days(c, 6, counts), *c.policy->caps.per_customer_week);
+     }},
+    {Reason::min_gap,
+     [](const OfferContext& c) { return c.policy->caps.min_gap > chr::seconds{0}; }, gap_is_over,
+     [](const OfferContext&) -> std::string { return "minimum gap between offers"; },
+     [](const OfferContext& c) { return duration_text(c.policy->caps.min_gap); }},
+    {Reason::cap_store,
+     [](const OfferContext& c) { return c.policy->caps.per_store_day.has_value(); },
+     [](const OfferContext& c) { return c.sent_today < *c.policy->caps.per_store_day; },
+     [](const OfferContext&) -> std::string { return "cap per store and day"; },
+     [](const OfferContext& c) { return of(c.sent_today, *c.policy->caps.per_store_day); }},
+    {Reason::quiet_hours, [](const OfferContext& c) { return c.policy->quiet_hours.has_value(); },
+     [](const OfferContext& c) { return !quiet(c) || held_until(c).has_value(); },
+     [](const OfferContext& c) {
+       const DayHours& h = c.policy->quiet_hours->hours;
+       return "quiet hours " + clock_text(h.from) + " to " + clock_text(h.to);
+     },
+     [](const OfferContext& c) {
+       return clock_text(c.local.time) + " local" + (held_until(c) ? ", held until they end" : "");
+     }},
+};
+
 }  // namespace
 
 bool counts(const OfferFact& offer) { return offer.state != OfferFact::State::holdout; }
@@ -249,83 +346,27 @@ Result<void> check_protected(const Campaign& campaign, const Policy& policy) {
   return {};
 }
 
-Reason judge_customer(const OfferContext& c, std::optional<WallTime>* not_before, Steps* steps) {
-  const Policy& p = *c.policy;
-  Reason reason = Reason::made;
-  const auto rule = [&](Reason r, bool passed) {
-    if (!passed && reason == Reason::made) reason = r;
-    return reason != Reason::made && !steps;  // nothing more to find out
-  };
+std::optional<WallTime> held_until(const OfferContext& c) {
+  const auto& hours = c.policy->quiet_hours;
+  if (!hours || hours->mode != QuietHours::Mode::hold || !quiet(c)) return std::nullopt;
+  const WallTime end = c.clock->end_of(hours->hours, c.wall);
+  // Hours from 00:00 to 24:00 have no end to wait for.
+  if (within(hours->hours, c.clock->local(end).time)) return std::nullopt;
+  return end;
+}
 
-  tell(steps, "offers are not paused", !c.offers_paused, c.offers_paused ? "paused" : "running");
-  if (rule(Reason::paused, !c.offers_paused)) return reason;
+Reason judge_customer(const OfferContext& context) {
+  for (const CustomerRule& rule : kCustomerRules) {
+    if (rule.asked(context) && !rule.passes(context)) return rule.reason;
+  }
+  return Reason::made;
+}
 
-  const bool consent = c.purposes.has(Purpose::proximity_offers);
-  tell(steps, "consent: proximity_offers", consent, consent ? "in force" : "not in force");
-  if (rule(Reason::no_consent, consent)) return reason;
-
-  tell(steps, "the box's clock can be trusted", c.wall_trusted, utc_text(c.wall));
-  if (rule(Reason::clock_untrusted, c.wall_trusted)) return reason;
-
-  if (c.facts->complaint_at) {
-    const bool ok = c.wall - *c.facts->complaint_at >= p.complaint_rest;
-    tell(steps, "no complaint lately", ok, "complained " + utc_text(*c.facts->complaint_at));
-    if (rule(Reason::complaint, ok)) return reason;
+void explain_customer(const OfferContext& context, Steps& steps) {
+  for (const CustomerRule& rule : kCustomerRules) {
+    if (!rule.asked(context)) continue;
+    steps.push_back({rule.title(context), rule.passes(context), rule.detail(context)});
   }
-
-  if (p.fatigue_after > 0) {
-    WallTime last;
-    const int ignored = ignored_in_a_row(c, &last);
-    bool ok = true;
-    if (ignored >= p.fatigue_after) {
-      const int doublings = std::min(ignored - p.fatigue_after, 3);
-      ok = c.wall - last >= p.fatigue_rest * (1 << doublings);
-    }
-    tell(steps, "not tired of offers", ok, std::to_string(ignored) + " ignored in a row");
-    if (rule(Reason::fatigue, ok)) return reason;
-  }
-
-  if (p.caps.per_customer_day) {
-    const int n = count_days(c, 0, counts);
-    const bool ok = n < *p.caps.per_customer_day;
-    tell(steps, "cap per customer and day", ok, of(n, *p.caps.per_customer_day));
-    if (rule(Reason::cap_customer_day, ok)) return reason;
-  }
-  if (p.caps.per_customer_week) {
-    const int n = count_days(c, 6, counts);
-    const bool ok = n < *p.caps.per_customer_week;
-    tell(steps, "cap per customer and seven days", ok, of(n, *p.caps.per_customer_week));
-    if (rule(Reason::cap_customer_week, ok)) return reason;
-  }
-  if (p.caps.min_gap > chr::seconds{0}) {
-    bool ok = true;
-    for (const OfferFact& o : c.facts->offers) {
-      if (!counts(o)) continue;
-      ok = ok && (o.state == OfferFact::State::pending ? !waiting(o, c.wall)
-                                                       : c.wall - o.at >= p.caps.min_gap);
-    }
-    tell(steps, "minimum gap between offers", ok, duration_text(p.caps.min_gap));
-    if (rule(Reason::min_gap, ok)) return reason;
-  }
-  if (p.caps.per_store_day) {
-    const bool ok = c.sent_today < *p.caps.per_store_day;
-    tell(steps, "cap per store and day", ok, of(c.sent_today, *p.caps.per_store_day));
-    if (rule(Reason::cap_store, ok)) return reason;
-  }
-
-  if (p.quiet_hours) {
-    const DayHours& h = p.quiet_hours->hours;
-    const bool quiet = within(h, c.local.time);
-    // Hours from 00:00 to 24:00 have no end to wait for.
-    const WallTime end = c.clock->end_of(h, c.wall);
-    const bool hold = quiet && p.quiet_hours->mode == QuietHours::Mode::hold &&
-                      !within(h, c.clock->local(end).time);
-    if (hold && not_before) *not_before = end;
-    tell(steps, "quiet hours " + clock_text(h.from) + " to " + clock_text(h.to), !quiet || hold,
-         clock_text(c.local.time) + " local" + (hold ? ", held until they end" : ""));
-    if (rule(Reason::quiet_hours, !quiet || hold)) return reason;
-  }
-  return reason;
 }
 
 Reason judge_campaign(const CompiledCampaign& compiled, const OfferContext& c,

@@ -56,10 +56,12 @@ struct OfferContext {
 
 using Steps = std::vector<Step>;
 
-// What depends on the customer alone; `made` if nothing stands against an offer. `not_before` is
-// set when quiet hours hold it. With `steps` every rule is told, and none is skipped.
-Reason judge_customer(const OfferContext& context, std::optional<WallTime>* not_before,
-                      Steps* steps);
+// What depends on the customer alone: the first rule that stands against an offer, or `made`.
+Reason judge_customer(const OfferContext& context);
+// Every rule that is asked, the later ones too.
+void explain_customer(const OfferContext& context, Steps& steps);
+// The end of quiet hours that hold an offer back.
+std::optional<WallTime> held_until(const OfferContext& context);
 // What depends on the campaign. Does not know the trigger and the hold-out.
 Reason judge_campaign(const CompiledCampaign& campaign, const OfferContext& context,
                       std::int64_t budget_used, Steps* steps);

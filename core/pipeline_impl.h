@@ -162,7 +162,7 @@ class Pipeline::Impl {
   void fire(Presence& p, const TriggerSpec& spec);
   void make_offer(Presence& p, const CompiledCampaign& c, const TriggerSpec& spec,
                   const OfferContext& context, std::size_t variant, const std::string& segment,
-                  Rendered rendered, std::optional<WallTime> not_before);
+                  Rendered rendered);
   void suppress_offer(Presence& p, const CompiledCampaign& c, const TriggerSpec& spec,
                       const OfferContext& context, Reason reason, const std::string& detail);
   OfferContext context_for(const CustomerId& customer, PurposeSet purposes);

@@ -99,8 +99,8 @@ void Pipeline::Impl::agree(const DecisionId& decision) {
     context.sent_today -= static_cast<int>(unagreed_.size());
     context.facts = counted_facts(customer, true);
     reason = judge_campaign(*campaign->second, context, 0, &steps);
-    const Reason of_customer = judge_customer(context, nullptr, &steps);
-    if (reason == Reason::made) reason = of_customer;
+    explain_customer(context, steps);
+    if (reason == Reason::made) reason = judge_customer(context);
   }
   if (reason == Reason::made) {
     unagreed_.erase(decision);

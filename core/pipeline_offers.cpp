@@ -108,8 +108,7 @@ void Pipeline::Impl::fire(Presence& p, const TriggerSpec& spec) {
   p.fired.push_back(spec.key);
   p.dirty = true;
   const OfferContext context = context_for(p.customer, p.purposes);
-  std::optional<WallTime> not_before;
-  const Reason customer_reason = judge_customer(context, &not_before, nullptr);
+  const Reason customer_reason = judge_customer(context);
 
   const CompiledCampaign* stopped = nullptr;
   Reason stopped_by = Reason::not_in_audience;
@@ -177,7 +176,7 @@ void Pipeline::Impl::fire(Presence& p, const TriggerSpec& spec) {
              rendered.error().message);
         continue;
       }
-      make_offer(p, *e.campaign, spec, context, variant, segment, std::move(*rendered), not_before);
+      make_offer(p, *e.campaign, spec, context, variant, segment, std::move(*rendered));
       return;
     }
   }
@@ -202,7 +201,7 @@ void Pipeline::Impl::suppress_offer(Presence& p, const CompiledCampaign& c, cons
   d.steps.push_back(trigger_step(spec.on, spec.zone, spec.dwell));
   const auto used = budget_used_.find(c.campaign.id);
   judge_campaign(c, context, used == budget_used_.end() ? 0 : used->second, &d.steps);
-  if (progress(reason) == 6) judge_customer(context, nullptr, &d.steps);
+  if (progress(reason) == 6) explain_customer(context, d.steps);
   if (reason == Reason::holdout) held_out(c.campaign, context, &d.steps);
   if (reason == Reason::already_inside) {
     d.steps.push_back({"still outside", false,
@@ -215,9 +214,9 @@ void Pipeline::Impl::suppress_offer(Presence& p, const CompiledCampaign& c, cons
 
 void Pipeline::Impl::make_offer(Presence& p, const CompiledCampaign& c, const TriggerSpec& spec,
                                 const OfferContext& context, std::size_t variant,
-                                const std::string& segment, Rendered rendered,
-                                std::optional<WallTime> not_before) {
+                                const std::string& segment, Rendered rendered) {
   const Campaign& k = c.campaign;
+  const auto not_before = held_until(context);
   Decision d = decision_for(p, DecisionKind::offer, Reason::made);
   d.campaign = k.id;
   d.variant = k.variants[variant].id;
@@ -230,7 +229,7 @@ void Pipeline::Impl::make_offer(Presence& p, const CompiledCampaign& c, const Tr
   d.steps.push_back(trigger_step(spec.on, spec.zone, spec.dwell));
   const auto used = budget_used_.find(k.id);
   judge_campaign(c, context, used == budget_used_.end() ? 0 : used->second, &d.steps);
-  judge_customer(context, nullptr, &d.steps);
+  explain_customer(context, d.steps);
   held_out(k, context, &d.steps);
   choose_variant(k, context, learner_, segment, &d.steps);
 
