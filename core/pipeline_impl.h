@@ -160,6 +160,20 @@ class Pipeline::Impl {
   std::optional<MonoTime> check_triggers(Presence& p);
   std::optional<MonoTime> trigger_due(const Presence& p, const TriggerSpec& spec) const;
   void fire(Presence& p, const TriggerSpec& spec);
+  // The campaign that came furthest of those that may not speak, and what stopped it.
+  struct Stopped {
+    const CompiledCampaign* campaign = nullptr;
+    Reason reason = Reason::not_in_audience;
+    std::string detail;
+    void note(const CompiledCampaign* c, Reason r, std::string why = {});
+  };
+  std::int64_t budget_used(const CampaignId& campaign) const;
+  // Of campaigns of one priority.
+  void longest_unsaid_first(std::vector<const CompiledCampaign*>& group,
+                            const OfferContext& context) const;
+  // Whether the offer is made.
+  bool speak(Presence& p, const CompiledCampaign& c, const TriggerSpec& spec,
+             const OfferContext& context, Stopped& stopped);
   void make_offer(Presence& p, const CompiledCampaign& c, const TriggerSpec& spec,
                   const OfferContext& context, std::size_t variant, const std::string& segment,
                   Rendered rendered);

@@ -108,79 +108,80 @@ void Pipeline::Impl::fire(Presence& p, const TriggerSpec& spec) {
   p.fired.push_back(spec.key);
   p.dirty = true;
   const OfferContext context = context_for(p.customer, p.purposes);
-  const Reason customer_reason = judge_customer(context);
-
-  const CompiledCampaign* stopped = nullptr;
-  Reason stopped_by = Reason::not_in_audience;
-  std::string stopped_detail;
-  const auto stop = [&](const CompiledCampaign* c, Reason r, std::string detail = {}) {
-    if (progress(r) <= progress(stopped_by)) return;
-    stopped = c;
-    stopped_by = r;
-    stopped_detail = std::move(detail);
-  };
-
-  struct Eligible {
-    WallTime last_sent;
-    std::uint64_t order;
-    const CompiledCampaign* campaign;
-  };
-  std::vector<Eligible> group;
+  const Reason of_customer = judge_customer(context);
+  Stopped stopped;
+  std::vector<const CompiledCampaign*> group;
   for (std::size_t i = 0; i < spec.campaigns.size();) {
     const int priority = spec.campaigns[i]->campaign.priority;
     group.clear();
     for (; i < spec.campaigns.size() && spec.campaigns[i]->campaign.priority == priority; ++i) {
       const CompiledCampaign* c = spec.campaigns[i];
-      const auto used = budget_used_.find(c->campaign.id);
-      Reason r =
-          judge_campaign(*c, context, used == budget_used_.end() ? 0 : used->second, nullptr);
-      if (r == Reason::not_in_audience) continue;
-      if (r == Reason::made) r = customer_reason;
+      Reason r = judge_campaign(*c, context, budget_used(c->campaign.id), nullptr);
+      if (r == Reason::made) r = of_customer;
       if (r == Reason::made && spec.on == TriggerOn::pass_by &&
           p.stage == Presence::Stage::in_store) {
         r = Reason::already_inside;
       }
-      if (r != Reason::made) {
-        stop(c, r);
-        continue;
-      }
-      WallTime last{};
-      for (const OfferFact& o : context.facts->offers) {
-        if (o.campaign == c->campaign.id) last = std::max(last, o.at);
-      }
-      group.push_back({last,
-                       stable_hash(policy_.seed, {"order", c->campaign.id.str(), p.customer.str(),
-                                                  day_text(local_.day)}),
-                       c});
+      r == Reason::made ? group.push_back(c) : stopped.note(c, r);
     }
-    // Equal priority: what was not said for longest goes first.
-    std::sort(group.begin(), group.end(), [](const Eligible& a, const Eligible& b) {
-      return std::tie(a.last_sent, a.order) < std::tie(b.last_sent, b.order);
-    });
-    for (const Eligible& e : group) {
-      if (held_out(e.campaign->campaign, context, nullptr)) {
-        suppress_offer(p, *e.campaign, spec, context, Reason::holdout, "");
-        OfferFact fact;
-        fact.campaign = e.campaign->campaign.id;
-        fact.state = OfferFact::State::holdout;
-        fact.at = fact.expires_at = now_.wall;
-        changed_facts(p.customer).offers.push_back(std::move(fact));
-        continue;
-      }
-      const std::string segment = learning_segment(context);
-      const std::size_t variant =
-          choose_variant(e.campaign->campaign, context, learner_, segment, nullptr);
-      auto rendered = render(*e.campaign, variant, context);
-      if (!rendered) {
-        stop(e.campaign, context.profile ? Reason::missing_value : Reason::no_consent,
-             rendered.error().message);
-        continue;
-      }
-      make_offer(p, *e.campaign, spec, context, variant, segment, std::move(*rendered));
-      return;
+    longest_unsaid_first(group, context);
+    for (const CompiledCampaign* c : group) {
+      if (speak(p, *c, spec, context, stopped)) return;
     }
   }
-  if (stopped) suppress_offer(p, *stopped, spec, context, stopped_by, stopped_detail);
+  if (stopped.campaign) {
+    suppress_offer(p, *stopped.campaign, spec, context, stopped.reason, stopped.detail);
+  }
+}
+
+void Pipeline::Impl::Stopped::note(const CompiledCampaign* c, Reason r, std::string why) {
+  if (progress(r) <= progress(reason)) return;
+  campaign = c;
+  reason = r;
+  detail = std::move(why);
+}
+
+std::int64_t Pipeline::Impl::budget_used(const CampaignId& campaign) const {
+  const auto used = budget_used_.find(campaign);
+  return used == budget_used_.end() ? 0 : used->second;
+}
+
+void Pipeline::Impl::longest_unsaid_first(std::vector<const CompiledCampaign*>& group,
+                                          const OfferContext& context) const {
+  const auto rank = [&](const CompiledCampaign* c) {
+    WallTime last{};
+    for (const OfferFact& o : context.facts->offers) {
+      if (o.campaign == c->campaign.id) last = std::max(last, o.at);
+    }
+    return std::pair(
+        last, stable_hash(policy_.seed, {"order", c->campaign.id.str(), context.customer.str(),
+                                         day_text(local_.day)}));
+  };
+  std::sort(group.begin(), group.end(),
+            [&](const auto* a, const auto* b) { return rank(a) < rank(b); });
+}
+
+bool Pipeline::Impl::speak(Presence& p, const CompiledCampaign& c, const TriggerSpec& spec,
+                           const OfferContext& context, Stopped& stopped) {
+  if (held_out(c.campaign, context, nullptr)) {
+    suppress_offer(p, c, spec, context, Reason::holdout, "");
+    OfferFact fact;
+    fact.campaign = c.campaign.id;
+    fact.state = OfferFact::State::holdout;
+    fact.at = fact.expires_at = now_.wall;
+    changed_facts(p.customer).offers.push_back(std::move(fact));
+    return false;
+  }
+  const std::string segment = learning_segment(context);
+  const std::size_t variant = choose_variant(c.campaign, context, learner_, segment, nullptr);
+  auto rendered = render(c, variant, context);
+  if (!rendered) {
+    stopped.note(&c, context.profile ? Reason::missing_value : Reason::no_consent,
+                 rendered.error().message);
+    return false;
+  }
+  make_offer(p, c, spec, context, variant, segment, std::move(*rendered));
+  return true;
 }
 
 namespace {
@@ -199,8 +200,7 @@ void Pipeline::Impl::suppress_offer(Presence& p, const CompiledCampaign& c, cons
   Decision d = decision_for(p, DecisionKind::offer, reason);
   d.campaign = c.campaign.id;
   d.steps.push_back(trigger_step(spec.on, spec.zone, spec.dwell));
-  const auto used = budget_used_.find(c.campaign.id);
-  judge_campaign(c, context, used == budget_used_.end() ? 0 : used->second, &d.steps);
+  judge_campaign(c, context, budget_used(c.campaign.id), &d.steps);
   if (progress(reason) == 6) explain_customer(context, d.steps);
   if (reason == Reason::holdout) held_out(c.campaign, context, &d.steps);
   if (reason == Reason::already_inside) {
@@ -227,8 +227,7 @@ void Pipeline::Impl::make_offer(Presence& p, const CompiledCampaign& c, const Tr
   d.not_before = not_before;
   d.expires_at = not_before.value_or(now_.wall) + k.expires;
   d.steps.push_back(trigger_step(spec.on, spec.zone, spec.dwell));
-  const auto used = budget_used_.find(k.id);
-  judge_campaign(c, context, used == budget_used_.end() ? 0 : used->second, &d.steps);
+  judge_campaign(c, context, budget_used(k.id), &d.steps);
   explain_customer(context, d.steps);
   held_out(k, context, &d.steps);
   choose_variant(k, context, learner_, segment, &d.steps);
