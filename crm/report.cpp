@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "core/store_clock.h"
+#include "crm/report_words.h"
 
 namespace welcome::crm {
 namespace {
@@ -13,8 +13,6 @@ namespace {
 constexpr const char* kHoldoutArm = "holdout";
 
 constexpr auto kAnswersWithin = std::chrono::days{7};
-constexpr std::array kWeekdays{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
-constexpr std::array kFunnel{"shown", "opened", "came in", "redeemed"};
 
 struct Answer {
   std::string customer;
@@ -78,18 +76,6 @@ StoreClock store_clock(Crm& crm, std::string& zone) {
   return clock ? *clock : StoreClock();
 }
 
-std::string percent(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f %%", value * 100.0);
-  return text;
-}
-
-std::string number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f", value);
-  return text;
-}
-
 std::string interval(const Rate& rate) {
   return percent(rate.estimate) + " (" + percent(rate.low) + " to " + percent(rate.high) + ")";
 }
@@ -121,29 +107,6 @@ json arm_json(const Arm& arm) {
               {"probability_best", arm.best},
               {"surveys", answers_json(arm.answers)}};
   if (arm.beats_holdout) out["probability_beats_holdout"] = *arm.beats_holdout;
-  return out;
-}
-
-std::string escape(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
   return out;
 }
 
@@ -303,106 +266,6 @@ std::string report_table(const Report& report) {
       out += right(n == 0 ? "." : std::to_string(n), 5);
   }
   return out + "\n";
-}
-
-std::string report_svg(const Report& report) {
-  constexpr int kWidth = 720;
-  constexpr int kLeft = 120;
-  constexpr int kRight = 150;
-  constexpr int kRow = 44;
-  std::vector<const Arm*> arms;
-  for (const Arm& arm : report.arms) arms.push_back(&arm);
-  double most = 0.05;
-  for (const Arm* arm : arms) most = std::max(most, arm->redeem_rate.high);
-  const auto x = [&](double value) {
-    return number(kLeft + value / most * (kWidth - kLeft - kRight));
-  };
-  constexpr int kStep = 26;
-  constexpr int kCell = 24;
-  const int funnel_top = 70 + kRow * static_cast<int>(arms.size()) + 60;
-  const int heat_top = funnel_top + kStep * static_cast<int>(kFunnel.size()) + 60;
-  const int height = heat_top + kCell * 8 + 10;
-  std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " +
-                    std::to_string(kWidth) + " " + std::to_string(height) +
-                    "\" font-family=\"sans-serif\" font-size=\"14\" role=\"img\">\n";
-  out += "<title>" + escape(report.campaign) + ": redemption by variant</title>\n";
-  out += "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
-  out += "<text x=\"16\" y=\"28\" font-size=\"17\" font-weight=\"bold\">" +
-         escape(report.campaign) + "</text>\n";
-  out +=
-      "<text x=\"16\" y=\"48\" fill=\"#555\">redeemed of shown, with 95 % credible "
-      "interval</text>\n";
-  int y = 70;
-  for (const Arm* arm : arms) {
-    const std::string middle = std::to_string(y + kRow / 2);
-    const std::string text_y = std::to_string(y + kRow / 2 + 5);
-    out += "<text x=\"16\" y=\"" + text_y + "\">" + escape(arm->variant) + "</text>\n";
-    out += "<rect x=\"" + x(0.0) + "\" y=\"" + std::to_string(y + 10) + "\" width=\"" +
-           number(arm->redeem_rate.estimate / most * (kWidth - kLeft - kRight)) + "\" height=\"" +
-           std::to_string(kRow - 20) + "\" fill=\"#b5cdea\"/>\n";
-    out += "<line x1=\"" + x(arm->redeem_rate.low) + "\" x2=\"" + x(arm->redeem_rate.high) +
-           "\" y1=\"" + middle + "\" y2=\"" + middle +
-           "\" stroke=\"#1f4e8c\" stroke-width=\"3\"/>\n";
-    out += "<circle cx=\"" + x(arm->redeem_rate.estimate) + "\" cy=\"" + middle +
-           "\" r=\"5\" fill=\"#1f4e8c\"/>\n";
-    out += "<text x=\"" + std::to_string(kWidth - kRight + 12) + "\" y=\"" + text_y + "\">" +
-           std::to_string(arm->redeemed) + " of " + std::to_string(arm->shown) + ", best " +
-           percent(arm->best) + "</text>\n";
-    y += kRow;
-  }
-  out += "<line x1=\"" + x(0.0) + "\" x2=\"" + x(0.0) + "\" y1=\"66\" y2=\"" + std::to_string(y) +
-         "\" stroke=\"#555\"/>\n";
-  out += "<text x=\"" + std::to_string(kLeft) + "\" y=\"" + std::to_string(y + 20) +
-         "\" fill=\"#555\">0</text>\n";
-  out += "<text x=\"" + x(most) + "\" y=\"" + std::to_string(y + 20) +
-         "\" fill=\"#555\" text-anchor=\"end\">" + percent(most) + "</text>\n";
-
-  const auto text = [&](int tx, int ty, const std::string& what, const char* more = "") {
-    out += "<text x=\"" + std::to_string(tx) + "\" y=\"" + std::to_string(ty) + "\"" + more + ">" +
-           escape(what) + "</text>\n";
-  };
-  const auto box = [&](int bx, int by, const std::string& width, int tall,
-                       const std::string& fill) {
-    out += "<rect x=\"" + std::to_string(bx) + "\" y=\"" + std::to_string(by) + "\" width=\"" +
-           width + "\" height=\"" + std::to_string(tall) + "\" fill=\"" + fill + "\"/>\n";
-  };
-  text(16, funnel_top - 12, "from shown to redeemed", " fill=\"#555\"");
-  const auto steps = report.funnel();
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const int top = funnel_top + kStep * static_cast<int>(i);
-    const double share =
-        steps[0] == 0 ? 0.0 : static_cast<double>(steps[i]) / static_cast<double>(steps[0]);
-    text(16, top + 16, kFunnel[i]);
-    box(kLeft, top + 3, number(share * (kWidth - kLeft - kRight)), kStep - 6, "#b5cdea");
-    text(kWidth - kRight + 12, top + 16, std::to_string(steps[i]) + ", " + percent(share));
-  }
-
-  text(16, heat_top - 12, "visits by weekday and hour (" + report.time_zone + ")",
-       " fill=\"#555\"");
-  std::int64_t busiest = 1;
-  for (const auto& day : report.visits) {
-    busiest = std::max(busiest, *std::max_element(day.begin(), day.end()));
-  }
-  for (std::size_t day = 0; day < 7; ++day) {
-    const int top = heat_top + kCell * static_cast<int>(day);
-    text(16, top + 16, kWeekdays[day]);
-    for (std::size_t hour = 0; hour < 24; ++hour) {
-      const std::int64_t n = report.visits[day][hour];
-      // White to dark blue.
-      const double heat = static_cast<double>(n) / static_cast<double>(busiest);
-      const auto mix = [&](int low, int high) {
-        return std::to_string(static_cast<int>(high + (low - high) * heat));
-      };
-      const std::string colour =
-          "rgb(" + mix(31, 238) + "," + mix(78, 242) + "," + mix(140, 247) + ")";
-      box(60 + kCell * static_cast<int>(hour), top, std::to_string(kCell - 2), kCell - 2, colour);
-    }
-  }
-  for (int hour = 0; hour < 24; hour += 3) {
-    text(60 + kCell * hour, heat_top + kCell * 7 + 16, std::to_string(hour), " fill=\"#555\"");
-  }
-  out += "</svg>\n";
-  return out;
 }
 
 }  // namespace welcome::crm
