@@ -408,7 +408,9 @@ class App : private Ports {
 
   // Which faces it can tell apart, and what it would gain by files that are not there.
   nlohmann::json models_status() const {
-    nlohmann::json models{{"pack", pack_.name}, {"recognisers", vision::model_of(pack_).name()}};
+    nlohmann::json models{{"pack", pack_.name},
+                          {"recognisers", vision::model_of(pack_).name()},
+                          {"absent", nlohmann::json::object()}};
     for (const auto& absent : vision::absent_packs(config_.models_dir)) {
       models["absent"][absent.name] = {{"files", absent.files}, {"gain", absent.gain}};
     }
