@@ -220,6 +220,7 @@ struct PipelineSettings {
   std::chrono::milliseconds encounter_timeout{15'000};  // silence that ends an encounter
   std::chrono::milliseconds visit_timeout{120'000};     // time away that ends a visit
   std::chrono::milliseconds face_window{30'000};        // how long a face says where she is
+  std::chrono::milliseconds face_alone{15 * 60'000};  // a visit goes on by the face, nothing heard
   std::chrono::milliseconds left_behind{4 * 3600'000};  // a phone this long in one place, no face
   FaceCalibration face;                                 // of the recogniser in use
   Zone face_wake_zone = Zone::door;                     // nearer than this wakes the camera

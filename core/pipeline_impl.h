@@ -132,6 +132,7 @@ class Pipeline::Impl {
   // ---- visits
   void take(const Sighting& sighting);
   void take_face(Presence& p, const Sighting& sighting);
+  bool face_counts(const Presence& p) const;
   void take_radio(Presence& p, const Sighting& sighting);
   Presence& begin(const CustomerId& customer);
   // Looks again at everything about a presence. False if it is gone.
@@ -141,6 +142,7 @@ class Pipeline::Impl {
   bool reassess(const CustomerId& customer, PurposeSet purposes);
   void reassess_everybody();
   bool timed_out(Presence& p);
+  MonoTime near_until(const Presence& p) const;
   void set_candidate(Presence& p, bool candidate);
   void judge_presence(Presence& p);
   double face_doubt(const CustomerFacts& f) const;

@@ -19,8 +19,11 @@ void Pipeline::Impl::on(const event::Claim& e) {
 
 void Pipeline::Impl::take(const Sighting& s) {
   const bool face = s.source() == ClaimSource::face;
-  const bool in_store = face || s.settled() >= Zone::door || s.fast() >= Zone::inside;
+  // Such a face says rather that it is somebody else.
+  if (face && face_evidence(s.similarity(), settings_.face) <= 0.0) return;
   Presence* p = find(s.customer());
+  const bool in_store =
+      face ? !p || face_counts(*p) : s.settled() >= Zone::door || s.fast() >= Zone::inside;
   if (p && p->stage == Presence::Stage::lingering && in_store) {
     drop(s.customer());
     p = nullptr;
@@ -58,17 +61,23 @@ Presence& Pipeline::Impl::begin(const CustomerId& customer) {
   p.customer = customer;
   p.started_at = now_.wall;
   p.last_seen = now_.wall;
-  p.last_heard = p.last_in = p.still_since = now_.mono;
+  p.last_heard = p.last_radio = p.last_in = p.still_since = now_.mono;
   visits_[p.visit] = customer;
   return p;
 }
 
+// A face carries a visit on for so long after the last word of radio, and no longer: a camera that
+// is open for her sake sees her because it is open.
+bool Pipeline::Impl::face_counts(const Presence& p) const {
+  return now_.mono - p.last_radio < settings_.face_alone;
+}
+
 void Pipeline::Impl::take_face(Presence& p, const Sighting& s) {
   const double raw = face_evidence(s.similarity(), settings_.face);
-  p.last_seen = now_.wall;
   p.last_heard = now_.mono;
+  if (!face_counts(p)) return;
+  p.last_seen = now_.wall;
   p.still_since = now_.mono;
-  if (raw <= 0.0) return;  // says rather that it is somebody else
   p.face_evidence = p.face_at ? std::max(p.face_evidence, raw) : raw;
   if (!p.face_at) p.prompt_stale = true;
   p.face_at = now_.mono;
@@ -102,7 +111,7 @@ void Pipeline::Impl::take_radio(Presence& p, const Sighting& s) {
   if (!p.heard[at(s.source())]) p.prompt_stale = true;
   p.heard[at(s.source())] = now_.mono;
   if (s.fast() != Zone::away || s.settled() != Zone::away) {
-    p.last_heard = now_.mono;
+    p.last_heard = p.last_radio = now_.mono;
     p.last_seen = now_.wall;
   }
   if (s.settled() != p.settled) p.still_since = now_.mono;
@@ -224,10 +233,17 @@ bool Pipeline::Impl::reassess(const CustomerId& id, PurposeSet purposes) {
   const bool candidate = p->stage != Presence::Stage::lingering &&
                          p->purposes.has(Purpose::face_recognition) &&
                          std::max({p->fast, p->settled, p->zone}) >= settings_.face_wake_zone &&
-                         now_.mono - p->last_heard < settings_.encounter_timeout;
+                         now_.mono < near_until(*p);
   set_candidate(*p, candidate);
   schedule(*p, next_trigger);
   return true;
+}
+
+// How long she is near, and worth looking for, if nothing more comes of her.
+MonoTime Pipeline::Impl::near_until(const Presence& p) const {
+  const MonoTime silence = p.last_heard + settings_.encounter_timeout;
+  const MonoTime by_radio = p.last_radio + settings_.encounter_timeout;
+  return std::max(by_radio, std::min(silence, p.last_radio + settings_.face_alone));
 }
 
 void Pipeline::Impl::set_candidate(Presence& p, bool candidate) {
@@ -300,7 +316,8 @@ void Pipeline::Impl::drop(const CustomerId& id) {
 }
 
 void Pipeline::Impl::schedule(Presence& p, std::optional<MonoTime> next_trigger) {
-  MonoTime due = p.last_heard + settings_.encounter_timeout;
+  MonoTime due = p.stage == Presence::Stage::in_store ? near_until(p)
+                                                      : p.last_heard + settings_.encounter_timeout;
   if (p.stage == Presence::Stage::in_store) {
     // The camera may sleep again at `due`; after that only the visit's own end is left.
     const MonoTime visit_end = p.last_in + settings_.visit_timeout;

@@ -31,7 +31,8 @@ struct Presence {
   Stage stage = Stage::encounter;
   WallTime started_at;  // of the encounter, then of the visit
   WallTime last_seen;
-  MonoTime last_heard;  // in any zone but away
+  MonoTime last_heard;  // in any zone but away, or seen
+  MonoTime last_radio;  // the same by radio alone; or since when she is known at all
   MonoTime last_in;     // in the store
   Zone fast = Zone::away;
   Zone settled = Zone::away;

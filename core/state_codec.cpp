@@ -183,6 +183,7 @@ std::string encode(const Presence& p, const Now& now) {
          {"started", ms(p.started_at)},
          {"seen", ms(p.last_seen)},
          {"heard_age", ages.write(p.last_heard)},
+         {"radio_age", ages.write(p.last_radio)},
          {"in_age", ages.write(p.last_in)},
          {"still_age", ages.write(p.still_since)},
          {"fast", number(p.fast)},
@@ -222,6 +223,7 @@ Result<Presence> decode_presence(std::string_view text, const Now& now) {
     p.started_at = wall(j.at("started"));
     p.last_seen = wall(j.at("seen"));
     p.last_heard = ages.read(j.at("heard_age"));
+    p.last_radio = j.contains("radio_age") ? ages.read(j.at("radio_age")) : p.last_heard;
     p.last_in = ages.read(j.at("in_age"));
     p.still_since = ages.read(j.at("still_age"));
     p.fast = enum_of<Zone>(j.at("fast"), static_cast<int>(kZones));

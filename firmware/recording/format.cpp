@@ -115,6 +115,7 @@ void fields(A& a, Of<A, PipelineSettings> r) {
   a("encounter_ms", r.encounter_timeout);
   a("visit_ms", r.visit_timeout);
   a("face_window_ms", r.face_window);
+  a("face_alone_ms", r.face_alone);
   a("left_behind_ms", r.left_behind);
   a("face", r.face);
   a("face_wake_zone", r.face_wake_zone);

@@ -19,7 +19,7 @@
 namespace welcome::recording {
 
 // Counts up with every change of what stands here: a replay reads its own version and no other.
-inline constexpr int kFormatVersion = 3;
+inline constexpr int kFormatVersion = 4;
 
 using Who = int;  // a customer's number in this file
 

@@ -28,9 +28,11 @@ tells_the_staff() {
 }
 closes_when_he_leaves() {
   tell phone 0
+  # A face carries a visit on without a phone: nobody must be left in the picture.
+  plays room
   local took
   took=$(ms_until 60 asleep) || return 1
-  figure "Paul's phone is off the air: the camera is closed after $took ms"
+  figure "Paul is gone, and so is his phone: the camera is closed after $took ms"
 }
 no_name_in_the_journal() {
   ! journalctl -u welcomed --no-pager -o cat | grep -qiE 'paul|moreau'
