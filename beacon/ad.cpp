@@ -131,6 +131,14 @@ std::optional<Frame> decode_manufacturer(Bytes b) {
 
 }  // namespace
 
+std::size_t whole_structures(Bytes payload) {
+  AdWalker walker(payload);
+  AdStructure structure;
+  std::size_t bytes = 0;
+  while (walker.next(structure) == AdEnd::more) bytes += structure.data.size() + 2;
+  return bytes;
+}
+
 std::string_view kind_name(const Frame& frame) {
   static constexpr std::array<std::string_view, std::variant_size_v<Frame>> kNames{
       "ibeacon",        "altbeacon",     "eddystone_uid",         "eddystone_url", "eddystone_tlm",

@@ -49,6 +49,9 @@ class AdWalker {
   Bytes rest_;
 };
 
+// How many bytes of it are whole AD structures: all but a cut-off end.
+std::size_t whole_structures(Bytes payload);
+
 inline constexpr std::uint8_t kAdUuids128Some = 0x06;
 inline constexpr std::uint8_t kAdUuids128 = 0x07;
 inline constexpr std::uint8_t kAdShortName = 0x08;

@@ -74,23 +74,27 @@ class AdBytes {
   std::unique_ptr<std::uint8_t[]> heap_;
 };
 
-inline constexpr std::int8_t kNoRssi = 127;     // the controller could not measure
+inline constexpr std::int8_t kNoRssi = 127;     // not measured
 inline constexpr std::int8_t kNoTxPower = 127;  // not in the report
+
+inline constexpr unsigned kDataComplete = 0;
+inline constexpr unsigned kDataMoreToCome = 1;
+inline constexpr unsigned kDataTruncated = 2;
 
 struct AdvertReport {
   MonoTime at;  // when it was heard
   Address address{};
   AddressType address_type = AddressType::public_device;
-  bool extended = false;         // from an extended report (0x0D): event_type is its bit field
-  std::uint16_t event_type = 0;  // as in the HCI event
-  std::int8_t rssi_dbm = kNoRssi;
+  bool extended = false;           // from an extended report (0x0D): event_type is its bit field
+  std::uint16_t event_type = 0;    // as in the HCI event
+  std::int8_t rssi_dbm = kNoRssi;  // as said; beacon/plausible.h says whether it can be
   std::int8_t tx_power_dbm = kNoTxPower;
   std::uint8_t set_id = 0xFF;  // advertising SID, 0xFF = none
   AdBytes ad;
 
   bool scan_response() const { return extended ? (event_type & 0x08U) != 0 : event_type == 4; }
-  // Extended data status: 0 complete, 1 more to come, 2 truncated. Legacy reports are complete.
-  unsigned data_status() const { return extended ? (event_type >> 5U) & 3U : 0U; }
+  // Of extended data; legacy reports are complete.
+  unsigned data_status() const { return extended ? (event_type >> 5U) & 3U : kDataComplete; }
 };
 
 }  // namespace welcome::beacon

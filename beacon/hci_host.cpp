@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <iterator>
 #include <utility>
+
+#include "beacon/hci_events.h"
 
 namespace welcome::beacon {
 namespace {
@@ -73,27 +74,51 @@ std::string opcode_text(std::uint16_t opcode) {
 
 }  // namespace
 
-HciHost::HciHost(HciHostConfig config, Send send, double expected_per_second)
-    : config_(config), send_(std::move(send)), expected_rate_(expected_per_second) {}
+std::string_view to_string(ScanWay way) {
+  static constexpr std::array<std::string_view, kScanWays> kNames{"extended scan with coded PHY",
+                                                                  "extended scan", "legacy scan"};
+  return kNames[static_cast<std::size_t>(way)];
+}
+
+HciHost::HciHost(HciHostConfig config, Send send, HciMemory before)
+    : config_(config),
+      send_(std::move(send)),
+      way_(before.way),
+      deaf_(before.deaf),
+      babbles_(before.babbles),
+      expected_rate_(before.expected_per_second) {}
 
 void HciHost::start(const Now& now) {
   resets_in_a_row_ = 0;
-  extended_refused_ = false;
+  ways_ = {};
+  proven_ = tries_ = parts_alone_ = false;
+  silent_resets_ = 0;
   detail_.clear();
   silent_since_ = now.mono;
   recover("", now);
 }
 
+void HciHost::fail(const std::string& why) {
+  detail_ = why;
+  state_ = HciState::failed;
+  queue_.clear();
+  waiting_.reset();
+}
+
+std::string HciHost::remark() const {
+  if (!proven_ && tries_) {
+    std::string text = "trying the ";
+    text += to_string(way_);
+    return detail_.empty() ? text : detail_ + "; " + text;
+  }
+  return parts_alone_ && extended() ? "of each advert only the beginning is reported" : "";
+}
+
 // Back to the beginning: reset, then everything anew.
 void HciHost::recover(const std::string& why, const Now& now) {
   if (!why.empty()) {
+    if (++resets_in_a_row_ > config_.resets_before_failure) return fail(why);
     detail_ = why;
-    if (++resets_in_a_row_ > config_.resets_before_failure) {
-      state_ = HciState::failed;
-      queue_.clear();
-      waiting_.reset();
-      return;
-    }
   }
   state_ = HciState::setting_up;
   scanning_ = false;
@@ -109,6 +134,31 @@ void HciHost::recover(const std::string& why, const Now& now) {
   send_next(now);
 }
 
+// The next way round, if there is another.
+std::optional<ScanWay> HciHost::other_way() {
+  for (std::size_t i = 1; i < kScanWays; ++i) {
+    const auto way = static_cast<ScanWay>((static_cast<std::size_t>(way_) + i) % kScanWays);
+    if (usable(way)) return way;
+  }
+  return std::nullopt;
+}
+
+void HciHost::take_way(ScanWay way) {
+  if (way == way_) return;
+  ++counters_.way_changes;
+  way_ = way;
+  proven_ = false;
+  tries_ = true;
+}
+
+// A receiver that hears in this way is reset once before another way is tried.
+void HciHost::recover_from_silence(const std::string& why, const Now& now) {
+  ++silent_resets_;
+  const auto other = other_way();
+  if (other && (!proven_ || silent_resets_ > 1)) take_way(*other);
+  recover(why, now);
+}
+
 // 7.4.2; the bits are those of Vol 4, Part E, 6.27: octet 37, LE Set Extended Scan Parameters and
 // Enable.
 void HciHost::on_commands(Bytes result) {
@@ -118,16 +168,26 @@ void HciHost::on_commands(Bytes result) {
 // 7.8.3; bits of Vol 6, Part B, 4.6: 11 = coded PHY, 12 = extended advertising. What follows
 // depends on them, so it is queued here.
 void HciHost::on_features(Bytes result) {
-  const bool extended =
-      result.size() >= 8 && (result[1] & 0x10U) != 0 && can_extended_scan_ && !extended_refused_;
-  can_coded_phy_ = result.size() >= 8 && (result[1] & 0x08U) != 0;
-  can_extended_advertising_ = extended;
-  extended_scan_ = extended;
-  // The default mask, and LE Meta (bit 61).
-  queue({kSetEventMask, {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x1F, 0x00, 0x20}, Need::must, nullptr});
-  // Advertising Report (bit 1), Extended Advertising Report (bit 12).
-  queue({kLeSetEventMask, {0x02, 0x10, 0, 0, 0, 0, 0, 0}, Need::must, nullptr});
-  if (config_.adverts.any() && !extended) {  // not allowed any more once it scans
+  const bool extended = result.size() >= 8 && (result[1] & 0x10U) != 0 && can_extended_scan_;
+  const bool coded = extended && (result[1] & 0x08U) != 0 && config_.coded_phy;
+  of(ScanWay::extended_coded).possible = coded;
+  of(ScanWay::extended).possible = extended;
+  of(ScanWay::legacy).possible = true;
+  if (!usable(way_)) {
+    if (const auto other = other_way()) way_ = *other;
+  }
+  queue_setup();
+}
+
+void HciHost::queue_setup() {
+  // What a host without connections can be sent: Command Complete and Status (bits 13, 14, which
+  // come anyway), Hardware Error (15), LE Meta (61).
+  queue({kSetEventMask, {0, 0xE0, 0, 0, 0, 0, 0, 0x20}, Need::may, nullptr});
+  // Advertising Report (bit 1); Extended Advertising Report (bit 12), which a controller without
+  // that feature may refuse.
+  const std::uint8_t extended_reports = extended() ? 0x10 : 0;
+  queue({kLeSetEventMask, {0x02, extended_reports, 0, 0, 0, 0, 0, 0}, Need::may, nullptr});
+  if (config_.adverts.any() && !extended()) {  // not allowed any more once it scans
     std::vector<std::uint8_t> address;
     put_address(address, config_.adverts.address);
     queue({kLeSetRandomAddress, std::move(address), Need::may, nullptr});
@@ -142,8 +202,8 @@ void HciHost::queue_scan() {
   std::vector<std::uint8_t> parameters;
   constexpr std::uint8_t kPassive = 0;
   constexpr std::uint8_t kEverybody = 0;
-  if (extended_scan_) {
-    const bool coded = config_.coded_phy && can_coded_phy_;
+  if (extended()) {
+    const bool coded = way_ == ScanWay::extended_coded;
     parameters = {kPublicAddress, kEverybody, static_cast<std::uint8_t>(coded ? 0x05 : 0x01)};
     for (int phy = 0; phy < (coded ? 2 : 1); ++phy) {
       parameters.push_back(kPassive);
@@ -172,7 +232,7 @@ void HciHost::queue_advertising() {
   const std::uint16_t interval = slots(box.interval, 0xA0, 0x4000);
   std::vector<std::uint8_t> parameters;
   eid_turn_ = !box.ibeacon.has_value();
-  if (can_extended_advertising_) {
+  if (extended()) {
     constexpr std::uint16_t kLegacyNonConnectable = 0x0010;
     constexpr std::uint8_t kAllChannels = 0x07;
     parameters = {kAdvSet};
@@ -234,7 +294,7 @@ void HciHost::queue_advert_data(const Now& now) {
   std::vector<std::uint8_t> ad = advert_payload(now);
   const auto length = static_cast<std::uint8_t>(ad.size());
   std::vector<std::uint8_t> parameters;
-  if (can_extended_advertising_) {
+  if (extended()) {
     constexpr std::uint8_t kComplete = 0x03;
     constexpr std::uint8_t kNoFragmenting = 0x01;
     parameters = {kAdvSet, kComplete, kNoFragmenting, length};
@@ -255,21 +315,33 @@ void HciHost::on_scanning(Bytes) {
   scanning_ = true;
   state_ = HciState::running;
   running_since_ = now_.mono;
+  first_heard_.reset();
   last_heard_ = now_.mono;
   rate_since_ = now_.mono;
   heard_since_ = 0;
+  at_rate_since_ = intake_.counters();
+  at_heard_ = intake_.counters();
 }
 
-void HciHost::send_next(const Now& now) {
-  if (waiting_ || queue_.empty() || credits_ == 0) return;
-  waiting_ = std::move(queue_.front());
-  queue_.pop_front();
+void HciHost::transmit(const Now& now) {
   sent_at_ = now.mono;
   std::vector<std::uint8_t> packet{kCommandPacket};
   put16(packet, waiting_->opcode);
   packet.push_back(static_cast<std::uint8_t>(waiting_->parameters.size()));
   packet.insert(packet.end(), waiting_->parameters.begin(), waiting_->parameters.end());
   send_(packet);
+}
+
+void HciHost::send_next(const Now& now) {
+  if (waiting_ || queue_.empty() || credits_ == 0) return;
+  waiting_ = std::move(queue_.front());
+  queue_.pop_front();
+  repeat_at_.reset();
+  transmit(now);
+}
+
+void HciHost::bytes_lost(const Now& now) {
+  if (waiting_) repeat_at_ = now.mono + config_.repeat_after;
 }
 
 void HciHost::answer(std::uint16_t opcode, std::uint8_t status, Bytes result, const Now& now) {
@@ -281,20 +353,42 @@ void HciHost::answer(std::uint16_t opcode, std::uint8_t status, Bytes result, co
   const Command command = std::move(*waiting_);
   waiting_.reset();
   if (status != 0) {
-    ++counters_.refused;
-    const bool extended =
-        command.opcode == kLeSetExtScanParameters || command.opcode == kLeSetExtScanEnable;
-    if (command.need == Need::must) {
-      // A controller that cannot do what it says: once more, the old way.
-      if (extended) extended_refused_ = true;
-      recover("the controller refused command " + opcode_text(opcode), now);
-      return;
-    }
-    if (command.opcode == kReadSupportedCommands) can_extended_scan_ = false;
-    if (command.opcode == kLeReadFeatures) on_features({});
-    return;
+    refused(command, now);
+  } else if (command.answered != nullptr) {
+    (this->*command.answered)(result);
   }
-  if (command.answered != nullptr) (this->*command.answered)(result);
+}
+
+void HciHost::refused(const Command& command, const Now& now) {
+  ++counters_.refused;
+  const std::string why = "the controller refused command " + opcode_text(command.opcode);
+  switch (command.opcode) {
+    case kReadSupportedCommands:
+      can_extended_scan_ = false;
+      return;
+    case kLeReadFeatures:
+      return on_features({});
+    case kLeSetEventMask:
+      if (!extended()) return;  // the default has Advertising Report in it
+      // It would hear, and not say so. No command of the extended ones has been sent yet.
+      of(ScanWay::extended_coded).refused = of(ScanWay::extended).refused = true;
+      way_ = ScanWay::legacy;
+      detail_ = why;
+      queue_.clear();
+      return queue_setup();
+    case kLeSetScanParameters:
+    case kLeSetScanEnable:
+    case kLeSetExtScanParameters:
+    case kLeSetExtScanEnable: {
+      of(way_).refused = true;
+      const auto other = other_way();
+      if (!other) return fail(why);  // and would be refused again
+      take_way(*other);
+      return recover(why, now);
+    }
+    default:
+      if (command.need == Need::must) recover(why, now);
+  }
 }
 
 void HciHost::receive(Bytes packet, const Now& now, std::vector<AdvertReport>& reports) {
@@ -326,24 +420,9 @@ void HciHost::receive(Bytes packet, const Now& now, std::vector<AdvertReport>& r
       recover("the controller reported a hardware error", now);
       break;
     case kEventLeMeta: {
-      const std::size_t before = reports.size();
-      parse_advertising_event(event, now.mono, reports, counters_.reports);
-      const std::size_t heard = reports.size() - before;
-      if (heard > 0) {
-        last_heard_ = silent_since_ = now.mono;
-        deaf_ = false;
-        heard_since_ += heard;
-        if (before == 0) {
-          assembler_.process(reports);
-        } else {
-          std::vector<AdvertReport> fresh(
-              std::make_move_iterator(reports.begin() + static_cast<std::ptrdiff_t>(before)),
-              std::make_move_iterator(reports.end()));
-          reports.resize(before);
-          assembler_.process(fresh);
-          std::move(fresh.begin(), fresh.end(), std::back_inserter(reports));
-        }
-      }
+      const std::uint64_t told = intake_.counters().told;
+      intake_.take(event, now.mono, reports);
+      if (intake_.counters().told > told) heard(intake_.counters().told - told, now);
       break;
     }
     default:
@@ -351,33 +430,105 @@ void HciHost::receive(Bytes packet, const Now& now, std::vector<AdvertReport>& r
   }
 }
 
-void HciHost::watch_rate(const Now& now) {
+void HciHost::heard(std::uint64_t reports, const Now& now) {
+  if (!first_heard_) first_heard_ = now.mono;
+  last_heard_ = silent_since_ = now.mono;
+  heard_since_ += reports;
+  at_heard_ = intake_.counters();
+  deaf_ = babbles_ = false;
+  proven_ = true;
+  of(way_).had_a_try = false;
+  silent_resets_ = 0;
+}
+
+// About every 10 s.
+void HciHost::end_window(double seconds, const Now& now) {
+  heard_rate_ = static_cast<double>(heard_since_) / seconds;
+  // Minutes of memory: a shop that empties is no stall, a receiver that dies is.
+  expected_rate_ = expected_rate_ == 0.0 ? heard_rate_ : 0.9 * expected_rate_ + 0.1 * heard_rate_;
+  const IntakeCounters& before = at_rate_since_;
+  const IntakeCounters& counts = intake_.counters();
+  const auto fragments = static_cast<double>(counts.fragments - before.fragments);
+  const bool parts_alone =
+      fragments >= config_.expected_adverts && intake_.counters().whole == before.whole;
+  if (counts.empty == before.empty && counts.fragments == before.fragments) babbles_ = false;
+  rate_since_ = now.mono;
+  heard_since_ = 0;
+  at_rate_since_ = counts;
+  if (heard_rate_ > 0.0) resets_in_a_row_ = 0;
+  if (parts_alone && !parts_alone_) {
+    parts_alone_ = true;
+    ++counters_.stalls;
+    if (usable(ScanWay::legacy)) {
+      of(ScanWay::extended_coded).had_a_try = of(ScanWay::extended).had_a_try = true;
+      take_way(ScanWay::legacy);
+      recover("of each advert only the beginning is reported", now);
+      return;
+    }
+  }
+  if (heard_rate_ > 0.0) try_better(now);
+}
+
+// The air is not silent. Was it that before, or is a better way deaf?
+void HciHost::try_better(const Now& now) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(way_); ++i) {
+    Way& better = ways_[i];
+    if (!better.possible || better.refused || better.had_a_try) continue;
+    better.had_a_try = true;
+    // Heard at once where the way before had been silent: that was deaf.
+    constexpr std::chrono::seconds kAtOnce{2};
+    const double missed =
+        heard_rate_ * std::chrono::duration<double>(config_.first_silence).count();
+    if (tries_ && first_heard_ && *first_heard_ - running_since_ < kAtOnce &&
+        missed >= config_.expected_adverts) {
+      continue;
+    }
+    take_way(static_cast<ScanWay>(i));
+    return recover("", now);
+  }
+}
+
+void HciHost::watch(const Now& now) {
   const double window = std::chrono::duration<double>(now.mono - rate_since_).count();
   if (window >= 10.0) {
-    heard_rate_ = static_cast<double>(heard_since_) / window;
-    // Minutes of memory: a shop that empties is no stall, a receiver that dies is.
-    expected_rate_ = expected_rate_ == 0.0 ? heard_rate_ : 0.9 * expected_rate_ + 0.1 * heard_rate_;
-    rate_since_ = now.mono;
-    heard_since_ = 0;
-    if (heard_rate_ > 0.0) resets_in_a_row_ = 0;
+    end_window(window, now);
+    if (state_ != HciState::running) return;
   }
   if (deaf_ && expected_rate_ < kSilentAir) deaf_ = false;
   const auto silent = now.mono - last_heard_;
   const double missing = expected_rate_ * std::chrono::duration<double>(silent).count();
+  // What it said meanwhile that says nothing.
+  const std::uint64_t empty = intake_.counters().empty - at_heard_.empty;
+  const std::uint64_t parts = intake_.counters().fragments - at_heard_.fragments;
+  if (silent >= config_.shortest_stall &&
+      static_cast<double>(empty + parts) >= config_.expected_adverts) {
+    ++counters_.stalls;
+    babbles_ = true;
+    return recover_from_silence(empty >= parts
+                                    ? "the controller reports adverts without data"
+                                    : "the controller reports parts of adverts, and none is whole",
+                                now);
+  }
   if (silent >= config_.shortest_stall && missing >= config_.expected_adverts) {
     ++counters_.stalls;
     deaf_ = true;
     // Expect less after each reset: if the air really is silent now, this ends by itself.
     expected_rate_ *= 0.5;
     heard_rate_ = 0.0;
-    recover("nothing was heard where adverts were expected", now);
-    return;
+    return recover_from_silence("nothing was heard where adverts were expected", now);
   }
-  if (now.mono - silent_since_ >= config_.longest_silence) {
+  // A way in which something was heard is believed for long.
+  std::chrono::seconds patience = config_.longest_silence;
+  if (!proven_ && other_way()) {
+    constexpr unsigned kMostDoublings = 10;
+    patience = std::min(patience,
+                        config_.first_silence * (1U << std::min(silent_resets_, kMostDoublings)));
+  }
+  if (now.mono - silent_since_ >= patience) {
     ++counters_.long_silences;
     silent_since_ = now.mono;
     resets_in_a_row_ = 0;
-    recover("nothing was heard for a long time", now);
+    recover_from_silence("nothing was heard for " + std::to_string(patience.count()) + " s", now);
   }
 }
 
@@ -394,6 +545,11 @@ void HciHost::probe(const Now& now) {
 void HciHost::tick(const Now& now) {
   now_ = now;
   if (state_ == HciState::idle || state_ == HciState::failed) return;
+  if (waiting_ && repeat_at_ && now.mono >= *repeat_at_) {
+    repeat_at_.reset();
+    ++counters_.repeated;
+    transmit(now);
+  }
   // Nothing waiting, but commands queued: the controller has said that it takes none.
   if ((waiting_ || !queue_.empty()) && now.mono - sent_at_ >= config_.command_timeout) {
     ++counters_.command_timeouts;
@@ -403,7 +559,7 @@ void HciHost::tick(const Now& now) {
     return;
   }
   if (state_ != HciState::running) return;
-  watch_rate(now);
+  watch(now);
   if (state_ != HciState::running) return;
 
   const BoxAdverts& box = config_.adverts;

@@ -44,8 +44,9 @@ class HciSource final : public LiveSource {
             why = sent.error().message;
           }
         },
-        expected_);
+        memory_);
     host.start(clock_());
+    std::uint64_t losses = 0;
     std::vector<std::vector<std::uint8_t>> packets;
     std::vector<AdvertReport> reports;
     while (!gone && host.state() != HciState::failed) {
@@ -54,46 +55,54 @@ class HciSource final : public LiveSource {
       if ((fds[0].revents & POLLIN) != 0) return Ended::stopped;
       packets.clear();
       reports.clear();
-      if (auto received = transport.receive(packets); !received) {
+      const Now now = clock_();
+      if (auto received = transport.receive(packets, now.mono); !received) {
         gone = true;
         why = received.error().message;
       }
-      const Now now = clock_();
       for (const auto& packet : packets) host.receive(packet, now, reports);
+      if (transport.losses() != losses) host.bytes_lost(now);
+      losses = transport.losses();
       host.tick(now);
-      publish(host, reports.size());
+      publish(host, losses, reports.size());
       if (!reports.empty() && callbacks().reports) callbacks().reports(std::exchange(reports, {}));
       if (host.state() == HciState::running && !host.deaf()) {
         if (!running_since) running_since = now.mono;
         if (now.mono - *running_since >= config_.steady_after) ended = Ended::after_steady_running;
-        set_state(SourceState::running, "");
+        set_state(SourceState::running, host.remark());
       } else if (!host.detail().empty()) {
-        set_state(SourceState::recovering, host.detail());
+        set_state(SourceState::recovering, host.remark().empty() ? host.detail() : host.remark());
       }
     }
     update_status([this](SourceStatus& status) {
       ++status.restarts;
       status.advertising = false;
       status.reports_per_second = 0.0;
+      status.scan.clear();
       before_ = status;
     });
-    expected_ = host.expected_per_second();
+    memory_ = host.memory();
     set_state(SourceState::recovering, gone ? why : host.detail());
     return ended;
   }
 
-  void publish(const HciHost& host, std::size_t reports) {
+  void publish(const HciHost& host, std::uint64_t losses, std::size_t reports) {
     const HciCounters& counters = host.counters();
+    const AdvertIntake& intake = host.intake();
     update_status([&](SourceStatus& status) {
       status.reports += reports;
       status.restarts = before_.restarts + counters.resets - 1;  // the first is no restart
-      status.malformed = before_.malformed + counters.reports.malformed();
+      status.malformed = before_.malformed + intake.events().malformed();
+      status.empty = before_.empty + intake.counters().empty;
+      status.lost_parts = before_.lost_parts + intake.assembler().abandoned;
+      status.line_losses = before_.line_losses + losses;
       status.stalls = before_.stalls + counters.stalls;
       status.command_timeouts = before_.command_timeouts + counters.command_timeouts;
       status.hardware_errors = before_.hardware_errors + counters.hardware_errors;
       status.refused = before_.refused + counters.refused;
       status.reports_per_second = host.heard_per_second();
-      status.expected_per_second = host.expected_per_second();
+      status.expected_per_second = host.memory().expected_per_second;
+      status.scan = to_string(host.way());
       status.advertising = host.advertising();
     });
   }
@@ -101,8 +110,8 @@ class HciSource final : public LiveSource {
   const HciSourceConfig config_;
   const OpenTransport open_;
   const std::function<Now()> clock_;
-  SourceStatus before_;    // counts of the hosts before this one
-  double expected_ = 0.0;  // what the host before this one expected
+  SourceStatus before_;  // counts of the hosts before this one
+  HciMemory memory_;     // of the host before this one
 };
 
 }  // namespace

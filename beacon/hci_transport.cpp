@@ -2,8 +2,10 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
+#include <optional>
 #include <string>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -11,6 +13,8 @@
 #include <termios.h>
 #include <unistd.h>
 #include <utility>
+
+#include "beacon/h4_framer.h"
 
 namespace welcome::beacon {
 namespace {
@@ -22,6 +26,9 @@ constexpr unsigned short kHciChannelUser = 1;
 // The kernel drops what does not fit, in silence. The default holds about 200 packets, a tenth of a
 // second of a busy air.
 constexpr int kReceiveBuffer = 2 * 1024 * 1024;
+// A packet that has not come to its end after such a pause has lost some of it: the slowest line
+// needs 22 ms for the longest event.
+constexpr std::chrono::milliseconds kIdleLine{150};
 struct SockaddrHci {
   sa_family_t family;
   unsigned short device;
@@ -71,7 +78,7 @@ class UserChannel final : public HciTransport {
   Result<void> send(std::span<const std::uint8_t> packet) override {
     return write_all(fd_.get(), Channel::socket, packet);
   }
-  Result<void> receive(std::vector<std::vector<std::uint8_t>>& packets) override {
+  Result<void> receive(std::vector<std::vector<std::uint8_t>>& packets, MonoTime) override {
     std::array<std::uint8_t, 2048> buffer;
     for (int i = 0; i < 64; ++i) {
       const ssize_t n = ::read(fd_.get(), buffer.data(), buffer.size());
@@ -94,23 +101,29 @@ class H4Stream final : public HciTransport {
   Result<void> send(std::span<const std::uint8_t> packet) override {
     return write_all(fd_.get(), channel_, packet);
   }
-  Result<void> receive(std::vector<std::vector<std::uint8_t>>& packets) override {
+  Result<void> receive(std::vector<std::vector<std::uint8_t>>& packets, MonoTime now) override {
     std::array<std::uint8_t, 4096> buffer;
     for (int i = 0; i < 16; ++i) {
       const ssize_t n = ::read(fd_.get(), buffer.data(), buffer.size());
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return {};
+      if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        if (last_byte_ && now - *last_byte_ > kIdleLine) framer_.idle(packets);
+        return {};
+      }
       if (n == 0) return fail(ErrorCode::unavailable, "the controller's line was closed");
       if (n < 0) return fail_errno("the controller's line is gone");
+      last_byte_ = now;
       framer_.feed({buffer.data(), static_cast<std::size_t>(n)}, packets);
     }
     return {};
   }
+  std::uint64_t losses() const override { return framer_.losses(); }
 
  private:
   Fd fd_;
   const Channel channel_;
   H4Framer framer_;
+  std::optional<MonoTime> last_byte_;
 };
 
 speed_t speed_of(unsigned baud) {
@@ -134,36 +147,6 @@ speed_t speed_of(unsigned baud) {
 
 }  // namespace
 
-void H4Framer::feed(std::span<const std::uint8_t> bytes,
-                    std::vector<std::vector<std::uint8_t>>& packets) {
-  buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
-  std::size_t at = 0;
-  while (at < buffer_.size()) {
-    const std::size_t left = buffer_.size() - at;
-    const std::uint8_t* p = buffer_.data() + at;
-    std::size_t header = 0;
-    std::size_t length = 0;
-    switch (p[0]) {
-      case 0x01:  // command
-        header = 4;
-        if (left >= header) length = p[3];
-        break;
-      case 0x04:  // event
-        header = 3;
-        if (left >= header) length = p[2];
-        break;
-      default:
-        ++skipped_;
-        ++at;
-        continue;
-    }
-    if (left < header || left < header + length) break;
-    packets.emplace_back(p, p + header + length);
-    at += header + length;
-  }
-  buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(at));
-}
-
 Result<std::unique_ptr<HciTransport>> open_user_channel(std::uint16_t adapter) {
   Fd fd(::socket(AF_BLUETOOTH, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, kBtProtoHci));
   if (fd.get() < 0) return fail_errno("no Bluetooth sockets here");
@@ -175,6 +158,10 @@ Result<std::unique_ptr<HciTransport>> open_user_channel(std::uint16_t adapter) {
   }
   SockaddrHci address{AF_BLUETOOTH, adapter, kHciChannelUser};
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
+    if (errno == ERFKILL) {
+      return fail(ErrorCode::unavailable,
+                  name + " is switched off (rfkill): `rfkill unblock bluetooth` switches it on");
+    }
     return fail_errno("cannot take " + name + " (is bluetoothd using it?)");
   }
   // Forced above the system's limit where the capability is there; the smaller one works too.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "core/time.h"
 
 namespace welcome::beacon {
 
@@ -18,8 +19,10 @@ class HciTransport {
   virtual ~HciTransport() = default;
   virtual int fd() const = 0;  // readable when receive() has something
   virtual Result<void> send(std::span<const std::uint8_t> packet) = 0;
-  // Appends what has arrived; fails as unavailable when the controller is gone.
-  virtual Result<void> receive(std::vector<std::vector<std::uint8_t>>& packets) = 0;
+  // Appends what has arrived by now; fails as unavailable when the controller is gone.
+  virtual Result<void> receive(std::vector<std::vector<std::uint8_t>>& packets, MonoTime now) = 0;
+  // How often bytes were lost on the way so far: an answer may have been among them.
+  virtual std::uint64_t losses() const { return 0; }
 };
 
 using OpenTransport = std::function<Result<std::unique_ptr<HciTransport>>()>;
@@ -32,18 +35,5 @@ Result<std::unique_ptr<HciTransport>> open_h4_line(const std::filesystem::path& 
                                                    unsigned baud, bool flow_control);
 // H4 over a Unix stream socket.
 Result<std::unique_ptr<HciTransport>> open_h4_socket(const std::filesystem::path& socket);
-
-// Cuts an H4 byte stream into commands and events; without connections there is nothing else. A
-// byte that starts neither is skipped and counted, until one does: the way back after lost bytes. A
-// wrong guess costs at most 258 bytes.
-class H4Framer {
- public:
-  void feed(std::span<const std::uint8_t> bytes, std::vector<std::vector<std::uint8_t>>& packets);
-  std::uint64_t skipped() const { return skipped_; }
-
- private:
-  std::vector<std::uint8_t> buffer_;
-  std::uint64_t skipped_ = 0;
-};
 
 }  // namespace welcome::beacon

@@ -38,7 +38,11 @@ struct SourceStatus {
   std::uint64_t stalls = 0;          // radio: nothing heard where adverts were expected
   std::uint64_t command_timeouts = 0;
   std::uint64_t hardware_errors = 0;
-  std::uint64_t refused = 0;  // commands that the controller refused
+  std::uint64_t refused = 0;      // commands that the controller refused
+  std::uint64_t empty = 0;        // reports that said nothing
+  std::uint64_t lost_parts = 0;   // long adverts of which the rest never came
+  std::uint64_t line_losses = 0;  // serial line: how often bytes were lost
+  std::string scan;               // radio: how it scans now
   bool advertising = false;
 };
 

@@ -98,7 +98,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       host.start(now);
     }
     if (host.state() == HciState::idle) __builtin_trap();
-    if (!(host.expected_per_second() >= 0.0)) __builtin_trap();
+    if (!(host.memory().expected_per_second >= 0.0)) __builtin_trap();
     reports.clear();
   }
   return 0;

@@ -23,6 +23,10 @@ class ControllerEmulator {
   std::set<std::uint16_t> late;                  // answers when told to, by answer_late()
   bool takes_no_more = false;                    // answers, and says that it takes no more commands
   bool deaf = false;                             // scans and hears nothing
+  bool deaf_extended = false;                    // … by the extended commands
+  bool deaf_legacy = false;                      // … by the others
+  bool knows_extended_mask = true;               // of LE events: else bit 12 is refused
+  bool beginnings_alone = false;                 // extended reports never come to their end
 
   // What it was told.
   bool scanning = false;
@@ -36,6 +40,7 @@ class ControllerEmulator {
   std::vector<std::vector<std::uint8_t>> advert_history;
   std::vector<std::uint16_t> commands;
   int resets = 0;
+  int legacy_scans = 0;
 
   std::deque<std::vector<std::uint8_t>> to_host;
 
@@ -90,6 +95,9 @@ class ControllerEmulator {
         answer.insert(answer.end(),
                       {0, static_cast<std::uint8_t>(extended ? 0x18 : 0), 0, 0, 0, 0, 0, 0});
         break;
+      case 0x2001:
+        if ((!extended || !knows_extended_mask) && (p[1] & 0x10U) != 0) answer[0] = 0x12;
+        break;
       case 0x2005:
         if (scanning || advertising) answer[0] = 0x0C;
         break;
@@ -98,6 +106,7 @@ class ControllerEmulator {
         scan_parameters.assign(p.begin(), p.end());
         break;
       case 0x200C:
+        ++legacy_scans;
         scanning = p[0] != 0;
         filters_duplicates = p[1] != 0;
         break;
@@ -134,9 +143,12 @@ class ControllerEmulator {
 
   // One advert on the air.
   void hear(std::span<const std::uint8_t> event) {
-    if (silent || deaf || !scanning) return;
+    if (silent || deaf || !scanning || (scans_extended ? deaf_extended : deaf_legacy)) return;
     std::vector<std::uint8_t> packet{0x04};
     packet.insert(packet.end(), event.begin(), event.end());
+    if (beginnings_alone && packet[3] == 0x0D) {
+      packet[5] = static_cast<std::uint8_t>((packet[5] & ~0x60U) | 0x20U);
+    }
     to_host.push_back(std::move(packet));
   }
 

@@ -29,10 +29,10 @@ class HciHostTest : public ::testing::Test {
  protected:
   HciHostTest() { remake({}); }
 
-  void remake(HciHostConfig config, double expected_per_second = 0) {
+  void remake(HciHostConfig config, HciMemory before = {}) {
     config_ = std::move(config);
     host_.emplace(
-        config_, [this](std::span<const std::uint8_t> p) { radio_.take(p); }, expected_per_second);
+        config_, [this](std::span<const std::uint8_t> p) { radio_.take(p); }, before);
   }
   void start() {
     host_->start(now_at(t_));
@@ -51,19 +51,36 @@ class HciHostTest : public ::testing::Test {
     for (long step = std::lround(seconds * 10); step > 0; --step) {
       t_ += 0.1;
       for (; rate > 0 && due < t_; due += 1 / rate) {
-        radio_.hear(make_advertising_event(fob_advert(fob("x"), -60, now_at(t_))));
+        radio_.hear(advert());
       }
       deliver();
       host_->tick(now_at(t_));
       deliver();
       if (reopens_ && host_->state() == HciState::failed) {
-        remake(config_, host_->expected_per_second());
+        remake(config_, host_->memory());
         start();
       }
     }
   }
 
+  // As the controller tells it: in an extended report, where it scans by those commands.
+  std::vector<std::uint8_t> advert() const {
+    AdvertReport report = fob_advert(fob("x"), -60, now_at(t_));
+    if (says_nothing_) report.ad = AdBytes();
+    report.extended = radio_.scans_extended;
+    report.event_type = report.extended ? 0x10 : 0x03;  // a legacy advert, not connectable
+    return make_advertising_event(report);
+  }
+  // How long until reports come; at most that many seconds.
+  double until_heard(double most, double rate) {
+    const double since = t_;
+    reports_.clear();
+    while (reports_.empty() && t_ < since + most) run(0.1, rate);
+    return t_ - since;
+  }
+
   double t_ = 0;
+  bool says_nothing_ = false;
   bool reopens_ = false;  // a host that failed is followed by another, as the source does
   ControllerEmulator radio_;
   std::vector<AdvertReport> reports_;
@@ -87,7 +104,7 @@ TEST_F(HciHostTest, AnOldControllerGetsTheLegacyCommands) {
   remake({.adverts = box_adverts()});
   start();
   EXPECT_EQ(host_->state(), HciState::running);
-  EXPECT_FALSE(host_->extended_scan());
+  EXPECT_EQ(host_->way(), ScanWay::legacy);
   EXPECT_TRUE(radio_.scanning);
   EXPECT_FALSE(radio_.filters_duplicates);
   EXPECT_TRUE(radio_.advertising);
@@ -98,7 +115,7 @@ TEST_F(HciHostTest, AControllerThatRefusesWhatItClaimsIsUsedTheOldWay) {
   radio_.refuse[0x2041] = 0x01;
   start();
   EXPECT_EQ(host_->state(), HciState::running);
-  EXPECT_FALSE(host_->extended_scan());
+  EXPECT_EQ(host_->way(), ScanWay::legacy);
   EXPECT_TRUE(radio_.scanning);
 }
 
@@ -107,7 +124,7 @@ TEST_F(HciHostTest, WithoutItsListsOfAbilitiesALegacyControllerIsAssumed) {
   radio_.refuse[0x2003] = 0x01;
   start();
   EXPECT_EQ(host_->state(), HciState::running);
-  EXPECT_FALSE(host_->extended_scan());
+  EXPECT_EQ(host_->way(), ScanWay::legacy);
 }
 
 TEST_F(HciHostTest, IBeaconAndBoxEidTakeTurnsAndTheEidRotates) {
@@ -254,11 +271,223 @@ TEST_F(HciHostTest, ADeafReceiverIsCalledDeafUntilSomethingIsHeard) {
 
 TEST_F(HciHostTest, WhatTheHostBeforeExpectedIsExpected) {
   host_ = HciHost(
-      {}, [this](std::span<const std::uint8_t> p) { radio_.take(p); }, 100.0);
+      {}, [this](std::span<const std::uint8_t> p) { radio_.take(p); },
+      HciMemory{.expected_per_second = 100.0});
   radio_.deaf = true;
   start();
   run(5);
   EXPECT_EQ(host_->counters().stalls, 1U);
+}
+
+TEST_F(HciHostTest, AnExtendedScanThatHearsNothingIsLeftForTheLegacyOne) {
+  radio_.deaf_extended = true;
+  start();
+  EXPECT_TRUE(radio_.scans_extended);
+  EXPECT_LT(until_heard(60, 20), 12);
+  EXPECT_EQ(host_->way(), ScanWay::legacy);
+  EXPECT_EQ(host_->state(), HciState::running);
+  EXPECT_FALSE(host_->deaf());
+  reports_.clear();
+  run(1800, 20);
+  EXPECT_GE(reports_.size(), 20U * 1790) << "and it stays there";
+  EXPECT_EQ(radio_.resets, 2);
+}
+
+TEST_F(HciHostTest, InAThinAirTheExtendedScanHasOneMoreTry) {
+  radio_.deaf_extended = true;
+  start();
+  run(3600, 0.5);
+  EXPECT_EQ(host_->way(), ScanWay::legacy);
+  EXPECT_LE(radio_.resets, 5);
+  reports_.clear();
+  run(600, 0.5);
+  EXPECT_GE(reports_.size(), 290U);
+}
+
+TEST_F(HciHostTest, WhatIsTriedIsSaid) {
+  radio_.deaf_extended = radio_.deaf_legacy = true;
+  start();
+  EXPECT_EQ(host_->remark(), "");
+  run(11);
+  EXPECT_EQ(host_->remark(), "nothing was heard for 10 s; trying the legacy scan");
+  EXPECT_EQ(host_->state(), HciState::running) << "an air may be silent";
+  run(21);
+  EXPECT_EQ(host_->remark(), "nothing was heard for 20 s; trying the extended scan");
+  run(4 * 3600);
+  EXPECT_LE(radio_.resets, 40) << "and ever less often";
+  EXPECT_EQ(host_->state(), HciState::running);
+}
+
+TEST_F(HciHostTest, AWayThatHadHeardIsLeftOnlyWhenAResetDoesNotHelp) {
+  start();
+  run(60, 100);
+  radio_.deaf_extended = true;
+  run(30, 100);
+  EXPECT_EQ(host_->way(), ScanWay::legacy);
+  EXPECT_EQ(host_->counters().stalls, 2U);
+  reports_.clear();
+  run(600, 100);
+  EXPECT_GE(reports_.size(), 59000U);
+}
+
+TEST_F(HciHostTest, AfterASilentNightTheBestWayIsBack) {
+  start();
+  run(4 * 3600);
+  run(20, 50);
+  run(20, 50);
+  EXPECT_EQ(host_->way(), ScanWay::extended);
+  EXPECT_EQ(host_->remark(), "");
+}
+
+TEST_F(HciHostTest, ACodedScanThatHearsNothingIsLeftForTheOther) {
+  HciHostConfig config;
+  config.coded_phy = true;
+  remake(config);
+  radio_.deaf = true;
+  start();
+  EXPECT_EQ(host_->way(), ScanWay::extended_coded);
+  run(11);
+  EXPECT_EQ(host_->way(), ScanWay::extended);
+  radio_.deaf = false;
+  run(60, 50);
+  EXPECT_EQ(host_->way(), ScanWay::extended) << "heard at once, where the coded one was silent";
+}
+
+TEST_F(HciHostTest, AControllerThatTalksAndSaysNothingIsDeaf) {
+  reopens_ = true;
+  says_nothing_ = true;
+  start();
+  run(5, 50);
+  EXPECT_TRUE(host_->deaf());
+  EXPECT_EQ(host_->detail(), "the controller reports adverts without data");
+  EXPECT_GT(radio_.legacy_scans, 0) << "the other way is tried";
+  int running = 0;
+  for (int i = 0; i < 600; ++i) {
+    run(0.1, 50);
+    if (host_->state() == HciState::running && !host_->deaf()) ++running;
+  }
+  EXPECT_EQ(running, 0) << "also in the hosts after it";
+  says_nothing_ = false;
+  run(15, 50);
+  EXPECT_FALSE(host_->deaf());
+  EXPECT_EQ(host_->state(), HciState::running);
+}
+
+TEST_F(HciHostTest, EventsWithoutAReportSayNothingEither) {
+  reopens_ = true;
+  start();
+  for (int i = 0; i < 500; ++i) {
+    host_->receive(from_hex("043e020200"), now_at(t_), reports_);
+    run(0.02);
+    t_ += 0.02;
+  }
+  for (int i = 0; i < 50; ++i) {
+    host_->receive(from_hex("043e020200"), now_at(t_), reports_);
+    run(0.1);
+  }
+  EXPECT_TRUE(host_->deaf());
+}
+
+TEST_F(HciHostTest, AFewAdvertsWithoutDataAmongOthersAreNoTrouble) {
+  start();
+  for (int i = 0; i < 600; ++i) {
+    says_nothing_ = i % 10 != 0;
+    run(0.1, 50);
+  }
+  EXPECT_EQ(host_->counters().stalls, 0U);
+  EXPECT_GT(host_->intake().counters().empty, 2000U);
+}
+
+TEST_F(HciHostTest, AnLeEventMaskThatIsRefusedIsNotTheEnd) {
+  radio_.knows_extended_mask = false;
+  remake({.adverts = box_adverts()});
+  start();
+  EXPECT_EQ(host_->state(), HciState::running);
+  EXPECT_EQ(host_->way(), ScanWay::legacy) << "extended reports would not come";
+  EXPECT_TRUE(radio_.advertising);
+  run(60, 20);
+  EXPECT_GE(reports_.size(), 1190U);
+  EXPECT_EQ(radio_.resets, 1);
+  EXPECT_EQ(host_->counters().refused, 1U);
+}
+
+TEST_F(HciHostTest, ARefusedEventMaskIsNotTheEnd) {
+  for (const int opcode : {0x0C01, 0x2001}) {
+    radio_ = ControllerEmulator();
+    radio_.refuse[static_cast<std::uint16_t>(opcode)] = 0x12;
+    remake({});
+    start();
+    reports_.clear();
+    run(10, 20);
+    EXPECT_EQ(host_->state(), HciState::running) << opcode;
+    EXPECT_EQ(radio_.resets, 1);
+    EXPECT_GE(reports_.size(), 199U);
+  }
+}
+
+TEST_F(HciHostTest, AScanThatIsRefusedInEveryWayFailsAtOnce) {
+  radio_.refuse[0x2041] = radio_.refuse[0x200B] = 0x0C;
+  start();
+  EXPECT_EQ(host_->state(), HciState::failed);
+  EXPECT_LE(radio_.resets, 2) << "and is tried again by who opens it again, with a pause";
+}
+
+TEST_F(HciHostTest, BeginningsAloneAreNoticedAndTheirWholeStructuresCount) {
+  radio_.beginnings_alone = true;
+  start();
+  run(5, 50);
+  ASSERT_GE(reports_.size(), 200U) << "each shows that the one before is over";
+  const AdContent content = decode_ad(reports_.back().ad.view());
+  EXPECT_EQ(content.frames.size(), 1U);
+  EXPECT_FALSE(content.malformed);
+  EXPECT_FALSE(host_->deaf());
+  run(20, 50);
+  EXPECT_EQ(host_->way(), ScanWay::legacy) << "which tells whole adverts";
+  EXPECT_EQ(host_->counters().stalls, 1U);
+  EXPECT_GT(host_->intake().assembler().abandoned, 200U);
+  run(600, 50);
+  EXPECT_EQ(radio_.resets, 2);
+}
+
+TEST_F(HciHostTest, BeginningsAloneAreSaidWhereNothingElseIsHeard) {
+  radio_.beginnings_alone = radio_.deaf_legacy = true;
+  start();
+  run(600, 50);
+  EXPECT_EQ(host_->way(), ScanWay::extended);
+  EXPECT_EQ(host_->remark(), "of each advert only the beginning is reported");
+  EXPECT_LE(radio_.resets, 4);
+}
+
+TEST_F(HciHostTest, BeginningsWithoutAWholeStructureSayNothing) {
+  AdvertReport cut = fob_advert(fob("x"), -60, now_at(0));
+  cut.ad = AdBytes(from_hex("1aff4c000215"));
+  cut.extended = true;
+  cut.event_type = kDataMoreToCome << 5U;
+  start();
+  for (int i = 0; i < 200 && !host_->deaf(); ++i) {
+    for (int n = 0; n < 3; ++n) {
+      cut.address[5] = static_cast<std::uint8_t>(n);
+      radio_.hear(make_advertising_event(cut));
+    }
+    run(0.1);
+  }
+  EXPECT_TRUE(host_->deaf());
+  EXPECT_EQ(host_->way(), ScanWay::legacy);
+  EXPECT_EQ(host_->detail(), "the controller reports parts of adverts, and none is whole");
+  run(5, 50);
+  EXPECT_FALSE(host_->deaf());
+}
+
+TEST_F(HciHostTest, AnAnswerThatMayBeLostIsAskedForAgain) {
+  radio_.swallow.insert(0x2042);
+  start();
+  radio_.swallow.clear();
+  host_->bytes_lost(now_at(t_));
+  run(0.4);
+  EXPECT_EQ(host_->state(), HciState::running);
+  EXPECT_EQ(host_->counters().repeated, 1U);
+  EXPECT_EQ(host_->counters().command_timeouts, 0U);
+  EXPECT_EQ(radio_.resets, 1);
 }
 
 TEST_F(HciHostTest, IntervalsWindowPowerAndAddressAreAsConfigured) {

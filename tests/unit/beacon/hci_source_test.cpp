@@ -24,6 +24,23 @@ using namespace testing;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+// What a host sends: commands.
+class CommandFramer {
+ public:
+  void feed(std::span<const std::uint8_t> bytes, std::vector<std::vector<std::uint8_t>>& packets) {
+    constexpr std::size_t kHeader = 4;
+    line_.insert(line_.end(), bytes.begin(), bytes.end());
+    while (line_.size() >= kHeader && line_.size() >= kHeader + line_[3]) {
+      const auto end = line_.begin() + static_cast<std::ptrdiff_t>(kHeader + line_[3]);
+      packets.emplace_back(line_.begin(), end);
+      line_.erase(line_.begin(), end);
+    }
+  }
+
+ private:
+  std::vector<std::uint8_t> line_;
+};
+
 // Plays the controller on the master side of a pty, on a thread.
 class PtyController {
  public:
@@ -46,11 +63,15 @@ class PtyController {
   }
   const std::string& path() const { return path_; }
   std::atomic<bool> deaf_mute{false};
+  std::atomic<bool> lose_a_byte{false};  // of what it says next
+  std::atomic<bool> mumbles{false};      // loses one of every hundred bytes
+  std::atomic<int> resets{0};
 
  private:
   void run() {
     ControllerEmulator radio;
-    H4Framer framer;
+    CommandFramer framer;
+    std::size_t lost = 0;
     const auto advert = make_advertising_event(fob_advert(fob("x"), -60, now_at(0)));
     while (!stop_) {
       pollfd fd{master_, POLLIN, 0};
@@ -61,10 +82,16 @@ class PtyController {
       if (n > 0) framer.feed({buffer.data(), static_cast<std::size_t>(n)}, packets);
       radio.silent = deaf_mute;
       for (const auto& packet : packets) radio.take(packet);
+      resets = radio.resets;
       radio.hear(advert);
       while (!radio.to_host.empty()) {
-        const auto packet = radio.to_host.front();
+        auto packet = radio.to_host.front();
         radio.to_host.pop_front();
+        lost += packet.size();
+        if (lose_a_byte.exchange(false) || (mumbles && lost >= 100)) {
+          packet.erase(packet.begin() + static_cast<std::ptrdiff_t>(lost % packet.size()));
+          lost = 0;
+        }
         if (::write(master_, packet.data(), packet.size()) < 0) break;
       }
     }
@@ -179,6 +206,27 @@ TEST(HciSource, AControllerThatFallsSilentIsReportedAndRecovered) {
   source->stop();
 }
 
+TEST(HciSource, ALineThatLosesBytesCostsThoseEventsAlone) {
+  PtyController controller;
+  controller.lose_a_byte = true;  // of the first answer
+  Watched got;
+  HciSourceConfig config;
+  auto source = make_hci_source(
+      config, [&] { return open_h4_line(controller.path(), 0, false); }, steady_now);
+  const auto begin = std::chrono::steady_clock::now();
+  source->start(got.callbacks());
+  ASSERT_TRUE(got.wait([&] { return got.reports >= 5; }));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds{2});
+  controller.mumbles = true;
+  ASSERT_TRUE(got.wait([&] { return got.reports >= 300; }));
+  const SourceStatus status = source->status();
+  EXPECT_EQ(status.restarts, 0U);
+  EXPECT_GE(status.line_losses, 10U);
+  EXPECT_EQ(status.state, SourceState::running);
+  source->stop();
+  EXPECT_EQ(controller.resets, 2) << "the first one, asked for again";
+}
+
 TEST(HciSource, ATransportThatCannotBeOpenedIsTriedAgainUntilStopped) {
   std::atomic<int> tries{0};
   Watched got;
@@ -193,27 +241,6 @@ TEST(HciSource, ATransportThatCannotBeOpenedIsTriedAgainUntilStopped) {
   while (tries < 3) std::this_thread::yield();
   source->stop();
   EXPECT_EQ(source->status().state, SourceState::stopped);
-}
-
-TEST(H4Framer, FindsPacketsInAnySplitAndSkipsWhatIsNone) {
-  const auto bytes = from_hex(
-      "ffff040e0401030c00"
-      "00"
-      "043e020200"
-      "0200200300551122aa"
-      "01030c00");
-  for (std::size_t split = 1; split < bytes.size(); ++split) {
-    H4Framer framer;
-    std::vector<std::vector<std::uint8_t>> packets;
-    for (std::size_t i = 0; i < bytes.size(); i += split) {
-      framer.feed(std::span(bytes).subspan(i, std::min(split, bytes.size() - i)), packets);
-    }
-    ASSERT_EQ(packets.size(), 3U) << split;
-    EXPECT_EQ(to_hex(packets[0]), "040e0401030c00");
-    EXPECT_EQ(to_hex(packets[1]), "043e020200");
-    EXPECT_EQ(to_hex(packets[2]), "01030c00");
-    EXPECT_EQ(framer.skipped(), 3U + 9U);
-  }
 }
 
 }  // namespace

@@ -6,9 +6,9 @@
 #include <map>
 #include <rapidcheck.h>
 
+#include "beacon/h4_framer.h"
 #include "beacon/hci_events.h"
 #include "beacon/hci_host.h"
-#include "beacon/hci_transport.h"
 #include "beacon/tracker.h"
 #include "tests/unit/beacon/adverts.h"
 #include "tests/unit/beacon/controller_emulator.h"
