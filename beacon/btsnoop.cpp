@@ -15,43 +15,21 @@ constexpr std::uint32_t kLinkH4 = 1002;
 constexpr std::uint32_t kLinkMonitor = 2001;
 constexpr std::size_t kFileHeader = 16;
 constexpr std::size_t kRecordHeader = 24;
-constexpr std::uint32_t kLongestRecord = 1U << 16U;  // an ACL packet and its header
 constexpr std::int64_t kEpoch = 0x00DCDDB30F2F8000;  // 1970 in µs since the year 0
 
-std::uint32_t be32(const std::uint8_t* p) {
-  return (std::uint32_t{p[0]} << 24U) | (std::uint32_t{p[1]} << 16U) | (std::uint32_t{p[2]} << 8U) |
-         p[3];
-}
+std::uint32_t be32(const std::uint8_t* p) { return read_u32(p, ByteOrder::big); }
 
 void put_be32(std::uint8_t* p, std::uint32_t v) {
   for (unsigned i = 0; i < 4; ++i) p[i] = static_cast<std::uint8_t>(v >> (24U - 8U * i));
 }
 
-std::size_t read_some(std::istream& in, std::uint8_t* to, std::size_t n) {
-  in.read(reinterpret_cast<char*>(to), static_cast<std::streamsize>(n));
-  return static_cast<std::size_t>(in.gcount());
-}
-
-// BlueZ monitor opcodes that carry HCI packets.
-std::optional<std::pair<HciPacketType, bool>> monitor_packet(unsigned opcode) {
-  switch (opcode) {
-    case 2:
-      return std::pair{HciPacketType::command, false};
-    case 3:
-      return std::pair{HciPacketType::event, true};
-    case 4:
-      return std::pair{HciPacketType::acl, false};
-    case 5:
-      return std::pair{HciPacketType::acl, true};
-    default:
-      return std::nullopt;
-  }
-}
-
 }  // namespace
 
-BtsnoopReader::BtsnoopReader(std::unique_ptr<std::istream> stream, std::uint32_t link)
-    : stream_(std::move(stream)), link_(link) {}
+bool is_btsnoop(std::span<const std::uint8_t> front) {
+  return front.size() >= kMagic.size() &&
+         std::equal(kMagic.begin(), kMagic.end(), front.begin(),
+                    [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; });
+}
 
 Result<BtsnoopReader> BtsnoopReader::open(const std::filesystem::path& file) {
   auto stream = std::make_unique<std::ifstream>(file, std::ios::binary);
@@ -60,10 +38,12 @@ Result<BtsnoopReader> BtsnoopReader::open(const std::filesystem::path& file) {
 }
 
 Result<BtsnoopReader> BtsnoopReader::from(std::unique_ptr<std::istream> stream) {
+  return from(CaptureBytes(std::move(stream)));
+}
+
+Result<BtsnoopReader> BtsnoopReader::from(CaptureBytes bytes) {
   std::array<std::uint8_t, kFileHeader> header{};
-  if (read_some(*stream, header.data(), header.size()) != header.size() ||
-      !std::equal(kMagic.begin(), kMagic.end(), header.begin(),
-                  [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; })) {
+  if (bytes.read(header) != header.size() || !is_btsnoop(header)) {
     return fail(ErrorCode::malformed, "not a btsnoop file");
   }
   const std::uint32_t version = be32(&header[8]);
@@ -75,29 +55,20 @@ Result<BtsnoopReader> BtsnoopReader::from(std::unique_ptr<std::istream> stream) 
     return fail(ErrorCode::malformed,
                 "btsnoop data link " + std::to_string(link) + " is none of 1001, 1002, 2001");
   }
-  return BtsnoopReader(std::move(stream), link);
+  return BtsnoopReader(std::move(bytes), link);
 }
 
-bool BtsnoopReader::next(BtsnoopRecord& record) {
-  while (!damage_) {
+bool BtsnoopReader::next(CaptureRecord& record) {
+  while (!damage()) {
     std::array<std::uint8_t, kRecordHeader> header{};
-    const std::size_t got = read_some(*stream_, header.data(), header.size());
+    const std::size_t got = bytes_.read(header);
     if (got == 0) return false;
-    if (got != header.size()) {
-      damage_ = Error{ErrorCode::malformed, "the capture is cut off in a record header"};
-      return false;
-    }
+    if (got != header.size()) return damaged("the capture is cut off in a record header");
     const std::uint32_t length = be32(&header[4]);
     const std::uint32_t flags = be32(&header[8]);
-    if (length > kLongestRecord) {
-      damage_ = Error{ErrorCode::malformed, "the capture has a record of impossible length"};
-      return false;
-    }
+    if (length > kLongestRecord) return damaged("the capture has a record of impossible length");
     buffer_.resize(length);
-    if (read_some(*stream_, buffer_.data(), length) != length) {
-      damage_ = Error{ErrorCode::malformed, "the capture is cut off in a record"};
-      return false;
-    }
+    if (bytes_.read(buffer_) != length) return damaged("the capture is cut off in a record");
     const auto stamp =
         static_cast<std::int64_t>((std::uint64_t{be32(&header[16])} << 32U) | be32(&header[20]));
     // Unsigned, because a broken stamp must not overflow.
@@ -111,8 +82,9 @@ bool BtsnoopReader::next(BtsnoopRecord& record) {
       if (!kind) continue;
       std::tie(record.type, record.from_controller) = *kind;
     } else if (link_ == kLinkH4) {
-      if (buffer_.empty() || buffer_[0] < 1 || buffer_[0] > 5) continue;
-      record.type = static_cast<HciPacketType>(buffer_[0]);
+      const auto type = h4_type(buffer_);
+      if (!type) continue;
+      record.type = *type;
       skip = 1;
     } else {
       const bool command_or_event = (flags & 2U) != 0;

@@ -3,49 +3,39 @@
 // others. Reads HCI H1 (1001), H4 (1002) and Linux monitor (2001) files; writes H4.
 // Format: RFC 1761 header with the data links above; BlueZ src/shared/btsnoop.h for 2001.
 
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <istream>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
-#include "core/result.h"
+#include "beacon/capture.h"
+#include "beacon/capture_bytes.h"
 
 namespace welcome::beacon {
 
-using CaptureTime = std::chrono::sys_time<std::chrono::microseconds>;
+bool is_btsnoop(std::span<const std::uint8_t> front);
 
-enum class HciPacketType : std::uint8_t { command = 1, acl = 2, sco = 3, event = 4, iso = 5 };
-
-struct BtsnoopRecord {
-  CaptureTime at;
-  HciPacketType type = HciPacketType::event;
-  bool from_controller = true;
-  std::vector<std::uint8_t> packet;  // without the H4 packet type
-};
-
-class BtsnoopReader {
+class BtsnoopReader final : public CaptureReader {
  public:
   // Fails as not_found, or as malformed where it is no btsnoop file of a data link known here.
   static Result<BtsnoopReader> open(const std::filesystem::path& file);
   static Result<BtsnoopReader> from(std::unique_ptr<std::istream> stream);
+  static Result<BtsnoopReader> from(CaptureBytes bytes);
 
-  // True while there are records (those of other kinds, e.g. monitor messages, are passed over).
-  // False at the end; damage() then says whether the file was cut off or broken.
-  bool next(BtsnoopRecord& record);
-  const std::optional<Error>& damage() const { return damage_; }
+  std::string_view format() const override { return "btsnoop"; }
+  bool next(CaptureRecord& record) override;
 
  private:
-  BtsnoopReader(std::unique_ptr<std::istream> stream, std::uint32_t link);
+  BtsnoopReader(CaptureBytes bytes, std::uint32_t link) : bytes_(std::move(bytes)), link_(link) {}
 
-  std::unique_ptr<std::istream> stream_;
+  CaptureBytes bytes_;
   std::uint32_t link_;
-  std::optional<Error> damage_;
   std::vector<std::uint8_t> buffer_;
 };
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "beacon/btsnoop.h"
+#include "beacon/capture.h"
 #include "beacon/hci_events.h"
 #include "core/hex.h"
 #include "eval/command.h"
@@ -31,17 +31,17 @@ std::string dump(const Json& json) {
 }  // namespace
 
 int adverts(Arguments arguments) {
-  if (arguments.size() != 1) return usage_error("adverts FILE.btsnoop");
-  auto reader = beacon::BtsnoopReader::open(std::string(arguments[0]));
+  if (arguments.size() != 1) return usage_error("adverts CAPTURE");
+  auto reader = beacon::open_capture(std::string(arguments[0]));
   if (!reader) {
     std::cerr << "welcome-eval adverts: " << reader.error().message << "\n";
     return 1;
   }
-  beacon::BtsnoopRecord record;
+  beacon::CaptureRecord record;
   beacon::HciReportCounters counters;
   std::vector<beacon::AdvertReport> reports;
   std::uint64_t malformed_payloads = 0;
-  while (reader->next(record)) {
+  while ((*reader)->next(record)) {
     if (record.type != beacon::HciPacketType::event) continue;
     reports.clear();
     beacon::parse_advertising_event(record.packet, MonoTime{record.at.time_since_epoch()}, reports,
@@ -64,8 +64,8 @@ int adverts(Arguments arguments) {
   last["reports"] = counters.reports;
   last["malformed"] = malformed_payloads + counters.malformed();
   std::cout << dump(last) << std::endl;
-  if (reader->damage()) {
-    std::cerr << "welcome-eval adverts: " << reader->damage()->message << "\n";
+  if ((*reader)->damage()) {
+    std::cerr << "welcome-eval adverts: " << (*reader)->damage()->message << "\n";
     return 1;
   }
   return 0;

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "beacon/ad.h"
-#include "beacon/btsnoop.h"
-#include "beacon/hci_events.h"
+#include "beacon/capture.h"
+#include "beacon/intake.h"
 #include "beacon/tracker.h"
 #include "core/hex.h"
 #include "eval/command.h"
@@ -57,17 +57,16 @@ void note(Devices& devices, const AdvertReport& report) {
 }
 
 bool judge(const std::string& file) {
-  auto reader = beacon::BtsnoopReader::open(file);
+  auto reader = beacon::open_capture(file);
   if (!reader) {
     std::cerr << "welcome-eval copies: " << reader.error().message << "\n";
     return false;
   }
   std::vector<AdvertReport> reports;
-  beacon::HciReportCounters counters;
-  for (beacon::BtsnoopRecord record; reader->next(record);) {
+  beacon::AdvertIntake intake;
+  for (beacon::CaptureRecord record; (*reader)->next(record);) {
     if (record.type != beacon::HciPacketType::event) continue;
-    beacon::parse_advertising_event(record.packet, MonoTime{record.at.time_since_epoch()}, reports,
-                                    counters);
+    intake.take(record.packet, MonoTime{record.at.time_since_epoch()}, reports);
   }
   Devices devices;
   for (const AdvertReport& report : reports) note(devices, report);
@@ -98,7 +97,7 @@ bool judge(const std::string& file) {
 }  // namespace
 
 int copies(Arguments arguments) {
-  if (arguments.empty()) return usage_error("copies FILE.btsnoop...");
+  if (arguments.empty()) return usage_error("copies CAPTURE...");
   bool all = true;
   for (const std::string_view file : arguments) all = judge(std::string(file)) && all;
   return all ? 0 : 1;

@@ -11,12 +11,12 @@ namespace welcome::eval {
 namespace {
 
 constexpr std::array kCommands{
-    Command{"adverts", "adverts FILE.btsnoop", "every advert of a capture and the frames in it",
+    Command{"adverts", "adverts CAPTURE", "every advert of a capture and the frames in it",
             adverts},
     Command{"ad", "ad < HEX_LINES", "decode AD payloads, one in hex per line", ad},
     Command{"zones", "zones --ranging FILE.csv --boxes FILE.csv",
             "where customers are, from what several boxes heard", zones},
-    Command{"copies", "copies FILE.btsnoop...",
+    Command{"copies", "copies CAPTURE...",
             "how often a device of a capture is taken for a copy of itself", copies},
     Command{"verify", kVerifyUsage, "similarity of each pair of pictures (imageA imageB per line)",
             verify},

@@ -114,7 +114,7 @@ constexpr Field kWatched[] = {
     {"identities.[].kind", text, "irk, ibeacon …"},
     {"identities.[].customer", text, "the CRM's id"},
     {"identities.[].per_second", number, "adverts"},
-    {"identities.[].rssi_dbm", number, "mean"},
+    {"identities.[].rssi_dbm", number, "mean; nothing: it was not measured", or_null},
     {"identities.[].heard_s", number, "seconds ago"},
     {"identities.[].fast", text, "zone of this second", or_null},
     {"identities.[].settled", text, "zone where they stay", or_null},

@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,11 @@ std::string text(const json& object, const char* key) {
   return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
+std::string rssi(const json& identity) {
+  const std::string level = text(identity, "rssi_dbm");
+  return level == "-" ? "unknown" : level;
+}
+
 std::string health(const json& table) {
   const json radio = table.value("radio", json::object());
   std::string out = text(radio, "source");
@@ -27,13 +33,17 @@ std::string health(const json& table) {
     out += ", " + text(radio, "expected_per_second") + "/s expected";
   }
   if (radio.value("advertising", false)) out += ", advertising";
-  static constexpr std::array<std::pair<const char*, const char*>, 6> kTroubles{{
+  if (const auto scan = text(radio, "scan"); scan != "-" && !scan.empty()) out += ", " + scan;
+  static constexpr std::array<std::pair<const char*, const char*>, 9> kTroubles{{
       {"restarts", "restarts"},
       {"stalls", "stalls"},
       {"command_timeouts", "time-outs"},
       {"hardware_errors", "hardware errors"},
       {"commands_refused", "refusals"},
       {"malformed", "malformed"},
+      {"line_losses", "losses on the line"},
+      {"empty", "empty reports"},
+      {"lost_parts", "adverts without their end"},
   }};
   std::string troubles;
   for (const auto& [key, word] : kTroubles) {
@@ -68,7 +78,7 @@ std::string radio_line(const json& table) {
   std::ostringstream out;
   out << "radio " << health(table) << "; adverts " << adverts(table);
   for (const auto& identity : table.value("identities", json::array())) {
-    out << "; " << text(identity, "identity") << " " << text(identity, "rssi_dbm") << " dBm "
+    out << "; " << text(identity, "identity") << " RSSI " << rssi(identity) << " "
         << text(identity, "fast") << "/" << text(identity, "settled");
   }
   return out.str();
@@ -95,7 +105,9 @@ std::string radio_table(const json& table, std::size_t columns, std::size_t rows
   for (const auto& identity : identities) {
     auto& row = cells.emplace_back();
     for (std::size_t c = 0; c < kColumns.size(); ++c) {
-      row[c] = text(identity, kColumns[c].first).substr(0, kWidest);
+      const char* key = kColumns[c].first;
+      const bool level = std::string_view(key) == "rssi_dbm";
+      row[c] = (level ? rssi(identity) : text(identity, key)).substr(0, kWidest);
     }
   }
   std::array<std::size_t, kColumns.size()> widths{};

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "beacon/bluez_source.h"
-#include "beacon/btsnoop_source.h"
+#include "beacon/capture_source.h"
 #include "beacon/hci_source.h"
 
 namespace welcome::daemon {
@@ -79,7 +79,7 @@ struct OpensTransport {
 std::unique_ptr<beacon::AdvertSource> make_recording(const Config& config, const Clock& clock) {
   const std::chrono::sys_time<std::chrono::microseconds> start{
       std::chrono::milliseconds(config.replay_start_ms)};
-  return beacon::make_btsnoop_source(
+  return beacon::make_capture_source(
       config.radio_file,
       [&clock, start](std::chrono::sys_time<std::chrono::microseconds> captured)
           -> std::optional<beacon::ReplaySlot> {

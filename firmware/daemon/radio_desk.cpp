@@ -73,17 +73,17 @@ void RadioDesk::start_recording(const json& args, std::shared_ptr<Answer> answer
       world_.note(strangers ? "recording WITH strangers' addresses and payloads begins"
                             : "recording begins, strangers left out");
   if (!noted) return answer->error(noted.error().message);
-  recordings_.push_back({std::move(answer),
-                         beacon::AdvertRecorder(strangers ? beacon::Strangers::recorded
-                                                          : beacon::Strangers::left_out),
-                         now.mono, now.mono + std::chrono::seconds(*time), now.mono,
-                         static_cast<std::uint64_t>(*bytes), 0});
+  recordings_.push_back(
+      {std::move(answer),
+       beacon::CaptureWriter(strangers ? beacon::Strangers::recorded : beacon::Strangers::left_out),
+       now.mono, now.mono + std::chrono::seconds(*time), now.mono,
+       static_cast<std::uint64_t>(*bytes), 0});
 }
 
 void RadioDesk::heard(const beacon::AdvertReport& report, const Now& now) {
   if (recordings_.empty() && watchings_.empty() && samplings_.empty()) return;
   const auto& match = tracker_.last_match();
-  for (auto& recording : recordings_) recording.recorder.record(report, match.has_value(), now);
+  for (auto& recording : recordings_) recording.writer.record(report, match.has_value(), now);
   if (!match) return;
   const Key key{tracker_.customer(*match), match->kind};
   for (auto& watching : watchings_) {
@@ -116,8 +116,8 @@ void RadioDesk::tick(const Now& now) {
 
 bool RadioDesk::serve(Recording& recording, const Now& now) {
   Answer& answer = *recording.answer;
-  if (recording.recorder.waiting() > 0) {
-    const std::string bytes = recording.recorder.take();
+  if (recording.writer.waiting() > 0) {
+    const std::string bytes = recording.writer.take();
     recording.bytes += bytes.size();
     answer.part({{"bytes", to_hex(bytes)}});
   }
@@ -132,8 +132,8 @@ bool RadioDesk::serve(Recording& recording, const Now& now) {
     ended = "too slow";  // nobody takes the bytes: a full pipe, a stopped process
   }
   const json figures{{"seconds", rounded(seconds(now.mono - recording.started))},
-                     {"known", recording.recorder.known()},
-                     {"strangers", recording.recorder.strangers()},
+                     {"known", recording.writer.known()},
+                     {"strangers", recording.writer.strangers()},
                      {"bytes", recording.bytes}};
   if (ended.empty()) {
     if (now.mono >= recording.next_progress) {
@@ -143,7 +143,7 @@ bool RadioDesk::serve(Recording& recording, const Now& now) {
     return false;
   }
   (void)world_.note("recording ended, " +
-                    std::to_string(recording.recorder.known() + recording.recorder.strangers()) +
+                    std::to_string(recording.writer.known() + recording.writer.strangers()) +
                     " adverts");
   json last = figures;
   last["ended"] = ended;
@@ -176,10 +176,14 @@ json RadioDesk::table(Watching& watching, const Now& now) const {
                 [&](const auto& entry) { return now.mono - entry.second.heard > kRowStays; });
   json identities = json::array();
   for (auto& [key, row] : watching.rows) {
-    if (row.rssi_count > 0) row.rssi = row.rssi_sum / static_cast<double>(row.rssi_count);
+    if (row.rssi_count > 0) {
+      row.rssi = row.rssi_sum / static_cast<double>(row.rssi_count);
+    } else if (row.reports > 0) {
+      row.rssi.reset();
+    }
     json line = named(key);
     line["per_second"] = rounded(static_cast<double>(row.reports) / time);
-    line["rssi_dbm"] = std::lround(row.rssi);
+    line["rssi_dbm"] = row.rssi ? json(std::lround(*row.rssi)) : json();
     line["heard_s"] = rounded(seconds(now.mono - row.heard));
     const auto place = tracker_.place(key.first);
     line["fast"] = place ? json(to_string(place->fast)) : json();

@@ -8,11 +8,12 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "beacon/recorder.h"
+#include "beacon/capture_writer.h"
 #include "beacon/tracker.h"
 #include "core/result.h"
 #include "firmware/control/protocol.h"
@@ -45,7 +46,7 @@ class RadioDesk {
 
   struct Recording {
     std::shared_ptr<Answer> answer;
-    beacon::AdvertRecorder recorder;
+    beacon::CaptureWriter writer;
     MonoTime started;
     MonoTime ends;
     MonoTime next_progress;
@@ -56,7 +57,7 @@ class RadioDesk {
     std::uint64_t reports = 0;  // since the last table
     double rssi_sum = 0.0;
     std::uint64_t rssi_count = 0;
-    double rssi = 0.0;  // mean of the last table that had one
+    std::optional<double> rssi;  // mean of the last table with reports; nothing: not measured
     MonoTime heard;
     bool impossible_power = false;
   };

@@ -35,7 +35,7 @@ inline constexpr Words<RadioSource, 4> kRadioSources{{
     {RadioSource::hci, "hci", "a controller, for ourselves alone"},
     {RadioSource::bluez, "bluez",
      "by way of bluetoothd, where it must keep the adapter; hears less"},
-    {RadioSource::btsnoop, "btsnoop", "a recorded capture"},
+    {RadioSource::btsnoop, "btsnoop", "a capture: btsnoop, pcap, pcapng, PacketLogger"},
 }};
 
 inline constexpr Words<Zone, 4> kBoxZones{{

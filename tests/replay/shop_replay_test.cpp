@@ -15,7 +15,7 @@
 #include <sstream>
 #include <unistd.h>
 
-#include "beacon/btsnoop_source.h"
+#include "beacon/capture_source.h"
 #include "harness/bench_box.h"
 
 namespace welcome {
@@ -39,7 +39,7 @@ std::vector<beacon::AdvertReport> shop_capture(int seed) {
 
   std::vector<beacon::AdvertReport> reports;
   std::promise<void> ended;
-  auto source = beacon::make_btsnoop_source(file);
+  auto source = beacon::make_capture_source(file);
   source->start({[&](std::vector<beacon::AdvertReport> some) {
                    for (auto& report : some) reports.push_back(std::move(report));
                  },

@@ -7,7 +7,7 @@
 #include <sstream>
 #include <unistd.h>
 
-#include "beacon/btsnoop_source.h"
+#include "beacon/capture_source.h"
 #include "tests/unit/beacon/bytes.h"
 
 namespace welcome::beacon {
@@ -51,7 +51,7 @@ TEST_F(Btsnoop, WhatWasWrittenIsReadBack) {
   write(3);
   auto reader = BtsnoopReader::open(file_);
   ASSERT_TRUE(reader);
-  BtsnoopRecord record;
+  CaptureRecord record;
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(reader->next(record));
     EXPECT_EQ(record.at, kStart + milliseconds{10} * i);
@@ -75,7 +75,7 @@ TEST_F(Btsnoop, ACutOffFileGivesItsWholeRecordsAndSaysThatItIsDamaged) {
   std::filesystem::resize_file(file_, size - 5);
   auto reader = BtsnoopReader::open(file_);
   ASSERT_TRUE(reader);
-  BtsnoopRecord record;
+  CaptureRecord record;
   EXPECT_TRUE(reader->next(record));
   EXPECT_TRUE(reader->next(record));
   EXPECT_FALSE(reader->next(record));
@@ -101,7 +101,7 @@ TEST_F(Btsnoop, ARecordOfImpossibleLengthEndsTheFile) {
       "btsnoop\0\0\0\0\1\0\0\3\xEA"s + "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"s +
       std::string(16, '\0')));
   ASSERT_TRUE(reader);
-  BtsnoopRecord record;
+  CaptureRecord record;
   EXPECT_FALSE(reader->next(record));
   EXPECT_TRUE(reader->damage());
 }
@@ -128,7 +128,7 @@ struct Collected {
 TEST_F(Btsnoop, TheSourcePlaysAsFastAsPossibleAndSaysThatItEnded) {
   write(100, std::chrono::seconds{1});
   Collected got;
-  auto source = make_btsnoop_source(file_);
+  auto source = make_capture_source(file_);
   source->start(got.callbacks());
   EXPECT_EQ(got.end.get_future().get().state, SourceState::ended);
   ASSERT_EQ(got.reports.size(), 100U);
@@ -142,7 +142,7 @@ TEST_F(Btsnoop, TheSourceSkipsWhatIsPastAndFollowsItsSchedule) {
   const auto begin = std::chrono::steady_clock::now();
   const MonoTime mono{std::chrono::seconds{5}};
   // The clock stands at capture time 50 ms; it runs at double speed.
-  auto source = make_btsnoop_source(file_, [&](CaptureTime at) -> std::optional<ReplaySlot> {
+  auto source = make_capture_source(file_, [&](CaptureTime at) -> std::optional<ReplaySlot> {
     const microseconds into = at - kStart - milliseconds{50};
     if (into < microseconds{0}) return std::nullopt;
     return ReplaySlot{mono + into, begin + into / 2};
@@ -159,7 +159,7 @@ TEST_F(Btsnoop, TheSourceStopsPromptlyInTheMiddleOfALongWait) {
   write(2, std::chrono::hours{1});
   Collected got;
   const auto begin = std::chrono::steady_clock::now();
-  auto source = make_btsnoop_source(file_, [&](CaptureTime at) {
+  auto source = make_capture_source(file_, [&](CaptureTime at) {
     return ReplaySlot{MonoTime{}, begin + (at - kStart)};
   });
   source->start(got.callbacks());
@@ -170,7 +170,7 @@ TEST_F(Btsnoop, TheSourceStopsPromptlyInTheMiddleOfALongWait) {
 
 TEST_F(Btsnoop, AMissingFileFailsWithAReason) {
   Collected got;
-  auto source = make_btsnoop_source(file_);
+  auto source = make_capture_source(file_);
   source->start(got.callbacks());
   const SourceStatus status = got.end.get_future().get();
   EXPECT_EQ(status.state, SourceState::failed);

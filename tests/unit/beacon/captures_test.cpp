@@ -50,7 +50,7 @@ TEST_P(Captures, GiveWhatAnIndependentReaderSees) {
   std::vector<AdvertReport> reports;
   std::vector<std::size_t> reports_in_event;
   HciReportCounters counters;
-  BtsnoopRecord record;
+  CaptureRecord record;
   while (reader->next(record)) {
     const std::size_t before = reports.size();
     parse_advertising_event(record.packet, MonoTime{record.at.time_since_epoch()}, reports,

@@ -6,8 +6,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "beacon/btsnoop.h"
-#include "beacon/hci_events.h"
+#include "beacon/capture.h"
+#include "beacon/intake.h"
 #include "beacon/tracker.h"
 #include "tests/unit/beacon/bytes.h"
 
@@ -65,20 +65,20 @@ class Field : public ::testing::Test {
     const json about = json::parse(std::ifstream(folder_ / (name + ".json")));
     std::vector<IdentityKey> keys;
     for (const auto& item : about.at("identities")) keys.push_back(key_of(item));
-    auto reader = BtsnoopReader::open(folder_ / (name + ".btsnoop"));
+    const auto reader = open_capture(folder_ / (name + ".btsnoop"));
     ASSERT_TRUE(reader);
-    BtsnoopRecord record;
-    HciReportCounters counters;
+    CaptureRecord record;
+    AdvertIntake intake;
     std::vector<AdvertReport> reports;
     bool known = false;
-    while (reader->next(record)) {
+    while ((*reader)->next(record)) {
       const auto at = record.at.time_since_epoch();
       const Now now{MonoTime{at + later},
                     WallTime{std::chrono::floor<std::chrono::milliseconds>(at + later)}, true};
       if (!std::exchange(known, true)) tracker_.set_identities(keys, now);
       note(tracker_.tick(now));
       reports.clear();
-      parse_advertising_event(record.packet, now.mono, reports, counters);
+      intake.take(record.packet, now.mono, reports);
       for (const auto& report : reports) note(tracker_.handle(report, now));
     }
   }

@@ -9,9 +9,9 @@
 
 #include "beacon/assembler.h"
 #include "beacon/btsnoop.h"
+#include "beacon/capture_writer.h"
 #include "beacon/hci_events.h"
 #include "beacon/presence_proof.h"
-#include "beacon/recorder.h"
 #include "beacon/tracker.h"
 #include "tests/unit/beacon/adverts.h"
 
@@ -80,22 +80,22 @@ TEST(Assembler, AScanResponseComesWithItsAdvert) {
 
 TEST(Recorder, LeavesStrangersOutUnlessAskedTo) {
   for (const Strangers strangers : {Strangers::left_out, Strangers::recorded}) {
-    AdvertRecorder recorder(strangers);
+    CaptureWriter writer(strangers);
     const AdvertReport stranger = fob_advert(fob("x"), -70, now_at(1));
     const AdvertReport ours = phone_advert(phone("ann", 1), -60, now_at(2));
-    recorder.record(stranger, false, now_at(1));
-    std::string bytes = recorder.take();
-    recorder.record(ours, true, now_at(2.5));
-    bytes += recorder.take();
-    EXPECT_EQ(recorder.waiting(), 0U);
-    EXPECT_EQ(recorder.known(), 1U);
-    EXPECT_EQ(recorder.strangers(), 1U);
+    writer.record(stranger, false, now_at(1));
+    std::string bytes = writer.take();
+    writer.record(ours, true, now_at(2.5));
+    bytes += writer.take();
+    EXPECT_EQ(writer.waiting(), 0U);
+    EXPECT_EQ(writer.known(), 1U);
+    EXPECT_EQ(writer.strangers(), 1U);
 
     auto reader = BtsnoopReader::from(std::make_unique<std::istringstream>(bytes));
     ASSERT_TRUE(reader);
     std::vector<AdvertReport> reports;
     HciReportCounters counters;
-    BtsnoopRecord record;
+    CaptureRecord record;
     std::vector<CaptureTime> times;
     while (reader->next(record)) {
       times.push_back(record.at);

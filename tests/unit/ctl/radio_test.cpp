@@ -64,6 +64,21 @@ TEST(RadioTable, ShowsHealthCountsAndWhoIsHeard) {
   EXPECT_EQ(shown[6], "id-mia    ibeacon  c-mia     0.0    -80   -       -        -         31.0");
 }
 
+TEST(RadioTable, ALevelThatWasNotMeasuredIsUnknown) {
+  json unknown = table();
+  unknown["identities"][0]["rssi_dbm"] = nullptr;
+  EXPECT_THAT(radio_table(unknown, 100, 24), HasSubstr("4.0    unknown  inside"));
+  EXPECT_THAT(radio_line(unknown), HasSubstr("id-paul RSSI unknown inside/door"));
+}
+
+TEST(RadioTable, SaysHowItScansAndWhatIsLost) {
+  json troubled = table();
+  troubled["radio"]["scan"] = "legacy scan";
+  troubled["radio"]["line_losses"] = 3;
+  EXPECT_THAT(radio_line(troubled),
+              HasSubstr("advertising, legacy scan; 2 stalls, 3 losses on the line"));
+}
+
 TEST(RadioTable, FitsTheTerminal) {
   const auto narrow = lines(radio_table(table(), 30, 6));
   ASSERT_EQ(narrow.size(), 6U);

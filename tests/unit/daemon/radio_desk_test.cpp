@@ -99,7 +99,7 @@ std::vector<beacon::AdvertReport> reports_in(const std::string& bytes) {
   std::vector<beacon::AdvertReport> reports;
   if (!reader) return reports;
   beacon::HciReportCounters counters;
-  for (beacon::BtsnoopRecord record; reader->next(record);) {
+  for (beacon::CaptureRecord record; reader->next(record);) {
     beacon::parse_advertising_event(record.packet, {}, reports, counters);
   }
   EXPECT_FALSE(reader->damage());
@@ -194,6 +194,14 @@ TEST_F(RadioDeskTest, TheTableShowsOwnIdentitiesByTheirIdAndStrangersAsCounts) {
   EXPECT_EQ(mia["distance"], "near");
   EXPECT_TRUE(client->last) << "it ends by itself";
   EXPECT_TRUE(noted_.empty());
+}
+
+TEST_F(RadioDeskTest, ALevelThatWasNotMeasuredIsUnknown) {
+  const auto client = ask("radio watch", {{"seconds", 6}});
+  run(3);
+  EXPECT_EQ(client->parts.back()["identities"][0]["rssi_dbm"], -60);
+  run(3, beacon::kNoRssi);
+  EXPECT_TRUE(client->parts.back()["identities"][0]["rssi_dbm"].is_null());
 }
 
 TEST_F(RadioDeskTest, WhoIsNotHeardAnyMoreLeavesTheTable) {

@@ -1,5 +1,5 @@
 #pragma once
-// AdvertRecorder: what the radio hears as a btsnoop file that other tools open. Strangers'
+// CaptureWriter: what the radio hears as a btsnoop file that other tools open. Strangers'
 // addresses and payloads are left out: of them only time, RSSI and kind of event are kept, unless
 // the technician asks for everything. Makes bytes, whole records; where they go is the caller's
 // business. One thread.
@@ -16,9 +16,9 @@ enum class Strangers : std::uint8_t {
   recorded,  // only where the law and the people present allow it
 };
 
-class AdvertRecorder {
+class CaptureWriter {
  public:
-  explicit AdvertRecorder(Strangers strangers);
+  explicit CaptureWriter(Strangers strangers);
 
   // `known`: of an identity that the box knows (Tracker::last_match).
   void record(const AdvertReport& report, bool known, const Now& now);

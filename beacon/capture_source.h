@@ -1,5 +1,6 @@
 #pragma once
-// A btsnoop recording as a source, on the pace of a schedule or as fast as possible.
+// A recording as a source, of any format that open_capture() reads, on the pace of a schedule or as
+// fast as possible. Its reports come in by the same door as live ones.
 
 #include <chrono>
 #include <filesystem>
@@ -25,7 +26,7 @@ using ReplaySchedule =
 // Without a schedule: as fast as possible, `at` = the capture's time since 1970. A file that cannot
 // be opened or whose end is cut off ends in SourceState::failed or ended with a detail; what could
 // be read before is played.
-std::unique_ptr<AdvertSource> make_btsnoop_source(std::filesystem::path file,
+std::unique_ptr<AdvertSource> make_capture_source(std::filesystem::path file,
                                                   ReplaySchedule schedule = {});
 
 }  // namespace welcome::beacon

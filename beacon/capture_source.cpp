@@ -1,12 +1,12 @@
-#include "beacon/btsnoop_source.h"
+#include "beacon/capture_source.h"
 
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <utility>
 
-#include "beacon/btsnoop.h"
-#include "beacon/hci_events.h"
+#include "beacon/capture.h"
+#include "beacon/intake.h"
 
 namespace welcome::beacon {
 namespace {
@@ -15,13 +15,13 @@ namespace {
 constexpr std::chrono::milliseconds kBatch{20};
 constexpr std::size_t kBatchReports = 512;
 
-class BtsnoopSource final : public AdvertSource {
+class CaptureSource final : public AdvertSource {
  public:
-  BtsnoopSource(std::filesystem::path file, ReplaySchedule schedule)
+  CaptureSource(std::filesystem::path file, ReplaySchedule schedule)
       : file_(std::move(file)), schedule_(std::move(schedule)) {}
-  ~BtsnoopSource() override { BtsnoopSource::stop(); }
-  BtsnoopSource(const BtsnoopSource&) = delete;
-  BtsnoopSource& operator=(const BtsnoopSource&) = delete;
+  ~CaptureSource() override { CaptureSource::stop(); }
+  CaptureSource(const CaptureSource&) = delete;
+  CaptureSource& operator=(const CaptureSource&) = delete;
 
   void start(SourceCallbacks callbacks) override {
     stop();
@@ -47,19 +47,19 @@ class BtsnoopSource final : public AdvertSource {
  private:
   void run() {
     set_state(SourceState::starting, "");
-    auto reader = BtsnoopReader::open(file_);
+    auto reader = open_capture(file_);
     if (!reader) {
       set_state(SourceState::failed, reader.error().message);
       return;
     }
     set_state(SourceState::running, "");
 
-    HciReportCounters counters;
-    BtsnoopRecord record;
+    AdvertIntake intake;
+    CaptureRecord record;
     std::vector<AdvertReport> batch;
     std::chrono::steady_clock::time_point first_due;
     std::chrono::steady_clock::time_point last_due;
-    while (reader->next(record)) {
+    while ((*reader)->next(record)) {
       if (record.type != HciPacketType::event) continue;
       ReplaySlot slot{MonoTime{record.at.time_since_epoch()}, {}};
       if (schedule_) {
@@ -73,19 +73,19 @@ class BtsnoopSource final : public AdvertSource {
       }
       const bool due_later = schedule_ && !batch.empty() && slot.due - first_due > kBatch;
       if (due_later || batch.size() >= kBatchReports) {
-        if (!hand_over(batch, last_due, counters)) return;
+        if (!hand_over(batch, last_due, intake)) return;
       }
       if (batch.empty()) first_due = slot.due;
       last_due = slot.due;
-      parse_advertising_event(record.packet, slot.at, batch, counters);
+      intake.take(record.packet, slot.at, batch);
     }
-    if (!batch.empty() && !hand_over(batch, last_due, counters)) return;
-    set_state(SourceState::ended, reader->damage() ? reader->damage()->message : "");
+    if (!batch.empty() && !hand_over(batch, last_due, intake)) return;
+    set_state(SourceState::ended, (*reader)->damage() ? (*reader)->damage()->message : "");
   }
 
   // False when stop() was called meanwhile.
   bool hand_over(std::vector<AdvertReport>& batch, std::chrono::steady_clock::time_point due,
-                 const HciReportCounters& counters) {
+                 const AdvertIntake& intake) {
     {
       std::unique_lock lock(mutex_);
       const auto stopping = [this] { return stopping_; };
@@ -95,7 +95,9 @@ class BtsnoopSource final : public AdvertSource {
         return false;
       }
       status_.reports += batch.size();
-      status_.malformed = counters.malformed();
+      status_.malformed = intake.events().malformed();
+      status_.empty = intake.counters().empty;
+      status_.lost_parts = intake.assembler().abandoned;
     }
     if (!batch.empty() && callbacks_.reports) callbacks_.reports(std::exchange(batch, {}));
     return true;
@@ -125,9 +127,9 @@ class BtsnoopSource final : public AdvertSource {
 
 }  // namespace
 
-std::unique_ptr<AdvertSource> make_btsnoop_source(std::filesystem::path file,
+std::unique_ptr<AdvertSource> make_capture_source(std::filesystem::path file,
                                                   ReplaySchedule schedule) {
-  return std::make_unique<BtsnoopSource>(std::move(file), std::move(schedule));
+  return std::make_unique<CaptureSource>(std::move(file), std::move(schedule));
 }
 
 }  // namespace welcome::beacon

@@ -1,4 +1,4 @@
-#include "beacon/recorder.h"
+#include "beacon/capture_writer.h"
 
 #include <utility>
 
@@ -7,11 +7,11 @@
 
 namespace welcome::beacon {
 
-AdvertRecorder::AdvertRecorder(Strangers strangers) : strangers_(strangers) {
+CaptureWriter::CaptureWriter(Strangers strangers) : strangers_(strangers) {
   put_btsnoop_header(bytes_);
 }
 
-void AdvertRecorder::record(const AdvertReport& report, bool known, const Now& now) {
+void CaptureWriter::record(const AdvertReport& report, bool known, const Now& now) {
   ++(known ? known_ : strangers_heard_);
   std::vector<std::uint8_t> event;
   if (known || strangers_ == Strangers::recorded) {
@@ -29,6 +29,6 @@ void AdvertRecorder::record(const AdvertReport& report, bool known, const Now& n
                      true, event);
 }
 
-std::string AdvertRecorder::take() { return std::exchange(bytes_, {}); }
+std::string CaptureWriter::take() { return std::exchange(bytes_, {}); }
 
 }  // namespace welcome::beacon

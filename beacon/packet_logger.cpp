@@ -1,0 +1,85 @@
+#include "beacon/packet_logger.h"
+
+#include <array>
+
+namespace welcome::beacon {
+namespace {
+
+constexpr std::size_t kHeader = 13;   // length, seconds, microseconds, kind
+constexpr std::size_t kInLength = 9;  // of it, what the length counts
+constexpr std::uint32_t kMicroseconds = 1'000'000;
+
+struct Kind {
+  HciPacketType type;
+  bool from_controller;
+};
+
+// Notes, names of devices and the like are none.
+std::optional<Kind> kind_of(std::uint8_t kind) {
+  switch (kind) {
+    case 0x00:
+      return Kind{HciPacketType::command, false};
+    case 0x01:
+      return Kind{HciPacketType::event, true};
+    case 0x02:
+      return Kind{HciPacketType::acl, false};
+    case 0x03:
+      return Kind{HciPacketType::acl, true};
+    case 0x08:
+      return Kind{HciPacketType::sco, false};
+    case 0x09:
+      return Kind{HciPacketType::sco, true};
+    default:
+      return std::nullopt;
+  }
+}
+
+// A file has no mark. Its first record must have a length and a time that can be.
+std::optional<ByteOrder> order_of(std::span<const std::uint8_t> front) {
+  if (front.size() < kHeader) return std::nullopt;
+  for (const ByteOrder order : {ByteOrder::big, ByteOrder::little}) {
+    const std::uint32_t length = read_u32(front.data(), order);
+    if (length < kInLength || length > 0xFFFF) continue;
+    if (read_u32(&front[8], order) >= kMicroseconds) continue;
+    const std::uint8_t kind = front[kHeader - 1];
+    if (kind_of(kind) || kind >= 0xF0 || (kind >= 0x0A && kind <= 0x13)) return order;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool is_packet_logger(std::span<const std::uint8_t> front) { return order_of(front).has_value(); }
+
+Result<PacketLoggerReader> PacketLoggerReader::from(CaptureBytes bytes) {
+  const auto order = order_of(bytes.look(kHeader));
+  if (!order) return fail(ErrorCode::malformed, "not a PacketLogger file");
+  return PacketLoggerReader(std::move(bytes), *order);
+}
+
+bool PacketLoggerReader::next(CaptureRecord& record) {
+  while (!damage()) {
+    std::array<std::uint8_t, kHeader> header{};
+    const std::size_t got = bytes_.read(header);
+    if (got == 0) return false;
+    if (got != header.size()) return damaged("the capture is cut off in a record header");
+    const std::uint32_t length = read_u32(header.data(), order_);
+    if (length < kInLength || length > kLongestRecord) {
+      return damaged("the capture has a record of impossible length");
+    }
+    record.packet.resize(length - kInLength);
+    if (bytes_.read(record.packet) != record.packet.size()) {
+      return damaged("the capture is cut off in a record");
+    }
+    const auto kind = kind_of(header[kHeader - 1]);
+    if (!kind) continue;
+    record.type = kind->type;
+    record.from_controller = kind->from_controller;
+    record.at = CaptureTime{std::chrono::seconds{read_u32(&header[4], order_)} +
+                            std::chrono::microseconds{read_u32(&header[8], order_)}};
+    return true;
+  }
+  return false;
+}
+
+}  // namespace welcome::beacon
