@@ -317,8 +317,11 @@ Result<Item> decode_value(Collection collection, json& value) {
         return profile_of(value);
       case Collection::consents:
         return consent_of(value);
-      case Collection::identities:
-        return identity_of(value);
+      case Collection::identities: {
+        IdentityItem identity = identity_of(value);
+        if (auto fine = validate(identity); !fine) return tl::unexpected(fine.error());
+        return identity;
+      }
       case Collection::campaigns: {
         Campaign campaign = campaign_of(value);
         if (auto fine = validate(campaign); !fine) return tl::unexpected(fine.error());

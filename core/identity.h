@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "core/ids.h"
+#include "core/result.h"
 #include "core/time.h"
 
 namespace welcome {
@@ -46,5 +47,14 @@ struct IdentityItem {
   std::variant<RotatingKey, ResolvingKey, IbeaconId, AltBeaconId, EddystoneUid> key;
   std::optional<int> measured_power_1m_dbm;  // calibration of this sender
 };
+
+// Refused: what no device has to itself, so that strangers would be taken for the customer or she
+// would never be found: a key or id of zeros or ones alone, and keys that are published as
+// examples.
+Result<void> validate(const IdentityItem& item);
+
+// By what the device is known, whoever it is said to belong to: the same for two items that one and
+// the same device would match. As secret as the key itself.
+std::string device_of(const IdentityItem& item);
 
 }  // namespace welcome

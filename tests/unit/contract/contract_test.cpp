@@ -549,6 +549,67 @@ TEST(Items, AnIdentityIsDecodedBitForBit) {
   EXPECT_EQ(beacon.minor, 65535);
 }
 
+TEST(Items, AnIdentityThatNoDeviceHasToItselfIsRefused) {
+  const auto refusal = [](json item) {
+    item["identity"] = "i";
+    item["customer"] = "c";
+    const auto decoded = decode_item(Collection::identities, item.dump());
+    return decoded ? "" : decoded.error().message;
+  };
+  const auto irk = [&](const char* key) { return refusal({{"kind", "irk"}, {"irk", key}}); };
+  EXPECT_EQ(irk("c2a94d1087e35f6b0b7d9e4421a6f83c"), "");
+  EXPECT_THAT(irk("00000000000000000000000000000000"), HasSubstr("irk"));
+  EXPECT_THAT(irk("ffffffffffffffffffffffffffffffff"), HasSubstr("irk"));
+  // The Bluetooth specification's, and the other way round.
+  EXPECT_THAT(irk("ec0234a357c8ad05341010a60a397d9b"), HasSubstr("published"));
+  EXPECT_THAT(irk("9b7d390aa610103405adc857a33402ec"), HasSubstr("published"));
+  EXPECT_THAT(irk("4C68384139F574D836BCF34E9DFB01BF"), HasSubstr("published"));
+  for (const char* kind : {"eddystone_eid", "rotating_uuid"}) {
+    EXPECT_THAT(refusal({{"kind", kind},
+                         {"key", std::string(32, '0')},
+                         {"rotation_exponent", 7},
+                         {"clock_zero", "2026-01-01T00:00:00Z"}}),
+                HasSubstr("key"));
+  }
+  EXPECT_THAT(refusal({{"kind", "ibeacon"},
+                       {"uuid", "00000000-0000-0000-0000-000000000000"},
+                       {"major", 1},
+                       {"minor", 2}}),
+              HasSubstr("uuid"));
+  EXPECT_THAT(refusal({{"kind", "altbeacon"}, {"id", std::string(40, '0')}}), HasSubstr("id"));
+  EXPECT_THAT(refusal({{"kind", "eddystone_uid"},
+                       {"namespace", std::string(20, 'f')},
+                       {"instance", "000000000001"}}),
+              HasSubstr("namespace"));
+}
+
+TEST(Items, TheSameDeviceIsTheSameWhoeverItIsSaidToBelongTo) {
+  const auto device = [](json item, const char* customer) {
+    item["identity"] = std::string("i-") + customer;
+    item["customer"] = customer;
+    return device_of(std::get<IdentityItem>(*decode_item(Collection::identities, item.dump())));
+  };
+  const json eid{{"kind", "eddystone_eid"},
+                 {"key", "5b1e0f7a9c3d48264e80b1d2f3657a91"},
+                 {"rotation_exponent", 7},
+                 {"clock_zero", "2026-01-01T00:00:00Z"}};
+  json uuid = eid;
+  uuid["kind"] = "rotating_uuid";
+  uuid["clock_zero"] = "2025-01-01T00:00:00Z";
+  EXPECT_EQ(device(eid, "a"), device(uuid, "b"));
+  const json irk{{"kind", "irk"}, {"irk", "c2a94d1087e35f6b0b7d9e4421a6f83c"}};
+  const json turned{{"kind", "irk"}, {"irk", "3cf8a621449e7d0b6b5fe387104da9c2"}};
+  EXPECT_EQ(device(irk, "a"), device(turned, "b"));
+  json fob{{"kind", "ibeacon"},
+           {"uuid", "f7826da6-4fa2-4e98-8024-bc5b71e0893e"},
+           {"major", 1},
+           {"minor", 2}};
+  const std::string one = device(fob, "a");
+  EXPECT_EQ(one, device(fob, "b"));
+  fob["minor"] = 3;
+  EXPECT_NE(one, device(fob, "a"));
+}
+
 TEST(Items, ACampaignIsDecodedWhole) {
   const json value = json::parse(R"({
     "campaign": "k", "name": "n", "priority": 5,
