@@ -9,8 +9,8 @@ namespace {
 
 using Bytes = std::span<const std::uint8_t>;
 
-constexpr std::uint8_t kEventPacket = 0x04;
-constexpr std::size_t kHeader = 3;
+constexpr std::uint8_t kH4Event = 0x04;
+constexpr std::size_t kEventHeader = 3;
 
 constexpr std::uint8_t kCommandComplete = 0x0E;
 constexpr std::uint8_t kCommandStatus = 0x0F;
@@ -61,17 +61,17 @@ Fit judge_reports(Bytes b, std::size_t length) {
 // What begins at the front of `b`. `sure`: behind a whole packet, where less must fit.
 Judged judge(Bytes b, bool sure) {
   if (b.empty()) return {Fit::partly};
-  if (b[0] != kEventPacket) return {};
+  if (b[0] != kH4Event) return {};
   if (b.size() < 2) return {Fit::partly};
   const std::uint8_t code = b[1];
   const bool known = code == kCommandComplete || code == kCommandStatus || code == kHardwareError ||
                      code == kDataBufferOverflow || code == kEventLeMeta ||
                      (code == kVendor && sure);
   if (!known) return {};
-  if (b.size() < kHeader) return {Fit::partly};
+  if (b.size() < kEventHeader) return {Fit::partly};
   const std::size_t length = b[2];
-  const std::size_t all = kHeader + length;
-  const Bytes inside = b.subspan(kHeader);
+  const std::size_t all = kEventHeader + length;
+  const Bytes inside = b.subspan(kEventHeader);
   const bool here = b.size() >= all;
   switch (code) {
     case kCommandComplete: {

@@ -48,4 +48,8 @@ struct IdentityKey {
   ~IdentityKey();
 };
 
+// The same for two identities that one and the same device would match, whoever they belong to and
+// whenever its clock began.
+std::uint64_t same_device_hash(const IdentityKey& key);
+
 }  // namespace welcome::beacon

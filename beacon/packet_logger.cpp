@@ -5,8 +5,8 @@
 namespace welcome::beacon {
 namespace {
 
-constexpr std::size_t kHeader = 13;   // length, seconds, microseconds, kind
-constexpr std::size_t kInLength = 9;  // of it, what the length counts
+constexpr std::size_t kLogHeader = 13;  // length, seconds, microseconds, kind
+constexpr std::size_t kInLength = 9;    // of it, what the length counts
 constexpr std::uint32_t kMicroseconds = 1'000'000;
 
 struct Kind {
@@ -36,12 +36,12 @@ std::optional<Kind> kind_of(std::uint8_t kind) {
 
 // A file has no mark. Its first record must have a length and a time that can be.
 std::optional<ByteOrder> order_of(std::span<const std::uint8_t> front) {
-  if (front.size() < kHeader) return std::nullopt;
+  if (front.size() < kLogHeader) return std::nullopt;
   for (const ByteOrder order : {ByteOrder::big, ByteOrder::little}) {
     const std::uint32_t length = read_u32(front.data(), order);
     if (length < kInLength || length > 0xFFFF) continue;
     if (read_u32(&front[8], order) >= kMicroseconds) continue;
-    const std::uint8_t kind = front[kHeader - 1];
+    const std::uint8_t kind = front[kLogHeader - 1];
     if (kind_of(kind) || kind >= 0xF0 || (kind >= 0x0A && kind <= 0x13)) return order;
   }
   return std::nullopt;
@@ -52,14 +52,14 @@ std::optional<ByteOrder> order_of(std::span<const std::uint8_t> front) {
 bool is_packet_logger(std::span<const std::uint8_t> front) { return order_of(front).has_value(); }
 
 Result<PacketLoggerReader> PacketLoggerReader::from(CaptureBytes bytes) {
-  const auto order = order_of(bytes.look(kHeader));
+  const auto order = order_of(bytes.look(kLogHeader));
   if (!order) return fail(ErrorCode::malformed, "not a PacketLogger file");
   return PacketLoggerReader(std::move(bytes), *order);
 }
 
 bool PacketLoggerReader::next(CaptureRecord& record) {
   while (!damage()) {
-    std::array<std::uint8_t, kHeader> header{};
+    std::array<std::uint8_t, kLogHeader> header{};
     const std::size_t got = bytes_.read(header);
     if (got == 0) return false;
     if (got != header.size()) return damaged("the capture is cut off in a record header");
@@ -71,7 +71,7 @@ bool PacketLoggerReader::next(CaptureRecord& record) {
     if (bytes_.read(record.packet) != record.packet.size()) {
       return damaged("the capture is cut off in a record");
     }
-    const auto kind = kind_of(header[kHeader - 1]);
+    const auto kind = kind_of(header[kLogHeader - 1]);
     if (!kind) continue;
     record.type = kind->type;
     record.from_controller = kind->from_controller;

@@ -13,12 +13,12 @@ constexpr std::uint32_t kOrderMagic = 0x1A2B3C4D;
 constexpr std::uint32_t kInterface = 1;
 constexpr std::uint32_t kEnhancedPacket = 6;
 
-constexpr std::uint32_t kLinkH4 = 187;
-constexpr std::uint32_t kLinkH4Direction = 201;
-constexpr std::uint32_t kLinkMonitor = 254;
+constexpr std::uint32_t kDltH4 = 187;
+constexpr std::uint32_t kDltH4Direction = 201;
+constexpr std::uint32_t kDltMonitor = 254;
 
 bool known_link(std::uint32_t link) {
-  return link == kLinkH4 || link == kLinkH4Direction || link == kLinkMonitor;
+  return link == kDltH4 || link == kDltH4Direction || link == kDltMonitor;
 }
 
 tl::unexpected<Error> unknown_link(std::uint32_t link) {
@@ -30,7 +30,7 @@ tl::unexpected<Error> unknown_link(std::uint32_t link) {
 // What a packet of that link holds; false: no HCI packet.
 bool unwrap(std::uint32_t link, std::span<const std::uint8_t> data, CaptureRecord& record) {
   constexpr std::size_t kBefore = 4;  // direction, or adapter and opcode
-  if (link == kLinkMonitor) {
+  if (link == kDltMonitor) {
     if (data.size() < kBefore) return false;
     const auto kind = monitor_packet(read_u16(&data[2], ByteOrder::big));
     if (!kind) return false;
@@ -38,7 +38,7 @@ bool unwrap(std::uint32_t link, std::span<const std::uint8_t> data, CaptureRecor
     data = data.subspan(kBefore);
   } else {
     std::optional<bool> from_controller;
-    if (link == kLinkH4Direction) {
+    if (link == kDltH4Direction) {
       if (data.size() < kBefore) return false;
       from_controller = (data[3] & 1U) != 0;
       data = data.subspan(kBefore);

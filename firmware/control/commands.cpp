@@ -18,6 +18,7 @@ using enum Presence;
 
 constexpr Argument kId[] = {{"id", text, true, "of a decision or a visit"}};
 constexpr Argument kCustomer[] = {{"id", text, true, "the CRM's id of the customer"}};
+constexpr Argument kIdentity[] = {{"id", text, true, "the CRM's id of an identity"}};
 constexpr Argument kReplay[] = {
     {"id", text, true, "a day, a month, or the beginning of a recording's name"},
     {"rules", object, false, "campaigns and policy that take the place of those of the day"},
@@ -102,6 +103,11 @@ constexpr Field kVerdict[] = {
     {"head.hash", text, "its hash"},
     {"head.signature", text, "the box's signature of it"},
     {"public_key", text, "the box's"},
+};
+constexpr Field kClock[] = {
+    {"identity", text, "as asked"},
+    {"clock_zero", text, "when its clock began"},
+    {"instead_of", text, "what the feed says"},
 };
 constexpr Field kWatched[] = {
     {"radio", open, "as in status"},
@@ -193,6 +199,9 @@ constexpr std::array kCommands{
             kSeconds, kSampled},
     Command{CommandId::radio_thresholds, "radio thresholds", "borders of the zones from its levels",
             kThresholds, kBorders},
+    Command{CommandId::identity_clock, "identity clock",
+            "sets the clock of an EID device by what is heard of it now: a fob with a new battery",
+            kIdentity, kClock},
     Command{CommandId::reload, "reload", "reads again what SIGHUP does", kNoArguments, kNothing},
 };
 

@@ -34,6 +34,7 @@ enum class CommandId : std::uint8_t {
   radio_record,
   radio_sample,
   radio_thresholds,
+  identity_clock,
   reload,
 };
 

@@ -177,6 +177,7 @@ const std::vector<Verb>& table() {
        "walk test: stand at four places, and the zones' borders are set",
        {"for", "customer", "config"},
        radio},
+      {"identity clock", "ID", of(C::identity_clock), {}, plain<C::identity_clock>},
       {"config check",
        "",
        "read the configuration files and say all that is wrong",

@@ -377,6 +377,8 @@ class App : private Ports {
       case radio_thresholds:
         if (!radio_) return answer->error("this box has no radio (radio.source = none)");
         return radio_desk_.on_request(request, answer, clock_->now());
+      case identity_clock:
+        return give(answer, engine_.set_clock(id, clock_->now()));
       case reload:
         return give(answer, reload_configuration());
     }

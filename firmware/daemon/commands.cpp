@@ -138,6 +138,7 @@ Result<std::string> Commands::erase(const contract::Command& command, const Now&
     return erased_before(command, now);
   }
   needs_.decide(event::CustomerForgotten{command.customer}, now);
+  needs_.erasing(command.customer);
   const auto receipt = shared_.store.erasure().erase(command.customer, command.id, now);
   if (!receipt) {
     needs_.store_failed(receipt.error());

@@ -18,6 +18,8 @@ class Commands {
     // False: it is held back, because nothing is decided now.
     virtual bool claim(IdentityClaim claim, const Now& now) = 0;
     virtual std::string diagnostics(const Now& now) = 0;
+    // The person is about to go off the disk.
+    virtual void erasing(const CustomerId& customer) = 0;
     // The person is off the disk: keys, templates and what was opened go from memory.
     virtual void erased(const CustomerId& customer, const Now& now) = 0;
   };

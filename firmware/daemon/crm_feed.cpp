@@ -21,11 +21,13 @@ constexpr auto kConfirmWithin = 1s;  // many batches are one confirmation
 
 }  // namespace
 
-CrmFeed::CrmFeed(Shared& shared, Delivery& delivery, Desk& desk, FaceWatch& faces, Needs& needs)
+CrmFeed::CrmFeed(Shared& shared, Delivery& delivery, Desk& desk, FaceWatch& faces,
+                 DeviceIndex& devices, Needs& needs)
     : shared_(shared),
       delivery_(delivery),
       desk_(desk),
       faces_(faces),
+      devices_(devices),
       needs_(needs),
       stored_feed_(shared.store.replica()),
       receiver_(stored_feed_) {}
@@ -103,8 +105,18 @@ void CrmFeed::take(contract::FeedBatch batch, const Now& now) {
 
   News news;
   news.changes.reserve(plan.items.size());
+  if (plan.collection == contract::Collection::identities) {
+    // A device may go from one customer to another in one batch, in any order.
+    for (const auto& item : plan.items) {
+      const auto old = shared_.store.replica().find(store::Collection::identities, item.key);
+      if (!old) continue;
+      news.rekeyed.push_back(old->customer);
+      leaves(*old);
+    }
+  }
   for (const auto& item : plan.items) take_item(plan, item, now, news);
   sweep(plan, now, news);
+  news.device_freed = devices_.freed();
   const auto written = store_news(plan, news, now);
   if (written) {
     receiver_.committed(plan);
@@ -118,6 +130,7 @@ void CrmFeed::take(contract::FeedBatch batch, const Now& now) {
     needs_.decide(event::ProfileChanged{std::move(customer)}, now);
   }
   needs_.keys_changed(news.rekeyed, now);
+  if (news.device_freed && !news.came_back) ask_for_identities();
   if (!news.came_back) return;
   // What was withheld meanwhile is asked for.
   for (const auto what : {contract::Collection::consents, contract::Collection::profiles,
@@ -130,10 +143,6 @@ void CrmFeed::take(contract::FeedBatch batch, const Now& now) {
 void CrmFeed::take_item(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
                         News& news) {
   ++shared_.counters.feed_items;
-  if (plan.collection == contract::Collection::identities) {
-    const auto old = shared_.store.replica().find(store::Collection::identities, item.key);
-    if (old) news.rekeyed.push_back(old->customer);
-  }
   if (item.deleted) {
     removed(plan.collection, item.key, now, news);
     news.changes.push_back(
@@ -153,12 +162,54 @@ void CrmFeed::take_good(const sync::FeedPlan& plan, const contract::FeedItem& it
     brief = brief_of(*record);
   }
   if (const auto* identity = std::get_if<IdentityItem>(item.item.get())) {
-    brief = brief_of(key_of(*identity));
+    const auto key = key_of(*identity);
+    if (!take_identity(plan, item, key, news)) return;
+    brief = brief_of(key);
     news.rekeyed.push_back(item.customer);
   }
   news.changes.push_back({.item = {item.key, item.customer, static_cast<std::int64_t>(item.seq),
                                    item.value, std::move(brief)}});
   put(*item.item, item.value, now, news);
+}
+
+void CrmFeed::leaves(const store::FeedItem& old) {
+  const auto item = contract::decode_item(contract::Collection::identities, old.body);
+  if (item) devices_.remove(key_of(std::get<IdentityItem>(*item)));
+}
+
+void CrmFeed::stays(const std::string& identity) {
+  const auto old = shared_.store.replica().find(store::Collection::identities, identity);
+  if (!old) return;
+  const auto item = contract::decode_item(contract::Collection::identities, old->body);
+  if (item) devices_.put(key_of(std::get<IdentityItem>(*item)));
+}
+
+void CrmFeed::erasing(const CustomerId& customer) {
+  const auto items = shared_.store.replica().of_customer(store::Collection::identities, customer);
+  if (!items) return;
+  for (const auto& item : *items) leaves(item);
+}
+
+void CrmFeed::erased() {
+  if (devices_.freed()) ask_for_identities();
+}
+
+void CrmFeed::ask_for_identities() {
+  receiver_.forget(contract::Collection::identities);
+  if (delivery_.side(contract::LinkName::uplink).up) say_hello();
+}
+
+bool CrmFeed::take_identity(const sync::FeedPlan& plan, const contract::FeedItem& item,
+                            const beacon::IdentityKey& key, News& news) {
+  if (shared_.pipeline.gate().forgotten(key.customer)) return true;  // the store keeps none of it
+  if (devices_.put(key)) return true;
+  ++shared_.counters.feed_set_aside;
+  news.rejected.push_back({plan.collection, item.key, item.seq,
+                           "item.identities: the same device is another customer's already"});
+  news.changes.push_back(
+      {.item = {item.key, item.customer, static_cast<std::int64_t>(item.seq), {}, {}},
+       .withhold = true});
+  return false;
 }
 
 bool CrmFeed::take_consent(const sync::FeedPlan& plan, const contract::FeedItem& item,
@@ -189,6 +240,7 @@ void CrmFeed::take_unreadable(const sync::FeedPlan& plan, const contract::FeedIt
     removed(plan.collection, item.key, now, news);
     note_refused(item.error);
   }
+  if (plan.collection == contract::Collection::identities) stays(item.key);
   ++shared_.counters.feed_set_aside;
   news.rejected.push_back({plan.collection, item.key, item.seq, item.error});
   news.changes.push_back({.item = {item.key, {}, static_cast<std::int64_t>(item.seq), {}, {}},
@@ -203,13 +255,15 @@ void CrmFeed::sweep(const sync::FeedPlan& plan, const Now& now, News& news) {
     const auto old = shared_.store.replica().find_named(collection, name);
     if (!old) continue;
     removed_body(plan.collection, old->key, old->body, now, news);
-    if (plan.collection == contract::Collection::identities) news.rekeyed.push_back(old->customer);
+    if (plan.collection != contract::Collection::identities) continue;
+    news.rekeyed.push_back(old->customer);
+    leaves(*old);
   }
 }
 
 Result<void> CrmFeed::store_news(const sync::FeedPlan& plan, News& news, const Now& now) {
   std::optional<store::FeedState> position;
-  if (plan.have && !news.came_back) position = state_of(*plan.have);
+  if (plan.have && !news.came_back && !news.device_freed) position = state_of(*plan.have);
   return needs_.carry_out(std::move(news.effects), now, [&](store::Tx& tx) {
     tx.replica().apply(store_collection(plan.collection), position, news.changes, plan.sweep);
     write(tx, news);

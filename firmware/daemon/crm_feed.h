@@ -12,6 +12,7 @@
 #include "contract/signing.h"
 #include "firmware/daemon/delivery.h"
 #include "firmware/daemon/desk.h"
+#include "firmware/daemon/device_index.h"
 #include "firmware/daemon/face_watch.h"
 #include "firmware/daemon/shared.h"
 #include "firmware/daemon/stored_feed.h"
@@ -31,7 +32,8 @@ class CrmFeed {
     virtual void profile_changed(const CustomerId& customer) = 0;  // for who keeps it opened
     virtual void keys_changed(const std::vector<CustomerId>& customers, const Now& now) = 0;
   };
-  CrmFeed(Shared& shared, Delivery& delivery, Desk& desk, FaceWatch& faces, Needs& needs);
+  CrmFeed(Shared& shared, Delivery& delivery, Desk& desk, FaceWatch& faces, DeviceIndex& devices,
+          Needs& needs);
 
   // At start. Throw std::runtime_error.
   void load_keys();
@@ -40,6 +42,9 @@ class CrmFeed {
   [[nodiscard]] Result<void> note_pinned(const Now& now);
 
   void take(contract::FeedBatch batch, const Now& now);
+  // The person goes off the disk now, and then is off it: their devices may be somebody else's.
+  void erasing(const CustomerId& customer);
+  void erased();
   // The CRM has spoken: consents are fresh.
   void heard(const Now& now);
   // The uplink has a new connection.
@@ -76,7 +81,8 @@ class CrmFeed {
     std::vector<contract::FeedRejected> rejected;
     std::vector<ConsentRecord> withdrawn;
     std::vector<CustomerId> rekeyed;
-    bool came_back = false;  // somebody who was erased
+    bool came_back = false;     // somebody who was erased
+    bool device_freed = false;  // that another customer was refused
   };
 
   void take_item(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
@@ -85,6 +91,14 @@ class CrmFeed {
                  News& news);
   void take_unreadable(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
                        News& news);
+  void ask_for_identities();
+  // An identity that was there leaves, or is about to be put anew.
+  void leaves(const store::FeedItem& old);
+  // And what should have come instead cannot be read.
+  void stays(const std::string& identity);
+  // False: the device is another customer's, and the item is set aside.
+  bool take_identity(const sync::FeedPlan& plan, const contract::FeedItem& item,
+                     const beacon::IdentityKey& key, News& news);
   // False: the record does not count, and what is held stays.
   bool take_consent(const sync::FeedPlan& plan, const contract::FeedItem& item,
                     const ConsentRecord& record, const Now& now, News& news);
@@ -107,6 +121,7 @@ class CrmFeed {
   Delivery& delivery_;
   Desk& desk_;
   FaceWatch& faces_;
+  DeviceIndex& devices_;
   Needs& needs_;
   contract::KeyRing keys_;  // the CRM's; empty = not provisioned
   const StoredFeed stored_feed_;

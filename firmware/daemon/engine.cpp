@@ -71,11 +71,12 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
       shared_{settings_, store_, ports_, ids_, pipeline_, counters_},
       delivery_(shared_, *this, now),
       health_(shared_, delivery_, *this),
+      key_watch_(shared_, delivery_, *this),
       faces_(shared_, *this),
       desk_(shared_, delivery_, faces_, *this),
-      feed_(shared_, delivery_, desk_, faces_, *this),
+      feed_(shared_, delivery_, desk_, faces_, devices_, *this),
       commands_(shared_, delivery_, signer_, *this),
-      listening_(shared_, tracker_, *this),
+      listening_(shared_, tracker_, devices_, key_watch_, *this),
       rehearsal_(shared_, delivery_, *this),
       tablets_(shared_, delivery_, *this),
       timelines_(shared_, *this),
@@ -183,6 +184,7 @@ void Engine::on(const input::Adverts& adverts, const Now& now) {
   delivery_.begin(adverts.ingress);
   for (const auto& report : adverts.reports) {
     auto claims = tracker_.handle(report, now);
+    if (!tracker_.last_match()) key_watch_.unknown(report, now);
     if (listener_) listener_(report, now);
     for (auto& found : claims) claim(std::move(found), now);
   }
@@ -428,6 +430,7 @@ void Engine::tick(const Now& now) {
   feed_.confirm_if_due(now);
   delivery_.settle(now);
   for (auto& found : tracker_.tick(now)) claim(std::move(found), now);
+  key_watch_.work(now);
   talk_to_neighbours(now);
   if (wake_at_ && *wake_at_ <= now.mono && decides(now)) {
     wake_at_.reset();
@@ -452,6 +455,7 @@ void Engine::keep_house(const Now& now) {
   }
   delivery_.drop_unsendable(now);
   report_copies(now);
+  key_watch_.report(now);
   listening_.keep_learnt(now);
   desk_.end_late_enrolments(now);
   faces_.tick(now);
@@ -544,6 +548,7 @@ void Engine::store_works_again(const Now& now) {
 
 void Engine::erased(const CustomerId& customer, const Now& now) {
   profiles_.erase(customer);
+  feed_.erased();
   listening_.refresh(std::vector{customer}, now);
   faces_.refresh(now);
 }
@@ -653,6 +658,10 @@ Result<recording::ReplayOrder> Engine::replay_order(const std::string& name,
 Result<void> Engine::note_radio(const std::string& detail, const Now& now) {
   return store_.transaction(
       [&](store::Tx& tx) { tx.audit().append(now, "radio", "technician", {}, detail); });
+}
+
+Result<nlohmann::json> Engine::set_clock(const std::string& identity, const Now& now) {
+  return key_watch_.set_clock(identity, now);
 }
 
 std::string Engine::identity_ids(const CustomerId& customer, beacon::IdentityKind kind) const {

@@ -32,8 +32,10 @@
 #include "firmware/daemon/crm_feed.h"
 #include "firmware/daemon/delivery.h"
 #include "firmware/daemon/desk.h"
+#include "firmware/daemon/device_index.h"
 #include "firmware/daemon/face_watch.h"
 #include "firmware/daemon/health.h"
+#include "firmware/daemon/key_watch.h"
 #include "firmware/daemon/listening.h"
 #include "firmware/daemon/rehearsal_stage.h"
 #include "firmware/daemon/report.h"
@@ -86,6 +88,7 @@ class Engine : private Pipeline::Directory,
                private CrmFeed::Needs,
                private Commands::Needs,
                private Desk::Needs,
+               private KeyWatch::Needs,
                private Listening::Needs,
                private FaceWatch::Needs,
                private Tablets::Needs,
@@ -147,6 +150,8 @@ class Engine : private Pipeline::Directory,
   Result<nlohmann::json> audit_verdict() const;
   // A technician's act on the radio, into the audit trail.
   [[nodiscard]] Result<void> note_radio(const std::string& detail, const Now& now);
+  // For a fob with a new battery (KeyWatch).
+  Result<nlohmann::json> set_clock(const std::string& identity, const Now& now);
   // The CRM's ids of a customer's identities of that kind.
   std::string identity_ids(const CustomerId& customer, beacon::IdentityKind kind) const;
   Result<nlohmann::json> why(const std::string& decision_or_visit) const;
@@ -180,6 +185,7 @@ class Engine : private Pipeline::Directory,
     listening_.refresh(customers, now);
   }
   std::string diagnostics(const Now& now) override;
+  void erasing(const CustomerId& customer) override { feed_.erasing(customer); }
   void erased(const CustomerId& customer, const Now& now) override;
   contract::FloorStatus floor_status(const Now& now) const override;
   std::vector<contract::Message> prompts_now(const Now& now) override;
@@ -268,6 +274,8 @@ class Engine : private Pipeline::Directory,
 
   Delivery delivery_;
   Health health_;
+  DeviceIndex devices_;  // of the identities in the store
+  KeyWatch key_watch_;
   FaceWatch faces_;
   Desk desk_;
   CrmFeed feed_;

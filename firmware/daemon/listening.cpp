@@ -76,21 +76,28 @@ void Listening::load(const Now& now) {
       store::Collection::identities, [&](store::FeedItem&& stored) {
         auto key = key_of_brief(stored.customer, stored.brief);
         known += key ? 1 : 0;
-        if (key && listened_for_.contains(stored.customer)) keys.push_back(std::move(*key));
+        if (!key) return;
+        devices_.put(*key);
+        if (listened_for_.contains(stored.customer)) {
+          keys.push_back(watch_.with_clock(std::move(*key)));
+        }
       });
   if (loaded && known < *count) {
     // Some came without a brief, by an older version.
     keys.clear();
     loaded =
         shared_.store.replica().load(store::Collection::identities, [&](store::FeedItem&& stored) {
-          if (!listened_for_.contains(stored.customer)) return;
-          if (const auto item =
-                  contract::decode_item(contract::Collection::identities, stored.body)) {
-            keys.push_back(key_of(std::get<IdentityItem>(*item)));
+          const auto item = contract::decode_item(contract::Collection::identities, stored.body);
+          if (!item) return;
+          auto key = key_of(std::get<IdentityItem>(*item));
+          devices_.put(key);
+          if (listened_for_.contains(stored.customer)) {
+            keys.push_back(watch_.with_clock(std::move(key)));
           }
         });
   }
   if (!loaded) return needs_.store_failed(loaded.error());
+  watch_.set(keys);
   tracker_.set_identities(std::move(keys), now, learnt_);
   forget_unknown_devices(now);
 }
@@ -124,6 +131,7 @@ void Listening::refresh(const std::vector<CustomerId>& customers, const Now& now
 
 void Listening::unload(const std::unordered_set<CustomerId>& gone, const Now& now) {
   if (gone.empty()) return;
+  watch_.update(gone, {});
   tracker_.update_identities(gone, {}, now);
   // Before the last who may be is loaded, unknown does not mean gone.
   if (to_fetch_.empty()) forget_unknown_devices(now);
@@ -140,10 +148,11 @@ void Listening::fetch(const Now& now) {
     if (!items) return needs_.store_failed(items.error());
     for (const auto& stored : *items) {
       if (auto item = contract::decode_item(contract::Collection::identities, stored.body)) {
-        keys.push_back(key_of(std::get<IdentityItem>(*item)));
+        keys.push_back(watch_.with_clock(key_of(std::get<IdentityItem>(*item))));
       }
     }
   }
+  watch_.update(customers, keys);
   tracker_.update_identities(customers, std::move(keys), now, learnt_);
   if (to_fetch_.empty()) forget_unknown_devices(now);
 }
@@ -152,6 +161,7 @@ void Listening::load_learnt() {
   const auto rows = shared_.store.journal().states(StateRow::Kind::device);
   if (!rows) return needs_.store_failed(rows.error());
   for (const auto& row : *rows) {
+    if (watch_.load(row)) continue;
     std::uint64_t device = 0;
     const char* end = row.key.data() + row.key.size();
     const bool whole = std::from_chars(row.key.data(), end, device).ptr == end;

@@ -7,6 +7,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "firmware/daemon/device_index.h"
+#include "firmware/daemon/key_watch.h"
 #include "firmware/daemon/shared.h"
 
 namespace welcome::daemon {
@@ -17,8 +19,9 @@ class Listening {
     virtual ~Needs() = default;
     virtual void store_failed(const Error& error) = 0;
   };
-  Listening(Shared& shared, beacon::Tracker& tracker, Needs& needs)
-      : shared_(shared), tracker_(tracker), needs_(needs) {}
+  Listening(Shared& shared, beacon::Tracker& tracker, DeviceIndex& devices, KeyWatch& watch,
+            Needs& needs)
+      : shared_(shared), tracker_(tracker), devices_(devices), watch_(watch), needs_(needs) {}
 
   void load_learnt();
   // At start, and for a new tracker: everybody at once.
@@ -36,6 +39,8 @@ class Listening {
 
   Shared& shared_;
   beacon::Tracker& tracker_;
+  DeviceIndex& devices_;
+  KeyWatch& watch_;
   Needs& needs_;
   beacon::LearntDevices learnt_;                 // as in the store
   std::unordered_set<CustomerId> listened_for_;  // may be, and their keys were asked for

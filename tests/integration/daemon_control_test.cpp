@@ -34,6 +34,7 @@ class DaemonControlTest : public ::testing::Test {
       using enum control::CommandId;
       case why:
       case customer_export:
+      case identity_clock:
         return {{"id", "nobody"}};
       case replay:
         return {{"id", "1999"}};
@@ -52,7 +53,8 @@ class DaemonControlTest : public ::testing::Test {
   // Of nobody and nothing these are refused; of somebody the tests of the engine hold them.
   static bool may_be_refused(control::CommandId id) {
     using enum control::CommandId;
-    return id == why || id == replay || id == enrol || id == radio_thresholds;
+    return id == why || id == replay || id == enrol || id == radio_thresholds ||
+           id == identity_clock;
   }
 
   DaemonProcess box_{1};  // nobody listens there

@@ -137,6 +137,130 @@ TEST_F(EngineSyncTest, AnItemThatCannotBeReadIsReportedAndTheLastGoodOneStays) {
   EXPECT_EQ(box_.sent("/hello").back()["have"]["profiles"]["seq"], 12);
 }
 
+// ---- identities that cannot be
+
+class EngineIdentitiesTest : public EngineSyncTest {
+ protected:
+  static contract::FeedItem irk(const std::string& id, const std::string& customer,
+                                std::uint64_t seq,
+                                const std::string& key = "c2a94d1087e35f6b0b7d9e4421a6f83c") {
+    contract::FeedItem item;
+    item.key = id;
+    item.seq = seq;
+    item.value =
+        json{{"identity", id}, {"customer", customer}, {"kind", "irk"}, {"irk", key}}.dump();
+    return item;
+  }
+  static contract::FeedItem gone(const std::string& id, std::uint64_t seq) {
+    contract::FeedItem item;
+    item.key = id;
+    item.seq = seq;
+    item.deleted = true;
+    return item;
+  }
+  void first(std::vector<contract::FeedItem> items) {
+    contract::Digest digest;
+    for (const auto& item : items) digest.toggle(item.key, item.seq);
+    auto batch = snapshot(std::move(items), 1, 1, digest);
+    batch.collection = contract::Collection::identities;
+    receive(batch);
+  }
+  void next(std::vector<contract::FeedItem> items) {
+    contract::FeedBatch delta;
+    delta.collection = contract::Collection::identities;
+    delta.epoch = "e1";
+    delta.from_seq = seq_;
+    delta.to_seq = seq_ = items.back().seq;
+    delta.items = std::move(items);
+    receive(delta);
+  }
+  bool knows(const std::string& id) {
+    return box_.store().replica().find(store::Collection::identities, id).has_value();
+  }
+  std::vector<json> rejected() {
+    std::vector<json> out;
+    for (const auto& event : box_.sent("/event")) {
+      if (event["type"] == "com.welcomed.feed.rejected.v1") out.push_back(event["data"]);
+    }
+    return out;
+  }
+
+ private:
+  std::uint64_t seq_ = 10;
+};
+
+TEST_F(EngineIdentitiesTest, AKeyThatIsNoneIsSetAsideAndReported) {
+  first({irk("i-a", "a", 1, "ec0234a357c8ad05341010a60a397d9b"),
+         irk("i-b", "b", 2, std::string(32, '0')), irk("i-c", "c", 3)});
+  EXPECT_FALSE(knows("i-a"));
+  EXPECT_FALSE(knows("i-b"));
+  EXPECT_TRUE(knows("i-c"));
+  const auto said = rejected();
+  ASSERT_EQ(said.size(), 2U);
+  EXPECT_EQ(said[0]["key"], "i-a");
+  EXPECT_THAT(said[0]["reason"].get<std::string>(), testing::HasSubstr("published"));
+  EXPECT_THAT(said[1]["reason"].get<std::string>(), testing::HasSubstr("zeros"));
+}
+
+TEST_F(EngineIdentitiesTest, ADeviceOfTwoCustomersIsTheFirstOnesAndIsReported) {
+  first({irk("i-a", "a", 1), irk("i-b", "b", 2)});
+  EXPECT_TRUE(knows("i-a"));
+  EXPECT_FALSE(knows("i-b"));
+  ASSERT_EQ(rejected().size(), 1U);
+  EXPECT_EQ(rejected()[0]["key"], "i-b");
+  EXPECT_THAT(rejected()[0]["reason"].get<std::string>(), testing::HasSubstr("another customer"));
+  // Written the other way round it is the same phone's, and so it is after a start.
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  next({irk("i-c", "c", 11, "3cf8a621449e7d0b6b5fe387104da9c2")});
+  EXPECT_FALSE(knows("i-c"));
+  // The same customer may have it twice.
+  next({irk("i-a2", "a", 12)});
+  EXPECT_TRUE(knows("i-a2"));
+}
+
+TEST_F(EngineIdentitiesTest, ADeviceThatGoesToAnotherCustomerInOneBatchIsTheirs) {
+  first({irk("i-a", "a", 1)});
+  next({irk("i-b", "b", 11), gone("i-a", 12)});
+  EXPECT_TRUE(rejected().empty());
+  EXPECT_TRUE(knows("i-b"));
+  next({irk("i-b", "c", 13)});  // the same identity, another customer's
+  EXPECT_TRUE(rejected().empty());
+}
+
+TEST_F(EngineIdentitiesTest, WhatCannotBeReadLeavesTheDeviceToWhoHasIt) {
+  first({irk("i-a", "a", 1)});
+  next({irk("i-a", "a", 11, "no key")});
+  EXPECT_TRUE(knows("i-a"));
+  next({irk("i-b", "b", 12)});
+  EXPECT_FALSE(knows("i-b"));
+  EXPECT_EQ(rejected().size(), 2U);
+}
+
+TEST_F(EngineIdentitiesTest, TheDeviceOfWhoIsErasedIsFree) {
+  first({irk("i-a", "a", 1), irk("i-b", "b", 2)});
+  EXPECT_FALSE(knows("i-b"));
+  const auto hellos = box_.sent("/hello").size();
+  box_.erase("a", "00000000-0000-4000-8000-0000000000fe");
+  ASSERT_GT(box_.sent("/hello").size(), hellos);
+  EXPECT_FALSE(box_.sent("/hello").back()["have"].contains("identities"));
+  first({irk("i-b", "b", 2)});
+  EXPECT_TRUE(knows("i-b"));
+}
+
+TEST_F(EngineIdentitiesTest, WhoWasRefusedADeviceIsAskedForWhenItIsFree) {
+  first({irk("i-a", "a", 1), irk("i-b", "b", 2)});
+  const auto hellos = box_.sent("/hello").size();
+  next({gone("i-x", 11)});
+  EXPECT_EQ(box_.sent("/hello").size(), hellos);
+  next({gone("i-a", 12)});
+  ASSERT_EQ(box_.sent("/hello").size(), hellos + 1);
+  EXPECT_FALSE(box_.sent("/hello").back()["have"].contains("identities"));
+  first({irk("i-b", "b", 2)});
+  EXPECT_TRUE(knows("i-b"));
+  EXPECT_EQ(box_.sent("/hello").size(), hellos + 1) << "and not again";
+}
+
 TEST_F(EngineSyncTest, EventsWaitUntilTheCrmHasSpokenOnThisConnection) {
   box_.link_down(LinkName::uplink);
   tell_something("a");
