@@ -178,7 +178,12 @@ class Screen {
   void troubles_of_the_senses(std::vector<std::string>& out) const {
     if (const auto source = text("radio.source"); source != "-" && source != "running") {
       out.push_back("radio " + source + ": " + text("radio.detail"));
+    } else if (const auto remark = text("radio.detail"); remark != "-" && !remark.empty()) {
+      out.push_back("radio: " + remark);
     }
+    count("radio.line_losses", "losses on the controller's serial line: its speed, its wires", out);
+    count("radio.impossible_rssi", "adverts came with a level that cannot be: their zones are open",
+          out);
     count("radio.copies", "copied identities were found: welcomectl audit show", out);
     count("radio.impossible_power",
           "adverts of customers' devices say a power that cannot be: welcomectl radio watch", out);
