@@ -142,9 +142,14 @@ bool RadioDesk::serve(Recording& recording, const Now& now) {
     }
     return false;
   }
-  (void)world_.note("recording ended, " +
-                    std::to_string(recording.writer.known() + recording.writer.strangers()) +
-                    " adverts");
+  const auto noted = world_.note(
+      "recording ended, " +
+      std::to_string(recording.writer.known() + recording.writer.strangers()) + " adverts");
+  if (!noted) {
+    answer.error("the recording has ended, but the audit trail could not take its end: " +
+                 noted.error().message);
+    return true;
+  }
   json last = figures;
   last["ended"] = ended;
   answer.data(last);

@@ -139,6 +139,15 @@ TEST_F(RadioDeskTest, StrangersAreRecordedOnlyWhenAskedForAndThatIsNotedToo) {
   EXPECT_THAT(noted_.at(0), HasSubstr("WITH strangers"));
 }
 
+TEST_F(RadioDeskTest, AnEndThatCannotBeNotedIsSaid) {
+  const auto client = ask("radio record", {{"seconds", 1}});
+  can_note_ = false;
+  run(2);
+  EXPECT_FALSE(client->last);
+  EXPECT_THAT(client->refused, HasSubstr("could not take its end: the disk is full"));
+  EXPECT_FALSE(reports_in(client->bytes()).empty());
+}
+
 TEST_F(RadioDeskTest, WhatCannotBeNotedIsNotRecorded) {
   can_note_ = false;
   const auto client = ask("radio record", {{"with_strangers", true}});
