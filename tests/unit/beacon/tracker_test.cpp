@@ -1,6 +1,7 @@
 #include "beacon/tracker.h"
 
 #include <algorithm>
+#include <array>
 #include <gtest/gtest.h>
 #include <random>
 
@@ -252,9 +253,8 @@ TEST_F(TrackerTest, AnImpossibleCalibrationGivesWayToTheFrame) {
 TEST_F(TrackerTest, AnImpossibleRssiMovesNobodyAndIsCounted) {
   hear(ann_, 0, 20, -84);
   for (double t = 20; t < 40; t += 0.25) {
-    const int rssi = static_cast<int>(t * 4) % 2 == 0 ? 100
-                     : static_cast<int>(t) % 2 == 0   ? -127
-                                                      : 1;
+    constexpr std::array kImpossible{100, 1, 0, -121, -127, -128};
+    const int rssi = kImpossible[static_cast<std::size_t>(t * 4) % kImpossible.size()];
     keep(tracker_.handle(phone_advert(ann_, rssi, now_at(t)), now_at(t)));
     keep(tracker_.tick(now_at(t)));
   }
