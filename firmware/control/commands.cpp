@@ -330,7 +330,7 @@ void append_fields(std::string& out, std::span<const Field> fields) {
       out += "`";
       if (!f.is.empty()) out.append(", 1 = ").append(f.is);
     }
-    out += f.metric.empty() ? " |\n" : " |\n";
+    out += " |\n";
   }
 }
 

@@ -155,7 +155,7 @@ int radio(const Verb& verb, const Call& call) {
 const std::vector<Verb>& table() {
   const auto of = [](CommandId id) { return control::command(id).what; };
   using C = CommandId;
-  static const std::vector<Verb> kVerbs{
+  static const std::vector<Verb> all{
       {"status", "", of(C::status), {}, status},
       {"metrics", "", "the numbers of status in the Prometheus text format", {}, print_metrics},
       {"visits", "", of(C::visits), {}, plain<C::visits>},
@@ -185,7 +185,7 @@ const std::vector<Verb>& table() {
        check_config},
       {"reload", "", of(C::reload), {}, plain<C::reload>},
   };
-  return kVerbs;
+  return all;
 }
 
 // ---- the command line
