@@ -57,8 +57,8 @@ class Delivery {
   void enqueue(store::Tx& tx, const contract::Message& message, OutboxKind kind, std::string ref,
                std::optional<WallTime> expires, std::optional<WallTime> not_before, const Now& now);
   // An event for the CRM, in its simplest form.
-  void tell_crm(store::Tx& tx, const contract::EventMessage& event, OutboxKind kind, std::string ref,
-                const Now& now);
+  void tell_crm(store::Tx& tx, const contract::EventMessage& event, OutboxKind kind,
+                std::string ref, const Now& now);
 
   // The CRM has spoken on this line. True for the first time.
   bool hear_crm();
