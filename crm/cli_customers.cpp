@@ -232,6 +232,30 @@ int erasure_status(const Call& call) {
   return erasure->done_at ? kDone : kNo;
 }
 
+int identity_clock(const Call& call) {
+  const std::string& identity = call.word(0, "ID");
+  call.at_most(1);
+  const WallTime began = call.time("began").value_or(wall_now());
+  Opened opened(call);
+  Transaction transaction(*opened.db);
+  const auto value = opened.crm.set_clock(identity, began);
+  if (!value) return call.no(value.error());
+  transaction.commit();
+  opened.db->announce();
+  const std::string zero = value->at("clock_zero");
+  if (call.json_wanted) {
+    call.print({{"identity", identity}, {"clock_zero", zero}});
+  } else {
+    *call.out << "the clock of " << identity << " began at " << zero << "\n";
+  }
+  return kDone;
+}
+
+constexpr Option kClock[] = {
+    {"began", nullptr,
+     "when (RFC 3339, UTC), as the box says in feed.rejected (`ledger`); now if not given"},
+};
+
 constexpr Option kCustomer[] = {
     {"name", nullptr, "display name"},
     {"greeting", nullptr, "how to address: \"Ms Berg\""},
@@ -257,6 +281,8 @@ constexpr Command kCustomerCommands[] = {
      customer_consent, kConsent},
     {"customer export", "ID", "everything that is held on a customer, as JSON", customer_export},
     {"customer forget", "ID", "erase a customer here and on every box", customer_forget},
+    {"identity clock", "ID", "a fob with a new battery: when its clock began anew", identity_clock,
+     kClock},
     {"erasure status", "ID", "how many boxes have confirmed; exit code 1 while some are late",
      erasure_status},
 };

@@ -134,20 +134,10 @@ void Crm::save_profile(const std::string& customer, const json& profile) {
 }
 
 Result<void> Crm::check_identity(const json& identity) {
-  if (auto ok = check(Collection::identities, identity); !ok) return ok;
+  if (const auto item = contract::decode_item(Collection::identities, identity.dump()); !item) {
+    return tl::unexpected(item.error());
+  }
   return check_id("identity", identity.at("identity"));
-}
-
-Result<void> Crm::put_identity(const json& identity) {
-  if (auto ok = check_identity(identity); !ok) return ok;
-  const std::string customer = identity.at("customer");
-  if (auto ok = must_exist(customer); !ok) return ok;
-  db_.execute(
-      "INSERT INTO identity (identity, customer, value) VALUES ($1, $2, $3) ON CONFLICT (identity) "
-      "DO UPDATE SET customer = excluded.customer, value = excluded.value",
-      {identity.at("identity").get<std::string>(), customer, identity.dump()});
-  refresh(customer);
-  return {};
 }
 
 Result<void> Crm::put_campaign(const json& campaign) {

@@ -98,8 +98,14 @@ class Crm {
   Result<void> put_customer(const json& profile, const std::string& app_id, WallTime now);
   // What put_customer() would say. `app_id` may be empty: the one they have, or a random one.
   Result<void> check_customer(const json& profile, const std::string& app_id);
+  // Refused as well: a device that is another customer's already.
   Result<void> put_identity(const json& identity);
   Result<void> check_identity(const json& identity);  // but for whose it is
+  // Refused: the device is another customer's, by another identity.
+  Result<void> check_device(const json& identity);
+  // A device with a new battery: its clock said 0 then. Returns the identity as it is now. Errors:
+  // not_found, refused (its kind has no clock).
+  Result<json> set_clock(const std::string& identity, WallTime began);
   Result<void> put_campaign(const json& campaign);
   Result<void> remove_campaign(const std::string& campaign);
   Result<void> put_policy(const json& policy);

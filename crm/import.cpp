@@ -4,7 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "contract/items.h"
 #include "contract/json_text.h"
+#include "core/identity.h"
 #include "crm/csv.h"
 #include "crm/import_row.h"
 
@@ -14,10 +16,10 @@ namespace {
 // In the order in which they are taken: customers before what belongs to them.
 enum class FileKind : std::uint8_t { customers, elements, consents };
 
-const std::set<std::string_view> kConsentColumns{
+const std::set<std::string_view> consent_columns{
     "customer",  "purpose",        "state",           "at",        "how",
     "notice_id", "notice_version", "notice_language", "expires_at"};
-const std::set<std::string_view> kCustomerColumns{
+const std::set<std::string_view> customer_columns{
     "customer", "name",   "greeting",           "pronunciation", "language", "tier",
     "points",   "app_id", "next_reward_points", "segments",      "tags",     "avoid"};
 
@@ -26,7 +28,7 @@ std::string element(const std::string& list, std::size_t i) {
 }
 
 Result<void> check_columns(const CsvReader& csv, bool consents) {
-  const auto& known = consents ? kConsentColumns : kCustomerColumns;
+  const auto& known = consents ? consent_columns : customer_columns;
   for (const std::string& name : csv.header()) {
     if (!known.contains(name) && !(!consents && is_preference(name))) {
       return fail(ErrorCode::malformed, at_line(1, "unknown column \"" + name + "\""));
@@ -208,11 +210,23 @@ Result<void> Import::check_elements(File& file) {
                   "unknown member \"" + name + "\" (known: campaigns, identities, policy)");
     }
     std::map<std::string, std::size_t> seen;
+    std::map<std::string, std::string> owners;  // of the devices in this list
     for (std::size_t i = 0; i < (list ? value.size() : 1); ++i) {
       const json& one = list ? value[i] : value;
       Result<void> ok = check_element(crm_, name, one);
       bool erased = false;
       if (ok && name == "identities") ok = must_be_there(one.at("customer"), erased);
+      if (ok && name == "identities") ok = crm_.check_device(one);
+      if (ok && name == "identities") {
+        const std::string customer = one.at("customer");
+        const auto item = contract::decode_item(contract::Collection::identities, one.dump());
+        const auto [owner, first] =
+            owners.emplace(device_of(std::get<IdentityItem>(*item)), customer);
+        if (!first && owner->second != customer) {
+          ok =
+              fail(ErrorCode::refused, "the same device is given to \"" + owner->second + "\" too");
+        }
+      }
       if (ok && list) {
         const std::string key = one.at(name == "campaigns" ? "campaign" : "identity");
         if (const auto [twin, first] = seen.emplace(key, i); !first) {

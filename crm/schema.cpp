@@ -1,6 +1,8 @@
 #include <iterator>
 #include <span>
 
+#include "contract/items.h"
+#include "core/identity.h"
 #include "crm/database.h"
 
 namespace welcome::crm {
@@ -123,8 +125,14 @@ constexpr const char* kVersion3[] = {
     "WHERE type = 'com.welcomed.erasure.receipt.v1'",
 };
 
+constexpr const char* kVersion4[] = {
+    // device_of() the identity; nothing: what is there cannot be read.
+    "ALTER TABLE identity ADD COLUMN device {text} NOT NULL DEFAULT ''",
+    "CREATE INDEX identity_device ON identity (device)",
+};
+
 // A database, new or old, takes every step that it has not taken.
-constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3};
+constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4};
 constexpr std::int64_t kSchemaVersion = std::size(kSteps);
 
 std::string spell(std::string sql, const Database::Types& types) {
@@ -150,6 +158,16 @@ std::int64_t version_of(Database& db) {
   }
 }
 
+// What came before version 4.
+void name_devices(Database& db) {
+  for (const Row& row : db.query("SELECT identity, value FROM identity")) {
+    const auto item = contract::decode_item(contract::Collection::identities, row.text(1));
+    if (!item) continue;
+    db.execute("UPDATE identity SET device = $1 WHERE identity = $2",
+               {device_of(std::get<IdentityItem>(*item)), row.text(0)});
+  }
+}
+
 }  // namespace
 
 void migrate(Database& db) {
@@ -166,6 +184,7 @@ void migrate(Database& db) {
   for (auto step = static_cast<std::size_t>(version); step < std::size(kSteps); ++step) {
     for (const char* sql : kSteps[step]) db.define(spell(sql, types));
   }
+  if (version < 4) name_devices(db);
   db.execute("DELETE FROM schema_version");
   db.execute("INSERT INTO schema_version (version) VALUES ($1)", {kSchemaVersion});
   transaction.commit();

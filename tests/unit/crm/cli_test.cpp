@@ -65,6 +65,31 @@ TEST_F(CliTest, ADatabaseThatIsNotThereIsCodeThree) {
   EXPECT_NE(err.str().find("/nowhere/crm.db"), std::string::npos);
 }
 
+TEST_F(CliTest, TheClockOfAFobIsSetAnew) {
+  const std::string identities = json{{"identities",
+                                       {{{"identity", "i-fob"},
+                                         {"customer", "c-paul"},
+                                         {"kind", "eddystone_eid"},
+                                         {"key", "5b1e0f7a9c3d48264e80b1d2f3657a91"},
+                                         {"rotation_exponent", 10},
+                                         {"clock_zero", "2020-01-01T00:00:00Z"}},
+                                        {{"identity", "i-phone"},
+                                         {"customer", "c-paul"},
+                                         {"kind", "irk"},
+                                         {"irk", "c2a94d1087e35f6b0b7d9e4421a6f83c"}}}}}
+                                     .dump();
+  ASSERT_EQ(cli({"import", file("identities.json", identities)}), kDone) << err_.str();
+  ASSERT_EQ(cli({"identity", "clock", "i-fob", "--began", "2026-11-28T10:00:00Z"}), kDone)
+      << err_.str();
+  const auto told = crm_->feed().get(contract::Collection::identities, "i-fob");
+  ASSERT_TRUE(told);
+  EXPECT_EQ(json::parse(told->value)["clock_zero"], "2026-11-28T10:00:00.000Z");
+  EXPECT_EQ(cli({"identity", "clock", "i-fob"}), kDone);
+  EXPECT_EQ(cli({"identity", "clock", "i-phone"}), kNo);
+  EXPECT_EQ(cli({"identity", "clock", "i-nobody"}), kNo);
+  EXPECT_EQ(cli({"identity", "clock"}), kUsage);
+}
+
 TEST_F(CliTest, ConsentIsSetAndShown) {
   ASSERT_EQ(cli({"customer", "consent", "c-paul", "face_recognition", "withdrawn"}), kDone);
   ASSERT_EQ(cli({"--json", "customer", "show", "c-paul"}), kDone);

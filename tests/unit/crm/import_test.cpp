@@ -300,5 +300,51 @@ TEST_F(ImportTest, WhatComesInOneFileCountsInTheOrderInWhichItWasSaid) {
   EXPECT_EQ(crm_->consents("c-new").at(0).at("history").size(), 3U);
 }
 
+// ---- identities that cannot be
+
+std::string irk_file(const std::string& id, const std::string& customer, const std::string& key) {
+  return json{
+      {"identities", {{{"identity", id}, {"customer", customer}, {"kind", "irk"}, {"irk", key}}}}}
+      .dump();
+}
+
+TEST_F(ImportTest, AKeyThatIsNoneIsRefused) {
+  ASSERT_TRUE(csv("customer,name\nc-mia,Mia\n"));
+  EXPECT_NE(refusal(file(irk_file("i-1", "c-mia", std::string(32, '0')))).find("zeros"),
+            std::string::npos);
+  EXPECT_NE(
+      refusal(file(irk_file("i-1", "c-mia", "ec0234a357c8ad05341010a60a397d9b"))).find("published"),
+      std::string::npos);
+  EXPECT_TRUE(file(irk_file("i-1", "c-mia", "c2a94d1087e35f6b0b7d9e4421a6f83c")));
+}
+
+TEST_F(ImportTest, ADeviceIsOneCustomers) {
+  ASSERT_TRUE(csv("customer,name\nc-mia,Mia\nc-ben,Ben\n"));
+  const std::string key = "c2a94d1087e35f6b0b7d9e4421a6f83c";
+  ASSERT_TRUE(file(irk_file("i-mia", "c-mia", key)));
+  ASSERT_TRUE(file(irk_file("i-mia", "c-mia", key))) << "again";
+  const std::string why = refusal(file(irk_file("i-ben", "c-ben", key)));
+  EXPECT_NE(why.find("i-mia"), std::string::npos) << why;
+  // Also when another process asks, and when it was written the other way round.
+  crm_ = std::make_unique<Crm>(*db_);
+  EXPECT_FALSE(file(irk_file("i-ben", "c-ben", "3cf8a621449e7d0b6b5fe387104da9c2")));
+  // Or twice in one file.
+  json both = json::parse(irk_file("i-1", "c-mia", "5b1e0f7a9c3d48264e80b1d2f3657a91"));
+  both["identities"].push_back(
+      json::parse(irk_file("i-2", "c-ben", "5b1e0f7a9c3d48264e80b1d2f3657a91"))["identities"][0]);
+  EXPECT_NE(refusal(file(both.dump())).find("c-mia"), std::string::npos);
+  // The identity itself may change hands, and then the device is the other's.
+  ASSERT_TRUE(file(irk_file("i-mia", "c-ben", key)));
+  EXPECT_FALSE(file(irk_file("i-mia2", "c-mia", key)));
+  // One customer may have it twice; it is theirs until the last of the two goes.
+  const std::string twice = "3b0f19e4d7625c8aa1f07e3392d84b6c";
+  ASSERT_TRUE(file(irk_file("i-a", "c-mia", twice)));
+  ASSERT_TRUE(file(irk_file("i-b", "c-mia", twice)));
+  ASSERT_TRUE(file(irk_file("i-b", "c-mia", "90c4a76e1d2f58b3376be0f4128a5d9f")));
+  EXPECT_FALSE(file(irk_file("i-c", "c-ben", twice)));
+  ASSERT_TRUE(file(irk_file("i-a", "c-mia", "71e8d3054b9cf26a0d5e84c7b3196fa2")));
+  EXPECT_TRUE(file(irk_file("i-c", "c-ben", twice)));
+}
+
 }  // namespace
 }  // namespace welcome::crm

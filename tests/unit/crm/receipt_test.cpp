@@ -147,6 +147,18 @@ TEST_F(ReceiptTest, ADatabaseOfVersionOneIsBroughtUpToDate) {
   std::filesystem::copy_file(std::filesystem::path(WELCOME_SOURCE_DIR) / "tests/data/crm/v1.db",
                              file);
   const auto db = open_sqlite(file.string());
+  const auto phone = [](const char* id, const char* customer) {
+    return json{{"identity", id},
+                {"customer", customer},
+                {"kind", "irk"},
+                {"irk", "c2a94d1087e35f6b0b7d9e4421a6f83c"}};
+  };
+  {
+    Transaction transaction(*db);
+    db->execute("INSERT INTO identity (identity, customer, value) VALUES ($1, $2, $3)",
+                {"i-mia", "c-mia", phone("i-mia", "c-mia").dump()});
+    transaction.commit();
+  }
   migrate(*db);
   EXPECT_EQ(schema_of(*db), schema_of(*db_));
   EXPECT_EQ(db->query("SELECT version FROM schema_version").at(0).integer(0),
@@ -156,6 +168,8 @@ TEST_F(ReceiptTest, ADatabaseOfVersionOneIsBroughtUpToDate) {
   const auto customers = crm.customers_after("", 10, now_);
   ASSERT_EQ(customers.size(), 1U);
   EXPECT_EQ(customers[0].customer, "c-mia");
+  EXPECT_TRUE(crm.check_device(phone("i-mia", "c-mia")));
+  EXPECT_FALSE(crm.check_device(phone("i-other", "c-other"))) << "it is Mia's phone";
   const auto erasure = crm.erasure("c-paul");
   ASSERT_TRUE(erasure);
   EXPECT_TRUE(erasure->boxes.at(0).done_at) << "what counted before counts";
