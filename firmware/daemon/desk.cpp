@@ -78,8 +78,8 @@ contract::EnrolMessage guide_with(std::string hint, int views, int needed) {
 // The customer's record of this purpose with one more step, or a new one. What a box does not know
 // of the company, another record of hers says; the CRM's own record takes this one's place.
 json desk_record(const std::vector<store::FeedItem>& hers, const contract::BoxAddress& box,
-                 const CustomerId& customer, Purpose purpose, const ConsentNotice& notice,
-                 WallTime at) {
+                 const CustomerId& customer, Purpose purpose, const ConsentStep& said,
+                 const ConsentNotice& notice) {
   json record{{"record_id", contract::new_uuid()},
               {"schema_version", "1"},
               {"tenant", box.tenant},
@@ -107,10 +107,13 @@ json desk_record(const std::vector<store::FeedItem>& hers, const contract::BoxAd
   }
   record["customer"] = customer.str();
   record["purpose"] = to_string(purpose);
-  record["notice"] = {
-      {"id", notice.id}, {"version", notice.version}, {"language", notice.language}};
+  // A withdrawal keeps the notice that the grant was given under.
+  if (said.state == ConsentState::given || !record.contains("notice")) {
+    record["notice"] = {
+        {"id", notice.id}, {"version", notice.version}, {"language", notice.language}};
+  }
   record["history"].push_back(
-      {{"state", "given"}, {"at", contract::to_rfc3339(at)}, {"how", "desk"}});
+      {{"state", to_string(said.state)}, {"at", contract::to_rfc3339(said.at)}, {"how", said.how}});
   return record;
 }
 
@@ -153,15 +156,23 @@ Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now
                   shared_.pipeline.gate().standing(message.customer, one.given.purpose)));
   }
   const std::string by = message.staff.empty() ? "desk" : "staff:" + message.staff.str();
+  std::vector<std::string> over;  // given here, and withdrawn here
   auto stored = needs_.decide_by(by, change, now, [&](store::Tx& tx) {
     for (const Draft& one : *drafts) {
-      tx.people().add_desk_consent({one.given.id, message.customer, now.wall, one.text});
+      if (!one.withdrawal) {
+        tx.people().add_desk_consent({one.given.id, message.customer, now.wall, one.text});
+      } else {
+        for (auto& id : superseded(message.customer, one.given.purpose, nullptr)) {
+          tx.people().remove_desk_consent(id);
+          over.push_back(std::move(id));
+        }
+      }
       contract::ConsentNews news;
       news.purpose = one.given.purpose;
-      news.given = true;
-      news.at = now.wall;
+      news.given = !one.withdrawal;
+      news.at = one.given.at;
       news.record_id = one.record.record_id;
-      news.notice = message.notice;
+      if (!one.withdrawal) news.notice = message.notice;
       delivery_.tell_crm(tx,
                          {MessageId(one.given.id), now.wall, message.customer, std::move(news), {}},
                          OutboxKind::consent, one.given.id, now);
@@ -171,7 +182,10 @@ Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now
     take_back(change, before, now);
     return stored;
   }
-  for (Draft& one : *drafts) given_[message.customer].push_back(std::move(one.given));
+  forget(over);
+  for (Draft& one : *drafts) {
+    if (!one.withdrawal) given_[message.customer].push_back(std::move(one.given));
+  }
   return {};
 }
 
@@ -192,9 +206,14 @@ Result<std::vector<Desk::Draft>> Desk::draft(const contract::EnrolMessage& messa
   for (const auto& [name, given] : message.purposes) {
     const auto purpose = purpose_from_string(name);
     if (!purpose) return fail(ErrorCode::malformed, "unknown purpose");
-    if (!given) continue;
-    const json record = desk_record(*known, shared_.settings.box, message.customer, *purpose,
-                                    *message.notice, now.wall);
+    // "No" withdraws what is given, and is no word about anything else.
+    const ConsentStanding held = shared_.pipeline.gate().standing(message.customer, *purpose);
+    if (!given && !held.given()) continue;
+    const ConsentStep step =
+        given ? ConsentStep{ConsentState::given, now.wall, "desk"}
+              : ConsentStep{ConsentState::withdrawn, std::max(now.wall, *held.given_at), "desk"};
+    const json record = desk_record(*known, shared_.settings.box, message.customer, *purpose, step,
+                                    *message.notice);
     auto decoded = contract::decode_item(contract::Collection::consents, record.dump());
     if (!decoded) return tl::unexpected(decoded.error());
     auto& said = std::get<ConsentRecord>(*decoded);
@@ -202,7 +221,8 @@ Result<std::vector<Desk::Draft>> Desk::draft(const contract::EnrolMessage& messa
       needs_.note_refused(*why);
       return fail(ErrorCode::refused, *why);
     }
-    drafts.push_back({{shared_.ids.next(), *purpose, now.wall}, std::move(said), record.dump()});
+    drafts.push_back(
+        {{shared_.ids.next(), *purpose, step.at}, std::move(said), record.dump(), !given});
   }
   return drafts;
 }

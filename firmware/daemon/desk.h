@@ -1,6 +1,6 @@
 #pragma once
-// Desk: consent given at the desk, which holds until the CRM's record has it, and enrolment of
-// faces, for the tablets and for welcomectl. Engine thread only.
+// Desk: consent given at the desk, which holds until the CRM's record has it, or withdrawn there;
+// and enrolment of faces, for the tablets and for welcomectl. Engine thread only.
 
 #include <functional>
 #include <map>
@@ -75,6 +75,7 @@ class Desk {
     Given given;
     ConsentRecord record;
     std::string text;
+    bool withdrawal = false;
   };
 
   Result<void> take_consent(const contract::EnrolMessage& message, const Now& now);

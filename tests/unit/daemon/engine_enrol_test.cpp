@@ -146,6 +146,25 @@ TEST_F(EnrolAtTheDesk, WithoutTheFaceThereIsNothingToDoForTheCamera) {
   EXPECT_TRUE(box_.world().enrolments.empty());
 }
 
+TEST_F(EnrolAtTheDesk, ANoWithdrawsWhatIsGivenAndHoldsAfterAPowerCut) {
+  enrol_mia();
+  ASSERT_EQ(box_.store().people().templates_of(kMia)->size(), 1U);
+  box_.advance(1s);
+  agree({{"face_recognition", false}, {"visit_analytics", false}});
+  const auto told = box_.events("consent.changed");
+  ASSERT_EQ(told.size(), 3U) << "no word about what was not given";
+  EXPECT_EQ(told[2]["data"]["purpose"], "face_recognition");
+  EXPECT_EQ(told[2]["data"]["state"], "withdrawn");
+  EXPECT_EQ(told[2]["data"]["how"], "desk");
+  EXPECT_EQ(last_word()["kind"], "done");
+  EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
+  EXPECT_THAT(audit(), testing::Contains("consent staff:eva face_recognition withdrawn"));
+  box_.power_cycle();
+  box_.links_up();
+  start();
+  EXPECT_EQ(last_word()["kind"], "failed");
+}
+
 TEST_F(EnrolAtTheDesk, GuidesTheGuestAndKeepsTheTemplateSealed) {
   agree({{"face_recognition", true}});
   start();
