@@ -80,6 +80,7 @@ class Server {
   void forget_told(const BoxKey& box);
   void tell(const BoxKey& box, const Batches& batches);
   Batches snapshot_of(Collection collection, const Position& head);
+  void forget_old_epochs();
   void push_changes();
   void push_commands();
   void heartbeat();

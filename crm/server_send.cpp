@@ -54,12 +54,28 @@ void Server::tell(const BoxKey& box, const Batches& batches) {
   }
 }
 
+// Who was told something of an epoch that is over knows nothing of this one.
+void Server::forget_old_epochs() {
+  constexpr const char* kOld =
+      "SELECT told.store, told.box FROM told JOIN feed ON feed.collection = told.collection "
+      "WHERE told.epoch <> feed.epoch LIMIT 1";
+  if (db_.query(kOld).empty()) return;
+  Transaction transaction(db_);
+  db_.execute(
+      "DELETE FROM told WHERE epoch <> (SELECT feed.epoch FROM feed WHERE feed.collection = "
+      "told.collection)");
+  transaction.commit();
+  next_heartbeat_ = {};
+}
+
 void Server::push_changes() {
   constexpr const char* kBehind =
       "SELECT told.store, told.box, told.collection, told.seq FROM told "
       "JOIN feed ON feed.collection = told.collection "
       "WHERE told.seq <> feed.seq AND told.epoch = feed.epoch";
-  if (!client_.up() || db_.query(kBehind).empty()) return;
+  if (!client_.up()) return;
+  forget_old_epochs();
+  if (db_.query(kBehind).empty()) return;
   Transaction transaction(db_);
   std::map<std::pair<Collection, std::int64_t>, Batches> deltas;
   for (const Row& row : db_.query(kBehind)) {

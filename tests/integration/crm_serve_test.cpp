@@ -327,7 +327,7 @@ TEST_F(CrmRestoreTest, RestoredTellsEverybodyEverythingAgain) {
   ASSERT_TRUE(up_to_date_says_the_crm(box));
   const int hellos = box.hellos;
   ASSERT_EQ(crm_->command({"restored"}), 0);
-  EXPECT_TRUE(box.until([&](ModelBox& b) { return b.hellos > hellos; }, 60s));
+  EXPECT_TRUE(box.until([&](ModelBox& b) { return b.hellos > hellos; })) << "at once";
   EXPECT_TRUE(up_to_date_says_the_crm(box));
 }
 
