@@ -27,6 +27,7 @@ enum class Reason : std::uint8_t {
   no_consent,
   paused,
   clock_untrusted,
+  no_policy,  // nothing says how often, and when not
   schedule,
   holdout,
   cap_campaign,  // per customer and campaign

@@ -77,12 +77,13 @@ constexpr EnumNames<DecisionKind, 3> kDecisionKindNames{{
     {DecisionKind::survey, "survey"},
 }};
 
-constexpr EnumNames<Reason, 22> kReasonNames{{
+constexpr EnumNames<Reason, 23> kReasonNames{{
     {Reason::made, "made"},
     {Reason::not_in_audience, "not_in_audience"},
     {Reason::no_consent, "no_consent"},
     {Reason::paused, "paused"},
     {Reason::clock_untrusted, "clock_untrusted"},
+    {Reason::no_policy, "no_policy"},
     {Reason::schedule, "schedule"},
     {Reason::holdout, "holdout"},
     {Reason::cap_campaign, "cap_campaign"},
@@ -238,6 +239,8 @@ std::string_view plain_words(Reason reason) {
       return "head office has paused it";
     case Reason::clock_untrusted:
       return "the box does not know the time for sure";
+    case Reason::no_policy:
+      return "the box has no policy: no caps, and no quiet hours";
     case Reason::schedule:
       return "the campaign does not run at this time";
     case Reason::holdout:

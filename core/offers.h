@@ -44,6 +44,7 @@ struct OfferContext {
   std::vector<Preference> preferences;  // with what staff learnt, without what has faded
   const CustomerFacts* facts = nullptr;
   const Policy* policy = nullptr;
+  bool has_policy = true;  // false: *policy is only what stands in for none
   const StoreClock* clock = nullptr;
   CustomerId customer;
   PurposeSet purposes;

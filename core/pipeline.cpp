@@ -311,6 +311,7 @@ std::vector<VisitView> Pipeline::visits() const { return impl_->visits(); }
 std::vector<Prompt> Pipeline::prompts(const Now& now) { return impl_->prompts(now); }
 bool Pipeline::empty() const { return impl_->empty(); }
 const Policy& Pipeline::policy() const { return impl_->policy(); }
+bool Pipeline::has_policy() const { return impl_->has_policy(); }
 std::size_t Pipeline::campaigns() const { return impl_->campaigns(); }
 
 }  // namespace welcome

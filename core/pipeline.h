@@ -83,8 +83,9 @@ struct CampaignPut {
 struct CampaignRemoved {
   CampaignId campaign;
 };
+// Nothing: there is none, and no offer is made until there is one.
 struct PolicyReplaced {
-  Policy policy;
+  std::optional<Policy> policy;
 };
 struct ConsentChanged {
   std::vector<ConsentRecord> records;
@@ -272,7 +273,8 @@ class Pipeline {
   std::vector<Prompt> prompts(const Now& now);
   // Nobody is near, not even somebody whose visit has just ended.
   bool empty() const;
-  const Policy& policy() const;
+  const Policy& policy() const;  // without one, what stands in for it
+  bool has_policy() const;
   std::size_t campaigns() const;
 
  private:

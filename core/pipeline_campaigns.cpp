@@ -73,12 +73,14 @@ void Pipeline::Impl::on(const event::CampaignRemoved& e) {
 }
 
 void Pipeline::Impl::on(const event::PolicyReplaced& e) {
-  if (auto ok = validate(e.policy); !ok) {
+  Policy next = e.policy.value_or(Policy{});
+  if (auto ok = validate(next); !ok) {
     out_->refused.push_back("policy: " + ok.error().message);
     return;
   }
-  if (e.policy.time_zone != policy_.time_zone) clock_ = *StoreClock::open(e.policy.time_zone);
-  policy_ = e.policy;
+  if (next.time_zone != policy_.time_zone) clock_ = *StoreClock::open(next.time_zone);
+  policy_ = std::move(next);
+  has_policy_ = e.policy.has_value();
   local_ = clock_.local(now_.wall);
   limit_silence();
   out_->loadable_changed = true;

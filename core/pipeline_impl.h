@@ -74,6 +74,7 @@ class Pipeline::Impl {
 
   ConsentGate& gate() { return gate_; }
   const Policy& policy() const { return policy_; }
+  bool has_policy() const { return has_policy_; }
   std::size_t campaigns() const { return campaigns_.size(); }
   bool empty() const { return presences_.empty(); }
 
@@ -218,6 +219,7 @@ class Pipeline::Impl {
   IdSource& ids_;
   ConsentGate gate_;
   Policy policy_;
+  bool has_policy_ = false;
   StoreClock clock_;
   std::map<CampaignId, std::unique_ptr<CompiledCampaign>> campaigns_;
   std::vector<TriggerSpec> specs_;

@@ -92,6 +92,7 @@ OfferContext Pipeline::Impl::context_for(const CustomerId& customer, PurposeSet 
     if (c.profile) c.preferences = lasting_preferences(*c.profile, *c.facts, now_.wall);
   }
   c.policy = &policy_;
+  c.has_policy = has_policy_;
   c.clock = &clock_;
   c.customer = customer;
   c.wall = now_.wall;

@@ -348,7 +348,7 @@ void CrmFeed::removed_body(contract::Collection collection, const std::string& k
       news.effects.append(needs_.ask(event::CampaignRemoved{CampaignId(key)}, now));
       break;
     case contract::Collection::policy:
-      news.effects.append(needs_.ask(event::PolicyReplaced{Policy{}}, now));
+      news.effects.append(needs_.ask(event::PolicyReplaced{}, now));
       break;
     case contract::Collection::profiles:
       needs_.profile_changed(CustomerId(key));

@@ -165,6 +165,27 @@ TEST(Offers, the_store_has_a_cap_of_its_own) {
   EXPECT_THAT(seen, ElementsAre(Reason::made, Reason::made, Reason::cap_store));
 }
 
+TEST(Offers, without_a_policy_none_is_made) {
+  Shop shop;
+  shop.use({campaign("k-a")});
+  EXPECT_TRUE(shop.pipeline->has_policy());
+  shop.handle(event::PolicyReplaced{});
+  EXPECT_FALSE(shop.pipeline->has_policy());
+  EXPECT_THAT(offer_reasons(shop.stay(shop.member("c-1"), Zone::street, 6s)),
+              ElementsAre(Reason::no_policy));
+
+  Policy elsewhere;
+  elsewhere.time_zone = "Mars/Olympus_Mons";
+  EXPECT_FALSE(shop.use(elsewhere).refused.empty());
+  EXPECT_FALSE(shop.pipeline->has_policy()) << "a policy that is refused is none";
+  EXPECT_THAT(offer_reasons(shop.stay(shop.member("c-2"), Zone::street, 6s)),
+              ElementsAre(Reason::no_policy));
+
+  shop.use(Policy{});
+  EXPECT_THAT(offer_reasons(shop.stay(shop.member("c-3"), Zone::street, 6s)),
+              ElementsAre(Reason::made));
+}
+
 TEST(Offers, an_offer_of_another_box_counts_here_too) {
   Shop shop;
   const auto paul = shop.member("c-paul");

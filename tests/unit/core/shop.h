@@ -65,6 +65,7 @@ class Shop {
   explicit Shop(PipelineSettings settings = {}) : settings_(settings) {
     pipeline.emplace(settings_, directory, ids);
     hear_crm();
+    handle(event::PolicyReplaced{policy});  // without one no offer is made
   }
 
   // ---- people
