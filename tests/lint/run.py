@@ -15,6 +15,7 @@ import tempfile
 import time
 
 import arrows
+import asyncapi
 import decisions
 import hygiene
 import schemas
@@ -169,6 +170,7 @@ CHECKS = {
     "systemd units": units,
     "installed files": installed_files,
     "contract files": lambda: schemas.check(ROOT, tracked()),
+    "asyncapi": lambda: asyncapi.check(ROOT),
     "contract of the pages": lambda: run("node", "console/contract.mjs", "--check"),
     "one version": lambda: version.check(ROOT),
     "types of the pages": lambda: run("node_modules/.bin/tsc", "--noEmit", "-p", "console"),

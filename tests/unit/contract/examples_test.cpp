@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "contract/contract.h"
+#include "contract/digest.h"
 
 namespace welcome::contract {
 namespace {
@@ -47,6 +48,18 @@ std::string schema_of(const fs::path& example) {
   return best;
 }
 
+// What has an id comes out with the reason for its answer.
+Result<void> carried_out(const std::string& text) {
+  RawMessage raw;
+  raw.topic = command_topic(kBox);
+  raw.payload = text;
+  const auto decoded = decode_for_box(kBox, raw);
+  if (!decoded) return tl::unexpected(decoded.error());
+  const auto& refused = std::get<Command>(*decoded).refused;
+  if (refused) return tl::unexpected(*refused);
+  return {};
+}
+
 // Takes the message the way it takes at the peer that receives it.
 Result<void> receive(const std::string& schema, const std::string& text) {
   const auto nothing = [](const auto& result) -> Result<void> {
@@ -63,10 +76,10 @@ Result<void> receive(const std::string& schema, const std::string& text) {
     raw.topic = "welcome/v1/demo/aroma-1/box-1/feed/" + value.value("collection", "profiles");
     return nothing(decode_for_box(kBox, raw));
   }
-  if (schema == "command" || schema == "control" || schema == "floor.action" ||
-      schema == "floor.enrol" || schema == "floor.ranging") {
-    raw.topic = schema == "command"        ? command_topic(kBox)
-                : schema == "control"      ? control_topic("demo", value.value("store", "_all"))
+  if (schema == "command") return carried_out(text);
+  if (schema == "control" || schema == "floor.action" || schema == "floor.enrol" ||
+      schema == "floor.ranging") {
+    raw.topic = schema == "control"        ? control_topic("demo", value.value("store", "_all"))
                 : schema == "floor.action" ? action_topic(value.value("visit", "v"))
                 : schema == "floor.enrol"  ? enrol_topic(value.value("session", "s"))
                                            : ranging_topic(value.value("box", "b"));
@@ -126,6 +139,30 @@ TEST(AsyncApi, NamesEverySchemaAndNothingThatIsNotThere) {
   for (const fs::path& schema : files("schemas")) {
     EXPECT_TRUE(named.contains("schemas/" + schema.filename().string())) << schema.filename();
   }
+}
+
+// Whoever computes digests checks the own code by these.
+TEST(Examples, HaveRealDigests) {
+  for (const fs::path& example : files("examples")) {
+    const json value = json::parse(read(example));
+    if (!example.stem().string().starts_with("feed.") || !value.contains("digest")) continue;
+    Digest digest;
+    for (const json& item : value["items"]) {
+      digest.toggle(item["key"].get<std::string>(), item["seq"].get<std::uint64_t>());
+    }
+    EXPECT_EQ(value["digest"], digest.hex()) << example.filename();
+  }
+  const json have = json::parse(read(fs::path(WELCOME_DOCS) / "examples/hello.json"))["have"];
+  Digest policy, one, two;
+  policy.toggle("policy", 1);
+  one.toggle("r-paul-face", 12);
+  two = one;
+  two.toggle("r-mia-offers", 13);
+  EXPECT_EQ(have["policy"]["digest"], policy.hex());
+  EXPECT_EQ(have["consents"]["digest"], one.hex());
+  const std::string protocol = read(fs::path(WELCOME_DOCS) / "protocol.md");
+  EXPECT_NE(protocol.find("`" + one.hex() + "`; with `r-mia-offers` at 13 as well: `" + two.hex()),
+            std::string::npos);
 }
 
 // The regular expressions of the standard library recurse once per repeated character: an unbounded
