@@ -1,0 +1,258 @@
+// What integrators, brokers and tablets in the field have really sent: every file of field/sync beside
+// the recorded data (WELCOME_DATA), on the real programs.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { startStack } from '../../harness/stack.mjs';
+
+const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
+const kFiles = path.join(process.env.WELCOME_DATA ?? '/nowhere', '..', 'field', 'sync');
+const skip = !existsSync(kFiles) && 'no field/sync beside WELCOME_DATA';
+const kPatience = 15000;
+
+const seen = new Set(); // files that a test has had
+function input(name, words = {}) {
+  seen.add(name);
+  let text = readFileSync(path.join(kFiles, name), 'latin1');
+  for (const [from, to] of Object.entries(words)) text = text.replaceAll(from, to);
+  return Buffer.from(text, 'latin1');
+}
+
+const at = (hours) => new Date(Date.now() + hours * 3600e3).toISOString();
+
+// A CRM with three customers in a folder of its own.
+class Crm {
+  constructor(t, dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-field-'))) {
+    this.dir = dir;
+    mkdirSync(dir, { recursive: true });
+    t.after(() => rmSync(dir, { recursive: true, force: true }));
+  }
+
+  // How it ended, and what it said.
+  run(...args) {
+    return new Promise((resolve) =>
+      execFile(
+        path.join(kBin, 'welcome-crm'),
+        ['-d', path.join(this.dir, 'crm.db'), ...args],
+        { maxBuffer: 1 << 26 },
+        (error, stdout, stderr) => resolve({ code: error ? error.code : 0, text: stdout + stderr, stdout }),
+      ),
+    );
+  }
+
+  async done(...args) {
+    const run = await this.run(...args);
+    assert.equal(run.code, 0, `${args.join(' ')}: ${run.text}`);
+    return run.text;
+  }
+
+  async json(...args) {
+    const run = await this.run('--json', ...args);
+    return JSON.parse(run.stdout);
+  }
+
+  write(name, content) {
+    const file = path.join(this.dir, name);
+    writeFileSync(file, content);
+    return file;
+  }
+
+  async fill() {
+    await this.done('init', '--tenant', 'demo', '--controller', 'Aroma Ltd');
+    const customers = 'customer,app_id,name,tier,points\nc-paul,a-paul,Paul,gold,1\nc-mia,a-mia,Mia,,\nc-bruno,a-bruno,Bruno,,\n';
+    const consents = [
+      'customer,purpose,state,at',
+      'c-bruno,proximity_offers,given,2026-01-12T09:30:00Z',
+      'c-bruno,preference_prompts,given,2026-01-12T09:30:00Z',
+      'c-mia,proximity_offers,given,2026-01-12T09:30:00Z',
+    ];
+    await this.done(
+      'import',
+      this.write('customers.csv', customers),
+      this.write('consents.csv', consents.join('\n') + '\n'),
+    );
+  }
+
+  import(name, words) {
+    return this.run('import', this.write(name, input(name, words)));
+  }
+
+  async record(customer, purpose) {
+    const held = await this.json('customer', 'export', customer);
+    return held.consents.find((record) => record.purpose === purpose);
+  }
+
+  async state(customer, purpose) {
+    const history = (await this.record(customer, purpose))?.history ?? [];
+    // The newest counts, and a withdrawal wins a tie.
+    return history.reduce(
+      (best, step) =>
+        !best || step.at > best.at || (step.at === best.at && step.state === 'withdrawn') ? step : best,
+      null,
+    )?.state;
+  }
+}
+
+test('files as people have them are taken, or refused by line and reason', { skip }, async (t) => {
+  const crm = new Crm(t);
+  await crm.fill();
+
+  let said = await crm.import('latin1.csv');
+  assert.notEqual(said.code, 0);
+  assert.match(said.text, /latin1\.csv.*line 3/s);
+  assert.match(said.text, /Latin-1|UTF-8/);
+  said = await crm.import('semi.csv');
+  assert.notEqual(said.code, 0);
+  assert.match(said.text, /semi\.csv.*semicolon/s);
+  said = await crm.import('trail.csv');
+  assert.notEqual(said.code, 0);
+  assert.match(said.text, /trail\.csv.*line 2/s);
+  assert.equal((await crm.json('customer', 'list')).length, 3, 'no twin');
+
+  assert.equal((await crm.import('clear.csv')).code, 0);
+  const paul = await crm.json('customer', 'export', 'c-paul');
+  assert.ok(!paul.profile.tier, 'an empty cell clears');
+
+  await crm.done('customer', 'forget', 'c-bruno');
+  said = await crm.import('nightly-after-forget.csv');
+  assert.equal(said.code, 0, said.text);
+  assert.match(said.text, /c-bruno/);
+  assert.equal((await crm.json('customer', 'export', 'c-paul')).profile.points, 1300);
+});
+
+test('histories: repeats add nothing, and a withdrawal always holds', { skip }, async (t) => {
+  const crm = new Crm(t);
+  await crm.fill();
+
+  assert.equal((await crm.import('hourly.csv')).code, 0);
+  assert.equal((await crm.import('next.csv')).code, 0);
+  assert.ok((await crm.record('c-paul', 'proximity_offers')).history.length < 10, 'no step for a repeat');
+  await crm.done('customer', 'consent', 'c-paul', 'proximity_offers', 'withdrawn');
+  assert.equal(await crm.state('c-paul', 'proximity_offers'), 'withdrawn');
+
+  assert.equal((await crm.import('future2h.csv', { '2026-11-28T22:30:52Z': at(2) })).code, 0);
+  await crm.done('customer', 'consent', 'c-mia', 'face_recognition', 'withdrawn');
+  assert.equal(await crm.state('c-mia', 'face_recognition'), 'withdrawn');
+});
+
+// A running shop: brokers, CRM, box.
+async function shop(t) {
+  const dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-field-'));
+  const stack = await startStack({ run: dir, pages: null, apps: ['a-mia', 'a-bruno', 'a-paul'] });
+  t.after(async () => {
+    await stack.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const crm = new Crm(t, path.join(dir, 'crm'));
+  await crm.fill();
+  const password = crm.write('password', stack.accounts.crm);
+  const broker = `mqtt://127.0.0.1:${stack.ports.uplink}`;
+  await stack.start({
+    name: 'serve',
+    file: path.join(kBin, 'welcome-crm'),
+    args: ['-d', path.join(crm.dir, 'crm.db'), 'serve', '--broker', broker, '--password-file', password],
+    ready: { line: /connected/ },
+  });
+  await stack.start({
+    name: 'welcomed',
+    file: path.join(kBin, 'welcomed'),
+    args: ['--config', '{conf}'],
+    conf: {
+      box: {
+        tenant: 'demo',
+        store: stack.store,
+        id: stack.box,
+        state_dir: '{dir}',
+        control_socket: '{dir}/control.sock',
+      },
+      uplink: { port: stack.ports.uplink, user: stack.box },
+      floor: { port: stack.ports.floor, user: stack.box },
+      vision: { models_dir: path.join(kRoot, 'build/models') },
+    },
+    credentials: {
+      'box-key': '11'.repeat(32),
+      'uplink-password': stack.accounts[stack.box],
+      'floor-password': stack.accounts[stack.box],
+    },
+    ready: { line: /consents count/ },
+  });
+  return { stack, crm };
+}
+
+async function until(what, wanted) {
+  const end = Date.now() + kPatience;
+  for (;;) {
+    if (await wanted()) return;
+    assert.ok(Date.now() < end, what);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function say(stack, link, account, topic, payload) {
+  const client = await stack.connect(link, account);
+  await client.publishAsync(topic, payload, { qos: 1 });
+  await client.endAsync();
+}
+
+test('what apps, tablets and CRMs send is obeyed, refused or answered', { skip }, async (t) => {
+  const { stack, crm } = await shop(t);
+  const request = (app) => `welcome/v1/demo/app/${app}/request`;
+
+  await say(stack, 'uplink', 'app-a-mia', request('a-mia'), input('app-request-de_DE.json'));
+  await until('a consent in de_DE', async () => (await crm.state('c-mia', 'visit_analytics')) === 'given');
+
+  // She withdrew elsewhere an hour ago; the tap is two hours old.
+  await crm.done('customer', 'consent', 'c-mia', 'face_recognition', 'given', '--at', at(-3));
+  await crm.done('customer', 'consent', 'c-mia', 'face_recognition', 'withdrawn', '--at', at(-1));
+  await say(
+    stack,
+    'uplink',
+    'app-a-mia',
+    request('a-mia'),
+    input('app-request-offline-grant.json', { '<two hours ago>': at(-2) }),
+  );
+  await until('the tap is in the history', async () =>
+    (await crm.record('c-mia', 'face_recognition')).history.some((step) => step.how === 'app'),
+  );
+  assert.equal(await crm.state('c-mia', 'face_recognition'), 'withdrawn');
+
+  await crm.done('customer', 'consent', 'c-mia', 'visit_analytics', 'withdrawn');
+  await say(
+    stack,
+    'uplink',
+    stack.box,
+    `${stack.prefix}/event`,
+    input('event-survey-without-consent.json', { '<now>': at(0), '<tomorrow>': at(24) }),
+  );
+  await until('the survey is refused', async () =>
+    (await crm.run('ledger', '--json')).stdout.includes('no consent to visit_analytics'),
+  );
+
+  // A withdrawal at the desk: recorded, told, receipt.
+  const receipt = stack.message('uplink', 'welcome/v1/demo/app/a-bruno/inbox', (m) => m.kind === 'receipt').catch(() => null);
+  await say(stack, 'floor', 'tablet-1', 'welcome/v1/floor/enrol/s-2', input('floor-enrol-withdraw.json'));
+  await until('the withdrawal at the desk', async () => (await crm.state('c-bruno', 'proximity_offers')) === 'withdrawn');
+  assert.equal(await crm.state('c-bruno', 'preference_prompts'), 'given', 'nothing else is withdrawn');
+  void receipt;
+
+  const client = await stack.connect('uplink', 'crm');
+  const answered = new Promise((resolve) => client.on('message', (topic, text) => resolve(JSON.parse(text))));
+  await client.subscribeAsync(`${stack.prefix}/response`, { qos: 1 });
+  await client.publishAsync(`${stack.prefix}/command`, input('command-unknown-kind.json'), { qos: 1 });
+  const answer = await answered;
+  await client.endAsync();
+  assert.equal(answer.ok, false);
+  assert.equal(answer.id, 'bad-1');
+  assert.ok(answer.error.length > 0);
+});
+
+test('every file of the folder was looked at', { skip }, () => {
+  const unknown = readdirSync(kFiles).filter((name) => !seen.has(name));
+  assert.deepEqual(unknown, []);
+});
