@@ -85,8 +85,10 @@ class MqttClientTest : public ::testing::Test {
   void begin(ClientConfig config = {}) {
     config.port = broker_.port();
     config.client_id = "c";
-    config.backoff_first = 1ms;
-    config.backoff_max = 2ms;
+    if (config.backoff_max == ClientConfig{}.backoff_max) {
+      config.backoff_first = 1ms;
+      config.backoff_max = 2ms;
+    }
     client_ = std::make_unique<Client>(
         std::move(config), Handlers{.up = [this](const Limits& limits) { ups_.push_back(limits); },
                                     .down = [this](const Down& down) { downs_.push_back(down); },
@@ -141,6 +143,23 @@ TEST_F(MqttClientTest, ADisconnectThatComesWithTheEndSaysWhy) {
   ASSERT_TRUE(turn_until([&] { return !downs_.empty(); }));
   EXPECT_EQ(downs_[0].reason, kSessionTakenOver);
   EXPECT_THAT(downs_[0].why, HasSubstr("same client id"));
+}
+
+// Two boxes, or two serves, with one client id must not throw each other out for ever.
+TEST_F(MqttClientTest, WhoIsTakenOverStaysAwayLongerThanAfterABreak) {
+  ClientConfig config;
+  config.backoff_first = 10ms;
+  config.backoff_max = 1min;
+  begin(config);
+  connect();
+  broker_.hang_up();
+  ASSERT_TRUE(turn_until([&] { return downs_.size() == 1; }));
+  EXPECT_LE(downs_[0].retry_in, 10ms);
+  connect();
+  broker_.say(bytes({0xE0, 1, kSessionTakenOver}));
+  ASSERT_TRUE(turn_until([&] { return downs_.size() == 2; }));
+  EXPECT_GE(downs_[1].retry_in, 16ms);
+  EXPECT_THAT(downs_[1].why, HasSubstr("another program connects with the same client id"));
 }
 
 TEST_F(MqttClientTest, ABrokerMayTurnKeepAliveOff) {
