@@ -105,7 +105,8 @@ struct FeedBatch {
   std::vector<FeedItem> items;
 };
 
-// Items with an `error` are not sent. The values are taken as they are: validate_item() first.
+// Items with an `error` are not sent. The values are taken as they are: validate_item() first. A
+// put without a value is one that is too large to be sent: the receiver sets it aside.
 Message encode_feed(const BoxAddress& box, const FeedBatch& batch);
 
 // ---- events (box → CRM) ----
@@ -251,8 +252,12 @@ struct Command {
   std::string product;                          // outcome: purchase
   std::int64_t value_hundredths = 0;            // outcome: purchase; cents, pence …
   std::map<std::string, std::string> settings;  // config
-  std::string response_topic;                   // where to answer; from the MQTT 5 properties
+  // To be sent: from the MQTT 5 properties, empty for response_topic(box). As decoded: where to
+  // answer, always the box's own response topic or one below it.
+  std::string response_topic;
   std::string correlation;
+  // As decoded: it is not to be carried out, and why. Whoever sent it gets that for an answer.
+  std::optional<Error> refused{};
 };
 
 struct CommandResponse {
@@ -276,6 +281,7 @@ struct Control {
 
 Message encode_command(const BoxAddress& box, const Command& command,
                        const Signer* signer = nullptr);
+// Goes to command.response_topic, and expires: whoever has not had it asks again.
 Message encode_command_response(const BoxAddress& box, const Command& command,
                                 const CommandResponse& response);
 Message encode_control(const Control& control, const Signer* signer = nullptr);
@@ -421,6 +427,8 @@ using BoxInbound =
 // For the box `self`. A topic that is not meant for it is refused. With `keys` (the box is
 // provisioned with the CRM's keys), consent records, control messages and commands must be signed:
 // an unsigned or wrongly signed record is set aside, a control message or command is refused.
+// A command of a kind or form that is unknown here, or that wants its answer at a place that is not
+// the box's own, comes out with `refused` set, as long as it has an id that can be answered.
 // Retained feed, command, enrolment, action and ranging messages are refused: they are leftovers of
 // somebody's mistake.
 Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,

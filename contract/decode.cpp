@@ -16,6 +16,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t kMaxId = 128;  // as in every schema
+
 Result<json> accepted(std::string_view schema, std::string_view payload) {
   auto value = parse_json(payload);
   if (!value) {
@@ -99,24 +101,51 @@ Result<BoxInbound> feed_batch(const BoxAddress& self, std::string_view leaf, con
     }
     if (!item.deleted) {
       const auto value = entry.find("value");
-      item.error = value == entry.end() ? "a put without a value"
-                                        : check_item(self, *collection, keys, *value, item);
+      item.error = value == entry.end()
+                       ? "a put without a value: larger than the broker lets through"
+                       : check_item(self, *collection, keys, *value, item);
     }
     batch.items.push_back(std::move(item));
   }
   return batch;
 }
 
-Result<BoxInbound> command(const RawMessage& raw, const KeyRing* keys) {
-  const auto payload = accepted("command", raw.payload);
-  if (!payload) return tl::unexpected(payload.error());
+// The id of a command that breaks its schema, so that it can be answered; empty: it has none.
+std::string id_of(const json& payload) {
+  const auto id = payload.is_object() ? payload.find("id") : payload.end();
+  if (!payload.is_object() || id == payload.end() || !id->is_string()) return {};
+  const auto& text = id->get_ref<const std::string&>();
+  return text.size() <= kMaxId ? text : std::string();
+}
+
+Result<BoxInbound> command(const BoxAddress& self, const RawMessage& raw, const KeyRing* keys) {
+  const auto payload = parse_json(raw.payload);
+  if (!payload) return fail(payload.error().code, "command: " + payload.error().message);
+  const auto checked = check_schema("command", *payload);
+  const std::string id = id_of(*payload);
+  if (id.empty()) return tl::unexpected(checked.error());
   if (keys != nullptr) {
     if (auto verified = verify_value(*keys, *payload); !verified) {
       return fail(verified.error().code, "command: " + verified.error().message);
     }
   }
   Command out;
-  out.id = MessageId(text(*payload, "id"));
+  out.id = MessageId(id);
+  out.response_topic = response_topic(self);
+  out.correlation = raw.correlation;
+  if (!raw.response_topic.empty()) {
+    if (is_response_topic(self, raw.response_topic)) {
+      out.response_topic = raw.response_topic;
+    } else {
+      out.refused = Error{ErrorCode::refused,
+                          "command: the response topic is not this box's own, or below it"};
+      return out;
+    }
+  }
+  if (!checked) {
+    out.refused = checked.error();
+    return out;
+  }
   out.kind = value_of(kCommandKinds, text(*payload, "kind"));
   out.customer = CustomerId(text(*payload, "customer"));
   out.eid = text(*payload, "eid");
@@ -130,8 +159,6 @@ Result<BoxInbound> command(const RawMessage& raw, const KeyRing* keys) {
     out.outcome = *outcome_from_string(text(*payload, "outcome"));
   }
   if (payload->contains("settings")) payload->at("settings").get_to(out.settings);
-  out.response_topic = raw.response_topic;
-  out.correlation = raw.correlation;
   return out;
 }
 
@@ -549,7 +576,7 @@ Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
         if (mine) return feed_batch(self, topic->leaf, raw, keys);
         break;
       case TopicKind::command:
-        if (mine) return command(raw, keys);
+        if (mine) return command(self, raw, keys);
         break;
       case TopicKind::control:
         if (topic->address.tenant == self.tenant &&

@@ -201,7 +201,7 @@ Message encode_feed(const BoxAddress& box, const FeedBatch& batch) {
   for (const FeedItem& item : batch.items) {
     if (!item.error.empty()) continue;
     json entry{{"seq", item.seq}, {"op", item.deleted ? "delete" : "put"}, {"key", item.key}};
-    if (!item.deleted) entry["value"] = object_of(item.value);
+    if (!item.deleted && !item.value.empty()) entry["value"] = object_of(item.value);
     items.push_back(std::move(entry));
   }
   json payload{{"v", 1},
@@ -318,6 +318,9 @@ Message encode_command(const BoxAddress& box, const Command& command, const Sign
   return message;
 }
 
+// A command is repeated until its answer is there; an old answer is for nobody.
+constexpr std::chrono::hours kAnswerLife{1};
+
 Message encode_command_response(const BoxAddress& box, const Command& command,
                                 const CommandResponse& response) {
   json payload{{"v", 1},
@@ -331,6 +334,7 @@ Message encode_command_response(const BoxAddress& box, const Command& command,
       command.response_topic.empty() ? response_topic(box) : command.response_topic, payload);
   message.correlation = command.correlation;
   message.priority = Priority::decision;
+  message.expires_at = response.at + kAnswerLife;
   return message;
 }
 

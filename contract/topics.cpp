@@ -1,5 +1,6 @@
 #include "contract/topics.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace welcome::contract {
@@ -8,6 +9,7 @@ namespace {
 
 constexpr std::string_view kRoot = "welcome/v1/";
 constexpr std::string_view kFloor = "welcome/v1/floor/";
+constexpr std::size_t kLongestTopic = 600;
 
 std::string box_topic(const BoxAddress& box, std::string_view leaf) {
   std::string topic{kRoot};
@@ -75,6 +77,14 @@ std::string event_topic(const BoxAddress& box) { return box_topic(box, "event");
 std::string command_topic(const BoxAddress& box) { return box_topic(box, "command"); }
 std::string response_topic(const BoxAddress& box) { return box_topic(box, "response"); }
 
+bool is_response_topic(const BoxAddress& box, std::string_view topic) {
+  const std::string own = response_topic(box);
+  if (topic == own) return true;
+  if (!topic.starts_with(own + "/") || topic.size() > kLongestTopic) return false;
+  const auto below = split(topic.substr(own.size() + 1));
+  return std::all_of(below.begin(), below.end(), valid_level);
+}
+
 std::string control_topic(std::string_view tenant, std::string_view store) {
   return std::string(kRoot).append(tenant).append("/").append(store).append("/control");
 }
@@ -94,7 +104,7 @@ std::string floor_status_topic(std::string_view box) { return floor_topic("statu
 std::string ranging_topic(std::string_view box) { return floor_topic("ranging", box); }
 
 std::optional<ParsedTopic> parse_topic(std::string_view topic) {
-  if (!topic.starts_with(kRoot) || topic.size() > 600) return std::nullopt;
+  if (!topic.starts_with(kRoot) || topic.size() > kLongestTopic) return std::nullopt;
   const auto levels = split(topic.substr(kRoot.size()));
   for (const auto level : levels) {
     if (!valid_level(level)) return std::nullopt;

@@ -38,6 +38,8 @@ std::string feed_topic(const BoxAddress& box, Collection collection);
 std::string event_topic(const BoxAddress& box);
 std::string command_topic(const BoxAddress& box);
 std::string response_topic(const BoxAddress& box);  // default where a command names none
+// Whether the box may answer there: its own response topic, or one below it, without wildcards.
+bool is_response_topic(const BoxAddress& box, std::string_view topic);
 
 // Uplink, per store and per app.
 inline constexpr std::string_view kAllStores = "_all";

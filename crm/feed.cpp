@@ -1,12 +1,12 @@
 #include "crm/feed.h"
 
+#include <algorithm>
+
 #include "contract/digest.h"
 
 namespace welcome::crm {
 namespace {
 
-// Small enough for a broker's usual limits, large enough to be few.
-constexpr std::size_t kMaxBatchBytes = 256 * 1024;
 constexpr std::size_t kMaxBatchItems = 1000;
 
 std::string name_of(Collection collection) { return std::string(contract::to_string(collection)); }
@@ -30,18 +30,32 @@ contract::FeedItem to_feed_item(const Item& item) {
   return out;
 }
 
-// Splits without ever making an empty batch in the middle.
-std::vector<std::vector<contract::FeedItem>> split(const std::vector<Item>& items) {
+// {"key":…,"op":"delete","seq":…,"value":…}, and the comma. A key is JSON text of up to six bytes
+// for each of its own.
+constexpr std::size_t kItemFrame = 64;
+std::size_t encoded_bytes(const Item& item) {
+  const auto plain = [](unsigned char c) { return c >= 0x20 && c != '"' && c != '\\'; };
+  const bool as_it_is = std::all_of(item.key.begin(), item.key.end(), plain);
+  return item.value.size() + item.key.size() * (as_it_is ? 1 : 6) + kItemFrame;
+}
+
+// Splits without ever making an empty batch in the middle. An item that no message can carry goes
+// without its value: the box sets it aside, says so, and comes further all the same.
+std::vector<std::vector<contract::FeedItem>> split(const std::vector<Item>& items,
+                                                   std::size_t max_bytes) {
   std::vector<std::vector<contract::FeedItem>> batches(1);
   std::size_t bytes = 0;
   for (const Item& item : items) {
-    const std::size_t size = item.value.size() + item.key.size() + 64;
+    std::size_t size = encoded_bytes(item);
+    const bool too_large = size > max_bytes;
+    if (too_large) size -= item.value.size();
     if (!batches.back().empty() &&
-        (bytes + size > kMaxBatchBytes || batches.back().size() == kMaxBatchItems)) {
+        (bytes + size > max_bytes || batches.back().size() == kMaxBatchItems)) {
       batches.emplace_back();
       bytes = 0;
     }
     batches.back().push_back(to_feed_item(item));
+    if (too_large) batches.back().back().value.clear();
     bytes += size;
   }
   return batches;
@@ -169,10 +183,11 @@ Remedy remedy(const std::optional<Position>& have, const Position& head, std::in
 }
 
 std::vector<contract::FeedBatch> delta(Collection collection, const Position& head,
-                                       std::int64_t from_seq, const std::vector<Item>& items) {
+                                       std::int64_t from_seq, const std::vector<Item>& items,
+                                       std::size_t max_bytes) {
   std::vector<contract::FeedBatch> batches;
   auto position = static_cast<std::uint64_t>(from_seq);
-  for (auto& part : split(items)) {
+  for (auto& part : split(items, max_bytes)) {
     contract::FeedBatch batch;
     batch.collection = collection;
     batch.epoch = head.epoch;
@@ -189,9 +204,9 @@ std::vector<contract::FeedBatch> delta(Collection collection, const Position& he
 }
 
 std::vector<contract::FeedBatch> snapshot(Collection collection, const Position& head,
-                                          const std::vector<Item>& items) {
+                                          const std::vector<Item>& items, std::size_t max_bytes) {
   std::vector<contract::FeedBatch> batches;
-  auto parts = split(items);
+  auto parts = split(items, max_bytes);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     contract::FeedBatch batch;
     batch.collection = collection;

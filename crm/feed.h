@@ -81,12 +81,20 @@ enum class Remedy : std::uint8_t { nothing, delta, snapshot };
 // What a box that has `have` needs. `oldest` as in Feed.
 Remedy remedy(const std::optional<Position>& have, const Position& head, std::int64_t oldest);
 
+// How large the items of one batch are at most, in bytes of JSON: few messages, and none that keeps
+// a box busy for long.
+inline constexpr std::size_t kBatchBytes = 64 * 1024;
+// What a batch's packet is more than its items: topic, properties, the members around them.
+inline constexpr std::size_t kBatchFrame = 1024;
+
 // The batches that bring a box from `from_seq` to the head; with no items it says "you are up to
-// date, and I am alive".
+// date, and I am alive". An item larger than max_bytes goes without its value.
 std::vector<contract::FeedBatch> delta(Collection collection, const Position& head,
-                                       std::int64_t from_seq, const std::vector<Item>& items);
+                                       std::int64_t from_seq, const std::vector<Item>& items,
+                                       std::size_t max_bytes = kBatchBytes);
 // The whole collection in parts; items are the live ones. At least one part.
 std::vector<contract::FeedBatch> snapshot(Collection collection, const Position& head,
-                                          const std::vector<Item>& items);
+                                          const std::vector<Item>& items,
+                                          std::size_t max_bytes = kBatchBytes);
 
 }  // namespace welcome::crm

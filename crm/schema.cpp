@@ -129,6 +129,9 @@ constexpr const char* kVersion4[] = {
     // device_of() the identity; nothing: what is there cannot be read.
     "ALTER TABLE identity ADD COLUMN device {text} NOT NULL DEFAULT ''",
     "CREATE INDEX identity_device ON identity (device)",
+    // Why the broker never takes this message; what it said is not kept.
+    "ALTER TABLE outbox ADD COLUMN refused {text}",
+    "CREATE INDEX outbox_refused ON outbox (position) WHERE refused IS NOT NULL",
 };
 
 // A database, new or old, takes every step that it has not taken.

@@ -47,6 +47,7 @@ Server::Server(Database& db, ServeConfig config)
                    [this](const mqtt::Limits&) {
                      spdlog::info("serving: connected to the broker");
                      outbox_sent_ = 0;
+                     snapshots_.clear();  // this broker may take less
                      heartbeat();
                    },
                .down =
@@ -57,16 +58,11 @@ Server::Server(Database& db, ServeConfig config)
                      urgent_.clear();
                      bulk_.clear();
                      commands_.clear();
+                     outbox_again_.clear();  // with the next line everything goes again
                    },
                .message = [this](const mqtt::Publish& message) { received_.push_back(message); },
-               .published =
-                   [this](std::int64_t tag, std::uint8_t reason) {
-                     if (reason >= mqtt::kRefused) {
-                       ++counters_.undeliverable;
-                       spdlog::error("the broker refuses a message: {}", mqtt::reason_text(reason));
-                     }
-                     if (tag != kNoRow) outbox_done_.push_back(tag);
-                   }}) {
+               .published = [this](std::int64_t tag,
+                                   std::uint8_t reason) { published(tag, reason); }}) {
   db_.listen();
 }
 
@@ -81,6 +77,7 @@ void Server::run(int stop_fd) {
   while (true) {
     auto deadline = std::min(client_.deadline(), next_heartbeat_);
     if (controls_due_) deadline = std::min(deadline, next_controls_);
+    if (!outbox_again_.empty()) deadline = std::min(deadline, next_again_);
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
     std::array<pollfd, 3> fds{
         {{stop_fd, POLLIN, 0}, {db_.wake_fd(), POLLIN, 0}, {client_.fd(), client_.events(), 0}}};
@@ -290,8 +287,8 @@ void Server::bring_up_to_date(const BoxKey& box, Collection collection,
       tell(box, packed(delta(collection, head, head.seq, {})));
       break;
     case Remedy::delta:
-      tell(box,
-           packed(delta(collection, head, have->seq, crm_.feed().since(collection, have->seq))));
+      tell(box, packed(delta(collection, head, have->seq, crm_.feed().since(collection, have->seq),
+                             batch_bytes())));
       ++counters_.deltas;
       break;
     case Remedy::snapshot:
@@ -319,6 +316,7 @@ json Server::counted() const {
           {"sent", c.sent},
           {"sent_expired", c.expired},
           {"undeliverable", c.undeliverable},
+          {"too_large", c.too_large},
           {"receipts_refused", i.receipts_refused},
           {"events_without_consent", i.without_consent},
           {"events_too_late", i.too_late},

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,6 +45,7 @@ struct ServeCounters {
   std::uint64_t hellos = 0, deltas = 0, snapshots = 0;
   std::uint64_t set_back = 0;  // a box was ahead of this database
   std::uint64_t sent = 0, expired = 0, undeliverable = 0;
+  std::uint64_t too_large = 0;  // items of the feed that no message can carry
 };
 
 class Server {
@@ -61,9 +63,13 @@ class Server {
  private:
   using Steady = std::chrono::steady_clock::time_point;
   using Batches = std::vector<std::shared_ptr<const Parcel>>;
-  static constexpr std::int64_t kNoRow = 0;  // outbox rows have their position, which is positive
+  // What the broker says of it later: outbox rows have their position, which is positive; batches
+  // of the feed their size, negative.
+  static constexpr std::int64_t kNoRow = 0;
 
-  static Batches packed(const std::vector<contract::FeedBatch>& batches);
+  Batches packed(const std::vector<contract::FeedBatch>& batches);
+  std::size_t batch_bytes() const;
+  void published(std::int64_t tag, std::uint8_t reason);
 
   void process_received();
   void on_state(const contract::BoxAddress& box, const contract::BoxState& state, bool retained);
@@ -90,6 +96,7 @@ class Server {
   void publish(const contract::Message& message, std::int64_t tag);
   void send_outbox_shared();
   void publish_row(const Row& row);
+  void send_again();
   void drop_sent();
   contract::BoxAddress address(const BoxKey& box) const;
 
@@ -106,8 +113,12 @@ class Server {
   std::map<Collection, std::pair<Position, Batches>> snapshots_;  // the newest, for the next box
   std::int64_t outbox_sent_ = 0;  // position up to which rows are in flight
   std::vector<std::int64_t> outbox_done_;
+  std::vector<std::int64_t> outbox_again_;  // rows that the broker did not take now
+  std::set<std::int64_t> refused_once_;
+  std::map<std::int64_t, std::string> outbox_refused_;  // rows that it never takes, and why
+  std::size_t taken_bytes_ = SIZE_MAX;  // a broker that says no limit may have one nevertheless
   bool controls_due_ = false;
-  Steady next_heartbeat_, next_controls_, next_epoch_;
+  Steady next_heartbeat_, next_controls_, next_epoch_, next_again_;
   WallTime started_ = wall_now();
   std::string why_down_ = "not connected yet";
 };

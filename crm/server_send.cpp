@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <spdlog/spdlog.h>
+#include <utility>
 
 #include "crm/server.h"
 
@@ -12,6 +14,7 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
 constexpr auto kControlsEvery = 1s;
+constexpr auto kAgainEvery = 2s;
 constexpr std::size_t kOutboxBatch = 500;
 constexpr auto kCommandPatience = 30s;  // a box that has not answered is told again
 constexpr auto kLease = 30s;            // of an outbox row, among several instances
@@ -25,16 +28,56 @@ bool urgent(Collection collection) {
 Server::Batches Server::packed(const std::vector<contract::FeedBatch>& batches) {
   Batches out;
   for (const contract::FeedBatch& batch : batches) {
+    const auto without = std::count_if(
+        batch.items.begin(), batch.items.end(),
+        [](const contract::FeedItem& item) { return !item.deleted && item.value.empty(); });
+    if (without > 0) {
+      counters_.too_large += static_cast<std::uint64_t>(without);
+      spdlog::error("{} of {}: larger than what the broker takes; boxes set them aside", without,
+                    contract::to_string(batch.collection));
+    }
     out.push_back(std::make_shared<const Parcel>(Parcel{batch.collection, batch.epoch, batch.to_seq,
                                                         contract::encode_feed({}, batch).payload}));
   }
   return out;
 }
 
+// What the broker takes says its CONNACK.
+std::size_t Server::batch_bytes() const {
+  const std::size_t said = client_.up() ? client_.limits().packet_bytes : SIZE_MAX;
+  const std::size_t packet = std::min(said, taken_bytes_);
+  return std::min(kBatchBytes, packet > kBatchFrame ? packet - kBatchFrame : 0);
+}
+
+// A message that the broker does not take must neither be lost without a word nor hold up others.
+void Server::published(std::int64_t tag, std::uint8_t reason) {
+  if (reason < mqtt::kRefused) {
+    if (tag > kNoRow) outbox_done_.push_back(tag);
+    return;
+  }
+  const std::string why = mqtt::reason_text(reason);
+  if (tag > kNoRow && !mqtt::refused_for_good(reason) &&
+      (mqtt::broker_is_full(reason) || refused_once_.insert(tag).second)) {
+    spdlog::warn("the broker does not take a message now: {}", why);
+    outbox_again_.push_back(tag);
+    next_again_ = steady_clock::now() + kAgainEvery;
+    return;
+  }
+  ++counters_.undeliverable;
+  spdlog::error("a message is set aside, the broker does not take it: {}", why);
+  refused_once_.erase(tag);
+  if (tag > kNoRow) outbox_refused_.emplace(tag, why);
+  // Boxes ask for it again, and then it goes in smaller parts.
+  if (tag < kNoRow && reason == mqtt::kPacketTooLarge) {
+    taken_bytes_ = std::min(taken_bytes_, static_cast<std::size_t>(-tag) / 2);
+    snapshots_.clear();
+  }
+}
+
 Server::Batches Server::snapshot_of(Collection collection, const Position& head) {
   auto& [at, batches] = snapshots_[collection];
   if (batches.empty() || !(at == head)) {
-    batches = packed(snapshot(collection, head, crm_.feed().live(collection)));
+    batches = packed(snapshot(collection, head, crm_.feed().live(collection), batch_bytes()));
     at = head;
   }
   return batches;
@@ -83,8 +126,8 @@ void Server::push_changes() {
     const std::int64_t at = row.integer(3);
     Batches& batches = deltas[{collection, at}];
     if (batches.empty()) {
-      batches = packed(
-          delta(collection, crm_.feed().head(collection), at, crm_.feed().since(collection, at)));
+      batches = packed(delta(collection, crm_.feed().head(collection), at,
+                             crm_.feed().since(collection, at), batch_bytes()));
     }
     tell({row.text(0), row.text(1)}, batches);
     ++counters_.deltas;
@@ -178,10 +221,11 @@ void Server::send() {
       contract::Message message;
       message.topic = contract::feed_topic(address(box), parcel->collection);
       message.payload = parcel->payload;
-      publish(message, kNoRow);
+      publish(message, -static_cast<std::int64_t>(parcel->payload.size()));
     }
   };
   drain(urgent_);
+  if (!outbox_again_.empty() && steady_clock::now() >= next_again_) send_again();
   if (client_.room() > 0) send_outbox();
   drain(bulk_);
 }
@@ -208,7 +252,7 @@ void Server::send_outbox() {
   }
   for (const Row& row : db_.query(
            "SELECT position, topic, payload, retain, expires_at FROM outbox WHERE position > $1 "
-           "ORDER BY position LIMIT $2",
+           "AND refused IS NULL ORDER BY position LIMIT $2",
            {outbox_sent_, static_cast<std::int64_t>(std::min(client_.room(), kOutboxBatch))})) {
     outbox_sent_ = row.integer(0);
     publish_row(row);
@@ -221,7 +265,8 @@ void Server::send_outbox_shared() {
   const std::vector<Value> free{contract::to_rfc3339(now), static_cast<std::int64_t>(kOutboxBatch)};
   constexpr const char* kFree =
       "SELECT position, topic, payload, retain, expires_at FROM outbox "
-      "WHERE leased_until IS NULL OR leased_until < $1 ORDER BY position LIMIT $2";
+      "WHERE (leased_until IS NULL OR leased_until < $1) AND refused IS NULL "
+      "ORDER BY position LIMIT $2";
   if (db_.query(kFree, free).empty()) return;
   Rows rows;
   {
@@ -238,14 +283,36 @@ void Server::send_outbox_shared() {
   for (const Row& row : rows) publish_row(row);
 }
 
+void Server::send_again() {
+  next_again_ = steady_clock::now() + kAgainEvery;
+  for (const std::int64_t position : std::exchange(outbox_again_, {})) {
+    if (client_.room() == 0) {
+      outbox_again_.push_back(position);
+      continue;
+    }
+    for (const Row& row : db_.query("SELECT position, topic, payload, retain, expires_at FROM "
+                                    "outbox WHERE position = $1",
+                                    {position})) {
+      publish_row(row);
+    }
+  }
+}
+
+// What has left leaves the database. Of what the broker never takes it is kept that it was, and
+// why.
 void Server::drop_sent() {
-  if (outbox_done_.empty()) return;
+  if (outbox_done_.empty() && outbox_refused_.empty()) return;
   Transaction transaction(db_);
+  for (const auto& [position, why] : outbox_refused_) {
+    db_.execute("UPDATE outbox SET refused = $2, payload = '' WHERE position = $1",
+                {position, why});
+  }
   for (const std::int64_t position : outbox_done_) {
     db_.execute("DELETE FROM outbox WHERE position = $1", {position});
   }
   transaction.commit();
   outbox_done_.clear();
+  outbox_refused_.clear();
 }
 
 }  // namespace welcome::crm

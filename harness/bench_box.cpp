@@ -49,10 +49,10 @@ std::string CountingIds::next() {
 }
 
 bool FakeWorld::publish(contract::Message message, std::int64_t tag,
-                        std::optional<std::chrono::seconds>) {
+                        std::optional<std::chrono::seconds> expiry) {
   if (full) return false;
   if (tag != 0) unacked.emplace_back(message.link, tag);
-  sent.push_back({std::move(message), now()});
+  sent.push_back({std::move(message), now(), expiry});
   return true;
 }
 
@@ -339,7 +339,7 @@ void BenchBox::erase(const std::string& customer, const std::string& id) {
 
 std::vector<json> BenchBox::sent(const std::string& topic_part) const {
   std::vector<json> found;
-  for (const auto& [message, at] : world_.sent) {
+  for (const auto& [message, at, expiry] : world_.sent) {
     if (message.topic.find(topic_part) == std::string::npos) continue;
     found.push_back(message.payload.empty() ? json() : json::parse(message.payload));
   }

@@ -37,6 +37,7 @@ class CountingIds : public Pipeline::IdSource {
 struct Sent {
   contract::Message message;
   MonoTime at;
+  std::optional<std::chrono::seconds> expiry;
 };
 
 class FakeWorld : public daemon::Ports {

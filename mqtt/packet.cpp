@@ -298,7 +298,7 @@ Result<Packet> read(unsigned header, std::string_view body) {
 
 std::string reason_text(std::uint8_t reason) {
   switch (reason) {
-    case 0x80:
+    case kUnspecified:
       return "unspecified error";
     case 0x81:
       return "malformed packet";
@@ -316,7 +316,7 @@ std::string reason_text(std::uint8_t reason) {
       return "not authorised";
     case 0x88:
       return "server unavailable";
-    case 0x89:
+    case kServerBusy:
       return "server busy";
     case 0x8A:
       return "banned";
@@ -336,7 +336,7 @@ std::string reason_text(std::uint8_t reason) {
       return "packet too large";
     case 0x96:
       return "message rate too high";
-    case 0x97:
+    case kQuotaExceeded:
       return "quota exceeded";
     case 0x98:
       return "closed by an administrator";

@@ -72,10 +72,22 @@ using Packet = std::variant<Connack, Publish, Puback, Suback, Pingresp, Disconne
 
 // Reason codes that somebody decides by; from 0x80 on they are refusals (MQTT 5.0 table 2-6).
 inline constexpr std::uint8_t kRefused = 0x80;
+inline constexpr std::uint8_t kUnspecified = 0x80;
+inline constexpr std::uint8_t kServerBusy = 0x89;
 inline constexpr std::uint8_t kSessionTakenOver = 0x8E;
 inline constexpr std::uint8_t kPacketTooLarge = 0x95;
+inline constexpr std::uint8_t kQuotaExceeded = 0x97;
 inline constexpr std::uint8_t kQosNotSupported = 0x9B;
 inline constexpr std::uint8_t kRetainNotSupported = 0x9A;
+
+// Of a message: whether the broker would take the very same later, when it has room again; and
+// whether it never will. What is neither is worth a second attempt.
+constexpr bool broker_is_full(int reason) {
+  return reason == kServerBusy || reason == kQuotaExceeded;
+}
+constexpr bool refused_for_good(int reason) {
+  return reason != kUnspecified && !broker_is_full(reason);
+}
 
 // For a person: "not authorised".
 std::string reason_text(std::uint8_t reason);

@@ -27,9 +27,6 @@ constexpr std::size_t kInFlightMax = 65'535;
 constexpr std::int64_t kBirthTag = -1;
 constexpr std::int64_t kFarewellTag = -2;
 
-// Whether the very same message could be taken later.
-bool refused_for_good(int code) { return code != 0x80 && code != 0x89 && code != 0x97; }
-
 mqtt::Publish to_mqtt(contract::Message message,
                       const std::optional<std::chrono::seconds>& expiry = std::nullopt) {
   mqtt::Publish out;
@@ -185,7 +182,8 @@ class Link::Impl {
                              } else if (reason < mqtt::kRefused) {
                                sink_(Acked{tag});
                              } else {
-                               sink_(Refused{tag, reason, refused_for_good(reason)});
+                               sink_(Refused{tag, reason, mqtt::refused_for_good(reason),
+                                             mqtt::reason_text(reason)});
                              }
                            }});
   }
@@ -239,7 +237,7 @@ class Link::Impl {
       const std::lock_guard lock(mutex_);
       up_ = true;
     }
-    sink_(LinkUp{limits.in_flight});
+    sink_(LinkUp{limits.in_flight, limits.packet_bytes});
   }
 
   void birth_refused(std::uint8_t reason) const {

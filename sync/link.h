@@ -47,6 +47,7 @@ struct LinkConfig {
 
 struct LinkUp {
   std::size_t receive_maximum = 65535;  // how many QoS 1 messages the broker takes in flight
+  std::size_t packet_bytes = SIZE_MAX;  // how large a packet it takes (Maximum Packet Size)
 };
 struct LinkDown {
   std::string reason;  // for a person; no address, no credentials
@@ -62,6 +63,7 @@ struct Refused {
   std::int64_t tag = 0;
   int code = 0;
   bool for_good = false;  // sending the same again cannot help
+  std::string why{};      // the code in words
 };
 
 using LinkEvent = std::variant<LinkUp, LinkDown, Acked, Refused, contract::RawMessage>;

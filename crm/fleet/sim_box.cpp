@@ -85,7 +85,7 @@ void SimBox::apply(contract::FeedBatch batch) {
 }
 
 void SimBox::erase(const contract::Command& command) {
-  if (command.kind != contract::Command::Kind::erase) return;
+  if (command.refused || command.kind != contract::Command::Kind::erase) return;
   contract::EventMessage receipt;
   receipt.id = MessageId(contract::new_uuid());
   receipt.time = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());

@@ -38,11 +38,11 @@ event::ExternalOutcome outcome_of(const contract::Command& command, const Now& n
 }  // namespace
 
 void Commands::obey(const contract::Command& command, const Now& now) {
-  const auto what = carry_out(command, now);
-  if (!command.response_topic.empty()) answer(command, what, now);
+  answer(command, carry_out(command, now), now);
 }
 
 Result<std::string> Commands::carry_out(const contract::Command& command, const Now& now) {
+  if (command.refused) return tl::unexpected(*command.refused);
   using Kind = contract::Command::Kind;
   switch (command.kind) {
     case Kind::erase:
@@ -78,10 +78,17 @@ void Commands::answer(const contract::Command& command, const Result<std::string
   } else {
     response.error = what.error().message;
   }
+  auto message = contract::encode_command_response(shared_.settings.box, command, response);
+  if (!delivery_.fits(contract::LinkName::uplink, message)) {
+    response.ok = false;
+    response.result.clear();
+    response.error = "the answer is larger than what the broker takes: ask for it on the box";
+    message = contract::encode_command_response(shared_.settings.box, command, response);
+  }
   const auto told = shared_.store.transaction([&](store::Tx& tx) {
-    delivery_.enqueue(tx,
-                      contract::encode_command_response(shared_.settings.box, command, response),
-                      OutboxKind::response, {}, {}, {}, now);
+    const std::string ref = "answer " + command.id.str();
+    tx.outbox().remove_ref(ref);  // to a command that was repeated meanwhile: one is enough
+    delivery_.enqueue(tx, message, OutboxKind::response, ref, {}, {}, now);
   });
   if (!told) return needs_.store_failed(told.error());  // whoever asked asks again
   delivery_.pump(contract::LinkName::uplink, now);

@@ -6,6 +6,7 @@
 
 #include "firmware/daemon/clock.h"
 #include "firmware/daemon/convert.h"
+#include "mqtt/packet.h"
 
 namespace welcome::daemon {
 
@@ -16,6 +17,7 @@ using contract::LinkName;
 
 // After a message that the broker could not take yet.
 constexpr auto kRefusedPause = 2s;
+constexpr std::size_t kPacketOverhead = 64;  // header, lengths, and what properties cost
 
 }  // namespace
 
@@ -23,10 +25,11 @@ Delivery::Delivery(Shared& shared, Needs& needs, const Now& now) : shared_(share
   uplink_.patience = now.mono + shared.settings.crm_speaks_first;
 }
 
-void Delivery::up(LinkName name, std::size_t receive_maximum, const Now& now) {
+void Delivery::up(LinkName name, const sync::LinkUp& broker, const Now& now) {
   spdlog::info("{} is up", contract::to_string(name));
   mutable_side(name) = {.up = true,
-                        .window = std::min(shared_.settings.uplink_window, receive_maximum),
+                        .window = std::min(shared_.settings.uplink_window, broker.receive_maximum),
+                        .packet_bytes = broker.packet_bytes,
                         .patience = now.mono + shared_.settings.crm_speaks_first};
 }
 
@@ -50,19 +53,28 @@ void Delivery::acked(LinkName name, const sync::Acked& acked, const Now& now) {
   pump(name, now);
 }
 
-void Delivery::refused(LinkName name, const sync::Refused& refused, const Now& now) {
+bool Delivery::refused(LinkName name, const sync::Refused& refused, const Now& now) {
   ++shared_.counters.messages_refused;
-  spdlog::warn("{} refused a message, reason code {}", contract::to_string(name), refused.code);
   Side& link = mutable_side(name);
   if (link.in_flight > 0) --link.in_flight;
-  if (refused.for_good) {
+  // A broker that is full will have room again; everything else is about this message.
+  const bool again =
+      !mqtt::broker_is_full(refused.code) && !link.refused_once.insert(refused.tag).second;
+  if (refused.for_good || again) {
     // It must not hold up those behind it, and counts as never sent.
+    ++shared_.counters.set_aside[refused.why];
+    spdlog::warn("{}: a message is set aside, the broker does not take it: {}",
+                 contract::to_string(name), refused.why);
+    link.refused_once.erase(refused.tag);
     link.refused.push_back(refused.tag);
     settle(name, now);
-    return pump(name, now);
+    pump(name, now);
+    return true;
   }
+  spdlog::warn("{} does not take a message now: {}", contract::to_string(name), refused.why);
   link.held = now.mono + kRefusedPause;
   shared_.store.outbox().release_row(refused.tag);
+  return false;
 }
 
 void Delivery::settle(const Now& now) {
@@ -144,6 +156,12 @@ void Delivery::tell_crm(store::Tx& tx, const contract::EventMessage& event, Outb
                         std::string ref, const Now& now) {
   enqueue(tx, contract::encode_event(shared_.settings.box, event), kind, std::move(ref), {}, {},
           now);
+}
+
+bool Delivery::fits(LinkName link, const Envelope& message) const {
+  return message.topic.size() + message.payload.size() + message.response_topic.size() +
+             message.correlation.size() + message.content_type.size() + kPacketOverhead <=
+         side(link).packet_bytes;
 }
 
 bool Delivery::hear_crm() { return !std::exchange(uplink_.heard, true); }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -33,6 +34,7 @@ class Delivery {
   struct Side {
     bool up = false;
     std::size_t window = 0;
+    std::size_t packet_bytes = SIZE_MAX;  // of one packet, that the broker takes
     std::size_t in_flight = 0;
     std::string why_down = "not connected yet";
     bool heard = false;                   // the other side has spoken on this connection, …
@@ -40,14 +42,17 @@ class Delivery {
     std::optional<MonoTime> held{};       // nothing is handed over until then
     std::vector<std::int64_t> acked{};    // rows to be deleted, several in one transaction
     std::vector<std::int64_t> refused{};  // the same: the broker will never take them
+    std::set<std::int64_t> refused_once{};
   };
 
   Delivery(Shared& shared, Needs& needs, const Now& now);
 
-  void up(contract::LinkName link, std::size_t receive_maximum, const Now& now);
+  void up(contract::LinkName link, const sync::LinkUp& broker, const Now& now);
   void down(contract::LinkName link, const std::string& reason, const Now& now);
   void acked(contract::LinkName link, const sync::Acked& acked, const Now& now);
-  void refused(contract::LinkName link, const sync::Refused& refused, const Now& now);
+  // True: the message is set aside, the broker will never take it. What it refuses twice it never
+  // takes.
+  bool refused(contract::LinkName link, const sync::Refused& refused, const Now& now);
   void settle(const Now& now);
   void pump(const Now& now);
   void pump(contract::LinkName link, const Now& now);
@@ -59,6 +64,9 @@ class Delivery {
   // An event for the CRM, in its simplest form.
   void tell_crm(store::Tx& tx, const contract::EventMessage& event, OutboxKind kind,
                 std::string ref, const Now& now);
+
+  // Whether the broker, as far as it is known, takes a packet of this size.
+  bool fits(contract::LinkName link, const Envelope& message) const;
 
   // The CRM has spoken on this line. True for the first time.
   bool hear_crm();

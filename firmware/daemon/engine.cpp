@@ -222,7 +222,7 @@ void Engine::on(const input::FromLink& from, const Now& now) {
       [&](const auto& what) {
         using What = std::decay_t<decltype(what)>;
         if constexpr (std::is_same_v<What, sync::LinkUp>) {
-          delivery_.up(from.link, what.receive_maximum, now);
+          delivery_.up(from.link, what, now);
           if (floor) {
             tablets_.forget_line();
             return tablets_.tell(now);
@@ -239,7 +239,7 @@ void Engine::on(const input::FromLink& from, const Now& now) {
           if (floor) tablets_.tell(now);
         } else if constexpr (std::is_same_v<What, sync::Refused>) {
           if (what.tag == kNoRow) return;
-          delivery_.refused(from.link, what, now);
+          if (delivery_.refused(from.link, what, now)) health_.not_taken(what.why);
           if (floor) tablets_.tell(now);
         } else {
           delivery_.begin(from.ingress);
@@ -262,6 +262,7 @@ void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw
           on_control(what, raw.payload, now);
         } else if constexpr (std::is_same_v<What, contract::Command>) {
           feed_.heard(now);
+          if (what.refused) on_undecodable(link, *what.refused, now);
           commands_.obey(what, now);
         } else if constexpr (std::is_same_v<What, contract::StoreWord>) {
           if (what.offer) {
@@ -448,6 +449,7 @@ void Engine::tick(const Now& now) {
 void Engine::keep_house(const Now& now) {
   if (!can_store()) health_.try_store_again(now);
   health_.watch_footing(now);
+  health_.watch_policy(now);
   health_.tell_refusals(now);
   if (now.wall_trusted && now.mono >= next_wall_write_) {
     next_wall_write_ = now.mono + kWriteWallEvery;

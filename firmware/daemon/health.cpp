@@ -11,6 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kTellRefusalsEvery = 1h;
+constexpr auto kPolicyPatience = 1min;
 
 }  // namespace
 
@@ -74,11 +75,34 @@ void Health::tell(contract::HealthNews news, const Now& now) {
 }
 
 void Health::tell_refusals(const Now& now) {
-  if (refused_untold_.empty() || now.mono < next_refusals_) return;
+  if (now.mono < next_refusals_) return;
+  if (refused_untold_.empty() && not_taken_untold_.empty()) return;
   next_refusals_ = now.mono + kTellRefusalsEvery;
-  tell({"sync", "degraded", "messages from the central broker were refused",
-        std::exchange(refused_untold_, {})},
-       now);
+  if (!refused_untold_.empty()) {
+    tell({"sync", "degraded", "messages from the central broker were refused",
+          std::exchange(refused_untold_, {})},
+         now);
+  }
+  if (!not_taken_untold_.empty()) {
+    tell({"sync", "degraded", "messages were set aside: a broker does not take them",
+          std::exchange(not_taken_untold_, {})},
+         now);
+  }
+}
+
+void Health::watch_policy(const Now& now) {
+  if (shared_.pipeline.has_policy()) {
+    without_policy_.reset();
+    if (!std::exchange(no_policy_told_, false)) return;
+    spdlog::info("a policy is in force: offers are made again");
+    return tell({"policy", "ok", "a policy is in force", {}}, now);
+  }
+  if (!without_policy_) without_policy_ = now.mono;
+  // A fresh box gets one with its first feed.
+  if (no_policy_told_ || now.mono - *without_policy_ < kPolicyPatience) return;
+  no_policy_told_ = true;
+  spdlog::warn("no policy is in force: no caps and no quiet hours are known, no offer is made");
+  tell({"policy", "degraded", "no policy is in force: no offer is made", {}}, now);
 }
 
 void Health::watch_footing(const Now& now) {

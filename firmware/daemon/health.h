@@ -3,6 +3,7 @@
 // says so. Engine thread only.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,10 +37,14 @@ class Health {
   void tell(contract::HealthNews news, const Now& now);
   // Messages with a wrong signature or for somebody else: the CRM should know that they are about.
   void message_refused(std::string_view why) { ++refused_untold_[std::string(why)]; }
+  // Messages of ours that the central broker will never take.
+  void not_taken(std::string_view why) { ++not_taken_untold_[std::string(why)]; }
   void tell_refusals(const Now& now);
 
   void load(const Now& now) { footing_ = shared_.pipeline.gate().footing(now); }
   void watch_footing(const Now& now);
+  // Without a policy no offer is made: whoever waits for offers should know.
+  void watch_policy(const Now& now);
   // For the tablets.
   std::vector<contract::Trouble> troubles() const;
 
@@ -50,9 +55,12 @@ class Health {
   std::string trouble_;  // empty = all can be stored
   Effects owed_;         // withdrawals that could not be written yet
   bool broken_ = false;
-  std::map<std::string, std::int64_t> refused_untold_;  // from the uplink, by reason
+  std::map<std::string, std::int64_t> refused_untold_;    // from the uplink, by reason
+  std::map<std::string, std::int64_t> not_taken_untold_;  // by reason
   MonoTime next_refusals_;
   ConsentFooting footing_ = ConsentFooting::firm;
+  std::optional<MonoTime> without_policy_;  // since when
+  bool no_policy_told_ = false;
 };
 
 }  // namespace welcome::daemon

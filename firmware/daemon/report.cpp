@@ -170,11 +170,9 @@ json Report::visits_now() const {
 
 json Report::decided() const {
   const auto& counters = about_.shared.counters;
-  return {{"offers", counters.offers},
-          {"prompts", counters.prompts},
-          {"surveys", counters.surveys},
-          {"suppressed", counters.suppressed},
-          {"campaigns", pipeline().campaigns()}};
+  return {{"offers", counters.offers},           {"prompts", counters.prompts},
+          {"surveys", counters.surveys},         {"suppressed", counters.suppressed},
+          {"campaigns", pipeline().campaigns()}, {"policy", pipeline().has_policy()}};
 }
 
 json Report::outbox_now() const {
@@ -187,6 +185,7 @@ json Report::outbox_now() const {
           {"acked", counters.messages_acked},
           {"expired", counters.messages_expired},
           {"refused", counters.messages_refused},
+          {"set_aside", counters.set_aside},
           {"damaged", kept && damaged != kept->end() ? damaged->second : 0}};
 }
 

@@ -365,6 +365,40 @@ TEST_F(CrmServeTest, AnImportLeavesRoomForServeAndForAWithdrawal) {
   EXPECT_TRUE(box.until([&](ModelBox&) { return crm_->ledger().size() == 1; })) << "serve lives";
 }
 
+// As AWS IoT does.
+TEST_F(CrmServeTest, ABrokerThatTakesSmallPacketsGetsSmallPackets) {
+  const std::string small = std::string(kQueueEverything) + "max_packet_size 131072\n";
+  broker_ = std::make_unique<Broker>(small);
+  crm_ = std::make_unique<CrmProcess>(*broker_);
+  crm_->fill();
+  const std::string file = crm_->database() + ".csv";
+  {
+    std::ofstream out(file);
+    out << "customer,name,avoid\n";
+    const std::string long_text(180, 'x');
+    for (int i = 0; i < 1000; ++i) out << "c-" << i << ",Name " << i << ',' << long_text << '\n';
+    std::ofstream consents(file + ".consents.csv");
+    consents << "customer,purpose,state,at\n";
+    for (int i = 0; i < 1000; ++i) {
+      consents << "c-" << i << ",proximity_offers,given,2026-01-12T09:30:00Z\n";
+    }
+  }
+  ASSERT_EQ(crm_->command({"import", file, file + ".consents.csv"}), 0);
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(box.until([](ModelBox& b) { return b.count(Collection::profiles) == 1001; }));
+
+  // The other way round: what the broker does not take comes back, and the line stays.
+  contract::Message large = contract::encode_hello(box.address(), {1, "0.1.0", {}, 0, true});
+  large.payload.resize(140'000, ' ');
+  box.publish(large);
+  ASSERT_TRUE(box.peer().wait([](const Peer& peer) { return !peer.refused.empty(); }));
+  EXPECT_TRUE(box.peer().refused[0].for_good);
+  EXPECT_EQ(box.peer().refused[0].why, "packet too large");
+  EXPECT_TRUE(box.peer().downs.empty());
+}
+
 TEST_F(CrmServeTest, ABadMessageIsRefusedAndTheRestGoesOn) {
   crm_->serve();
   ModelBox box(*broker_);

@@ -269,6 +269,74 @@ TEST(Contract, CommandsControlAndAnswersArriveAsTheyWereSent) {
   EXPECT_TRUE(paused.paused);
 }
 
+TEST(Contract, AnAnswerExpires) {
+  Command command;
+  command.id = MessageId("cmd-1");
+  const Message answer =
+      encode_command_response(kBox, command, {command.id, "box-1", true, "", "", kAt});
+  EXPECT_EQ(answer.expires_at, kAt + 1h);
+}
+
+TEST(Contract, ACommandThatCannotBeCarriedOutSaysWhyAndWhereItIsAnswered) {
+  const auto command = [](const char* payload, const std::string& response_topic = "") {
+    RawMessage raw;
+    raw.topic = command_topic(kBox);
+    raw.payload = payload;
+    raw.response_topic = response_topic;
+    raw.correlation = "c";
+    return decode_for_box(kBox, raw);
+  };
+  const auto reboot = command(R"({"v":1,"id":"bad-1","kind":"reboot"})");
+  ASSERT_TRUE(reboot);
+  const auto& unknown = std::get<Command>(*reboot);
+  EXPECT_EQ(unknown.id, MessageId("bad-1"));
+  EXPECT_EQ(unknown.response_topic, response_topic(kBox));
+  EXPECT_EQ(unknown.correlation, "c");
+  ASSERT_TRUE(unknown.refused);
+  EXPECT_EQ(unknown.refused->code, ErrorCode::malformed);
+  EXPECT_EQ(unknown.refused->message.find("reboot"), std::string::npos)
+      << "values are not repeated";
+
+  EXPECT_TRUE(std::get<Command>(*command(R"({"v":1,"id":"e","kind":"erase"})")).refused);
+  EXPECT_FALSE(command(R"({"v":1,"kind":"reboot"})")) << "nobody can be answered without an id";
+  EXPECT_FALSE(command(R"({"v":1,"id":7,"kind":"erase"})"));
+  EXPECT_FALSE(command("[]"));
+  EXPECT_FALSE(command("{"));
+}
+
+TEST(Contract, ABoxAnswersOnItsOwnResponseTopicAlone) {
+  const std::string own = response_topic(kBox);
+  for (const std::string& topic : {own, own + "/crm-2", own + "/a/b"}) {
+    EXPECT_TRUE(is_response_topic(kBox, topic)) << topic;
+  }
+  for (const std::string& topic :
+       {std::string("#"), std::string("welcome/back"), own + "/+", own + "/#", own + "/", own + "s",
+        std::string(), event_topic(kBox), state_topic(kBox), std::string("$SYS/x"),
+        response_topic({"demo", "aroma-1", "box-2"}), own + "/" + std::string(700, 'x')}) {
+    EXPECT_FALSE(is_response_topic(kBox, topic)) << topic;
+    RawMessage raw;
+    raw.topic = command_topic(kBox);
+    raw.payload = R"({"v":1,"id":"d","kind":"diagnostics"})";
+    raw.response_topic = topic;
+    const auto decoded = decode_for_box(kBox, raw);
+    ASSERT_TRUE(decoded) << topic;
+    const auto& command = std::get<Command>(*decoded);
+    EXPECT_EQ(command.response_topic, own) << topic;
+    EXPECT_EQ(command.refused.has_value(), !topic.empty()) << topic;
+  }
+}
+
+// The CRM sends an item that no message can carry without its value.
+TEST(Contract, AnItemWithoutItsValueIsSetAside) {
+  FeedBatch batch;
+  batch.epoch = "e";
+  batch.to_seq = 1;
+  batch.items.push_back({1, false, "c-paul", "", {}, {}, ""});
+  const auto got = at_box<FeedBatch>(encode_feed(kBox, batch));
+  ASSERT_EQ(got.items.size(), 1U);
+  EXPECT_THAT(got.items[0].error, HasSubstr("larger than"));
+}
+
 TEST(Contract, EnrolmentArrivesAsItWasSent) {
   EnrolMessage consent;
   consent.id = MessageId("e");

@@ -93,6 +93,44 @@ TEST_F(FeedTest, LongDeltasAndSnapshotsComeInPartsThatFitTogether) {
   }
 }
 
+// AWS IoT takes packets of 128 KiB; others take less.
+TEST_F(FeedTest, EveryBatchFitsTheBrokersPackets) {
+  {
+    Transaction transaction(*db_);
+    for (int i = 0; i < 200; ++i) {
+      feed().put(Collection::profiles, "\"c\"-" + std::to_string(i), "c",
+                 json{{"name", std::string(static_cast<std::size_t>(i) * 50, 'n')}}.dump());
+    }
+    transaction.commit();
+  }
+  const Position head = feed().head(Collection::profiles);
+  for (const std::size_t packet : {4'000U, 20'000U, 131'072U}) {
+    const std::size_t room = packet - kBatchFrame;
+    auto batches = snapshot(Collection::profiles, head, feed().live(Collection::profiles), room);
+    const auto deltas =
+        delta(Collection::profiles, head, 0, feed().since(Collection::profiles, 0), room);
+    batches.insert(batches.end(), deltas.begin(), deltas.end());
+    for (const contract::FeedBatch& batch : batches) {
+      const auto message = contract::encode_feed({"demo", "aroma-1", "box-1"}, batch);
+      EXPECT_LE(message.topic.size() + message.payload.size() + 64, packet);
+    }
+  }
+}
+
+TEST_F(FeedTest, AnItemThatNoMessageCanCarryGoesWithoutItsValueAndHoldsUpNobody) {
+  feed().put(Collection::profiles, "a", "a", R"({"customer":"a","name":"A"})");
+  feed().put(Collection::profiles, "b", "b",
+             json{{"customer", "b"}, {"name", std::string(5000, 'b')}}.dump());
+  feed().put(Collection::profiles, "c", "c", R"({"customer":"c","name":"C"})");
+  const auto parts = snapshot(Collection::profiles, feed().head(Collection::profiles),
+                              feed().live(Collection::profiles), 2000);
+  ASSERT_EQ(parts.size(), 1U);
+  ASSERT_GE(parts[0].items.size(), 3U);
+  for (const contract::FeedItem& item : parts[0].items) {
+    EXPECT_EQ(item.value.empty(), item.key == "b") << item.key;
+  }
+}
+
 TEST_F(FeedTest, AnEmptyCollectionIsStillASnapshot) {
   const auto parts = snapshot(Collection::campaigns, feed().head(Collection::campaigns), {});
   ASSERT_EQ(parts.size(), 1U);

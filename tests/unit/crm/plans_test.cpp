@@ -30,8 +30,11 @@ const std::map<std::string, const char*> kWholeOnPurpose{
     {"SELECT customer, kind, score, at FROM survey_answer ORDER BY id",
      "a report counts every answer"},
     {"SELECT position, topic, payload, retain, expires_at FROM outbox "
-     "WHERE leased_until IS NULL OR leased_until < $1 ORDER BY position LIMIT $2",
-     "the first that nobody sends; those before it are being sent"},
+     "WHERE (leased_until IS NULL OR leased_until < $1) AND refused IS NULL "
+     "ORDER BY position LIMIT $2",
+     "the first that nobody sends; those before it are being sent, or few"},
+    {"SELECT topic, refused FROM outbox WHERE refused IS NOT NULL ORDER BY position",
+     "an index of what a broker never took: all of it is shown"},
 };
 
 // The literals of a C++ source, neighbours joined as the compiler joins them.

@@ -371,6 +371,128 @@ TEST_F(EngineSyncTest, AnAnswerRepeatsTheCorrelationOfItsCommand) {
   EXPECT_EQ(found->message.correlation, "question-7");
 }
 
+TEST_F(EngineSyncTest, ACommandWithoutAResponseTopicIsAnsweredOnTheBoxesOwnAndTheAnswerExpires) {
+  contract::RawMessage raw;
+  raw.topic = test::kBox + "command";
+  raw.payload = json{{"v", 1}, {"id", "c-1"}, {"kind", "diagnostics"}}.dump();
+  answer(raw);
+  const auto answers = box_.sent("/response");
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers[0]["ok"], true);
+  EXPECT_EQ(box_.world().sent.back().expiry, 3600s);
+}
+
+// Such as field/sync/command-unknown-kind.json.
+TEST_F(EngineSyncTest, AnUnknownCommandIsAnsweredWithAnError) {
+  contract::RawMessage raw;
+  raw.topic = test::kBox + "command";
+  raw.payload = R"({"v":1,"id":"bad-1","kind":"reboot"})";
+  raw.correlation = "question-8";
+  answer(raw);
+  const auto answers = box_.sent("/response");
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers[0]["id"], "bad-1");
+  EXPECT_EQ(answers[0]["ok"], false);
+  EXPECT_FALSE(answers[0]["error"].get<std::string>().empty());
+  EXPECT_EQ(box_.world().sent.back().message.correlation, "question-8");
+  EXPECT_EQ(status()["crm"]["refused"]["malformed"], 1);
+}
+
+TEST_F(EngineSyncTest, ACommandThatWantsItsAnswerElsewhereIsNotCarriedOut) {
+  box_.feed_shop();
+  contract::RawMessage raw;
+  raw.topic = test::kBox + "command";
+  raw.payload = json{{"v", 1}, {"id", "c-1"}, {"kind", "export"}, {"customer", "c-mia"}}.dump();
+  for (const char* topic : {"welcome/v1/demo/+/box-1/response", "somewhere/else"}) {
+    raw.response_topic = topic;
+    answer(raw);
+    EXPECT_TRUE(box_.sent("somewhere/else").empty());
+    const auto answers = box_.sent("/response");
+    ASSERT_FALSE(answers.empty());
+    EXPECT_EQ(answers.back()["ok"], false);
+    EXPECT_FALSE(answers.back().contains("result"));
+  }
+  EXPECT_EQ(status()["crm"]["refused"]["refused"], 2);
+}
+
+TEST_F(EngineSyncTest, AnAnswerThatTheBrokerDoesNotTakeIsAnErrorInstead) {
+  box_.link_down(LinkName::uplink);
+  answer(sync::LinkUp{100, 400});
+  contract::RawMessage raw;
+  raw.topic = test::kBox + "command";
+  raw.payload = json{{"v", 1}, {"id", "c-1"}, {"kind", "diagnostics"}}.dump();
+  answer(raw);
+  const auto answers = box_.sent("/response");
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers[0]["ok"], false);
+  EXPECT_THAT(answers[0]["error"].get<std::string>(), testing::HasSubstr("larger than"));
+}
+
+TEST_F(EngineSyncTest, WhatTheBrokerRefusesTwiceIsSetAsideWithItsReasonAndTheCrmHears) {
+  box_.broker_acks = false;
+  tell_something("a");
+  const auto row = box_.world().unacked.front().second;
+  const auto refuse = [&](int code, const char* why) {
+    box_.world().unacked.clear();
+    answer(sync::Refused{row, code, false, why});
+    box_.advance(3s);
+  };
+  refuse(0x97, "quota exceeded");
+  refuse(0x97, "quota exceeded");
+  EXPECT_EQ(status()["outbox"]["uplink"], 1) << "a broker that is full will have room again";
+  refuse(0x80, "unspecified error");
+  EXPECT_EQ(status()["outbox"]["uplink"], 1) << "once may be chance";
+  refuse(0x80, "unspecified error");
+  EXPECT_EQ(status()["outbox"]["set_aside"]["unspecified error"], 1);
+  const auto health = box_.events("health");
+  ASSERT_FALSE(health.empty());
+  EXPECT_EQ(health.back()["data"]["counters"]["unspecified error"], 1);
+}
+
+TEST_F(EngineSyncTest, ABoxWithoutAPolicySaysSoAndAgainWhenItHasOne) {
+  EXPECT_EQ(status()["decisions"]["policy"], false);
+  tell_something("a");  // the CRM has spoken: what is to be told goes
+  box_.advance(30s);
+  EXPECT_TRUE(box_.events("health").empty()) << "a fresh box gets one with its first feed";
+  box_.advance(40s);
+  auto health = box_.events("health");
+  ASSERT_EQ(health.size(), 1U);
+  EXPECT_EQ(health[0]["data"]["part"], "policy");
+  EXPECT_EQ(health[0]["data"]["state"], "degraded");
+  box_.feed_shop();
+  box_.advance(2s);
+  EXPECT_EQ(status()["decisions"]["policy"], true);
+  health = box_.events("health");
+  ASSERT_EQ(health.size(), 2U);
+  EXPECT_EQ(health[1]["data"]["state"], "ok");
+}
+
+// Of a time zone that this box does not know: the policy before it stays, and a fresh box has none.
+TEST_F(EngineSyncTest, APolicyThatIsRefusedIsNone) {
+  contract::Digest digest;
+  digest.toggle("policy", 1);
+  box_.inbound(LinkName::uplink, feed_topic(kAddress, contract::Collection::policy),
+               json{{"v", 1},
+                    {"collection", "policy"},
+                    {"epoch", "e"},
+                    {"kind", "snapshot"},
+                    {"part", 1},
+                    {"parts", 1},
+                    {"to_seq", 1},
+                    {"digest", digest.hex()},
+                    {"items",
+                     {{{"seq", 1},
+                       {"op", "put"},
+                       {"key", "policy"},
+                       {"value", {{"time_zone", "Mars/Olympus_Mons"}}}}}}}
+                   .dump());
+  box_.advance(1s);
+  const auto rejected = box_.events("feed.rejected");
+  ASSERT_EQ(rejected.size(), 1U);
+  EXPECT_EQ(rejected[0]["data"]["collection"], "policy");
+  EXPECT_EQ(status()["decisions"]["policy"], false);
+}
+
 TEST_F(EngineSyncTest, ARehearsalThatIsNotInTheAuditTrailDoesNotBegin) {
   box_.power_off();
   box_.refuse_to_store("INSERT ON audit", "NEW.kind = 'rehearsal'");

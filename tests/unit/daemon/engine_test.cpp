@@ -222,7 +222,7 @@ TEST_F(EngineTest, AnErasureThatIsAskedForAgainIsReportedAgain) {
   box_.broker_acks = false;
   erase("c-mia");
   erase("c-mia");
-  EXPECT_EQ(status()["outbox"]["uplink"], 1) << "one report waits at most";
+  EXPECT_EQ(status()["outbox"]["uplink"], 2) << "one report and one answer wait at most";
 }
 
 TEST_F(EngineTest, TheReceiptIsSignedByTheBoxAndSaysThatTheBytesAreGone) {
@@ -401,7 +401,7 @@ TEST_F(EngineTest, AFloorBrokerThatForgotIsToldOfEverybodyAndThenThatThisIsAll) 
   box_.link_up(LinkName::floor);
   // He sits still: nothing of him has changed.
   std::vector<std::string> said;
-  for (const auto& [message, at] : box_.world().sent) {
+  for (const auto& [message, at, expiry] : box_.world().sent) {
     if (message.topic.find("floor/prompt/") != std::string::npos) {
       const json prompt = json::parse(message.payload);
       EXPECT_EQ(prompt["visit"], shown["visit"]);
