@@ -12,10 +12,10 @@
 
 #include "harness/face_consent.h"
 #include "vision/analyser.h"
+#include "vision/face_tracker.h"
 #include "vision/gallery.h"
 #include "vision/quality.h"
 #include "vision/recogniser.h"
-#include "vision/tracker.h"
 
 namespace welcome::vision {
 namespace {

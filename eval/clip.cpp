@@ -37,7 +37,7 @@ int clip(Arguments arguments) {
   if (!options->flag("quality")) analysis.limits = vision::QualityLimits::none();
   vision::Analyser analyser(analysis, recogniser);
   analyser.set_observer([](std::uint64_t track, MonoTime at, const vision::Quality& quality,
-                           const vision::Match& match) {
+                           const vision::GalleryMatch& match) {
     const Json line{{"t_s", seconds(at)},           {"track", track},
                     {"best", match.customer.str()}, {"similarity", match.similarity},
                     {"second", match.second},       {"accepted", match.accepted},

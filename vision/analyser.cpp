@@ -44,7 +44,7 @@ AnalyserCounters& operator+=(AnalyserCounters& sum, const AnalyserCounters& more
 Analyser::Analyser(AnalyserOptions options, Recogniser& recogniser)
     : options_(options), recogniser_(recogniser) {}
 
-bool Analyser::due(const Track& track, MonoTime at) const {
+bool Analyser::due(const Followed& track, MonoTime at) const {
   if (track.views == 0) return true;
   const auto waited = at - track.compared_at;
   if (track.matched) return waited >= options_.refresh;
@@ -87,11 +87,11 @@ std::vector<Detection> Analyser::search(const Image& image) {
 
 // Nobody turns upside down before a camera, so a track is asked once; one that seems to lie is
 // asked again with its next view, since a single view may deceive.
-bool Analyser::stands(Track& track, const Frame& frame, const Face& face) {
-  if (track.stance == Track::Stance::upright) return true;
+bool Analyser::stands(Followed& track, const Frame& frame, const Face& face) {
+  if (track.stance == Followed::Stance::upright) return true;
   const int degrees = recogniser_.turn_of(frame.image, face);
-  const bool first = track.stance == Track::Stance::unknown;
-  track.stance = degrees == 0 ? Track::Stance::upright : Track::Stance::turned;
+  const bool first = track.stance == Followed::Stance::unknown;
+  track.stance = degrees == 0 ? Followed::Stance::upright : Followed::Stance::turned;
   if (degrees == 0) {
     ++counters_.faces_upright;
   } else if (first) {
@@ -100,14 +100,14 @@ bool Analyser::stands(Track& track, const Frame& frame, const Face& face) {
   return degrees == 0;
 }
 
-bool Analyser::is_uncovered(Track& track, const Face& face) {
+bool Analyser::is_uncovered(Followed& track, const Face& face) {
   if (recogniser_.cover_of(face) == Cover::none) return true;
   if (!track.covered) ++counters_.faces_covered;
   track.covered = true;
   return false;
 }
 
-bool Analyser::is_live(Track& track, const Frame& frame, const Box& face) {
+bool Analyser::is_live(Followed& track, const Frame& frame, const Box& face) {
   if (const auto score = recogniser_.liveness(frame.image, face)) track.liveness.add(*score);
   return track.liveness.verdict() == Liveness::live;
 }
@@ -131,13 +131,13 @@ std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gall
   if (frame.image.empty()) return matches;
   const std::vector<Detection> detections = search(frame.image);
   for (const FaceTracker::Sight& sight : tracker_.update(detections, frame.at)) {
-    Track& track = tracks_[sight.track];
+    Followed& track = tracks_[sight.track];
     if (sight.fresh) ++counters_.faces_seen;
     if (gallery == nullptr || gallery->empty()) continue;
     if (track.generation != gallery->generation()) {
       // What was agreed on belongs to another gallery.
       const bool ever = track.ever_matched;
-      track = Track{};
+      track = Followed{};
       track.ever_matched = ever;
       track.generation = gallery->generation();
     }
@@ -151,7 +151,7 @@ std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gall
     Face face = recogniser_.locate(frame.image, detection);
     const Quality quality = measure_quality(face);
     const Defect defect = first_defect(quality, options_.limits);
-    if (defect == Defect::turned_away && track.stance == Track::Stance::unknown) {
+    if (defect == Defect::turned_away && track.stance == Followed::Stance::unknown) {
       // It may look away, or lie on its head: then nobody would ever be looked at.
       recogniser_.embed(face);
       stands(track, frame, face);

@@ -12,12 +12,12 @@
 #include <vector>
 
 #include "vision/face_match.h"
+#include "vision/face_tracker.h"
 #include "vision/frame_source.h"
 #include "vision/gallery.h"
 #include "vision/liveness.h"
 #include "vision/picture_health.h"
 #include "vision/quality.h"
-#include "vision/tracker.h"
 
 namespace welcome::vision {
 
@@ -67,11 +67,12 @@ class Analyser {
   PictureFault picture() const { return picture_; }
 
   // For evaluation: called with every view that was compared.
-  using Observer = std::function<void(std::uint64_t track, MonoTime, const Quality&, const Match&)>;
+  using Observer =
+      std::function<void(std::uint64_t track, MonoTime, const Quality&, const GalleryMatch&)>;
   void set_observer(Observer observer) { observer_ = std::move(observer); }
 
  private:
-  struct Track {
+  struct Followed {
     bool ever_matched = false;
     bool matched = false;
     std::uint64_t generation = 0;
@@ -90,10 +91,10 @@ class Analyser {
 
   bool nothing_moves(const Frame& frame);
   std::vector<Detection> search(const Image& image);
-  bool due(const Track& track, MonoTime at) const;
-  bool stands(Track& track, const Frame& frame, const Face& face);
-  bool is_uncovered(Track& track, const Face& face);
-  bool is_live(Track& track, const Frame& frame, const Box& face);
+  bool due(const Followed& track, MonoTime at) const;
+  bool stands(Followed& track, const Frame& frame, const Face& face);
+  bool is_uncovered(Followed& track, const Face& face);
+  bool is_live(Followed& track, const Frame& frame, const Box& face);
   void count_ended();
 
   AnalyserOptions options_;
@@ -102,7 +103,7 @@ class Analyser {
   PictureHealth health_;
   PictureFault picture_ = PictureFault::none;
   MonoTime searched_at_;
-  std::map<std::uint64_t, Track> tracks_;
+  std::map<std::uint64_t, Followed> tracks_;
   std::vector<Box> seen_;  // faces of the frame before
   AnalyserCounters counters_;
   Observer observer_;

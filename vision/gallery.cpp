@@ -81,7 +81,7 @@ double OperatingPoint::threshold(std::size_t people) const {
   return at(false_match_rate / static_cast<double>(std::max<std::size_t>(people, 1)));
 }
 
-std::optional<Match> Gallery::match(const Embedding& face) const {
+std::optional<GalleryMatch> Gallery::match(const Embedding& face) const {
   if (owner_.empty() || face.values.size() != dimension_) return std::nullopt;
   constexpr std::uint32_t kNobody = 0xFFFFFFFF;
   std::uint32_t best = kNobody;
@@ -103,7 +103,7 @@ std::optional<Match> Gallery::match(const Embedding& face) const {
       second = std::max(second, similarity);
     }
   }
-  Match match;
+  GalleryMatch match;
   match.customer = customers_[best];
   match.similarity = best_similarity;
   match.second = second;

@@ -42,7 +42,7 @@ struct OperatingPoint {
   double threshold(std::size_t people) const;
 };
 
-struct Match {
+struct GalleryMatch {
   CustomerId customer;       // the best, accepted or not
   float similarity = -1.0F;  // of the best template of that person, or of their mean
   float second = -1.0F;      // of the best other person; −1 when there is none
@@ -54,7 +54,7 @@ class Gallery {
   class Builder;
 
   // The best and the second-best person. Empty when nobody is in it or the sizes differ.
-  std::optional<Match> match(const Embedding& face) const;
+  std::optional<GalleryMatch> match(const Embedding& face) const;
 
   // Her consent, if it says that her templates may follow her looks; else null.
   const FaceConsent* ageing(const CustomerId& customer) const {

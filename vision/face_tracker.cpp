@@ -1,4 +1,4 @@
-#include "vision/tracker.h"
+#include "vision/face_tracker.h"
 
 #include <algorithm>
 #include <cmath>
@@ -25,7 +25,7 @@ Box from_dlib(const dlib::drectangle& r) {
           static_cast<float>(r.right() - r.left()), static_cast<float>(r.bottom() - r.top())};
 }
 
-struct Track {
+struct FaceTrack {
   std::uint64_t id;
   dlib::rect_filter filter;
   Box expected;
@@ -36,8 +36,8 @@ struct Track {
 }  // namespace
 
 struct FaceTracker::Impl {
-  TrackerOptions options;
-  std::vector<Track> tracks;
+  FaceTrackerOptions options;
+  std::vector<FaceTrack> tracks;
   std::vector<std::uint64_t> ended;
   std::uint64_t next_id = 1;
   MonoTime last_frame{};
@@ -64,12 +64,12 @@ struct FaceTracker::Impl {
     return result;
   }
 
-  void drop(const Track& track) {
+  void drop(const FaceTrack& track) {
     if (track.hits >= options.min_hits) ended.push_back(track.id);
   }
 };
 
-FaceTracker::FaceTracker(TrackerOptions options) : impl_(std::make_unique<Impl>()) {
+FaceTracker::FaceTracker(FaceTrackerOptions options) : impl_(std::make_unique<Impl>()) {
   impl_->options = options;
 }
 FaceTracker::~FaceTracker() = default;
@@ -78,7 +78,7 @@ FaceTracker& FaceTracker::operator=(FaceTracker&&) noexcept = default;
 
 std::vector<FaceTracker::Sight> FaceTracker::update(const std::vector<Detection>& detections,
                                                     MonoTime at) {
-  std::erase_if(impl_->tracks, [&](const Track& track) {
+  std::erase_if(impl_->tracks, [&](const FaceTrack& track) {
     const bool in_last_frame = track.seen == impl_->last_frame;
     const auto& options = impl_->options;
     if (at - track.seen <= (in_last_frame ? options.between_frames : options.lost_after)) {
@@ -92,7 +92,7 @@ std::vector<FaceTracker::Sight> FaceTracker::update(const std::vector<Detection>
   std::vector<Sight> sights;
   for (std::size_t d = 0; d < detections.size(); ++d) {
     const dlib::drectangle measured = to_dlib(detections[d].box);
-    Track* track = nullptr;
+    FaceTrack* track = nullptr;
     if (owner[d] >= 0) {
       track = &impl_->tracks[static_cast<std::size_t>(owner[d])];
       track->expected = from_dlib(track->filter(measured));
@@ -116,7 +116,7 @@ std::vector<std::uint64_t> FaceTracker::take_ended() { return std::exchange(impl
 bool FaceTracker::empty() const { return impl_->tracks.empty(); }
 
 void FaceTracker::clear() {
-  for (const Track& track : impl_->tracks) impl_->drop(track);
+  for (const FaceTrack& track : impl_->tracks) impl_->drop(track);
   impl_->tracks.clear();
 }
 

@@ -1,4 +1,4 @@
-#include "vision/tracker.h"
+#include "vision/face_tracker.h"
 
 #include <gtest/gtest.h>
 #include <set>

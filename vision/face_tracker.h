@@ -11,7 +11,7 @@
 
 namespace welcome::vision {
 
-struct TrackerOptions {
+struct FaceTrackerOptions {
   std::chrono::milliseconds lost_after{1000};
   // As long for a face that the last frame still had: a slow machine looks rarely, and has lost
   // nobody by that.
@@ -28,7 +28,7 @@ class FaceTracker {
     bool fresh;             // this sight made it a track
   };
 
-  explicit FaceTracker(TrackerOptions options = {});
+  explicit FaceTracker(FaceTrackerOptions options = {});
   ~FaceTracker();
   FaceTracker(FaceTracker&&) noexcept;
   FaceTracker& operator=(FaceTracker&&) noexcept;
