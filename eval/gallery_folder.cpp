@@ -7,6 +7,7 @@
 
 #include "core/consent_gate.h"
 #include "vision/enrolment.h"
+#include "vision/video.h"
 
 namespace welcome::eval {
 namespace {
@@ -41,13 +42,7 @@ std::vector<fs::path> list_folder(const fs::path& folder) {
   return found;
 }
 
-bool is_clip(const fs::path& file) {
-  std::string extension = file.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension == ".mp4" || extension == ".webm" || extension == ".avi" ||
-         extension == ".mkv" || extension == ".mov";
-}
+bool is_clip(const fs::path& file) { return vision::Video::open(file).has_value(); }
 
 std::shared_ptr<const vision::Gallery> read_gallery(const fs::path& folder,
                                                     vision::Recogniser& recogniser,

@@ -1,8 +1,10 @@
 #include <algorithm>
-#include <opencv2/videoio.hpp>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "vision/frame_source.h"
+#include "vision/video.h"
 
 namespace welcome::vision {
 namespace {
@@ -10,38 +12,9 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-// Opens a recording with FFmpeg only, so that a name can never select a device or a URL scheme.
-bool open_video(cv::VideoCapture& video, const std::filesystem::path& file) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(file, error)) return false;
-  try {
-    return video.open(std::filesystem::absolute(file).string(), cv::CAP_FFMPEG);
-  } catch (const cv::Exception&) {
-    return false;
-  }
-}
-
-microseconds frame_length(const cv::VideoCapture& video) {
-  const double fps = video.get(cv::CAP_PROP_FPS);
-  return microseconds(static_cast<std::int64_t>(1e6 / (fps > 0.1 && fps < 1000 ? fps : 25.0)));
-}
-
-bool grab(cv::VideoCapture& video) {
-  try {
-    return video.grab();
-  } catch (const cv::Exception&) {
-    return false;
-  }
-}
-
-Result<Image> retrieve(cv::VideoCapture& video) {
-  try {
-    cv::Mat pixels;
-    // The decoder reuses its buffer, the picture outlives the next grab: so it is copied.
-    if (video.retrieve(pixels) && !pixels.empty()) return Image(pixels.clone());
-  } catch (const cv::Exception&) {
-  }
-  return fail(ErrorCode::malformed, "recording: a frame cannot be decoded");
+microseconds step_of(double max_fps, microseconds length) {
+  if (max_fps <= 0) return length;
+  return std::max(length, microseconds(static_cast<std::int64_t>(1e6 / max_fps)));
 }
 
 class FileSource final : public FrameSource {
@@ -50,53 +23,44 @@ class FileSource final : public FrameSource {
 
   Result<Frame> next(milliseconds patience) override {
     if (state_ == SourceState::ended) return ended();
-    if (!video_.isOpened()) {
-      if (!open_video(video_, options_.file)) {
+    if (!video_) {
+      auto opened = Video::open(options_.file);
+      if (!opened) {
         state_ = SourceState::failed;
-        return fail(ErrorCode::unavailable, "recording: cannot be opened");
+        return tl::unexpected(opened.error());
       }
-      length_ = frame_length(video_);
-      grabbed_ = -1;
+      video_.emplace(std::move(*opened));
+      taken_ = false;
     }
-    const microseconds step =
-        options_.max_fps > 0
-            ? std::max(length_, microseconds(static_cast<std::int64_t>(1e6 / options_.max_fps)))
-            : length_;
-    // Wait for the story to reach the next frame. The story clock may be faster than the world's,
-    // so this looks again and again instead of computing how long to sleep.
-    const auto give_up = std::chrono::steady_clock::now() + patience;
-    microseconds position = options_.position();
-    while (position < last_given_ + step || position.count() < 0) {
-      if (std::chrono::steady_clock::now() >= give_up) {
-        return fail(ErrorCode::unavailable, "recording: no new frame yet");
-      }
-      std::this_thread::sleep_for(milliseconds(2));
-      position = options_.position();
+    const auto position = wait_for_next(patience);
+    if (!position) return fail(ErrorCode::unavailable, "no new frame yet");
+    // Frames that are late are skipped, and where many are, not even decoded.
+    constexpr microseconds kSeek = std::chrono::seconds(2);
+    if (*position - (taken_ ? video_->position() : microseconds(0)) > kSeek) {
+      video_->seek(*position);
+      taken_ = false;
     }
-    const std::int64_t wanted = position / length_;
-    constexpr std::int64_t kSeekFrames = 50;
-    if (grabbed_ >= wanted) grabbed_ = -1;  // the story went back
-    if (grabbed_ < 0 || wanted - grabbed_ > kSeekFrames) {
-      if (wanted > 0) video_.set(cv::CAP_PROP_POS_FRAMES, static_cast<double>(wanted));
-      grabbed_ = wanted - 1;
-    }
-    while (grabbed_ < wanted) {
-      if (!grab(video_)) {
+    Result<void> took;
+    while (!taken_ || video_->position() + video_->frame_length() <= *position) {
+      took = video_->next();
+      if (!took && took.error().code == ErrorCode::not_found) {
         close();
         state_ = SourceState::ended;
         return ended();
       }
-      ++grabbed_;
+      taken_ = true;
     }
-    last_given_ = position;
+    last_given_ = *position;
     state_ = SourceState::running;
-    auto image = retrieve(video_);
+    if (!took) return tl::unexpected(took.error());
+    auto image = video_->picture();
     if (!image) return tl::unexpected(image.error());
-    return Frame{std::move(*image), options_.clock(), static_cast<std::uint64_t>(wanted)};
+    const auto number = video_->position() / video_->frame_length();
+    return Frame{std::move(*image), options_.clock(), static_cast<std::uint64_t>(number)};
   }
 
   void close() override {
-    video_.release();
+    video_.reset();
     last_given_ = microseconds::min() / 2;
     if (state_ != SourceState::ended) state_ = SourceState::closed;
   }
@@ -104,15 +68,27 @@ class FileSource final : public FrameSource {
   SourceState state() const override { return state_; }
 
  private:
-  static tl::unexpected<Error> ended() {
-    return fail(ErrorCode::not_found, "recording: it has ended");
+  static tl::unexpected<Error> ended() { return fail(ErrorCode::not_found, "it has ended"); }
+
+  // Waits for the story to reach the next frame. The story's clock may be faster than the world's,
+  // so this looks again and again instead of computing how long to sleep.
+  std::optional<microseconds> wait_for_next(milliseconds patience) const {
+    microseconds due =
+        std::max(last_given_ + step_of(options_.max_fps, video_->frame_length()), microseconds(0));
+    if (taken_) due = std::max(due, video_->position() + video_->frame_length());
+    const auto give_up = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+      const microseconds position = options_.position();
+      if (position >= due) return position;
+      if (std::chrono::steady_clock::now() >= give_up) return std::nullopt;
+      std::this_thread::sleep_for(milliseconds(2));
+    }
   }
 
   FileSourceOptions options_;
-  cv::VideoCapture video_;
-  microseconds length_{40000};
+  std::optional<Video> video_;
+  bool taken_ = false;  // the video stands at a picture
   microseconds last_given_ = microseconds::min() / 2;
-  std::int64_t grabbed_ = -1;  // index of the last frame taken from the decoder
   SourceState state_ = SourceState::closed;
 };
 
@@ -122,45 +98,48 @@ class ClipSource final : public FrameSource {
 
   Result<Frame> next(milliseconds /*patience*/) override {
     if (state_ == SourceState::ended) return ended();
-    if (!video_.isOpened()) {
-      if (!open_video(video_, options_.file)) {
+    if (!video_) {
+      auto opened = options_.opened ? Video::open(options_.opened) : Video::open(options_.file);
+      if (!opened) {
         state_ = SourceState::failed;
-        return fail(ErrorCode::unavailable, "clip: cannot be opened");
+        return tl::unexpected(opened.error());
       }
-      length_ = frame_length(video_);
-      index_ = options_.from / length_;
-      if (index_ > 0) video_.set(cv::CAP_PROP_POS_FRAMES, static_cast<double>(index_));
+      video_.emplace(std::move(*opened));
+      if (options_.from.count() > 0) {
+        video_->seek(options_.from);
+        skip_to_ = options_.from - video_->frame_length() / 2;
+      }
     }
-    const auto step =
-        options_.max_fps > 0
-            ? std::max<std::int64_t>(
-                  1, static_cast<std::int64_t>(1e6 / options_.max_fps) / length_.count())
-            : 1;
-    for (std::int64_t skip = started_ ? step : 1; skip > 0; --skip) {
-      if ((options_.to.count() > 0 && index_ * length_ >= options_.to) || !grab(video_)) {
+    const auto step = std::max<std::int64_t>(
+        1, step_of(options_.max_fps, video_->frame_length()) / video_->frame_length());
+    state_ = SourceState::running;
+    Result<void> took;
+    for (std::int64_t skip = started_ ? step : 1; skip > 0;) {
+      took = video_->next();
+      if ((!took && took.error().code == ErrorCode::not_found) ||
+          (options_.to.count() > 0 && video_->position() >= options_.to)) {
         close();
         state_ = SourceState::ended;
         return ended();
       }
-      ++index_;
+      if (video_->position() >= skip_to_) --skip;
     }
     started_ = true;
-    state_ = SourceState::running;
-    auto image = retrieve(video_);
+    if (!took) return tl::unexpected(took.error());
+    auto image = video_->picture();
     if (!image) return tl::unexpected(image.error());
-    return Frame{std::move(*image), MonoTime{} + (index_ - 1) * length_, number_++};
+    return Frame{std::move(*image), MonoTime{} + video_->position(), number_++};
   }
 
-  void close() override { video_.release(); }
+  void close() override { video_.reset(); }
   SourceState state() const override { return state_; }
 
  private:
-  static tl::unexpected<Error> ended() { return fail(ErrorCode::not_found, "clip: it has ended"); }
+  static tl::unexpected<Error> ended() { return fail(ErrorCode::not_found, "it has ended"); }
 
   ClipOptions options_;
-  cv::VideoCapture video_;
-  microseconds length_{40000};
-  std::int64_t index_ = 0;  // frames taken from the decoder
+  std::optional<Video> video_;
+  microseconds skip_to_{0};  // what comes before it is not asked for
   std::uint64_t number_ = 0;
   bool started_ = false;
   SourceState state_ = SourceState::closed;

@@ -26,8 +26,10 @@ class FrameSource {
  public:
   virtual ~FrameSource() = default;
 
-  // The newest frame; waits for at most `patience`. `unavailable`: nothing came, try again;
-  // `not_found`: the stream has ended; `malformed`: the picture could not be decoded.
+  // The newest frame; waits for at most `patience`. Every frame is whole, upright, and of the size
+  // that the camera or the recording has at that moment. `malformed`: the picture arrived damaged;
+  // `not_found`: the stream has ended; whatever else: nothing came, and the message says why, for a
+  // person (no address, no name of a file). With state() `failed` there is nothing to wait for.
   virtual Result<Frame> next(std::chrono::milliseconds patience) = 0;
 
   // Gives the device or decoder back; next() opens it again.
@@ -50,6 +52,9 @@ struct FileSourceOptions {
 };
 std::unique_ptr<FrameSource> make_file_source(FileSourceOptions options);
 
+// A file that is open, closed with its last owner.
+using OpenFile = std::shared_ptr<const int>;
+
 // The same recording as fast as it decodes, every frame (enrolment from a clip, evaluation).
 // Frames are stamped with their position after MonoTime{}. `from`/`to` in the recording; to = 0:
 // until its end. Also takes a folder of pictures, in the order of their names, 5 a second.
@@ -58,10 +63,11 @@ struct ClipOptions {
   std::chrono::milliseconds from{0};
   std::chrono::milliseconds to{0};
   double max_fps = 0;
+  OpenFile opened = nullptr;  // the clip itself, instead of its name
 };
 std::unique_ptr<FrameSource> make_clip_source(ClipOptions options);
 
-// A camera of the kernel: "/dev/video0". MJPEG is preferred above 640×480, YUYV below.
+// A camera of the kernel: "/dev/video0". MJPEG is preferred above 640×480, raw pictures below.
 struct V4l2Options {
   std::string device = "/dev/video0";
   int width = 1280;
@@ -75,7 +81,7 @@ std::unique_ptr<FrameSource> make_v4l2_source(V4l2Options options);
 // it). A broken stream is `failed` until a later next() opens it again.
 struct RtspOptions {
   std::string url;
-  double max_fps = 0;  // 0: every picture; what comes faster is thrown away undecoded
+  double max_fps = 0;  // 0: every picture; what comes faster is decoded and thrown away
   Clock clock;
 };
 std::unique_ptr<FrameSource> make_rtsp_source(RtspOptions options);

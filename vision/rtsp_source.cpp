@@ -1,60 +1,56 @@
-#include <opencv2/videoio.hpp>
 #include <optional>
 
 #include "vision/frame_source.h"
+#include "vision/video.h"
 
 namespace welcome::vision {
 namespace {
 
 using std::chrono::milliseconds;
 
+constexpr milliseconds kPatience{2000};  // so that status shows a break within 3 s
+
 class RtspSource final : public FrameSource {
  public:
   explicit RtspSource(RtspOptions options) : options_(std::move(options)) {}
 
-  // The stream sets the pace: a read waits for the next picture, at most kTimeout.
+  // The stream sets the pace: a read waits for the next picture, at most kPatience.
   Result<Frame> next(milliseconds /*patience*/) override {
-    try {
-      if (!video_.isOpened() && !open()) return lost("camera: the stream cannot be opened");
-      MonoTime at;
-      do {
-        if (!video_.grab()) return lost("camera: the stream broke off");
-        state_ = SourceState::running;
-        at = options_.clock();
-      } while (options_.max_fps > 0 && given_ && at - *given_ < shortest());
-      given_ = at;
-      cv::Mat pixels;
-      if (!video_.retrieve(pixels) || pixels.empty()) {
-        return fail(ErrorCode::malformed, "camera: a damaged picture");
-      }
-      return Frame{Image(pixels.clone()), at, number_++};
-    } catch (const cv::Exception&) {
-      return lost("camera: the stream is damaged");
+    if (!video_) {
+      auto opened = Video::connect(options_.url, kPatience);
+      if (!opened) return lost(std::move(opened.error()));
+      video_.emplace(std::move(*opened));
     }
+    MonoTime at;
+    do {
+      if (const auto took = video_->next(); !took) {
+        const bool over = !video_->alive() || took.error().code == ErrorCode::not_found;
+        if (over) return lost(took.error());
+        if (took.error().code == ErrorCode::unavailable) state_ = SourceState::stalled;
+        return tl::unexpected(took.error());
+      }
+      state_ = SourceState::running;
+      at = options_.clock();
+    } while (options_.max_fps > 0 && given_ && at - *given_ < shortest());
+    given_ = at;
+    auto image = video_->picture();
+    if (!image) return tl::unexpected(image.error());
+    return Frame{std::move(*image), at, number_++};
   }
 
   void close() override {
-    video_.release();
+    video_.reset();
     state_ = SourceState::closed;
   }
 
   SourceState state() const override { return state_; }
 
  private:
-  static constexpr int kTimeoutMs = 2000;  // so that status shows a break within 3 s
-
-  bool open() {
-    // Nothing but RTSP: a configured address must not become a file or a device.
-    if (!options_.url.starts_with("rtsp://") && !options_.url.starts_with("rtsps://")) return false;
-    return video_.open(
-        options_.url, cv::CAP_FFMPEG,
-        {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, kTimeoutMs, cv::CAP_PROP_READ_TIMEOUT_MSEC, kTimeoutMs});
-  }
-
-  tl::unexpected<Error> lost(const char* why) {
-    video_.release();
+  tl::unexpected<Error> lost(Error why) {
+    video_.reset();
     state_ = SourceState::failed;  // the worker comes back with growing pauses
-    return fail(ErrorCode::unavailable, why);
+    why.code = ErrorCode::unavailable;
+    return tl::unexpected(std::move(why));
   }
 
   // A little less than a picture's time: streams are not even.
@@ -65,7 +61,7 @@ class RtspSource final : public FrameSource {
 
   RtspOptions options_;
   std::optional<MonoTime> given_;
-  cv::VideoCapture video_;
+  std::optional<Video> video_;
   std::uint64_t number_ = 0;
   SourceState state_ = SourceState::closed;
 };

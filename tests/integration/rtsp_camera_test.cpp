@@ -109,6 +109,21 @@ TEST_F(RtspCamera, GivesPicturesToWhoHasThePassword) {
   EXPECT_EQ(stranger->state(), SourceState::failed);
 }
 
+TEST_F(RtspCamera, SaysWhatTheOtherSideAnswered) {
+  const auto answer = [](const std::string& url) {
+    const auto source = make_rtsp_source({url, 0, now});
+    return source->next(100ms).error().message;
+  };
+  const std::string address = "127.0.0.1:" + server_.port();
+  EXPECT_NE(answer("rtsp://eva:wrong@" + address + "/desk").find("401"), std::string::npos);
+  EXPECT_NE(answer("rtsp://eva:pass%20word%3A1@" + address + "/attic").find("404"),
+            std::string::npos);
+  server_.hang();
+  EXPECT_EQ(answer("rtsp://" + address + "/desk"), "no answer from its address");
+  server_.cut();
+  EXPECT_EQ(answer("rtsp://" + address + "/desk"), "nobody listens at its address");
+}
+
 TEST_F(RtspCamera, GivesNoMoreThanIsAskedFor) {
   const auto source = camera(server_.port(), "eva:pass%20word%3A1@", 3);
   ASSERT_TRUE(frame_within(*source, 20s).has_value());

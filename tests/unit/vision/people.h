@@ -20,7 +20,11 @@ inline std::vector<Frame> frames_of(const std::filesystem::path& file, std::chro
                                     std::chrono::seconds to, double fps) {
   std::vector<Frame> frames;
   const auto source = make_clip_source({file, from, to, fps});
-  while (auto frame = source->next({})) frames.push_back(std::move(*frame));
+  for (;;) {
+    auto frame = source->next({});
+    if (!frame && frame.error().code != ErrorCode::malformed) break;
+    if (frame) frames.push_back(std::move(*frame));
+  }
   return frames;
 }
 
