@@ -53,6 +53,14 @@ bool Analyser::due(const Followed& track, MonoTime at) const {
   return waited >= std::min<std::chrono::milliseconds>(wait, kLongestWait);
 }
 
+// In another size everything is elsewhere: another stream, or the camera's setting was changed.
+void Analyser::watch_size(const Image& image) {
+  if (image.empty() || (image.width() == width_ && image.height() == height_)) return;
+  if (width_ != 0) forget();
+  width_ = image.width();
+  height_ = image.height();
+}
+
 bool Analyser::nothing_moves(const Frame& frame) {
   picture_ = health_.look(frame.image, frame.at);
   const bool skip = tracker_.empty() && !health_.moved() && frame.at - searched_at_ < kSearchAnyway;
@@ -124,11 +132,18 @@ void Analyser::count_ended() {
 std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gallery) {
   std::vector<FaceMatch> matches;
   ++counters_.frames_analysed;
+  watch_size(frame.image);
   if (nothing_moves(frame)) {
     ++counters_.frames_still;
     return matches;
   }
   if (frame.image.empty()) return matches;
+  if (picture_ != PictureFault::none) {
+    // What a dark or frozen picture shows is nobody's presence.
+    tracker_.update({}, frame.at);
+    count_ended();
+    return matches;
+  }
   const std::vector<Detection> detections = search(frame.image);
   for (const FaceTracker::Sight& sight : tracker_.update(detections, frame.at)) {
     Followed& track = tracks_[sight.track];
@@ -136,10 +151,18 @@ std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gall
     if (gallery == nullptr || gallery->empty()) continue;
     if (track.generation != gallery->generation()) {
       // What was agreed on belongs to another gallery.
-      const bool ever = track.ever_matched;
-      track = Followed{};
-      track.ever_matched = ever;
-      track.generation = gallery->generation();
+      Followed again;
+      again.ever_matched = track.ever_matched;
+      again.motion = std::move(track.motion);
+      again.generation = gallery->generation();
+      track = std::move(again);
+    }
+    // Of a member alone: of everybody else nothing is kept, not even how they look in 32 pixels.
+    if (track.agreeing > 0 &&
+        !track.motion.lives(frame.image, detections[sight.detection].box, frame.at)) {
+      // In a room where people are, a face alone is quite still only on paper.
+      if (health_.quiet_for(frame.at) >= FaceMotion::kPatience) health_.hold_frozen();
+      continue;
     }
     const bool is_due = due(track, frame.at);
     if (track.matched && !is_due) continue;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "vision/face_match.h"
+#include "vision/face_motion.h"
 #include "vision/face_tracker.h"
 #include "vision/frame_source.h"
 #include "vision/gallery.h"
@@ -56,8 +57,9 @@ class Analyser {
  public:
   Analyser(AnalyserOptions options, Recogniser& recogniser);
 
-  // FaceMatches of this frame; a matched track is reported again at every refresh. With an empty
-  // gallery (or none) faces are tracked and counted, and nothing is embedded.
+  // FaceMatches of this frame; a matched track is reported again at every refresh, as long as the
+  // face moves now and then. With an empty gallery (or none) faces are tracked and counted, and
+  // nothing is embedded. Where the picture as such is at fault, nobody is in it.
   std::vector<FaceMatch> analyse(const Frame& frame, const Gallery* gallery);
 
   // Ends all tracks (and counts them).
@@ -72,15 +74,18 @@ class Analyser {
   void set_observer(Observer observer) { observer_ = std::move(observer); }
 
  private:
+  // What is known of a face that is followed.
   struct Followed {
     bool ever_matched = false;
+    FaceMotion motion;  // looked at from the first accepted view on
+    // All that follows is of one gallery.
     bool matched = false;
     std::uint64_t generation = 0;
     CustomerId candidate;
     int agreeing = 0;
     float best_similarity = -1;
     float best_quality = 0;
-    int views = 0;       // compared with the gallery of `generation`
+    int views = 0;       // compared with it
     MonoTime looked_at;  // last time that landmarks were found
     MonoTime compared_at;
     LivenessVote liveness;
@@ -89,6 +94,7 @@ class Analyser {
     enum class Stance : std::uint8_t { unknown, upright, turned } stance = Stance::unknown;
   };
 
+  void watch_size(const Image& image);
   bool nothing_moves(const Frame& frame);
   std::vector<Detection> search(const Image& image);
   bool due(const Followed& track, MonoTime at) const;
@@ -103,6 +109,8 @@ class Analyser {
   PictureHealth health_;
   PictureFault picture_ = PictureFault::none;
   MonoTime searched_at_;
+  int width_ = 0;  // of the frame before
+  int height_ = 0;
   std::map<std::uint64_t, Followed> tracks_;
   std::vector<Box> seen_;  // faces of the frame before
   AnalyserCounters counters_;

@@ -12,6 +12,24 @@ constexpr int kHeight = 36;
 constexpr int kChanged = 10;      // grey levels that are more than noise after averaging
 constexpr int kChangedCells = 4;  // of 2,304: a head at the far end of the room
 constexpr int kChangedCellsOfPart = 2;
+// Encoding a still picture again and again changes a cell by up to 4 levels; the quietest 2.5 s of
+// a person who talks or listens, by 14.
+constexpr int kQuietLevels = 5;
+constexpr int kQuietCells = 2;
+constexpr int kSamplesWide = 160;
+constexpr int kSamplesHigh = 90;
+// On the average, per sample: 0.04 where a still picture is encoded again, 0.3 and more with a
+// sensor's noise.
+constexpr double kExact = 0.1;
+
+bool changed(const std::vector<std::uint8_t>& before, const std::vector<std::uint8_t>& now,
+             int levels, int cells) {
+  int many = 0;
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    many += std::abs(int{now[i]} - int{before[i]}) > levels ? 1 : 0;
+  }
+  return many >= cells;
+}
 
 }  // namespace
 
@@ -39,6 +57,7 @@ PictureFault PictureHealth::look(const Image& image, MonoTime at) {
   } catch (const cv::Exception&) {
     return PictureFault::none;
   }
+  watch_quiet(image, std::vector<std::uint8_t>(grey.datastart, grey.dataend), at);
   // The thumbnail in colour tells frozen from quiet better than in grey.
   std::vector<std::uint8_t> now(small.datastart, small.dataend);
   now.insert(now.end(), grey.datastart, grey.dataend);
@@ -63,6 +82,8 @@ PictureFault PictureHealth::look(const Image& image, MonoTime at) {
     fault = PictureFault::black;
   } else if (mean[0] > 245 && deviation[0] < 10) {
     fault = PictureFault::too_bright;
+  } else if (held_) {
+    return PictureFault::frozen;
   } else if (same) {
     fault = PictureFault::frozen;
   }
@@ -71,6 +92,31 @@ PictureFault PictureHealth::look(const Image& image, MonoTime at) {
     since_ = at;
   }
   return at - since_ >= kAfter ? suspected_ : PictureFault::none;
+}
+
+void PictureHealth::watch_quiet(const Image& image, std::vector<std::uint8_t> grey, MonoTime at) {
+  if (quiet_.size() != grey.size() || changed(quiet_, grey, kQuietLevels, kQuietCells)) {
+    quiet_ = std::move(grey);
+    quiet_since_ = at;
+    held_ = false;
+  }
+  cv::Mat some;
+  cv::resize(image.mat(), some, {kSamplesWide, kSamplesHigh}, 0, 0, cv::INTER_NEAREST);
+  std::vector<std::uint8_t> samples(some.datastart, some.dataend);
+  double noise = kExact;
+  if (samples.size() == samples_.size()) {
+    noise = cv::norm(samples, samples_, cv::NORM_L1) / static_cast<double>(samples.size());
+  }
+  samples_ = std::move(samples);
+  repeats_.push_back({at, noise < kExact});
+  while (at - repeats_.front().at > kAfter) repeats_.pop_front();
+}
+
+std::chrono::milliseconds PictureHealth::quiet_for(MonoTime at) const {
+  const auto exact = std::count_if(repeats_.begin(), repeats_.end(),
+                                   [](const Repeat& repeat) { return repeat.exact; });
+  if (!quiet_since_ || 2 * exact <= static_cast<std::ptrdiff_t>(repeats_.size())) return {};
+  return std::chrono::duration_cast<std::chrono::milliseconds>(at - *quiet_since_);
 }
 
 bool PictureHealth::moved_in(const Box& part) const {

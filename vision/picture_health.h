@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,13 @@ class PictureHealth {
   // Fault of this picture. A fault counts from kAfter on; sensors are never still, so a picture
   // that stays the same to the last bit is frozen.
   PictureFault look(const Image& image, MonoTime at);
+
+  // For so long nothing moved, and most pictures repeated the one before them pixel for pixel. A
+  // quiet room that a camera encodes well looks like that, too; a frozen picture that was encoded
+  // again (a little different all over at each key picture) shows by what cannot be so still.
+  std::chrono::milliseconds quiet_for(MonoTime at) const;
+  // Something in it cannot be so still: it is frozen until something moves.
+  void hold_frozen() { held_ = true; }
 
   // Whether this picture differs from the one at the last accept_still() by more than noise; and
   // whether it does so in `part`, a box in shares of the picture (0…1).
@@ -40,6 +48,17 @@ class PictureHealth {
   bool moved_ = true;
   PictureFault suspected_ = PictureFault::none;
   MonoTime since_;
+
+  void watch_quiet(const Image& image, std::vector<std::uint8_t> grey, MonoTime at);
+  struct Repeat {
+    MonoTime at;
+    bool exact;  // no noise between this picture and the one before
+  };
+  std::vector<std::uint8_t> quiet_;  // thumbnail since when nothing moved
+  std::optional<MonoTime> quiet_since_;
+  std::vector<std::uint8_t> samples_;  // some pixels of the picture before, as they are
+  std::deque<Repeat> repeats_;         // of the last kAfter
+  bool held_ = false;
 };
 
 }  // namespace welcome::vision

@@ -1,9 +1,12 @@
 #include "vision/analyser.h"
 
+#include <algorithm>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <opencv2/imgproc.hpp>
 #include <set>
 
+#include "tests/unit/vision/clips.h"
 #include "tests/unit/vision/people.h"
 
 namespace welcome::vision {
@@ -128,6 +131,69 @@ TEST_F(AnalyserTest, LeavesSmallFacesAlone) {
   }
   EXPECT_TRUE(run(frames, enrolled_people().get()).empty());
   EXPECT_EQ(analyser_.counters().faces_embedded, 0U);
+}
+
+// ---- pictures that are at fault
+
+TEST_F(AnalyserTest, WhoWasThereBeforeAChangeOfResolutionIsNotThereAfterIt) {
+  WELCOME_NEEDS_FFMPEG();
+  const testing::ClipFolder folder;
+  const std::string coded = " -an -r 10 -c:v libx264 -pix_fmt yuv420p ";
+  const auto paul = folder.make(
+      "paul.ts", "-ss 100 -t 4 -i '" + media("franck.mp4").string() + "' -s 360x288" + coded);
+  const auto room = folder.make(
+      "room.ts", "-f lavfi -i smptebars=size=720x576:rate=10 -t 6 -vf noise=alls=8:allf=t" + coded);
+  const auto joined = folder / "joined.ts";
+  std::ofstream(joined, std::ios::binary) << std::ifstream(paul, std::ios::binary).rdbuf()
+                                          << std::ifstream(room, std::ios::binary).rdbuf();
+  const auto frames = frames_of(joined, seconds(0), seconds(20), 5);
+  ASSERT_GE(frames.size(), 45U);
+  const auto gallery = enrolled_people();
+  const auto change = std::find_if(frames.begin(), frames.end(),
+                                   [](const Frame& frame) { return frame.image.width() == 720; });
+  EXPECT_GE(run({frames.begin(), change}, gallery.get()).count("c-paul"), 1U);
+  EXPECT_TRUE(run({change, frames.end()}, gallery.get()).empty());
+}
+
+TEST_F(AnalyserTest, AFrozenPictureConfirmsNobodyHoweverItIsEncodedAgain) {
+  WELCOME_NEEDS_FFMPEG();
+  const testing::ClipFolder folder;
+  const auto gallery = enrolled_people();
+  const std::string frozen = "-ss 100 -t 4 -i '" + media("franck.mp4").string() +
+                             "' -an -vf fps=10,tpad=stop_mode=clone:stop_duration=20 ";
+  for (const auto& [name, coded] : std::vector<std::pair<std::string, std::string>>{
+           {"a.mp4", "-c:v libx264 -preset veryfast -g 20"},
+           {"b.avi", "-c:v mpeg4 -q:v 6 -g 12"},
+           {"c.avi", "-c:v mjpeg -b:v 700k"}}) {
+    const auto frames = frames_of(folder.make(name, frozen + coded), seconds(0), seconds(24), 5);
+    ASSERT_GE(frames.size(), 110U) << name;
+    const auto stops = frames.begin() + 4 * 5 + 5 * 5 + 2;  // it moved, patience, and a little
+    analyser_.forget();
+    EXPECT_GE(run({frames.begin(), stops}, gallery.get()).count("c-paul"), 1U) << name;
+    EXPECT_TRUE(run({stops, frames.end()}, gallery.get()).empty()) << name;
+    EXPECT_EQ(analyser_.picture(), PictureFault::frozen) << name;
+  }
+}
+
+TEST_F(AnalyserTest, AFaceOnThePaperOfALivelyRoomConfirmsNobody) {
+  // Bruno moves; beside him hangs a portrait of Paul.
+  const auto gallery = enrolled_people();
+  const Image portrait = frames_of(media("franck.mp4"), seconds(100), seconds(101), 1).at(0).image;
+  auto frames = frames_of(media("cap13_edit2.mp4"), seconds(1), seconds(16), 5);
+  for (Frame& frame : frames) {
+    cv::Mat both(frame.image.height(), frame.image.width() + portrait.width(), CV_8UC3,
+                 cv::Scalar::all(120));
+    frame.image.mat().copyTo(both(cv::Rect(0, 0, frame.image.width(), frame.image.height())));
+    portrait.mat().copyTo(
+        both(cv::Rect(frame.image.width(), 0, portrait.width(), portrait.height())));
+    frame.image = Image(both);
+  }
+  const std::vector<Frame> later(frames.begin() + 5 * 5 + 2, frames.end());
+  run({frames.begin(), frames.begin() + 5 * 5 + 2}, gallery.get());
+  const auto matched = run(later, gallery.get());
+  EXPECT_EQ(matched.count("c-paul"), 0U);
+  EXPECT_GE(matched.count("c-bruno"), 2U);
+  EXPECT_EQ(analyser_.picture(), PictureFault::none);
 }
 
 }  // namespace

@@ -54,6 +54,37 @@ TEST(PictureHealth, AQuietRoomIsNoFaultAndNoMotion) {
   EXPECT_FALSE(health.moved());
 }
 
+TEST(PictureHealth, IsQuietWhereNothingMovesAndMostPicturesRepeatTheOneBefore) {
+  const auto quiet_after_ten_seconds = [](const std::function<Image(int)>& picture) {
+    PictureHealth health;
+    for (int i = 0; i < 100; ++i) health.look(picture(i), at(i * 100));
+    return health.quiet_for(at(9900));
+  };
+  // Each tenth picture is encoded anew.
+  EXPECT_GE(quiet_after_ten_seconds(
+                [](int i) { return grey(120, 3, static_cast<std::uint64_t>(i / 10 + 1)); }),
+            milliseconds(9000));
+  // A sensor, and somebody who walks through.
+  EXPECT_EQ(quiet_after_ten_seconds(
+                [](int i) { return grey(120, 3, static_cast<std::uint64_t>(i + 1)); }),
+            milliseconds(0));
+  EXPECT_LE(quiet_after_ten_seconds([](int i) {
+              cv::Mat pixels = grey(120, 0, 1).mat().clone();
+              cv::rectangle(pixels, cv::Rect(i * 5, 100, 40, 90), cv::Scalar::all(60), cv::FILLED);
+              return Image(pixels);
+            }),
+            milliseconds(300));
+}
+
+TEST(PictureHealth, HeldFrozenItIsSoUntilSomethingMoves) {
+  PictureHealth health;
+  health.look(grey(120, 3, 1), at(0));
+  health.hold_frozen();
+  EXPECT_EQ(health.look(grey(120, 3, 2), at(100)), PictureFault::frozen);
+  EXPECT_EQ(health.look(grey(90, 3, 2), at(200)), PictureFault::none);
+  EXPECT_EQ(health.look(grey(90, 3, 3), at(300)), PictureFault::none);
+}
+
 TEST(PictureHealth, SeesSomebodySmallComeIn) {
   PictureHealth health;
   health.look(grey(120, 4, 1), at(0));
