@@ -1,12 +1,11 @@
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <linux/videodev2.h>
-#include <opencv2/imgproc.hpp>
 #include <optional>
 #include <poll.h>
 #include <span>
+#include <string>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "vision/frame_source.h"
+#include "vision/raw_pixels.h"
 
 namespace welcome::vision {
 namespace {
@@ -83,7 +83,7 @@ class V4l2Source final : public FrameSource {
     }
     pollfd ready{device_.get(), POLLIN, 0};
     const int count = ::poll(&ready, 1, static_cast<int>(patience.count()));
-    if (count < 0 && errno == EINTR) return fail(ErrorCode::unavailable, "camera: interrupted");
+    if (count < 0 && errno == EINTR) return fail(ErrorCode::unavailable, "interrupted");
     if (count == 0) {
       // A camera that gives nothing for a while is opened anew: some stall for good.
       quiet_ += patience;
@@ -92,9 +92,9 @@ class V4l2Source final : public FrameSource {
         state_ = SourceState::stalled;
         stale_ = true;
       }
-      return fail(ErrorCode::unavailable, "camera: no picture yet");
+      return fail(ErrorCode::unavailable, "no picture yet");
     }
-    if (count < 0 || (ready.revents & POLLIN) == 0) return lost("camera: gone");
+    if (count < 0 || (ready.revents & POLLIN) == 0) return lost("the device is gone");
 
     std::optional<v4l2_buffer> newest;
     while (auto buffer = take()) {
@@ -102,13 +102,13 @@ class V4l2Source final : public FrameSource {
       newest = buffer;
     }
     if (!newest) {
-      if (errno == EAGAIN) return fail(ErrorCode::unavailable, "camera: no picture yet");
-      return lost("camera: gone");
+      if (errno == EAGAIN) return fail(ErrorCode::unavailable, "no picture yet");
+      return lost("the device is gone");
     }
     if (std::exchange(stale_, false)) {
       // What it held when it stalled is no sign of life.
       give_back(*newest);
-      return fail(ErrorCode::unavailable, "camera: no picture yet");
+      return fail(ErrorCode::unavailable, "no picture yet");
     }
     quiet_ = milliseconds(0);
     state_ = SourceState::running;
@@ -137,23 +137,38 @@ class V4l2Source final : public FrameSource {
 
   Result<void> open() {
     device_ = Descriptor(::open(options_.device.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
-    if (!device_.open()) return fail(ErrorCode::unavailable, "camera: cannot be opened");
+    if (!device_.open()) return fail(ErrorCode::unavailable, why_not(errno));
     v4l2_capability capability{};
     if (control(device_.get(), VIDIOC_QUERYCAP, &capability) < 0 ||
         (capability.device_caps & V4L2_CAP_VIDEO_CAPTURE) == 0 ||
         (capability.device_caps & V4L2_CAP_STREAMING) == 0) {
-      return fail(ErrorCode::refused, "camera: the device does not stream pictures");
+      return fail(ErrorCode::refused, "this device gives no pictures");
     }
     if (auto set = negotiate(); !set) return set;
     return start();
   }
 
-  // MJPEG first where raw pictures would not fit through USB 2, YUYV first where they do.
+  static std::string why_not(int error) {
+    switch (error) {
+      case ENOENT:
+      case ENODEV:
+      case ENXIO:
+        return "there is no such device";
+      case EACCES:
+      case EPERM:
+        return "access to the device is refused";
+      case EBUSY:
+        return "another program uses the device";
+      default:
+        return "the device cannot be opened (error " + std::to_string(error) + ")";
+    }
+  }
+
+  // MJPEG first where raw pictures would not fit through USB 2, raw ones first where they do.
   Result<void> negotiate() {
     const bool large = options_.width * options_.height > 640 * 480;
-    const std::array<std::uint32_t, 2> wanted =
-        large ? std::array<std::uint32_t, 2>{V4L2_PIX_FMT_MJPEG, V4L2_PIX_FMT_YUYV}
-              : std::array<std::uint32_t, 2>{V4L2_PIX_FMT_YUYV, V4L2_PIX_FMT_MJPEG};
+    std::vector<std::uint32_t> wanted(raw_formats().begin(), raw_formats().end());
+    wanted.insert(large ? wanted.begin() : wanted.end(), V4L2_PIX_FMT_MJPEG);
     for (const std::uint32_t pixels : wanted) {
       format_ = v4l2_format{};
       format_.type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
@@ -169,8 +184,27 @@ class V4l2Source final : public FrameSource {
         control(device_.get(), VIDIOC_S_PARM, &rate);  // a wish; the driver may differ
         return {};
       }
+      if (errno == EBUSY) return fail(ErrorCode::unavailable, why_not(EBUSY));
     }
-    return fail(ErrorCode::refused, "camera: offers neither MJPEG nor YUYV");
+    return fail(ErrorCode::refused,
+                "it gives only pictures that cannot be decoded (" + offered() + ")");
+  }
+
+  // The four letters of each format that the device has.
+  std::string offered() const {
+    std::string all;
+    for (std::uint32_t i = 0; i < 32; ++i) {
+      v4l2_fmtdesc about{};
+      about.index = i;
+      about.type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
+      if (control(device_.get(), VIDIOC_ENUM_FMT, &about) < 0) break;
+      if (!all.empty()) all += ' ';
+      for (unsigned shift = 0; shift < 32; shift += 8) {
+        const auto letter = static_cast<char>((about.pixelformat >> shift) & 0x7FU);
+        all += letter >= ' ' && letter < 0x7F ? letter : '?';
+      }
+    }
+    return all.empty() ? "none" : all;
   }
 
   Result<void> start() {
@@ -179,7 +213,7 @@ class V4l2Source final : public FrameSource {
     request.type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
     request.memory = V4L2_MEMORY_MMAP;
     if (control(device_.get(), VIDIOC_REQBUFS, &request) < 0 || request.count < 2) {
-      return fail(ErrorCode::unavailable, "camera: no buffers");
+      return fail(ErrorCode::unavailable, "no buffers");
     }
     for (std::uint32_t i = 0; i < request.count; ++i) {
       v4l2_buffer buffer{};
@@ -187,16 +221,16 @@ class V4l2Source final : public FrameSource {
       buffer.memory = V4L2_MEMORY_MMAP;
       buffer.index = i;
       if (control(device_.get(), VIDIOC_QUERYBUF, &buffer) < 0) {
-        return fail(ErrorCode::unavailable, "camera: no buffers");
+        return fail(ErrorCode::unavailable, "no buffers");
       }
       buffers_.emplace_back(device_.get(), buffer);
       if (!buffers_.back().ok() || control(device_.get(), VIDIOC_QBUF, &buffer) < 0) {
-        return fail(ErrorCode::unavailable, "camera: no buffers");
+        return fail(ErrorCode::unavailable, "no buffers");
       }
     }
     int type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
     if (control(device_.get(), VIDIOC_STREAMON, &type) < 0) {
-      return fail(ErrorCode::unavailable, "camera: does not start");
+      return fail(ErrorCode::unavailable, "does not start");
     }
     return {};
   }
@@ -218,26 +252,14 @@ class V4l2Source final : public FrameSource {
   }
 
   Result<Image> convert(const v4l2_buffer& buffer) const {
-    const auto bad = [] { return fail(ErrorCode::malformed, "camera: a damaged picture"); };
+    const auto bad = [] { return fail(ErrorCode::malformed, "a damaged picture"); };
     if (buffer.index >= buffers_.size() || (buffer.flags & V4L2_BUF_FLAG_ERROR) != 0) return bad();
     const auto bytes = buffers_[buffer.index].bytes();
     const auto used = bytes.first(std::min<std::size_t>(buffer.bytesused, bytes.size()));
-    const auto width = static_cast<int>(format_.fmt.pix.width);
-    const auto height = static_cast<int>(format_.fmt.pix.height);
     if (format_.fmt.pix.pixelformat == V4L2_PIX_FMT_MJPEG) return Image::decode(used);
-    const std::size_t stride =
-        std::max<std::size_t>(format_.fmt.pix.bytesperline, static_cast<std::size_t>(width) * 2);
-    if (width <= 0 || height <= 0 || used.size() < stride * static_cast<std::size_t>(height)) {
-      return bad();
-    }
-    try {
-      const cv::Mat yuyv(height, width, CV_8UC2, const_cast<std::uint8_t*>(used.data()), stride);
-      cv::Mat bgr;
-      cv::cvtColor(yuyv, bgr, cv::COLOR_YUV2BGR_YUYV);
-      return Image(bgr);
-    } catch (const cv::Exception&) {
-      return bad();
-    }
+    return image_from_raw(format_.fmt.pix.pixelformat, used,
+                          static_cast<int>(format_.fmt.pix.width),
+                          static_cast<int>(format_.fmt.pix.height), format_.fmt.pix.bytesperline);
   }
 
   V4l2Options options_;
