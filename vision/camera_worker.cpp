@@ -104,6 +104,7 @@ void CameraWorker::Impl::capture() {
       source->close();
       lock.lock();
       status.source = source->state();
+      status.why.clear();
       changed.wait(lock, [&] { return stopping || looking(); });
       retry = kFirstRetry;
       continue;
@@ -118,13 +119,19 @@ void CameraWorker::Impl::capture() {
       ++status.frames;
       last_good = frame->at;
       garbled = false;
+      status.why.clear();
       if (mailbox) ++status.frames_dropped;
       if (looking()) mailbox = std::move(*frame);
       changed.notify_all();
     } else if (frame.error().code == ErrorCode::malformed) {
       ++status.frames_bad;
       garbled = true;
+      status.why = std::move(frame.error().message);
+    } else if (state == SourceState::stalled) {
+      status.why = std::move(frame.error().message);
     } else if (state == SourceState::ended || state == SourceState::failed) {
+      if (state == SourceState::failed) ++status.failures;
+      status.why = std::move(frame.error().message);
       // Nothing to wait for but a new try, or being put to sleep.
       changed.wait_for(lock, retry, [&] { return stopping || !looking(); });
       retry = std::min(retry * 2, kLongestRetry);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "vision/analyser.h"
@@ -37,7 +38,9 @@ struct CameraStatus {
   bool awake = false;
   CameraHealth health = CameraHealth::asleep;
   SourceState source = SourceState::closed;
+  std::string why;  // it gives no pictures, as the source said it last; empty while it does
   std::uint64_t wakes = 0;
+  std::uint64_t failures = 0;        // tries to get pictures that ended without
   std::uint64_t frames = 0;          // captured (decoded)
   std::uint64_t frames_dropped = 0;  // replaced in the mailbox by a newer one
   std::uint64_t frames_bad = 0;      // could not be decoded

@@ -192,7 +192,8 @@ class Screen {
     for (const auto& [name, camera] : all.items()) {
       const auto health = text_at(camera, "health");
       if (health == "ok" || health == "asleep" || health == "starting") continue;
-      out.push_back("camera " + name + ": " + health);
+      const std::string why = text_at(camera, "why");
+      out.push_back("camera " + name + ": " + health + (why == "-" ? "" : ", " + why));
     }
   }
 

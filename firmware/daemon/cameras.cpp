@@ -58,19 +58,32 @@ vision::CameraHealth Cameras::health(const Camera& camera) {
   return missing ? vision::CameraHealth::gone : health;
 }
 
+std::string Cameras::why_of(const Camera& camera) {
+  const auto status = camera.worker->status();
+  const bool missing =
+      status.health == vision::CameraHealth::asleep && health(camera) != status.health;
+  return missing ? "there is no such device" : status.why;
+}
+
 void Cameras::watch() {
-  using State = vision::CameraHealth;
   for (Camera& camera : all_) {
     const auto now = health(camera);
-    const bool fine = now == State::ok || now == State::asleep;
-    if (now == camera.health || now == State::starting) continue;
-    if (!fine) {
-      log_notable(Notable::camera_lost,
-                  "camera " + camera.name + ": " + std::string(vision::to_string(now)));
-    } else if (camera.health != State::ok && camera.health != State::asleep) {
-      log_notable(Notable::camera_back, "camera " + camera.name + ": well again");
+    if (now == vision::CameraHealth::asleep || now == vision::CameraHealth::starting) continue;
+    const auto status = camera.worker->status();
+    if (now == vision::CameraHealth::ok) {
+      if (!camera.said.empty()) {
+        log_notable(Notable::camera_back, "camera " + camera.name + ": well again, after " +
+                                              std::to_string(status.failures) +
+                                              " failed tries since the start");
+      }
+      camera.said.clear();
+      continue;
     }
-    camera.health = now;
+    std::string what(vision::to_string(now));
+    if (const auto why = why_of(camera); !why.empty()) what += ": " + why;
+    if (camera.said.insert(what).second) {
+      log_notable(Notable::camera_lost, "camera " + camera.name + " is " + what);
+    }
   }
 }
 
@@ -84,7 +97,9 @@ nlohmann::json Cameras::status() const {
                             {"wakes", seen.wakes},
                             {"frames", seen.frames},
                             {"frames_dropped", seen.frames_dropped},
-                            {"frames_bad", seen.frames_bad}};
+                            {"frames_bad", seen.frames_bad},
+                            {"failures", seen.failures}};
+    if (const auto why = why_of(camera); !why.empty()) cameras[camera.name]["why"] = why;
     if (const auto more = vision::turned_by(seen.analysis)) {
       cameras[camera.name]["hint"] = "its faces are not upright: camera.rotate should be " +
                                      std::to_string((degrees_of(camera.rotate) + *more) % 360);

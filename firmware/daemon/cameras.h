@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,7 @@ class Cameras {
   void look_for(const std::shared_ptr<const vision::Gallery>& gallery);
   // Of the first camera at the desk, or else the first; null where there is none.
   vision::CameraWorker* at_desk();
-  // Says what became of a camera once, not at every look.
+  // Says what is wrong with a camera once for each reason, however often it is tried again.
   void watch();
   // What belongs into the status as "cameras", and the sums of all for "faces".
   nlohmann::json status() const;
@@ -44,9 +45,10 @@ class Cameras {
     QuarterTurns rotate;
     std::string device;  // of the kernel; empty = a file or a stream
     std::unique_ptr<vision::CameraWorker> worker;
-    vision::CameraHealth health = vision::CameraHealth::asleep;  // as last logged
+    std::set<std::string> said{};  // in the log, since it was well
   };
   static vision::CameraHealth health(const Camera& camera);
+  static std::string why_of(const Camera& camera);
 
   std::vector<Camera> all_;
 };

@@ -225,9 +225,12 @@ TEST_F(CameraWorkerTest, SaysWhatIsWrongWithinThreeSecondsAndRecoversByItself) {
   EXPECT_TRUE(eventually([&] { return health() == CameraHealth::garbled; }));
   say(ErrorCode::unavailable, SourceState::failed);
   EXPECT_TRUE(eventually([&] { return health() == CameraHealth::gone; }));
+  EXPECT_TRUE(eventually([&] { return worker_->status().failures >= 2; })) << "it tries again";
+  EXPECT_EQ(worker_->status().why, "as the test says");
   say(std::nullopt, SourceState::running);
   show_at(person.image, 9400);
   EXPECT_EQ(health(), CameraHealth::ok);
+  EXPECT_EQ(worker_->status().why, "");
   worker_->sleep();
   EXPECT_EQ(health(), CameraHealth::asleep);
 }
