@@ -1,5 +1,7 @@
 #include "firmware/control/protocol.h"
 
+#include <unistd.h>
+
 #include "core/nesting.h"
 
 namespace welcome::control {
@@ -25,6 +27,14 @@ Result<json> parse_object(std::string_view text) {
 }
 
 }  // namespace
+
+OpenFile own(int fd) {
+  if (fd < 0) return nullptr;
+  return {new int(fd), [](const int* owned) {
+            ::close(*owned);
+            delete owned;
+          }};
+}
 
 std::string Request::text(std::string_view name) const {
   const auto found = args.find(name);
@@ -57,7 +67,7 @@ Result<Request> parse_request(std::string_view text) {
   if (command == object->end() || !command->is_string()) {
     return fail(ErrorCode::malformed, "no command");
   }
-  Request request{command->get<std::string>(), json::object()};
+  Request request{command->get<std::string>(), json::object(), nullptr};
   if (const auto args = object->find("args"); args != object->end()) {
     if (!args->is_object()) return fail(ErrorCode::malformed, "args is not an object");
     request.args = *args;

@@ -7,9 +7,12 @@
 // runs, then one last
 //   {"ok":true,"data":{…}}   or   {"ok":false,"error":"…"}
 // Work that would go on is stopped by closing one's sending side; its last answer still comes.
+// A request may hand over one open file (SCM_RIGHTS, beside its first byte): the daemon's sandbox
+// sees no home directory, and what the client may read is the client's affair.
 // Pure text in, text out: no socket here. Any thread.
 
 #include <cstddef>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -22,9 +25,14 @@ namespace welcome::control {
 inline constexpr std::size_t kMaxRequestBytes = 4 * 1024 * 1024;  // the campaigns of a replay
 inline constexpr std::string_view kDefaultSocket = "/run/welcomed/control.sock";
 
+// A file that is open, closed with its last owner; null: none.
+using OpenFile = std::shared_ptr<const int>;
+OpenFile own(int fd);
+
 struct Request {
   std::string command;
   nlohmann::json args = nlohmann::json::object();
+  OpenFile file = nullptr;  // handed over with it
 
   // An argument; empty when it is missing or no text.
   std::string text(std::string_view name) const;

@@ -1,7 +1,9 @@
 #include "firmware/ctl/client.h"
 
+#include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <optional>
 #include <poll.h>
@@ -38,6 +40,29 @@ bool send_all(int fd, std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
   return true;
+}
+
+// The file travels beside the first byte.
+bool send_request(int fd, std::string_view bytes, const control::OpenFile& file) {
+  if (file == nullptr) return send_all(fd, bytes);
+  const int handed = *file;
+  iovec part{const_cast<char*>(bytes.data()), 1};
+  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof handed)> control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof handed);
+  std::memcpy(CMSG_DATA(header), &handed, sizeof handed);
+  ssize_t sent = 0;
+  do {
+    sent = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent == 1 && send_all(fd, bytes.substr(1));
 }
 
 Error hung(std::chrono::milliseconds silence) {
@@ -115,7 +140,7 @@ Result<nlohmann::json> ask(const std::filesystem::path& path, const control::Req
                     (why == EACCES ? "; join the group welcomed or use sudo"
                                    : "; is welcomed running? (systemctl status welcomed)"));
   }
-  if (!send_all(socket.fd(), control::encode(request))) {
+  if (!send_request(socket.fd(), control::encode(request), request.file)) {
     if (errno == EAGAIN || errno == EWOULDBLOCK) return tl::unexpected(hung(silence));
     return fail(ErrorCode::unavailable, "welcomed closed the connection");
   }

@@ -1,13 +1,17 @@
 #include "firmware/daemon/control_server.h"
 
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <deque>
 #include <string>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 namespace welcome::daemon {
@@ -53,10 +57,9 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
 
   void start() {
     lose_patience();
-    asio::async_read_until(socket_, asio::dynamic_buffer(input_, control::kMaxRequestBytes), '\n',
-                           [self = shared_from_this()](error_code e, std::size_t bytes) {
-                             self->on_request(e, bytes);
-                           });
+    error_code e;
+    socket_.native_non_blocking(true, e);
+    await_more();
   }
 
   void progress(std::string_view text) override { send(control::encode_progress(text), false); }
@@ -78,19 +81,67 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
     });
   }
 
-  void on_request(error_code e, std::size_t bytes) {
-    patience_.cancel();
-    if (e) {
-      refused_ = true;
-      if (e == asio::error::not_found) error("request too long");
-      return;
+  void await_more() {
+    socket_.async_wait(Stream::socket::wait_read,
+                       [self = shared_from_this()](error_code e) { self->take_more(e); });
+  }
+
+  // With recvmsg: what asio reads loses a file that came along.
+  void take_more(error_code e) {
+    if (e) return give_up();
+    std::array<char, 16 * 1024> chunk;
+    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(8 * sizeof(int))> control;
+    iovec part{chunk.data(), chunk.size()};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t got =
+        ::recvmsg(socket_.native_handle(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return await_more();
+    if (got <= 0) return give_up();
+    keep_file(message);
+    const std::size_t before = input_.size();
+    input_.append(chunk.data(), static_cast<std::size_t>(got));
+    const auto end = input_.find('\n', before);
+    if (end != std::string::npos) return on_request(end + 1);
+    if (input_.size() >= control::kMaxRequestBytes) {
+      give_up();
+      return error("request too long");
     }
-    const auto request = control::parse_request(std::string_view(input_).substr(0, bytes));
+    await_more();
+  }
+
+  // The first is kept; whatever else comes is closed.
+  void keep_file(msghdr& message) {
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+         header = CMSG_NXTHDR(&message, header)) {
+      if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+      const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+      for (std::size_t i = 0; i < count; ++i) {
+        int fd = -1;
+        std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+        auto file = control::own(fd);
+        if (!file_) file_ = std::move(file);
+      }
+    }
+  }
+
+  void give_up() {
+    patience_.cancel();
+    refused_ = true;
+  }
+
+  void on_request(std::size_t bytes) {
+    patience_.cancel();
+    auto request = control::parse_request(std::string_view(input_).substr(0, bytes));
     if (!request) {
       refused_ = true;
       error(request.error().message);
       return;
     }
+    request->file = std::move(file_);
     await_end();
     try {
       (*handler_)(*request, shared_from_this());
@@ -148,6 +199,7 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
   std::shared_ptr<ControlServer::Handler> handler_;
   std::function<void(bool)> ended_;
   std::string input_;
+  control::OpenFile file_;  // that came with it
   std::deque<std::string> output_;
   std::size_t backlog_ = 0;
   bool finished_ = false;

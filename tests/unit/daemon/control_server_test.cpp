@@ -1,14 +1,19 @@
 #include "firmware/daemon/control_server.h"
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <cstring>
+#include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <sys/socket.h>
 #include <thread>
 #include <vector>
 
@@ -26,6 +31,7 @@ class ControlServerTest : public testing::Test {
               "control.sock"),
         server_(loop_, path_, [this](const control::Request& request, auto answer) {
           asked_ = request.command;
+          file_ = request.file;
           if (throws_) throw std::runtime_error("out of order");
           if (request.command == "endless") {
             answer->part({{"n", 1}});
@@ -57,6 +63,7 @@ class ControlServerTest : public testing::Test {
   std::filesystem::path path_;
   asio::io_context loop_;
   std::string asked_;
+  control::OpenFile file_;
   bool throws_ = false;
   std::shared_ptr<Answer> endless_;
   ControlServer server_;
@@ -115,6 +122,70 @@ TEST_F(ControlServerTest, AnExceptionIsAnAnswer) {
   throws_ = false;
   EXPECT_THAT(talk(control::encode({"status", nlohmann::json::object()})),
               HasSubstr("\"ok\":true"));
+}
+
+// Bytes with files beside the first of them.
+void send_with(int socket, std::string bytes, const std::array<int, 8>& files) {
+  iovec part{bytes.data(), bytes.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof files)> space{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = space.data();
+  message.msg_controllen = space.size();
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof files);
+  std::memcpy(CMSG_DATA(header), files.data(), sizeof files);
+  ASSERT_EQ(::sendmsg(socket, &message, 0), static_cast<ssize_t>(bytes.size()));
+}
+
+// What only the client may read: its name is gone before the daemon hears of it.
+TEST_F(ControlServerTest, AFileIsHandedOverOpenForOneRequest) {
+  const auto file = path_.parent_path() / "clip";
+  std::ofstream(file) << "pictures";
+  const auto opened = control::own(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(opened);
+  std::filesystem::remove(file);
+  Stream::socket client(loop_);
+  client.connect(Stream::endpoint(path_.string()));
+  std::array<int, 8> files{};
+  files.fill(*opened);
+  send_with(client.native_handle(), control::encode({"enrol", {{"id", "c-1"}}}), files);
+  while (asked_.empty()) loop_.run_one();
+  EXPECT_EQ(asked_, "enrol");
+  ASSERT_TRUE(file_);
+  std::array<char, 16> bytes{};
+  ASSERT_EQ(::pread(*file_, bytes.data(), bytes.size(), 0), 8);
+  EXPECT_STREQ(bytes.data(), "pictures");
+  EXPECT_NE(::fcntl(*file_, F_GETFD) & FD_CLOEXEC, 0);
+  client.close();
+  talk(control::encode({"status", nlohmann::json::object()}));
+  EXPECT_FALSE(file_);
+}
+
+TEST_F(ControlServerTest, FilesThatNobodyAskedForAreClosed) {
+  const auto open_files = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+  };
+  const auto before = open_files();
+  {
+    Stream::socket client(loop_);
+    client.connect(Stream::endpoint(path_.string()));
+    std::array<int, 8> files{};
+    files.fill(client.native_handle());
+    for (int i = 0; i < 20; ++i) {
+      send_with(client.native_handle(), "{", files);
+      loop_.restart();
+      loop_.poll();
+    }
+    EXPECT_LE(open_files(), before + 3) << "two ends of a socket, and one file";
+  }
+  loop_.restart();
+  loop_.run_for(std::chrono::milliseconds(20));
+  // The file that it holds is its own other end: patience ends that.
+  EXPECT_LE(open_files(), before + 2);
 }
 
 TEST_F(ControlServerTest, WorkWithoutAnEndIsStoppedByTheClient) {
