@@ -317,7 +317,8 @@ struct EnrolMessage {
   std::string hint;                      // guide: "closer", "turn_left", …
   int views = 0;
   int views_needed = 0;
-  std::string reason;  // failed
+  std::string reason;  // failed: a sentence, and
+  std::string cause;   // a word, where there is one: "too_far", …
   WallTime at;
 };
 

@@ -248,6 +248,7 @@ Result<BoxInbound> enrol(const ParsedTopic& topic, const RawMessage& raw) {
   out.views = static_cast<int>(integer(*payload, "views"));
   out.views_needed = static_cast<int>(integer(*payload, "views_needed"));
   out.reason = text(*payload, "reason");
+  out.cause = text(*payload, "cause");
   out.at = time_of(*payload, "at");
   return out;
 }

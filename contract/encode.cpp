@@ -506,6 +506,7 @@ Message encode_enrol(const EnrolMessage& enrol) {
   if (enrol.from_box) payload["views"] = enrol.views;
   if (enrol.views_needed > 0) payload["views_needed"] = enrol.views_needed;
   set_if(payload, "reason", enrol.reason);
+  set_if(payload, "cause", enrol.cause);
   Message message = message_on(enrol_topic(enrol.session), payload);
   message.id = enrol.id;
   message.link = LinkName::floor;

@@ -60,7 +60,7 @@ void FakeWorld::look_for(std::shared_ptr<const vision::Gallery> wanted) {
   gallery = std::move(wanted);
 }
 
-void FakeWorld::enrol(std::uint64_t job, const FaceConsent&, const std::string&,
+void FakeWorld::enrol(std::uint64_t job, const FaceConsent&, daemon::Clip,
                       std::shared_ptr<const vision::Gallery>) {
   enrolments.push_back(job);
 }

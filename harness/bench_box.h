@@ -40,12 +40,15 @@ struct Sent {
   std::optional<std::chrono::seconds> expiry;
 };
 
+// Stands for an open clip; nobody reads it.
+inline daemon::Clip a_clip() { return std::make_shared<const int>(-1); }
+
 class FakeWorld : public daemon::Ports {
  public:
   bool publish(contract::Message message, std::int64_t tag,
                std::optional<std::chrono::seconds> expiry) override;
   void look_for(std::shared_ptr<const vision::Gallery> gallery) override;
-  void enrol(std::uint64_t job, const FaceConsent& consent, const std::string& clip,
+  void enrol(std::uint64_t job, const FaceConsent& consent, daemon::Clip clip,
              std::shared_ptr<const vision::Gallery> everybody) override;
   void stop_enrolment(std::uint64_t job) override;
 

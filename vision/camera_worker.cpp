@@ -195,7 +195,7 @@ void CameraWorker::Impl::enrol(const Frame& frame, Enrolment& person, const Live
   enrolled_at = frame.at;
   const Guidance guidance = person.add(frame.image);
   const int views = person.views();
-  std::optional<Result<EnrolledFace>> result;
+  std::optional<EnrolmentResult> result;
   if (person.complete()) result = person.finish();
   {
     const std::lock_guard lock(mutex);

@@ -55,7 +55,7 @@ struct LiveEnrolment {
   std::shared_ptr<const Gallery> everybody;
   EnrolmentOptions options;
   std::function<void(Guidance, int views)> guide;
-  std::function<void(Result<EnrolledFace>)> done;
+  std::function<void(EnrolmentResult)> done;
 };
 
 class CameraWorker {

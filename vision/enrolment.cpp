@@ -1,8 +1,98 @@
 #include "vision/enrolment.h"
 
 #include <algorithm>
+#include <opencv2/core.hpp>
 
 namespace welcome::vision {
+
+namespace {
+
+struct Words {
+  std::string_view word;
+  std::string_view sentence;
+};
+
+Words words_of(EnrolmentEnd end) {
+  switch (end) {
+    case EnrolmentEnd::no_clip:
+      return {"no_clip", "there is no such clip, or it may not be read"};
+    case EnrolmentEnd::no_video:
+      return {"no_video", "the clip is not a video that can be read"};
+    case EnrolmentEnd::no_pictures:
+      return {"no_pictures",
+              "there are no pictures: the camera gives none, or the clip is damaged"};
+    case EnrolmentEnd::no_camera:
+      return {"no_camera", "this box has no camera: enrol from a clip"};
+    case EnrolmentEnd::nobody:
+      return {"nobody", "no face was to be seen"};
+    case EnrolmentEnd::several_people:
+      return {"several_people", "several people were in the picture"};
+    case EnrolmentEnd::too_far:
+      return {"too_far", "the face was too far away"};
+    case EnrolmentEnd::too_near:
+      return {"too_near", "the face was too near"};
+    case EnrolmentEnd::too_dark:
+      return {"too_dark", "it was too dark"};
+    case EnrolmentEnd::too_bright:
+      return {"too_bright", "it was too bright"};
+    case EnrolmentEnd::covered:
+      return {"covered", "the face was covered"};
+    case EnrolmentEnd::turned_away:
+      return {"turned_away", "the face was turned away"};
+    case EnrolmentEnd::not_upright:
+      return {"not_upright", "the camera is not upright: turn it, or set camera.rotate"};
+    case EnrolmentEnd::unsteady:
+      return {"unsteady", "the face did not hold still"};
+    case EnrolmentEnd::same_view:
+      return {"same_view", "all views were the same: the head must turn a little"};
+    case EnrolmentEnd::too_short:
+      return {"too_short", "it was over too soon: a few seconds more are needed"};
+    case EnrolmentEnd::picture:
+      return {"picture", "this looks like a picture of a person"};
+    case EnrolmentEnd::not_sure:
+      return {"not_sure", "cannot tell whether a person is there; step back a little"};
+    case EnrolmentEnd::somebody_else:
+      return {"somebody_else", "this face is enrolled under another customer"};
+    case EnrolmentEnd::withdrawn:
+      return {"withdrawn", "the consent was withdrawn meanwhile"};
+    case EnrolmentEnd::not_stored:
+      return {"not_stored", "the box could not store it"};
+  }
+  return {};
+}
+
+std::optional<EnrolmentEnd> obstacle_of(Guidance guidance) {
+  switch (guidance) {
+    case Guidance::no_face:
+      return EnrolmentEnd::nobody;
+    case Guidance::several_faces:
+      return EnrolmentEnd::several_people;
+    case Guidance::closer:
+      return EnrolmentEnd::too_far;
+    case Guidance::further:
+      return EnrolmentEnd::too_near;
+    case Guidance::hold_still:
+      return EnrolmentEnd::unsteady;
+    case Guidance::uncover:
+      return EnrolmentEnd::covered;
+    case Guidance::upright:
+      return EnrolmentEnd::not_upright;
+    case Guidance::more_light:
+      return EnrolmentEnd::too_dark;
+    case Guidance::less_light:
+      return EnrolmentEnd::too_bright;
+    case Guidance::face_the_camera:
+      return EnrolmentEnd::turned_away;
+    case Guidance::turn_a_little:
+      return EnrolmentEnd::same_view;
+    case Guidance::none:
+    case Guidance::done:
+      break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 std::string_view to_string(Guidance guidance) {
   switch (guidance) {
@@ -36,7 +126,32 @@ std::string_view to_string(Guidance guidance) {
   return "";
 }
 
+std::string_view to_string(EnrolmentEnd end) { return words_of(end).word; }
+std::string_view sentence(EnrolmentEnd end) { return words_of(end).sentence; }
+
+void Obstacles::add(Guidance guidance) {
+  if (const auto obstacle = obstacle_of(guidance)) {
+    ++times_[*obstacle];
+  } else {
+    times_.clear();
+  }
+}
+
+EnrolmentEnd Obstacles::worst() const {
+  const auto most =
+      std::max_element(times_.begin(), times_.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  return most == times_.end() ? EnrolmentEnd::too_short : most->first;
+}
+
 namespace {
+
+// Too dark for a face to be found.
+bool dark(const Image& image) {
+  constexpr double kDark = 30;
+  const cv::Scalar mean = cv::mean(image.mat());
+  return (mean[0] + mean[1] + mean[2]) / 3 < kDark;
+}
 
 Guidance advice(Defect defect) {
   switch (defect) {
@@ -72,15 +187,21 @@ Enrolment::Enrolment(const FaceConsent& consent, Recogniser& recogniser,
 // A view is taken although it may not come alive; the last word is finish()'s.
 bool Enrolment::complete() const {
   if (other_customer_) return true;
-  if (views_.size() < static_cast<std::size_t>(options_.views)) return false;
+  if (!enough()) return false;
   return !options_.require_liveness || liveness_.verdict() != Liveness::undecided ||
          judged_ >= options_.most_judged;
 }
 
 Guidance Enrolment::add(const Image& image) {
   if (complete()) return Guidance::done;
+  const Guidance guidance = judge(image);
+  obstacles_.add(guidance);
+  return guidance;
+}
+
+Guidance Enrolment::judge(const Image& image) {
   auto faces = recogniser_.detect(image);
-  if (faces.empty()) return Guidance::no_face;
+  if (faces.empty()) return dark(image) ? Guidance::more_light : Guidance::no_face;
   std::sort(faces.begin(), faces.end(),
             [](const Detection& a, const Detection& b) { return a.box.area() > b.box.area(); });
   // Somebody far behind does not disturb; two people side by side do.
@@ -116,7 +237,7 @@ Guidance Enrolment::add(const Image& image) {
     liveness_.add(*score);
     ++judged_;
   }
-  if (views_.size() >= static_cast<std::size_t>(options_.views)) {
+  if (enough()) {
     return complete() ? Guidance::done : Guidance::none;  // only liveness was still open
   }
   if (alike > options_.too_alike) return Guidance::turn_a_little;
@@ -133,17 +254,15 @@ Guidance Enrolment::add(const Image& image) {
   return complete() ? Guidance::done : Guidance::none;
 }
 
-Result<EnrolledFace> Enrolment::finish() {
-  if (other_customer_) {
-    return fail(ErrorCode::refused, "enrolment: this face is enrolled under another customer");
+EnrolmentResult Enrolment::finish() {
+  if (other_customer_) return tl::unexpected(EnrolmentEnd::somebody_else);
+  if (options_.require_liveness && liveness_.verdict() == Liveness::attack) {
+    return tl::unexpected(EnrolmentEnd::picture);
   }
+  if (!enough()) return tl::unexpected(obstacles_.worst());
   if (options_.require_liveness && liveness_.verdict() != Liveness::live) {
-    return fail(ErrorCode::refused,
-                liveness_.verdict() == Liveness::attack
-                    ? "enrolment: this looks like a picture of a person"
-                    : "enrolment: cannot tell whether a person is there; step back a little");
+    return tl::unexpected(EnrolmentEnd::not_sure);
   }
-  if (!complete()) return fail(ErrorCode::not_found, "enrolment: not enough good views");
   EnrolledFace result;
   result.customer = consent_.customer();
   for (const Embedding& view : views_) {
@@ -153,16 +272,20 @@ Result<EnrolledFace> Enrolment::finish() {
   return result;
 }
 
-Result<EnrolledFace> enrol(FrameSource& source, const FaceConsent& consent, Recogniser& recogniser,
-                           std::shared_ptr<const Gallery> everybody,
-                           const EnrolmentOptions& options,
-                           const std::function<void(Guidance)>& on_guidance) {
+EnrolmentResult enrol(FrameSource& source, const FaceConsent& consent, Recogniser& recogniser,
+                      std::shared_ptr<const Gallery> everybody, const EnrolmentOptions& options,
+                      const std::function<void(Guidance)>& on_guidance) {
   Enrolment enrolment(consent, recogniser, std::move(everybody), options);
   std::optional<MonoTime> first;
   std::optional<MonoTime> last;
   while (!enrolment.complete()) {
     auto frame = source.next(std::chrono::milliseconds(500));
     if (!frame) {
+      if (source.state() == SourceState::failed && !first) {
+        return tl::unexpected(frame.error().code == ErrorCode::unavailable
+                                  ? EnrolmentEnd::no_clip
+                                  : EnrolmentEnd::no_video);
+      }
       if (frame.error().code == ErrorCode::malformed) continue;
       if (source.state() == SourceState::ended || !first) break;
       continue;
@@ -176,6 +299,7 @@ Result<EnrolledFace> enrol(FrameSource& source, const FaceConsent& consent, Reco
     if (on_guidance) on_guidance(guidance);
   }
   source.close();
+  if (!first) return tl::unexpected(EnrolmentEnd::no_pictures);
   return enrolment.finish();
 }
 

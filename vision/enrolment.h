@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -50,10 +51,50 @@ enum class Guidance : std::uint8_t {
 };
 std::string_view to_string(Guidance guidance);
 
+// Why an enrolment ended without templates. to_string() is the contract's word, sentence() for
+// people.
+enum class EnrolmentEnd : std::uint8_t {
+  no_clip,      // no such file, or not to be read
+  no_video,     // not a video that can be decoded here
+  no_pictures,  // it has none that is whole, or the camera gives none
+  no_camera,
+  nobody,
+  several_people,
+  too_far,
+  too_near,
+  too_dark,
+  too_bright,
+  covered,
+  turned_away,
+  not_upright,  // the camera
+  unsteady,
+  same_view,  // every view as good as one
+  too_short,  // nothing stood in the way, it was over too soon
+  picture,    // of a person, not a person
+  not_sure,   // whether it is one
+  somebody_else,
+  withdrawn,  // the consent, meanwhile
+  not_stored,
+};
+std::string_view to_string(EnrolmentEnd end);
+std::string_view sentence(EnrolmentEnd end);
+
+// What stood in the way most often since the last good view.
+class Obstacles {
+ public:
+  void add(Guidance guidance);
+  EnrolmentEnd worst() const;
+
+ private:
+  std::map<EnrolmentEnd, int> times_;
+};
+
 struct EnrolledFace {
   CustomerId customer;
   std::vector<FaceTemplate> templates;
 };
+
+using EnrolmentResult = tl::expected<EnrolledFace, EnrolmentEnd>;
 
 class Enrolment {
  public:
@@ -63,14 +104,16 @@ class Enrolment {
             std::shared_ptr<const Gallery> everybody, EnrolmentOptions options = {});
 
   Guidance add(const Image& image);
+  // With enough views it goes on as long as it cannot tell whether a person is there.
   bool complete() const;
   int views() const { return static_cast<int>(views_.size()); }
 
-  // `refused`: already enrolled under another customer, or it looks like a picture of a person;
-  // `not_found`: not enough good views.
-  Result<EnrolledFace> finish();
+  EnrolmentResult finish();
 
  private:
+  Guidance judge(const Image& image);
+  bool enough() const { return views() >= options_.views; }
+
   FaceConsent consent_;
   Recogniser& recogniser_;
   std::shared_ptr<const Gallery> everybody_;
@@ -79,13 +122,14 @@ class Enrolment {
   LivenessVote liveness_;
   int judged_ = 0;        // views that liveness was asked of
   bool upright_ = false;  // the first view stood
+  Obstacles obstacles_;
   bool other_customer_ = false;
 };
 
 // Runs an Enrolment over a source until it is complete, the source ends or patience is over.
-Result<EnrolledFace> enrol(FrameSource& source, const FaceConsent& consent, Recogniser& recogniser,
-                           std::shared_ptr<const Gallery> everybody,
-                           const EnrolmentOptions& options = {},
-                           const std::function<void(Guidance)>& on_guidance = {});
+EnrolmentResult enrol(FrameSource& source, const FaceConsent& consent, Recogniser& recogniser,
+                      std::shared_ptr<const Gallery> everybody,
+                      const EnrolmentOptions& options = {},
+                      const std::function<void(Guidance)>& on_guidance = {});
 
 }  // namespace welcome::vision

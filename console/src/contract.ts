@@ -114,6 +114,9 @@ export type FloorEnrolKind = (typeof kFloorEnrolKind)[number];
 export const kFloorEnrolHint = ['look_here', 'closer', 'further', 'turn_left', 'turn_right', 'more_light', 'hold_still', 'one_person', 'uncover', 'less_light'] as const;
 export type FloorEnrolHint = (typeof kFloorEnrolHint)[number];
 
+export const kFloorEnrolCause = ['no_clip', 'no_video', 'no_pictures', 'no_camera', 'nobody', 'several_people', 'too_far', 'too_near', 'too_dark', 'too_bright', 'covered', 'turned_away', 'not_upright', 'unsteady', 'same_view', 'too_short', 'picture', 'not_sure', 'somebody_else', 'withdrawn', 'not_stored'] as const;
+export type FloorEnrolCause = (typeof kFloorEnrolCause)[number];
+
 interface FloorEnrolFields {
   v: 1;
   id: string;
@@ -132,6 +135,7 @@ interface FloorEnrolFields {
   views?: number;
   views_needed?: number;
   reason?: string;
+  cause?: FloorEnrolCause;
   at: string;
 }
 

@@ -25,7 +25,6 @@ constexpr Argument kReplay[] = {
 };
 constexpr Argument kEnrol[] = {
     {"id", text, true, "the CRM's id of the customer"},
-    {"clip", text, true, "a video file that welcomed can read"},
 };
 constexpr Argument kSeconds[] = {{"seconds", number, false, "how long; a week at most"}};
 constexpr Argument kRecord[] = {
@@ -179,8 +178,9 @@ constexpr std::array kCommands{
             "a recorded day (2026-11-21) or month again: are the decisions the same?", kReplay,
             kReplayed, kNothing, std::chrono::minutes(10)},
     Command{CommandId::enrol, "enrol",
-            "make a face template from a video file; needs the customer's consent", kEnrol,
-            kEnrolled, kNothing, std::chrono::minutes(2)},
+            "make a face template from the video file that is handed over with the request; needs "
+            "the customer's consent",
+            kEnrol, kEnrolled, kNothing, std::chrono::minutes(2)},
     Command{CommandId::customer_export, "customer export",
             "everything the box holds on a person, as JSON", kCustomer, kExported},
     Command{CommandId::audit_show, "audit show",

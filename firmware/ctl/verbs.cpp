@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -52,11 +55,12 @@ int usage(const std::string& message) {
   return failed(message + "; see welcomectl --help", kUsage);
 }
 
-Result<json> ask(const Call& call, CommandId id, json arguments) {
+Result<json> ask(const Call& call, CommandId id, json arguments, control::OpenFile file = nullptr) {
   Listener listener;
   listener.progress = [](const std::string& text) { std::cerr << text << std::endl; };
   return ask(call.text("socket", control::kDefaultSocket),
-             {std::string(control::command(id).name), std::move(arguments)}, listener);
+             {std::string(control::command(id).name), std::move(arguments), std::move(file)},
+             listener);
 }
 
 int show(const Call& call, const Result<json>& answer) {
@@ -93,9 +97,11 @@ int print_metrics(const Verb& /*verb*/, const Call& call) {
 
 int enrol(const Verb& /*verb*/, const Call& call) {
   if (!call.has("clip")) return usage("enrol needs --clip FILE");
-  return show(call, ask(call, CommandId::enrol,
-                        {{"id", call.operand},
-                         {"clip", std::filesystem::absolute(call.text("clip")).string()}}));
+  // Not its name: the service may not see this file, and its name need not be text.
+  const std::string clip = call.text("clip");
+  auto file = control::own(::open(clip.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!file) return failed(clip + ": " + std::strerror(errno));
+  return show(call, ask(call, CommandId::enrol, {{"id", call.operand}}, std::move(file)));
 }
 
 int replay(const Verb& /*verb*/, const Call& call) {

@@ -93,7 +93,7 @@ class App : private Ports {
             [this](std::uint64_t job, vision::Guidance guidance) {
               inbox_.post_control(input::EnrolProgress{job, guidance, 0});
             },
-            [this](std::uint64_t job, CustomerId customer, Result<vision::EnrolledFace> face) {
+            [this](std::uint64_t job, CustomerId customer, vision::EnrolmentResult face) {
               inbox_.post_control(input::Enrolled{job, std::move(customer), std::move(face)});
             }),
         radio_desk_({[this](const CustomerId& customer, beacon::IdentityKind kind) {
@@ -149,14 +149,14 @@ class App : private Ports {
     cameras_.look_for(wanted_gallery_);
   }
 
-  void enrol(std::uint64_t job, const FaceConsent& consent, const std::string& clip,
+  void enrol(std::uint64_t job, const FaceConsent& consent, Clip clip,
              std::shared_ptr<const vision::Gallery> everybody) override {
-    if (!clip.empty()) return enroller_.start(job, consent, clip, std::move(everybody));
-    const auto done = [this, job, customer = consent.customer()](auto face) {
+    if (clip) return enroller_.start(job, consent, std::move(clip), std::move(everybody));
+    const auto done = [this, job, customer = consent.customer()](vision::EnrolmentResult face) {
       inbox_.post_control(input::Enrolled{job, customer, std::move(face)});
     };
     vision::CameraWorker* camera = cameras_.at_desk();
-    if (camera == nullptr) return done(no_camera());
+    if (camera == nullptr) return done(tl::unexpected(vision::EnrolmentEnd::no_camera));
     vision::LiveEnrolment enrolment{
         consent, std::move(everybody), enrolment_options(config_, pack_),
         [this, job](vision::Guidance guidance, int views) {
@@ -233,10 +233,6 @@ class App : private Ports {
                 spdlog::info("{}", text);
               }
             }};
-  }
-
-  static Result<vision::EnrolledFace> no_camera() {
-    return fail(ErrorCode::unavailable, "this box has no camera: enrol from a clip");
   }
 
   // -- the loop
@@ -364,7 +360,7 @@ class App : private Ports {
       case replay:
         return start_replay(id, request.args, answer);
       case enrol:
-        return start_enrolment(id, request.text("clip"), answer);
+        return start_enrolment(id, request.file, answer);
       case customer_export:
         return give(answer, engine_.export_person(CustomerId(id), clock_->now()));
       case audit_show:
@@ -384,10 +380,11 @@ class App : private Ports {
     }
   }
 
-  void start_enrolment(const std::string& customer, const std::string& clip,
+  void start_enrolment(const std::string& customer, Clip clip,
                        const std::shared_ptr<Answer>& answer) {
+    if (!clip) return answer->error("no clip was handed over: update welcomectl");
     const auto started = engine_.enrol(
-        CustomerId(customer), clip, clock_->now(),
+        CustomerId(customer), std::move(clip), clock_->now(),
         [answer](const std::string& text) { answer->progress(text); },
         [answer](const Result<nlohmann::json>& done) { give(answer, done); });
     if (!started) answer->error(started.error().message);

@@ -66,6 +66,12 @@ contract::EnrolMessage failed_for(std::string reason) {
   return message;
 }
 
+contract::EnrolMessage failed_for(vision::EnrolmentEnd why) {
+  contract::EnrolMessage message = failed_for(std::string(vision::sentence(why)));
+  message.cause = vision::to_string(why);
+  return message;
+}
+
 contract::EnrolMessage guide_with(std::string hint, int views, int needed) {
   contract::EnrolMessage message;
   message.kind = contract::EnrolMessage::Kind::guide;
@@ -310,21 +316,21 @@ void Desk::drop_old(const Now& now) {
 
 // ---- enrolment ----
 
-Result<void> Desk::enrol(const CustomerId& customer, const std::string& clip, const Now& now,
+Result<void> Desk::enrol(const CustomerId& customer, Clip clip, const Now& now,
                          std::function<void(const std::string&)> progress,
-                         std::function<void(Result<int> views)> done) {
+                         std::function<void(Outcome)> done) {
   Job job;
   job.customer = customer;
   job.by = "technician";
-  job.live = clip.empty();
+  job.live = clip == nullptr;
   job.progress = [progress = std::move(progress)](vision::Guidance guidance, int, const Now&) {
     progress(std::string(vision::to_string(guidance)));
   };
-  job.done = [done = std::move(done)](Result<int> views, const Now&) { done(std::move(views)); };
-  return begin(std::move(job), clip, now);
+  job.done = [done = std::move(done)](Outcome views, const Now&) { done(views); };
+  return begin(std::move(job), std::move(clip), now);
 }
 
-Result<void> Desk::begin(Job job, const std::string& clip, const Now& now) {
+Result<void> Desk::begin(Job job, Clip clip, const Now& now) {
   const ConsentGate& gate = shared_.pipeline.gate();
   const auto consent = gate.face_consent(job.customer, now);
   if (!consent) {
@@ -341,7 +347,7 @@ Result<void> Desk::begin(Job job, const std::string& clip, const Now& now) {
   job.began = job.heard = now.mono;
   const auto id = next_job_++;
   jobs_[id] = std::move(job);
-  shared_.ports.enrol(id, *consent, clip, std::move(*everybody));
+  shared_.ports.enrol(id, *consent, std::move(clip), std::move(*everybody));
   return {};
 }
 
@@ -349,10 +355,11 @@ void Desk::enrol_progress(std::uint64_t id, vision::Guidance guidance, int views
   const auto job = jobs_.find(id);
   if (job == jobs_.end()) return;
   job->second.heard = now.mono;
+  job->second.obstacles.add(guidance);
   job->second.progress(guidance, views, now);
 }
 
-void Desk::enrolled(std::uint64_t id, const Result<vision::EnrolledFace>& face, const Now& now) {
+void Desk::enrolled(std::uint64_t id, const vision::EnrolmentResult& face, const Now& now) {
   const auto found = jobs_.find(id);
   if (found == jobs_.end()) return;
   const Job job = std::move(found->second);
@@ -360,11 +367,11 @@ void Desk::enrolled(std::uint64_t id, const Result<vision::EnrolledFace>& face, 
   if (!face) return job.done(tl::unexpected(face.error()), now);
   // Seconds have gone by: the customer may have had second thoughts.
   if (!shared_.pipeline.gate().face_consent(job.customer, now)) {
-    return job.done(fail(ErrorCode::refused, "the consent was withdrawn meanwhile"), now);
+    return job.done(tl::unexpected(vision::EnrolmentEnd::withdrawn), now);
   }
   if (const auto stored = store_face(job, *face, now); !stored) {
     needs_.store_failed(stored.error());
-    return job.done(tl::unexpected(stored.error()), now);
+    return job.done(tl::unexpected(vision::EnrolmentEnd::not_stored), now);
   }
   faces_.refresh(now);
   delivery_.pump(contract::LinkName::uplink, now);
@@ -406,8 +413,8 @@ Result<void> Desk::enrol_for_tablet(const contract::EnrolMessage& message, const
     told = at.mono;
     tell_tablet(session, guide_with(hint, have, shared_.settings.enrolment.views), at);
   };
-  job.done = [this, session = message.session](Result<int> views, const Now& at) {
-    tell_tablet(session, views ? done_with(*views) : failed_for(views.error().message), at);
+  job.done = [this, session = message.session](Outcome views, const Now& at) {
+    tell_tablet(session, views ? done_with(*views) : failed_for(views.error()), at);
   };
   return begin(std::move(job), {}, now);
 }
@@ -436,10 +443,10 @@ void Desk::end_late_enrolments(const Now& now) {
     const Job job = std::move(jobs_.at(id));
     jobs_.erase(id);
     shared_.ports.stop_enrolment(id);
-    job.done(fail(ErrorCode::not_found, now.mono - job.heard > kCameraPatience
-                                            ? "the camera gives no pictures"
-                                            : "not enough good views in a minute"),
-             now);
+    job.done(
+        tl::unexpected(now.mono - job.heard > kCameraPatience ? vision::EnrolmentEnd::no_pictures
+                                                              : job.obstacles.worst()),
+        now);
   }
 }
 

@@ -46,12 +46,13 @@ class Desk {
   // A consent that the CRM never confirmed was given in the name of somebody it does not know.
   void drop_old(const Now& now);
 
-  // From a video file, or from the camera at the desk when `clip` is empty; for welcomectl.
-  Result<void> enrol(const CustomerId& customer, const std::string& clip, const Now& now,
+  // From a video file, or from the camera at the desk when `clip` is null; for welcomectl.
+  using Outcome = tl::expected<int, vision::EnrolmentEnd>;  // how many views were taken
+  Result<void> enrol(const CustomerId& customer, Clip clip, const Now& now,
                      std::function<void(const std::string&)> progress,
-                     std::function<void(Result<int> views)> done);
+                     std::function<void(Outcome)> done);
   void enrol_progress(std::uint64_t job, vision::Guidance guidance, int views, const Now& now);
-  void enrolled(std::uint64_t job, const Result<vision::EnrolledFace>& face, const Now& now);
+  void enrolled(std::uint64_t job, const vision::EnrolmentResult& face, const Now& now);
   void end_late_enrolments(const Now& now);
 
  private:
@@ -64,7 +65,8 @@ class Desk {
     MonoTime began;
     MonoTime heard;  // last word of the camera
     std::function<void(vision::Guidance, int views, const Now&)> progress;
-    std::function<void(Result<int> views, const Now&)> done;
+    vision::Obstacles obstacles;
+    std::function<void(Outcome, const Now&)> done;
   };
   struct Given {
     std::string id;
@@ -83,7 +85,7 @@ class Desk {
   void take_back(const event::ConsentChanged& change, const std::vector<ConsentRecord>& before,
                  const Now& now);
   Result<void> enrol_for_tablet(const contract::EnrolMessage& message, const Now& now);
-  Result<void> begin(Job job, const std::string& clip, const Now& now);
+  Result<void> begin(Job job, Clip clip, const Now& now);
   [[nodiscard]] Result<void> store_face(const Job& job, const vision::EnrolledFace& face,
                                         const Now& now);
   void cancel(const std::string& session);

@@ -630,16 +630,16 @@ Result<json> Engine::export_person(const CustomerId& customer, const Now& now) {
   return json::parse(*text);
 }
 
-Result<void> Engine::enrol(const CustomerId& customer, const std::string& clip, const Now& now,
+Result<void> Engine::enrol(const CustomerId& customer, Clip clip, const Now& now,
                            std::function<void(const std::string&)> progress,
                            std::function<void(Result<json>)> done) {
   return desk_.enrol(
-      customer, clip, now, std::move(progress),
-      [done = std::move(done), model = settings_.face_model.name()](Result<int> views) {
+      customer, std::move(clip), now, std::move(progress),
+      [done = std::move(done), model = settings_.face_model.name()](Desk::Outcome views) {
         if (views) {
           done(json{{"templates", *views}, {"model", model}});
         } else {
-          done(tl::unexpected(views.error()));
+          done(fail(ErrorCode::refused, std::string(vision::sentence(views.error()))));
         }
       });
 }

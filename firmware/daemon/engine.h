@@ -68,7 +68,7 @@ struct FromLink {
 struct Enrolled {
   std::uint64_t job;
   CustomerId customer;
-  Result<vision::EnrolledFace> face;
+  vision::EnrolmentResult face;
 };
 struct EnrolProgress {
   std::uint64_t job;
@@ -159,9 +159,9 @@ class Engine : private Pipeline::Directory,
   // For replay(), on a thread of its own. `name` may be the beginning of some names.
   Result<recording::ReplayOrder> replay_order(const std::string& name, recording::OtherRules rules,
                                               const Now& now);
-  // From a video file, or from the camera at the desk when `clip` is empty. `progress` and `done`
+  // From a video file, or from the camera at the desk when `clip` is null. `progress` and `done`
   // are called later, on the engine thread.
-  Result<void> enrol(const CustomerId& customer, const std::string& clip, const Now& now,
+  Result<void> enrol(const CustomerId& customer, Clip clip, const Now& now,
                      std::function<void(const std::string&)> progress,
                      std::function<void(Result<nlohmann::json>)> done);
 

@@ -1,6 +1,7 @@
 #include "firmware/daemon/enroller.h"
 
 #include <exception>
+#include <spdlog/spdlog.h>
 #include <utility>
 
 #include "vision/frame_source.h"
@@ -17,7 +18,7 @@ Enroller::Enroller(vision::ModelPack pack, vision::EnrolmentOptions options, Pro
 
 Enroller::~Enroller() = default;
 
-void Enroller::start(std::uint64_t job, const FaceConsent& consent, std::string clip,
+void Enroller::start(std::uint64_t job, const FaceConsent& consent, vision::OpenFile clip,
                      std::shared_ptr<const vision::Gallery> everybody) {
   {
     const std::lock_guard lock(mutex_);
@@ -37,15 +38,16 @@ void Enroller::run(const std::stop_token& stop) {
   }
 }
 
-Result<vision::EnrolledFace> Enroller::enrol(const Job& job) {
+vision::EnrolmentResult Enroller::enrol(const Job& job) {
   // OpenCV and the decoder report by exception; none may leave this thread.
   try {
     if (!recogniser_) recogniser_ = std::make_unique<vision::Recogniser>(pack_);
-    const auto source = vision::make_clip_source({job.clip, {}, {}, 5.0});
+    const auto source = vision::make_clip_source({{}, {}, {}, 5.0, job.clip});
     return vision::enrol(*source, job.consent, *recogniser_, job.everybody, options_,
                          [&](vision::Guidance guidance) { progress_(job.id, guidance); });
   } catch (const std::exception& e) {
-    return fail(ErrorCode::malformed, std::string("the clip cannot be used: ") + e.what());
+    spdlog::warn("a clip cannot be used: {}", e.what());
+    return tl::unexpected(vision::EnrolmentEnd::no_video);
   }
 }
 

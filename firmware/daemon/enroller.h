@@ -21,7 +21,7 @@ class Enroller {
  public:
   // Both are called on the enroller's thread.
   using Progress = std::function<void(std::uint64_t job, vision::Guidance)>;
-  using Done = std::function<void(std::uint64_t job, CustomerId, Result<vision::EnrolledFace>)>;
+  using Done = std::function<void(std::uint64_t job, CustomerId, vision::EnrolmentResult)>;
 
   Enroller(vision::ModelPack pack, vision::EnrolmentOptions options, Progress progress, Done done);
   ~Enroller();  // waits for the job in progress
@@ -29,18 +29,18 @@ class Enroller {
   Enroller& operator=(const Enroller&) = delete;
 
   // Any thread.
-  void start(std::uint64_t job, const FaceConsent& consent, std::string clip,
+  void start(std::uint64_t job, const FaceConsent& consent, vision::OpenFile clip,
              std::shared_ptr<const vision::Gallery> everybody);
 
  private:
   struct Job {
     std::uint64_t id;
     FaceConsent consent;
-    std::string clip;
+    vision::OpenFile clip;
     std::shared_ptr<const vision::Gallery> everybody;
   };
   void run(const std::stop_token& stop);
-  Result<vision::EnrolledFace> enrol(const Job& job);
+  vision::EnrolmentResult enrol(const Job& job);
 
   const vision::ModelPack pack_;
   const vision::EnrolmentOptions options_;

@@ -32,6 +32,9 @@ inline constexpr std::int64_t kNoRow = 0;  // tag of a message that is not in th
 
 using Ingress = std::chrono::steady_clock::time_point;
 
+// An open video file; null: none.
+using Clip = vision::OpenFile;
+
 // What the engine asks of the world. Called on the engine thread; none may block.
 class Ports {
  public:
@@ -43,7 +46,7 @@ class Ports {
   virtual void look_for(std::shared_ptr<const vision::Gallery> gallery) = 0;
   // Starts an enrolment in the background, from a clip or (no clip) from the camera at the desk;
   // ends with input::Enrolled.
-  virtual void enrol(std::uint64_t job, const FaceConsent& consent, const std::string& clip,
+  virtual void enrol(std::uint64_t job, const FaceConsent& consent, Clip clip,
                      std::shared_ptr<const vision::Gallery> everybody) = 0;
   virtual void stop_enrolment(std::uint64_t job) = 0;
 };

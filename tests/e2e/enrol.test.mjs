@@ -94,7 +94,7 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
   it('says that a face belongs to another customer', async () => {
     await look('franck.mp4'); // Paul, who says that he is Bruno
     await optIn('c-bruno', ['Recognise my face']);
-    await tablet.getByText('this face is enrolled under another customer').waitFor(kPatience);
+    await tablet.getByText('This face is enrolled under another member number').waitFor(kPatience);
     await pages.screenshot(tablet, 'enrol-another');
     await finish();
   });

@@ -140,7 +140,7 @@ test('an old consent that comes again does not bring back what was withdrawn', a
     const old = shop.record('c-bruno', 'face_recognition');
     await shop.crm('customer', 'consent', 'c-bruno', 'face_recognition', 'withdrawn');
     const face = async () =>
-      shop.ctl('enrol', 'c-bruno', '--clip', '/nonexistent').then(
+      shop.ctl('enrol', 'c-bruno', '--clip', new URL(import.meta.url).pathname).then(
         () => '',
         (e) => e.stderr,
       );

@@ -33,13 +33,12 @@ class DaemonControlTest : public ::testing::Test {
     switch (id) {
       using enum control::CommandId;
       case why:
+      case enrol:
       case customer_export:
       case identity_clock:
         return {{"id", "nobody"}};
       case replay:
         return {{"id", "1999"}};
-      case enrol:
-        return {{"id", "nobody"}, {"clip", "/nowhere.mp4"}};
       case radio_watch:
       case radio_record:
       case radio_sample:

@@ -204,7 +204,7 @@ TEST_F(BoxTrouble, WhoWasErasedStaysErasedAfterARestartAndMayComeBack) {
   box_.power_cycle();
   box_.links_up();
   box_.feed_shop();  // late items
-  const auto refused = box_.engine().enrol(CustomerId("c-mia"), "clip", box_.now(), {}, {});
+  const auto refused = box_.engine().enrol(CustomerId("c-mia"), test::a_clip(), box_.now(), {}, {});
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("forgotten"), std::string::npos);
 

@@ -272,7 +272,7 @@ class Week {
     seen.values.assign(8, 0.0F);
     seen.values[static_cast<std::size_t>(n)] = 1.0F;
     if (box_->engine().enrol(
-            customer(n), "clip", now(), [](auto&) {}, [](auto) {})) {
+            customer(n), test::a_clip(), now(), [](auto&) {}, [](auto) {})) {
       EXPECT_TRUE(model_.may(n, Purpose::face_recognition, now()));
       vision::EnrolledFace made{customer(n), {}};
       made.templates.push_back(*vision::FaceTemplate::from_bytes(template_of(n)));

@@ -2,6 +2,7 @@
 // box before the guest agreed, and the camera starts only with the purpose face_recognition.
 
 import {
+  kFloorEnrolCause,
   kFloorEnrolHint,
   kFloorEnrolKind,
   type FloorEnrol,
@@ -107,8 +108,7 @@ export class Enrolment extends Store {
         this.#go('done');
         break;
       case 'failed':
-        this.reason = text(json.reason, 200);
-        this.#go('failed');
+        this.#failed(json);
         break;
       default:
         kind satisfies never;
@@ -124,6 +124,12 @@ export class Enrolment extends Store {
   #expectAnswer() {
     clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => this.#fail(i18n.t.enrol.noAnswer), kAnswerMs);
+  }
+
+  // In the guest's language where the box has a word for it.
+  #failed(json: Unread<FloorEnrol>) {
+    const cause = one(json.cause, kFloorEnrolCause);
+    this.#fail(cause ? i18n.t.enrol.causes[cause] : text(json.reason, 200));
   }
 
   #fail(reason: string) {

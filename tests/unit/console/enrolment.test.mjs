@@ -5,7 +5,8 @@ import { beforeEach, describe, it } from 'node:test';
 import { assertFits, example } from '../../e2e/contract.mjs';
 import { clock, FakeLink, load } from './browser.mjs';
 
-const { kFloorEnrolHint } = await load('contract.ts');
+const { kFloorEnrolCause, kFloorEnrolHint } = await load('contract.ts');
+const { i18n } = await load('shared/i18n.ts');
 const { Enrolment } = await load('tablet/enrolment.ts');
 
 let link, enrolment;
@@ -52,6 +53,11 @@ describe('opt-in', () => {
     await agree('face_recognition');
     box('failed');
     assert.deepEqual([enrolment.step, enrolment.reason], ['failed', 'no usable view in time']);
+    for (const cause of kFloorEnrolCause) {
+      await enrolment.startCamera();
+      box('failed', { cause });
+      assert.deepEqual([enrolment.step, enrolment.reason], ['failed', i18n.t.enrol.causes[cause]]);
+    }
     await enrolment.startCamera();
     await clock.pass(14e3);
     assert.equal(enrolment.step, 'camera');

@@ -277,7 +277,7 @@ class Walk {
 
   void enrol_from_a_clip(const CustomerId& customer) {
     const auto started = box_.engine().enrol(
-        customer, "clip.mp4", box_.now(), [](const std::string&) {},
+        customer, test::a_clip(), box_.now(), [](const std::string&) {},
         [this](const Result<json>& done) {
           answers_.push_back(done ? done->dump() : done.error().message);
         });
@@ -358,7 +358,7 @@ class Walk {
     if (!found || !found->accepted || found->customer != one.first) return;
     // She is looked for: then her templates are there, and they are only with a consent.
     EXPECT_FALSE(box_.store().people().templates_of(one.first)->empty());
-    EXPECT_TRUE(box_.engine().enrol(one.first, "clip.mp4", box_.now(), {}, [](const auto&) {}))
+    EXPECT_TRUE(box_.engine().enrol(one.first, test::a_clip(), box_.now(), {}, [](const auto&) {}))
         << one.first.str() << " is looked for without a consent";
     box_.world().enrolments.clear();
   }

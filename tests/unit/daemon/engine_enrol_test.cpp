@@ -1,6 +1,7 @@
 // Opt-in at the desk: consent, camera, template; and what staff say against a template.
 
 #include <cmath>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -79,7 +80,7 @@ class EnrolAtTheDesk : public testing::Test {
   }
 
   // What the camera answers.
-  void camera_says(Result<vision::EnrolledFace> face) {
+  void camera_says(const vision::EnrolmentResult& face) {
     box_.engine().handle(daemon::input::Enrolled{box_.world().enrolments.back(), kMia, face},
                          box_.now());
     box_.ack_all();
@@ -199,10 +200,26 @@ TEST_F(EnrolAtTheDesk, GuidesTheGuestAndKeepsTheTemplateSealed) {
 TEST_F(EnrolAtTheDesk, SaysThatTheFaceIsSomebodyElses) {
   agree({{"face_recognition", true}});
   start();
-  camera_says(fail(ErrorCode::refused, "enrolment: this face is enrolled under another customer"));
+  camera_says(tl::unexpected(vision::EnrolmentEnd::somebody_else));
   EXPECT_EQ(last_word()["kind"], "failed");
   EXPECT_THAT(last_word()["reason"].get<std::string>(), HasSubstr("another customer"));
+  EXPECT_EQ(last_word()["cause"], "somebody_else");
   EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
+}
+
+TEST_F(EnrolAtTheDesk, HasAWordOfTheContractForEveryReason) {
+  std::ifstream in(WELCOME_SOURCE_DIR "/docs/schemas/floor.enrol.json");
+  const json words = json::parse(in)["properties"]["cause"]["enum"];
+  agree({{"face_recognition", true}});
+  constexpr int kCount = static_cast<int>(vision::EnrolmentEnd::not_stored) + 1;
+  ASSERT_EQ(words.size(), static_cast<std::size_t>(kCount));
+  for (int i = 0; i < kCount; ++i) {
+    const auto why = static_cast<vision::EnrolmentEnd>(i);
+    start();
+    camera_says(tl::unexpected(why));
+    EXPECT_EQ(last_word()["cause"], words[static_cast<std::size_t>(i)]);
+    EXPECT_EQ(last_word()["reason"], vision::sentence(why));
+  }
 }
 
 TEST_F(EnrolAtTheDesk, AnswersEvenWhenTheCameraIsDeadOrNoViewIsGood) {
@@ -222,7 +239,8 @@ TEST_F(EnrolAtTheDesk, AnswersEvenWhenTheCameraIsDeadOrNoViewIsGood) {
     box_.advance(1s);
   }
   EXPECT_EQ(last_word()["kind"], "failed");
-  EXPECT_THAT(last_word()["reason"].get<std::string>(), HasSubstr("good views"));
+  EXPECT_THAT(last_word()["reason"].get<std::string>(), HasSubstr("no face"));
+  EXPECT_EQ(last_word()["cause"], "nobody");
 }
 
 TEST_F(EnrolAtTheDesk, OneGuestAtATimeAndStopMeansStop) {

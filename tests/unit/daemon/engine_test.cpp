@@ -282,7 +282,7 @@ TEST_F(EngineTest, WhatWasAgreedBeforeAnErasureDoesNotCountForWhoComesBack) {
   const auto may_be_enrolled = [&] {
     return box_.engine()
         .enrol(
-            CustomerId("c-paul"), "clip", box_.now(), [](auto&) {}, [](auto) {})
+            CustomerId("c-paul"), test::a_clip(), box_.now(), [](auto&) {}, [](auto) {})
         .has_value();
   };
   box_.feed_step_of_consent("c-paul", "proximity_offers", "given");
@@ -543,11 +543,11 @@ TEST_F(EngineTest, WhyOfAnUnknownIdSaysWhereToLook) {
 
 TEST_F(EngineTest, EnrolmentNeedsConsent) {
   box_.feed_shop();
-  const auto refused = box_.engine().enrol(CustomerId("c-mia"), "clip.mp4", box_.now(), {}, {});
+  const auto refused = box_.engine().enrol(CustomerId("c-mia"), test::a_clip(), box_.now(), {}, {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::refused);
   EXPECT_TRUE(box_.world().enrolments.empty());
-  EXPECT_TRUE(box_.engine().enrol(CustomerId("c-paul"), "clip.mp4", box_.now(), {}, {}));
+  EXPECT_TRUE(box_.engine().enrol(CustomerId("c-paul"), test::a_clip(), box_.now(), {}, {}));
   EXPECT_EQ(box_.world().enrolments.size(), 1U);
 }
 

@@ -160,7 +160,7 @@ TEST_F(LivenessTest, EnrolmentTakesViewsUntilLivenessIsDecided) {
   }
   EXPECT_EQ(enrolment.views(), 1);
   const auto enrolled = enrolment.finish();
-  EXPECT_TRUE(enrolled.has_value()) << enrolled.error().message;
+  EXPECT_TRUE(enrolled.has_value()) << sentence(enrolled.error());
 }
 
 // Somebody alive beside the picture of another does not make the picture alive.
@@ -177,7 +177,7 @@ TEST_F(LivenessTest, OfSomebodyElseDoesNotCount) {
     EXPECT_EQ(enrolment.add(frame.image), Guidance::face_the_camera);
   }
   EXPECT_FALSE(enrolment.complete());
-  EXPECT_EQ(enrolment.finish().error().code, ErrorCode::refused);
+  EXPECT_EQ(enrolment.finish().error(), EnrolmentEnd::not_sure);
 }
 
 TEST_F(LivenessTest, EnrolmentRefusesAPrint) {
@@ -189,7 +189,7 @@ TEST_F(LivenessTest, EnrolmentRefusesAPrint) {
        testing::frames_of(testing::media("cap13_edit2.mp4"), seconds(2), seconds(5), 5)) {
     enrolment.add(eval::imitate(frame.image, eval::Attack::print, 5));
   }
-  EXPECT_EQ(enrolment.finish().error().code, ErrorCode::refused);
+  EXPECT_EQ(enrolment.finish().error(), EnrolmentEnd::picture);
 }
 
 }  // namespace

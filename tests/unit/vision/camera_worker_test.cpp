@@ -257,7 +257,7 @@ class LiveEnrolmentTest : public CameraWorkerTest {
                       guidance_.push_back(guidance);
                       views_ = views;
                     },
-                    [this](Result<EnrolledFace> face) {
+                    [this](EnrolmentResult face) {
                       const std::lock_guard lock(mutex_);
                       faces_.push_back(std::move(face));
                     }});
@@ -286,7 +286,7 @@ class LiveEnrolmentTest : public CameraWorkerTest {
 
   std::vector<Guidance> guidance_;
   int views_ = 0;
-  std::vector<Result<EnrolledFace>> faces_;
+  std::vector<EnrolmentResult> faces_;
 };
 
 TEST_F(LiveEnrolmentTest, WakesTheCameraMakesTemplatesAndSleepsAgain) {
@@ -294,7 +294,7 @@ TEST_F(LiveEnrolmentTest, WakesTheCameraMakesTemplatesAndSleepsAgain) {
   EXPECT_TRUE(worker_->status().awake);
   look_at(frames_of(media("franck.mp4"), seconds(0), seconds(40), 5));
   ASSERT_TRUE(eventually([&] { return ended(); }));
-  ASSERT_TRUE(faces_[0].has_value()) << faces_[0].error().message;
+  ASSERT_TRUE(faces_[0].has_value()) << sentence(faces_[0].error());
   EXPECT_EQ(faces_[0]->customer, CustomerId("c-paul"));
   EXPECT_EQ(faces_[0]->templates.size(), 3U);
   EXPECT_EQ(guidance_.back(), Guidance::done);
@@ -307,7 +307,7 @@ TEST_F(LiveEnrolmentTest, RefusesAFaceThatIsSomebodyElses) {
   look_at(frames_of(media("franck.mp4"), seconds(100), seconds(110), 5));
   ASSERT_TRUE(eventually([&] { return ended(); }));
   ASSERT_FALSE(faces_[0].has_value());
-  EXPECT_EQ(faces_[0].error().code, ErrorCode::refused);
+  EXPECT_EQ(faces_[0].error(), EnrolmentEnd::somebody_else);
 }
 
 TEST_F(LiveEnrolmentTest, StopMeansThatNothingComes) {
