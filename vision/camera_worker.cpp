@@ -18,32 +18,6 @@ constexpr std::chrono::milliseconds kBetweenEnrolmentViews{150};
 
 }  // namespace
 
-std::string_view to_string(CameraHealth health) {
-  switch (health) {
-    case CameraHealth::asleep:
-      return "asleep";
-    case CameraHealth::starting:
-      return "starting";
-    case CameraHealth::ok:
-      return "ok";
-    case CameraHealth::gone:
-      return "gone";
-    case CameraHealth::stalled:
-      return "stalled";
-    case CameraHealth::garbled:
-      return "garbled";
-    case CameraHealth::black:
-      return "black";
-    case CameraHealth::too_bright:
-      return "too_bright";
-    case CameraHealth::frozen:
-      return "frozen";
-    case CameraHealth::ended:
-      return "ended";
-  }
-  return "";
-}
-
 struct CameraWorker::Impl {
   Impl(AnalyserOptions options, std::unique_ptr<FrameSource> frames, std::unique_ptr<Recogniser> r,
        Clock c, Sink s)

@@ -113,6 +113,14 @@ std::optional<GalleryMatch> Gallery::match(const Embedding& face) const {
   return match;
 }
 
+FaceModel model_of(const ModelPack& pack) {
+  FaceModel model;
+  for (const Model& one : pack.recognisers) {
+    model.parts.push_back({one.id, static_cast<std::size_t>(one.output_size), one.weight});
+  }
+  return model;
+}
+
 Gallery::Builder::Builder(FaceModel model, OperatingPoint point)
     : model_(std::move(model)), point_(point) {}
 

@@ -42,6 +42,9 @@ struct OperatingPoint {
   double threshold(std::size_t people) const;
 };
 
+// Of the embeddings that its recognisers make.
+FaceModel model_of(const ModelPack& pack);
+
 struct GalleryMatch {
   CustomerId customer;       // the best, accepted or not
   float similarity = -1.0F;  // of the best template of that person, or of their mean

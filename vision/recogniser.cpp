@@ -6,6 +6,7 @@
 #include <opencv2/dnn.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "vision/gallery.h"
 #include "vision/liveness_net.h"
 #include "vision/net.h"
 
@@ -222,14 +223,6 @@ float prominence(const Box& box, int width, int height) {
 }
 
 }  // namespace
-
-FaceModel model_of(const ModelPack& pack) {
-  FaceModel model;
-  for (const Model& one : pack.recognisers) {
-    model.parts.push_back({one.id, static_cast<std::size_t>(one.output_size), one.weight});
-  }
-  return model;
-}
 
 std::string_view to_string(Cover cover) {
   switch (cover) {

@@ -54,9 +54,6 @@ struct Face {
 enum class Cover : std::uint8_t { none, eyes, lower_half };
 std::string_view to_string(Cover cover);
 
-// Of the embeddings that its recognisers make.
-FaceModel model_of(const ModelPack& pack);
-
 class Recogniser {
  public:
   explicit Recogniser(const ModelPack& pack);  // throws std::runtime_error if a net does not load

@@ -116,7 +116,7 @@ def formatting_of_pages():
 OPTIONS = (
     ["-DWELCOME_TESTS=OFF"],
     ["-DWELCOME_BENCH=OFF"],
-    [f"-DWELCOME_{part}=OFF" for part in ("TESTS", "BENCH", "CRM", "BLUEZ")],
+    [f"-DWELCOME_{part}=OFF" for part in ("TESTS", "BENCH", "CRM", "BLUEZ", "VISION")],
 )
 
 
