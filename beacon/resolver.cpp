@@ -351,9 +351,9 @@ void Resolver::learn_clock(Rotating& r, std::int64_t heard, const Now& now) {
   learnt_[r.identity] = device_hash(r.identity);
 }
 
-Match Resolver::match(std::uint32_t index) const {
+Resolved Resolver::match(std::uint32_t index) const {
   const Identity& identity = identities_[index];
-  Match m{index, identity.customer, identity.kind, std::nullopt};
+  Resolved m{index, identity.customer, identity.kind, std::nullopt};
   if (identity.power_1m_dbm != kNoTxPower) {
     m.impossible_power = !is_possible_power_1m(identity.power_1m_dbm);
     if (!m.impossible_power) m.power_1m_dbm = identity.power_1m_dbm;
@@ -375,9 +375,9 @@ bool Resolver::is_over(Rotating& r, std::uint32_t window, const Now& now) const 
   return ahead < 0 && second - r.newest_s > config_.overlap.count();
 }
 
-std::optional<Match> Resolver::find_rotating(std::uint64_t tag, const Uuid128* uuid,
-                                             const Now& now) {
-  std::optional<Match> found;
+std::optional<Resolved> Resolver::find_rotating(std::uint64_t tag, const Uuid128* uuid,
+                                                const Now& now) {
+  std::optional<Resolved> found;
   windows_.find(tag, [&](const FlatTable::Slot& slot) {
     const Identity& identity = identities_[slot.value];
     if ((identity.kind == IdentityKind::rotating_uuid) != (uuid != nullptr)) return false;
@@ -409,9 +409,9 @@ std::optional<Match> Resolver::find_rotating(std::uint64_t tag, const Uuid128* u
   return found;
 }
 
-std::optional<Match> Resolver::find_static(std::span<const std::uint8_t> id,
-                                           IdentityKind kind) const {
-  std::optional<Match> found;
+std::optional<Resolved> Resolver::find_static(std::span<const std::uint8_t> id,
+                                              IdentityKind kind) const {
+  std::optional<Resolved> found;
   static_index_.find(static_tag(id, kind), [&](const FlatTable::Slot& slot) {
     const Identity& identity = identities_[slot.value];
     if (identity.kind != kind) return false;
@@ -422,7 +422,7 @@ std::optional<Match> Resolver::find_static(std::span<const std::uint8_t> id,
   return found;
 }
 
-std::optional<Match> Resolver::find_address(const AdvertReport& report, const Now& now) {
+std::optional<Resolved> Resolver::find_address(const AdvertReport& report, const Now& now) {
   if (irks_.empty() || !is_resolvable(report.address, report.address_type)) return std::nullopt;
   std::uint64_t address = 0;
   for (const std::uint8_t b : report.address) address = (address << 8U) | b;
@@ -467,27 +467,27 @@ std::optional<Match> Resolver::find_address(const AdvertReport& report, const No
   return match_address(identity, report.address, now);
 }
 
-Match Resolver::match_address(std::uint32_t identity, const Address& address, const Now& now) {
+Resolved Resolver::match_address(std::uint32_t identity, const Address& address, const Now& now) {
   const std::uint32_t prand =
       (std::uint32_t{address[0]} << 16U) | (std::uint32_t{address[1]} << 8U) | address[2];
   const auto minute = static_cast<std::uint32_t>(
       std::chrono::floor<std::chrono::minutes>(now.wall).time_since_epoch().count());
   const auto age = addresses_[identity].hear(prand, minute);
   if (age == HeardAddresses::Age::unheard) learnt_[identity] = device_hash(identity);
-  Match found = match(identity);
+  Resolved found = match(identity);
   found.recorded = age == HeardAddresses::Age::old;
   if (found.recorded) ++counters_.old_addresses;
   return found;
 }
 
-std::optional<Match> Resolver::resolve(const AdvertReport& report, const Now& now,
-                                       AdvertType& type) {
-  std::optional<Match> found;
+std::optional<Resolved> Resolver::resolve(const AdvertReport& report, const Now& now,
+                                          AdvertType& type) {
+  std::optional<Resolved> found;
   type = AdvertType::other;
   const auto see = [&](AdvertType seen) {
     if (type == AdvertType::other || seen < type) type = seen;
   };
-  const auto take = [&](std::optional<Match> m, int power_1m, bool known = true) {
+  const auto take = [&](std::optional<Resolved> m, int power_1m, bool known = true) {
     if (found || !m) return;
     found = m;
     if (found->power_1m_dbm) return;

@@ -60,7 +60,7 @@ struct ResolverCounters {
   std::uint64_t addresses_deferred = 0;  // … put off by key_tries_per_second
 };
 
-struct Match {
+struct Resolved {
   std::uint32_t identity;  // index, valid until the identities change
   std::uint32_t customer;  // index, valid until the identities change
   IdentityKind kind;
@@ -85,7 +85,7 @@ class Resolver {
               const Now& now, const LearntDevices& learnt = {});
 
   // `type` says what the advert was, whoever sent it.
-  std::optional<Match> resolve(const AdvertReport& report, const Now& now, AdvertType& type);
+  std::optional<Resolved> resolve(const AdvertReport& report, const Now& now, AdvertType& type);
 
   // Computes at most that many windows of rotating identities; true when all are up to date.
   bool refresh(const Now& now, unsigned windows);
@@ -182,11 +182,11 @@ class Resolver {
   void learn_clock(Rotating& r, std::int64_t heard, const Now& now);
   bool is_over(Rotating& r, std::uint32_t window, const Now& now) const;
 
-  std::optional<Match> find_rotating(std::uint64_t tag, const Uuid128* uuid, const Now& now);
-  std::optional<Match> find_static(std::span<const std::uint8_t> id, IdentityKind kind) const;
-  std::optional<Match> find_address(const AdvertReport& report, const Now& now);
-  Match match(std::uint32_t identity) const;
-  Match match_address(std::uint32_t identity, const Address& address, const Now& now);
+  std::optional<Resolved> find_rotating(std::uint64_t tag, const Uuid128* uuid, const Now& now);
+  std::optional<Resolved> find_static(std::span<const std::uint8_t> id, IdentityKind kind) const;
+  std::optional<Resolved> find_address(const AdvertReport& report, const Now& now);
+  Resolved match(std::uint32_t identity) const;
+  Resolved match_address(std::uint32_t identity, const Address& address, const Now& now);
 
   ResolverConfig config_;
   ResolverCounters counters_;

@@ -33,7 +33,7 @@ constexpr std::uint16_t kLegacyPdu = 0x10;
 
 constexpr MonoTime kNever{MonoClock::duration::min()};
 
-ClaimSource source_of(const Match& match) {
+ClaimSource source_of(const Resolved& match) {
   if (match.recorded) return ClaimSource::static_beacon;
   switch (match.kind) {
     case IdentityKind::eddystone_eid:
@@ -136,7 +136,7 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
   }
   const CustomerId& customer = resolver_.customer(match->customer);
   const auto [it, arrived] = present_.try_emplace(customer);
-  Presence& presence = it->second;
+  InReach& presence = it->second;
   if (arrived) {
     presence.heard_by.fill(kNever);
     presence.arrived = now.mono;
@@ -167,7 +167,7 @@ std::vector<IdentityClaim> Tracker::handle(const AdvertReport& report, const Now
   return out;
 }
 
-void Tracker::range(Presence& presence, const Match& match, double level_db, MonoTime at) {
+void Tracker::range(InReach& presence, const Resolved& match, double level_db, MonoTime at) {
   presence.fast_level.hear(config_.ranging.fast_level, level_db, at);
   presence.settled_level.hear(config_.ranging.settled_level, level_db, at);
   // Zones do without the device's offset: between boxes it cancels out, and the borders of one box
@@ -184,7 +184,7 @@ void Tracker::range(Presence& presence, const Match& match, double level_db, Mon
   device->nearest.hear(level_db, at);
 }
 
-void Tracker::learn_nearest(const Presence& presence) {
+void Tracker::learn_nearest(const InReach& presence) {
   for (const auto& device : presence.devices) {
     const auto level = device.nearest.level_db();
     if (!level || resolver_.device_hash(device.identity) != device.hash) continue;
@@ -211,7 +211,7 @@ std::vector<std::uint64_t> Tracker::drop_unknown(LearntDevices& learnt) const {
 }
 
 // Where she is, if that is new or was not said for a while.
-std::optional<IdentityClaim> Tracker::news(const CustomerId& customer, Presence& presence,
+std::optional<IdentityClaim> Tracker::news(const CustomerId& customer, InReach& presence,
                                            MonoTime at) {
   judge(presence, at);
   if (config_.store && !presence.led) return std::nullopt;
@@ -226,7 +226,7 @@ std::optional<IdentityClaim> Tracker::news(const CustomerId& customer, Presence&
   return out;
 }
 
-std::optional<double> Tracker::level_db(const AdvertReport& report, const Match& match) const {
+std::optional<double> Tracker::level_db(const AdvertReport& report, const Resolved& match) const {
   if (!match.distance_known || !is_possible_rssi(report.rssi_dbm)) return std::nullopt;
   const double power = match.power_1m_dbm ? static_cast<double>(*match.power_1m_dbm)
                                           : config_.zones.default_power_1m_dbm;
@@ -236,11 +236,11 @@ std::optional<double> Tracker::level_db(const AdvertReport& report, const Match&
 std::optional<Tracker::Place> Tracker::place(const CustomerId& customer) const {
   const auto found = present_.find(customer);
   if (found == present_.end()) return std::nullopt;
-  const Presence& presence = found->second;
+  const InReach& presence = found->second;
   return Place{presence.claimed_fast, presence.claimed_settled, presence.distance.distance()};
 }
 
-MonoTime Tracker::doubted_until(const Match& match, const AdvertReport& report, MonoTime at) {
+MonoTime Tracker::doubted_until(const Resolved& match, const AdvertReport& report, MonoTime at) {
   if (match.kind == IdentityKind::irk) return {};  // there the address is the proof
   Origin& origin = origins_[resolver_.identity_hash(match.identity)];
   origin.heard = at;
@@ -292,7 +292,7 @@ MonoTime Tracker::Origin::alone_since() const {
 void Tracker::doubt(const CustomerId& customer, Origin& origin, MonoTime at) {
   const bool fresh = at >= origin.doubted;
   origin.doubted = at + config_.copy_doubted;
-  Presence& presence = present_.at(customer);
+  InReach& presence = present_.at(customer);
   presence.doubted = std::max(presence.doubted, origin.doubted);
   if (!fresh) return;
   ++counters_.copies;
@@ -340,7 +340,7 @@ std::span<const double> Tracker::band_scores(const SignalLevel& level, const Sig
 
 // A zone scores the amplitudes that its boxes hear. She is in the street when even the box that
 // hears her best hears her from beyond the door: however many boxes hear her, only that one counts.
-std::span<const double> Tracker::store_scores(const Presence& presence, bool settled, MonoTime at) {
+std::span<const double> Tracker::store_scores(const InReach& presence, bool settled, MonoTime at) {
   heard_in_.assign(scores_.size(), {});
   double strongest = -std::numeric_limits<double>::infinity();
   const auto add = [&](Zone zone, double db) {
@@ -370,7 +370,7 @@ bool Tracker::counts(const Heard& heard, MonoTime at) const {
   return at - heard.at < config_.store->say_expires;
 }
 
-void Tracker::judge(Presence& presence, MonoTime at) {
+void Tracker::judge(InReach& presence, MonoTime at) {
   JudgeConfig settled = config_.ranging.settled;
   if (presence.moving != kNever && at - presence.moving < kMoving) {
     settled.evidence_db_s *= kMovingEvidence;
@@ -407,13 +407,13 @@ void Tracker::judge(Presence& presence, MonoTime at) {
   presence.settled.judge(settled, store_scores(presence, true, at), at);
 }
 
-bool Tracker::proved_here(const Presence& presence, ClaimSource source, MonoTime at) const {
+bool Tracker::proved_here(const InReach& presence, ClaimSource source, MonoTime at) const {
   const MonoTime heard = presence.heard_by[static_cast<std::size_t>(source)];
   return heard != kNever && at - heard < config_.away_after;
 }
 
 // The best proof heard lately: a device that cannot be copied counts before one that can.
-ClaimSource Tracker::source(const Presence& presence, MonoTime at) const {
+ClaimSource Tracker::source(const InReach& presence, MonoTime at) const {
   for (const ClaimSource source : kProofs) {
     if (proved_here(presence, source, at)) return source;
     if (at < presence.doubted) continue;
@@ -424,7 +424,7 @@ ClaimSource Tracker::source(const Presence& presence, MonoTime at) const {
   return ClaimSource::static_beacon;
 }
 
-IdentityClaim Tracker::claim(Presence& presence, MonoTime at) const {
+IdentityClaim Tracker::claim(InReach& presence, MonoTime at) const {
   IdentityClaim out;
   out.source = source(presence, at);
   out.fast = static_cast<Zone>(presence.fast.zone());
@@ -445,7 +445,7 @@ std::vector<IdentityClaim> Tracker::tick(const Now& now) {
   });
   std::vector<IdentityClaim> out;
   for (auto it = present_.begin(); it != present_.end();) {
-    Presence& presence = it->second;
+    InReach& presence = it->second;
     if (now.mono - presence.heard < config_.away_after) {
       // What another box said may have stopped to count.
       if (config_.store) {
@@ -485,7 +485,7 @@ std::vector<CustomerId> Tracker::present_customers() const {
 std::vector<std::pair<CustomerId, BoxSay>> Tracker::say(const Now& now) const {
   std::vector<std::pair<CustomerId, BoxSay>> out;
   for (const CustomerId& customer : present_customers()) {
-    const Presence& presence = present_.at(customer);
+    const InReach& presence = present_.at(customer);
     BoxSay say;
     if (now.mono - presence.heard_own < config_.away_after) {
       const auto& ranging = config_.ranging;
@@ -517,7 +517,7 @@ std::vector<IdentityClaim> Tracker::hear(const std::string& box, Zone zone,
   std::vector<IdentityClaim> out;
   const auto it = present_.find(customer);
   if (!config_.store || it == present_.end()) return out;
-  Presence& presence = it->second;
+  InReach& presence = it->second;
   auto peer = std::find_if(peers_.begin(), peers_.end(),
                            [&](const Peer& known) { return known.box == box; });
   if (peer == peers_.end()) peer = peers_.insert(peer, {box, zone});
@@ -550,10 +550,10 @@ void Tracker::forget_box(const std::string& box) {
 
 std::size_t Tracker::bytes() const {
   std::size_t sum = resolver_.bytes() + peers_.capacity() * sizeof(Peer);
-  sum += present_.size() * (sizeof(Presence) + kNode) + origins_.size() * (sizeof(Origin) + kNode);
+  sum += present_.size() * (sizeof(InReach) + kNode) + origins_.size() * (sizeof(Origin) + kNode);
   for (const auto& [customer, presence] : present_) {
     sum += presence.others.capacity() * sizeof(Heard);
-    sum += presence.devices.capacity() * sizeof(Presence::Device);
+    sum += presence.devices.capacity() * sizeof(InReach::Device);
   }
   return sum;
 }

@@ -123,12 +123,12 @@ class Tracker {
   std::vector<IdentityClaim> handle(const AdvertReport& report, const Now& now);
 
   // Whose the report just handled was, if anybody's: what a recorder may keep.
-  const std::optional<Match>& last_match() const { return last_match_; }
-  const CustomerId& customer(const Match& match) const {
+  const std::optional<Resolved>& last_match() const { return last_match_; }
+  const CustomerId& customer(const Resolved& match) const {
     return resolver_.customer(match.customer);
   }
   // RSSI relative to what this device is heard with at 1 m; nothing where that cannot be said.
-  std::optional<double> level_db(const AdvertReport& report, const Match& match) const;
+  std::optional<double> level_db(const AdvertReport& report, const Resolved& match) const;
 
   struct Place {
     Zone fast;
@@ -174,7 +174,7 @@ class Tracker {
     MonoTime another_since;  // it hears an identity of hers from another device than we …
     MonoTime another;        // … and last said so
   };
-  struct Presence {
+  struct InReach {
     SignalLevel fast_level;
     SignalLevel settled_level;
     DistanceBand distance;
@@ -229,21 +229,21 @@ class Tracker {
 
   void place_zones();
   void identities_changed();
-  MonoTime doubted_until(const Match& match, const AdvertReport& report, MonoTime at);
-  void judge(Presence& presence, MonoTime at);
+  MonoTime doubted_until(const Resolved& match, const AdvertReport& report, MonoTime at);
+  void judge(InReach& presence, MonoTime at);
   // Scores by zone; valid until the next call.
   std::span<const double> band_scores(const SignalLevel& level, const SignalConfig& config,
                                       MonoTime at);
-  std::span<const double> store_scores(const Presence& presence, bool settled, MonoTime at);
+  std::span<const double> store_scores(const InReach& presence, bool settled, MonoTime at);
   bool counts(const Heard& heard, MonoTime at) const;
-  void range(Presence& presence, const Match& match, double level_db, MonoTime at);
-  void learn_nearest(const Presence& presence);
-  std::optional<IdentityClaim> news(const CustomerId& customer, Presence& presence, MonoTime at);
+  void range(InReach& presence, const Resolved& match, double level_db, MonoTime at);
+  void learn_nearest(const InReach& presence);
+  std::optional<IdentityClaim> news(const CustomerId& customer, InReach& presence, MonoTime at);
   void doubt(const CustomerId& customer, Origin& origin, MonoTime at);
   void compare_devices(const CustomerId& customer, Heard& heard);
-  bool proved_here(const Presence& presence, ClaimSource source, MonoTime at) const;
-  ClaimSource source(const Presence& presence, MonoTime at) const;
-  IdentityClaim claim(Presence& presence, MonoTime at) const;
+  bool proved_here(const InReach& presence, ClaimSource source, MonoTime at) const;
+  ClaimSource source(const InReach& presence, MonoTime at) const;
+  IdentityClaim claim(InReach& presence, MonoTime at) const;
 
   TrackerConfig config_;
   std::array<double, 5> edges_db_{};  // by Zone: level relative to 1 m at the zone's outer edge
@@ -252,11 +252,11 @@ class Tracker {
   TrackerCounters counters_;
   std::vector<double> scores_;
   std::vector<AmplitudeSum> heard_in_;  // by zone; store_scores() fills it
-  std::unordered_map<CustomerId, Presence> present_;
+  std::unordered_map<CustomerId, InReach> present_;
   std::vector<Peer> peers_;
   std::vector<CustomerId> copied_;
   std::unordered_map<std::uint64_t, Origin> origins_;  // by identity_hash(), of those heard lately
-  std::optional<Match> last_match_;
+  std::optional<Resolved> last_match_;
 };
 
 }  // namespace welcome::beacon

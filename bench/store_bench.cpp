@@ -243,7 +243,7 @@ void Start(benchmark::State& state) {
     std::size_t loaded = 0;
     for (auto collection : {Collection::consents, Collection::identities})
       must(store.replica().load_briefs(collection,
-                                       [&](FeedItem&& item) { loaded += item.brief.size(); }));
+                                       [&](ReplicaItem&& item) { loaded += item.brief.size(); }));
     benchmark::DoNotOptimize(loaded);
     state.counters["resident_mib"] = test::resident_mib();
     state.counters["grew_mib"] = test::resident_mib() - before;

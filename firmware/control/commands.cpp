@@ -12,7 +12,7 @@ namespace welcome::control {
 namespace {
 
 using enum Type;
-using enum Presence;
+using enum Occurs;
 
 // ---- arguments
 
@@ -253,7 +253,7 @@ class Fit {
   // `at` is where a value stands among the fields, `shown` where it stands in the answer.
   void check(const nlohmann::json& value, const std::string& at, const std::string& shown) {
     const Field* field = find(at);
-    if (field != nullptr && field->presence == or_null && value.is_null()) return;
+    if (field != nullptr && field->occurs == or_null && value.is_null()) return;
     if (field != nullptr && !fits(field->type, value)) {
       wrong.push_back(shown + ": is no " + std::string(word(field->type)));
       return;
@@ -307,7 +307,7 @@ class Fit {
     for (const auto step : steps) {
       if (step == "*" || step == "[]" || value.contains(std::string(step))) continue;
       const Field* field = find(join(at, step));
-      if (field != nullptr && field->presence == sometimes) continue;
+      if (field != nullptr && field->occurs == sometimes) continue;
       wrong.push_back((shown.empty() ? "" : shown + ".") + std::string(step) + ": is missing");
     }
   }
@@ -322,7 +322,7 @@ void append_fields(std::string& out, std::span<const Field> fields) {
       continue;
     }
     out.append("| `").append(f.path).append("` | ").append(word(f.type));
-    out += f.presence == or_null ? ", or null" : f.presence == sometimes ? ", sometimes" : "";
+    out += f.occurs == or_null ? ", or null" : f.occurs == sometimes ? ", sometimes" : "";
     out.append(" | ").append(f.what).append(" |");
     if (!f.metric.empty()) {
       out.append(" `welcomed_").append(f.metric);

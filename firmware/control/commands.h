@@ -55,7 +55,7 @@ struct Argument {
   std::string_view what;
 };
 
-enum class Presence : std::uint8_t { always, or_null, sometimes };
+enum class Occurs : std::uint8_t { always, or_null, sometimes };
 
 // A value of an answer. An object on the way to it needs no field of its own unless it may be
 // missing.
@@ -63,7 +63,7 @@ struct Field {
   std::string_view path;  // keys with dots between; '*' is every key, "[]" every element
   Type type;
   std::string_view what;
-  Presence presence = Presence::always;
+  Occurs occurs = Occurs::always;
   // As a metric: the name after "welcomed_" (…_total is a counter since the start of welcomed,
   // every other one a gauge), the label that '*' becomes, and for a text the word that counts as 1.
   std::string_view metric{}, label{}, is{};

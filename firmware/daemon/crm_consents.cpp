@@ -56,7 +56,7 @@ Result<void> CrmFeed::set_keys(const std::optional<std::string>& text, const Now
   std::vector<std::string> unsigned_ones;
   if (text) {
     const auto report =
-        shared_.store.replica().load(store::Collection::consents, [&](store::FeedItem&& stored) {
+        shared_.store.replica().load(store::Collection::consents, [&](store::ReplicaItem&& stored) {
           if (keys_.verify(stored.body)) return;
           unsigned_ones.push_back(stored.key);
           removed_body(contract::Collection::consents, stored.key, stored.body, now, news);
@@ -148,7 +148,7 @@ bool CrmFeed::load_briefs(const Withdrawals& withdrawals) {
   must_read(count);
   std::int64_t known = 0;
   must_read(shared_.store.replica().load_briefs(
-      store::Collection::consents, [&](store::FeedItem&& stored) {
+      store::Collection::consents, [&](store::ReplicaItem&& stored) {
         const auto record = consent_of_brief(stored.customer, stored.brief);
         if (!record) return;
         ++known;
@@ -161,7 +161,7 @@ bool CrmFeed::load_briefs(const Withdrawals& withdrawals) {
 std::vector<std::string> CrmFeed::load_bodies(const Withdrawals& withdrawals, bool check) {
   std::vector<std::string> unsigned_ones;
   must_read(
-      shared_.store.replica().load(store::Collection::consents, [&](store::FeedItem&& stored) {
+      shared_.store.replica().load(store::Collection::consents, [&](store::ReplicaItem&& stored) {
         const auto item = contract::decode_item(contract::Collection::consents, stored.body);
         if (!item) {
           ++shared_.counters.feed_set_aside;

@@ -172,7 +172,7 @@ void CrmFeed::take_good(const sync::FeedPlan& plan, const contract::FeedItem& it
   put(*item.item, item.value, now, news);
 }
 
-void CrmFeed::leaves(const store::FeedItem& old) {
+void CrmFeed::leaves(const store::ReplicaItem& old) {
   const auto item = contract::decode_item(contract::Collection::identities, old.body);
   if (item) devices_.remove(key_of(std::get<IdentityItem>(*item)));
 }
@@ -278,7 +278,7 @@ std::map<std::string, std::string> CrmFeed::items_of(contract::Collection collec
   std::map<std::string, std::string> items;
   const auto loaded = shared_.store.replica().load(
       store_collection(collection),
-      [&](store::FeedItem&& i) { items.emplace(std::move(i.key), std::move(i.body)); });
+      [&](store::ReplicaItem&& i) { items.emplace(std::move(i.key), std::move(i.body)); });
   if (!loaded) needs_.store_failed(loaded.error());
   return items;
 }

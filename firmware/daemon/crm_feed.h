@@ -93,7 +93,7 @@ class CrmFeed {
                        News& news);
   void ask_for_identities();
   // An identity that was there leaves, or is about to be put anew.
-  void leaves(const store::FeedItem& old);
+  void leaves(const store::ReplicaItem& old);
   // And what should have come instead cannot be read.
   void stays(const std::string& identity);
   // False: the device is another customer's, and the item is set aside.

@@ -83,7 +83,7 @@ contract::EnrolMessage guide_with(std::string hint, int views, int needed) {
 
 // The customer's record of this purpose with one more step, or a new one. What a box does not know
 // of the company, another record of hers says; the CRM's own record takes this one's place.
-json desk_record(const std::vector<store::FeedItem>& hers, const contract::BoxAddress& box,
+json desk_record(const std::vector<store::ReplicaItem>& hers, const contract::BoxAddress& box,
                  const CustomerId& customer, Purpose purpose, const ConsentStep& said,
                  const ConsentNotice& notice) {
   json record{{"record_id", contract::new_uuid()},

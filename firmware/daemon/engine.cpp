@@ -143,7 +143,7 @@ void Engine::load(const Now& now) {
 template <class Take>
 void Engine::load_items(contract::Collection collection, const Take& take) {
   must(store_.replica().load(store_collection(collection),
-                             [&](store::FeedItem&& stored) {
+                             [&](store::ReplicaItem&& stored) {
                                auto item = contract::decode_item(collection, stored.body);
                                if (item) {
                                  take(std::move(*item));

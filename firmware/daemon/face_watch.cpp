@@ -78,7 +78,7 @@ bool FaceWatch::may_age(const CustomerId& customer) {
     needs_.store_failed(records.error());
     return false;
   }
-  return std::any_of(records->begin(), records->end(), [](const store::FeedItem& stored) {
+  return std::any_of(records->begin(), records->end(), [](const store::ReplicaItem& stored) {
     const auto item = contract::decode_item(contract::Collection::consents, stored.body);
     return item && names_ageing(std::get<ConsentRecord>(*item));
   });

@@ -80,9 +80,9 @@ Result<json> KeyWatch::set_clock(const std::string& identity, const Now& now) {
 
 void KeyWatch::report(const Now& now) {
   for (const auto& doubt : doubts_.take()) {
-    std::optional<store::FeedItem> whose;
+    std::optional<store::ReplicaItem> whose;
     const auto searched =
-        shared_.store.replica().load(store::Collection::identities, [&](store::FeedItem&& item) {
+        shared_.store.replica().load(store::Collection::identities, [&](store::ReplicaItem&& item) {
           if (beacon::KeyDoubts::identity_tag(item.key) == doubt.identity) whose = std::move(item);
         });
     if (!searched) return needs_.store_failed(searched.error());

@@ -73,7 +73,7 @@ void Listening::load(const Now& now) {
   std::vector<beacon::IdentityKey> keys;
   std::int64_t known = 0;
   auto loaded = shared_.store.replica().load_briefs(
-      store::Collection::identities, [&](store::FeedItem&& stored) {
+      store::Collection::identities, [&](store::ReplicaItem&& stored) {
         auto key = key_of_brief(stored.customer, stored.brief);
         known += key ? 1 : 0;
         if (!key) return;
@@ -85,8 +85,8 @@ void Listening::load(const Now& now) {
   if (loaded && known < *count) {
     // Some came without a brief, by an older version.
     keys.clear();
-    loaded =
-        shared_.store.replica().load(store::Collection::identities, [&](store::FeedItem&& stored) {
+    loaded = shared_.store.replica().load(
+        store::Collection::identities, [&](store::ReplicaItem&& stored) {
           const auto item = contract::decode_item(contract::Collection::identities, stored.body);
           if (!item) return;
           auto key = key_of(std::get<IdentityItem>(*item));

@@ -347,7 +347,7 @@ Result<std::string> Erasure::export_person(const CustomerId& customer, Now now) 
     for (auto collection : {Collection::profiles, Collection::consents, Collection::identities}) {
       out[std::string(to_string(collection))] =
           list_of(replica.of_customer(collection, customer),
-                  [](const FeedItem& item) { return as_json(item.body); });
+                  [](const ReplicaItem& item) { return as_json(item.body); });
     }
     People people(context);
     out["desk_consents"] =

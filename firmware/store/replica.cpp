@@ -81,7 +81,7 @@ bool remove(Database& db, std::int64_t part, std::string_view key_hash) {
 void apply_one(Context& context, Collection collection, std::int64_t part, const FeedChange& change,
                ApplyReport& report) {
   Database& db = context.db;
-  const FeedItem& item = change.item;
+  const ReplicaItem& item = change.item;
   const CustomerHash hash =
       context.sealer.item_hash(static_cast<std::uint8_t>(collection), item.key);
   const std::string_view key_hash = view(hash);
@@ -135,11 +135,11 @@ void apply_one(Context& context, Collection collection, std::int64_t part, const
   ++(sealed ? report.put : report.withheld);
 }
 
-std::optional<FeedItem> open_item(const std::optional<std::string>& plain, std::int64_t seq,
-                                  bool is_brief) {
+std::optional<ReplicaItem> open_item(const std::optional<std::string>& plain, std::int64_t seq,
+                                     bool is_brief) {
   const auto fields = plain ? unpack(*plain, 3) : std::nullopt;
   if (!fields) return std::nullopt;
-  FeedItem item;
+  ReplicaItem item;
   item.key = (*fields)[0];
   item.customer = CustomerId(std::string((*fields)[1]));
   item.seq = seq;
@@ -149,11 +149,11 @@ std::optional<FeedItem> open_item(const std::optional<std::string>& plain, std::
 
 // Reads rows of customer, seq, sealed and, for whole items, key_hash.
 Replica::LoadReport load_rows(Context& context, Statement s, bool is_brief,
-                              const std::function<void(FeedItem&&)>& fn) {
+                              const std::function<void(ReplicaItem&&)>& fn) {
   Replica::LoadReport report;
   const Context::AllKeys keys = context.all_keys();
   while (s.step()) {
-    std::optional<FeedItem> item;
+    std::optional<ReplicaItem> item;
     if (const auto key = keys.find(s.int64(0)); key != keys.end()) {
       item = open_item(is_brief ? Sealer::open(key->second, kBriefLabel, s.blob(2))
                                 : Sealer::open(key->second, label_of("item", s.blob(3)), s.blob(2)),
@@ -259,12 +259,12 @@ void Replica::Writer::distrust(Collection collection, std::span<const std::strin
   });
 }
 
-Result<FeedItem> Replica::find(Collection collection, std::string_view key) const {
+Result<ReplicaItem> Replica::find(Collection collection, std::string_view key) const {
   return find_named(collection, name_of(collection, key));
 }
 
-Result<FeedItem> Replica::find_named(Collection collection, std::string_view name) const {
-  auto found = context_.db.read([&]() -> std::optional<FeedItem> {
+Result<ReplicaItem> Replica::find_named(Collection collection, std::string_view name) const {
+  auto found = context_.db.read([&]() -> std::optional<ReplicaItem> {
     auto s = context_.db.query(
         "SELECT customer, seq, sealed FROM feed_item WHERE part = ? AND key_hash = ?"
         " AND sealed IS NOT NULL",
@@ -278,10 +278,10 @@ Result<FeedItem> Replica::find_named(Collection collection, std::string_view nam
   return std::move(**found);
 }
 
-Result<std::vector<FeedItem>> Replica::of_customer(Collection collection,
-                                                   const CustomerId& customer) const {
+Result<std::vector<ReplicaItem>> Replica::of_customer(Collection collection,
+                                                      const CustomerId& customer) const {
   return context_.db.read([&] {
-    std::vector<FeedItem> items;
+    std::vector<ReplicaItem> items;
     auto s = context_.db.query(
         "SELECT key_hash, customer, seq, sealed FROM feed_item WHERE customer = ? AND +part = ?",
         context_.id_of(customer), live(context_.db, collection).part);
@@ -295,7 +295,7 @@ Result<std::vector<FeedItem>> Replica::of_customer(Collection collection,
 }
 
 Result<Replica::LoadReport> Replica::load(Collection collection,
-                                          const std::function<void(FeedItem&&)>& fn) const {
+                                          const std::function<void(ReplicaItem&&)>& fn) const {
   return context_.db.read([&] {
     return load_rows(context_,
                      context_.db.query("SELECT customer, seq, sealed, key_hash FROM feed_item"
@@ -306,8 +306,8 @@ Result<Replica::LoadReport> Replica::load(Collection collection,
   });
 }
 
-Result<Replica::LoadReport> Replica::load_briefs(Collection collection,
-                                                 const std::function<void(FeedItem&&)>& fn) const {
+Result<Replica::LoadReport> Replica::load_briefs(
+    Collection collection, const std::function<void(ReplicaItem&&)>& fn) const {
   return context_.db.read([&] {
     return load_rows(context_,
                      context_.db.query("SELECT customer, seq, sealed FROM feed_brief"

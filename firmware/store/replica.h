@@ -34,7 +34,7 @@ struct FeedState {
   Digest digest{};  // of all items, those without a body included
 };
 
-struct FeedItem {
+struct ReplicaItem {
   std::string key;
   CustomerId customer;  // empty for campaigns and policy
   std::int64_t seq = 0;
@@ -43,7 +43,7 @@ struct FeedItem {
 };
 
 struct FeedChange {
-  FeedItem item;  // for an erase: key and seq
+  ReplicaItem item;  // for an erase: key and seq
   bool erase = false;
   bool withhold = false;  // a poisoned item: it is counted, its body is not kept
   bool keep = false;      // with withhold: the last good body stays in use
@@ -68,10 +68,10 @@ class Replica {
   Result<std::optional<std::int64_t>> seq_of(Collection collection, std::string_view key) const;
 
   // not_found when there is none (or it is withheld).
-  Result<FeedItem> find(Collection collection, std::string_view key) const;
-  Result<FeedItem> find_named(Collection collection, std::string_view name) const;
-  Result<std::vector<FeedItem>> of_customer(Collection collection,
-                                            const CustomerId& customer) const;
+  Result<ReplicaItem> find(Collection collection, std::string_view key) const;
+  Result<ReplicaItem> find_named(Collection collection, std::string_view name) const;
+  Result<std::vector<ReplicaItem>> of_customer(Collection collection,
+                                               const CustomerId& customer) const;
 
   // Calls fn for every live item, in no particular order. An item whose bytes do not open is
   // skipped and counted in `damaged`.
@@ -79,11 +79,12 @@ class Replica {
     std::size_t loaded = 0;
     std::size_t damaged = 0;
   };
-  Result<LoadReport> load(Collection collection, const std::function<void(FeedItem&&)>& fn) const;
+  Result<LoadReport> load(Collection collection,
+                          const std::function<void(ReplicaItem&&)>& fn) const;
   // The same with `brief` in place of `body`, for a start with 100,000 customers. Items that were
   // stored without a brief are left out.
   Result<LoadReport> load_briefs(Collection collection,
-                                 const std::function<void(FeedItem&&)>& fn) const;
+                                 const std::function<void(ReplicaItem&&)>& fn) const;
 
   Result<std::int64_t> count(Collection collection) const;
 

@@ -73,8 +73,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // Refusing is fine: the version or the key check may be what was changed.
   if (!store) return 0;
   const Now now;
-  (void)store->replica().load(Collection::profiles, [](FeedItem&&) {});
-  (void)store->replica().load_briefs(Collection::profiles, [](FeedItem&&) {});
+  (void)store->replica().load(Collection::profiles, [](ReplicaItem&&) {});
+  (void)store->replica().load_briefs(Collection::profiles, [](ReplicaItem&&) {});
   (void)store->journal().visits(10);
   (void)store->journal().states();
   (void)store->journal().facts(CustomerId("c-1"));

@@ -232,10 +232,10 @@ std::string describe(Store& store) {
   for (int c = 0; c < 5; ++c) {
     const auto collection = static_cast<Collection>(c);
     std::vector<std::string> items;
-    auto loaded = store.replica().load(collection, [&](FeedItem&& item) {
+    auto loaded = store.replica().load(collection, [&](ReplicaItem&& item) {
       items.push_back(item.key + "@" + std::to_string(item.seq) + " of " + item.customer.str());
     });
-    auto briefs = store.replica().load_briefs(collection, [&](FeedItem&& item) {
+    auto briefs = store.replica().load_briefs(collection, [&](ReplicaItem&& item) {
       if (!item.brief.empty()) items.push_back(item.brief);
     });
     if (need(loaded) && need(briefs) && (loaded->damaged || briefs->damaged)) {

@@ -171,7 +171,7 @@ TEST_F(Trouble, DamageFoundWhileWorkingIsRememberedForTheNextStart) {
       root = *db.integer("SELECT rootpage FROM sqlite_schema WHERE name = 'feed_item'");
     }
     overwrite(static_cast<std::size_t>(root - 1) * 4096, std::string(4096, '\xff'));
-    auto read = store->replica().load(Collection::profiles, [](FeedItem&&) {});
+    auto read = store->replica().load(Collection::profiles, [](ReplicaItem&&) {});
     ASSERT_FALSE(read);
     EXPECT_EQ(read.error().code, ErrorCode::corrupt);
   }

@@ -325,7 +325,7 @@ TEST_F(ResolverTest, TheBitForMovingIsReadAndNoOtherBitIsForgiven) {
 // A recorded resolvable address is as good as the phone itself until the phone changes it.
 class OldAddresses : public ::testing::Test {
  protected:
-  std::optional<Match> hear(Resolver& resolver, std::uint32_t prand, double t) {
+  std::optional<Resolved> hear(Resolver& resolver, std::uint32_t prand, double t) {
     AdvertReport r = report({}, -60, now_at(t));
     r.address = address_of(key_, prand);
     AdvertType type = AdvertType::other;

@@ -47,12 +47,12 @@ TEST(Commands, ARequestIsCheckedAgainstItsArguments) {
 TEST(Answers, AreHeldAgainstTheirFields) {
   constexpr Field kFields[] = {
       {"name", Type::text, ""},
-      {"why", Type::text, "", Presence::sometimes},
-      {"last", Type::text, "", Presence::or_null},
+      {"why", Type::text, "", Occurs::sometimes},
+      {"last", Type::text, "", Occurs::or_null},
       {"by.*.n", Type::number, ""},
       {"rows", Type::list, ""},
       {"rows.[].on", Type::yes_no, ""},
-      {"more", Type::object, "", Presence::or_null},
+      {"more", Type::object, "", Occurs::or_null},
       {"more.words", Type::texts, ""},
   };
   const json good{{"name", "a"},

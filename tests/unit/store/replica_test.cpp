@@ -16,7 +16,7 @@ class ReplicaTest : public StoreTest {
   std::vector<std::string> keys(Collection collection) {
     std::vector<std::string> out;
     auto report =
-        replica().load(collection, [&](FeedItem&& item) { out.push_back(std::move(item.key)); });
+        replica().load(collection, [&](ReplicaItem&& item) { out.push_back(std::move(item.key)); });
     EXPECT_TRUE(report);
     EXPECT_EQ(report->damaged, 0U);
     return out;
@@ -146,7 +146,7 @@ TEST_F(ReplicaTest, LoadsBriefsOfTheItemsThatHaveOne) {
   ASSERT_TRUE(
       apply(store(), Collection::consents, "e", 2, {with_brief, put("r2", 2, "c-mia", "whole")}));
   std::map<std::string, std::string> seen;
-  auto report = replica().load_briefs(Collection::consents, [&](FeedItem&& item) {
+  auto report = replica().load_briefs(Collection::consents, [&](ReplicaItem&& item) {
     seen[item.key] = item.brief + "|" + item.body;
   });
   ASSERT_TRUE(report);
