@@ -114,7 +114,7 @@ std::string HciHost::remark() const {
   return parts_alone_ && extended() ? "of each advert only the beginning is reported" : "";
 }
 
-// Back to the beginning: reset, then everything anew.
+// Back to the beginning: reset, then everything again.
 void HciHost::recover(const std::string& why, const Now& now) {
   if (!why.empty()) {
     if (++resets_in_a_row_ > config_.resets_before_failure) return fail(why);

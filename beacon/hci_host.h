@@ -64,13 +64,13 @@ struct HciHostConfig {
   std::chrono::milliseconds shortest_stall{3000};
   double expected_adverts = 30.0;
   // In silence nothing else would show that the controller hangs: it is asked for its version this
-  // often, and set up anew after so long a silence, whatever was expected.
+  // often, and set up again after this long a silence, whatever was expected.
   std::chrono::milliseconds probe_every{5000};
   std::chrono::minutes longest_silence{10};
-  // A way to scan that has heard nothing at all for so long is left for the next, if there is one;
-  // twice as long each time that nothing was heard that way either, up to longest_silence.
+  // A way to scan that has heard nothing at all for this long is left for the next, if there is
+  // one; twice as long each time that nothing was heard that way either, up to longest_silence.
   std::chrono::seconds first_silence{10};
-  // A command out for so long whose answer may have been lost on the line is sent again.
+  // A command out for this long whose answer may have been lost on the line is sent again.
   std::chrono::milliseconds repeat_after{250};
   int resets_before_failure = 3;
 };

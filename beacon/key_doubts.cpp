@@ -191,7 +191,7 @@ std::optional<WallTime> KeyDoubts::clock_zero_of(const IdentityKey& key, const N
     }
     return std::nullopt;
   };
-  // A clock that began anew, then one that stood still or was set wrong, a year either way; where
+  // A clock that began again, then one that stood still or was set wrong, a year either way; where
   // windows are short, less, so that it stays at about a second.
   constexpr std::int64_t kYearS = 366 * 24 * 3600;
   constexpr std::int64_t kMostWindows = 1'000'000;

@@ -1,7 +1,7 @@
 #pragma once
 // KeyDoubts: notices keys that do not fit the devices they are said to belong to, by what is heard
 // and belongs to nobody: an IRK whose bytes were written the wrong way round, an EID device whose
-// clock has begun anew with a new battery. Works in slices, while there is anything unknown to
+// clock has begun again with a new battery. Works in slices, while there is anything unknown to
 // explain. Only says so: to believe it is a person's decision, because who has recorded a device's
 // first days can play them. Holds keys, wiped when they go; one thread, driven by Now.
 
@@ -73,7 +73,7 @@ class KeyDoubts {
   void add(const IdentityKey& key);
   void forget_old(const Now& now);
   void try_reversed(const Key& irk, const Now& now);
-  // Of the windows from `first` that a clock would have now which began anew.
+  // Of the windows from `first` that a clock would have now which began again.
   void try_clock(const Key& key, std::int64_t first, std::int64_t end);
   void say(Kind kind, const Key& key, WallTime clock_zero);
 

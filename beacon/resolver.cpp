@@ -159,7 +159,7 @@ void Resolver::merge(std::vector<IdentityKey> keys, Known known, const LearntDev
     }
     ++customers_[customer].identities;
     const std::uint32_t index = add(std::move(key), one.id, one.content, customer, learnt, now);
-    // Calibrated anew it is still the same device: what somebody recorded of it stays old.
+    // Calibrated again it is still the same device: what somebody recorded of it stays old.
     const auto heard = addresses_.find(one.instead_of);
     if (heard == addresses_.end() || identities_[index].kind != IdentityKind::irk) continue;
     HeardAddresses before = std::move(heard->second);

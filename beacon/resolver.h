@@ -44,7 +44,7 @@ std::string_view to_string(AdvertType type);
 struct ResolverConfig {
   // A device's clock may be off by this much before it is learnt; at least one window either way.
   std::chrono::seconds clock_drift{15};
-  // A device that goes on to the next window or address may send the last one for so long.
+  // A device that goes on to the next window or address may send the last one for this long.
   std::chrono::seconds overlap{15};
   std::size_t remembered_addresses = 32768;  // resolvable addresses, found and not found
   // Tries of addresses against keys per second; above it a new address waits until it is heard

@@ -15,11 +15,12 @@ namespace {
 constexpr unsigned kWindowsPerTick = 1500;
 
 // Two devices by turns: so often from an address that another had long replaced. An address that
-// was silent for so long is forgotten.
+// was silent for this long is forgotten.
 constexpr int kCopyReturns = 3;
 constexpr MonoClock::duration kSenderGone = std::chrono::seconds{60};
 
-// An app that says "moving" is believed for so long; then settled needs this share of the evidence.
+// An app that says "moving" is believed for this long; then settled needs this share of the
+// evidence.
 constexpr MonoClock::duration kMoving = std::chrono::seconds{3};
 constexpr double kMovingEvidence = 0.25;
 

@@ -45,8 +45,9 @@ struct StoreConfig {
   std::string box;           // our name; unique within the store
   Zone zone = Zone::inside;  // where we stand
   std::size_t zones = 5;     // the product's; a recording may have more, numbered from `street` on
-  std::chrono::milliseconds say_expires{2000};  // what a box said counts for so long
-  // Who meets a customer says nothing of her for so long, in case another box leads already.
+  std::chrono::milliseconds say_expires{2000};  // what a box said counts for this long
+  // A box that meets a customer says nothing of them for this long, in case another box leads
+  // already.
   std::chrono::milliseconds listen{600};
 };
 

@@ -4,7 +4,7 @@
 // usage: vision_day [HOURS [FILE]]     JSON on stdout; exit code 1 if something grew.
 //
 // Every five minutes of the day the camera wakes for a visit: ten seconds with somebody in view and
-// five of stillness, at 5 pictures a second, from a recording that is opened anew each time. In
+// five of stillness, at 5 pictures a second, from a recording that is opened again each time. In
 // between it is asleep.
 
 #include <algorithm>

@@ -71,7 +71,7 @@ void Pipeline::Impl::on(const event::OfferTold& e) {
   const DecisionId& id = e.offer.decision;
   const auto waiting = waiting_.find(id);
   if (e.own && e.kept && unagreed_.contains(id) && waiting != waiting_.end()) {
-    // The order was lost with the line: it takes its place anew.
+    // The order was lost with the line: it takes its place again.
     const CustomerId customer = waiting->second.customer;
     if (const OfferFact* offer = find_offer(facts(customer), id)) tell(*offer, customer);
     return;

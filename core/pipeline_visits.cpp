@@ -66,8 +66,8 @@ Presence& Pipeline::Impl::begin(const CustomerId& customer) {
   return p;
 }
 
-// A face carries a visit on for so long after the last word of radio, and no longer: a camera that
-// is open for her sake sees her because it is open.
+// A face carries a visit on for this long after the last word of radio, and no longer: a camera
+// that is open for her sake sees her because it is open.
 bool Pipeline::Impl::face_counts(const Presence& p) const {
   return now_.mono - p.last_radio < settings_.face_alone;
 }

@@ -281,7 +281,7 @@ constexpr Command kCustomerCommands[] = {
      customer_consent, kConsent},
     {"customer export", "ID", "everything that is held on a customer, as JSON", customer_export},
     {"customer forget", "ID", "erase a customer here and on every box", customer_forget},
-    {"identity clock", "ID", "a fob with a new battery: when its clock began anew", identity_clock,
+    {"identity clock", "ID", "a fob with a new battery: when its clock began again", identity_clock,
      kClock},
     {"erasure status", "ID", "how many boxes have confirmed; exit code 1 while some are late",
      erasure_status},

@@ -80,7 +80,7 @@ class FeedReceiver {
   // For each plan, whatever its verdict, once what it asks for is in the store.
   void committed(const FeedPlan& plan);
 
-  // What is here of the collection is to be sent anew as a whole.
+  // What is here of the collection is to be sent again as a whole.
   void forget(contract::Collection collection);
 
   // A new connection: parts of snapshots that have not come will not come.

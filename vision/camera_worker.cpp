@@ -11,7 +11,7 @@ namespace welcome::vision {
 
 namespace {
 
-// Without a picture for so long a camera has stalled; status shows it within 3 s.
+// Without a picture for this long a camera has stalled; status shows it within 3 s.
 constexpr std::chrono::milliseconds kPatience{2500};
 // Neighbouring frames show the same view.
 constexpr std::chrono::milliseconds kBetweenEnrolmentViews{150};

@@ -76,7 +76,7 @@ class CameraWorker {
   void sleep();
 
   // Takes effect at once: a match that was made with the gallery before is not delivered, and
-  // tracks start their agreement anew. Null or empty: faces are counted, nothing is embedded.
+  // tracks start their agreement again. Null or empty: faces are counted, nothing is embedded.
   void set_gallery(std::shared_ptr<const Gallery> gallery);
 
   // Awake until it is over, whoever is near; meanwhile nobody is recognised here. Takes the place

@@ -85,7 +85,7 @@ class V4l2Source final : public FrameSource {
     const int count = ::poll(&ready, 1, static_cast<int>(patience.count()));
     if (count < 0 && errno == EINTR) return fail(ErrorCode::unavailable, "interrupted");
     if (count == 0) {
-      // A camera that gives nothing for a while is opened anew: some stall for good.
+      // A camera that gives nothing for a while is opened again: some stall for good.
       quiet_ += patience;
       if (quiet_ >= kStalledAfter) {
         close();

@@ -128,7 +128,7 @@ struct Video::Impl {
 
   microseconds length{40'000};
   microseconds position{0};
-  microseconds shift{0};             // where recordings were joined, time begins anew
+  microseconds shift{0};             // where recordings were joined, time begins again
   bool positioned = false;           // `position` is of a picture
   int spoilt = 0;                    // packets that may still build upon a damaged picture
   std::multiset<std::int64_t> torn;  // stamps of pictures that are damaged, and come out later

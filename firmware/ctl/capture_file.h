@@ -1,6 +1,6 @@
 #pragma once
-// CaptureFile: where a recording goes. Made anew, for its owner alone; a pipe or device is taken as
-// it is, "-" is standard output. What cannot be written whole is cut off again, so that the file
+// CaptureFile: where a recording goes. Made again, for its owner alone; a pipe or device is taken
+// as it is, "-" is standard output. What cannot be written whole is cut off again, so that the file
 // ends with a whole record. One thread.
 
 #include <filesystem>

@@ -36,7 +36,8 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 constexpr auto kTick = 50ms;
-// The inbox keeps the loop for so long at most; then timers and the control socket have their turn.
+// The inbox keeps the loop for this long at most; then timers and the control socket have their
+// turn.
 constexpr auto kDrainFor = 20ms;
 
 class Uuids : public Pipeline::IdSource {

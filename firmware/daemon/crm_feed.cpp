@@ -355,7 +355,7 @@ void CrmFeed::removed_body(contract::Collection collection, const std::string& k
       changed_profiles_.emplace_back(key);
       break;
     case contract::Collection::identities:
-      break;  // the key table is made anew
+      break;  // the key table is made again
   }
 }
 

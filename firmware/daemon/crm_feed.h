@@ -92,7 +92,7 @@ class CrmFeed {
   void take_unreadable(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
                        News& news);
   void ask_for_identities();
-  // An identity that was there leaves, or is about to be put anew.
+  // An identity that was there leaves, or is about to be put again.
   void leaves(const store::ReplicaItem& old);
   // And what should have come instead cannot be read.
   void stays(const std::string& identity);

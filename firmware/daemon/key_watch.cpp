@@ -49,7 +49,8 @@ Result<json> KeyWatch::set_clock(const std::string& identity, const Now& now) {
   if (!item) return tl::unexpected(item.error());
   const auto key = key_of(std::get<IdentityItem>(*item));
   if (key.kind != beacon::IdentityKind::eddystone_eid) {
-    return fail(ErrorCode::refused, "only an eddystone_eid device has a clock that may begin anew");
+    return fail(ErrorCode::refused,
+                "only an eddystone_eid device has a clock that may begin again");
   }
   if (!shared_.pipeline.gate().permits(key.customer, Purpose::proximity_offers, now)) {
     return fail(ErrorCode::refused, "its customer may not be recognised");
@@ -68,7 +69,7 @@ Result<json> KeyWatch::set_clock(const std::string& identity, const Now& now) {
              .dump()},
         now.wall);
     tx.audit().append(now, "radio", "technician", key.customer,
-                      "the clock of one of their devices was set anew");
+                      "the clock of one of their devices was set again");
   });
   if (!done) return tl::unexpected(done.error());
   clocks_[identity] = set;
@@ -91,7 +92,7 @@ void KeyWatch::report(const Now& now) {
         doubt.kind == beacon::KeyDoubts::Kind::reversed_irk
             ? "irk: as it is it resolves nothing, the other way round it resolves what is heard: "
               "its bytes are reversed"
-            : "clock_zero: the device's clock has begun anew (a new battery?), at " +
+            : "clock_zero: the device's clock has begun again (a new battery?), at " +
                   contract::to_rfc3339(doubt.clock_zero);
     spdlog::warn("an identity does not fit its device: {}", reason);
     const auto done = shared_.store.transaction([&](store::Tx& tx) {

@@ -181,7 +181,7 @@ test("the CRM's key changes without a gap", async (t) => {
     await shop.crm('sign-keys', '--use', second);
     await shop.until(
       () => shop.record('c-mia', 'proximity_offers').value.sig.key === second,
-      'all is signed anew',
+      'all is signed again',
     );
     await shop.until(async () => {
       const have = (await shop.ctl('status')).crm.feed.consents;

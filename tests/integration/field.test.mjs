@@ -3,7 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
@@ -65,7 +73,8 @@ class Crm {
 
   async fill() {
     await this.done('init', '--tenant', 'demo', '--controller', 'Aroma Ltd');
-    const customers = 'customer,app_id,name,tier,points\nc-paul,a-paul,Paul,gold,1\nc-mia,a-mia,Mia,,\nc-bruno,a-bruno,Bruno,,\n';
+    const customers =
+      'customer,app_id,name,tier,points\nc-paul,a-paul,Paul,gold,1\nc-mia,a-mia,Mia,,\nc-bruno,a-bruno,Bruno,,\n';
     const consents = [
       'customer,purpose,state,at',
       'c-bruno,proximity_offers,given,2026-01-12T09:30:00Z',
@@ -235,9 +244,14 @@ test('what apps, tablets and CRMs send is obeyed, refused or answered', { skip }
   );
 
   // A withdrawal at the desk: recorded, told, receipt.
-  const receipt = stack.message('uplink', 'welcome/v1/demo/app/a-bruno/inbox', (m) => m.kind === 'receipt').catch(() => null);
+  const receipt = stack
+    .message('uplink', 'welcome/v1/demo/app/a-bruno/inbox', (m) => m.kind === 'receipt')
+    .catch(() => null);
   await say(stack, 'floor', 'tablet-1', 'welcome/v1/floor/enrol/s-2', input('floor-enrol-withdraw.json'));
-  await until('the withdrawal at the desk', async () => (await crm.state('c-bruno', 'proximity_offers')) === 'withdrawn');
+  await until(
+    'the withdrawal at the desk',
+    async () => (await crm.state('c-bruno', 'proximity_offers')) === 'withdrawn',
+  );
   assert.equal(await crm.state('c-bruno', 'preference_prompts'), 'given', 'nothing else is withdrawn');
   void receipt;
 

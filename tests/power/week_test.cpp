@@ -441,7 +441,7 @@ class Week {
              {"from_seq", shelf.seq},
              {"to_seq", shelf.seq + 1},
              {"items", {item}}});
-    // The thief makes the most of it: the line stays away, and the box starts anew.
+    // The thief makes the most of it: the line stays away, and the box starts again.
     if (pick(2) == 0) {
       line();
       restart();

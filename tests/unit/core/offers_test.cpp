@@ -233,7 +233,7 @@ TEST(Offers, wait_while_the_boxes_of_a_store_cannot_talk_and_lapse_then) {
   shop.use({campaign("k-espresso")});
   const auto d = offers(shop.stay(paul, Zone::street, 6s)).at(0);
   shop.restart();
-  // After the connect its own word comes back, in no order: it is told anew.
+  // After the connect its own word comes back, in no order: it is told again.
   const Effects again = shop.handle(event::OfferTold{
       {d.id, store_alias(shop.policy, paul), d.campaign, d.at, d.expires_at, false}, true, true});
   EXPECT_THAT(again.let_go, IsEmpty());

@@ -72,7 +72,7 @@ TEST(Visits, go_on_by_the_face_alone_while_the_phone_is_silent) {
   const Effects e = seen_only(shop, paul, PipelineSettings{}.face_alone / 2s * 1s, camera);
   EXPECT_TRUE(camera.awake);
   EXPECT_THAT(visit_kinds(e), testing::Not(Contains(Kind::ended)));
-  // Heard again, the time begins anew.
+  // Heard again, the time begins again.
   camera.hear(shop.phone(paul, Zone::desk));
   seen_only(shop, paul, PipelineSettings{}.face_alone / 3s * 2s, camera);
   EXPECT_TRUE(camera.awake);

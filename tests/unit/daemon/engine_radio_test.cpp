@@ -112,7 +112,7 @@ TEST_F(EngineRadioTest, AFobWithANewBatteryIsReportedAndItsClockCanBeSetAtTheBox
   const json said = rejected()[0]["data"];
   EXPECT_EQ(said["collection"], "identities");
   EXPECT_EQ(said["key"], "i-fob");
-  EXPECT_THAT(said["reason"].get<std::string>(), HasSubstr("begun anew"));
+  EXPECT_THAT(said["reason"].get<std::string>(), HasSubstr("begun again"));
   EXPECT_THAT(said["reason"].get<std::string>(),
               HasSubstr(contract::to_rfc3339(changed).substr(0, 13)));
 

@@ -51,7 +51,7 @@ TEST_F(EnrolmentTest, RefusesAFaceThatIsEnrolledUnderAnotherCustomer) {
 
   const auto again =
       enrol(*clip("franck.mp4", seconds(100), seconds(130)), paul, recogniser(), everybody);
-  EXPECT_TRUE(again.has_value());  // the same customer may enrol anew
+  EXPECT_TRUE(again.has_value());  // the same customer may enrol again
 }
 
 TEST_F(EnrolmentTest, TellsSeveralPeopleToComeOneByOne) {

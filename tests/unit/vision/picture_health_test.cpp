@@ -60,7 +60,7 @@ TEST(PictureHealth, IsQuietWhereNothingMovesAndMostPicturesRepeatTheOneBefore) {
     for (int i = 0; i < 100; ++i) health.look(picture(i), at(i * 100));
     return health.quiet_for(at(9900));
   };
-  // Each tenth picture is encoded anew.
+  // Each tenth picture is encoded again.
   EXPECT_GE(quiet_after_ten_seconds(
                 [](int i) { return grey(120, 3, static_cast<std::uint64_t>(i / 10 + 1)); }),
             milliseconds(9000));
