@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // AD structures and the beacon frames in them. Pure functions on bytes from outside: every length
 // is checked, nothing is asserted, nothing is allocated except for a URL's text.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // AdvertReport: one Bluetooth LE advert as a radio heard it. A value; any thread.
 

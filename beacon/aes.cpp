@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libcrypto marks its block interface deprecated in favour of EVP. EVP costs about 650 bytes a key
 // or 100 ns a key change, and trying one address against every customer's key needs neither modes
 // nor providers: so this one file uses the block interface.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // AES-128, one block at a time. libcrypto expands the key; the rounds run on the processor's AES
 // instructions where it has them, else in libcrypto (docs/decisions/: why not EVP). The expanded

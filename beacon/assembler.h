@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // AdvertAssembler: fragments of extended advertising data put together, scan responses joined to
 // their adverts. Works on a batch in place; bounded memory; one thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Adverts by way of bluetoothd, over D-Bus: for machines where it must keep the adapter. It hears
 // less than our own host does (docs/ble.md says how much less) and does not advertise. Survives the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // btsnoop files: the format of Android's and BlueZ's HCI logs, opened by Wireshark, btmon and
 // others. Reads HCI H1 (1001), H4 (1002) and Linux monitor (2001) files; writes H4.

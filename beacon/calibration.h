@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Walk test: from the levels that a box heard while somebody stood at marked places to the borders
 // between its zones. Pure; any thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // CaptureReader: HCI traffic out of a file: btsnoop (Android, btmon), pcap and pcapng (Wireshark,
 // tcpdump), PacketLogger (Apple). open_capture() looks at the content, not at the name. Bytes from

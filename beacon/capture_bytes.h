@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The bytes of a capture, for its readers: a stream whose beginning may have been looked at, and
 // numbers in either order.

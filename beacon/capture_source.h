@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A recording as a source, of any format that open_capture() reads, on the pace of a schedule or as
 // fast as possible. Its reports come in by the same door as live ones.

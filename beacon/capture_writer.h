@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // CaptureWriter: what the radio hears as a btsnoop file that other tools open. Strangers'
 // addresses and payloads are left out: of them only time, RSSI and kind of event are kept, unless

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // FlatTable: 64-bit keys to two 32-bit values, open addressing, 16 bytes a slot. A key may occur
 // more than once. No pointers, no allocation per entry; erasing leaves no tombstones.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // H4Framer: cuts what a controller sends over a serial line into events. A line loses bytes, and H4
 // has no mark where a packet begins: so only what a controller sends who has no connections counts

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // LE advertising reports out of HCI events. Bytes from outside: every length is checked.
 //

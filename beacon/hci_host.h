@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // HciHost: our own Bluetooth LE host, as much of one as hearing and being heard needs. A state
 // machine without clock, thread or descriptor: packets in, packets out through `send`, reports out.

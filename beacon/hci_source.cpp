@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "beacon/hci_source.h"
 
 #include <array>

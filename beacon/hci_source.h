@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The radio as a source: HciHost on a transport, on a thread of its own, opened again with a
 // growing pause for as long as the adapter is away. The clock comes from outside.

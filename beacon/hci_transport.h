@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // HciTransport: whole HCI packets to and from a controller. Non-blocking; one thread.
 // Packets carry their H4 type in the first byte (Core Specification, Vol 4, Part A, 2).

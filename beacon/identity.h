@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // IdentityKey: how one device of one consenting customer is recognised. Made from the CRM feed
 // `identities`; holds key material, so it is wiped when it goes. Never logged.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // AdvertIntake: the one door by which reports in HCI events come in, whether they are live,
 // replayed or evaluated: events read, fragments and scan responses joined. Which values can be is

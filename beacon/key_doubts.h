@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // KeyDoubts: notices keys that do not fit the devices they are said to belong to, by what is heard
 // and belongs to nobody: an IRK whose bytes were written the wrong way round, an EID device whose

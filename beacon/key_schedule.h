@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What a device sends when: Eddystone-EID, our rotating service UUID, resolvable addresses.
 // Pure functions; all values most significant byte first.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What a box learns of a device by hearing it: how far its clock is off, how strong it is, and
 // which resolvable addresses it has had.

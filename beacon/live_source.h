@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // LiveSource: what the sources on a real adapter have in common. A thread serves the adapter, and
 // again with a growing pause for as long as it is away; stop() wakes it at once. A derived class

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // In place of bluez_source.cpp where WELCOME_BLUEZ is off.
 
 #include <stdexcept>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Apple's PacketLogger files (.pklg), in either byte order: no header, records of length, time,
 // kind and packet.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // pcap and pcapng files of HCI: data links 187 (H4), 201 (H4 with direction) and 254 (Linux
 // monitor). Formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng; tcpdump's list of link

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What a radio can really have heard and a device really send, in dBm. Controllers and badly
 // configured beacons say other things, too, and those are not believed, wherever they come from:

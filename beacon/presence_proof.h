@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The app was woken by the box's iBeacon, heard the box's rotating EID, and reports it over its own
 // line. The EID proves that the phone was here within the last minutes, if the box really sent it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Ranging: from RSSI to a zone, for one customer. Pure, no clock; one thread.
 //

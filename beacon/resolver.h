@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Resolver: which known identity an advert belongs to. Holds the key material of consenting
 // customers; everybody else's adverts find nothing here. Pure, one thread, driven by Now.

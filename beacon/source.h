@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // AdvertSource: where adverts come from: our HCI host, BlueZ, or a recording. start() and stop()
 // are called from one thread; the callbacks run on the source's own thread, one at a time, and

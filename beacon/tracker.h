@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Tracker: adverts in, identity claims out. Knows the identities of consenting customers and drops
 // everybody else's adverts, leaving a count per advert type. Pure: no clock, no I/O, no threads;

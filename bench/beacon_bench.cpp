@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The radio's hot paths with 100,000 enrolled customers, each with an Eddystone-EID and an IRK.
 
 #include <benchmark/benchmark.h>

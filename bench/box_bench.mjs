@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the whole daemon costs, on the real programs: from its start to "ready", resident memory with
 // the models loaded, and processor time asleep and with three people in a 720p picture.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rules' hot paths, with 500 campaigns and 100,000 customers.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The whole engine with 100,000 customers: a snapshot of everything comes in, a delta, a
 // withdrawal, and the start on what is then on the disk. The radio and the links are the test
 // bench's; TMPDIR says on which disk the database is.

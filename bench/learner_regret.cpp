@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The learner against a uniform split and against the best fixed choice, on simulated customers.
 // Prints CSV: policy, customers, mean regret in redemptions, 5 % and 95 % quantile over the runs.
 // `bench/learner_regret.py` draws it.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Draws docs/images/learner-regret.svg from the CSV of the learner_regret program.
 
 build/release/bin/learner_regret | bench/learner_regret.py > docs/images/learner-regret.svg

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Judges the radio on recordings and simulated shops, and prints docs/evaluation-beacon.md's tables.
 
     radio_judge.py WELCOME_EVAL DATA [--only SITE] [--quick]

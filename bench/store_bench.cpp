@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The store's hot paths. The directory is TMPDIR: on a RAM disk the figures are without the time of
 // an fsync, which RawFsync measures by itself.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sync's hot paths: a feed batch from bytes to core structs, an event from core to bytes, and a
 // line to a local mosquitto at QoS 1.
 

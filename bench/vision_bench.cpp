@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The hot paths of vision, one thread. Pictures are made here, so the figures need models but no
 // sample media; a benchmark without its models says so and is skipped.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A day of a camera in accelerated time: through the product's own worker, with the motion gate,
 // tracks, galleries and naps that a day has. Says whether memory and descriptors stay as they were.
 //

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The few words that every room's CMakeLists.txt uses.
 
 find_package(Threads REQUIRED)

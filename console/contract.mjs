@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes src/contract.ts: the words and messages of docs/schemas that the pages read and send, so
 // that a word of the contract that a page does not know is an error of the compiler.
 //
@@ -16,7 +17,8 @@ const kSchemas = [
   'item.consents',
 ];
 const kOutput = new URL('src/contract.ts', import.meta.url);
-const kHead = `// Made by console/contract.mjs from docs/schemas; \`npm run contract\` makes it again.
+const kHead = `// SPDX-License-Identifier: Apache-2.0
+// Made by console/contract.mjs from docs/schemas; \`npm run contract\` makes it again.
 
 // What came from outside has these names, and any value.
 export type Unread<T> = { readonly [K in T extends unknown ? keyof T : never]?: unknown };

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes the pictures of the pages in docs/images: `node console/screenshots.mjs` after `npm run build`.
 // The guests are invented; a fake box and a fake CRM publish them on real brokers.
 

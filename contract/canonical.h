@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Canonical form and signature check of parsed values. Inside sync/ only.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The MQTT contract as code: every message of docs/protocol.md, in and out, for the box and for the
 // CRM. Whatever comes in is limited in size and depth, checked for UTF-8 and validated against its

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Digest: what tells two sides of the feed whether they hold the same items (docs/protocol.md).
 // A value, any thread.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # cmake -DOUTPUT=… -DDIR=… -P embed_schemas.cmake
 # Writes a C++ file with every schema of DIR as text, so that the program needs no files to check
 # what it receives.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Decoding of feed items from a parsed value. Inside sync/ only.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Reading members of a value that its schema has already accepted. Inside sync/ only.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The words of the contract for enums that only the contract has. Inside sync/ only.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // From bytes from outside to a JSON value, within limits. Any thread. The JSON library comes with
 // it, so it stays out of headers.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Message: one MQTT message as the outbox keeps it and the link sends it.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The JSON Schemas of docs/schemas, compiled once. Inside sync/ only. Any thread.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Ed25519 signatures over the canonical form of a JSON object (docs/protocol.md, "Signatures").
 // Keys have ids, so that a new key can be pinned while the old one still counts.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The topics of the MQTT contract (docs/protocol.md). A name that becomes part of a topic must pass
 // valid_level(); the functions that make topics do not check again.

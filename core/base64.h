@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Bytes as Base64 (RFC 4648, with padding), and back. No table is looked up, for some bytes are
 // keys.

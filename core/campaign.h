@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Campaigns and the store's policy as the CRM sends them (docs/decide.md has the language). Plain
 // structs: the sync codec fills them, validate() judges them before the pipeline takes them.

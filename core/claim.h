@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // IdentityClaim: "this customer seems to be there", said by radio, camera or app. A claim is not
 // acted on: it goes to the consent gate, which turns it into a Sighting or drops it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Consent: one record per customer and purpose, with its whole history (ISO/IEC TS 27560:2023,
 // clause 6). Nothing stores "the state": it is derived from the history, the same way whatever

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // ConsentGate: the one place that says whether a person may be acted on. It fails closed: no
 // record, no fresh word from the CRM, or no trusted clock means no.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Decision: an offer, a prompt or a survey that was made or suppressed, with the reason and the
 // whole chain behind it. Prompt: what the tablet shows; updated in place while the visit lasts.

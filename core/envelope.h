@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Envelope: what of a message goes over MQTT. A message embeds one, the outbox keeps it as it is,
 // and nobody copies it field by field.

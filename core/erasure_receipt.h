@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // ErasureReceipt: what a box did to forget a person. The store makes it, the contract signs and
 // sends it, and the CRM ticks the box off if the bytes are gone.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // From what was heard and seen to how sure the box is: log-likelihood ratios, added up.
 //

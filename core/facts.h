@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What the box itself remembers about a customer between visits: offers (for the caps), visits,
 // purchases, what staff learnt. One sealed row per customer; goes with the customer.

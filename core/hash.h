@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A hash that is the same on every box, compiler and day: assignment and hold-out depend on it.
 // FNV-1a (RFC draft-eastlake-fnv, 64 bit), finished by the mixer of SplitMix64 (Steele et al.

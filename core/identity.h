@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // IdentityItem: what a customer's phone, fob or card can be recognised by, as the CRM sends it.
 // Secret: key material is never logged and is kept only for customers who consent.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Identifiers. Each kind has its own type, so that a visit cannot be passed where a customer is
 // meant. The text is opaque, compared byte by byte, and never logged when it names a person.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Thompson sampling over the variants of a campaign (Thompson 1933; Chapelle and Li 2011): each
 // variant has a Beta(1 + redeemed, 1 + not redeemed) belief, per segment; draw from each, take the

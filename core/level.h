@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // How sure the box is that a customer is there in person; what may be said depends on it.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The words of all enums, as they stand in messages, rows and logs.
 
 #include "core/consent_gate.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // "Did you mean …": the one of some words that a mistyped one is closest to. Pure.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // How deep the brackets of a JSON text are nested, before anybody parses it: a parser may take any
 // depth and the copy of what it made then ends the stack. Pure; any thread.

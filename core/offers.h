@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Which campaigns may speak to a customer now, and with which words. Pure functions of what is
 // known at that moment; the pipeline says when to ask. Internal to the core.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // OutboxKind: what a waiting message is about. Rows are counted and removed by it: which kinds go
 // with which purpose says purpose_rules.h.

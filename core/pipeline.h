@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Pipeline: everything between a claim and a decision. handle(event, now) -> effects.
 //

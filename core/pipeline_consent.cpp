@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Consents, pauses and profiles change.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Pipeline::Impl: its state, and what each file of pipeline_*.cpp does with it. Private to
 // core.

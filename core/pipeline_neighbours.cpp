@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Caps over several boxes of one store: docs/decide.md.
 
 #include <algorithm>

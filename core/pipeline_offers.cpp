@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What customers get on their phones, and what became of it.
 
 #include <algorithm>

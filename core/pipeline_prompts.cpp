@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What staff see, and what they do.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one short question after a visit.
 
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Presence: one customer near or in the store, as the pipeline tracks her. Internal to the core.
 

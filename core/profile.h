@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Profile: what the CRM lets the box know about a customer. Personal data: never logged.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What staff read: worded so that a wrong match does no harm. Internal to the core.
 

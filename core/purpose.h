@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The purposes a customer consents to, one by one. None implies another, none is on by default.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What there is because of a purpose, and goes when the customer withdraws it. The one place that
 // says so: the pipeline changes its facts by it, store::Tx::withdraw() removes the rows, the daemon

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Rehearsal: invented customers walk in again and again, so that new staff can practise on the real
 // tablet. A pipeline of its own with a gate and a directory of its own: real customers, the store

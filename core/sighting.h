@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Sighting: a claim that the consent gate let through. Only the gate can make one, so whatever
 // takes a Sighting cannot be reached without the check.

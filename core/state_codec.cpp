@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of state as JSON: readable by an export, tolerant of fields that a newer version added.
 
 #include <algorithm>

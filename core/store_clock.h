@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The store's wall clock: UTC to local time by the system's tz database, with daylight saving.
 // Also the few words of time that people read.

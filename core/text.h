@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Texts of campaigns: Mustache (mustache.5) without lambdas, partials, unescaped tags and changed
 // delimiters. A variable without a value is an error, so that nobody reads "Hello , …"; sections

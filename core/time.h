@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Time as the rules see it. The core never asks a clock: every entry point takes a Now.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A visit: one customer in one store, from the door to going away. Before the door it is an
 // encounter (a passer-by): same id, never reported, ends quietly.

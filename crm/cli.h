@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The command line of welcome-crm. Exit codes: 0 done, 1 no (not found, refused, still open),
 // 2 wrong usage, 3 the database or a file failed.

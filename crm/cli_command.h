@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What the commands of welcome-crm have in common. Used by the cli_*.cpp alone.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // boxes …, ledger, pause, resume, status
 
 #include <chrono>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // init, import, campaign …, backup, restored, sign-keys
 
 #include <chrono>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The history of a consent: what is written into it, what counts, and how it stays small enough to
 // be sent (docs/decisions/0110).
 

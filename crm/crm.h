@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The CRM's records and the rules over them: customers, consents, identities, campaigns, policy,
 // what happened, and who must be forgotten. Everything that a box should know goes through the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Comma-separated files as RFC 4180 has them, read row by row. The first line is the header; lines
 // that are empty are skipped; line ends are those of Windows, Unix or an old Mac.

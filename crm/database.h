@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The CRM's database, as little of it as the CRM needs: statements with $1…$n, and transactions.
 // The same SQL runs on SQLite and on PostgreSQL.

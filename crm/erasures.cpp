@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A customer is exported, erased here and on every box, and does not come back.
 
 #include <algorithm>

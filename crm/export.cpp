@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything that is held on a customer (docs/schemas/crm/export.customer.json).
 
 #include <nlohmann/json.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The CRM's half of the feed (docs/protocol.md): every fact that goes to the boxes, with the
 // sequence number of its last change, and the messages that bring a box up to date.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What of the CRM's records is about devices.
 
 #include <nlohmann/json.hpp>

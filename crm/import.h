@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Files that fill the CRM (docs/crm.md): CSV for customers, consents and preferences, JSON for
 // campaigns, policy and identities. What a file is, its first letter and its header say.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // From a row or an element of a file to what the CRM keeps. Used by import.cpp alone.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What comes up: events of boxes and requests of apps. First written down, each exactly once by
 // its id; then acted on, each exactly once, whatever is cut in between.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What apps ask for. Answers carry the request's id, so that the app can tell which question they
 // answer.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keys: with which boxes sign receipts, and with which the CRM signs.
 
 #include <array>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Messages of the feed that wait for the broker, fairly over the boxes. One thread.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What leaves: control messages, commands, messages to apps.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The experiment report of a campaign: what each variant did, against the others and against those
 // who were held out, where the campaign was stopped, what customers answered afterwards, and when

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The drawing of a report: redemption by variant, the way from shown to redeemed, visits by hour.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // `welcome-crm serve`: one loop over the broker's connection and the database's wake-ups.
 //

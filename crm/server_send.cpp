@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a serving CRM sends: the feed, commands, controls, and what waits for apps.
 
 #include <algorithm>

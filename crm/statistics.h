@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The arithmetic of reports: pure, and the same numbers for the same counts on every machine.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ./dev demo: plays the story of a shop and shows it.
 
 import { mkdtempSync, rmSync } from 'node:fs';

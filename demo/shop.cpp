@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-shop: writes the capture of the demo's story, what the radio of a box on a shop's desk
 // hears in 205 s: three members, and some three dozen strangers' devices. The same seed and start
 // give the same bytes.

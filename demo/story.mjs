@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The story of a shop, played on the real programs: who comes, what staff and customers do, and
 // what must come out. `playStory` is used by the demo and by the tests that kill, listen and look.
 

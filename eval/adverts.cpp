@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-eval adverts, ad: what the parser makes of a capture or of single payloads.
 
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Imitations of presentation attacks: a picture as if it were printed on paper, or shown on a
 // screen, and filmed again. They carry what such copies show (border, perspective, flat contrast,

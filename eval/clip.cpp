@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-eval clip VIDEO --gallery DIR: what the camera worker would have said about a recording,
 // frame by frame: every view that was compared, every match, and what each track came to.
 

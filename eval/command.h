@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The sub-commands of welcome-eval. Each runs one part of the product over recorded data: results
 // as JSON lines on stdout, progress and problems on stderr, exit code 0 when it could run.

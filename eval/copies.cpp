@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-eval copies: how often the tracker takes a device of a capture for a copy of itself.
 // Every identity that never changes and that the capture holds is made a customer's, and the whole
 // capture goes through a Tracker. All devices of a recording are honest, so any copy found is a

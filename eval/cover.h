@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Imitations of covered faces: a picture as if the person wore a mask or sunglasses, held a hand
 // before the mouth, or stood behind something. Drawn from the landmarks; like attack.h they show

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-eval detect IMAGE…: the faces of each picture, the surest first.
 
 #include <iostream>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The frames of an AD payload as JSON, for the commands of welcome-eval.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A gallery from a folder with one folder per person, holding pictures or clips. The people of
 // evaluation data count as having consented to being measured: their consents go through a consent

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-eval groups --labels FILE: is a recogniser as good for one group of people as for
 // another? Every pair of pictures is compared; who is of a group is compared with others of that
 // group, since those are the people that one is confused with. At one threshold for all, each group

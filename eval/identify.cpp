@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-eval identify --gallery DIR --probes DIR: open-set identification of pictures. Folders
 // hold one folder per person; a probe whose person is not in the gallery ought to be "unknown".
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // One result of welcome-eval: a line of JSON on stdout. A file's name may be any bytes; what is not
 // UTF-8 in it is shown as such and ends no run.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-eval liveness IMAGE|VIDEO…: is a person there, or a picture of one? One line a file; a
 // recording is judged as a track would be, on its biggest face. --attack judges a copy of each that
 // is made to look printed or shown on a screen.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-eval: judge a site, a model or a change by numbers.
 
 #include <array>

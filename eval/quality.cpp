@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-eval quality IMAGE|VIDEO…: would enrolment take this face, and if not, why? One line a
 // picture. --cover judges it with a mask, sunglasses, a hand or something else before it, drawn;
 // --turn as if the camera hung on its side or head.

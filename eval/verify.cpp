@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-eval verify PAIRS: similarity of each pair of pictures. The faces of a picture are found
 // once, however many pairs name it.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-eval zones: several boxes and what they heard in, every change of a customer's fast and
 // settled zone out. Each box is a Tracker as in the daemon, and they tell each other what they hear
 // as often as the daemons do.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The two files of `welcome-eval zones`, read: what boxes there are, and what they heard.
 //   ranging  t_ms,box,customer,rssi_dbm   in any order; rows of the same time stay in theirs

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // BenchBox: a whole box on the test bench: the real Engine, Store, Tracker and codec, with a fake
 // world behind the Ports and a clock that the test moves. The broker takes every message at once

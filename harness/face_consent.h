@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A consent to be recognised by face. It comes from a gate of the test's own: there is no other
 // way.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The real programs of a shop on free loopback ports: central broker, floor broker, nginx with the
 // pages, and whatever else the caller runs beside them (welcome-crm, welcomed). Used by the demo,
 // the browser tests and the kill tests. Node 18 or newer.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Client: one MQTT 5 connection for a poll() loop, kept up for ever with back-off.
 //

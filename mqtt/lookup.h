@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Lookup: all addresses of a host name, found on a thread of its own, because the C library's
 // look-up has no time limit: who does not want to wait any longer just lets go of it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The part of MQTT 5 that boxes and the CRM speak (OASIS MQTT Version 5.0, chapters 2 and 3): bytes
 // to packets and back. Pure; any thread. What breaks the format is an Error (malformed).

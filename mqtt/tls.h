@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Tls: TLS 1.3 over a non-blocking socket, and why it failed in words that a technician can act on.
 // One thread owns it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // FeedReceiver: decides what a batch of the feed means for what the box already has.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Link: one MQTT 5 connection, kept up for ever, behind one thread.
 //

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Which share of each room's lines the tests of a build with --coverage have run.
 
 coverage.py clear BUILD   forgets what has run

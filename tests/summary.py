@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Counts tests. Each part of a run leaves build/test/PART.json; `total` adds them up.
 
 summary.py ctest PART FILE.xml        reads ctest's JUnit file

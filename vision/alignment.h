@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Alignment: the part of a picture with a face, turned, moved and scaled so that eyes, nose and
 // mouth lie where a net expects them.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Analyser: from frames to matches, without threads or clocks. Detects in every frame, tracks, and
 // embeds a track only when that can change the answer: first good view, better view, a second view

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // CameraWorker: one camera, from frames to FaceMatch. Owns two threads: one captures into a
 // mailbox that holds the newest frame only, one analyses. Asleep it decodes nothing. All public

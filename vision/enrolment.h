@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Enrolment: from a short clip to sealed-to-be templates. There is no way from a frame to a
 // template without a FaceConsent, which only the consent gate makes.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // FaceMatch: the only thing that leaves a camera worker about a face. No pixel, and no embedding
 // but the template of who agreed that hers follow her looks.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // FaceMotion: whether a face lives, by its never being quite still. A picture of somebody, on paper
 // or because the camera hangs, is; encoding it again changes it a little everywhere, and nothing

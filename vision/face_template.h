@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // FaceTemplate: what is kept of a face: numbers of one or more recognisers. It leaves this room in
 // one shape only, as bytes for the store to seal; nothing outside can read the numbers. Wiped when

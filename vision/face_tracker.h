@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // FaceTracker: which detection of this frame is whose of the last one. Boxes only, no pixels; pure,
 // driven by the frames' time stamps. Not thread-safe.

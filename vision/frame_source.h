@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // FrameSource: where pictures come from. Used by one thread: the camera's capture thread.
 

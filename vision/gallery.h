@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Gallery: an immutable snapshot of the templates that may be matched now: of customers who
 // consented and are near. Replaced as a whole; safe to read from any thread. Templates are kept as

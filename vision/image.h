@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Image: a shared, read-only picture (8-bit BGR). Lives in RAM only; nothing here can write one
 // to a disk. Values may be read from any thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // JPEG by libjpeg itself: unlike OpenCV it says when a picture ends early or does not decode
 // cleanly.

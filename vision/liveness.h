@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Liveness: is a person there, or a picture of one? A net judges single views; this adds up its
 // word over a track, as a sequential test does (Wald, 1945): two clear views decide, doubtful ones

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // LivenessNets: is a person there or a picture of one, by the nets of a pack. One object is used by
 // one thread at a time.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // ModelPack: the models of one complete chain (detector, landmarks, recognisers, liveness), read
 // from models.json and checked against their SHA-256 before anything is loaded.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What all nets of this room have in common: how one is loaded, and how a picture becomes its
 // input.

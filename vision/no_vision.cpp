@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // In place of all that sees, where WELCOME_VISION is off: a box that only hears. Galleries,
 // templates and words are there as always; a camera or a clip is refused with a reason.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What a picture's own bytes say of it before anything is decoded: format, size, which way up, and
 // whether it is all there. Pure; every length in the bytes is distrusted.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // PictureHealth: what is wrong with a camera's picture as such, and whether anything in it moved.
 // Looks at a thumbnail; pure, driven by the frames' time stamps.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Quality of one view of a face, after the ideas of ISO/IEC 29794-5: size, sharpness, exposure,
 // pose, occlusion. Pure functions of pixels and landmarks.

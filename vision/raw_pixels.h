@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Raw pictures as cameras of the kernel give them, by V4L2's four letters. Pure.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Recogniser: a picture in, faces out. Detector → landmarks → alignment → embedding over OpenCV's
 // dnn. Copies share their nets, which are large and keep scratch memory, and take turns with them:

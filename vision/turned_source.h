@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A camera that does not hang upright: its pictures turned before anybody looks at them.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Video: the pictures of a recording or of a network stream, as FFmpeg's libraries decode them.
 // Each comes upright, with square pixels, in a size of its own, and whole: what arrived damaged is

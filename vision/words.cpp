@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What cameras and enrolments say of themselves.
 
 #include <algorithm>

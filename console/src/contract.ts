@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Made by console/contract.mjs from docs/schemas; `npm run contract` makes it again.
 
 // What came from outside has these names, and any value.

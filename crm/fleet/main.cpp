@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-fleet: N boxes over real connections, with the real sync code, against one mosquitto and
 // one welcome-crm that it starts itself. Prints what each step took as one JSON object.
 

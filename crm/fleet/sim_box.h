@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A box that is nothing but the real sync code: Link, codec and FeedReceiver over a replica that
 // holds sequence numbers only. The main thread owns it; its link posts to the shared mailbox.

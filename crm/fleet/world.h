@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What a fleet needs around it: a mosquitto and a welcome-crm of its own on loopback, in a
 // temporary folder, ended by their process ids.

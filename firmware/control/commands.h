@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Every command of the control socket: its arguments, what it does, how long it may keep silent,
 // and what its answer holds. welcomed dispatches by this table and checks requests with it;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The control socket: what welcomectl says to welcomed, and what comes back.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What the status of a box holds, and which of it are metrics. For commands.cpp.
 

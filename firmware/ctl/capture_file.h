@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // CaptureFile: where a recording goes. Made again, for its owner alone; a pipe or device is taken
 // as it is, "-" is standard output. What cannot be written whole is cut off again, so that the file

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcomectl: the technician's tool. It asks a running welcomed over its control socket; it can
 // open neither the database nor the camera. verbs.cpp has what it can do.
 

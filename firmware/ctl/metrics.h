@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What `welcomectl status` says as metrics in the Prometheus text format 0.0.4.
 

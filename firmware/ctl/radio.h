@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // `welcomectl radio …`: recordings, the live table, and the walk test.
 

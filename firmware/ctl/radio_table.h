@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The live table of `welcomectl radio watch` as text. Pure.
 

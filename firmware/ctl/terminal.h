@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What welcomectl has in common with the person in front of it: exit codes, complaints, Ctrl-C, and
 // a line that shows how far something is. One thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The verbs of welcomectl: most ask one command of the control socket (control/commands.h), some do
 // more. Help and checks of the command line are made from these tables.

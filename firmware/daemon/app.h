@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // App: welcomed as a whole. Read app.cpp to see how everything is put together.
 

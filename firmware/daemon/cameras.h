@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Cameras: the workers of all cameras of the box, woken and put to sleep together. Engine thread;
 // what a worker sees it hands to `seen` on a thread of its own.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The one place that asks the machine's clocks. Everything else is handed a Now.
 

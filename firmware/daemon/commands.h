@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Commands: what the CRM tells this box to do, done and answered. Engine thread only.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Configuration of welcomed: one file, `conf.d/*.conf` beside it in name order, then the command
 // line; later values win. INI syntax, units in the key.

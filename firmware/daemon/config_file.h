@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The INI files of the configuration as text: which value stands where. Knows no key; see
 // settings.h. Start-up only, any thread.

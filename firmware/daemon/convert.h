@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Where two rooms have a type each for the same thing. Pure; any thread.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Secrets, as systemd hands them over: files in $CREDENTIALS_DIRECTORY (systemd.exec(5),
 // LoadCredential=). Start-up only: throws std::runtime_error.

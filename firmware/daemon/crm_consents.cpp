@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The part of CrmFeed that decides which consent records count.
 
 #include <spdlog/spdlog.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // CrmFeed: what the CRM tells this box. Takes its batches, decides which consent records count
 // (signed by a key that is pinned, not older than what is known, not of somebody who was erased),

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Delivery: the way from the outbox to the two links. Hands rows over as far as a link's window
 // goes, and takes them out of the outbox when the broker has them, refuses them for good, or they

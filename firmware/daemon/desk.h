@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Desk: consent given at the desk, which holds until the CRM's record has it, or withdrawn there;
 // and enrolment of faces, for the tablets and for welcomectl. Engine thread only.

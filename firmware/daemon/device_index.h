@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // DeviceIndex: whose each device is by the feed, so that one that is given to two customers is
 // noticed. Holds hashes alone, 16 bytes for each. One thread.

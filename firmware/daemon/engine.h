@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Engine: the state of a box and everything that happens to it. Adverts, faces, CRM messages, staff
 // actions and acknowledgements come in through handle(); rows go to the store in one transaction

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The part of the Engine that shares a store with other boxes.
 
 #include <utility>

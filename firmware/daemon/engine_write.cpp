@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The part of the Engine that writes down what was decided: visits, decisions, and the messages
 // that tell of them. All in the transaction of the event.
 

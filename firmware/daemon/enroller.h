@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Enroller: makes templates from a clip on a thread of its own, with a recogniser of its own, so
 // that neither the engine nor the camera waits. One job at a time; further ones wait.

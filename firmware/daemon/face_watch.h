@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // FaceWatch: whom the cameras look for, and templates that follow looks where the customer agreed
 // to it. Engine thread only.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Health: lives through a disk that takes nothing, a silent CRM and a clock that is not set, and
 // says so. Engine thread only.

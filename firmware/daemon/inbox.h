@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Inbox<Event>: the only way into the engine from another thread.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // KeyWatch: which of the CRM's keys do not fit what is heard, and clocks of devices that were set
 // by hand. Head office, which gave the key, is told; nothing of it is believed by itself. Engine

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Latency: the last few thousand durations, for percentiles in `status`. Engine thread.
 

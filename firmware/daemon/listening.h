@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Listening: whose devices the radio listens for. Loads keys into the tracker as consent allows,
 // and keeps what the radio learnt of devices: sealed with the customer's key, gone with the

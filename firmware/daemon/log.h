@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The program's log. Under systemd every line has its priority, and what somebody may wait for has
 // a MESSAGE_ID (journalctl MESSAGE_ID=…); elsewhere they are lines on standard error. Any thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcomed: the daemon. See app.cpp for how it is put together.
 
 #include <exception>

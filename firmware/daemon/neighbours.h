@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Neighbours: the other boxes of this store, met on the floor broker. Makes what this box tells
 // them of the customers it hears, and hands what they say to the tracker.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What a configuration chooses, made of it: one function for each part of the box. Start-up only,
 // except where it says so. Throws ConfigError for what no trying again would mend,

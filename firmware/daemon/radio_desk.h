@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // RadioDesk: what `welcomectl radio …` asks of the radio while the box works: recordings, the live
 // table, the samples of a walk test and the thresholds made of them. Knows strangers as counts

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // RehearsalStage: invented customers on the tablets, for practice. Straight to the tablets: nothing
 // of it is in the outbox or in any table, but for the ids of what is shown, so that a box that is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Report: answers about the box, as JSON, for welcomectl and for the CRM's diagnostics. Customers
 // appear by their pseudonym only: no name, no text that was written for them. Engine thread only.

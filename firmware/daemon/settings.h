@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Every key of the configuration: where it stands, its default, what it takes, what it means. The
 // parser, --help, docs/configuration.md and the messages of wrong values are made from this.

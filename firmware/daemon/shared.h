@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What the parts of the engine share: settings, store, the world, and the pipeline. Engine thread
 // only; everything outlives the parts.

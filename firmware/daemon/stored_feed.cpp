@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "firmware/daemon/stored_feed.h"
 
 #include "core/hex.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // StoredFeed: the store's replica as sync::FeedReceiver sees it, and its positions in words of
 // each. What cannot be read looks as if it were not there: the digest then differs, and the CRM

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Tablets: the status of the store on the floor broker, and what that broker is told when it is
 // met: it may know nothing of whom the tablets should show. Engine thread only.

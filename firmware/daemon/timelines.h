@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Timelines: what happened when in each visit, for `welcomectl why VISIT`: zones, confirmations,
 // prompts, offers, staff. A line is part of its visit's row: sealed, and gone with it. Engine

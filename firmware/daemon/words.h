@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The settings of the configuration that are one word of several: an enum each, and one table with
 // word and meaning. The check, the message of a wrong word, --help and docs/configuration.md are

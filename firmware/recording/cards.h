@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A customer's part of a recording is sealed under a key of her own, which the store keeps. Pure,
 // any thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Cast: who plays a part in the open file, under which number, and with which key. The keys are in
 // the store; a customer's goes with the first consent that is withdrawn, and then that part of

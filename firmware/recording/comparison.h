@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What was decided on the recorded day and what is decided now, side by side.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The files of recorded days: "2026-11-21-7.jsonl", the seventh start of the box on that day. One
 // thread.

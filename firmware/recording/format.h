@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The format of a recorded day, used both ways: recorder.h writes it, replay.h reads it. One JSON
 // value a line: a head, then cards and moments as they come. A customer is a number here; a record

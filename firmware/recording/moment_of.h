@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // An event of the pipeline as a recording has it. Engine thread.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Player: puts recorded events through the rules again, file by file. Needs no store and no clock.
 // One thread.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Recorder: writes down what a day's decisions are made from, so that `welcomectl replay` can make
 // them again. format.h is what it writes, cast.h who may appear in it.

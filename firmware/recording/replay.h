@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Replay: makes the decisions of a recorded day again, by the rules of that day or by others, and
 // says where they begin to differ and what each campaign would have done.

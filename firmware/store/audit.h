@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Audit: a trail of every export, erasure, enrolment, consent change, pause and configuration
 // change. Each entry carries the hash of the one before and the box's Ed25519 signature. It holds

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Context: what the parts of the store share. Internal to firmware/store.
 

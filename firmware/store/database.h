@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Database: the little of SQLite that the store's parts need. Internal to firmware/store.
 //

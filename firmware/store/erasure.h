@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Erasure: forgetting a person for good, proving it, and telling a person what we hold.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Journal: visits, decisions with their reasons, and the state that the pipeline restarts from.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Outbox: messages that are still to be sent, sealed. A row is written in the transaction of the
 // fact it tells, and deleted when the broker has acknowledged it.

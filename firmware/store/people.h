@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // People: what the box itself learnt about customers. Everything here is sealed under their key.
 

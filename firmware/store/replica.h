@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Replica: the newest of each feed item that the CRM sent, sealed, with the feed's position. What
 // is to be written, and where the box then is, sync::FeedReceiver decides; nothing is judged here.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "firmware/store/salvage.h"
 
 #include "firmware/store/context.h"

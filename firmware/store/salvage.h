@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Salvage: brings over from a damaged database what can still be read and what the CRM cannot give
 // again. The replica is not among it: consents must come fresh. Internal to firmware/store.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The schema, newest, and the steps that bring an older file to it. Internal to firmware/store.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Sealing: XChaCha20-Poly1305 (IETF) of libsodium, and the keys that are derived from the box key.
 // Internal to firmware/store. Sealed form: nonce (24) | ciphertext | tag (16).

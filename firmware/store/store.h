@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Store: everything a box keeps, in one SQLite file. Nothing that was committed is lost by a pulled
 // plug, nothing personal is legible in the file, and a person can be made to vanish from it.

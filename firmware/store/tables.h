@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The tables of the schema, each once, with what becomes of its rows. A test fails when the schema
 // has one that is not here. Internal to firmware/store.

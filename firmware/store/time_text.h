@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // RFC 3339, UTC, milliseconds: "2026-05-02T10:00:00.000Z". Internal to firmware/store.
 

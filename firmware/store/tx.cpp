@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "firmware/store/tx.h"
 
 #include "core/purpose_rules.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Tx: the writing half of the store. Only Store::transaction() makes one, so nothing is written
 // outside of a transaction.

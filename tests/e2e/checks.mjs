@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Checks that hold for every page: what can be touched is large enough, has a name, and every text
 // stands out from what is behind it.
 

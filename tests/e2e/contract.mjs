@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The contract of docs/schemas and docs/examples: what the fakes send comes from the examples, and
 // every message is held against its schema, so that neither side can leave it unnoticed.
 

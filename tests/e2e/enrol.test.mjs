@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opt-in at the desk on the real programs: the guest reads, ticks and agrees on the tablet, the
 // box's camera (a recording of a person) guides and makes the template, the CRM gets the consent.
 

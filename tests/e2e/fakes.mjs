@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A fake box and a fake CRM: publishers of the test, on the real brokers, in place of welcomed and
 // welcome-crm. They speak the contract's messages and remember what the pages sent.
 

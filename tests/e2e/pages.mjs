@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pages in headless Chromium against a stack of real brokers and nginx.
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The customer's phone page in Chromium, with a fake CRM on the real central broker.
 
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A rehearsal on the real programs: new staff practise on invented guests, and nothing of it leaves
 // the floor.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The demo's story on the real programs, seen through both pages: what welcomed and welcome-crm send
 // is what staff and customer read, and what staff tap reaches the next visit.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The staff tablet in Chromium, with a fake box on the real floor broker.
 
 import assert from 'node:assert/strict';

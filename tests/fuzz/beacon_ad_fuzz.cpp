@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One AD payload from the air.
 
 #include "beacon/ad.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A capture from outside, of any format: any bytes.
 
 #include <sstream>

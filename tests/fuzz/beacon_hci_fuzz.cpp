@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One HCI event from a controller.
 
 #include "beacon/hci_events.h"

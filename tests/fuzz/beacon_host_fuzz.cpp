@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A controller that says anything at any time to HciHost: answers to the command that waits, right,
 // refused or of any other, reports, errors, bytes of any size, and time. Whatever comes, what the
 // host sends is a whole command, it never has two of them out, and it ends in hearing or in

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A serial line that says anything: the first byte tells how it is split, the rest is what comes.
 // Whatever it was, what comes out are whole events, and after an idle moment the next event is
 // heard.

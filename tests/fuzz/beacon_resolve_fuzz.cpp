@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Adverts, clock steps and changes of the identities, in any order, against the tracker. The first
 // bytes of each step say what it is: nobody but the three known customers may ever be claimed.
 

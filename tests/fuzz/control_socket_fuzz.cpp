@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The control socket, spoken to by anybody: whatever comes in, the server answers with lines that
 // the client understands, and goes on serving.
 

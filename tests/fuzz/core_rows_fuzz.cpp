@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of state as a damaged disk might give them back: read or refused, never more.
 
 #include <cstddef>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A campaign's text from outside: parsed or refused, and whatever is accepted renders.
 
 #include <cstddef>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files that are imported: any text is rows that fit the header, or an error.
 
 #include <cstddef>

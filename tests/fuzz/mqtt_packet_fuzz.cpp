@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a broker sends: any bytes are packets or an error, and never read past their end.
 
 #include <cstddef>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs a fuzz target over its corpus without a fuzzer: every file as it is, cut short at many
 // places, and with single bits flipped. Deterministic. Ends with what the failing input was.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A database file whose bytes were changed on the disk. The input is a list of changes to a good
 // file: three bytes of offset (little-endian, modulo the size) and one byte of value each.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whatever bytes a broker delivers on any topic: refused or decoded, never a crash. What was
 // decoded at one end can be encoded there again.
 

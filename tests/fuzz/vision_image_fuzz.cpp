@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pictures from outside (a camera's MJPEG, an enrolment upload): an image or an error, never more.
 
 #include <cstdint>

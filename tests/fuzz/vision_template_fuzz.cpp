@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes that the store unsealed: whatever they are, a template or an error, and what was accepted
 // writes back to the same bytes.
 

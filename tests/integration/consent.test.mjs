@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Consent on the real programs, with a broker that cannot be trusted: only what the CRM signed
 // counts, an old record counts no more than once, keys change without a gap, and an erasure reaches
 // a box that was away before it acts on anybody.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A real PostgreSQL of a test's own, on loopback, in a folder of its own, ended by its pid.
 // PostgreSQL refuses to run as root, so for root it is the account `postgres` that runs it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The same CRM on a real PostgreSQL, alone and as two instances that serve one fleet.
 
 #include "tests/integration/crm_postgres.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-crm against a real mosquitto, with boxes that run the real sync code.
 
 #include "tests/integration/crm_world.h"

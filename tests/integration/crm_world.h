@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // welcome-crm as a process of its own, and a box that is nothing but the real sync code.
 

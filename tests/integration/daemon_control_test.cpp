@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every command of the control socket, asked of a daemon that runs: it is known there, its answer
 // is what the table says, and a daemon that hangs keeps nobody waiting.
 

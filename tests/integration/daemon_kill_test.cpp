@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcomed, killed again and again in the middle of a busy day: what it did and what the CRM was
 // told are the same, each thing once.
 

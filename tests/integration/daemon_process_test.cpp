@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcomed as a process between a real mosquitto and a real CRM: a month without a line, a broker
 // that lies, and certificates that are renewed.
 

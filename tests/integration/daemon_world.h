@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // welcomed as a process of its own, between a real mosquitto and a real welcome-crm, with a
 // recorded radio in which a few dozen members come and go all day.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A real disk that fails under the real daemon: a small file system fills up, is read-only or becomes
 // so, and the database on it is damaged.
 

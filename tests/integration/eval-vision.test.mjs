@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-eval's commands about faces, as a site would use them on its own pictures.
 
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What integrators, brokers and tablets in the field have really sent: every file of field/sync beside
 // the recorded data (WELCOME_DATA), on the real programs.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The integrator's guide, run as it stands: its commands, its examples, a real broker and a real box.
 // It ends with somebody greeted by name.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The access rules of packaging/broker, as mosquitto enforces them.
 
 #include <gtest/gtest.h>

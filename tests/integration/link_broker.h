@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A real mosquitto of a test's own: a free port on loopback, a folder of its own, ended by its pid.
 

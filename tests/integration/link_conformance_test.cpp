@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Our MQTT 5 against somebody else's: what the link sends, Eclipse Paho reads as it was meant, and
 // the other way round, through a real mosquitto.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A broker, or somebody who got into it, that sends what it should not: the box refuses it piece by
 // piece, keeps its line, and hears the next honest message.
 

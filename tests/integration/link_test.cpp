@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The link against a real mosquitto.
 
 #include "sync/link.h"

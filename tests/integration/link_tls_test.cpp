@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // TLS 1.3 with certificates of both sides, against a real mosquitto.
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two boxes of one store, the real programs on a real broker with the published access rules: they
 // agree where a customer is, notice when one of them goes, and tell the broker nothing about her.
 

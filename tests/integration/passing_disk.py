@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """A file system that can become read-only while files on it are open, and writable again.
 
 usage: passing_disk.py FOLDER MOUNTPOINT FLAG

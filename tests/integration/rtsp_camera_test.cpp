@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The network camera against a live stream of a real RTSP server, with a password; cut and back.
 
 #include <array>

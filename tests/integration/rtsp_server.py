@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """An RTSP camera for the tests: GStreamer's server on loopback, moving test pictures as JPEG.
 
 usage: rtsp_server.py PORT USER PASSWORD    (PORT 0: a free one)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The story of the shop on the real programs: it comes out right, also when the box is killed in
 // the middle; and nobody who did not ask for it leaves a trace on the box.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // welcome-eval zones as a site would use it: files that are not as tidy as they should be.
 
 import assert from 'node:assert/strict';

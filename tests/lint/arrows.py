@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which include or link crosses a line of the architecture (arrows.txt), who asks a clock, and whether
 the drawing of the rooms in docs/architecture.md says the same."""
 

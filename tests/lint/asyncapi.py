@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/asyncapi.yaml says what the program does: its topics are those of contract/topics.cpp, QoS and
 retained messages those of the table in docs/protocol.md, and its messages name every example."""
 

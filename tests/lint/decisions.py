@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every decision record says its date and status, and the index says what the records say."""
 
 import re

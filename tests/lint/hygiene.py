@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What does not belong in the repository: paths of a machine, registries, big files, loose ends."""
 
 import json

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """The lint: every check says what it found and counts as one test.
 
 run.py [CHECK…]   all checks, or those that are named
@@ -18,6 +19,7 @@ import arrows
 import asyncapi
 import decisions
 import hygiene
+import licence
 import schemas
 import tidy
 import version
@@ -164,6 +166,7 @@ CHECKS = {
     "formatting of the pages": formatting_of_pages,
     "include arrows": lambda: arrows.check(ROOT, cpp()),
     "decision records": lambda: decisions.check(ROOT, tracked()),
+    "licence lines": lambda: licence.check(ROOT, tracked()),
     "repository hygiene": lambda: hygiene.check(ROOT, tracked()),
     "build options": build_options,
     "shell scripts": lambda: run("shellcheck", "-x", *shell_scripts()),
@@ -181,6 +184,7 @@ CHECKS = {
 def fix():
     run("clang-format", "-i", *cpp())
     decisions.fix(ROOT, tracked())
+    licence.fix(ROOT, tracked())
     run("node", "console/contract.mjs")
     run(PRETTIER, "--write", *pages())
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contract's files can be read, and every reference in them leads somewhere."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """clang-tidy over the product's sources. A file that is the same as when it last passed, with the
 same headers of ours and the same rules, is not looked at again.
 

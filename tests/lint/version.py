@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The version is said in CMakeLists.txt; what npm wants to have as well says the same."""
 
 import json

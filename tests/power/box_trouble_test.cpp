@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The whole box when its ground gives way: a disk that takes nothing, a database that is damaged, a
 // CRM that is silent, a clock that is not set or set back.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/power/power_vfs.h"
 
 #include <algorithm>

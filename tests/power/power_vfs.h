@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // PowerVfs: a SQLite VFS over the default one that remembers what was not synced. When the power is
 // cut, everything after the last sync of a file may be on the disk, or not, or in part: each

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A busy day of a store in steps, each of which happens wholly or not at all, and a description of
 // everything a store holds, to compare by.

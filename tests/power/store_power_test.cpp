@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pull the plug at every change to the disk of a busy day: what was acknowledged is there, what was
 // under way is there wholly or not at all.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What happens when the disk is full, read-only, or has changed our bytes.
 
 #include <fstream>

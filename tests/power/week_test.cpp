@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A random week on the real engine and store: people come and go, agree, withdraw, are forgotten
 // and come back; the line drops, the CRM falls silent, the clock jumps, the disk is full, the plug
 // is pulled at any write, and somebody in the broker forges and replays consents. Beside it runs a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A recorded day gives the same messages every time, byte for byte: the capture of the shop goes
 // through the real tracker, pipeline, store and codec, and what leaves the box is compared with a
 // golden file. After a wanted change: WELCOME_GOLDEN=write, and read the difference.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Plays a camera: JPEG pictures into a v4l2loopback device, again and again, until it is stopped
 // (SIGSTOP: a camera that stalls; SIGTERM: one that goes away).
 //

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154
 # Cameras of a real kernel: vivid (raw pictures; it stalls, fails and is pulled out on demand) and the
 # desk's, a v4l2loopback into which vm-camera plays Paul as MJPEG, as a USB camera sends it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A Bluetooth controller for a machine that has none: the emulator of the unit tests behind the
 // kernel's /dev/vhci, so that everything above it is the real thing. It goes silent, stumbles and
 // is unplugged when told, and says exactly what it has sent.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # The radio on a real kernel: welcomed takes hci0 for itself over the user channel, while
 # vm-controller plays the adapter behind /dev/vhci, stumbles and is pulled out.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # The service under the real systemd: does it start, restart, reload and stop, with the sandbox,
 # credentials and watchdog of its unit?

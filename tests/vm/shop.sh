@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154
 # All of it at once, as in a shop: Paul's phone through the kernel's Bluetooth wakes the kernel's
 # camera, which sees Paul; the staff are told; he leaves, and the camera is closed.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The phone page: offers, choices, data. Three tabs, nothing hidden.
 
 import type { ComponentChildren } from 'preact';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { i18n } from '../shared/i18n';
 import { Icon, Pledge, Purposes } from '../shared/parts';
 import { kItemConsentsPurpose as kPurposes, type ItemConsentsPurpose as Purpose } from '../contract';

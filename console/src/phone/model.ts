@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the customer's phone knows: offers, choices, receipts. It is kept in this browser for the
 // account that is signed in, and leaves it with a sign-out or with being forgotten. Requests wait
 // here while there is no line: a withdrawal made in a tunnel is sent at its end.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The page's language: the saved choice, else the browser's, else English.
 
 import { Store } from './store';

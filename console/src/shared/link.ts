@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The page's MQTT link: one WebSocket to the origin that served the page, MQTT 5. Comes back by
 // itself; says which state it is in; never sends what was written while the line was away without
 // its caller knowing.

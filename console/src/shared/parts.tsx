@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parts that both pages use.
 
 import type { ComponentChildren } from 'preact';

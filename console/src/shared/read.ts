@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads JSON that came from outside. A field of another type or beyond its limit is as if it were
 // missing: what reaches the page has the type that it says, and a length that fits the screen.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who is signed in. The account comes from the link's fragment or the sign-in form and stays in this
 // tab's session only; the fragment leaves the address bar and the history at once.
 

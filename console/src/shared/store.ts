@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model that components listen to. They are drawn again after changed().
 
 import { useEffect, useReducer } from 'preact/hooks';

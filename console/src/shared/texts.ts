@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every word that a page shows, in every language it speaks. What comes from the CRM or from staff
 // is shown as it came.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tablet page: sign-in, who uses it, and the guests who are here.
 
 import { useState } from 'preact/hooks';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One guest: how to greet, what they like, what to do next. Every word that came over MQTT is set as
 // text.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The pages of an enrolment. The guest holds the tablet: no other guest's card is to be seen.
 
 import { useState } from 'preact/hooks';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opt-in at the desk, as the tablet sees it: member → choices → camera → done. Nothing is asked of the
 // box before the guest agreed, and the camera starts only with the purpose face_recognition.
 

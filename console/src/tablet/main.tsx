@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { render } from 'preact';
 import { savedAccount, saveAccount, takeFragment } from '../shared/session';
 import '../shared/tokens.css';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the tablet knows: the prompts of the guests who are here, the store's status, who uses the
 // tablet. Everything comes from the box's broker; the page decides nothing itself.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Adverts as customers' devices send them, for the tests of this room.
 

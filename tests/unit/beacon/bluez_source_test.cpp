@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The source on a real bus, a dbus-daemon of its own, where a service by the name of org.bluez does
 // what bluetoothd documents.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Hex to bytes and back, and the folder of recorded data, for the tests of this room.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The same traffic in every format that is read, and what a replay makes of it.
 
 #include "beacon/capture.h"

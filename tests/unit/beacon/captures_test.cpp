@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Real captures, where the data is at hand, against what an independent reader made of them.
 
 #include <cstdio>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A Bluetooth controller that answers as the Core Specification says, and, when told, refuses,
 // keeps silent, answers late, resets or goes deaf. Packets in, packets out; no clock.

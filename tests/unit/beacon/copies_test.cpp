@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is a copy, and what never is.
 
 #include <algorithm>

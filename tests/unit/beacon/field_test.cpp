@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Captures from the field that were judged wrongly once, where they are at hand: with each the
 // identities that the CRM had.
 

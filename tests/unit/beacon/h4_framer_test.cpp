@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A serial line that loses bytes.
 
 #include "beacon/h4_framer.h"

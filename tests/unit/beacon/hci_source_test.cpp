@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The source on a real pty, with the emulated controller at the other end.
 
 #include "beacon/hci_source.h"

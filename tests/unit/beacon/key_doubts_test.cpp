@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keys that do not fit their devices.
 
 #include "beacon/key_doubts.h"

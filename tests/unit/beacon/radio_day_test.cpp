@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fragments, recordings, proofs of presence, and a day in simulated time.
 
 #include <algorithm>

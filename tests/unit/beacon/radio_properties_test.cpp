@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What must hold for any split and order of what comes off the line, and for any clock.
 
 #include <algorithm>

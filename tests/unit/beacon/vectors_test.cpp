@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Published and recorded vectors, where the data is at hand.
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a page's model needs of a browser, in node: a few globals, a clock that the test turns, and a
 // link that the test holds both ends of.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opt-in at the desk as the tablet plays it, without a browser, a broker or a box.
 
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the phone keeps, sends and forgets, without a browser and without a broker.
 
 import assert from 'node:assert/strict';

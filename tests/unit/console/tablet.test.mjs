@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the tablet makes of what the box says, without a browser and without a broker.
 
 import assert from 'node:assert/strict';

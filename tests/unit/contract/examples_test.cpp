@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // docs/examples against docs/schemas and the code: what is published as an example is accepted,
 // what is published as refused is refused, and every message of the contract has an example.
 

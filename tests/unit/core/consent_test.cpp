@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The consent gate: nothing without a consent that is valid now.
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Offers: the right word, never once too often.
 
 #include "tests/unit/core/shop.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Prompts to staff: how to greet, worded so that a wrong match does no harm.
 
 #include "tests/unit/core/shop.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What must hold whatever happens: caps, quiet hours, assignment, hold-out, replay.
 
 #include <ctime>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whatever there is because of a purpose goes with it, and nothing is forgotten in the table.
 
 #include "core/purpose_rules.h"

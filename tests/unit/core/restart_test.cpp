@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // After a restart the pipeline goes on from its rows.
 
 #include <set>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A shop for tests: the test owns time, ids and profiles, and keeps every row like a store would.
 

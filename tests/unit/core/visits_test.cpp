@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Visits: from the first sighting to going away.
 
 #include "tests/unit/core/shop.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Texts, campaigns from outside, and the store's clock.
 
 #include <cstdlib>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The history of a consent: a withdrawal always passes, nothing brings back who opted out, and what
 // is said again adds nothing.
 

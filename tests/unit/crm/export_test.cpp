@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The export holds everything, in the form that is published.
 
 #include <fstream>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What boxes are told, and how a box that is behind comes up to date.
 
 #include "crm/feed.h"

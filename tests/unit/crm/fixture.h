@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A CRM in a temporary database, with one customer who gave every purpose.
 

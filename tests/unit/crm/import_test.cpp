@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files in: taken whole or not at all, with the line that is wrong.
 
 #include "crm/import.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Events and requests: written down once, acted on once.
 
 #include "tests/unit/crm/fixture.h"

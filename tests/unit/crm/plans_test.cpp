@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How every statement of the CRM is carried out: none reads the whole of a table that grows.
 //
 // A statement is a literal (crm/database.h, Sql), so they all stand in the sources, where this test

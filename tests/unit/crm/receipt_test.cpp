@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A box's erasure counts when the box's own key signed the receipt, and whose key that is.
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Consent, erasure, signatures and what staff learnt, at the CRM.
 
 #include <fstream>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The figures of a report, against values worked out elsewhere.
 
 #include "crm/report.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the engine answers, of a box where somebody was: every field is in the table of commands.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random walks over consents with canary templates: whatever order of opt-ins, enrolments,
 // withdrawals, erasures and power cuts, no embedding is in any file, message or answer in the open,
 // and nobody is looked for without a consent in force.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opt-in at the desk: consent, camera, template; and what staff say against a template.
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the box says of identities that do not fit what it hears, and a clock that is set by hand.
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The engine between the store and the links: what it makes of the feed, and of what the broker
 // says about its messages.
 

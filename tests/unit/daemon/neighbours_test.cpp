@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Several boxes of a store on one floor: their trackers and what they tell each other, over a wire
 // that delays, loses and reorders, with clocks that have nothing in common.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whatever word a setting allows, the part that it chooses is made: no word is documented that a
 // box refuses.
 #include "firmware/daemon/parts.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The way of a proof of presence: the box's radio sends its EID, an app hears it and tells the CRM,
 // the CRM sends a command, and the box believes it if it is what its radio sent.
 

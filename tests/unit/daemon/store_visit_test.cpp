@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two boxes of one store, engine, store and all: for the CRM and for the staff a customer is there
 // once, whichever box hears her best and whichever box falls over.
 

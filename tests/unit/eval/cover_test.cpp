@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Faces that are covered, and cameras that do not hang upright: nobody is enrolled or recognised by
 // what is not his face.
 

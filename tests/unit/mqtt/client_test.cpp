@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The client against a broker of the test's own, which answers byte by byte what the test says.
 
 #include "mqtt/client.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // MQTT 5 on the wire: against bytes written by hand from the specification, and against rubbish.
 
 #include "mqtt/packet.h"

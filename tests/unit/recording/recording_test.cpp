@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A recorded day: replayed to the same decisions, with other rules to others, and without a word
 // about who was there.
 

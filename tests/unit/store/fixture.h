@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A store in a directory of its own, and the little words the tests share.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Schema and migrations must meet, and a file of every released version is opened for ever.
 
 #include "firmware/store/schema.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Clips made by the ffmpeg program, as the tests need them.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Four people at the desk, filmed together: two are members, two never agreed to anything.
 
 #include <algorithm>

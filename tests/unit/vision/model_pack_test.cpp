@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "vision/model_pack.h"
 
 #include <fstream>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The two people of the sample clips, enrolled, and the frames that they are looked for in.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 // What the tests of vision have in common: consents from a real gate, models, sample media.
 

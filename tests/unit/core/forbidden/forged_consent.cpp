@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Must not compile with FORGE_SIGHTING or FORGE_FACE_CONSENT, and must without.
 
 #include "core/sighting.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Must not compile with any of the definitions below, and must without.
 
 #include "firmware/store/store.h"
