@@ -86,13 +86,18 @@ class Reader {
     });
   }
 
-  // The shell's own children are its process group.
-  end() {
-    try {
-      process.kill(-this.shell.pid, 'SIGTERM');
-    } catch {
-      // It has ended already.
-    }
+  // The shell's own children are its process group; the box writes until it has ended.
+  async end() {
+    const send = (signal) => {
+      try {
+        return process.kill(-this.shell.pid, signal);
+      } catch {
+        return false; // all have ended
+      }
+    };
+    send('SIGTERM');
+    for (let i = 0; i < 100 && send(0); ++i) await new Promise((resolve) => setTimeout(resolve, 100));
+    send('SIGKILL');
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
