@@ -99,9 +99,12 @@ void Pipeline::Impl::agree(const DecisionId& decision) {
     OfferContext context = context_for(customer, gate_.purposes(customer, now_));
     context.sent_today -= static_cast<int>(unagreed_.size());
     context.facts = counted_facts(customer, true);
-    reason = judge_campaign(*campaign->second, context, 0, &steps);
-    explain_customer(context, steps);
+    reason = judge_campaign(*campaign->second, context, 0, nullptr);
     if (reason == Reason::made) reason = judge_customer(context);
+    if (reason != Reason::made) {
+      judge_campaign(*campaign->second, context, 0, &steps);
+      explain_customer(context, steps);
+    }
   }
   if (reason == Reason::made) {
     unagreed_.erase(decision);

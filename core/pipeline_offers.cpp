@@ -150,17 +150,28 @@ std::int64_t Pipeline::Impl::budget_used(const CampaignId& campaign) const {
 
 void Pipeline::Impl::longest_unsaid_first(std::vector<const CompiledCampaign*>& group,
                                           const OfferContext& context) const {
-  const auto rank = [&](const CompiledCampaign* c) {
+  if (group.size() < 2) return;
+  struct Ranked {
+    WallTime last_sent;
+    std::uint64_t order;
+    const CompiledCampaign* campaign;
+  };
+  std::vector<Ranked> ranked;
+  for (const CompiledCampaign* c : group) {
     WallTime last{};
     for (const OfferFact& o : context.facts->offers) {
       if (o.campaign == c->campaign.id) last = std::max(last, o.at);
     }
-    return std::pair(
-        last, stable_hash(policy_.seed, {"order", c->campaign.id.str(), context.customer.str(),
-                                         day_text(local_.day)}));
-  };
-  std::sort(group.begin(), group.end(),
-            [&](const auto* a, const auto* b) { return rank(a) < rank(b); });
+    ranked.push_back({last,
+                      stable_hash(policy_.seed, {"order", c->campaign.id.str(),
+                                                 context.customer.str(), day_text(local_.day)}),
+                      c});
+  }
+  std::sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
+    return std::tie(a.last_sent, a.order) < std::tie(b.last_sent, b.order);
+  });
+  std::transform(ranked.begin(), ranked.end(), group.begin(),
+                 [](const Ranked& r) { return r.campaign; });
 }
 
 bool Pipeline::Impl::speak(Presence& p, const CompiledCampaign& c, const TriggerSpec& spec,
