@@ -62,14 +62,9 @@ Result<BtsnoopReader> BtsnoopReader::from(CaptureBytes bytes) {
 bool BtsnoopReader::next(CaptureRecord& record) {
   while (!damage()) {
     std::array<std::uint8_t, kRecordHeader> header{};
-    const std::size_t got = bytes_.read(header);
-    if (got == 0) return false;
-    if (got != header.size()) return damaged("the capture is cut off in a record header");
-    const std::uint32_t length = be32(&header[4]);
+    if (!read_header(bytes_, header)) return false;
     const std::uint32_t flags = be32(&header[8]);
-    if (length > kLongestRecord) return damaged("the capture has a record of impossible length");
-    buffer_.resize(length);
-    if (bytes_.read(buffer_) != length) return damaged("the capture is cut off in a record");
+    if (!read_body(bytes_, be32(&header[4]), buffer_)) return false;
     const auto stamp =
         static_cast<std::int64_t>((std::uint64_t{be32(&header[16])} << 32U) | be32(&header[20]));
     // Unsigned, because a broken stamp must not overflow.

@@ -20,6 +20,19 @@ Result<std::unique_ptr<CaptureReader>> as_capture(Result<Reader> reader) {
 
 }  // namespace
 
+bool CaptureReader::read_header(CaptureBytes& from, std::span<std::uint8_t> header) {
+  const std::size_t got = from.read(header);
+  if (got == 0) return false;
+  return got == header.size() || damaged("the capture is cut off in a record header");
+}
+
+bool CaptureReader::read_body(CaptureBytes& from, std::uint32_t length,
+                              std::vector<std::uint8_t>& body) {
+  if (length > kLongestRecord) return damaged("the capture has a record of impossible length");
+  body.resize(length);
+  return from.read(body) == length || damaged("the capture is cut off in a record");
+}
+
 Result<std::unique_ptr<CaptureReader>> open_capture(const std::filesystem::path& file) {
   auto stream = std::make_unique<std::ifstream>(file, std::ios::binary);
   if (!*stream) return fail(ErrorCode::not_found, "cannot open the capture " + file.string());

@@ -10,6 +10,7 @@
 #include <istream>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct CaptureRecord {
   bool from_controller = true;
   std::vector<std::uint8_t> packet;  // without the H4 packet type
 };
+
+class CaptureBytes;
 
 class CaptureReader {
  public:
@@ -49,6 +52,11 @@ class CaptureReader {
     damage_ = Error{ErrorCode::malformed, what};
     return false;
   }
+
+  // A record's header, then its body of so many bytes, out of the file: false, for next(), at its
+  // end and where it is cut off or broken.
+  bool read_header(CaptureBytes& from, std::span<std::uint8_t> header);
+  bool read_body(CaptureBytes& from, std::uint32_t length, std::vector<std::uint8_t>& body);
 
   static constexpr std::uint32_t kLongestRecord = 1U << 16U;  // an ACL packet and its header
 

@@ -131,18 +131,19 @@ void KeyDoubts::try_reversed(const Key& irk, const Now& now) {
   }
 }
 
-void KeyDoubts::try_clock(const Key& key, std::int64_t first, std::int64_t end) {
+std::optional<WallTime> KeyDoubts::zero_within(const Block& key, unsigned exponent,
+                                               std::int64_t first, std::int64_t end) const {
   for (std::int64_t window = first; window < end; ++window) {
-    const std::int64_t clock = window << key.exponent;
-    const Eid eid = eddystone_eid(key.key, key.exponent, static_cast<std::uint32_t>(clock));
+    const std::int64_t clock = window << exponent;
+    const Eid eid = eddystone_eid(key, exponent, static_cast<std::uint32_t>(clock));
     for (const HeardEid& heard : unknown_eids_) {
       if (heard.eid != eid) continue;
       // Its clock is somewhere in the window: in the middle the error is least.
-      const std::int64_t into = (std::int64_t{1} << key.exponent) / 2;
-      say(Kind::clock_began_anew, key, WallTime{std::chrono::seconds{heard.wall_s - clock - into}});
-      return;
+      const std::int64_t into = (std::int64_t{1} << exponent) / 2;
+      return WallTime{std::chrono::seconds{heard.wall_s - clock - into}};
     }
   }
+  return std::nullopt;
 }
 
 void KeyDoubts::work(const Now& now) {
@@ -162,7 +163,10 @@ void KeyDoubts::work(const Now& now) {
     const Key& key = eids_[next_eid_];
     const std::int64_t windows = (kNewBatteryS >> key.exponent) + 1;
     const std::int64_t end = std::min(windows, next_window_ + left);
-    if (!said_.contains(key.identity)) try_clock(key, next_window_, end);
+    if (!said_.contains(key.identity)) {
+      const auto zero = zero_within(key.key, key.exponent, next_window_, end);
+      if (zero) say(Kind::clock_began_anew, key, *zero);
+    }
     left -= std::max<std::int64_t>(end - next_window_, 1);
     next_window_ = end;
     if (end < windows) continue;
@@ -176,21 +180,10 @@ std::vector<KeyDoubts::Doubt> KeyDoubts::take() { return std::exchange(doubts_, 
 std::optional<WallTime> KeyDoubts::clock_zero_of(const IdentityKey& key, const Now& now) const {
   if (key.kind != IdentityKind::eddystone_eid || unknown_eids_.empty()) return std::nullopt;
   const unsigned exponent = std::min<unsigned>(key.rotation_exponent, kLongestRotationExponent);
-  const std::int64_t into = (std::int64_t{1} << exponent) / 2;
-  const auto at = [&](std::int64_t from_s, std::int64_t to_s) -> std::optional<WallTime> {
+  const auto at = [&](std::int64_t from_s, std::int64_t to_s) {
     const std::int64_t last = std::int64_t{0xFFFFFFFF} >> exponent;
-    const std::int64_t first = std::clamp<std::int64_t>(from_s >> exponent, 0, last);
-    const std::int64_t end = std::clamp<std::int64_t>((to_s >> exponent) + 1, 0, last + 1);
-    for (std::int64_t window = first; window < end; ++window) {
-      const std::int64_t clock = window << exponent;
-      const Eid eid = eddystone_eid(key.key, exponent, static_cast<std::uint32_t>(clock));
-      for (const HeardEid& heard : unknown_eids_) {
-        if (heard.eid == eid) {
-          return WallTime{std::chrono::seconds{heard.wall_s - clock - into}};
-        }
-      }
-    }
-    return std::nullopt;
+    return zero_within(key.key, exponent, std::clamp<std::int64_t>(from_s >> exponent, 0, last),
+                       std::clamp<std::int64_t>((to_s >> exponent) + 1, 0, last + 1));
   };
   // A clock that began again, then one that stood still or was set wrong, a year either way; where
   // windows are short, less, so that it stays at about a second.

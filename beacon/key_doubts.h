@@ -75,7 +75,9 @@ class KeyDoubts {
   void forget_old(const Now& now);
   void try_reversed(const Key& irk, const Now& now);
   // Of the windows from `first` that a clock would have now which began again.
-  void try_clock(const Key& key, std::int64_t first, std::int64_t end);
+  // When the clock of that key was 0, if it makes what was heard in one of these windows.
+  std::optional<WallTime> zero_within(const Block& key, unsigned exponent, std::int64_t first,
+                                      std::int64_t end) const;
   void say(Kind kind, const Key& key, WallTime clock_zero);
 
   std::vector<Key> irks_;

@@ -7,7 +7,7 @@ namespace welcome::beacon {
 namespace {
 
 constexpr std::size_t kLogHeader = 13;  // length, seconds, microseconds, kind
-constexpr std::size_t kInLength = 9;    // of it, what the length counts
+constexpr std::uint32_t kInLength = 9;  // of it, what the length counts
 constexpr std::uint32_t kMicroseconds = 1'000'000;
 
 struct Kind {
@@ -61,17 +61,12 @@ Result<PacketLoggerReader> PacketLoggerReader::from(CaptureBytes bytes) {
 bool PacketLoggerReader::next(CaptureRecord& record) {
   while (!damage()) {
     std::array<std::uint8_t, kLogHeader> header{};
-    const std::size_t got = bytes_.read(header);
-    if (got == 0) return false;
-    if (got != header.size()) return damaged("the capture is cut off in a record header");
+    if (!read_header(bytes_, header)) return false;
     const std::uint32_t length = read_u32(header.data(), order_);
     if (length < kInLength || length > kLongestRecord) {
       return damaged("the capture has a record of impossible length");
     }
-    record.packet.resize(length - kInLength);
-    if (bytes_.read(record.packet) != record.packet.size()) {
-      return damaged("the capture is cut off in a record");
-    }
+    if (!read_body(bytes_, length - kInLength, record.packet)) return false;
     const auto kind = kind_of(header[kLogHeader - 1]);
     if (!kind) continue;
     record.type = kind->type;

@@ -101,13 +101,8 @@ Result<PcapReader> PcapReader::from(CaptureBytes bytes) {
 bool PcapReader::next(CaptureRecord& record) {
   while (!damage()) {
     std::array<std::uint8_t, 16> header{};
-    const std::size_t got = bytes_.read(header);
-    if (got == 0) return false;
-    if (got != header.size()) return damaged("the capture is cut off in a record header");
-    const std::uint32_t length = read_u32(&header[8], order_);
-    if (length > kLongestRecord) return damaged("the capture has a record of impossible length");
-    buffer_.resize(length);
-    if (bytes_.read(buffer_) != length) return damaged("the capture is cut off in a record");
+    if (!read_header(bytes_, header)) return false;
+    if (!read_body(bytes_, read_u32(&header[8], order_), buffer_)) return false;
     record.at = CaptureTime{
         std::chrono::seconds{read_u32(header.data(), order_)} +
         std::chrono::microseconds{read_u32(&header[4], order_) / (parts_ / 1'000'000U)}};
