@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/daemon/convert.h"
 
+#include <algorithm>
+#include <array>
 #include <gtest/gtest.h>
+#include <string>
+#include <vector>
 
 namespace welcome::daemon {
 namespace {
@@ -30,6 +34,37 @@ TEST(ConsentBrief, SaysWhatTheRecordComesDownTo) {
     EXPECT_EQ(back->customer, whole.customer);
     EXPECT_EQ(back->purpose, whole.purpose);
     EXPECT_EQ(standing(*back), standing(whole)) << brief_of(whole);
+  }
+}
+
+// The CRM asks the one, boxes ask the other.
+TEST(Identity, IsTheSameDeviceToBoxAndCrm) {
+  std::vector<IdentityItem> items;
+  const auto add = [&](const auto& key) {
+    items.push_back({"i-" + std::to_string(items.size()), CustomerId("c-paul"), key, {}});
+  };
+  constexpr std::array<std::uint8_t, 16> kOne{1, 2, 3};
+  auto turned = kOne;
+  std::reverse(turned.begin(), turned.end());
+  add(RotatingKey{false, kOne, 7, kMay});
+  add(RotatingKey{true, kOne, 9, kMay + 1h});
+  add(RotatingKey{false, turned, 7, kMay});
+  add(ResolvingKey{kOne});
+  add(ResolvingKey{turned});
+  add(IbeaconId{kOne, 1, 2});
+  add(IbeaconId{kOne, 1, 2});
+  add(IbeaconId{kOne, 1, 3});
+  add(IbeaconId{turned, 1, 2});
+  add(AltBeaconId{{1, 2, 3}});
+  add(AltBeaconId{{3, 2, 1}});
+  add(EddystoneUid{{1, 2}, {3}});
+  add(EddystoneUid{{1, 2}, {4}});
+  for (const auto& a : items) {
+    for (const auto& b : items) {
+      EXPECT_EQ(device_of(a) == device_of(b),
+                beacon::same_device_hash(key_of(a)) == beacon::same_device_hash(key_of(b)))
+          << a.identity << " and " << b.identity;
+    }
   }
 }
 
