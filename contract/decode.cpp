@@ -113,8 +113,9 @@ Result<BoxInbound> feed_batch(const BoxAddress& self, std::string_view leaf, con
 
 // The id of a command that breaks its schema, so that it can be answered; empty: it has none.
 std::string id_of(const json& payload) {
-  const auto id = payload.is_object() ? payload.find("id") : payload.end();
-  if (!payload.is_object() || id == payload.end() || !id->is_string()) return {};
+  if (!payload.is_object()) return {};
+  const auto id = payload.find("id");
+  if (id == payload.end() || !id->is_string()) return {};
   const auto& text = id->get_ref<const std::string&>();
   return text.size() <= kMaxId ? text : std::string();
 }

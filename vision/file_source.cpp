@@ -13,6 +13,8 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
+tl::unexpected<Error> ended() { return fail(ErrorCode::not_found, "it has ended"); }
+
 microseconds step_of(double max_fps, microseconds length) {
   if (max_fps <= 0) return length;
   return std::max(length, microseconds(static_cast<std::int64_t>(1e6 / max_fps)));
@@ -69,8 +71,6 @@ class FileSource final : public FrameSource {
   SourceState state() const override { return state_; }
 
  private:
-  static tl::unexpected<Error> ended() { return fail(ErrorCode::not_found, "it has ended"); }
-
   // Waits for the story to reach the next frame. The story's clock may be faster than the world's,
   // so this looks again and again instead of computing how long to sleep.
   std::optional<microseconds> wait_for_next(milliseconds patience) const {
@@ -136,8 +136,6 @@ class ClipSource final : public FrameSource {
   SourceState state() const override { return state_; }
 
  private:
-  static tl::unexpected<Error> ended() { return fail(ErrorCode::not_found, "it has ended"); }
-
   ClipOptions options_;
   std::optional<Video> video_;
   microseconds skip_to_{0};  // what comes before it is not asked for

@@ -106,6 +106,9 @@ struct Video::Impl {
   void watch_packet();
   Result<void> judge();
   int turns() const;
+  std::int64_t first_stamp() const {
+    return stream->start_time == AV_NOPTS_VALUE ? 0 : stream->start_time;
+  }
 
   // Of a file: FFmpeg reads through these, so that no name and no scheme of a URL is opened.
   static int read(void* self, std::uint8_t* to, int most);
@@ -265,8 +268,8 @@ Result<void> Video::Impl::judge() {
   const std::int64_t stamp = frame->best_effort_timestamp;
   microseconds at = position + length;
   if (stamp != AV_NOPTS_VALUE) {
-    const std::int64_t first = stream->start_time == AV_NOPTS_VALUE ? 0 : stream->start_time;
-    at = microseconds(av_rescale_q(stamp - first, stream->time_base, AVRational{1, 1'000'000}));
+    at = microseconds(
+        av_rescale_q(stamp - first_stamp(), stream->time_base, AVRational{1, 1'000'000}));
     if (positioned && (at + shift < position || at + shift > position + kJump)) {
       shift = position + length - at;
     }
@@ -419,9 +422,8 @@ bool Video::alive() const { return !impl_->broken; }
 void Video::seek(microseconds to) {
   Impl& v = *impl_;
   if (v.shift.count() != 0) return;  // a time of day that comes twice
-  const std::int64_t first = v.stream->start_time == AV_NOPTS_VALUE ? 0 : v.stream->start_time;
   const std::int64_t stamp =
-      first + av_rescale_q(to.count(), AVRational{1, 1'000'000}, v.stream->time_base);
+      v.first_stamp() + av_rescale_q(to.count(), AVRational{1, 1'000'000}, v.stream->time_base);
   if (av_seek_frame(v.format, v.stream->index, stamp, AVSEEK_FLAG_BACKWARD) < 0) return;
   avcodec_flush_buffers(v.codec);
   v.positioned = false;
