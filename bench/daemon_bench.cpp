@@ -99,7 +99,7 @@ Pauses receive(test::BenchBox& box, contract::Collection collection, int count, 
       batch.items.push_back(make(n));
       batch.items.back().seq = static_cast<std::uint64_t>(n) + 1;
     }
-    const contract::Message message = encode_feed(test::kAddress, batch);
+    const contract::Message message = encode_feed(test::bench_address, batch);
     timed([&] { box.inbound(contract::LinkName::uplink, message.topic, message.payload); });
     timed([&] { box.advance(50ms); });
   }
@@ -139,7 +139,7 @@ void Customers(benchmark::State& state) {
       delta.to_seq = ++seq;
       delta.items = {consent(n * 1000, "proximity_offers", false)};
       delta.items[0].seq = seq;
-      const contract::Message message = encode_feed(test::kAddress, delta);
+      const contract::Message message = encode_feed(test::bench_address, delta);
       const auto begin = Clock::now();
       box.inbound(contract::LinkName::uplink, message.topic, message.payload);
       gone.push_back(ms_since(begin));

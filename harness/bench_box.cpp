@@ -91,7 +91,7 @@ void BenchBox::power_on() {
   if (!opened) throw std::runtime_error(opened.error().message);
   store_.emplace(std::move(*opened));
   daemon::EngineSettings settings;
-  settings.box = kAddress;
+  settings.box = bench_address;
   settings.version = "test";
   settings.face_model = "test-model";
   settings.crm_keys = setup.crm_keys;
@@ -301,7 +301,7 @@ void BenchBox::report_presence(const std::string& customer) {
   const beacon::Eid eid = beacon::eddystone_eid(box.key, box.rotation_exponent,
                                                 static_cast<std::uint32_t>(time / length * length));
   static int number = 0;
-  inbound(contract::LinkName::uplink, kBox + "command",
+  inbound(contract::LinkName::uplink, box_prefix + "command",
           json{{"v", 1},
                {"id", "presence-" + std::to_string(++number)},
                {"kind", "presence"},
@@ -334,7 +334,7 @@ void BenchBox::refuse_to_store(const std::string& on, const std::string& when) {
 void BenchBox::store_everything_again() { run_sql(dir_ / "welcomed.db", "DROP TRIGGER bad_disk"); }
 
 void BenchBox::erase(const std::string& customer, const std::string& id) {
-  inbound(contract::LinkName::uplink, kBox + "command",
+  inbound(contract::LinkName::uplink, box_prefix + "command",
           json{{"v", 1}, {"id", id}, {"kind", "erase"}, {"customer", customer}}.dump());
 }
 

@@ -22,8 +22,8 @@ namespace welcome::test {
 inline constexpr WallTime kStart{std::chrono::sys_days{std::chrono::year{2026} / 5 / 4} +
                                  std::chrono::hours(8)};
 // What a bench box is called unless told otherwise, and what its topics begin with.
-inline const contract::BoxAddress kAddress{"demo", "aroma-1", "box-1"};
-inline const std::string kBox = "welcome/v1/demo/aroma-1/box-1/";
+inline const contract::BoxAddress bench_address{"demo", "aroma-1", "box-1"};
+inline const std::string box_prefix = "welcome/v1/demo/aroma-1/box-1/";
 
 // Ids that count up, so that a run can be compared with another.
 class CountingIds : public Pipeline::IdSource {

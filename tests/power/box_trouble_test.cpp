@@ -160,7 +160,7 @@ TEST_F(BoxTrouble, ASilentCrmMeansNobodyConsentsVisibly) {
   EXPECT_EQ(tablet(), json::array({"crm_silent"}));
   box_.hear_mia_for(2s);
   EXPECT_FALSE(mia_is_here());
-  box_.inbound(LinkName::uplink, kBox + "feed/consents",
+  box_.inbound(LinkName::uplink, box_prefix + "feed/consents",
                R"({"v":1,"collection":"consents","kind":"delta","epoch":"x","from_seq":0,)"
                R"("to_seq":0,"items":[]})");
   box_.advance(2s);

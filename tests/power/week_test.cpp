@@ -434,7 +434,7 @@ class Week {
     }
     // It cannot forge a consent, but a word from the CRM it can: that is not signed.
     if (now().wall_trusted) model_.heard(now().mono);
-    inbound(LinkName::uplink, kBox + "feed/consents",
+    inbound(LinkName::uplink, box_prefix + "feed/consents",
             {{"v", 1},
              {"collection", "consents"},
              {"kind", "delta"},
@@ -535,7 +535,7 @@ class Week {
     const auto life = lives_;
     const auto epoch = batch["epoch"].get<std::string>();
     const auto to_seq = batch["to_seq"].get<std::int64_t>();
-    inbound(LinkName::uplink, kBox + "feed/" + std::string(contract::to_string(collection)),
+    inbound(LinkName::uplink, box_prefix + "feed/" + std::string(contract::to_string(collection)),
             std::move(batch));
     if (!alive() || life != lives_) return;
     const auto kept = *store::collection_from_string(std::string(contract::to_string(collection)));
@@ -570,7 +570,7 @@ class Week {
       // The box's own clock says when: a consent that is given later counts again.
       const WallTime at = now().wall;
       const auto life = lives_;
-      inbound(LinkName::uplink, kBox + "command", json::parse(*signer_.sign(command.dump())));
+      inbound(LinkName::uplink, box_prefix + "command", json::parse(*signer_.sign(command.dump())));
       if (!alive() || life != lives_ || erased_there_.contains(id)) continue;
       const bool done = !troubled();
       model_.erased(n, at, done);

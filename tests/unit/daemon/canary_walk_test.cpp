@@ -26,7 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 using contract::LinkName;
 using nlohmann::json;
-using test::kBox;
+using test::box_prefix;
 using test::kStart;
 
 constexpr std::size_t kDimension = 128;
@@ -204,7 +204,7 @@ class Walk {
     records_[customer.str()] = record;
     const json item{
         {"key", record["record_id"]}, {"seq", seq_ + 1}, {"op", "put"}, {"value", record}};
-    box_.inbound(LinkName::uplink, kBox + "feed/consents",
+    box_.inbound(LinkName::uplink, box_prefix + "feed/consents",
                  json{{"v", 1},
                       {"collection", "consents"},
                       {"kind", "delta"},
@@ -231,7 +231,7 @@ class Walk {
       digest.toggle(key, item["seq"].get<std::uint64_t>());
       items.push_back(item);
     }
-    box_.inbound(LinkName::uplink, kBox + "feed/consents",
+    box_.inbound(LinkName::uplink, box_prefix + "feed/consents",
                  json{{"v", 1},
                       {"collection", "consents"},
                       {"kind", "snapshot"},
@@ -248,9 +248,9 @@ class Walk {
     what["v"] = 1;
     what["id"] = "k-" + std::to_string(++said_);
     contract::RawMessage raw;
-    raw.topic = kBox + "command";
+    raw.topic = box_prefix + "command";
     raw.payload = what.dump();
-    raw.response_topic = kBox + "response/crm";
+    raw.response_topic = box_prefix + "response/crm";
     box_.engine().handle(daemon::input::FromLink{LinkName::uplink, std::move(raw), {}}, box_.now());
     box_.ack_all();
   }

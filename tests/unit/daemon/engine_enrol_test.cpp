@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using contract::LinkName;
 using nlohmann::json;
-using test::kBox;
+using test::box_prefix;
 using testing::HasSubstr;
 
 const CustomerId kMia("c-mia");
@@ -310,7 +310,7 @@ TEST_F(EnrolAtTheDesk, AConsentThatTheCrmNeverConfirmsEnds) {
   for (int hour = 0; hour < 75; ++hour) {
     box_.skip(1h);
     box_.inbound(
-        LinkName::uplink, kBox + "command",
+        LinkName::uplink, box_prefix + "command",
         json{{"v", 1}, {"id", "d-" + std::to_string(hour)}, {"kind", "diagnostics"}}.dump());
   }
   EXPECT_TRUE(box_.store().people().desk_consents()->empty());

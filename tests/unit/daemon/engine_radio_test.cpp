@@ -38,7 +38,8 @@ class EngineRadioTest : public testing::Test {
     digest.toggle(identity["identity"].get<std::string>(), seq_);
     const std::string key = identity["identity"];
     box_.inbound(
-        contract::LinkName::uplink, feed_topic(test::kAddress, contract::Collection::identities),
+        contract::LinkName::uplink,
+        feed_topic(test::bench_address, contract::Collection::identities),
         json{{"v", 1},
              {"collection", "identities"},
              {"kind", "snapshot"},

@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using contract::LinkName;
 using nlohmann::json;
-using test::kAddress;
+using test::bench_address;
 
 class EngineSyncTest : public testing::Test {
  protected:
@@ -44,14 +44,14 @@ class EngineSyncTest : public testing::Test {
     return batch;
   }
   void receive(const contract::FeedBatch& batch) {
-    const auto message = encode_feed(kAddress, batch);
+    const auto message = encode_feed(bench_address, batch);
     box_.inbound(LinkName::uplink, message.topic, message.payload);
   }
   int profiles() { return status()["crm"]["feed"]["profiles"]["items"].get<int>(); }
 
   // Something to tell: an item that cannot be read is reported.
   void tell_something(const std::string& about) {
-    box_.inbound(LinkName::uplink, feed_topic(kAddress, contract::Collection::profiles),
+    box_.inbound(LinkName::uplink, feed_topic(bench_address, contract::Collection::profiles),
                  json{{"v", 1},
                       {"collection", "profiles"},
                       {"epoch", "e-" + about},
@@ -347,9 +347,9 @@ TEST_F(EngineSyncTest, NoExportLeavesTheBoxThatIsNotInTheAuditTrail) {
   box_.power_on();
   box_.links_up();
   contract::RawMessage raw;
-  raw.topic = test::kBox + "command";
+  raw.topic = test::box_prefix + "command";
   raw.payload = json{{"v", 1}, {"id", "c-1"}, {"kind", "export"}, {"customer", "c-mia"}}.dump();
-  raw.response_topic = test::kBox + "response";
+  raw.response_topic = test::box_prefix + "response";
   answer(raw);
   box_.advance(2s);
   for (const json& answer : box_.sent("/response")) EXPECT_EQ(answer["ok"], false);
@@ -358,9 +358,9 @@ TEST_F(EngineSyncTest, NoExportLeavesTheBoxThatIsNotInTheAuditTrail) {
 
 TEST_F(EngineSyncTest, AnAnswerRepeatsTheCorrelationOfItsCommand) {
   contract::RawMessage raw;
-  raw.topic = test::kBox + "command";
+  raw.topic = test::box_prefix + "command";
   raw.payload = json{{"v", 1}, {"id", "c-1"}, {"kind", "diagnostics"}}.dump();
-  raw.response_topic = test::kBox + "response";
+  raw.response_topic = test::box_prefix + "response";
   raw.correlation = "question-7";
   answer(raw);
   box_.ack_all();
@@ -374,7 +374,7 @@ TEST_F(EngineSyncTest, AnAnswerRepeatsTheCorrelationOfItsCommand) {
 
 TEST_F(EngineSyncTest, ACommandWithoutAResponseTopicIsAnsweredOnTheBoxesOwnAndTheAnswerExpires) {
   contract::RawMessage raw;
-  raw.topic = test::kBox + "command";
+  raw.topic = test::box_prefix + "command";
   raw.payload = json{{"v", 1}, {"id", "c-1"}, {"kind", "diagnostics"}}.dump();
   answer(raw);
   const auto answers = box_.sent("/response");
@@ -386,7 +386,7 @@ TEST_F(EngineSyncTest, ACommandWithoutAResponseTopicIsAnsweredOnTheBoxesOwnAndTh
 // Such as field/sync/command-unknown-kind.json.
 TEST_F(EngineSyncTest, AnUnknownCommandIsAnsweredWithAnError) {
   contract::RawMessage raw;
-  raw.topic = test::kBox + "command";
+  raw.topic = test::box_prefix + "command";
   raw.payload = R"({"v":1,"id":"bad-1","kind":"reboot"})";
   raw.correlation = "question-8";
   answer(raw);
@@ -402,7 +402,7 @@ TEST_F(EngineSyncTest, AnUnknownCommandIsAnsweredWithAnError) {
 TEST_F(EngineSyncTest, ACommandThatWantsItsAnswerElsewhereIsNotCarriedOut) {
   box_.feed_shop();
   contract::RawMessage raw;
-  raw.topic = test::kBox + "command";
+  raw.topic = test::box_prefix + "command";
   raw.payload = json{{"v", 1}, {"id", "c-1"}, {"kind", "export"}, {"customer", "c-mia"}}.dump();
   for (const char* topic : {"welcome/v1/demo/+/box-1/response", "somewhere/else"}) {
     raw.response_topic = topic;
@@ -420,7 +420,7 @@ TEST_F(EngineSyncTest, AnAnswerThatTheBrokerDoesNotTakeIsAnErrorInstead) {
   box_.link_down(LinkName::uplink);
   answer(sync::LinkUp{100, 400});
   contract::RawMessage raw;
-  raw.topic = test::kBox + "command";
+  raw.topic = test::box_prefix + "command";
   raw.payload = json{{"v", 1}, {"id", "c-1"}, {"kind", "diagnostics"}}.dump();
   answer(raw);
   const auto answers = box_.sent("/response");
@@ -472,7 +472,7 @@ TEST_F(EngineSyncTest, ABoxWithoutAPolicySaysSoAndAgainWhenItHasOne) {
 TEST_F(EngineSyncTest, APolicyThatIsRefusedIsNone) {
   contract::Digest digest;
   digest.toggle("policy", 1);
-  box_.inbound(LinkName::uplink, feed_topic(kAddress, contract::Collection::policy),
+  box_.inbound(LinkName::uplink, feed_topic(bench_address, contract::Collection::policy),
                json{{"v", 1},
                     {"collection", "policy"},
                     {"epoch", "e"},

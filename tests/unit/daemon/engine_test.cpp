@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using contract::LinkName;
 using nlohmann::json;
-using test::kBox;
+using test::box_prefix;
 using test::kStart;
 using testing::HasSubstr;
 
@@ -31,7 +31,7 @@ class EngineTest : public testing::Test {
   void send_feed(const std::string& collection, json batch) {
     batch["v"] = 1;
     batch["collection"] = collection;
-    box_.inbound(LinkName::uplink, kBox + "feed/" + collection, batch.dump());
+    box_.inbound(LinkName::uplink, box_prefix + "feed/" + collection, batch.dump());
   }
 
   test::BenchBox box_;
@@ -157,8 +157,8 @@ TEST_F(EngineTest, AGapMakesItAskAgainAndChangesNothing) {
 }
 
 TEST_F(EngineTest, AMalformedMessageIsCountedAndTheRestGoesOn) {
-  box_.inbound(LinkName::uplink, kBox + "feed/profiles", "{ not json");
-  box_.inbound(LinkName::uplink, kBox + "feed/profiles", "{\"v\":1}");
+  box_.inbound(LinkName::uplink, box_prefix + "feed/profiles", "{ not json");
+  box_.inbound(LinkName::uplink, box_prefix + "feed/profiles", "{\"v\":1}");
   box_.inbound(LinkName::floor, "welcome/v1/floor/action/x", "[]");
   EXPECT_EQ(status()["crm"]["refused"]["malformed"], 3);
   box_.feed_shop();

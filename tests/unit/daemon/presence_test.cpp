@@ -43,7 +43,7 @@ class PresenceTest : public testing::Test {
   json report(const std::string& eid, const std::string& customer = "c-mia",
               std::chrono::seconds ago = 0s) {
     static int number = 0;
-    box_.inbound(contract::LinkName::uplink, test::kBox + "command",
+    box_.inbound(contract::LinkName::uplink, test::box_prefix + "command",
                  json{{"v", 1},
                       {"id", "00000000-0000-4000-8000-0000000001" + std::to_string(10 + number++)},
                       {"kind", "presence"},
