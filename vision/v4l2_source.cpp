@@ -1,101 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cerrno>
-#include <fcntl.h>
 #include <linux/videodev2.h>
 #include <optional>
 #include <poll.h>
 #include <span>
 #include <string>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
 #include "vision/frame_source.h"
 #include "vision/raw_pixels.h"
+#include "vision/v4l2_device.h"
 
 namespace welcome::vision {
 namespace {
 
 using std::chrono::milliseconds;
 
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-  bool open() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
-
-class Mapping {
- public:
-  Mapping(int fd, const v4l2_buffer& buffer)
-      : data_(::mmap(nullptr, buffer.length, PROT_READ, MAP_SHARED, fd, buffer.m.offset)),
-        size_(buffer.length) {}
-  Mapping(Mapping&& other) noexcept
-      : data_(std::exchange(other.data_, MAP_FAILED)), size_(other.size_) {}
-  Mapping& operator=(Mapping&&) = delete;
-  ~Mapping() {
-    if (data_ != MAP_FAILED) ::munmap(data_, size_);
-  }
-  bool ok() const { return data_ != MAP_FAILED; }
-  std::span<const std::uint8_t> bytes() const {
-    return {static_cast<const std::uint8_t*>(data_), size_};
-  }
-
- private:
-  void* data_;
-  std::size_t size_;
-};
-
-int control(int fd, unsigned long request, void* argument) {
-  int result = 0;
-  do {
-    result = ::ioctl(fd, request, argument);
-  } while (result < 0 && errno == EINTR);
-  return result;
+bool same_pictures(const v4l2_pix_format& a, const v4l2_pix_format& b) {
+  return a.width == b.width && a.height == b.height && a.pixelformat == b.pixelformat &&
+         a.bytesperline == b.bytesperline;
 }
 
 class V4l2Source final : public FrameSource {
  public:
-  explicit V4l2Source(V4l2Options options) : options_(std::move(options)) {}
+  V4l2Source(V4l2Options options, OpenV4l2Device open)
+      : options_(std::move(options)), open_device_(std::move(open)) {}
   ~V4l2Source() override { close(); }
 
   Result<Frame> next(milliseconds patience) override {
-    if (!device_.open()) {
+    if (!device_) {
       if (const auto opened = open(); !opened) {
         close();
         state_ = SourceState::failed;
         return tl::unexpected(opened.error());
       }
     }
-    pollfd ready{device_.get(), POLLIN, 0};
-    const int count = ::poll(&ready, 1, static_cast<int>(patience.count()));
-    if (count < 0 && errno == EINTR) return fail(ErrorCode::unavailable, "interrupted");
-    if (count == 0) {
-      // A camera that gives nothing for a while is opened again: some stall for good.
-      quiet_ += patience;
-      if (quiet_ >= kStalledAfter) {
-        close();
-        state_ = SourceState::stalled;
-        stale_ = true;
-      }
-      return fail(ErrorCode::unavailable, "no picture yet");
+    const short came = device_->wait(patience);
+    if (came == 0) return nothing_for(patience);
+    if ((came & POLLPRI) != 0 && source_changed()) return begin_anew();
+    if ((came & POLLIN) == 0) {
+      if ((came & POLLPRI) != 0) return fail(ErrorCode::unavailable, "no picture yet");
+      return lost("the device is gone");
     }
-    if (count < 0 || (ready.revents & POLLIN) == 0) return lost("the device is gone");
 
     std::optional<v4l2_buffer> newest;
     while (auto buffer = take()) {
@@ -112,21 +60,23 @@ class V4l2Source final : public FrameSource {
       return fail(ErrorCode::unavailable, "no picture yet");
     }
     quiet_ = milliseconds(0);
+    if (!fits(*newest)) return begin_anew();
     state_ = SourceState::running;
     auto image = convert(*newest);
     const std::uint64_t number = newest->sequence;
     give_back(*newest);
     if (!image) return tl::unexpected(image.error());
+    ++pictures_;
     return Frame{std::move(*image), options_.clock(), number};
   }
 
   void close() override {
-    if (device_.open()) {
+    if (device_) {
       int type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
-      control(device_.get(), VIDIOC_STREAMOFF, &type);
+      device_->control(VIDIOC_STREAMOFF, &type);
     }
     buffers_.clear();
-    device_ = Descriptor();
+    device_.reset();
     quiet_ = milliseconds(0);
     state_ = SourceState::closed;
   }
@@ -137,32 +87,27 @@ class V4l2Source final : public FrameSource {
   static constexpr milliseconds kStalledAfter{2000};
 
   Result<void> open() {
-    device_ = Descriptor(::open(options_.device.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
-    if (!device_.open()) return fail(ErrorCode::unavailable, why_not(errno));
+    auto device = open_device_(options_.device);
+    if (!device) return tl::unexpected(device.error());
+    device_ = std::move(*device);
+    pictures_ = 0;
     v4l2_capability capability{};
-    if (control(device_.get(), VIDIOC_QUERYCAP, &capability) < 0 ||
+    if (device_->control(VIDIOC_QUERYCAP, &capability) < 0 ||
         (capability.device_caps & V4L2_CAP_VIDEO_CAPTURE) == 0 ||
         (capability.device_caps & V4L2_CAP_STREAMING) == 0) {
       return fail(ErrorCode::refused, "this device gives no pictures");
     }
+    // Those that never change, which are most, do not know these.
+    v4l2_event_subscription wanted{};
+    wanted.type = V4L2_EVENT_SOURCE_CHANGE;
+    device_->control(VIDIOC_SUBSCRIBE_EVENT, &wanted);
+    // A camera behind a cable of its own (HDMI): the bridge takes the size that the cable brings.
+    v4l2_dv_timings timings{};
+    if (device_->control(VIDIOC_QUERY_DV_TIMINGS, &timings) == 0) {
+      device_->control(VIDIOC_S_DV_TIMINGS, &timings);
+    }
     if (auto set = negotiate(); !set) return set;
     return start();
-  }
-
-  static std::string why_not(int error) {
-    switch (error) {
-      case ENOENT:
-      case ENODEV:
-      case ENXIO:
-        return "there is no such device";
-      case EACCES:
-      case EPERM:
-        return "access to the device is refused";
-      case EBUSY:
-        return "another program uses the device";
-      default:
-        return "the device cannot be opened (error " + std::to_string(error) + ")";
-    }
   }
 
   // MJPEG first where raw pictures would not fit through USB 2, raw ones first where they do.
@@ -177,15 +122,14 @@ class V4l2Source final : public FrameSource {
       format_.fmt.pix.height = static_cast<std::uint32_t>(options_.height);
       format_.fmt.pix.pixelformat = pixels;
       format_.fmt.pix.field = V4L2_FIELD_ANY;
-      if (control(device_.get(), VIDIOC_S_FMT, &format_) == 0 &&
-          format_.fmt.pix.pixelformat == pixels) {
+      if (device_->control(VIDIOC_S_FMT, &format_) == 0 && format_.fmt.pix.pixelformat == pixels) {
         v4l2_streamparm rate{};
         rate.type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
         rate.parm.capture.timeperframe = {1, static_cast<std::uint32_t>(options_.fps)};
-        control(device_.get(), VIDIOC_S_PARM, &rate);  // a wish; the driver may differ
+        device_->control(VIDIOC_S_PARM, &rate);  // a wish; the driver may differ
         return {};
       }
-      if (errno == EBUSY) return fail(ErrorCode::unavailable, why_not(EBUSY));
+      if (errno == EBUSY) return fail(ErrorCode::unavailable, "another program uses the device");
     }
     return fail(ErrorCode::refused,
                 "it gives only pictures that cannot be decoded (" + offered() + ")");
@@ -198,7 +142,7 @@ class V4l2Source final : public FrameSource {
       v4l2_fmtdesc about{};
       about.index = i;
       about.type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
-      if (control(device_.get(), VIDIOC_ENUM_FMT, &about) < 0) break;
+      if (device_->control(VIDIOC_ENUM_FMT, &about) < 0) break;
       if (!all.empty()) all += ' ';
       for (unsigned shift = 0; shift < 32; shift += 8) {
         const auto letter = static_cast<char>((about.pixelformat >> shift) & 0x7FU);
@@ -213,7 +157,7 @@ class V4l2Source final : public FrameSource {
     request.count = 4;
     request.type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
     request.memory = V4L2_MEMORY_MMAP;
-    if (control(device_.get(), VIDIOC_REQBUFS, &request) < 0 || request.count < 2) {
+    if (device_->control(VIDIOC_REQBUFS, &request) < 0 || request.count < 2) {
       return fail(ErrorCode::unavailable, "no buffers");
     }
     for (std::uint32_t i = 0; i < request.count; ++i) {
@@ -221,16 +165,16 @@ class V4l2Source final : public FrameSource {
       buffer.type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
       buffer.memory = V4L2_MEMORY_MMAP;
       buffer.index = i;
-      if (control(device_.get(), VIDIOC_QUERYBUF, &buffer) < 0) {
+      if (device_->control(VIDIOC_QUERYBUF, &buffer) < 0) {
         return fail(ErrorCode::unavailable, "no buffers");
       }
-      buffers_.emplace_back(device_.get(), buffer);
-      if (!buffers_.back().ok() || control(device_.get(), VIDIOC_QBUF, &buffer) < 0) {
+      buffers_.push_back(device_->map(buffer));
+      if (buffers_.back().empty() || device_->control(VIDIOC_QBUF, &buffer) < 0) {
         return fail(ErrorCode::unavailable, "no buffers");
       }
     }
     int type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
-    if (control(device_.get(), VIDIOC_STREAMON, &type) < 0) {
+    if (device_->control(VIDIOC_STREAMON, &type) < 0) {
       return fail(ErrorCode::unavailable, "does not start");
     }
     return {};
@@ -240,11 +184,50 @@ class V4l2Source final : public FrameSource {
     v4l2_buffer buffer{};
     buffer.type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
     buffer.memory = V4L2_MEMORY_MMAP;
-    if (control(device_.get(), VIDIOC_DQBUF, &buffer) < 0) return std::nullopt;
+    if (device_->control(VIDIOC_DQBUF, &buffer) < 0) return std::nullopt;
     return buffer;
   }
 
-  void give_back(v4l2_buffer buffer) { control(device_.get(), VIDIOC_QBUF, &buffer); }
+  void give_back(v4l2_buffer buffer) { device_->control(VIDIOC_QBUF, &buffer); }
+
+  bool source_changed() {
+    bool changed = false;
+    for (v4l2_event event{}; device_->control(VIDIOC_DQEVENT, &event) == 0; event = {}) {
+      changed |= event.type == V4L2_EVENT_SOURCE_CHANGE &&
+                 (event.u.src_change.changes & V4L2_EVENT_SRC_CH_RESOLUTION) != 0;
+    }
+    return changed;
+  }
+
+  // Whether what the driver gives is still what was agreed on. Most drivers keep to it while they
+  // stream; one that does not would have its lines read at the wrong length.
+  bool fits(const v4l2_buffer& buffer) {
+    v4l2_format now{};
+    now.type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
+    if (device_->control(VIDIOC_G_FMT, &now) == 0 && !same_pictures(now.fmt.pix, format_.fmt.pix)) {
+      return false;
+    }
+    return format_.fmt.pix.sizeimage == 0 || buffer.bytesused <= format_.fmt.pix.sizeimage;
+  }
+
+  // Pictures have another size from now on: nothing of those before counts.
+  tl::unexpected<Error> begin_anew() {
+    // One that changes before it has given a picture is left alone for a while.
+    if (pictures_ == 0) return lost("its pictures change in size all the time");
+    close();
+    return fail(ErrorCode::unavailable, "its pictures change in size");
+  }
+
+  tl::unexpected<Error> nothing_for(milliseconds patience) {
+    // A camera that gives nothing for a while is opened again: some stall for good.
+    quiet_ += patience;
+    if (quiet_ >= kStalledAfter) {
+      close();
+      state_ = SourceState::stalled;
+      stale_ = true;
+    }
+    return fail(ErrorCode::unavailable, "no picture yet");
+  }
 
   tl::unexpected<Error> lost(const char* why) {
     close();
@@ -255,7 +238,7 @@ class V4l2Source final : public FrameSource {
   Result<Image> convert(const v4l2_buffer& buffer) const {
     const auto bad = [] { return fail(ErrorCode::malformed, "a damaged picture"); };
     if (buffer.index >= buffers_.size() || (buffer.flags & V4L2_BUF_FLAG_ERROR) != 0) return bad();
-    const auto bytes = buffers_[buffer.index].bytes();
+    const auto bytes = buffers_[buffer.index];
     const auto used = bytes.first(std::min<std::size_t>(buffer.bytesused, bytes.size()));
     if (format_.fmt.pix.pixelformat == V4L2_PIX_FMT_MJPEG) return Image::decode(used);
     return image_from_raw(format_.fmt.pix.pixelformat, used,
@@ -264,18 +247,24 @@ class V4l2Source final : public FrameSource {
   }
 
   V4l2Options options_;
-  Descriptor device_;
+  OpenV4l2Device open_device_;
+  std::unique_ptr<V4l2Device> device_;
   v4l2_format format_{};
-  std::vector<Mapping> buffers_;
+  std::vector<std::span<const std::uint8_t>> buffers_;  // the device's
   milliseconds quiet_{0};
-  bool stale_ = false;  // the next picture may be one from before a stall
+  std::uint64_t pictures_ = 0;  // since it was opened
+  bool stale_ = false;          // the next picture may be one from before a stall
   SourceState state_ = SourceState::closed;
 };
 
 }  // namespace
 
+std::unique_ptr<FrameSource> make_v4l2_source(V4l2Options options, OpenV4l2Device open) {
+  return std::make_unique<V4l2Source>(std::move(options), std::move(open));
+}
+
 std::unique_ptr<FrameSource> make_v4l2_source(V4l2Options options) {
-  return std::make_unique<V4l2Source>(std::move(options));
+  return make_v4l2_source(std::move(options), open_v4l2_device);
 }
 
 }  // namespace welcome::vision

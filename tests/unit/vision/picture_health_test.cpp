@@ -130,15 +130,6 @@ TEST(Quality, NamesTheFirstThingThatIsWrong) {
   EXPECT_EQ(first_defect(bad, limits), Defect::blurred);
 }
 
-TEST(V4l2Source, SaysThatADeviceIsMissingOrNoCamera) {
-  const Clock clock = [] { return MonoTime{}; };
-  for (const char* device : {"/dev/video-that-is-not-there", "/dev/null"}) {
-    const auto source = make_v4l2_source({device, 640, 480, 15, clock});
-    EXPECT_FALSE(source->next(milliseconds(1)).has_value());
-    EXPECT_EQ(source->state(), SourceState::failed) << device;
-  }
-}
-
 TEST(RtspSource, RefusesOtherAddressesAndComesBackFromABrokenOne) {
   const Clock clock = [] { return MonoTime{}; };
   for (const char* url : {"/etc/passwd", "http://127.0.0.1:9/", "rtsp://127.0.0.1:9/none"}) {
