@@ -31,9 +31,10 @@ elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(welcome_warnings INTERFACE -Wno-error)
 endif()
 
-# With CMAKE_UNITY_BUILD, rooms and programs are compiled eight files at a time, which takes less
-# than half the time (docs/decisions/0116-eight-files-at-a-time.md). Tests are not.
-function(welcome_unity name)
+# welcome_unity(NAME FILES): with CMAKE_UNITY_BUILD, so many files are compiled at a time, which takes
+# less than half the time (docs/decisions/0116-eight-files-at-a-time.md).
+function(welcome_unity name files)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD_BATCH_SIZE ${files})
   if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # gcc warns of a class with members of an unnamed namespace, unless it stands in the file that is
     # compiled; here that is one of CMake's, which includes ours.
@@ -48,7 +49,7 @@ function(welcome_library name)
   add_library(${name} STATIC ${arg_SOURCES})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${arg_DEPS} PRIVATE welcome_warnings ${arg_PRIVATE_DEPS})
-  welcome_unity(${name})
+  welcome_unity(${name} 8)
 endfunction()
 
 # What tests, benchmarks and fuzzers are made of.
@@ -57,7 +58,7 @@ function(welcome_executable name)
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE welcome_warnings ${arg_DEPS})
-  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
+  welcome_unity(${name} 4)
 endfunction()
 
 # welcome_program(NAME SOURCES a.cpp … DEPS …)
@@ -65,8 +66,6 @@ endfunction()
 add_custom_target(programs)
 function(welcome_program name)
   welcome_executable(${name} ${ARGN})
-  welcome_unity(${name})
-  set_target_properties(${name} PROPERTIES UNITY_BUILD "${CMAKE_UNITY_BUILD}")
   add_dependencies(programs ${name})
 endfunction()
 

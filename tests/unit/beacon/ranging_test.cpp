@@ -80,7 +80,7 @@ TEST(Ranging, NoiseDoesNotAddUp) {
   }
 }
 
-class Band : public testing::Test {
+class Band : public ::testing::Test {
  protected:
   // So many seconds at that level, ten readings each, up to 8 dB off.
   void stay(int duration_s, double level_db) {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "contract/signing.h"
+#include "tests/unit/contract/box.h"
 
 namespace welcome::contract {
 namespace {
@@ -17,7 +18,6 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
 
-const BoxAddress kBox{"demo", "aroma-1", "box-1"};
 const WallTime kAt = sys_days{2026y / 5 / 4} + 8h + 15min + 30s + 250ms;
 
 RawMessage raw(const Message& message) {

@@ -12,14 +12,13 @@
 
 #include "contract/contract.h"
 #include "contract/digest.h"
+#include "tests/unit/contract/box.h"
 
 namespace welcome::contract {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-const BoxAddress kBox{"demo", "aroma-1", "box-1"};
 
 std::string read(const fs::path& path) {
   std::ifstream in(path);

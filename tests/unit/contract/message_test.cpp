@@ -5,6 +5,7 @@
 #include <set>
 
 #include "contract/topics.h"
+#include "tests/unit/contract/box.h"
 
 namespace welcome::contract {
 namespace {
@@ -45,8 +46,6 @@ TEST(Uuid, IsRandomVersionFour) {
     EXPECT_TRUE(seen.insert(id).second);
   }
 }
-
-const BoxAddress kBox{"demo", "aroma-1", "box-1"};
 
 TEST(Topics, AreTakenApartAsTheyWereMade) {
   const auto feed = parse_topic(feed_topic(kBox, Collection::consents));

@@ -13,18 +13,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/unit/mqtt/bytes.h"
+
 namespace welcome::mqtt {
 namespace {
 
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 using Clock = std::chrono::steady_clock;
-
-std::string bytes(std::initializer_list<int> values) {
-  std::string out;
-  for (const int value : values) out.push_back(static_cast<char>(value));
-  return out;
-}
 
 const std::string kConnack = bytes({0x20, 3, 0, 0, 0});
 

@@ -6,16 +6,12 @@
 #include <gtest/gtest.h>
 #include <random>
 
+#include "tests/unit/mqtt/bytes.h"
+
 namespace welcome::mqtt {
 namespace {
 
 constexpr std::size_t kMax = 1024;
-
-std::string bytes(std::initializer_list<int> values) {
-  std::string out;
-  for (const int value : values) out.push_back(static_cast<char>(value));
-  return out;
-}
 
 // The one packet in `text`, complete.
 Packet only(const std::string& text) {

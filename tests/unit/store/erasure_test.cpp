@@ -25,8 +25,8 @@ using testing::Not;
 using testing::Pair;
 using testing::SizeIs;
 
-constexpr const char* kTables[] = {"feed_item", "feed_brief", "visit",  "decision",
-                                   "state",     "template",   "outbox", "desk_consent"};
+constexpr const char* kPersonal[] = {"feed_item", "feed_brief", "visit",  "decision",
+                                     "state",     "template",   "outbox", "desk_consent"};
 
 // Everything a box can hold about one person, with the canary in every text.
 void fill(Store& store, const std::string& customer, const std::string& canary, int n) {
@@ -80,7 +80,7 @@ class ErasureTest : public StoreTest {
       Database db(path(), "", false);
       auto keys = db.query("SELECT wrapped FROM customer WHERE hash = ?", Blob{view(hash)});
       while (keys.step()) found.emplace_back(keys.blob(0));
-      for (const char* table : kTables) {
+      for (const char* table : kPersonal) {
         auto rows = db.prepare(std::string("SELECT sealed FROM ") + table +
                                " WHERE customer = (SELECT id FROM customer WHERE hash = ?)");
         rows.bind(1, Blob{view(hash)});
