@@ -2,6 +2,7 @@
 #include "vision/analyser.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace welcome::vision {
 namespace {
@@ -134,6 +135,8 @@ std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gall
   std::vector<FaceMatch> matches;
   ++counters_.frames_analysed;
   watch_size(frame.image);
+  const std::uint64_t before = std::exchange(number_, frame.number);
+  const std::uint64_t passed_over = frame.number > before + 1 ? frame.number - before - 1 : 0;
   if (nothing_moves(frame)) {
     ++counters_.frames_still;
     return matches;
@@ -146,7 +149,7 @@ std::vector<FaceMatch> Analyser::analyse(const Frame& frame, const Gallery* gall
     return matches;
   }
   const std::vector<Detection> detections = search(frame.image);
-  for (const FaceTracker::Sight& sight : tracker_.update(detections, frame.at)) {
+  for (const FaceTracker::Sight& sight : tracker_.update(detections, frame.at, passed_over)) {
     Followed& track = tracks_[sight.track];
     if (sight.fresh) ++counters_.faces_seen;
     if (gallery == nullptr || gallery->empty()) continue;

@@ -110,7 +110,8 @@ class Analyser {
   PictureHealth health_;
   PictureFault picture_ = PictureFault::none;
   MonoTime searched_at_;
-  int width_ = 0;  // of the frame before
+  std::uint64_t number_ = 0;  // of the frame before
+  int width_ = 0;             // …
   int height_ = 0;
   std::map<std::uint64_t, Followed> tracks_;
   std::vector<Box> seen_;  // faces of the frame before

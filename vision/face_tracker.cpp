@@ -78,13 +78,14 @@ FaceTracker::FaceTracker(FaceTracker&&) noexcept = default;
 FaceTracker& FaceTracker::operator=(FaceTracker&&) noexcept = default;
 
 std::vector<FaceTracker::Sight> FaceTracker::update(const std::vector<Detection>& detections,
-                                                    MonoTime at) {
+                                                    MonoTime at, std::uint64_t passed_over) {
+  const auto& options = impl_->options;
+  const MonoTime::duration pause = at - impl_->last_frame;
+  const auto frames = static_cast<MonoTime::duration::rep>(passed_over + 1);
+  const bool unbroken = pause / frames <= options.between_frames && pause <= options.slowest;
   std::erase_if(impl_->tracks, [&](const FaceTrack& track) {
     const bool in_last_frame = track.seen == impl_->last_frame;
-    const auto& options = impl_->options;
-    if (at - track.seen <= (in_last_frame ? options.between_frames : options.lost_after)) {
-      return false;
-    }
+    if (in_last_frame ? unbroken : at - track.seen <= options.lost_after) return false;
     impl_->drop(track);
     return true;
   });

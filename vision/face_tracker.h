@@ -14,9 +14,10 @@ namespace welcome::vision {
 
 struct FaceTrackerOptions {
   std::chrono::milliseconds lost_after{1000};
-  // As long for a face that the last frame still had: a slow machine looks rarely, and has lost
-  // nobody by that.
+  // For a face that the last frame still had: how long the camera may be silent, and how long a
+  // slow machine may pass over frames that came. It has lost nobody by looking rarely.
   std::chrono::milliseconds between_frames{3000};
+  std::chrono::milliseconds slowest{20000};
   int min_hits = 2;  // a face that flashes up in one frame only is no track
 };
 
@@ -36,7 +37,9 @@ class FaceTracker {
 
   // Sights of tracks that have reached min_hits. Optimal assignment by overlap of the predicted
   // box with the detection (dlib's rect_filter and max_cost_assignment).
-  std::vector<Sight> update(const std::vector<Detection>& detections, MonoTime at);
+  // `passed_over`: how many frames came since the last call and were not looked at.
+  std::vector<Sight> update(const std::vector<Detection>& detections, MonoTime at,
+                            std::uint64_t passed_over = 0);
 
   // Tracks (that had reached min_hits) which ended since the last call.
   std::vector<std::uint64_t> take_ended();

@@ -52,6 +52,16 @@ TEST_F(AnalyserTest, RecognisesPaulLaterInHisRecording) {
   EXPECT_LE(analyser_.counters().faces_embedded, 8U);
 }
 
+// A machine that needs 4 s for a look, and a camera that gives ten pictures a second meanwhile.
+TEST_F(AnalyserTest, RecognisesPaulOnAVerySlowMachine) {
+  const auto gallery = enrolled_people();
+  const auto all = frames_of(media("franck.mp4"), seconds(100), seconds(140), 10);
+  std::vector<Frame> looked_at;
+  for (std::size_t i = 0; i < all.size(); i += 40) looked_at.push_back(all[i]);
+  EXPECT_GE(run(looked_at, gallery.get()).count("c-paul"), 3U);
+  EXPECT_EQ(analyser_.counters().faces_seen, 1U);
+}
+
 TEST_F(AnalyserTest, RecognisesBrunoInAnotherRecording) {
   const auto gallery = enrolled_people();
   const auto matched =

@@ -71,6 +71,24 @@ TEST(FaceTracker, AMachineThatLooksRarelyLosesNobodyByThat) {
   EXPECT_EQ(tracker.take_ended().size(), 1U);
 }
 
+// Each look takes it 6 s, while the camera gives five pictures a second.
+TEST(FaceTracker, AVerySlowMachineLosesNobodyWhileTheCameraGoesOn) {
+  FaceTracker tracker;
+  std::set<std::uint64_t> seen;
+  MonoTime now = frame(0);
+  for (int i = 0; i < 10; ++i, now += milliseconds(6000)) {
+    for (const auto& sight : tracker.update({at(100, 100)}, now, 29)) seen.insert(sight.track);
+  }
+  EXPECT_EQ(seen.size(), 1U);
+  EXPECT_TRUE(tracker.take_ended().empty());
+  // The same pause of a camera that gave nothing meanwhile, and one that is too long for anybody.
+  tracker.update({at(100, 100)}, now);
+  EXPECT_EQ(tracker.take_ended().size(), 1U);
+  tracker.update({at(100, 100)}, now + milliseconds(1000));
+  tracker.update({at(100, 100)}, now + milliseconds(31000), 149);
+  EXPECT_EQ(tracker.take_ended().size(), 1U);
+}
+
 TEST(FaceTracker, SaysOnceThatATrackIsFresh) {
   FaceTracker tracker;
   int fresh = 0;
