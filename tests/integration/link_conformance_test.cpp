@@ -15,9 +15,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using welcome::testing::Broker;
+using welcome::testing::kBox;
 using welcome::testing::Peer;
-
-const BoxAddress kBox{"demo", "aroma-1", "box-1"};
 
 class LinkConformanceTest : public ::testing::Test {
  protected:

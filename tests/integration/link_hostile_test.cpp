@@ -15,21 +15,18 @@ namespace {
 
 using namespace std::chrono_literals;
 using welcome::testing::Broker;
+using welcome::testing::config_for;
+using welcome::testing::kBox;
 using welcome::testing::Peer;
 
-const BoxAddress kBox{"demo", "aroma-1", "box-1"};
-
-LinkConfig config_for(const Broker& broker, const std::string& client) {
-  LinkConfig config;
-  config.port = broker.port();
-  config.client_id = client;
-  config.backoff_first = 100ms;
+LinkConfig busy(const Broker& broker, const std::string& client) {
+  LinkConfig config = config_for(broker, client);
   config.queue = 20'000;
   return config;
 }
 
-LinkConfig box_config(const Broker& broker) {
-  LinkConfig config = config_for(broker, "box-1");
+LinkConfig busy_box(const Broker& broker) {
+  LinkConfig config = busy(broker, "box-1");
   const auto topics = Subscriptions::box_uplink(kBox);
   config.subscriptions.assign(topics.begin(), topics.end());
   return config;
@@ -74,14 +71,14 @@ class LinkHostileTest : public ::testing::Test {
 
 TEST_F(LinkHostileTest, JunkOfEveryKindIsRefusedAndTheLineStays) {
   const Broker broker;
-  Peer liar(config_for(broker, "liar"));
+  Peer liar(busy(broker, "liar"));
   ASSERT_TRUE(liar.wait_up());
   // Retained junk is there before the box comes.
   ASSERT_TRUE(liar.link().publish(
       on(command_topic(kBox), R"({"v":1,"id":"x","kind":"erase","customer":"c"})", true), 1));
   ASSERT_TRUE(liar.link().publish(on(control_topic("demo", kAllStores), "{}", true), 2));
   ASSERT_TRUE(liar.wait([](const Peer& peer) { return peer.acked.size() == 2; }));
-  Peer box(box_config(broker));
+  Peer box(busy_box(broker));
   ASSERT_TRUE(box.wait_up());
 
   std::string deep(200'000, '[');
@@ -112,7 +109,7 @@ TEST_F(LinkHostileTest, JunkOfEveryKindIsRefusedAndTheLineStays) {
 
 TEST_F(LinkHostileTest, APacketBeyondTheLimitIsNotEvenDelivered) {
   const Broker broker;
-  Peer liar(config_for(broker, "liar")), box(box_config(broker));
+  Peer liar(busy(broker, "liar")), box(busy_box(broker));
   ASSERT_TRUE(liar.wait_up());
   ASSERT_TRUE(box.wait_up());
   ASSERT_TRUE(liar.link().publish(
@@ -124,7 +121,7 @@ TEST_F(LinkHostileTest, APacketBeyondTheLimitIsNotEvenDelivered) {
 
 TEST_F(LinkHostileTest, AFloodDelaysButDoesNotDrown) {
   const Broker broker("allow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0\n");
-  Peer liar(config_for(broker, "liar")), box(box_config(broker));
+  Peer liar(busy(broker, "liar")), box(busy_box(broker));
   ASSERT_TRUE(liar.wait_up());
   ASSERT_TRUE(box.wait_up());
   for (int i = 0; i < 10'000; ++i) {

@@ -12,8 +12,21 @@
 #include <vector>
 
 #include "sync/link.h"
+#include "tests/integration/link_broker.h"
 
 namespace welcome::testing {
+
+inline const contract::BoxAddress kBox{"demo", "aroma-1", "box-1"};
+
+// A client of this broker that comes back quickly.
+inline sync::LinkConfig config_for(const Broker& broker, const std::string& client) {
+  sync::LinkConfig config;
+  config.port = broker.port();
+  config.client_id = client;
+  config.backoff_first = std::chrono::milliseconds(100);
+  config.backoff_max = std::chrono::milliseconds(400);
+  return config;
+}
 
 class Peer {
  public:

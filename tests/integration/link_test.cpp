@@ -18,18 +18,9 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 using welcome::testing::Broker;
+using welcome::testing::config_for;
+using welcome::testing::kBox;
 using welcome::testing::Peer;
-
-const BoxAddress kBox{"demo", "aroma-1", "box-1"};
-
-LinkConfig config_for(const Broker& broker, std::string client) {
-  LinkConfig config;
-  config.port = broker.port();
-  config.client_id = std::move(client);
-  config.backoff_first = 100ms;
-  config.backoff_max = 400ms;
-  return config;
-}
 
 LinkConfig box_config(const Broker& broker, std::uint64_t session = 1) {
   LinkConfig config = config_for(broker, "box-1");

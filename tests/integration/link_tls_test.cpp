@@ -17,9 +17,8 @@ using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 using welcome::testing::Authority;
 using welcome::testing::Broker;
+using welcome::testing::kBox;
 using welcome::testing::Peer;
-
-const BoxAddress kBox{"demo", "aroma-1", "box-1"};
 
 class LinkTlsTest : public ::testing::Test {
  protected:
