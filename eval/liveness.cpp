@@ -46,6 +46,9 @@ void judge_recording(const std::string& file, vision::Recogniser& recogniser, do
   std::uint64_t frames = 0;
   std::uint64_t judged = 0;
   std::uint64_t live = 0;
+  // Views after which the sum over the track said so.
+  std::uint64_t said_live = 0;
+  std::uint64_t said_attack = 0;
   const auto source = vision::make_clip_source({file, {}, {}, fps});
   while (true) {
     auto frame = source->next(std::chrono::milliseconds(0));
@@ -61,6 +64,8 @@ void judge_recording(const std::string& file, vision::Recogniser& recogniser, do
     ++judged;
     live += *score >= 0.5F ? 1U : 0U;
     vote.add(*score);
+    said_live += vote.verdict() == vision::Liveness::live ? 1U : 0U;
+    said_attack += vote.verdict() == vision::Liveness::attack ? 1U : 0U;
   }
   Json line{{"file", file}};
   if (source->state() == vision::SourceState::failed) {
@@ -69,6 +74,8 @@ void judge_recording(const std::string& file, vision::Recogniser& recogniser, do
     line["frames"] = frames;
     line["judged"] = judged;
     line["live_frames"] = live;
+    line["said_live"] = said_live;
+    line["said_attack"] = said_attack;
     line["score"] = vote.mean();
     line["decision"] = vision::to_string(vote.verdict());
   }

@@ -15,7 +15,7 @@ constexpr std::array kCommands{
     Command{"adverts", "adverts CAPTURE", "every advert of a capture and the frames in it",
             adverts},
     Command{"ad", "ad < HEX_LINES", "decode AD payloads, one in hex per line", ad},
-    Command{"zones", "zones --ranging FILE.csv --boxes FILE.csv",
+    Command{"zones", "zones --ranging FILE.csv --boxes FILE.csv [--fast-memory MS]",
             "where customers are, from what several boxes heard", zones},
     Command{"copies", "copies CAPTURE...",
             "how often a device of a capture is taken for a copy of itself", copies},

@@ -7,6 +7,7 @@
 // with 1, all the same after it has judged the rest. Boxes that the second file does not name are
 // counted and left out. Nothing is said of a customer while nobody hears her.
 
+#include <charconv>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -25,7 +26,7 @@ namespace {
 
 using beacon::Tracker;
 
-constexpr std::string_view kUsage = "zones --ranging FILE.csv --boxes FILE.csv";
+constexpr std::string_view kUsage = "zones --ranging FILE.csv --boxes FILE.csv [--fast-memory MS]";
 constexpr std::size_t kMostZones = 255;
 // Levels in a recording are relative to nothing: nobody is in the street by them.
 constexpr double kNoStreetM = 1e6;
@@ -55,7 +56,10 @@ struct Phone {
 
 class Store {
  public:
-  Store(const StoreBoxes& boxes, const std::vector<std::string>& customers) : boxes_(boxes) {
+  // `fast_memory`: instead of the product's, to see what another one would do.
+  Store(const StoreBoxes& boxes, const std::vector<std::string>& customers,
+        std::optional<std::chrono::milliseconds> fast_memory)
+      : boxes_(boxes) {
     std::vector<beacon::IdentityKey> keys;
     for (std::uint32_t i = 0; i < customers.size(); ++i) {
       phones_.emplace_back(i);
@@ -71,6 +75,7 @@ class Store {
       auto config = beacon::TrackerConfig::in_store(std::move(store));
       config.zones.door_m = config.zones.street_m = kNoStreetM;
       config.resolver.remembered_addresses = 4;
+      if (fast_memory) config.ranging.fast_level.memory = *fast_memory;
       trackers_.emplace_back(std::move(config)).set_identities(keys, {});
     }
   }
@@ -162,17 +167,28 @@ class Store {
 int zones(Arguments arguments) {
   std::string ranging_file;
   std::string boxes_file;
-  for (std::size_t i = 0; i + 1 < arguments.size(); i += 2) {
-    if (arguments[i] == "--ranging") ranging_file = arguments[i + 1];
-    if (arguments[i] == "--boxes") boxes_file = arguments[i + 1];
+  std::optional<std::chrono::milliseconds> fast_memory;
+  for (std::size_t i = 0; i < arguments.size(); i += 2) {
+    if (i + 1 == arguments.size()) return usage_error(kUsage);
+    const std::string value(arguments[i + 1]);
+    if (arguments[i] == "--ranging") {
+      ranging_file = value;
+    } else if (arguments[i] == "--boxes") {
+      boxes_file = value;
+    } else if (int ms = 0; arguments[i] == "--fast-memory" &&
+                           std::from_chars(value.data(), value.data() + value.size(), ms).ptr ==
+                               value.data() + value.size() &&
+                           ms > 0) {
+      fast_memory = std::chrono::milliseconds{ms};
+    } else {
+      return usage_error(kUsage);
+    }
   }
-  if (arguments.size() != 4 || ranging_file.empty() || boxes_file.empty()) {
-    return usage_error(kUsage);
-  }
+  if (ranging_file.empty() || boxes_file.empty()) return usage_error(kUsage);
   const StoreBoxes boxes = read_boxes(boxes_file);
   if (boxes.zones.size() >= kMostZones) throw std::runtime_error(boxes_file + ": too many zones");
   const Ranging ranging = read_ranging(ranging_file, boxes);
-  Store store(boxes, ranging.customers);
+  Store store(boxes, ranging.customers, fast_memory);
   for (const RangingRow& row : ranging.rows) store.hear(row);
   std::cout.flush();
   std::cerr << "welcome-eval zones: " << ranging.lines << " rows, " << ranging.customers.size()

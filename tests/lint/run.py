@@ -18,6 +18,7 @@ import time
 import arrows
 import asyncapi
 import decisions
+import figures
 import hygiene
 import licence
 import schemas
@@ -166,6 +167,7 @@ CHECKS = {
     "formatting of the pages": formatting_of_pages,
     "include arrows": lambda: arrows.check(ROOT, cpp()),
     "decision records": lambda: decisions.check(ROOT, tracked()),
+    "figures and the names of tests": lambda: figures.check(ROOT, tracked()),
     "licence lines": lambda: licence.check(ROOT, tracked()),
     "repository hygiene": lambda: hygiene.check(ROOT, tracked()),
     "build options": build_options,

@@ -208,20 +208,28 @@ constexpr unsigned kHonestPhones = 100;
 #endif
 
 TEST(Copies, NoHonestPhoneIsEverOneInThreeThousandHours) {
+  constexpr int kHoursEach = 30;
+  std::uint64_t refused = 0;
   for (unsigned seed = 1; seed <= kHonestPhones; ++seed) {
     HonestPhone honest(seed);
-    honest.run(30, 0.5);
+    honest.run(kHoursEach, 0.5);
+    refused += honest.tracker().counters().copies;
     EXPECT_EQ(honest.tracker().counters().copies, 0U) << seed;
     EXPECT_EQ(honest.unproved(), 0) << seed;
     EXPECT_EQ(honest.tracker().present(), 1U) << seed;
   }
+  RecordProperty("hours", static_cast<int>(kHonestPhones) * kHoursEach);
+  RecordProperty("refused", static_cast<int>(refused));
 }
 
 // She is here from second 0 on, the copy with what it hears of her comes and goes; both are heard
 // now and then. It is found while both are here, sooner when they are heard often.
 TEST(Copies, ARealOneIsFoundWithinAMinute) {
+  constexpr int kTries = 200;
   Dice dice(5);
-  for (int round = 0; round < 200; ++round) {
+  int found_in = 0;
+  double longest_s = 0;
+  for (int round = 0; round < kTries; ++round) {
     const IdentityKey key = round % 2 == 0 ? phone("ann", 1, 7 + round % 4) : fob("ann");
     const auto advert = [&](const Now& now) {
       return round % 2 == 0 ? phone_advert(key, -60, now) : fob_advert(key, -60, now);
@@ -242,7 +250,12 @@ TEST(Copies, ARealOneIsFoundWithinAMinute) {
     }
     EXPECT_GT(found, 0) << round;
     EXPECT_LT(found - comes, 20 + 20 / rate) << round;
+    found_in += found > 0 ? 1 : 0;
+    longest_s = std::max(longest_s, found - comes);
   }
+  RecordProperty("tries", kTries);
+  RecordProperty("found", found_in);
+  RecordProperty("longest_s", std::to_string(longest_s));
 }
 
 // The EID of a window that the phone has left, with its address copied, too: an EID outside its

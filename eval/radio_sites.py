@@ -1,31 +1,15 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Judges the radio on recordings and simulated shops, and prints docs/evaluation-beacon.md's tables.
+"""The recordings and the simulated shops by which zones are judged (eval/report): what each box heard,
+and which box was the nearest. All chance is seeded."""
 
-    radio_judge.py WELCOME_EVAL DATA [--only SITE] [--quick]
-
-DATA is the folder that holds ble/rssi and ble/captures. Every recording is turned into ranging.csv
-and boxes.csv and goes through `welcome-eval zones`, which runs the product's Tracker, a box each.
-Once a second the last zone said counts. Beside it stands the simplest rule: the zone of the box with
-the strongest mean of the last 2 s. All chance is seeded.
-"""
-
-import argparse
-import bisect
 import csv
 import datetime
-import json
 import lzma
 import math
 import os
 import random
-import subprocess
-import sys
-import tempfile
 
-PLAIN_MS = 2000
 LOOK_GAP_MS = 3000  # longer pauses of a recording are closed
-FIRST_S = 3  # until then a box listens whether another one knows the customer already
 STILL_MS = 36_000  # at each point of the corridor
 
 
@@ -120,13 +104,13 @@ def jolted(recording, dice, white_db=6.0, slow_db=4.0, slow_ms=3000.0):
     return Recording(rows, recording.where, recording.end)
 
 
-def corridor_sites(folder, quick):
+def corridor_sites(folder):
     boxes, points = corridor(folder)
     cuts = list(corridor_cuts(boxes))
     dice = random.Random(1)
-    walks = [corridor_walk(points, 200, dice, i % 2 == 1) for i in range(4 if quick else 12)]
-    slow = [corridor_walk(points, 400, dice, i % 2 == 1) for i in range(2 if quick else 6)]
-    still = corridor_still(points[:: 4 if quick else 1])
+    walks = [corridor_walk(points, 200, dice, i % 2 == 1) for i in range(24)]
+    slow = [corridor_walk(points, 400, dice, i % 2 == 1) for i in range(12)]
+    still = corridor_still(points)
     yield Site("corridor, 1 m/s", True, walks, cuts)
     yield Site("corridor, 0.5 m/s", True, slow, cuts)
     yield Site("corridor, 1 m/s, a third of the reports", True, [thinned(w, 0.33, dice) for w in walks], cuts)
@@ -150,7 +134,7 @@ def library_sites(folder):
     seen = []
     with open(os.path.join(folder, "iBeacon_RSSI_Labeled.csv"), newline="") as lines:
         for row in csv.DictReader(lines):
-            at = datetime.datetime.strptime(row["date"].strip(), "%m-%d-%Y %H:%M:%S")
+            at = datetime.datetime.strptime(row["date"].strip() + " +0000", "%m-%d-%Y %H:%M:%S %z")
             x, y = ord(row["location"][0]) - 64, int(row["location"][1:])
             near = min(LIBRARY, key=lambda b: (LIBRARY[b][0] - x) ** 2 + (LIBRARY[b][1] - y) ** 2)
             heard = [(b, int(row[b])) for b in LIBRARY if int(row[b]) > -200]
@@ -271,161 +255,13 @@ def shop(seed, spacing, per_zone, zones, path_loss, shadow_db, body_db, rate, pa
     return Recording(rows, where, int(minutes * 60000)), (cut, {f"b{b}": b // per_zone for b in range(n)})
 
 
-def shop_sites(quick):
+def shop_sites():
     shops = ((3, 2, 4, 2.0, 3, 6), (4, 1, 4, 2.2, 3, 8), (5, 2, 3, 2.5, 4, 10), (8, 3, 2, 3.0, 4, 6), (10, 1, 3, 2.2, 4, 10))
     seed = 0
-    for rate in (0.5, 2, 8) if quick else (0.5, 2, 8, 30):
+    for rate in (0.5, 2, 8, 30):
         for walking in (True, False):
             for spacing, per_zone, zones, path_loss, shadow_db, body_db in shops:
                 seed += 1
-                minutes = 3 if quick else 10
-                recording, cut = shop(seed, spacing, per_zone, zones, path_loss, shadow_db, body_db, rate, not walking, minutes)
+                recording, cut = shop(seed, spacing, per_zone, zones, path_loss, shadow_db, body_db, rate, not walking, 10)
                 name = f"shop, a box every {spacing} m, {rate} adverts/s, {'walking' if walking else 'with pauses'}"
                 yield Site(name, walking, [recording], [cut])
-
-
-# ---- judging ----
-
-
-def run_zones(program, folder, recordings, zones):
-    """What the program said by recording, and how many copies it found."""
-    with open(os.path.join(folder, "ranging.csv"), "w") as out:
-        for i, recording in enumerate(recordings):
-            out.writelines(f"{t},{b},c{i},{r}\n" for t, b, r in recording.rows)
-    with open(os.path.join(folder, "boxes.csv"), "w") as out:
-        out.writelines(f"{box},z{zone}\n" for box, zone in zones.items())
-    run = subprocess.run(
-        [program, "zones", "--ranging", os.path.join(folder, "ranging.csv"), "--boxes", os.path.join(folder, "boxes.csv")],
-        check=True, capture_output=True, text=True)
-    said = [[] for _ in recordings]
-    for line in run.stdout.splitlines():
-        word = json.loads(line)
-        said[int(word["customer"][1:])].append((word["t_ms"], word["fast"], word["zone"]))
-    return said, int(run.stderr.split(" copies found")[0].split()[-1])
-
-
-def plain(recording, zones):
-    """Second to zone of the box with the strongest mean of 2 s."""
-    out, total, count, head, tail, zone = [], {}, {}, 0, 0, None
-    rows = recording.rows
-    for second in range(1000, recording.end, 1000):
-        while head < len(rows) and rows[head][0] <= second:
-            _, box, rssi = rows[head]
-            total[box], count[box] = total.get(box, 0) + rssi, count.get(box, 0) + 1
-            head += 1
-        while tail < head and rows[tail][0] <= second - PLAIN_MS:
-            _, box, rssi = rows[tail]
-            total[box], count[box] = total[box] - rssi, count[box] - 1
-            tail += 1
-        heard = [box for box in count if count[box] > 0]
-        if heard:
-            zone = f"z{zones[max(heard, key=lambda b: total[b] / count[b])]}"
-        out.append(zone)
-    return out
-
-
-class Score:
-    def __init__(self):
-        self.seconds = self.fast = self.settled = self.plain = self.changes = self.true = 0
-
-    def add(self, recording, said, zones):
-        times, starts = [w[0] for w in said], [w[0] for w in recording.where]
-        simple, before = plain(recording, zones), None
-        for i, second in enumerate(range(1000, recording.end, 1000)):
-            at = bisect.bisect_right(starts, second) - 1
-            if at < 0 or second < FIRST_S * 1000:
-                continue
-            truth = f"z{zones[recording.where[at][1]]}"
-            word = bisect.bisect_right(times, second) - 1
-            self.fast += word >= 0 and said[word][1] == truth
-            self.settled += word >= 0 and said[word][2] == truth
-            self.plain += simple[i] == truth
-            self.seconds += 1
-            self.true += before is not None and truth != before
-            before = truth
-        settled = [w[2] for w in said]
-        self.changes += sum(a != b for a, b in zip(settled, settled[1:]))
-
-
-def judge_zones(program, sites):
-    worst = None
-    print("| recording | zones | plain 2 s | fast | settled | changes | true |\n|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        for site in sites:
-            for cut, zones in site.zonings:
-                said, _ = run_zones(program, folder, site.recordings, zones)
-                score = Score()
-                for recording, words in zip(site.recordings, said):
-                    score.add(recording, words, zones)
-                share = lambda right: f"{right / score.seconds:.3f}"
-                judged = score.fast if site.walking else score.settled
-                gain = (judged - score.plain) / score.seconds
-                if worst is None or gain < worst[0]:
-                    worst = (gain, f"{site.name}, {cut}")
-                settled = f"{share(score.settled)} | {score.changes} | {score.true}" if not site.walking else "| |"
-                print(f"| {site.name} | {cut} | {share(score.plain)} | {share(score.fast)} | {settled} |", flush=True)
-    print(f"\nWorst against the plain rule: {worst[0]:+.3f}, {worst[1]}.")
-
-
-def judge_copies(program, data):
-    """False refusals: every series of one phone or beacon, as one box hears it."""
-    print("| recording | series | hours | copies found |\n|---|---|---|---|")
-    rssi = os.path.join(data, "ble", "rssi")
-    captures = os.path.join(data, "ble", "captures")
-    series = {
-        "pockets, each way of carrying and each angle": [
-            sorted(r for feet in ranges.values() for r in feet) for ranges in pockets(os.path.join(rssi, "mit_matrix")).values()
-        ],
-    }
-    by_beacon = {}
-    for i, (_, reports) in enumerate(corridor(os.path.join(rssi, "uog_train"))[1]):
-        for t, beacon, level in reports:
-            by_beacon.setdefault((i, beacon), []).append((t / 1000, level))
-    series["corridor, each beacon at each point"] = list(by_beacon.values())
-    with tempfile.TemporaryDirectory() as folder:
-        for name, all_of_them in series.items():
-            recordings, seconds = [], 0.0
-            for readings in all_of_them:
-                rows, t, before = [], 0.0, readings[0][0]
-                for at, level in readings:
-                    t += min(at - before, 3.0)
-                    before = at
-                    rows.append((round(t * 1000), "b", level))
-                seconds += t
-                recordings.append(Recording(rows, [], 0))
-            _, found = run_zones(program, folder, recordings, {"b": 0})
-            print(f"| {name} | {len(recordings)} | {seconds / 3600:.1f} | {found} |", flush=True)
-    files = sorted(os.path.join(captures, f) for f in os.listdir(captures) if f.endswith(".btsnoop"))
-    run = subprocess.run([program, "copies", *files], check=True, capture_output=True, text=True)
-    for line in run.stdout.splitlines():
-        word = json.loads(line)
-        if word["identities"] > 0:
-            name = os.path.basename(word["file"]).removesuffix(".btsnoop")
-            print(f"| capture {name} | {word['identities']} | {word['hours']:.2f} | {word['copies']} |")
-
-
-def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("program")
-    options.add_argument("data")
-    options.add_argument("--only", choices=["corridor", "library", "pockets", "shops", "copies"])
-    options.add_argument("--quick", action="store_true", help="a part of each, for a first look")
-    options = options.parse_args()
-    rssi = os.path.join(options.data, "ble", "rssi")
-    sites = {
-        "corridor": lambda: corridor_sites(os.path.join(rssi, "uog_train"), options.quick),
-        "library": lambda: library_sites(os.path.join(rssi, "uci435")),
-        "pockets": lambda: pockets_sites(os.path.join(rssi, "mit_matrix")),
-        "shops": lambda: shop_sites(options.quick),
-    }
-    wanted = [options.only] if options.only else [*sites, "copies"]
-    for name in wanted:
-        if name == "copies":
-            judge_copies(options.program, options.data)
-        else:
-            judge_zones(options.program, sites[name]())
-        print()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
