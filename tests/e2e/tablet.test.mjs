@@ -377,6 +377,20 @@ describe('staff tablet', () => {
     await fresh.context().close();
   });
 
+  it('rests when its account is used on another screen, and comes back when told to', async () => {
+    const second = await pages.open(pages.stack.tabletLink('tablet-1'), {
+      viewport: { width: 1280, height: 800 },
+    });
+    await second.getByLabel('Your name').fill('Tom');
+    await second.getByRole('button', { name: 'Start' }).click();
+    await second.locator('[data-link=online]').waitFor();
+    await tablet.locator('[data-banner=elsewhere]').waitFor();
+    await tablet.getByRole('button', { name: 'Use it here' }).click();
+    await tablet.locator('[data-link=online]').waitFor();
+    await second.locator('[data-banner=elsewhere]').waitFor();
+    await second.context().close();
+  });
+
   it('speaks German and reads well in the dark and without motion', async () => {
     const german = await pages.open(pages.stack.tabletLink('tablet-2'), {
       locale: 'de-DE',

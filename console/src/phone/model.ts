@@ -177,8 +177,7 @@ export class Phone extends Store {
       path: '/uplink/mqtt',
       account: parts.user,
       password: account.password,
-      // One session per app, kept by the broker: offers wait there while the page is closed.
-      clientId: `phone-${parts.app}`,
+      // The broker keeps the session: offers wait there while the page is closed.
       sessionExpiryS: kSessionS,
       topics: [`${this.#topic}/inbox`],
       qos: 1,

@@ -12,7 +12,6 @@ export interface LinkOptions {
   path: string; // of the broker at this origin
   account: string;
   password: string;
-  clientId: string;
   sessionExpiryS?: number; // 0 or missing: the broker forgets us when we leave
   topics: string[];
   qos: 0 | 1;
@@ -44,7 +43,8 @@ export class Link {
       protocolVersion: 5,
       username: options.account,
       password: options.password,
-      clientId: options.clientId,
+      // The account is the session: brokers bind the two, so that nobody takes another's away.
+      clientId: options.account,
       clean: !options.sessionExpiryS,
       properties: { sessionExpiryInterval: options.sessionExpiryS ?? 0 },
       keepalive: 15,

@@ -71,6 +71,8 @@ export const en = {
     inStore: (n: number) => (n === 1 ? '1 member here' : `${n} members here`),
     online: 'Box connected',
     lost: 'Box out of reach',
+    elsewhere: 'Another device is using this account. Only one can be connected at a time.',
+    useHere: 'Use it here',
     lostBanner: (since: string) =>
       `There has been no connection to the box since ${since}. What you see may be out of date; it comes back by itself.`,
     linkDown:
@@ -320,6 +322,8 @@ export const de: Texts = {
     inStore: (n) => (n === 1 ? '1 Mitglied hier' : `${n} Mitglieder hier`),
     online: 'Box verbunden',
     lost: 'Box nicht erreichbar',
+    elsewhere: 'Auf einem anderen Gerät wird mit diesem Konto gearbeitet. Nur eines kann verbunden sein.',
+    useHere: 'Hier benutzen',
     lostBanner: (since) =>
       `Die Verbindung zur Box ist seit ${since} weg. Die Anzeige kann veraltet sein; sie kommt von selbst zurück.`,
     linkDown:

@@ -148,7 +148,15 @@ function Banners({ tablet }: { tablet: Tablet }) {
   const { status } = tablet;
   return (
     <div class="banners" role="status" aria-live="polite">
-      {tablet.lostSince !== null && (
+      {tablet.linkState === 'elsewhere' && (
+        <div class="banner alert" data-banner="elsewhere">
+          <span>{t.elsewhere}</span>
+          <button type="button" class="button" onClick={() => tablet.takeOver()}>
+            {t.useHere}
+          </button>
+        </div>
+      )}
+      {tablet.lostSince !== null && tablet.linkState !== 'elsewhere' && (
         <p class="banner alert" data-banner="lost">
           <Icon name="away" />
           {t.lostBanner(i18n.time(tablet.lostSince))}

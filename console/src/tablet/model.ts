@@ -185,6 +185,7 @@ export class Tablet extends Store {
   #claimTimers = new Map<string, number>();
   #connect: Connect;
   #link: PageLink | null = null;
+  #account: Account | null = null;
   #toastId = 0;
 
   constructor(how: Connect = connect) {
@@ -200,6 +201,7 @@ export class Tablet extends Store {
   }
 
   signIn({ account, password }: Account) {
+    this.#account = { account, password };
     this.#link?.end();
     this.#prompts.clear();
     this.#statuses.clear();
@@ -209,7 +211,6 @@ export class Tablet extends Store {
       path: '/floor/mqtt',
       account,
       password,
-      clientId: `${account}-${newId().slice(0, 8)}`,
       topics: [`${kPromptTopic}+`, `${kStatusTopic}+`],
       qos: 1,
       onState: (state) => this.#onState(state),
@@ -218,9 +219,15 @@ export class Tablet extends Store {
     });
   }
 
+  // Back from another screen that used this account.
+  takeOver() {
+    if (this.#account) this.signIn(this.#account);
+  }
+
   signOut() {
     this.#link?.end();
     this.#link = null;
+    this.#account = null;
     this.#prompts.clear();
     this.#statuses.clear();
     this.useStaff('');
@@ -334,7 +341,7 @@ export class Tablet extends Store {
 
   #onState(state: LinkState) {
     clearTimeout(this.#settling);
-    if (state === 'lost') this.lostSince ??= Date.now();
+    if (state === 'lost' || state === 'elsewhere') this.lostSince ??= Date.now();
     if (state === 'online') {
       this.lostSince = null;
       this.#unheard = new Set(this.#prompts.keys());
