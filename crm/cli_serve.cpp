@@ -51,8 +51,8 @@ int serve(const Call& call) {
   ServeConfig config;
   bool secure = false;
   parse_broker(call.text("broker"), config.broker, secure);
-  config.broker.client_id = call.text("client-id");
-  config.broker.user = call.text("user");
+  // Who speaks is said by the account, and so the session has its name: brokers bind the two.
+  config.broker.client_id = config.broker.user = call.text("user");
   config.broker.password = credential(call, "password-file");
   if (secure) {
     if (!call.has("ca")) throw Usage("mqtts:// needs --ca FILE");
@@ -91,9 +91,8 @@ int serve(const Call& call) {
 
 constexpr Option kServe[] = {
     {"broker", "mqtt://127.0.0.1:1883", "mqtt://HOST:PORT or mqtts://HOST:PORT"},
-    {"user", "crm", "the broker's account"},
+    {"user", "crm", "the broker's account, and the client id; each instance has its own"},
     {"password-file", nullptr, "file with its password"},
-    {"client-id", "crm", "name of the session that the broker keeps; each instance has its own"},
     {"ca", nullptr, "mqtts: certificate authority, PEM"},
     {"cert", nullptr, "mqtts: our certificate, PEM"},
     {"key", nullptr, "mqtts: its key, PEM"},

@@ -158,12 +158,13 @@ EngineSettings engine_settings(const Config& config, const vision::ModelPack& pa
   return settings;
 }
 
-sync::LinkConfig link_config(const BrokerConfig& broker, const std::string& client_id,
+sync::LinkConfig link_config(const BrokerConfig& broker, const std::string& name,
                              const std::string& password) {
   sync::LinkConfig link;
   link.host = broker.host;
   link.port = broker.port;
-  link.client_id = client_id;
+  // Brokers bind the client id to the account; only where there is none we choose one ourselves.
+  link.client_id = broker.user.empty() ? name : broker.user;
   link.user = broker.user;
   link.password = password;
   if (!broker.tls_ca.empty()) {

@@ -26,7 +26,7 @@ std::unique_ptr<Clock> make_clock(const Config& config, store::Store& store);
 store::Store open_store(const Config& config, const store::BoxKey& key);
 
 beacon::TrackerConfig tracker_config(const Config& config);
-sync::LinkConfig link_config(const BrokerConfig& broker, const std::string& client_id,
+sync::LinkConfig link_config(const BrokerConfig& broker, const std::string& name,
                              const std::string& password);
 
 vision::ModelPack load_models(const Config& config);

@@ -65,8 +65,8 @@ TEST_F(CrmPostgresTest, ServesBoxesAndPassesOnWhatACommandChanges) {
 
 TEST_F(CrmPostgresTest, TwoInstancesShareTheEventsAndNothingHappensTwice) {
   constexpr int kEvents = 200;
-  first_->serve({"--client-id", "crm-1", "--share", "crm", "--heartbeat-s", "2"});
-  second_->serve({"--client-id", "crm-2", "--share", "crm", "--heartbeat-s", "2"});
+  first_->serve({"--user", "crm-1", "--share", "crm", "--heartbeat-s", "2"});
+  second_->serve({"--user", "crm-2", "--share", "crm", "--heartbeat-s", "2"});
   ModelBox box(*broker_), other(*broker_, "box-2");
   Peer phone(phone_config(*broker_, "a-paul"));
   ASSERT_TRUE(phone.wait_up());
@@ -81,7 +81,7 @@ TEST_F(CrmPostgresTest, TwoInstancesShareTheEventsAndNothingHappensTwice) {
     box.offer("e-" + n, "d-" + n);
     if (i == kEvents / 2) {
       second_->stop(SIGTERM);
-      second_->serve({"--client-id", "crm-2", "--share", "crm", "--heartbeat-s", "2"});
+      second_->serve({"--user", "crm-2", "--share", "crm", "--heartbeat-s", "2"});
     }
   }
   ASSERT_TRUE(phone.wait_messages(kEvents));
