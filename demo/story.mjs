@@ -17,6 +17,7 @@ const run = promisify(execFile);
 export const kStorySeconds = 205;
 const kWithdrawn = 136; // when Bruno switches face recognition off
 const kTail = 30; // story seconds after it, for the last visit to end
+const kEva = 'tablet-eva'; // the tablet of her who is played here
 const kApps = { paul: 'a-7c41e09d', mia: 'a-19f3b6a2', bruno: 'a-e5028d47' };
 export const kNote = 'Asked about the Ethiopian beans; wants to hear how to grind them.';
 
@@ -86,15 +87,17 @@ export class Story {
     this.stack = await startStack({
       run: this.dir,
       apps: Object.values(kApps),
+      tablets: ['tablet-1', 'tablet-2', kEva],
       ...(this.pages === undefined ? {} : { pages: this.pages }),
       ...(this.ports ? { ports: this.ports } : {}),
     });
-    await this.#startCrm();
+    await this.#fillCrm();
+    await this.serveCrm();
     await this.#listen();
     if (enrol) await this.#enrol(enrol);
   }
 
-  async #startCrm() {
+  async #fillCrm() {
     const dir = path.join(this.dir, 'crm');
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     const policy = JSON.parse(readFileSync(path.join(kHere, 'data/policy.json'), 'utf8'));
@@ -114,7 +117,11 @@ export class Story {
       path.join(dir, 'policy.json'),
       path.join(kHere, 'members.json'),
     );
-    await this.stack.start({
+  }
+
+  // The CRM on the line, also after it was stopped or killed.
+  serveCrm() {
+    return this.stack.start({
       name: 'crm',
       file: this.program('welcome-crm'),
       args: [
@@ -152,7 +159,7 @@ export class Story {
         control_socket: '{dir}/control.sock',
         ...box,
       },
-      uplink: { port: stack.ports.uplink, user: stack.box },
+      uplink: { port: stack.ports.uplink, user: stack.address },
       floor: { port: stack.ports.floor, user: stack.box },
       consent: { crm_keys: '{dir}/crm-keys' },
       vision: { models_dir: path.join(kRoot, 'build/models') },
@@ -186,7 +193,7 @@ export class Story {
       conf: filled,
       credentials: {
         'box-key': this.boxKey,
-        'uplink-password': stack.accounts[stack.box],
+        'uplink-password': stack.accounts[stack.address],
         'floor-password': stack.accounts[stack.box],
       },
       ready: { line: /is ready/ },
@@ -310,13 +317,13 @@ export class Story {
       await client.subscribeAsync(topic, { qos: 1 });
       return client;
     };
-    this.tablet = await listen('floor', 'tablet-1', 'welcome/v1/floor/prompt/+', (topic, prompt) => {
+    this.tablet = await listen('floor', kEva, 'welcome/v1/floor/prompt/+', (topic, prompt) => {
       if (prompt) this.#onPrompt(prompt);
     });
-    await listen('uplink', 'crm', `${this.stack.prefix}/event`, (_, event) => this.#onEvent(event));
+    await listen('uplink', 'owner', `${this.stack.prefix}/event`, (_, event) => this.#onEvent(event));
     for (const [name, app] of Object.entries(kApps)) {
       await this.stack.pairPhone(app);
-      await listen('uplink', `app-${app}`, `welcome/v1/demo/app/${app}/inbox`, (_, message) => {
+      await listen('uplink', 'owner', `welcome/v1/demo/app/${app}/inbox`, (_, message) => {
         this.inbox[name].push(message);
         if (message.kind === 'offer') {
           this.#tell(`phone of ${names[`c-${name}`]} buzzes: "${message.title}" ${message.text}`);

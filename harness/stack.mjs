@@ -150,11 +150,12 @@ class Stack {
     if (pages && !existsSync(path.join(pages, 'tablet/index.html')))
       throw new Error(`no pages in ${pages}: build them with "npm run build"`);
     const stack = new Stack({ run: path.resolve(run), tenant, store, box });
-    const names = ['web', 'uplink', 'uplinkWs', 'floor', 'floorWs'];
+    const names = ['web', 'uplink', 'uplinkWs', 'uplinkOwner', 'floor', 'floorWs', 'floorOwner'];
     const free = await freePorts(names.length);
     names.forEach((name, i) => (stack.ports[name] = ports[name] ?? free[i]));
     const account = (name) => (stack.accounts[name] = randomBytes(12).toString('base64url'));
-    for (const name of [box, 'crm', ...apps.map((app) => `app-${app}`), ...tablets]) account(name);
+    const everybody = [box, stack.address, 'crm', 'owner', ...apps.map((app) => `app-${app}`), ...tablets];
+    for (const name of everybody) account(name);
 
     try {
       mkdirSync(stack.run, { recursive: true });
@@ -168,7 +169,8 @@ class Stack {
 
   constructor({ run, tenant, store, box }) {
     Object.assign(this, { run, tenant, store, box });
-    this.prefix = `welcome/v1/${tenant}/${store}/${box}`;
+    this.address = `${tenant}/${store}/${box}`; // the box's account at the central broker
+    this.prefix = `welcome/v1/${this.address}`;
   }
 
   // { host, port, ws } of 'uplink' or 'floor'
@@ -225,11 +227,14 @@ class Stack {
     return program;
   }
 
-  // A client of 'uplink' or 'floor', connected, as one of `accounts`.
+  // A client of 'uplink' or 'floor', connected, as one of `accounts`: the same account connects once. Only
+  // 'owner', who has the broker and so hears and says everything, does so as often as they like.
   async connect(link, account, options = {}) {
+    const door = account === 'owner' ? { port: this.ports[`${link}Owner`] } : { clientId: account };
     const client = mqtt.connect({
       protocol: 'mqtt',
       ...this.broker(link),
+      ...door,
       protocolVersion: 5,
       username: account,
       password: this.accounts[account],
@@ -250,7 +255,7 @@ class Stack {
 
   // The first message on `topic`, retained or new, whose JSON `accept` likes.
   async message(link, topic, accept = () => true, timeoutMs = 10000) {
-    const client = await this.connect(link, link === 'floor' ? this.box : 'crm');
+    const client = await this.connect(link, 'owner');
     try {
       const wanted = new Promise((resolve) =>
         client.on('message', (_, payload) => {
@@ -268,7 +273,7 @@ class Stack {
   // Leaves a session for this app at the central broker, as an installed app has one: what is sent
   // before the page is first opened waits there.
   async pairPhone(app) {
-    const client = await this.connect('uplink', `app-${app}`, phoneSession(app));
+    const client = await this.connect('uplink', `app-${app}`, kPhoneSession);
     await client.subscribeAsync(`welcome/v1/${this.tenant}/app/${app}/inbox`, { qos: 1 });
     await client.endAsync();
   }
@@ -295,14 +300,22 @@ class Stack {
   async #start({ box, apps, tablets, pages }) {
     const user = process.getuid() === 0 ? 'user root' : '';
     this.#broker('uplink', {
-      accounts: [box, 'crm', ...apps.map((app) => `app-${app}`)],
-      acl: aclUplink(this, apps),
-      values: { USER: user },
+      accounts: [this.address, 'crm', 'owner', ...apps.map((app) => `app-${app}`)],
+      rules: [
+        ['central.acl', {}],
+        ['central-tenant.acl.in', { TENANT: this.tenant, CRM: 'crm' }],
+        ['central-box.acl.in', { TENANT: this.tenant, STORE: this.store, BOX: box }],
+        ...apps.map((app) => ['central-app.acl.in', { TENANT: this.tenant, APP: app }]),
+      ],
+      user,
     });
     this.#broker('floor', {
-      accounts: [box, ...tablets],
-      acl: aclFloor(this, tablets),
-      values: { USER: user },
+      accounts: [box, 'owner', ...tablets],
+      rules: [
+        ['floor.acl', {}],
+        ['floor-box.acl.in', { BOX: box }],
+      ],
+      user,
     });
     const starting = [this.startBroker('uplink'), this.startBroker('floor')];
     if (pages) {
@@ -310,7 +323,7 @@ class Stack {
       cpSync(pages, path.join(this.run, 'pages'), { recursive: true });
       for (const dir of ['nginx', 'nginx/tmp'])
         mkdirSync(path.join(this.run, dir), { recursive: true, mode: 0o700 });
-      fill('nginx/nginx.conf.in', path.join(this.run, 'nginx/nginx.conf'), {
+      const conf = filled('nginx/nginx.conf.in', {
         RUN: path.join(this.run, 'nginx'),
         USER: user && `${user};`,
         WEB: this.ports.web,
@@ -318,6 +331,7 @@ class Stack {
         UPLINK_WS: this.ports.uplinkWs,
         FLOOR_WS: this.ports.floorWs,
       });
+      writeFileSync(path.join(this.run, 'nginx/nginx.conf'), conf, { mode: 0o600 });
       starting.push(
         this.start({
           name: 'nginx',
@@ -331,79 +345,35 @@ class Stack {
     if (failed) throw failed.reason;
   }
 
-  #broker(link, { accounts, acl, values }) {
+  #broker(link, { accounts, rules, user }) {
     const name = link === 'floor' ? 'floor' : 'central';
     const dir = path.join(this.run, `mosquitto-${name}`);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     const { port, ws } = this.broker(link);
-    fill(`broker/${name}.conf.in`, path.join(dir, 'mosquitto.conf'), {
-      ...values,
-      DIR: dir,
-      TCP: port,
-      WS: ws,
-    });
+    const conf = filled(`broker/${name}.conf.in`, { USER: user, DIR: dir, TCP: port, WS: ws });
+    const door = `\n# The owner's.\nlistener ${this.ports[`${link}Owner`]} 127.0.0.1\n`;
+    writeFileSync(path.join(dir, 'mosquitto.conf'), conf + door, { mode: 0o600 });
     const passwords = path.join(dir, 'passwords');
     const lines = accounts.map((account) => `${account}:${this.accounts[account]}\n`);
     writeFileSync(passwords, lines.join(''), { mode: 0o600 });
     execFileSync('mosquitto_passwd', ['-U', passwords]); // hashes in place
-    writeFileSync(path.join(dir, 'acl'), acl, { mode: 0o600 });
+    const acl = rules.map(([file, values]) => filled(`broker/${file}`, values));
+    writeFileSync(path.join(dir, 'acl'), [...acl, kOwnerRules].join('\n'), { mode: 0o600 });
   }
 }
 
-// The phone page uses the same session; keep both alike (console/src/phone/link.ts).
-function phoneSession(app) {
-  return {
-    clientId: `phone-${app}`,
-    clean: false,
-    properties: { sessionExpiryInterval: 7 * 24 * 3600 },
-  };
-}
+// The phone page keeps the same session (console/src/phone/model.ts).
+const kPhoneSession = { clean: false, properties: { sessionExpiryInterval: 7 * 24 * 3600 } };
 
-function aclUplink({ tenant, box, prefix }, apps) {
-  const rules = [
-    ['crm', `readwrite welcome/v1/${tenant}/#`],
-    [
-      box,
-      ...['state', 'hello', 'event', 'response/#'].map((leaf) => `write ${prefix}/${leaf}`),
-      ...['feed/+', 'command'].map((leaf) => `read ${prefix}/${leaf}`),
-      `read welcome/v1/${tenant}/+/control`,
-    ],
-    ...apps.map((app) => [
-      `app-${app}`,
-      `read welcome/v1/${tenant}/app/${app}/inbox`,
-      `write welcome/v1/${tenant}/app/${app}/request`,
-    ]),
-  ];
-  return acl(rules);
-}
+const kOwnerRules = 'user owner\ntopic readwrite #\n';
 
-function aclFloor({ box }, tablets) {
-  const floor = 'welcome/v1/floor';
-  return acl([
-    [box, `readwrite ${floor}/#`],
-    ...tablets.map((tablet) => [
-      tablet,
-      `read ${floor}/prompt/+`,
-      `read ${floor}/status/+`,
-      `write ${floor}/action/+`,
-      `readwrite ${floor}/enrol/+`,
-    ]),
-  ]);
-}
-
-function acl(rules) {
-  return rules
-    .map(([user, ...topics]) => [`user ${user}`, ...topics.map((topic) => `topic ${topic}`), ''].join('\n'))
-    .join('\n');
-}
-
-function fill(template, file, values) {
+// A template of packaging/ with its @NAMES@ filled in.
+function filled(template, values) {
   const text = readFileSync(path.join(kRoot, 'packaging', template), 'utf8');
-  const filled = text.replace(/@([A-Z_]+)@/g, (_, key) => {
+  return text.replace(/@([A-Z_]+)@/g, (_, key) => {
     if (!(key in values)) throw new Error(`${template}: nothing for @${key}@`);
     return String(values[key]);
   });
-  writeFileSync(file, filled, { mode: 0o600 });
 }
 
 function ini(sections) {

@@ -17,7 +17,7 @@ class Shop extends Story {
     try {
       await shop.prepare({ enrol: false });
       // The broker's owner hears all that the CRM says.
-      shop.thief = await shop.stack.connect('uplink', 'crm');
+      shop.thief = await shop.stack.connect('uplink', 'owner');
       shop.feed = [];
       shop.thief.on('message', (_, payload) => shop.feed.push(JSON.parse(payload)));
       await shop.thief.subscribeAsync(`${shop.stack.prefix}/feed/consents`, { qos: 1 });

@@ -181,13 +181,13 @@ async function shop(t) {
         state_dir: '{dir}',
         control_socket: '{dir}/control.sock',
       },
-      uplink: { port: stack.ports.uplink, user: stack.box },
+      uplink: { port: stack.ports.uplink, user: stack.address },
       floor: { port: stack.ports.floor, user: stack.box },
       vision: { models_dir: path.join(kRoot, 'build/models') },
     },
     credentials: {
       'box-key': '11'.repeat(32),
-      'uplink-password': stack.accounts[stack.box],
+      'uplink-password': stack.accounts[stack.address],
       'floor-password': stack.accounts[stack.box],
     },
     ready: { line: /consents count/ },
@@ -236,7 +236,7 @@ test('what apps, tablets and CRMs send is obeyed, refused or answered', { skip }
   await say(
     stack,
     'uplink',
-    stack.box,
+    'owner',
     `${stack.prefix}/event`,
     input('event-survey-without-consent.json', { '<now>': at(0), '<tomorrow>': at(24) }),
   );
@@ -256,7 +256,7 @@ test('what apps, tablets and CRMs send is obeyed, refused or answered', { skip }
   assert.equal(await crm.state('c-bruno', 'preference_prompts'), 'given', 'nothing else is withdrawn');
   void receipt;
 
-  const client = await stack.connect('uplink', 'crm');
+  const client = await stack.connect('uplink', 'owner');
   const answered = new Promise((resolve) => client.on('message', (topic, text) => resolve(JSON.parse(text))));
   await client.subscribeAsync(`${stack.prefix}/response`, { qos: 1 });
   await client.publishAsync(`${stack.prefix}/command`, input('command-unknown-kind.json'), { qos: 1 });

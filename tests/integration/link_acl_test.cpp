@@ -2,6 +2,7 @@
 // The access rules of packaging/broker, as mosquitto enforces them.
 
 #include <gtest/gtest.h>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -22,21 +23,42 @@ using welcome::testing::TempDir;
 const BoxAddress kBox1{"demo", "aroma-1", "box-1"};
 const BoxAddress kBox2{"demo", "aroma-1", "box-2"};
 
-// A broker with accounts (password = name) and one of our files of rules.
+std::string account_of(const BoxAddress& box) {
+  return box.tenant + "/" + box.store + "/" + box.box;
+}
+
+// One of our files of rules, with its @NAMES@ filled in.
+using Names = std::map<std::string, std::string>;
+std::string rules_of(const std::string& file, const Names& names = {}) {
+  std::ifstream in(std::string(WELCOME_ACL) + "/" + file);
+  std::ostringstream read;
+  read << in.rdbuf();
+  std::string text = read.str();
+  for (const auto& [name, value] : names) {
+    const std::string mark = "@" + name + "@";
+    for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at)) {
+      text.replace(at, mark.size(), value);
+    }
+  }
+  return text + "\n";
+}
+std::string box_rules(const BoxAddress& box) {
+  return rules_of("central-box.acl.in",
+                  {{"TENANT", box.tenant}, {"STORE", box.store}, {"BOX", box.box}});
+}
+
+// A broker with these rules and accounts (password = name).
 class GuardedBroker {
  public:
-  GuardedBroker(const std::string& rules, const std::vector<std::string>& accounts,
-                const std::string& more_rules = "") {
-    std::ifstream in(std::string(WELCOME_ACL) + "/" + rules);
-    std::ostringstream text;
-    text << in.rdbuf() << more_rules;
-    std::ofstream(dir_ / "acl") << text.str();
+  GuardedBroker(const std::string& rules, const std::vector<std::string>& accounts) {
+    std::ofstream(dir_ / "acl") << rules;
     std::ofstream(dir_ / "passwords").close();
     for (const std::string& account : accounts) {
       run_program({"mosquitto_passwd", "-b", (dir_ / "passwords").string(), account, account});
     }
-    broker_ = std::make_unique<Broker>("password_file " + (dir_ / "passwords").string() +
-                                       "\nacl_file " + (dir_ / "acl").string() + "\n");
+    broker_ =
+        std::make_unique<Broker>("password_file " + (dir_ / "passwords").string() + "\nacl_file " +
+                                 (dir_ / "acl").string() + "\nuse_username_as_clientid true\n");
   }
 
   LinkConfig account(const std::string& name, std::vector<std::string> topics) const {
@@ -82,14 +104,17 @@ class LinkAclTest : public ::testing::Test {
 };
 
 TEST_F(LinkAclTest, OnTheCentralBrokerEverybodyHasOnlyTheirOwn) {
-  const GuardedBroker broker("central.acl", {"crm", "box-1", "box-2", "app-7f3a", "tablet-1"},
-                             "user app-7f3a\n"
-                             "topic read welcome/v1/demo/app/7f3a/inbox\n"
-                             "topic write welcome/v1/demo/app/7f3a/request\n");
+  const GuardedBroker broker(
+      rules_of("central.acl") +
+          rules_of("central-tenant.acl.in", {{"TENANT", "demo"}, {"CRM", "crm"}}) +
+          box_rules(kBox1) + box_rules(kBox2) +
+          rules_of("central-app.acl.in", {{"TENANT", "demo"}, {"APP", "7f3a"}}),
+      {"crm", account_of(kBox1), account_of(kBox2), "app-7f3a", "tablet-1"});
   const std::vector<std::string> everything{"welcome/#"};
   const auto crm_topics = Subscriptions::crm("demo");
   Peer crm(broker.account("crm", {crm_topics.begin(), crm_topics.end()}));
-  Peer box(broker.account("box-1", everything)), app(broker.account("app-7f3a", everything));
+  Peer box(broker.account(account_of(kBox1), everything)),
+      app(broker.account("app-7f3a", everything));
   // The central broker knows the account, but has no rule for it.
   Peer tablet(broker.account("tablet-1", everything));
   for (Peer* peer : {&crm, &box, &app, &tablet}) ASSERT_TRUE(peer->wait_up());
@@ -136,9 +161,46 @@ TEST_F(LinkAclTest, OnTheCentralBrokerEverybodyHasOnlyTheirOwn) {
   EXPECT_FALSE(may_write(crm, event_topic(kBox1)));
 }
 
+// Two companies on one broker, which call their stores and boxes by the same names.
+TEST_F(LinkAclTest, TwoCompaniesOnOneBrokerHaveNothingOfEachOther) {
+  const BoxAddress other{"other", "aroma-1", "box-1"};
+  const GuardedBroker broker(
+      rules_of("central.acl") +
+          rules_of("central-tenant.acl.in", {{"TENANT", "demo"}, {"CRM", "crm-demo"}}) +
+          rules_of("central-tenant.acl.in", {{"TENANT", "other"}, {"CRM", "crm-other"}}) +
+          box_rules(kBox1) + box_rules(other),
+      {"crm-demo", "crm-other", account_of(kBox1), account_of(other)});
+  const std::vector<std::string> everything{"welcome/#"};
+  Peer crm(broker.account("crm-demo", everything)),
+      box(broker.account(account_of(kBox1), everything));
+  Peer their_crm(broker.account("crm-other", everything));
+  Peer their_box(broker.account(account_of(other), everything));
+  for (Peer* peer : {&crm, &box, &their_crm, &their_box}) ASSERT_TRUE(peer->wait_up());
+
+  for (const auto& topic : {hello_topic(kBox1), event_topic(kBox1), state_topic(kBox1)}) {
+    EXPECT_FALSE(may_write(their_box, topic)) << topic;
+    EXPECT_TRUE(may_write(box, topic)) << topic;
+  }
+  for (const auto& topic : {feed_topic(kBox1, Collection::profiles), command_topic(kBox1),
+                            control_topic("demo", kAllStores)}) {
+    EXPECT_FALSE(may_write(their_crm, topic)) << topic;
+    EXPECT_TRUE(may_write(crm, topic)) << topic;
+  }
+  ASSERT_TRUE(crm.wait_messages(3));
+  ASSERT_TRUE(box.wait_messages(3));
+  // A word of their own, so that whatever came before it has come.
+  EXPECT_TRUE(may_write(their_box, hello_topic(other)));
+  EXPECT_TRUE(may_write(their_crm, command_topic(other)));
+  ASSERT_TRUE(their_crm.wait_messages(1));
+  ASSERT_TRUE(their_box.wait_messages(1));
+  EXPECT_EQ(their_crm.messages.front().topic, hello_topic(other));
+  EXPECT_EQ(their_box.messages.front().topic, command_topic(other));
+}
+
 // The floor broker with a box and a tablet that subscribes to all there is.
 struct Floor {
-  GuardedBroker broker{"floor.acl", {"box-1", "tablet-1"}};
+  GuardedBroker broker{rules_of("floor.acl") + rules_of("floor-box.acl.in", {{"BOX", "box-1"}}),
+                       {"box-1", "tablet-1"}};
   Peer box{box_config(broker)};
   Peer tablet{broker.account("tablet-1", {"#"})};
 

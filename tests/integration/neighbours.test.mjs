@@ -116,9 +116,9 @@ class Store {
   }
 
   async prepare() {
-    const rules = readFileSync(path.join(kRoot, 'packaging/broker/floor.acl'), 'utf8');
-    const box1 = rules.split('\n\n').find((part) => part.startsWith('user box-1'));
-    this.floor = await this.broker('floor', `${rules}\n${box1.replaceAll('box-1', 'box-2')}\n`);
+    const rules = (file) => readFileSync(path.join(kRoot, 'packaging/broker', file), 'utf8');
+    const boxes = ['box-1', 'box-2'].map((box) => rules('floor-box.acl.in').replaceAll('@BOX@', box));
+    this.floor = await this.broker('floor', [rules('floor.acl'), ...boxes].join('\n'));
     this.uplink = await this.broker('uplink', 'pattern readwrite #\n');
     this.crm = await this.connect(this.uplink, 'crm');
     const feed = readFileSync(path.join(kRoot, 'tests/replay/data/shop-feed.jsonl'), 'utf8')

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attack A: somebody with an account connects under another's client id, and so takes away the session
+// and what waits in it. On the brokers as they are shipped (packaging/broker), the real CRM and box.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import test from 'node:test';
+import { Story } from '../../demo/story.mjs';
+
+const kExample = JSON.parse(
+  readFileSync(new URL('../../docs/examples/event.health.json', import.meta.url), 'utf8'),
+);
+
+// `connect` refuses, or the broker has given the client another id: either way it is over at once.
+async function tryAs(stack, link, account, clientId, options = {}) {
+  const client = await stack.connect(link, account, { clientId, ...options }).catch(() => null);
+  await client?.endAsync(true);
+}
+
+// A shop with its CRM running.
+async function shop(t) {
+  const dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-attack-'));
+  const story = new Story({ dir, pages: null, say: (line) => t.diagnostic(line) });
+  t.after(async () => {
+    await story.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  await story.prepare({ enrol: false });
+  return story;
+}
+
+// Says `count` events as the box, as a box does: QoS 1, and gone when the broker has acknowledged.
+async function say(box, address, count, first) {
+  for (let i = first; i < first + count; ++i) {
+    const event = { ...kExample, id: `attack-${i}`, time: new Date().toISOString() };
+    event.source = `/${address}`;
+    await box.publishAsync(`welcome/v1/${address}/event`, JSON.stringify(event), { qos: 1 });
+  }
+}
+
+async function arrived(story) {
+  const { stdout } = await story.crm('--json', 'ledger');
+  return new Set(stdout.match(/"attack-\d+"/g)).size;
+}
+
+test('an account with the CRM’s client id takes no event away', async (t) => {
+  const story = await shop(t);
+  const { stack } = story;
+  const attackers = ['app-a-19f3b6a2', stack.address];
+
+  // While the CRM is away the broker keeps its session, and everything in it.
+  await stack.program('crm').stop();
+  const box = await stack.connect('uplink', stack.address);
+  await say(box, stack.address, 100, 0);
+  await box.endAsync();
+  for (const account of attackers)
+    for (const port of [stack.ports.uplink, stack.ports.uplinkWs])
+      for (const clean of [true, false])
+        await tryAs(stack, 'uplink', account, 'crm', {
+          port,
+          protocol: port === stack.ports.uplink ? 'mqtt' : 'ws',
+          clean,
+        });
+  await story.serveCrm();
+  await story.until(async () => (await arrived(story)) === 100, '100 of 100 events arrive');
+
+  // While it lives, an attacker in a loop does not even disturb it.
+  const again = await stack.connect('uplink', stack.address);
+  let on = true;
+  const loop = (async () => {
+    while (on) await tryAs(stack, 'uplink', attackers[0], 'crm');
+  })();
+  await say(again, stack.address, 200, 100);
+  on = false;
+  await loop;
+  await again.endAsync();
+  await story.until(async () => (await arrived(story)) === 300, '300 of 300 events arrive');
+  assert.ok(!readFileSync(stack.program('crm').log, 'utf8').includes('taken over'));
+});
+
+test('an account with a box’s client id does not push it off either line', async (t) => {
+  const story = await shop(t);
+  const { stack } = story;
+  const daemon = await story.startDaemon();
+  const up = async () => {
+    const { links } = await story.ctl('status');
+    return links.uplink.state === 'up' && links.floor.state === 'up';
+  };
+  await story.until(up, 'both lines are up');
+  for (const id of [stack.address, stack.box, stack.address.replaceAll('/', '-')]) {
+    await tryAs(stack, 'floor', 'tablet-1', id);
+    await tryAs(stack, 'uplink', 'app-a-19f3b6a2', id);
+    await tryAs(stack, 'uplink', 'crm-is-no-account', id);
+  }
+  // What a box is told when it loses its line is in its log; nothing of the kind is there.
+  assert.ok(await up());
+  const log = readFileSync(daemon.log, 'utf8');
+  assert.ok(!/taken over|connection lost|is down/i.test(log), log);
+});
