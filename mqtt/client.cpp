@@ -21,6 +21,7 @@ constexpr std::size_t kPacketMax = 268'435'455;  // MQTT 5.0, 2.1.4
 constexpr auto kUpForGood = 1min;  // a broker that lets us in and throws us out is as good as away
 constexpr auto kIdleTick = 1h;
 constexpr int kTakenOverStep = 4;  // two programs with one client id must not take turns for ever
+constexpr int kTakingTurns = 3;    // let in and thrown out this often: that is what it looks like
 
 std::string connect_text(int error) {
   switch (error) {
@@ -184,12 +185,19 @@ void Client::on(Time now, const Suback& suback) {
 // ---- the way down ----
 
 void Client::lost(Time now, std::string why, std::uint8_t reason) {
-  if (phase_ == Phase::up && now - up_since_ > kUpForGood) attempts_ = 0;
+  if (phase_ == Phase::up && now - up_since_ > kUpForGood) attempts_ = brief_ = 0;
+  if (phase_ == Phase::up) ++brief_;
   suspect(reason);
   drop_socket();
   phase_ = Phase::idle;
   in_flight_.clear();
-  if (reason == kSessionTakenOver) attempts_ = std::max(attempts_, kTakenOverStep);
+  // Mosquitto 2.0.11 takes a session over without a word.
+  const bool silent_turns = brief_ >= kTakingTurns && reason == 0;
+  if (silent_turns) {
+    why += ", as soon as we were in, " + std::to_string(brief_) +
+           " times now: another program may connect with the same client id";
+  }
+  if (reason == kSessionTakenOver || silent_turns) attempts_ = std::max(attempts_, kTakenOverStep);
   const auto window = std::min<milliseconds>(
       config_.backoff_max, config_.backoff_first * (1LL << std::min(attempts_, 16)));
   ++attempts_;

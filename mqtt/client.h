@@ -146,6 +146,7 @@ class Client {
   Time deadline_;
   Time last_heard_, last_sent_, up_since_;
   int attempts_ = 0;
+  int brief_ = 0;  // connections in a row that ended soon after the broker let us in
   std::mt19937_64 random_{std::random_device{}()};
 };
 

@@ -26,6 +26,10 @@ const kBadLogin = [134, 135]; // MQTT 5 reason codes
 const kTakenOver = 142;
 const kBackoffMs = [500, 1000, 2000, 4000, 8000, 15000];
 const kSteadyMs = 10000;
+// Mosquitto 2.0 gives a session to whoever came last without telling the other: let in and thrown out this
+// often, it looks like that. A flaky line looks alike, so the page looks again by itself.
+const kTakingTurns = 3;
+const kLookAgainMs = 60000;
 const kPublishTimeoutMs = 8000;
 
 export class Link {
@@ -62,9 +66,12 @@ export class Link {
       options.onState(state);
     };
     let steady = 0;
+    let brief = 0; // connections in a row that ended soon
+    let up = false;
     client.on('connect', () => {
+      up = true;
       // Two that take one session from each other must not do so at full speed.
-      steady = window.setTimeout(() => (attempt = 0), kSteadyMs);
+      steady = window.setTimeout(() => (attempt = brief = 0), kSteadyMs);
       options.onState('online');
       client.subscribe([...this.#topics], { qos: options.qos }, (error) => {
         if (!error) options.onSubscribed?.();
@@ -73,8 +80,11 @@ export class Link {
     client.on('close', () => {
       clearTimeout(steady);
       if (this.#ended) return;
-      options.onState('lost');
-      client.options.reconnectPeriod = backoff(attempt++);
+      if (up) ++brief;
+      up = false;
+      const turns = brief >= kTakingTurns;
+      options.onState(turns ? 'elsewhere' : 'lost');
+      client.options.reconnectPeriod = turns ? kLookAgainMs * (0.5 + Math.random()) : backoff(attempt++);
     });
     client.on('disconnect', (packet) => {
       if (packet.reasonCode === kTakenOver) stop('elsewhere');
