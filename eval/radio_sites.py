@@ -193,7 +193,7 @@ def pockets_sites(folder):
                 t += stay_ms
             rows.sort(key=lambda r: r[0])
             recordings.append(Recording(rows, where, t))
-        yield Site("pockets, two boxes", walking, recordings, [("2 zones of 1 box", {"one": 0, "two": 1})])
+        yield Site(f"pockets, two boxes, {stay_ms / 1000} s at each place", walking, recordings, [("2 zones of 1 box", {"one": 0, "two": 1})])
 
 
 # ---- shops that never were ----
