@@ -39,10 +39,12 @@ class V4l2Source final : public FrameSource {
     }
     const short came = device_->wait(patience);
     if (came == 0) return nothing_for(patience);
-    if ((came & POLLPRI) != 0 && source_changed()) return begin_anew();
+    const Events events = (came & POLLPRI) != 0 ? take_events() : Events{};
+    if (events.new_size) return begin_anew();
     if ((came & POLLIN) == 0) {
-      if ((came & POLLPRI) != 0) return fail(ErrorCode::unavailable, "no picture yet");
-      return lost("the device is gone");
+      // A device that was pulled out shows every sign there is, and has no event.
+      const bool gone = (came & (POLLERR | POLLHUP | POLLNVAL)) != 0 || events.count == 0;
+      return gone ? lost("the device is gone") : fail(ErrorCode::unavailable, "no picture yet");
     }
 
     std::optional<v4l2_buffer> newest;
@@ -190,13 +192,18 @@ class V4l2Source final : public FrameSource {
 
   void give_back(v4l2_buffer buffer) { device_->control(VIDIOC_QBUF, &buffer); }
 
-  bool source_changed() {
-    bool changed = false;
+  struct Events {
+    int count = 0;
+    bool new_size = false;
+  };
+  Events take_events() {
+    Events events;
     for (v4l2_event event{}; device_->control(VIDIOC_DQEVENT, &event) == 0; event = {}) {
-      changed |= event.type == V4L2_EVENT_SOURCE_CHANGE &&
-                 (event.u.src_change.changes & V4L2_EVENT_SRC_CH_RESOLUTION) != 0;
+      ++events.count;
+      events.new_size |= event.type == V4L2_EVENT_SOURCE_CHANGE &&
+                         (event.u.src_change.changes & V4L2_EVENT_SRC_CH_RESOLUTION) != 0;
     }
-    return changed;
+    return events;
   }
 
   // Whether what the driver gives is still what was agreed on. Most drivers keep to it while they

@@ -30,6 +30,7 @@ struct Camera {
   std::optional<std::pair<std::uint32_t, std::uint32_t>> on_the_cable;
   int opened = 0;
   bool subscribed = false;
+  bool pulled_out = false;
 
   std::uint32_t bytes() const { return width * height * 2; }
   // All grey at `level`, as large as its pictures are now.
@@ -84,6 +85,8 @@ class FakeDevice final : public V4l2Device {
   }
 
   short wait(milliseconds) override {
+    // As the kernel's v4l2_poll() does.
+    if (camera_.pulled_out) return POLLERR | POLLHUP | POLLPRI;
     int signs = camera_.events.empty() ? 0 : POLLPRI;
     if (!camera_.pictures.empty() || camera_.error != 0) signs |= POLLIN;
     return static_cast<short>(signs);
@@ -226,6 +229,14 @@ TEST_F(V4l2SizesTest, AfterAnErrorOfTheStreamTheSizeIsAgreedOnAnew) {
     expect_nothing(ErrorCode::unavailable, SourceState::failed);
     expect_picture(32, 16, 80);
   }
+}
+
+TEST_F(V4l2SizesTest, ADeviceThatIsPulledOutIsGone) {
+  expect_picture(16, 8, 60);
+  camera_.pulled_out = true;
+  expect_nothing(ErrorCode::unavailable, SourceState::failed);
+  camera_.pulled_out = false;
+  expect_picture(16, 8, 60);
 }
 
 // The worker waits after `failed`, a little longer each time.
