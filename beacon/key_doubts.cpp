@@ -2,6 +2,7 @@
 #include "beacon/key_doubts.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 #include <openssl/crypto.h>
 #include <utility>
@@ -38,6 +39,12 @@ std::optional<Eid> eid_of(const AdvertReport& report) {
   return std::nullopt;
 }
 
+// Whether a clock that was 0 then is the one the key is known with: it was set since it was heard.
+template <class Key>
+bool reads_so(const Key& key, WallTime zero) {
+  return std::abs(seconds_of(zero) - key.clock_zero_s) <= (std::int64_t{1} << key.exponent);
+}
+
 // The new one, or the time of one that is known.
 template <class Heard, class Same>
 void remember(std::vector<Heard>& list, std::size_t most, const Heard& heard, Same&& same) {
@@ -66,7 +73,8 @@ void KeyDoubts::add(const IdentityKey& from) {
   Key& key = (from.kind == IdentityKind::irk ? irks_ : eids_).emplace_back();
   key.key = from.key;
   key.identity = identity_tag(from.identity);
-  key.customer = identity_tag(from.customer.str());
+  key.customer = from.customer;
+  key.customer_tag = identity_tag(from.customer.str());
   key.clock_zero_s = seconds_of(from.clock_zero);
   key.exponent =
       std::min<std::uint8_t>(from.rotation_exponent, std::uint8_t{kLongestRotationExponent});
@@ -83,7 +91,7 @@ void KeyDoubts::update(const std::unordered_set<CustomerId>& customers,
   std::unordered_set<std::uint64_t> theirs;
   for (const CustomerId& customer : customers) theirs.insert(identity_tag(customer.str()));
   for (auto* list : {&irks_, &eids_}) {
-    std::erase_if(*list, [&](const Key& key) { return theirs.contains(key.customer); });
+    std::erase_if(*list, [&](const Key& key) { return theirs.contains(key.customer_tag); });
   }
   for (const IdentityKey& key : keys) {
     said_.erase(identity_tag(key.identity));
@@ -112,7 +120,8 @@ void KeyDoubts::forget_old(const Now& now) {
 }
 
 void KeyDoubts::say(Kind kind, const Key& key, WallTime clock_zero) {
-  if (said_.insert(key.identity).second) doubts_.push_back({kind, key.identity, clock_zero});
+  if (!said_.insert(key.identity).second) return;
+  doubts_.push_back({kind, key.customer, key.identity, clock_zero});
 }
 
 void KeyDoubts::try_reversed(const Key& irk, const Now& now) {
@@ -165,7 +174,7 @@ void KeyDoubts::work(const Now& now) {
     const std::int64_t end = std::min(windows, next_window_ + left);
     if (!said_.contains(key.identity)) {
       const auto zero = zero_within(key.key, key.exponent, next_window_, end);
-      if (zero) say(Kind::clock_began_anew, key, *zero);
+      if (zero && !reads_so(key, *zero)) say(Kind::clock_began_anew, key, *zero);
     }
     left -= std::max<std::int64_t>(end - next_window_, 1);
     next_window_ = end;

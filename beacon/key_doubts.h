@@ -25,7 +25,8 @@ class KeyDoubts {
   enum class Kind : std::uint8_t { reversed_irk, clock_began_anew };
   struct Doubt {
     Kind kind = Kind::reversed_irk;
-    std::uint64_t identity = 0;  // identity_tag()
+    CustomerId customer;
+    std::uint64_t identity = 0;  // identity_tag(), one of theirs
     WallTime clock_zero;         // clock_began_anew: when
   };
   static std::uint64_t identity_tag(std::string_view identity);
@@ -47,8 +48,9 @@ class KeyDoubts {
  private:
   struct Key {
     Block key{};
+    CustomerId customer;
+    std::uint64_t customer_tag = 0;  // is looked for faster
     std::uint64_t identity = 0;
-    std::uint64_t customer = 0;
     std::int64_t clock_zero_s = 0;
     std::uint8_t exponent = 0;
 

@@ -188,6 +188,7 @@ struct FeedRejected {
   std::string key;
   std::uint64_t seq = 0;
   std::string reason;
+  bool over = false;  // what was said of this item before does not hold any more
 };
 
 struct HealthNews {

@@ -423,7 +423,8 @@ SurveyAnswer survey_answer(const json& data) {
 
 FeedRejected feed_rejected(const json& data) {
   return {*collection_from_string(text(data, "collection")), text(data, "key"),
-          static_cast<std::uint64_t>(integer(data, "seq")), text(data, "reason")};
+          static_cast<std::uint64_t>(integer(data, "seq")), text(data, "reason"),
+          data.value("over", false)};
 }
 
 HealthNews health_news(const json& data) {

@@ -141,10 +141,12 @@ json data_of(const SurveyAnswer& answer) {
 }
 
 json data_of(const FeedRejected& news) {
-  return {{"collection", to_string(news.collection)},
-          {"key", news.key},
-          {"seq", news.seq},
-          {"reason", news.reason}};
+  json data{{"collection", to_string(news.collection)},
+            {"key", news.key},
+            {"seq", news.seq},
+            {"reason", news.reason}};
+  if (news.over) data["over"] = true;
+  return data;
 }
 
 json data_of(const HealthNews& news) {

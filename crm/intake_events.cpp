@@ -192,7 +192,7 @@ std::string Intake::on(const Entry& entry, const ErasureReceipt& /*news*/, WallT
 
 std::string Intake::on(const Entry& entry, const contract::FeedRejected& news, WallTime /*now*/) {
   crm_.box_refuses(entry.store, entry.box, news, entry.time);
-  if (news.collection == Collection::policy) {
+  if (news.collection == Collection::policy && !news.over) {
     spdlog::error("{}/{} does not take the policy and keeps the one before it: {}", entry.store,
                   entry.box, news.reason);
   }

@@ -78,6 +78,14 @@ void Crm::restored(WallTime now) {
 
 void Crm::box_refuses(const std::string& store, const std::string& box,
                       const contract::FeedRejected& what, const std::string& at) {
+  if (what.over) {
+    db_.execute(
+        "DELETE FROM set_aside WHERE store = $1 AND box = $2 AND collection = $3 AND key = $4 "
+        "AND seq <= $5",
+        {store, box, std::string(contract::to_string(what.collection)), what.key,
+         static_cast<std::int64_t>(what.seq)});
+    return;
+  }
   db_.execute(
       "INSERT INTO set_aside (store, box, collection, key, customer, seq, reason, at) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (store, box, collection, key) DO UPDATE "

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/daemon/key_watch.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <spdlog/spdlog.h>
 #include <string_view>
 #include <utility>
@@ -71,10 +71,12 @@ Result<json> KeyWatch::set_clock(const std::string& identity, const Now& now) {
         now.wall);
     tx.audit().append(now, "radio", "technician", key.customer,
                       "the clock of one of their devices was set again");
+    tell_crm(tx, *stored, "clock_zero: it was set at the box", true, now);
   });
   if (!done) return tl::unexpected(done.error());
   clocks_[identity] = set;
   needs_.keys_changed({key.customer}, now);
+  delivery_.pump(contract::LinkName::uplink, now);
   return json{{"identity", identity},
               {"clock_zero", contract::to_rfc3339(set.clock_zero)},
               {"instead_of", contract::to_rfc3339(set.instead_of)}};
@@ -82,13 +84,13 @@ Result<json> KeyWatch::set_clock(const std::string& identity, const Now& now) {
 
 void KeyWatch::report(const Now& now) {
   for (const auto& doubt : doubts_.take()) {
-    std::optional<store::ReplicaItem> whose;
-    const auto searched =
-        shared_.store.replica().load(store::Collection::identities, [&](store::ReplicaItem&& item) {
-          if (beacon::KeyDoubts::identity_tag(item.key) == doubt.identity) whose = std::move(item);
-        });
-    if (!searched) return needs_.store_failed(searched.error());
-    if (!whose) continue;
+    const auto theirs =
+        shared_.store.replica().of_customer(store::Collection::identities, doubt.customer);
+    if (!theirs) return needs_.store_failed(theirs.error());
+    const auto whose = std::find_if(theirs->begin(), theirs->end(), [&](const auto& item) {
+      return beacon::KeyDoubts::identity_tag(item.key) == doubt.identity;
+    });
+    if (whose == theirs->end()) continue;
     const std::string reason =
         doubt.kind == beacon::KeyDoubts::Kind::reversed_irk
             ? "irk: as it is it resolves nothing, the other way round it resolves what is heard: "
@@ -96,19 +98,24 @@ void KeyWatch::report(const Now& now) {
             : "clock_zero: the device's clock has begun again (a new battery?), at " +
                   contract::to_rfc3339(doubt.clock_zero);
     spdlog::warn("an identity does not fit its device: {}", reason);
-    const auto done = shared_.store.transaction([&](store::Tx& tx) {
-      delivery_.tell_crm(tx,
-                         {MessageId(shared_.ids.next()),
-                          now.wall,
-                          {},
-                          contract::FeedRejected{contract::Collection::identities, whose->key,
-                                                 static_cast<std::uint64_t>(whose->seq), reason},
-                          {}},
-                         OutboxKind::feed, {}, now);
-    });
+    const auto done =
+        shared_.store.transaction([&](store::Tx& tx) { tell_crm(tx, *whose, reason, false, now); });
     if (!done) return needs_.store_failed(done.error());
     delivery_.pump(contract::LinkName::uplink, now);
   }
+}
+
+void KeyWatch::tell_crm(store::Tx& tx, const store::ReplicaItem& identity,
+                        const std::string& reason, bool over, const Now& now) {
+  delivery_.tell_crm(
+      tx,
+      {MessageId(shared_.ids.next()),
+       now.wall,
+       {},
+       contract::FeedRejected{contract::Collection::identities, identity.key,
+                              static_cast<std::uint64_t>(identity.seq), reason, over},
+       {}},
+      OutboxKind::feed, {}, now);
 }
 
 }  // namespace welcome::daemon

@@ -51,6 +51,9 @@ class KeyWatch {
     WallTime clock_zero;
     WallTime instead_of;  // what the feed said
   };
+  // `over`: what was said of it before does not hold any more.
+  void tell_crm(store::Tx& tx, const store::ReplicaItem& identity, const std::string& reason,
+                bool over, const Now& now);
 
   Shared& shared_;
   Delivery& delivery_;

@@ -47,6 +47,7 @@ TEST(KeyDoubts, AnIrkWrittenTheWrongWayRoundIsSaid) {
   const auto said = doubts.take();
   ASSERT_EQ(said.size(), 1U);
   EXPECT_EQ(said[0].kind, KeyDoubts::Kind::reversed_irk);
+  EXPECT_EQ(said[0].customer, given.customer);
   EXPECT_EQ(said[0].identity, KeyDoubts::identity_tag(given.identity));
   t += 900;
   doubts.unknown(from(address_of(real, 0x333333), now_at(t)), now_at(t));
@@ -96,6 +97,10 @@ TEST(KeyDoubts, AnEidFobWithANewBatteryIsSaidWithTheTimeOfItsClock) {
   }
   AdvertType type{};
   EXPECT_TRUE(resolver.resolve(phone_advert(now_sends, -60, now_at(t)), now_at(t), type));
+  // And what was heard before is no reason to doubt it.
+  doubts.update({fob.customer}, {mended});
+  work(doubts, t, 60);
+  EXPECT_TRUE(doubts.take().empty());
 }
 
 TEST(KeyDoubts, WhoAsksIsToldAClockThatIsFarOff) {

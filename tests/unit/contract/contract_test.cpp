@@ -150,7 +150,7 @@ TEST(Contract, EveryEventArrivesAsItWasSent) {
       EnrolmentNews{TemplateId("t"), "model/1", 3, "eva"},
       ErasureReceipt{MessageId("cmd"), CustomerId("c"), {{"profiles", 1}}, kAt, true},
       SurveyAnswer{"s", DecisionId("d"), SurveyKind::nps, 9, "Kind."},
-      FeedRejected{Collection::profiles, "k", 4, "why"},
+      FeedRejected{Collection::profiles, "k", 4, "why", true},
       HealthNews{"radio", "degraded", "quiet", {{"restarts", 1}}},
   };
   std::set<std::string> types;

@@ -248,6 +248,22 @@ TEST_F(IntakeTest, ABoxThatDoesNotTakeThePolicyIsKnown) {
             "time_zone is not in the tz database");
 }
 
+TEST_F(IntakeTest, WhatABoxRefusedIsForgottenWhenItSaysThatItIsOver) {
+  const auto say = [&](const char* id, std::int64_t seq, bool over) {
+    event(id, "feed.rejected", "",
+          {{"collection", "identities"},
+           {"key", "i-fob"},
+           {"seq", seq},
+           {"reason", "clock_zero"},
+           {"over", over}});
+    intake_->work(now_);
+    return db_->query("SELECT COUNT(*) FROM set_aside").at(0).integer(0);
+  };
+  EXPECT_EQ(say("e-1", 4, false), 1);
+  EXPECT_EQ(say("e-2", 3, true), 1) << "of an older state of the item";
+  EXPECT_EQ(say("e-3", 4, true), 0);
+}
+
 TEST_F(IntakeTest, WhatCannotBeActedOnIsSetAsideAndTheRestGoesOn) {
   db_->execute(
       "INSERT INTO ledger (id, store, box, type, time, customer, data, received_at, "

@@ -123,6 +123,10 @@ TEST_F(EngineRadioTest, AFobWithANewBatteryIsReportedAndItsClockCanBeSetAtTheBox
   EXPECT_THAT(control::misfits(control::command(control::CommandId::identity_clock).answer, *set),
               testing::IsEmpty());
   box_.advance(1s);
+  ASSERT_EQ(rejected().size(), 2U) << "head office hears that it is done";
+  EXPECT_EQ(rejected()[1]["data"]["key"], "i-fob");
+  EXPECT_EQ(rejected()[1]["data"]["seq"], said["seq"]);
+  EXPECT_EQ(rejected()[1]["data"]["over"], true);
   hear_fob(changed);
   EXPECT_EQ(identified(), 2);
   box_.power_cycle();
