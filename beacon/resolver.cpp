@@ -2,6 +2,7 @@
 #include "beacon/resolver.h"
 
 #include <algorithm>
+#include <bitset>
 #include <cstring>
 #include <openssl/crypto.h>
 #include <utility>
@@ -28,6 +29,22 @@ std::uint64_t first8(const std::uint8_t* p) {
   std::memcpy(&v, p, sizeof v);
   return v;
 }
+
+std::uint32_t customer_tag(const CustomerId& customer) {
+  const std::uint64_t hash = fnv(customer.str());
+  return static_cast<std::uint32_t>(hash ^ (hash >> 32U));
+}
+
+// Tags of some customers: of all others few pass.
+class CustomerTags {
+ public:
+  void add(std::uint32_t tag) { bits_[tag % kBits] = true; }
+  bool may_have(std::uint32_t tag) const { return bits_[tag % kBits]; }
+
+ private:
+  static constexpr std::size_t kBits = 1U << 15U;
+  std::bitset<kBits> bits_;
+};
 
 std::uint64_t static_tag(std::span<const std::uint8_t> id, IdentityKind kind) {
   return fnv(id, static_cast<std::uint64_t>(kind) + 1);
@@ -85,9 +102,12 @@ void Resolver::set(std::vector<IdentityKey> keys, const Now& now, const LearntDe
 
 void Resolver::update(const std::unordered_set<CustomerId>& customers,
                       std::vector<IdentityKey> keys, const Now& now, const LearntDevices& learnt) {
+  CustomerTags tags;
+  for (const CustomerId& customer : customers) tags.add(customer_tag(customer));
   std::vector<bool> theirs(customers_.size());
   for (std::size_t i = 0; i < customers_.size(); ++i) {
-    theirs[i] = customers_[i].identities > 0 && customers.contains(customers_[i].id);
+    const Customer& one = customers_[i];
+    theirs[i] = one.identities > 0 && tags.may_have(one.tag) && customers.contains(one.id);
   }
   Known known;
   for (std::uint32_t i = 0; i < identities_.size(); ++i) {
@@ -125,16 +145,18 @@ void Resolver::merge(std::vector<IdentityKey> keys, Known known, const LearntDev
   }
   std::unordered_map<CustomerId, std::uint32_t> customers;
   customers.reserve(fresh.size());
+  CustomerTags tags;
   std::size_t rotating = rotating_.size();
   std::size_t irks = irks_.size();
   for (const Fresh& one : fresh) {
     const IdentityKey& key = keys[one.key];
     customers.emplace(key.customer, kNobody);
+    tags.add(customer_tag(key.customer));
     rotating += rotates(key.kind) ? 1 : 0;
     irks += key.kind == IdentityKind::irk ? 1 : 0;
   }
   for (std::uint32_t i = 0; i < customers_.size() && !fresh.empty(); ++i) {
-    if (customers_[i].identities == 0) continue;
+    if (customers_[i].identities == 0 || !tags.may_have(customers_[i].tag)) continue;
     if (const auto it = customers.find(customers_[i].id); it != customers.end()) it->second = i;
   }
   const auto make_room = [](auto& list, std::size_t size) {
@@ -157,6 +179,7 @@ void Resolver::merge(std::vector<IdentityKey> keys, Known known, const LearntDev
         free_customers_.pop_back();
       }
       customers_[customer].id = key.customer;
+      customers_[customer].tag = customer_tag(key.customer);
     }
     ++customers_[customer].identities;
     const std::uint32_t index = add(std::move(key), one.id, one.content, customer, learnt, now);
@@ -592,8 +615,10 @@ std::vector<Resolver::Learnt> Resolver::take_learnt() {
 }
 
 bool Resolver::knows(const CustomerId& customer) const {
-  return std::any_of(customers_.begin(), customers_.end(),
-                     [&](const Customer& c) { return c.identities > 0 && c.id == customer; });
+  const std::uint32_t tag = customer_tag(customer);
+  return std::any_of(customers_.begin(), customers_.end(), [&](const Customer& c) {
+    return c.identities > 0 && c.tag == tag && c.id == customer;
+  });
 }
 
 std::size_t Resolver::bytes() const {

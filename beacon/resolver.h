@@ -125,6 +125,7 @@ class Resolver {
   struct Customer {
     CustomerId id;
     std::uint32_t identities = 0;
+    std::uint32_t tag = 0;  // of the id: most others are passed over without a look at theirs
   };
   struct Identity {
     std::uint64_t id_hash = 0;

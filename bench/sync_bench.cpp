@@ -139,7 +139,7 @@ void link_to_mosquitto(benchmark::State& state) {
   LinkConfig config;
   config.port = broker.port();
   config.client_id = "box-1";
-  Link link(config, [&](const LinkEvent& event) {
+  Link link(config, [&](const LinkEvent& event, const Receipt&) {
     const std::lock_guard lock(mutex);
     if (std::holds_alternative<Acked>(event)) ++acked;
     if (std::holds_alternative<LinkUp>(event)) up = true;

@@ -2,6 +2,7 @@
 #include "sync/feed.h"
 
 #include <algorithm>
+#include <iterator>
 #include <sodium.h>
 #include <stdexcept>
 #include <unordered_map>
@@ -65,7 +66,50 @@ contract::Digest digest_of(const std::map<contract::Collection, contract::Have>&
   return contract::Digest::from_hex(found->second.digest).value_or(contract::Digest());
 }
 
+bool is_of(const contract::FeedBatch& batch, const FeedPlan::Part& part) {
+  return part.epoch == batch.epoch && part.to_seq == batch.to_seq && part.parts == batch.parts;
+}
+
+// The first item of the next piece. Changes of one number belong together.
+std::size_t end_of_piece(const contract::FeedBatch& batch, std::size_t first, std::size_t most) {
+  std::size_t end = std::min(first + most, batch.items.size());
+  if (batch.snapshot) return end;
+  while (end < batch.items.size() && batch.items[end].seq == batch.items[end - 1].seq) ++end;
+  return end;
+}
+
 }  // namespace
+
+std::vector<FeedPiece> sliced(contract::FeedBatch batch, std::size_t items_at_most) {
+  std::vector<FeedPiece> pieces;
+  if (batch.items.size() <= items_at_most) {
+    pieces.push_back({std::move(batch), {}});
+    return pieces;
+  }
+  if (!batch.snapshot) {
+    // In the order of the changes a delta may end after any of them.
+    std::stable_sort(batch.items.begin(), batch.items.end(),
+                     [](const auto& a, const auto& b) { return a.seq < b.seq; });
+  }
+  contract::FeedBatch head = batch;
+  head.items.clear();
+  for (std::size_t first = 0; first < batch.items.size();) {
+    const std::size_t end = end_of_piece(batch, first, items_at_most);
+    const bool last = end == batch.items.size();
+    FeedPiece piece{head, {.first = first == 0, .more = batch.snapshot && !last}};
+    if (!batch.snapshot && !last) {
+      piece.batch.to_seq = batch.items[end - 1].seq;
+      piece.batch.digest.clear();
+    }
+    std::move(batch.items.begin() + static_cast<std::ptrdiff_t>(first),
+              batch.items.begin() + static_cast<std::ptrdiff_t>(end),
+              std::back_inserter(piece.batch.items));
+    if (!batch.snapshot) head.from_seq = piece.batch.to_seq;
+    pieces.push_back(std::move(piece));
+    first = end;
+  }
+  return pieces;
+}
 
 FeedReceiver::FeedReceiver(const ReplicaView& replica) : replica_(replica) {
   if (sodium_init() < 0) throw std::runtime_error("libsodium does not start");
@@ -76,8 +120,8 @@ void FeedReceiver::load(contract::Collection collection, contract::Have have) {
   have_[collection] = std::move(have);
 }
 
-FeedPlan FeedReceiver::plan(contract::FeedBatch batch) const {
-  return batch.snapshot ? plan_snapshot(std::move(batch)) : plan_delta(std::move(batch));
+FeedPlan FeedReceiver::plan(contract::FeedBatch batch, Cut cut) const {
+  return batch.snapshot ? plan_snapshot(std::move(batch), cut) : plan_delta(std::move(batch));
 }
 
 FeedPlan FeedReceiver::plan_delta(contract::FeedBatch batch) const {
@@ -109,38 +153,54 @@ FeedPlan FeedReceiver::plan_delta(contract::FeedBatch batch) const {
   return plan;
 }
 
-FeedPlan FeedReceiver::plan_snapshot(contract::FeedBatch batch) const {
-  const contract::Collection collection = batch.collection;
-  const auto have = have_.find(collection);
-  const bool trusted = have != have_.end() && !distrusted_.contains(collection);
+bool FeedReceiver::came_already(const contract::FeedBatch& batch) const {
+  const auto have = have_.find(batch.collection);
+  const bool trusted = have != have_.end() && !distrusted_.contains(batch.collection);
   if (trusted && have->second.epoch == batch.epoch && batch.to_seq <= have->second.seq &&
       (batch.to_seq < have->second.seq || batch.digest == have->second.digest)) {
-    return duplicate(collection);
+    return true;
   }
+  const auto running = snapshots_.find(batch.collection);
+  if (batch.part == 1 || running == snapshots_.end()) return false;
+  const FeedPlan::Part& last = running->second.last;
+  return is_of(batch, last) &&
+         (batch.part < last.part || (batch.part == last.part && !last.cut.more));
+}
 
+std::string FeedReceiver::break_in(const contract::FeedBatch& batch, Cut cut) const {
+  if (cut.first && batch.part == 1) return {};
+  const auto running = snapshots_.find(batch.collection);
+  if (running == snapshots_.end()) return "a snapshot without its beginning";
+  const FeedPlan::Part& last = running->second.last;
+  if (!is_of(batch, last)) return "a part of another snapshot";
+  const bool follows = cut.first ? !last.cut.more && batch.part == last.part + 1
+                                 : last.cut.more && batch.part == last.part;
+  return follows ? std::string() : "a part of the snapshot is missing";
+}
+
+FeedPlan FeedReceiver::plan_snapshot(contract::FeedBatch batch, Cut cut) const {
+  const contract::Collection collection = batch.collection;
+  if (came_already(batch)) return duplicate(collection);
+  if (auto why = break_in(batch, cut); !why.empty()) return gap(collection, std::move(why));
+
+  const auto have = have_.find(collection);
   FeedPlan plan;
   plan.verdict = FeedVerdict::apply;
   plan.collection = collection;
-  plan.part = FeedPlan::Part{batch.epoch, batch.to_seq, batch.part, batch.parts, {}};
+  plan.part = FeedPlan::Part{batch.epoch, batch.to_seq, batch.part, batch.parts, cut, {}, {}};
   const auto running = snapshots_.find(collection);
-  if (batch.part > 1) {
-    if (running == snapshots_.end()) return gap(collection, "a snapshot without its beginning");
-    const FeedPlan::Part& last = running->second.last;
-    if (last.epoch != batch.epoch || last.to_seq != batch.to_seq || last.parts != batch.parts) {
-      return gap(collection, "a part of another snapshot");
-    }
-    if (batch.part <= last.part) return duplicate(collection);
-    if (batch.part != last.part + 1) return gap(collection, "a part of the snapshot is missing");
-    plan.part->digest = last.digest;
-  }
+  const bool begins = cut.first && batch.part == 1;
+  if (!begins) plan.part->digest = running->second.last.digest;
+  const auto here = begins ? digest_here(collection) : running->second.last.here;
 
-  After after(replica_, collection, digest_of(have_, collection));
+  After after(replica_, collection, here.value_or(digest_of(have_, collection)));
   for (contract::FeedItem& item : batch.items) {
     after.apply(item);
     plan.part->digest.toggle(item.key, item.seq);
     plan.items.push_back(std::move(item));
   }
-  if (batch.part < batch.parts) {
+  if (here) plan.part->here = after.digest();
+  if (batch.part < batch.parts || cut.more) {
     if (have != have_.end()) {
       plan.have = have->second;  // where we are has not changed, but what is here has
       plan.have->digest = after.digest().hex();
@@ -153,18 +213,34 @@ FeedPlan FeedReceiver::plan_snapshot(contract::FeedBatch batch) const {
     wrong.distrust = true;
     return wrong;
   }
-  std::vector<std::uint64_t> seen;
-  if (batch.part > 1) seen = running->second.seen;
-  for (const contract::FeedItem& item : plan.items) {
-    seen.push_back(hash(replica_.name_of(collection, item.key)));
-  }
-  std::sort(seen.begin(), seen.end());
-  replica_.for_each(collection, [&](std::string_view name) {
-    if (!std::binary_search(seen.begin(), seen.end(), hash(name))) plan.sweep.emplace_back(name);
-  });
+  // Mostly what is here is what the snapshot has, and the digests say so at once.
+  if (!here || after.digest().hex() != batch.digest) plan.sweep = left_over(plan, begins);
   plan.have = contract::Have{batch.epoch, batch.to_seq, batch.digest};
   plan.complete = true;
   return plan;
+}
+
+// Nothing: not known. Before the first snapshot nothing is here, if none was cut off.
+std::optional<contract::Digest> FeedReceiver::digest_here(contract::Collection collection) const {
+  if (distrusted_.contains(collection)) return std::nullopt;
+  if (have_.contains(collection)) return digest_of(have_, collection);
+  return replica_.empty(collection) ? std::optional<contract::Digest>(contract::Digest())
+                                    : std::nullopt;
+}
+
+// Names that the snapshot does not have.
+std::vector<std::string> FeedReceiver::left_over(const FeedPlan& plan, bool begins) const {
+  std::vector<std::uint64_t> seen;
+  if (!begins) seen = snapshots_.at(plan.collection).seen;
+  for (const contract::FeedItem& item : plan.items) {
+    seen.push_back(hash(replica_.name_of(plan.collection, item.key)));
+  }
+  std::sort(seen.begin(), seen.end());
+  std::vector<std::string> names;
+  replica_.for_each(plan.collection, [&](std::string_view name) {
+    if (!std::binary_search(seen.begin(), seen.end(), hash(name))) names.emplace_back(name);
+  });
+  return names;
 }
 
 void FeedReceiver::committed(const FeedPlan& plan) {
@@ -179,7 +255,7 @@ void FeedReceiver::committed(const FeedPlan& plan) {
     return;
   }
   Snapshot& snapshot = snapshots_[plan.collection];
-  if (plan.part->part == 1) snapshot.seen.clear();
+  if (plan.part->cut.first && plan.part->part == 1) snapshot.seen.clear();
   snapshot.last = *plan.part;
   for (const contract::FeedItem& item : plan.items) {
     snapshot.seen.push_back(hash(replica_.name_of(plan.collection, item.key)));

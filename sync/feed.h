@@ -18,6 +18,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "contract/contract.h"
@@ -38,12 +39,23 @@ class ReplicaView {
   }
   virtual void for_each(contract::Collection collection,
                         const std::function<void(std::string_view name)>& visit) const = 0;
+  virtual bool empty(contract::Collection collection) const {
+    bool any = false;
+    for_each(collection, [&](std::string_view) { any = true; });
+    return !any;
+  }
 };
 
 enum class FeedVerdict : std::uint8_t {
   apply,      // carry out items and sweep, keep `have`
   duplicate,  // nothing to do, everything in it is already here
   gap,        // does not fit on what is here: say hello
+};
+
+// Where in its batch a piece is (sliced()).
+struct Cut {
+  bool first = true;  // of its batch
+  bool more = false;  // a snapshot's part: the rest of it comes next
 };
 
 struct FeedPlan {
@@ -64,11 +76,21 @@ struct FeedPlan {
     std::uint64_t to_seq = 0;
     std::uint32_t part = 0;
     std::uint32_t parts = 0;
-    contract::Digest digest;  // of all parts so far
+    Cut cut;
+    contract::Digest digest;               // of all parts so far
+    std::optional<contract::Digest> here;  // of all that the store then has, where that is known
   };
   std::optional<Part> part;
   bool distrust = false;  // what is here differs from what the CRM says: ask for everything
 };
+
+// A batch in pieces that are quickly carried out, each in a transaction of its own, so that
+// decisions are made in between. A delta falls into deltas.
+struct FeedPiece {
+  contract::FeedBatch batch;
+  Cut cut{};
+};
+std::vector<FeedPiece> sliced(contract::FeedBatch batch, std::size_t items_at_most);
 
 class FeedReceiver {
  public:
@@ -77,7 +99,8 @@ class FeedReceiver {
   // At start, from the store; a collection without one was never received.
   void load(contract::Collection collection, contract::Have have);
 
-  FeedPlan plan(contract::FeedBatch batch) const;
+  FeedPlan plan(contract::FeedBatch batch, Cut cut) const;
+  FeedPlan plan(contract::FeedBatch batch) const { return plan(std::move(batch), Cut{}); }
   // For each plan, whatever its verdict, once what it asks for is in the store.
   void committed(const FeedPlan& plan);
 
@@ -96,7 +119,12 @@ class FeedReceiver {
     std::vector<std::uint64_t> seen;  // keyed hashes of the names that it has
   };
   FeedPlan plan_delta(contract::FeedBatch batch) const;
-  FeedPlan plan_snapshot(contract::FeedBatch batch) const;
+  FeedPlan plan_snapshot(contract::FeedBatch batch, Cut cut) const;
+  // Why this piece of a snapshot does not follow what came last; empty: it does.
+  std::string break_in(const contract::FeedBatch& batch, Cut cut) const;
+  bool came_already(const contract::FeedBatch& batch) const;
+  std::optional<contract::Digest> digest_here(contract::Collection collection) const;
+  std::vector<std::string> left_over(const FeedPlan& plan, bool begins) const;
   std::uint64_t hash(std::string_view name) const;
 
   const ReplicaView& replica_;

@@ -23,7 +23,8 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint32_t kPacketMax = contract::kMaxPayload + 64 * 1024;
-constexpr std::uint16_t kReceiveMax = 100;
+// With messages as large as may be that is less than the inbox takes: the broker keeps the rest.
+constexpr std::uint16_t kReceiveMax = 15;
 constexpr std::size_t kInFlightMax = 65'535;
 constexpr std::int64_t kBirthTag = -1;
 constexpr std::int64_t kFarewellTag = -2;
@@ -68,21 +69,65 @@ mqtt::ClientConfig client_config(const LinkConfig& config) {
   return out;
 }
 
+// What wakes the link's thread, and the numbers of the messages that have been dealt with. Receipts
+// keep it, so it may outlive the link.
+class Bell {
+ public:
+  Bell() : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (fd_ < 0) throw std::runtime_error("no file descriptor is left for a link");
+  }
+  ~Bell() { ::close(fd_); }
+  Bell(const Bell&) = delete;
+  Bell& operator=(const Bell&) = delete;
+
+  int fd() const { return fd_; }
+  void ring() const {
+    const std::uint64_t one = 1;
+    // A counter that is full already wakes, too.
+    [[maybe_unused]] const ssize_t written = ::write(fd_, &one, sizeof one);
+  }
+  void quiet() const {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t taken = ::read(fd_, &count, sizeof count);
+  }
+
+  void dealt_with(std::uint64_t message) {
+    {
+      const std::lock_guard lock(mutex_);
+      dealt_with_.push_back(message);
+    }
+    ring();
+  }
+  std::vector<std::uint64_t> take_dealt_with() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(dealt_with_, {});
+  }
+
+ private:
+  const int fd_;
+  std::mutex mutex_;
+  std::vector<std::uint64_t> dealt_with_;
+};
+
+class Held {
+ public:
+  Held(std::shared_ptr<Bell> bell, std::uint64_t message)
+      : bell_(std::move(bell)), message_(message) {}
+  ~Held() { bell_->dealt_with(message_); }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+ private:
+  const std::shared_ptr<Bell> bell_;
+  const std::uint64_t message_;
+};
+
 }  // namespace
 
 class Link::Impl {
  public:
-  Impl(LinkConfig config, Sink sink)
-      : config_(std::move(config)),
-        sink_(std::move(sink)),
-        wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (wake_fd_ < 0) throw std::runtime_error("no file descriptor is left for a link");
-  }
-
-  ~Impl() {
-    stop(2s);
-    ::close(wake_fd_);
-  }
+  Impl(LinkConfig config, Sink sink) : config_(std::move(config)), sink_(std::move(sink)) {}
+  ~Impl() { stop(2s); }
 
   void start() {
     thread_ = std::thread([this] { run(); });
@@ -93,14 +138,14 @@ class Link::Impl {
     const std::lock_guard lock(mutex_);
     if (!up_ || stopping_ || publishes_.size() >= config_.queue) return false;
     publishes_.push_back({std::move(message), tag, expiry});
-    wake();
+    bell_->ring();
     return true;
   }
 
   void renew() {
     const std::lock_guard lock(mutex_);
     renew_ = true;
-    wake();
+    bell_->ring();
   }
 
   void stop(std::chrono::milliseconds patience) {
@@ -109,7 +154,7 @@ class Link::Impl {
       if (!thread_.joinable()) return;
       stopping_ = true;
       stop_until_ = Clock::now() + patience;
-      wake();
+      bell_->ring();
     }
     thread_.join();
   }
@@ -120,11 +165,13 @@ class Link::Impl {
     std::int64_t tag = 0;
     std::optional<std::chrono::seconds> expiry;
   };
-  void wake() const {
-    const std::uint64_t one = 1;
-    // A counter that is full already wakes, too.
-    [[maybe_unused]] const ssize_t written = ::write(wake_fd_, &one, sizeof one);
-  }
+  // A message that whoever works on it has not let go of yet.
+  struct Unacknowledged {
+    std::uint64_t number = 0;
+    std::uint64_t client = 0;
+    std::uint16_t id = 0;
+    bool dealt_with = false;
+  };
 
   // ---- the link's own thread ----
 
@@ -148,6 +195,7 @@ class Link::Impl {
         if (stopping_) break;
         if (std::exchange(renew_, false) && active_->up() && !next_) next_ = make_client();
       }
+      acknowledge();
       send_queued(now);
     }
     next_.reset();
@@ -160,33 +208,32 @@ class Link::Impl {
     const auto is_active = [this, number] { return number == active_number_; };
     return std::make_unique<mqtt::Client>(
         client_config(config_),
-        mqtt::Handlers{.up =
-                           [this, is_active](const mqtt::Limits& limits) {
-                             if (!is_active()) next_takes_over();
-                             came_up(limits);
-                           },
-                       .down =
-                           [this, is_active](const mqtt::Down& down) {
-                             is_active() ? active_went_down(down) : next_went_down(down);
-                           },
-                       .message =
-                           [this, number](const mqtt::Publish& message) {
-                             arrived(message);
-                             if (message.qos > 0) client(number).acknowledge(message.id);
-                           },
-                       .published =
-                           [this](std::int64_t tag, std::uint8_t reason) {
-                             if (tag == kFarewellTag) {
-                               farewell_sent_ = true;
-                             } else if (tag == kBirthTag) {
-                               if (reason >= mqtt::kRefused) birth_refused(reason);
-                             } else if (reason < mqtt::kRefused) {
-                               sink_(Acked{tag});
-                             } else {
-                               sink_(Refused{tag, reason, mqtt::refused_for_good(reason),
-                                             mqtt::reason_text(reason)});
-                             }
-                           }});
+        mqtt::Handlers{
+            .up =
+                [this, is_active](const mqtt::Limits& limits) {
+                  if (!is_active()) next_takes_over();
+                  came_up(limits);
+                },
+            .down =
+                [this, is_active, number](const mqtt::Down& down) {
+                  forget_unacknowledged(number);
+                  is_active() ? active_went_down(down) : next_went_down(down);
+                },
+            .message = [this, number](const mqtt::Publish& message) { arrived(message, number); },
+            .published =
+                [this](std::int64_t tag, std::uint8_t reason) {
+                  if (tag == kFarewellTag) {
+                    farewell_sent_ = true;
+                  } else if (tag == kBirthTag) {
+                    if (reason >= mqtt::kRefused) birth_refused(reason);
+                  } else if (reason < mqtt::kRefused) {
+                    sink_(Acked{tag}, nullptr);
+                  } else {
+                    sink_(Refused{tag, reason, mqtt::refused_for_good(reason),
+                                  mqtt::reason_text(reason)},
+                          nullptr);
+                  }
+                }});
   }
 
   mqtt::Client& client(std::uint64_t number) {
@@ -195,7 +242,7 @@ class Link::Impl {
 
   // Until a client has something to do or somebody wants something. Which of the two are ready.
   std::pair<bool, bool> wait() const {
-    std::array<pollfd, 3> fds{{{wake_fd_, POLLIN, 0},
+    std::array<pollfd, 3> fds{{{bell_->fd(), POLLIN, 0},
                                {active_->fd(), active_->events(), 0},
                                {next_ ? next_->fd() : -1, next_ ? next_->events() : short{0}, 0}}};
     auto deadline = active_->deadline();
@@ -203,10 +250,7 @@ class Link::Impl {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
     poll(fds.data(), fds.size(),
          static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000)));
-    if (fds[0].revents != 0) {
-      std::uint64_t count = 0;
-      [[maybe_unused]] const ssize_t taken = ::read(wake_fd_, &count, sizeof count);
-    }
+    if (fds[0].revents != 0) bell_->quiet();
     return {fds[1].revents != 0, fds[2].revents != 0};
   }
 
@@ -215,6 +259,7 @@ class Link::Impl {
   void next_takes_over() {
     tell_down("certificates renewed", 0, 0ms);
     active_->close(Clock::now());
+    forget_unacknowledged(active_number_);
     retired_.push_back(std::exchange(active_, std::move(next_)));
     active_number_ = clients_;
   }
@@ -238,7 +283,7 @@ class Link::Impl {
       const std::lock_guard lock(mutex_);
       up_ = true;
     }
-    sink_(LinkUp{limits.in_flight, limits.packet_bytes});
+    sink_(LinkUp{limits.in_flight, limits.packet_bytes}, nullptr);
   }
 
   void birth_refused(std::uint8_t reason) const {
@@ -252,14 +297,41 @@ class Link::Impl {
       up_ = false;
       publishes_.clear();
     }
-    sink_(LinkDown{why, code, retry_in});
+    sink_(LinkDown{why, code, retry_in}, nullptr);
   }
 
-  void arrived(const mqtt::Publish& message) {
+  void arrived(const mqtt::Publish& message, std::uint64_t client) {
+    Receipt receipt;
+    if (message.qos > 0) {
+      unacknowledged_.push_back({++messages_, client, message.id});
+      receipt = std::make_shared<const Held>(bell_, messages_);
+    }
     // We told the broker that we take no such packet (Maximum Packet Size).
     if (message.payload.size() > contract::kMaxPayload) return;
     sink_(contract::RawMessage{message.topic, message.payload, message.retain,
-                               message.response_topic, message.correlation});
+                               message.response_topic, message.correlation},
+          std::move(receipt));
+  }
+
+  // In the order in which they came (MQTT 5.0, 4.6).
+  void acknowledge() {
+    for (const std::uint64_t number : bell_->take_dealt_with()) {
+      const auto one = std::find_if(unacknowledged_.begin(), unacknowledged_.end(),
+                                    [&](const auto& it) { return it.number == number; });
+      if (one != unacknowledged_.end()) one->dealt_with = true;
+    }
+    while (!unacknowledged_.empty() && unacknowledged_.front().dealt_with) {
+      const auto& first = unacknowledged_.front();
+      client(first.client).acknowledge(first.id);
+      unacknowledged_.pop_front();
+    }
+  }
+
+  // With the connection the broker forgets that it sent them.
+  void forget_unacknowledged(std::uint64_t client) {
+    unacknowledged_.erase(std::remove_if(unacknowledged_.begin(), unacknowledged_.end(),
+                                         [&](const auto& it) { return it.client == client; }),
+                          unacknowledged_.end());
   }
 
   void send_queued(Clock::time_point now) {
@@ -294,7 +366,7 @@ class Link::Impl {
 
   const LinkConfig config_;
   const Sink sink_;
-  const int wake_fd_;
+  const std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
 
   std::mutex mutex_;
   std::deque<Publish> publishes_;
@@ -309,6 +381,8 @@ class Link::Impl {
   std::vector<std::unique_ptr<mqtt::Client>> retired_;  // in whose calls we may still be
   std::uint64_t clients_ = 0;
   std::uint64_t active_number_ = 0;
+  std::deque<Unacknowledged> unacknowledged_;
+  std::uint64_t messages_ = 0;
   bool farewell_sent_ = false;
 
   std::thread thread_;

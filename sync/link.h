@@ -69,9 +69,14 @@ struct Refused {
 
 using LinkEvent = std::variant<LinkUp, LinkDown, Acked, Refused, contract::RawMessage>;
 
+// Of a message of QoS 1: while a copy of it is kept the broker does not hear that the message was
+// taken (PUBACK), and beyond a number of them it keeps back what follows. Null for all else. Any
+// thread may let go of it, also after the link's end.
+using Receipt = std::shared_ptr<const void>;
+
 class Link {
  public:
-  using Sink = std::function<void(LinkEvent)>;
+  using Sink = std::function<void(LinkEvent, Receipt)>;
 
   Link(LinkConfig config, Sink sink);
   ~Link();  // stop() if that was not called

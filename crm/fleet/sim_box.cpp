@@ -30,9 +30,10 @@ SimBox::SimBox(std::size_t index, std::uint16_t broker_port, Mailbox& mailbox)
   config.subscriptions.assign(topics.begin(), topics.end());
   config.birth = state(contract::LinkState::online);
   config.will = state(contract::LinkState::offline);
-  link_ = std::make_unique<sync::Link>(std::move(config), [index, &mailbox](sync::LinkEvent event) {
-    mailbox.post(index, std::move(event));
-  });
+  link_ = std::make_unique<sync::Link>(
+      std::move(config), [index, &mailbox](sync::LinkEvent event, const sync::Receipt&) {
+        mailbox.post(index, std::move(event));
+      });
 }
 
 void SimBox::handle(sync::LinkEvent event) {

@@ -23,6 +23,7 @@
 #include "firmware/daemon/credentials.h"
 #include "firmware/daemon/engine.h"
 #include "firmware/daemon/enroller.h"
+#include "firmware/daemon/feed_intake.h"
 #include "firmware/daemon/inbox.h"
 #include "firmware/daemon/log.h"
 #include "firmware/daemon/parts.h"
@@ -37,9 +38,6 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 constexpr auto kTick = 50ms;
-// The inbox keeps the loop for this long at most; then timers and the control socket have their
-// turn.
-constexpr auto kDrainFor = 20ms;
 
 class Uuids : public Pipeline::IdSource {
  public:
@@ -85,6 +83,7 @@ class App : private Ports {
         store_(open_store(config, key)),
         clock_(make_clock(config, store_)),
         inbox_({}, [this] { asio::post(loop_, [this] { drain_inbox(); }); }),
+        intake_({config.tenant, config.store, config.box}),
         cameras_(config, pack_, *clock_,
                  [this](vision::FaceMatch match, Zone zone) {
                    inbox_.post_sensor(input::Face{std::move(match), zone, steady_now()});
@@ -112,6 +111,7 @@ class App : private Ports {
                  }),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         ticker_(loop_) {
+    intake_.set_keys(engine_.crm_keys());
     uplink_ = make_uplink();
     floor_ = make_floor();
     radio_ = make_radio(config_, *clock_, eid_);
@@ -207,16 +207,24 @@ class App : private Ports {
     return std::make_unique<sync::Link>(std::move(link), link_sink(contract::LinkName::floor));
   }
 
+  // On the link's thread.
   sync::Link::Sink link_sink(contract::LinkName name) {
-    return [this, name](sync::LinkEvent event) {
+    return [this, name](sync::LinkEvent event, const sync::Receipt& receipt) {
+      const bool uplink = name == contract::LinkName::uplink;
       const auto* raw = std::get_if<contract::RawMessage>(&event);
-      const std::size_t bytes = raw != nullptr ? raw->topic.size() + raw->payload.size() : 0;
-      input::FromLink input{name, std::move(event), steady_now()};
-      if (bytes == 0) {
-        inbox_.post_control(std::move(input));
-      } else {
-        (void)inbox_.post_message(std::move(input), bytes);  // what is refused it counts
+      if (raw == nullptr) {
+        // What it lacks the box asks for on a new line.
+        if (uplink && std::holds_alternative<sync::LinkUp>(event)) inbox_.drop_feed();
+        return inbox_.post_control(input::FromLink{name, std::move(event), steady_now(), {}});
       }
+      const std::size_t bytes = raw->topic.size() + raw->payload.size();
+      auto pieces =
+          uplink ? intake_.pieces(*raw, steady_now(), receipt) : std::vector<input::Feed>();
+      // What the inbox refuses it counts.
+      for (auto& piece : pieces) (void)inbox_.post_feed(std::move(piece), bytes / pieces.size());
+      if (!pieces.empty()) return;
+      input::FromLink input{name, std::move(event), steady_now(), receipt};
+      (void)inbox_.post_message(std::move(input), bytes);
     };
   }
 
@@ -239,16 +247,19 @@ class App : private Ports {
 
   // -- the loop
 
-  void drain_inbox() {
-    const auto until = steady_now() + kDrainFor;
-    while (true) {
-      const auto inputs = inbox_.take();
-      if (inputs.empty()) break;
-      for (const auto& input : inputs) engine_.handle(input, clock_->now());
-      if (steady_now() < until) continue;
-      asio::post(loop_, [this] { drain_inbox(); });
-      break;
+  void handle(const Input& input) {
+    const auto* piece = std::get_if<input::Feed>(&input);
+    if (piece != nullptr && !intake_.is_current(*piece)) {
+      return engine_.lost_messages(clock_->now());  // and asks again
     }
+    engine_.handle(input, clock_->now());
+  }
+
+  // One long input in a turn of the loop: timers and the control socket have theirs in between.
+  void drain_inbox() {
+    const auto inputs = inbox_.take();
+    for (const auto& input : inputs) handle(input);
+    if (!inputs.empty()) asio::post(loop_, [this] { drain_inbox(); });
     if (const auto refused = inbox_.control_refused(); refused != seen_refused_) {
       if (seen_refused_ == 0)
         log_notable(Notable::inbox_full, "the inbox is full: messages are refused");
@@ -296,6 +307,7 @@ class App : private Ports {
       if (const auto pinned = engine_.set_crm_keys(keys, clock_->now()); !pinned) {
         throw ConfigError("consent.crm_keys: " + pinned.error().message);
       }
+      intake_.set_keys(keys);
       // The certificate files may be new ones.
       if (!config_.uplink.tls_ca.empty()) uplink_->renew();
       if (!config_.floor.tls_ca.empty()) floor_->renew();
@@ -453,6 +465,7 @@ class App : private Ports {
   const std::unique_ptr<Clock> clock_;
   asio::io_context loop_{1};
   Inbox<Input> inbox_;
+  FeedIntake intake_;
   std::shared_ptr<const vision::Gallery> wanted_gallery_;
   // The threads end before what they post to: declared after it.
   Cameras cameras_;

@@ -66,7 +66,7 @@ Result<void> CrmFeed::set_keys(const std::optional<std::string>& text, const Now
   }
   const bool again = !unsigned_ones.empty();
   auto stored = needs_.carry_out(std::move(news.effects), now, [&](store::Tx& tx) {
-    write(tx, news);
+    write(tx, news, now);
     if (again) tx.replica().distrust(store::Collection::consents, unsigned_ones);
     note_pinned(tx, now);
   });

@@ -94,9 +94,9 @@ void CrmFeed::confirm_if_due(const Now& now) {
 
 // ---- batches ----
 
-void CrmFeed::take(contract::FeedBatch batch, const Now& now) {
+void CrmFeed::take(sync::FeedPiece piece, const Now& now) {
   heard(now);
-  sync::FeedPlan plan = receiver_.plan(std::move(batch));
+  sync::FeedPlan plan = receiver_.plan(std::move(piece.batch), piece.cut);
   if (plan.verdict == sync::FeedVerdict::gap) {
     spdlog::info("feed {}: {}", contract::to_string(plan.collection), plan.reason);
     receiver_.committed(plan);
@@ -117,7 +117,10 @@ void CrmFeed::take(contract::FeedBatch batch, const Now& now) {
   }
   for (const auto& item : plan.items) take_item(plan, item, now, news);
   sweep(plan, now, news);
-  news.device_freed = devices_.freed();
+  for (const auto device : devices_.freed()) {
+    news.device_freed = true;
+    news.devices.push_back(row_of_refused(device));
+  }
   const auto written = store_news(plan, news, now);
   if (written) {
     receiver_.committed(plan);
@@ -191,8 +194,14 @@ void CrmFeed::erasing(const CustomerId& customer) {
   for (const auto& item : *items) leaves(item);
 }
 
-void CrmFeed::erased() {
-  if (devices_.freed()) ask_for_identities();
+void CrmFeed::erased(const Now& now) {
+  const auto freed = devices_.freed();
+  if (freed.empty()) return;
+  const auto done = shared_.store.transaction([&](store::Tx& tx) {
+    for (const auto device : freed) tx.journal().put_state(row_of_refused(device), now.wall);
+  });
+  if (!done) needs_.store_failed(done.error());
+  ask_for_identities();
 }
 
 void CrmFeed::ask_for_identities() {
@@ -205,6 +214,7 @@ bool CrmFeed::take_identity(const sync::FeedPlan& plan, const contract::FeedItem
   if (shared_.pipeline.gate().forgotten(key.customer)) return true;  // the store keeps none of it
   if (devices_.put(key)) return true;
   ++shared_.counters.feed_set_aside;
+  news.devices.push_back(row_of_refused(beacon::same_device_hash(key), key.customer));
   news.rejected.push_back({plan.collection, item.key, item.seq,
                            "item.identities: the same device is another customer's already"});
   news.changes.push_back(
@@ -267,7 +277,7 @@ Result<void> CrmFeed::store_news(const sync::FeedPlan& plan, News& news, const N
   if (plan.have && !news.came_back && !news.device_freed) position = state_of(*plan.have);
   return needs_.carry_out(std::move(news.effects), now, [&](store::Tx& tx) {
     tx.replica().apply(store_collection(plan.collection), position, news.changes, plan.sweep);
-    write(tx, news);
+    write(tx, news, now);
     for (auto& what : news.rejected) {
       delivery_.tell_crm(tx, {MessageId(shared_.ids.next()), now.wall, {}, std::move(what), {}},
                          OutboxKind::feed, {}, now);
@@ -284,7 +294,11 @@ std::map<std::string, std::string> CrmFeed::items_of(contract::Collection collec
   return items;
 }
 
-void CrmFeed::write(store::Tx& tx, const News& news) {
+void CrmFeed::write(store::Tx& tx, const News& news, const Now& now) const {
+  for (const auto& row : news.devices) {
+    if (row.value && shared_.pipeline.gate().forgotten(row.customer)) continue;
+    tx.journal().put_state(row, now.wall);
+  }
   for (const auto& id : news.desk_consents) tx.people().remove_desk_consent(id);
   for (const auto& customer : news.no_ageing) tx.people().remove_aged(customer);
   for (const auto& record : news.withdrawn) {

@@ -42,10 +42,10 @@ class CrmFeed {
   void load_consents();
   [[nodiscard]] Result<void> note_pinned(const Now& now);
 
-  void take(contract::FeedBatch batch, const Now& now);
+  void take(sync::FeedPiece piece, const Now& now);
   // The person goes off the disk now, and then is off it: their devices may be somebody else's.
   void erasing(const CustomerId& customer);
-  void erased();
+  void erased(const Now& now);
   // The CRM has spoken: consents are fresh.
   void heard(const Now& now);
   // The uplink has a new connection.
@@ -82,8 +82,9 @@ class CrmFeed {
     std::vector<contract::FeedRejected> rejected;
     std::vector<ConsentRecord> withdrawn;
     std::vector<CustomerId> rekeyed;
-    bool came_back = false;     // somebody who was erased
-    bool device_freed = false;  // that another customer was refused
+    std::vector<StateRow> devices;  // that somebody is refused, or is no more
+    bool came_back = false;         // somebody who was erased
+    bool device_freed = false;      // that another customer was refused
   };
 
   void take_item(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
@@ -109,7 +110,7 @@ class CrmFeed {
   void removed(contract::Collection collection, const std::string& key, const Now& now, News& news);
   void removed_body(contract::Collection collection, const std::string& key,
                     const std::string& body, const Now& now, News& news);
-  static void write(store::Tx& tx, const News& news);
+  void write(store::Tx& tx, const News& news, const Now& now) const;
   bool come_back(const ConsentRecord& record, const Now& now);
   bool pinned_before() const;
   void note_pinned(store::Tx& tx, const Now& now);

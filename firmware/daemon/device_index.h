@@ -7,11 +7,23 @@
 #include <functional>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include "beacon/flat_table.h"
 #include "beacon/identity.h"
+#include "core/pipeline.h"
 
 namespace welcome::daemon {
+
+// The row, of the kind "device", that keeps over a start that this customer was refused a device
+// which is another's; without a customer: the row goes.
+inline constexpr std::string_view kRefusedRow = "refused ";
+inline StateRow row_of_refused(std::uint64_t device, const CustomerId& customer = {}) {
+  StateRow row{
+      StateRow::Kind::device, std::string(kRefusedRow) + std::to_string(device), customer, {}};
+  if (!customer.empty()) row.value = "";
+  return row;
+}
 
 class DeviceIndex {
  public:
@@ -38,11 +50,17 @@ class DeviceIndex {
                    short_hash(key.customer.str()));
   }
 
-  // A device that somebody was refused is nobody's now: it may come. Said once.
-  bool freed() {
-    return std::erase_if(twins_, [&](std::uint64_t device) {
-             return !devices_.find(device, [](const auto&) { return true; });
-           }) > 0;
+  // Somebody was refused it before the last start.
+  void refused(std::uint64_t device) { twins_.insert(device); }
+
+  // Devices that somebody was refused and that are nobody's now: they may come. Said once.
+  std::vector<std::uint64_t> freed() {
+    std::vector<std::uint64_t> free;
+    for (const std::uint64_t device : twins_) {
+      if (!devices_.find(device, [](const auto&) { return true; })) free.push_back(device);
+    }
+    for (const std::uint64_t device : free) twins_.erase(device);
+    return free;
   }
 
  private:

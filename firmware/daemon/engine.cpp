@@ -209,6 +209,12 @@ void Engine::on(const input::Face& face, const Now& now) {
   faces_.note_view(face.match);
 }
 
+void Engine::on(const input::Feed& feed, const Now& now) {
+  delivery_.begin(feed.ingress);
+  feed_.take(feed.piece, now);
+  delivery_.end();
+}
+
 void Engine::on(const input::Enrolled& enrolled, const Now& now) {
   desk_.enrolled(enrolled.job, enrolled.face, now);
 }
@@ -258,7 +264,9 @@ void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw
       [&](auto&& what) {
         using What = std::decay_t<decltype(what)>;
         if constexpr (std::is_same_v<What, contract::FeedBatch>) {
-          feed_.take(std::forward<decltype(what)>(what), now);
+          for (auto& piece : sync::sliced(std::forward<decltype(what)>(what), kItemsAtOnce)) {
+            feed_.take(std::move(piece), now);
+          }
         } else if constexpr (std::is_same_v<What, contract::Control>) {
           on_control(what, raw.payload, now);
         } else if constexpr (std::is_same_v<What, contract::Command>) {
@@ -551,7 +559,7 @@ void Engine::store_works_again(const Now& now) {
 
 void Engine::erased(const CustomerId& customer, const Now& now) {
   profiles_.erase(customer);
-  feed_.erased();
+  feed_.erased(now);
   listening_.refresh(std::vector{customer}, now);
   faces_.refresh(now);
 }

@@ -65,6 +65,14 @@ struct FromLink {
   contract::LinkName link;
   sync::LinkEvent event;
   Ingress ingress;
+  sync::Receipt receipt{};
+};
+// A piece of the CRM's feed (feed_intake.h).
+struct Feed {
+  sync::FeedPiece piece;
+  std::shared_ptr<const contract::KeyRing> checked_with;  // null: signatures were not asked for
+  Ingress ingress;
+  sync::Receipt receipt{};
 };
 struct Enrolled {
   std::uint64_t job;
@@ -79,8 +87,11 @@ struct EnrolProgress {
 
 }  // namespace input
 
-using Input = std::variant<input::Adverts, input::Face, input::FromLink, input::Enrolled,
-                           input::EnrolProgress>;
+// How many items of the feed are carried out at once: some milliseconds' worth on a small box.
+inline constexpr std::size_t kItemsAtOnce = 64;
+
+using Input = std::variant<input::Adverts, input::Face, input::FromLink, input::Feed,
+                           input::Enrolled, input::EnrolProgress>;
 
 class Engine : private Pipeline::Directory,
                private Pipeline::IdSource,
@@ -119,6 +130,8 @@ class Engine : private Pipeline::Directory,
   Result<void> set_crm_keys(const std::optional<std::string>& keys, const Now& now) {
     return feed_.set_keys(keys, now);
   }
+  // Their text, as they are in force.
+  const std::optional<std::string>& crm_keys() const { return settings_.crm_keys; }
   // The configuration as given, without defaults. What changed since the last time goes into the
   // audit trail, by the names of its keys.
   void note_config(const std::map<std::string, std::string>& given, const Now& now);
@@ -206,6 +219,7 @@ class Engine : private Pipeline::Directory,
   void on(const input::Adverts& adverts, const Now& now);
   void on(const input::Face& face, const Now& now);
   void on(const input::FromLink& from, const Now& now);
+  void on(const input::Feed& feed, const Now& now);
   void on(const input::Enrolled& enrolled, const Now& now);
   void on(const input::EnrolProgress& progress, const Now& now);
   void on_message(contract::LinkName link, const contract::RawMessage& raw, const Now& now);

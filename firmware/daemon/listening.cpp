@@ -16,10 +16,10 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-// Keys of a few customers are read at once, those of many in turns.
-constexpr std::size_t kFetchFreely = 100;
-constexpr std::size_t kFetchAtOnce = 2000;
-constexpr auto kFetchEvery = 100ms;
+// Keys of a few customers are read at once, those of many in turns, each of some milliseconds.
+constexpr std::size_t kFetchFreely = 16;
+constexpr std::size_t kFetchAtOnce = 400;
+constexpr auto kFetchEvery = 50ms;
 
 std::string value_of(const beacon::LearntDevice& learnt) {
   json value{{"clock_ahead_s", learnt.clock_ahead_s},
@@ -61,6 +61,14 @@ std::optional<beacon::LearntDevice> read_value(const std::string& text) {
   return learnt;
 }
 
+// Some came without a brief, by an older version.
+std::optional<beacon::IdentityKey> key_of_stored(const store::ReplicaItem& stored) {
+  if (!stored.brief.empty()) return key_of_brief(stored.customer, stored.brief);
+  const auto item = contract::decode_item(contract::Collection::identities, stored.body);
+  if (!item) return std::nullopt;
+  return key_of(std::get<IdentityItem>(*item));
+}
+
 }  // namespace
 
 void Listening::load(const Now& now) {
@@ -86,16 +94,15 @@ void Listening::load(const Now& now) {
   if (loaded && known < *count) {
     // Some came without a brief, by an older version.
     keys.clear();
-    loaded = shared_.store.replica().load(
-        store::Collection::identities, [&](store::ReplicaItem&& stored) {
-          const auto item = contract::decode_item(contract::Collection::identities, stored.body);
-          if (!item) return;
-          auto key = key_of(std::get<IdentityItem>(*item));
-          devices_.put(key);
-          if (listened_for_.contains(stored.customer)) {
-            keys.push_back(watch_.with_clock(std::move(key)));
-          }
-        });
+    loaded = shared_.store.replica().load(store::Collection::identities,
+                                          [&](store::ReplicaItem&& stored) {
+                                            auto key = key_of_stored(stored);
+                                            if (!key) return;
+                                            devices_.put(*key);
+                                            if (listened_for_.contains(stored.customer)) {
+                                              keys.push_back(watch_.with_clock(std::move(*key)));
+                                            }
+                                          });
   }
   if (!loaded) return needs_.store_failed(loaded.error());
   watch_.set(keys);
@@ -145,12 +152,11 @@ void Listening::fetch(const Now& now) {
   std::vector<beacon::IdentityKey> keys;
   while (!to_fetch_.empty() && customers.size() < kFetchAtOnce) {
     const auto next = customers.insert(to_fetch_.extract(to_fetch_.begin())).position;
-    const auto items = shared_.store.replica().of_customer(store::Collection::identities, *next);
+    const auto items =
+        shared_.store.replica().briefs_of_customer(store::Collection::identities, *next);
     if (!items) return needs_.store_failed(items.error());
     for (const auto& stored : *items) {
-      if (auto item = contract::decode_item(contract::Collection::identities, stored.body)) {
-        keys.push_back(watch_.with_clock(key_of(std::get<IdentityItem>(*item))));
-      }
+      if (auto key = key_of_stored(stored)) keys.push_back(watch_.with_clock(std::move(*key)));
     }
   }
   watch_.update(customers, keys);
@@ -163,9 +169,15 @@ void Listening::load_learnt() {
   if (!rows) return needs_.store_failed(rows.error());
   for (const auto& row : *rows) {
     if (watch_.load(row)) continue;
+    const bool refused = row.key.starts_with(kRefusedRow);
     std::uint64_t device = 0;
     const char* end = row.key.data() + row.key.size();
-    const bool whole = std::from_chars(row.key.data(), end, device).ptr == end;
+    const char* begin = row.key.data() + (refused ? kRefusedRow.size() : 0);
+    const bool whole = std::from_chars(begin, end, device).ptr == end;
+    if (refused) {
+      if (whole) devices_.refused(device);
+      continue;
+    }
     const auto learnt = row.value ? read_value(*row.value) : std::nullopt;
     // One that cannot be read is learnt again.
     if (whole && learnt) learnt_[device] = *learnt;

@@ -13,6 +13,10 @@ std::optional<std::uint64_t> StoredFeed::seq_of(contract::Collection collection,
   return static_cast<std::uint64_t>(**seq);
 }
 
+bool StoredFeed::empty(contract::Collection collection) const {
+  return replica_.empty(store_collection(collection)).value_or(false);
+}
+
 std::string StoredFeed::name_of(contract::Collection collection, std::string_view key) const {
   return replica_.name_of(store_collection(collection), key);
 }

@@ -23,6 +23,7 @@ class StoredFeed : public sync::ReplicaView {
   std::string name_of(contract::Collection collection, std::string_view key) const override;
   void for_each(contract::Collection collection,
                 const std::function<void(std::string_view name)>& visit) const override;
+  bool empty(contract::Collection collection) const override;
 
  private:
   store::Replica& replica_;

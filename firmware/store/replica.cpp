@@ -295,6 +295,36 @@ Result<std::vector<ReplicaItem>> Replica::of_customer(Collection collection,
   });
 }
 
+Result<std::vector<ReplicaItem>> Replica::briefs_of_customer(Collection collection,
+                                                             const CustomerId& customer) const {
+  return context_.db.read([&] {
+    std::vector<ReplicaItem> items;
+    auto s = context_.db.query(
+        "SELECT feed_item.key_hash, feed_item.customer, feed_item.seq,"
+        " coalesce(feed_brief.sealed, feed_item.sealed), feed_brief.sealed IS NOT NULL"
+        " FROM feed_item LEFT JOIN feed_brief ON feed_brief.part = feed_item.part"
+        " AND feed_brief.item = feed_item.id"
+        " WHERE feed_item.customer = ? AND +feed_item.part = ?",
+        context_.id_of(customer), live(context_.db, collection).part);
+    while (s.step()) {
+      const bool is_brief = s.int64(4) != 0;
+      const std::string label = is_brief ? std::string(kBriefLabel) : label_of("item", s.blob(0));
+      auto item = open_item(context_.unseal(s.int64(1), label, s.blob(3)), s.int64(2), is_brief);
+      if (item) items.push_back(std::move(*item));
+    }
+    return items;
+  });
+}
+
+Result<bool> Replica::empty(Collection collection) const {
+  return context_.db.read([&] {
+    return !context_.db
+                .query("SELECT 1 FROM feed_item WHERE part = ? LIMIT 1",
+                       live(context_.db, collection).part)
+                .step();
+  });
+}
+
 Result<Replica::LoadReport> Replica::load(Collection collection,
                                           const std::function<void(ReplicaItem&&)>& fn) const {
   return context_.db.read([&] {

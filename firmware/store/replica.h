@@ -73,6 +73,11 @@ class Replica {
   Result<ReplicaItem> find_named(Collection collection, std::string_view name) const;
   Result<std::vector<ReplicaItem>> of_customer(Collection collection,
                                                const CustomerId& customer) const;
+  // The same with `brief` in place of `body`, where there is one.
+  Result<std::vector<ReplicaItem>> briefs_of_customer(Collection collection,
+                                                      const CustomerId& customer) const;
+  // Withheld ones count.
+  Result<bool> empty(Collection collection) const;
 
   // Calls fn for every live item, in no particular order. An item whose bytes do not open is
   // skipped and counted in `damaged`.

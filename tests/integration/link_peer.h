@@ -31,7 +31,9 @@ inline sync::LinkConfig config_for(const Broker& broker, const std::string& clie
 class Peer {
  public:
   explicit Peer(sync::LinkConfig config)
-      : link_(std::move(config), [this](sync::LinkEvent event) { take(std::move(event)); }) {
+      : link_(std::move(config), [this](sync::LinkEvent event, sync::Receipt receipt) {
+          take(std::move(event), std::move(receipt));
+        }) {
     link_.start();
   }
 
@@ -50,8 +52,9 @@ class Peer {
     return wait([times](const Peer& peer) { return peer.downs.size() >= std::size_t(times); },
                 patience);
   }
-  bool wait_messages(std::size_t count) {
-    return wait([count](const Peer& peer) { return peer.messages.size() >= count; });
+  bool wait_messages(std::size_t count,
+                     std::chrono::milliseconds patience = std::chrono::seconds(20)) {
+    return wait([count](const Peer& peer) { return peer.messages.size() >= count; }, patience);
   }
   std::optional<contract::RawMessage> last_on(const std::string& topic) {
     const std::lock_guard lock(mutex_);
@@ -68,9 +71,11 @@ class Peer {
   std::vector<std::int64_t> acked;
   std::vector<sync::Refused> refused;
   std::vector<contract::RawMessage> messages;
+  std::vector<sync::Receipt> receipts;
+  bool keeps_receipts = false;  // and the broker does not hear that anything was taken
 
  private:
-  void take(sync::LinkEvent event) {
+  void take(sync::LinkEvent event, sync::Receipt receipt) {
     const std::lock_guard lock(mutex_);
     if (const auto* up = std::get_if<sync::LinkUp>(&event)) {
       ++ups;
@@ -83,6 +88,7 @@ class Peer {
       refused.push_back(*no);
     } else {
       messages.push_back(std::get<contract::RawMessage>(std::move(event)));
+      if (keeps_receipts) receipts.push_back(std::move(receipt));
     }
     changed_.notify_all();
   }

@@ -265,6 +265,57 @@ TEST_F(LinkTest, TheBrokerDropsAMessageThatHasExpired) {
   EXPECT_TRUE(late.messages.at(0).retained);
 }
 
+// Whoever has not dealt with what came gets no more, and the rest waits at the broker.
+TEST_F(LinkTest, WhatIsNotDealtWithHoldsTheBrokerBack) {
+  const Broker broker("allow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0\n");
+  Peer crm(crm_config(broker)), box(box_config(broker));
+  box.keeps_receipts = true;
+  ASSERT_TRUE(crm.wait_up());
+  ASSERT_TRUE(box.wait_up());
+  constexpr std::size_t kSent = 60;
+  contract::FeedBatch heartbeat;
+  heartbeat.epoch = "e1";
+  const Message message = encode_feed(kBox, heartbeat);
+  for (std::size_t i = 0; i < kSent; ++i) {
+    ASSERT_TRUE(crm.link().publish(message, static_cast<std::int64_t>(i) + 10));
+  }
+  ASSERT_TRUE(crm.wait([](const Peer& peer) { return peer.acked.size() == kSent; }));
+  ASSERT_TRUE(box.wait_messages(10));
+  EXPECT_FALSE(box.wait_messages(kSent / 2, 500ms)) << "the broker keeps the rest";
+  // In another order than they came.
+  for (std::size_t taken = 0; taken < kSent;) {
+    std::vector<Receipt> receipts;
+    ASSERT_TRUE(box.wait([&](const Peer&) {
+      receipts.swap(box.receipts);
+      return !receipts.empty();
+    }));
+    taken += receipts.size();
+    while (!receipts.empty()) receipts.pop_back();
+  }
+  EXPECT_TRUE(box.wait_messages(kSent));
+  EXPECT_TRUE(box.downs.empty());
+}
+
+// A receipt may be let go of after its line, and after the link.
+TEST_F(LinkTest, AReceiptMayOutliveItsLink) {
+  const Broker broker;
+  std::vector<Receipt> receipts;
+  {
+    Peer crm(crm_config(broker)), box(box_config(broker));
+    box.keeps_receipts = true;
+    ASSERT_TRUE(crm.wait_up());
+    ASSERT_TRUE(box.wait_up());
+    contract::FeedBatch heartbeat;
+    heartbeat.epoch = "e1";
+    ASSERT_TRUE(crm.link().publish(encode_feed(kBox, heartbeat), 1));
+    ASSERT_TRUE(box.wait([&](const Peer&) {
+      receipts.swap(box.receipts);
+      return !receipts.empty();
+    }));
+  }
+  receipts.clear();
+}
+
 TEST_F(LinkTest, TheQueueSaysNoBeforeItGrows) {
   Broker broker;
   LinkConfig config = box_config(broker);

@@ -249,6 +249,20 @@ TEST_F(EngineIdentitiesTest, TheDeviceOfWhoIsErasedIsFree) {
   EXPECT_TRUE(knows("i-b"));
 }
 
+TEST_F(EngineIdentitiesTest, WhoWasRefusedADeviceIsAskedForAfterARestartToo) {
+  first({irk("i-a", "a", 1), irk("i-b", "b", 2)});
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  EXPECT_FALSE(knows("i-b"));
+  const auto hellos = box_.sent("/hello").size();
+  next({gone("i-a", 12)});
+  ASSERT_EQ(box_.sent("/hello").size(), hellos + 1);
+  EXPECT_FALSE(box_.sent("/hello").back()["have"].contains("identities"));
+  first({irk("i-b", "b", 2)});
+  EXPECT_TRUE(knows("i-b"));
+  EXPECT_TRUE(box_.store().journal().states(StateRow::Kind::device)->empty()) << "and not again";
+}
+
 TEST_F(EngineIdentitiesTest, WhoWasRefusedADeviceIsAskedForWhenItIsFree) {
   first({irk("i-a", "a", 1), irk("i-b", "b", 2)});
   const auto hellos = box_.sent("/hello").size();

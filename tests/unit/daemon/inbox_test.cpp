@@ -7,11 +7,11 @@
 namespace welcome::daemon {
 namespace {
 
-using Box = Inbox<int>;
+using Numbers = Inbox<int>;
 
 TEST(Inbox, BetweenTwoOfControlComesAllThatTheSensorsHave) {
   int wakes = 0;
-  Box inbox({}, [&] { ++wakes; });
+  Numbers inbox({}, [&] { ++wakes; });
   inbox.post_sensor(10);
   inbox.post_control(1);
   inbox.post_control(2);
@@ -25,15 +25,36 @@ TEST(Inbox, BetweenTwoOfControlComesAllThatTheSensorsHave) {
   EXPECT_EQ(wakes, 2);
 }
 
+TEST(Inbox, TheFeedAndAllElseComeByTurns) {
+  Numbers inbox({}, [] {});
+  for (const int n : {1, 2, 3}) EXPECT_TRUE(inbox.post_feed(n, 10));
+  EXPECT_EQ(inbox.take(), std::vector{1});
+  for (const int n : {11, 12, 13}) inbox.post_control(n);
+  inbox.post_sensor(100);
+  for (const auto& next : {std::vector{11, 100}, {2}, {12}, {3}, {13}, {}}) {
+    EXPECT_EQ(inbox.take(), next);
+  }
+}
+
+TEST(Inbox, AFeedThatIsDroppedLeavesRoom) {
+  Numbers inbox({.bytes = 10}, [] {});
+  EXPECT_TRUE(inbox.post_feed(1, 10));
+  EXPECT_FALSE(inbox.post_feed(2, 1));
+  inbox.drop_feed();
+  EXPECT_TRUE(inbox.post_message(3, 10));
+  EXPECT_EQ(inbox.take(), std::vector{3});
+  EXPECT_TRUE(inbox.take().empty());
+}
+
 TEST(Inbox, WhatOthersSendIsRefusedBeyondANumberAndAWeight) {
-  Box few({.messages = 2}, [] {});
+  Numbers few({.messages = 2}, [] {});
   EXPECT_TRUE(few.post_message(1, 1));
   EXPECT_TRUE(few.post_message(2, 1));
   EXPECT_FALSE(few.post_message(3, 1));
   EXPECT_EQ(few.control_refused(), 1U);
   few.post_control(4);  // our own word always finds room
 
-  Box light({.bytes = 100}, [] {});
+  Numbers light({.bytes = 100}, [] {});
   EXPECT_TRUE(light.post_message(1, 60));
   EXPECT_FALSE(light.post_message(2, 60));
   EXPECT_EQ(light.take(), std::vector{1});
@@ -41,7 +62,7 @@ TEST(Inbox, WhatOthersSendIsRefusedBeyondANumberAndAWeight) {
 }
 
 TEST(Inbox, SensorDropsItsOldestAndCountsIt) {
-  Box inbox({.sensor = 3}, [] {});
+  Numbers inbox({.sensor = 3}, [] {});
   for (int i = 0; i < 5; ++i) inbox.post_sensor(i);
   EXPECT_EQ(inbox.take(), (std::vector{2, 3, 4}));
   EXPECT_EQ(inbox.sensor_dropped(), 2U);
@@ -49,7 +70,7 @@ TEST(Inbox, SensorDropsItsOldestAndCountsIt) {
 
 TEST(Inbox, PostersOnOtherThreadsLoseNothing) {
   constexpr int kEach = 5000;
-  Box inbox({}, [] {});
+  Numbers inbox({}, [] {});
   std::vector<int> got;
   {
     const auto post = [&] {

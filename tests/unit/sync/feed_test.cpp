@@ -51,8 +51,8 @@ struct Box {
   Replica replica;
   std::unique_ptr<FeedReceiver> receiver = std::make_unique<FeedReceiver>(replica);
 
-  FeedPlan receive(const FeedBatch& batch) {
-    FeedPlan plan = receiver->plan(batch);
+  FeedPlan receive(const FeedBatch& batch, Cut cut = {}) {
+    FeedPlan plan = receiver->plan(batch, cut);
     if (plan.verdict == FeedVerdict::apply) replica.carry_out(plan);
     receiver->committed(plan);
     return plan;
@@ -264,6 +264,105 @@ TEST(FeedReceiver, AHalfSnapshotIsForgottenWithTheConnection) {
   EXPECT_EQ(box.receive(parts[1]).verdict, FeedVerdict::gap);
   for (const FeedBatch& batch : parts) box.receive(batch);
   EXPECT_TRUE(same(crm, box));
+}
+
+TEST(FeedReceiver, PiecesComeToTheSameAsTheWhole) {
+  Crm crm = three_customers();
+  for (const std::size_t size : {1U, 2U, 3U, 10U}) {
+    Box box;
+    for (const FeedBatch& part : crm.snapshot(2)) {
+      for (const FeedPiece& piece : sliced(part, size)) {
+        EXPECT_LE(piece.batch.items.size(), size);
+        const FeedPlan plan = box.receive(piece.batch, piece.cut);
+        EXPECT_EQ(plan.verdict, FeedVerdict::apply);
+        EXPECT_EQ(plan.complete, !piece.cut.more && part.part == part.parts);
+      }
+    }
+    EXPECT_TRUE(same(crm, box)) << size;
+
+    // What the box has too much goes with the last piece, also without a delta.
+    Crm later = crm;
+    later.erase("b");
+    later.epoch = "e2";
+    for (const FeedBatch& part : later.snapshot(2)) {
+      for (const FeedPiece& piece : sliced(part, size)) box.receive(piece.batch, piece.cut);
+    }
+    EXPECT_TRUE(same(later, box)) << size;
+
+    Box other;
+    for (const FeedBatch& part : crm.snapshot(10)) other.receive(part);
+    Crm changed = crm;
+    changed.put("d", "1");
+    changed.erase("a");
+    changed.put("e", "1");
+    std::uint64_t at = crm.seq;
+    for (const FeedPiece& piece : sliced(changed.delta(crm.seq), size)) {
+      EXPECT_FALSE(piece.cut.more);
+      EXPECT_EQ(piece.batch.from_seq, at);
+      at = piece.batch.to_seq;
+      EXPECT_EQ(other.receive(piece.batch).verdict, FeedVerdict::apply);
+    }
+    EXPECT_EQ(at, changed.seq);
+    EXPECT_TRUE(same(changed, other)) << size;
+  }
+}
+
+TEST(FeedReceiver, APieceThatIsMissingIsAGap) {
+  const Crm crm = three_customers();
+  const auto pieces = sliced(crm.snapshot(10)[0], 1);
+  ASSERT_EQ(pieces.size(), 3U);
+  Box box;
+  box.receive(pieces[0].batch, pieces[0].cut);
+  box.receiver->reset_snapshots();  // the line broke
+  EXPECT_EQ(box.receive(pieces[2].batch, pieces[2].cut).verdict, FeedVerdict::gap);
+  for (const FeedBatch& part : crm.answer(box.have(), 10)) box.receive(part);
+  EXPECT_TRUE(same(crm, box));
+}
+
+TEST(FeedReceiver, ASnapshotThatWasCutInAPieceBeginsAnew) {
+  const Crm crm = three_customers();
+  const auto pieces = sliced(crm.snapshot(10)[0], 1);
+  Box box;
+  box.receive(pieces[0].batch, pieces[0].cut);
+  for (const FeedPiece& piece : pieces) {
+    EXPECT_EQ(box.receive(piece.batch, piece.cut).verdict, FeedVerdict::apply);
+  }
+  EXPECT_TRUE(same(crm, box));
+}
+
+// What is here may be more than what the box believes: only a look at all names finds it.
+TEST(FeedReceiver, WhoseDigestWasWrongIsSweptWhateverTheDigestsSay) {
+  Crm crm = three_customers();
+  Box box;
+  for (const FeedBatch& part : crm.snapshot(10)) box.receive(part);
+  box.replica.rows["x"] = {99, "nobody knows"};
+  crm.put("d", "1");
+  FeedBatch lie = crm.delta(crm.seq - 1);
+  lie.digest = std::string(32, 'f');
+  EXPECT_EQ(box.receive(lie).verdict, FeedVerdict::gap);
+  for (const FeedBatch& part : crm.answer(box.have(), 10)) box.receive(part);
+  EXPECT_TRUE(same(crm, box));
+}
+
+// A delta may list its changes in any order; cut it is in theirs.
+TEST(FeedReceiver, ADeltaIsCutInTheOrderOfItsChanges) {
+  FeedBatch batch;
+  batch.from_seq = 3;
+  batch.to_seq = 9;
+  batch.digest = "d";
+  for (const std::uint64_t seq : {6U, 4U, 8U, 5U}) {
+    batch.items.emplace_back();
+    batch.items.back().seq = seq;
+  }
+  const auto pieces = sliced(batch, 2);
+  ASSERT_EQ(pieces.size(), 2U);
+  EXPECT_EQ(pieces[0].batch.from_seq, 3U);
+  EXPECT_EQ(pieces[0].batch.to_seq, 5U);
+  EXPECT_TRUE(pieces[0].batch.digest.empty());
+  EXPECT_EQ(pieces[1].batch.from_seq, 5U);
+  EXPECT_EQ(pieces[1].batch.items.front().seq, 6U);
+  EXPECT_EQ(pieces[1].batch.to_seq, 9U);
+  EXPECT_EQ(pieces[1].batch.digest, "d");
 }
 
 TEST(FeedReceiver, PartsOutOfOrderAreAGapAndRepeatedPartsAreDuplicates) {

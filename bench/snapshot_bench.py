@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What a box's first minute is like: a real mosquitto, welcome-crm and welcomed, and a snapshot of
+100,000 customers in four collections (profiles, two consents each, one rotating key each).
+
+usage: python3 bench/snapshot_bench.py [CUSTOMERS] [--crm-db FILE]     JSON on stdout
+       --crm-db: a database that was filled before (it is copied); made if it is not there
+       WELCOME_BIN: where the programs are (default: build/release/bin)
+
+A pause is how long the control socket takes to answer: it has its turn in the same loop in which
+decisions are made. Processor time is read from /proc.
+"""
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BIN = os.environ.get("WELCOME_BIN", os.path.join(ROOT, "build/release/bin"))
+COLLECTIONS = {"consents", "identities", "profiles", "policy"}
+PURPOSES = ("proximity_offers", "preference_prompts")
+
+
+def fill(db, customers, folder):
+    def write(name, text):
+        path = os.path.join(folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    names = [f"c-{1_000_000 + n}" for n in range(customers)]
+    files = [
+        write(
+            "customers.csv",
+            "customer,app_id,name,greeting,language,tier,points\n"
+            + "".join(f"{c},a{c},Paul Moreau,Mr Moreau,en,gold,1240\n" for c in names),
+        ),
+        write(
+            "consents.csv",
+            "customer,purpose,state,at\n"
+            + "".join(f"{c},{p},given,2026-01-12T09:30:00Z\n" for p in PURPOSES for c in names),
+        ),
+        write(
+            "identities.json",
+            json.dumps(
+                {
+                    "identities": [
+                        {
+                            "identity": "i" + c[1:],
+                            "customer": c,
+                            "kind": "rotating_uuid",
+                            "key": hashlib.blake2b(c.encode(), digest_size=16).hexdigest(),
+                            "rotation_exponent": 10,
+                            "clock_zero": "2026-01-01T00:00:00.000Z",
+                        }
+                        for c in names
+                    ]
+                }
+            ),
+        ),
+    ]
+    crm = [os.path.join(BIN, "welcome-crm"), "--database", db]
+    subprocess.run(crm + ["init", "--tenant", "demo", "--controller", "Aroma Ltd"], check=True, stdout=sys.stderr)
+    subprocess.run(crm + ["import", *files], check=True, stdout=sys.stderr)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def processor_s(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        fields = file.read().rsplit(") ", 1)[1].split(" ")
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mib(pid, what):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith(what + ":"):
+                return round(int(line.split()[1]) / 1024)
+    return None
+
+
+def answer_ms(path):
+    """How long a command that the box does not know takes to be answered."""
+    began = time.perf_counter()
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(path)
+        line.sendall(b'{"v":1,"command":"are you there","args":{}}\n')
+        line.recv(4096)
+    return (time.perf_counter() - began) * 1000
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    args = sys.argv[1:]
+    db_given = args[args.index("--crm-db") + 1] if "--crm-db" in args else None
+    customers = int(args[0]) if args and args[0].isdigit() else 100_000
+    folder = tempfile.mkdtemp(prefix="welcome-snapshot-")
+    processes = []
+
+    def start(words, **more):
+        log = open(os.path.join(folder, os.path.basename(words[0]) + ".log"), "w", encoding="utf-8")
+        processes.append(subprocess.Popen(words, stdout=log, stderr=log, **more))
+        return processes[-1]
+
+    try:
+        db = os.path.join(folder, "crm.db")
+        if db_given and not os.path.exists(db_given):
+            fill(db_given, customers, folder)
+        if db_given:
+            shutil.copy(db_given, db)
+        else:
+            fill(db, customers, folder)
+
+        port = free_port()
+        conf = os.path.join(folder, "mosquitto.conf")
+        with open(conf, "w", encoding="utf-8") as file:
+            file.write(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
+        start(["mosquitto", "-c", conf])
+        time.sleep(0.5)
+        crm = start([os.path.join(BIN, "welcome-crm"), "--database", db, "serve", "--broker", f"mqtt://127.0.0.1:{port}"])
+        hello = subprocess.Popen(
+            ["mosquitto_sub", "-p", str(port), "-F", "%U %p", "-t", "welcome/v1/demo/aroma-1/box-1/hello"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(hello)
+        time.sleep(0.5)
+
+        state = os.path.join(folder, "box")
+        os.makedirs(os.path.join(state, "credentials"))
+        with open(os.path.join(state, "credentials", "box-key"), "w", encoding="utf-8") as file:
+            file.write("7" * 64)
+        open(os.path.join(state, "empty.conf"), "w", encoding="utf-8").close()
+        control = os.path.join(state, "control.sock")
+        settings = {
+            "box.tenant": "demo",
+            "box.store": "aroma-1",
+            "box.id": "box-1",
+            "box.state_dir": state,
+            "box.control_socket": control,
+            "uplink.port": port,
+            "floor.port": port,
+            "radio.source": "none",
+            "vision.models_dir": os.path.join(ROOT, "build/models"),
+        }
+        box = start(
+            [os.path.join(BIN, "welcomed"), "--config", os.path.join(state, "empty.conf")]
+            + [f"--{key}={value}" for key, value in settings.items()],
+            env={**os.environ, "CREDENTIALS_DIRECTORY": os.path.join(state, "credentials")},
+        )
+
+        hellos = []
+
+        def listen():
+            for line in hello.stdout:
+                at, text = line.split(" ", 1)
+                hellos.append((float(at), json.loads(text)))
+
+        threading.Thread(target=listen, daemon=True).start()
+        while not os.path.exists(control) or not hellos:
+            time.sleep(0.01)
+            if box.poll() is not None:
+                sys.exit("welcomed ended: see " + folder)
+        before = processor_s(box.pid)
+        answers = []
+        deadline = time.time() + 600
+        while not COLLECTIONS <= set(hellos[-1][1]["have"]) and time.time() < deadline:
+            answers.append(answer_ms(control))
+            time.sleep(0.002)
+        seconds = hellos[-1][0] - hellos[0][0]
+        print(
+            json.dumps(
+                {
+                    "customers": customers,
+                    "seconds": round(seconds, 1),
+                    "box_processor_s": round(processor_s(box.pid) - before, 1),
+                    "crm_processor_s": round(processor_s(crm.pid), 1),
+                    "asked_again": sum(1 for _, one in hellos[1:] if not one.get("confirms")),
+                    "answers": len(answers),
+                    "answer_p50_ms": round(statistics.median(answers), 2),
+                    "answer_p99_ms": round(sorted(answers)[int(len(answers) * 0.99)], 1),
+                    "answer_longest_ms": round(max(answers), 1),
+                    "box_resident_mib": memory_mib(box.pid, "VmRSS"),
+                    "box_peak_mib": memory_mib(box.pid, "VmHWM"),
+                },
+                indent=2,
+            )
+        )
+    finally:
+        for one in reversed(processes):
+            one.terminate()
+        for one in processes:
+            one.wait()
+        shutil.rmtree(folder)
+
+
+main()
