@@ -20,6 +20,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t kPacketMax = 268'435'455;  // MQTT 5.0, 2.1.4
 constexpr auto kUpForGood = 1min;  // a broker that lets us in and throws us out is as good as away
 constexpr auto kIdleTick = 1h;
+constexpr int kSuspicious = 2;     // breaks, each soon after a connection
 constexpr int kTakenOverStep = 4;  // two programs with one client id must not take turns for ever
 constexpr int kTakingTurns = 3;    // let in and thrown out this often: that is what it looks like
 
@@ -220,8 +221,13 @@ void Client::suspect(std::uint8_t reason) {
   }
 }
 
-std::string Client::ended_text() const {
+std::string Client::ended_text(Time now) const {
   if (tls_ && !tls_->why().empty()) return tls_->why();
+  // A broker need not say that it gave our lasting session to another (Mosquitto 2.0 does not).
+  if (phase_ == Phase::up && attempts_ >= kSuspicious && now - up_since_ < kUpForGood) {
+    return "the connection broke again soon after it came up: does another program connect with "
+           "the same client id?";
+  }
   if (phase_ != Phase::greeting) return "the connection broke";
   if (tls_) return "the broker closed the connection before it answered";
   // A TLS alert (RFC 8446, 5.1).
@@ -284,7 +290,7 @@ void Client::ready(Time now) {
   const bool open = read_all(now);
   take_packets(now);  // a DISCONNECT that came with the end says why
   if (fd_ < 0) return;
-  if (!open) return lost(now, ended_text());
+  if (!open) return lost(now, ended_text(now));
   flush(now);
 }
 
@@ -309,7 +315,7 @@ void Client::take_packets(Time now) {
     auto taken = take(std::string_view(in_).substr(used), packet_max);
     if (!taken) {
       const bool is_tls = phase_ == Phase::greeting && in_.starts_with("\x15\x03");
-      return lost(now, is_tls ? ended_text() : taken.error().message);
+      return lost(now, is_tls ? ended_text(now) : taken.error().message);
     }
     if (!*taken) break;
     used += (*taken)->bytes;
@@ -384,7 +390,7 @@ void Client::flush(Time now) {
       out_.clear();
       read_all(now);  // the broker may have said why before it closed
       take_packets(now);
-      if (fd_ >= 0) lost(now, ended_text());
+      if (fd_ >= 0) lost(now, ended_text(now));
       return;
     }
     used += static_cast<std::size_t>(count);

@@ -2,6 +2,7 @@
 // A line that is down says why in words a technician can act on: one table of what can be wrong,
 // asked of the box's link and of the real welcome-crm, whose `status` shows it.
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -205,7 +206,8 @@ INSTANTIATE_TEST_SUITE_P(All, LinkWordsTest, ::testing::ValuesIn(kCases),
 
 // ---- what happens later ----
 
-// Whoever comes with our client id ends our line; both sides say so.
+// Whoever comes with our client id ends our line; both sides say so, also where the broker does
+// not.
 TEST(LinkTakenOverTest, BothSidesSaySo) {
   if (!Broker::installed()) GTEST_SKIP() << "mosquitto is not installed";
   const Broker broker("allow_anonymous true\n");
@@ -224,17 +226,18 @@ TEST(LinkTakenOverTest, BothSidesSaySo) {
   const Process serve({kCrmProgram, "--database", database, "serve", "--broker",
                        "mqtt://127.0.0.1:" + std::to_string(broker.port()), "--heartbeat-s", "1"},
                       log);
-  ASSERT_TRUE(box.wait_down());
-  EXPECT_THAT(box.downs.at(0).reason,
-              HasSubstr("another program connects with the same client id"));
-  ASSERT_TRUE(box.wait_up(2));
+  EXPECT_TRUE(box.wait([](const Peer& peer) {
+    return std::any_of(peer.downs.begin(), peer.downs.end(), [](const auto& down) {
+      return down.reason.find("same client id") != std::string::npos;
+    });
+  }));
   std::string said;
   for (int i = 0; i < 100 && said.find("same client id") == std::string::npos; ++i) {
     std::this_thread::sleep_for(100ms);
     std::ifstream file(log);
     said.assign(std::istreambuf_iterator<char>(file), {});
   }
-  EXPECT_THAT(said, HasSubstr("another program connects with the same client id"));
+  EXPECT_THAT(said, HasSubstr("same client id"));
 }
 
 }  // namespace
