@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <thread>
 #include <unistd.h>
@@ -20,9 +21,26 @@ namespace {
 constexpr auto kAskAgain = std::chrono::milliseconds(1);
 constexpr auto kPatience = std::chrono::minutes(1);
 
+// It holds names, keys of phones and what the CRM signs with: the account that runs the CRM reads
+// it and nobody else, whatever umask it was made under. SQLite makes the log beside it alike.
+void keep_private(const std::string& path) {
+  if (path == ":memory:") return;
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd >= 0) {
+    ::close(fd);
+    return;
+  }
+  struct stat is {};
+  if (stat(path.c_str(), &is) == 0 && (is.st_mode & 0077) != 0 &&
+      chmod(path.c_str(), is.st_mode & 0700) != 0) {
+    throw DatabaseError("others can read the database " + path + ": " + std::strerror(errno));
+  }
+}
+
 class SqliteDatabase : public Database {
  public:
   explicit SqliteDatabase(const std::string& path) : path_(path) {
+    keep_private(path);
     const int rc =
         sqlite3_open_v2(path.c_str(), &db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
     if (rc != SQLITE_OK) {

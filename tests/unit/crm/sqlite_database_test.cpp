@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files of a CRM on SQLite, as another user of the machine meets them.
+
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "crm/database.h"
+
+namespace welcome::crm {
+namespace {
+
+namespace fs = std::filesystem;
+
+class SqliteFiles : public testing::Test {
+ protected:
+  SqliteFiles() : umask_(umask(0)) { fs::create_directory(dir_); }
+  ~SqliteFiles() override {
+    fs::remove_all(dir_);
+    umask(umask_);
+  }
+
+  // Every file of a database that is written to, by name.
+  void expect_private(Database& db) const {
+    db.execute("CREATE TABLE IF NOT EXISTS t (a INTEGER) STRICT", {});
+    std::size_t files = 0;
+    for (const auto& entry : fs::directory_iterator(dir_)) {
+      ++files;
+      EXPECT_EQ(entry.status().permissions() & ~fs::perms::owner_all, fs::perms::none)
+          << entry.path().filename();
+    }
+    EXPECT_GE(files, 3U) << "database, log and index of the log";
+  }
+
+  const fs::path dir_ =
+      fs::temp_directory_path() / ("welcome-crm-files-" + std::to_string(getpid()));
+  const std::string path_ = dir_ / "crm.db";
+
+ private:
+  mode_t umask_;
+};
+
+TEST_F(SqliteFiles, AreTheOwnersWhateverTheUmask) { expect_private(*open_database(path_)); }
+
+TEST_F(SqliteFiles, ThatOthersCouldReadAreTheOwnersFromNowOn) {
+  std::ofstream(path_).close();
+  ASSERT_NE(fs::status(path_).permissions() & fs::perms::others_read, fs::perms::none);
+  expect_private(*open_database(path_));
+}
+
+}  // namespace
+}  // namespace welcome::crm
