@@ -68,7 +68,7 @@ class V4l2Source final : public FrameSource {
     const std::uint64_t number = newest->sequence;
     give_back(*newest);
     if (!image) return tl::unexpected(image.error());
-    ++pictures_;
+    changes_ = 0;
     return Frame{std::move(*image), options_.clock(), number};
   }
 
@@ -87,12 +87,12 @@ class V4l2Source final : public FrameSource {
 
  private:
   static constexpr milliseconds kStalledAfter{2000};
+  static constexpr int kMostChanges = 3;
 
   Result<void> open() {
     auto device = open_device_(options_.device);
     if (!device) return tl::unexpected(device.error());
     device_ = std::move(*device);
-    pictures_ = 0;
     v4l2_capability capability{};
     if (device_->control(VIDIOC_QUERYCAP, &capability) < 0 ||
         (capability.device_caps & V4L2_CAP_VIDEO_CAPTURE) == 0 ||
@@ -217,10 +217,10 @@ class V4l2Source final : public FrameSource {
     return format_.fmt.pix.sizeimage == 0 || buffer.bytesused <= format_.fmt.pix.sizeimage;
   }
 
-  // Pictures have another size from now on: nothing of those before counts.
+  // Pictures have another size from now on: nothing of those before counts. Some drivers say so
+  // twice for one change; one that goes on without a picture in between is left alone for a while.
   tl::unexpected<Error> begin_anew() {
-    // One that changes before it has given a picture is left alone for a while.
-    if (pictures_ == 0) return lost("its pictures change in size all the time");
+    if (++changes_ > kMostChanges) return lost("its pictures change in size all the time");
     close();
     return fail(ErrorCode::unavailable, "its pictures change in size");
   }
@@ -259,8 +259,8 @@ class V4l2Source final : public FrameSource {
   v4l2_format format_{};
   std::vector<std::span<const std::uint8_t>> buffers_;  // the device's
   milliseconds quiet_{0};
-  std::uint64_t pictures_ = 0;  // since it was opened
-  bool stale_ = false;          // the next picture may be one from before a stall
+  int changes_ = 0;     // of the size, since the last picture
+  bool stale_ = false;  // the next picture may be one from before a stall
   SourceState state_ = SourceState::closed;
 };
 

@@ -240,13 +240,16 @@ TEST_F(V4l2SizesTest, ADeviceThatIsPulledOutIsGone) {
 }
 
 // The worker waits after `failed`, a little longer each time.
-TEST_F(V4l2SizesTest, OneThatChangesBeforeItsFirstPictureIsLeftAloneForAWhile) {
+TEST_F(V4l2SizesTest, OneThatChangesAgainAndAgainWithoutAPictureIsLeftAloneForAWhile) {
   expect_picture(16, 8, 60);
-  for (const SourceState state : {SourceState::closed, SourceState::failed, SourceState::failed}) {
+  for (const SourceState state : {SourceState::closed, SourceState::closed, SourceState::closed,
+                                  SourceState::failed, SourceState::failed}) {
     camera_.events.push_back(V4L2_EVENT_SOURCE_CHANGE);
     expect_nothing(ErrorCode::unavailable, state);
   }
   expect_picture(16, 8, 60);
+  camera_.events.push_back(V4L2_EVENT_SOURCE_CHANGE);
+  expect_nothing(ErrorCode::unavailable, SourceState::closed);
 }
 
 TEST_F(V4l2SizesTest, ABridgeTakesTheSizeThatItsCableBrings) {
