@@ -20,9 +20,8 @@ using std::chrono::milliseconds;
 constexpr std::size_t kPacketMax = 268'435'455;  // MQTT 5.0, 2.1.4
 constexpr auto kUpForGood = 1min;  // a broker that lets us in and throws us out is as good as away
 constexpr auto kIdleTick = 1h;
-constexpr int kSuspicious = 2;     // breaks, each soon after a connection
 constexpr int kTakenOverStep = 4;  // two programs with one client id must not take turns for ever
-constexpr int kTakingTurns = 3;    // let in and thrown out this often: that is what it looks like
+constexpr int kTakingTurns = 2;    // let in and thrown out so often before: it looks like that
 
 std::string connect_text(int error) {
   switch (error) {
@@ -186,19 +185,14 @@ void Client::on(Time now, const Suback& suback) {
 // ---- the way down ----
 
 void Client::lost(Time now, std::string why, std::uint8_t reason) {
+  const bool turns = takes_turns(now);
   if (phase_ == Phase::up && now - up_since_ > kUpForGood) attempts_ = brief_ = 0;
   if (phase_ == Phase::up) ++brief_;
   suspect(reason);
   drop_socket();
   phase_ = Phase::idle;
   in_flight_.clear();
-  // Mosquitto 2.0.11 takes a session over without a word.
-  const bool silent_turns = brief_ >= kTakingTurns && reason == 0;
-  if (silent_turns) {
-    why += ", as soon as we were in, " + std::to_string(brief_) +
-           " times now: another program may connect with the same client id";
-  }
-  if (reason == kSessionTakenOver || silent_turns) attempts_ = std::max(attempts_, kTakenOverStep);
+  if (reason == kSessionTakenOver || turns) attempts_ = std::max(attempts_, kTakenOverStep);
   const auto window = std::min<milliseconds>(
       config_.backoff_max, config_.backoff_first * (1LL << std::min(attempts_, 16)));
   ++attempts_;
@@ -221,10 +215,14 @@ void Client::suspect(std::uint8_t reason) {
   }
 }
 
+// A broker need not say that it gave our session to another (Mosquitto 2.0 does not).
+bool Client::takes_turns(Time now) const {
+  return phase_ == Phase::up && brief_ >= kTakingTurns && now - up_since_ < kUpForGood;
+}
+
 std::string Client::ended_text(Time now) const {
   if (tls_ && !tls_->why().empty()) return tls_->why();
-  // A broker need not say that it gave our lasting session to another (Mosquitto 2.0 does not).
-  if (phase_ == Phase::up && attempts_ >= kSuspicious && now - up_since_ < kUpForGood) {
+  if (takes_turns(now)) {
     return "the connection broke again soon after it came up: does another program connect with "
            "the same client id?";
   }

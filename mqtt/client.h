@@ -122,6 +122,7 @@ class Client {
   void on(Time now, const Puback& ack);
   void on(Time now, const Pingresp& pong);
   void on(Time now, const Disconnect& goodbye);
+  bool takes_turns(Time now) const;
   std::string ended_text(Time now) const;
   long receive(char* bytes, std::size_t size);
   long send_some(const char* bytes, std::size_t size);

@@ -329,18 +329,5 @@ TEST_F(LinkTest, TheQueueSaysNoBeforeItGrows) {
   broker.thaw();
 }
 
-// Mosquitto gives the session to whoever came last, and tells the other nothing.
-TEST_F(LinkTest, TwoProgramsWithOneClientIdSayWhatItLooksLikeAndBackOff) {
-  const Broker broker;
-  Peer one(config_for(broker, "box-1")), two(config_for(broker, "box-1"));
-  const auto says_so = [](const Peer& it) {
-    return std::any_of(it.downs.begin(), it.downs.end(), [](const auto& down) {
-      return down.reason.find("another program may connect with the same client id") !=
-             std::string::npos;
-    });
-  };
-  EXPECT_TRUE(one.wait(says_so) || two.wait(says_so, 1s));
-}
-
 }  // namespace
 }  // namespace welcome::sync
