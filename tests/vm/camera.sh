@@ -18,8 +18,10 @@ looks_again_within_ms() {
   ((took <= $2))
 }
 
+# A second vivid is a bridge that takes what a cable (HDMI) brings, at its size and no other.
+bridge=/dev/video1
 opens_vivid() {
-  modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0
+  modprobe vivid n_devs=2 node_types=0x1,0x1 num_inputs=1,1 input_types=0x0,0x3 ccs_cap_mode=-1,0
   within 10 test -c $vivid
   use_camera $vivid always && within 30 looks
 }
@@ -64,6 +66,24 @@ survives_fatal_error() {
   control inject_fatal_streaming_error=1
   sleep 1
   looks_again_within_ms "fatal streaming error" 6000
+}
+# What comes through the cable from now on: 640x480p59
+cable_brings() {
+  local number
+  number=$(v4l2-ctl -d $bridge --list-ctrls-menus | sed -n "s/^[[:space:]]*\([0-9]*\): $1.*/\1/p" | head -n 1)
+  [[ -n $number ]] && v4l2-ctl -d $bridge -c dv_timings_signal_mode=4 -c "dv_timings=$number"
+}
+bridge_gives() { v4l2-ctl -d $bridge --get-fmt-video | grep -q "Width/Height *: $1"; }
+opens_bridge() {
+  cable_brings 640x480p && use_camera $bridge always && within 30 looks && bridge_gives 640/480
+}
+follows_another_size() {
+  local bad failures took
+  bad=$(status .cameras.main.frames_bad) failures=$(status .cameras.main.failures)
+  cable_brings 720x576p
+  took=$(ms_until 20 bridge_gives 720/576) || return 1
+  figure "another size through the cable: followed after $took ms"
+  within 10 looks && shows ".cameras.main.frames_bad == $bad and .cameras.main.failures == $failures"
 }
 same_process() { [[ $(main_pid) == "$camera_pid" ]]; }
 holds_one_descriptor() { [[ $(descriptors $vivid) == 1 ]]; }
@@ -111,6 +131,8 @@ check "counts damaged pictures and goes on" counts_damaged
 check "opens the camera anew after a fatal error" survives_fatal_error
 check "all that without a restart" same_process
 check "holds the camera once" holds_one_descriptor
+check "takes the size that the cable of a bridge brings" opens_bridge
+check "follows when it brings another size" follows_another_size
 check "says so while a camera gives no pictures yet" waits_for_pictures
 check "takes MJPEG from a camera that has it" sees_mjpeg
 check "gets MJPEG 720p" negotiated "$desk" MJPG ''
