@@ -272,17 +272,31 @@ void CrmFeed::sweep(const sync::FeedPlan& plan, const Now& now, News& news) {
   }
 }
 
+// A part of the first snapshot: who loses it asks for it again, as nothing here says that it came.
+// Not what takes away something that was given here, nor what somebody is told of.
+bool CrmFeed::may_come_again(const sync::FeedPlan& plan, const News& news) {
+  const Effects& effects = news.effects;
+  const bool tells = !effects.visits.empty() || !effects.decisions.empty() ||
+                     !effects.prompts.empty() || !effects.tell_store.empty() ||
+                     !news.rejected.empty();
+  const bool takes = !news.withdrawn.empty() || !news.desk_consents.empty() || news.came_back ||
+                     !effects.withdrawn_decisions.empty();
+  return plan.part && !plan.complete && !plan.have && !tells && !takes;
+}
+
 Result<void> CrmFeed::store_news(const sync::FeedPlan& plan, News& news, const Now& now) {
   std::optional<store::FeedState> position;
   if (plan.have && !news.came_back && !news.device_freed) position = state_of(*plan.have);
-  return needs_.carry_out(std::move(news.effects), now, [&](store::Tx& tx) {
+  const auto durable = may_come_again(plan, news) ? store::Durable::later : store::Durable::now;
+  const auto write_news = [&](store::Tx& tx) {
     tx.replica().apply(store_collection(plan.collection), position, news.changes, plan.sweep);
     write(tx, news, now);
     for (auto& what : news.rejected) {
       delivery_.tell_crm(tx, {MessageId(shared_.ids.next()), now.wall, {}, std::move(what), {}},
                          OutboxKind::feed, {}, now);
     }
-  });
+  };
+  return needs_.carry_out(std::move(news.effects), now, write_news, durable);
 }
 
 std::map<std::string, std::string> CrmFeed::items_of(contract::Collection collection) {

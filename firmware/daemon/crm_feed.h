@@ -28,8 +28,8 @@ class CrmFeed {
     virtual void store_failed(const Error& error) = 0;
     virtual Effects ask(const Event& event, const Now& now, std::string_view item = {}) = 0;
     virtual void decide(const Event& event, const Now& now) = 0;
-    [[nodiscard]] virtual Result<void> carry_out(Effects effects, const Now& now,
-                                                 const Also& also = {}) = 0;
+    [[nodiscard]] virtual Result<void> carry_out(Effects effects, const Now& now, const Also& also,
+                                                 store::Durable durable = store::Durable::now) = 0;
     virtual void profile_changed(const CustomerId& customer) = 0;  // for who keeps it opened
     virtual void keys_changed(const std::vector<CustomerId>& customers, const Now& now) = 0;
   };
@@ -93,6 +93,7 @@ class CrmFeed {
                  News& news);
   void take_unreadable(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
                        News& news);
+  static bool may_come_again(const sync::FeedPlan& plan, const News& news);
   void ask_for_identities();
   // An identity that was there leaves, or is about to be put again.
   void leaves(const store::ReplicaItem& old);

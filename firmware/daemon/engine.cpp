@@ -375,14 +375,16 @@ Result<void> Engine::rows_left(const std::vector<Delivery::Left>& rows, const Al
   return carry_out(std::move(effects), now, also);
 }
 
-Result<void> Engine::carry_out(Effects effects, const Now& now, const Also& also) {
+Result<void> Engine::carry_out(Effects effects, const Now& now, const Also& also,
+                               store::Durable durable) {
   Result<void> written;
   const bool writes = also || effects.to_store();
   if (writes) {
-    written = store_.transaction([&](store::Tx& tx) {
+    const auto all = [&](store::Tx& tx) {
       if (also) also(tx);
       write(tx, effects, now);
-    });
+    };
+    written = store_.transaction(all, durable);
     if (!written) {
       health_.store_failed(written.error());
       health_.could_not_store(effects, now);

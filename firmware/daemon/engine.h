@@ -241,7 +241,11 @@ class Engine : private Pipeline::Directory,
                                        const Also& also) override;
   // An error: nothing of it is written.
   [[nodiscard]] Result<void> carry_out(Effects effects, const Now& now,
-                                       const Also& also = {}) override;
+                                       const Also& also = {}) override {
+    return carry_out(std::move(effects), now, also, store::Durable::now);
+  }
+  [[nodiscard]] Result<void> carry_out(Effects effects, const Now& now, const Also& also,
+                                       store::Durable durable) override;
   void count(const Effects& effects);
   void follow(const Effects& effects, const Now& now);
 

@@ -21,9 +21,9 @@ namespace fs = std::filesystem;
 namespace {
 
 // A log of this many pages (4 KiB) is moved into the database when there is time…
-constexpr int kCheckpointPages = 1024;
+constexpr int kCheckpointPages = 256;
 // …and at this size even when there is none.
-constexpr int kCheckpointAtOnce = 8192;
+constexpr int kCheckpointAtOnce = 1024;
 // Files up to this size are checked in full at every start (measured: about 1 ms per MiB).
 constexpr std::uintmax_t kCheckUpTo = 64U << 20;
 constexpr const char* kKeyCheck = "store:key_check";
@@ -227,12 +227,16 @@ Result<Store> Store::open(const std::string& path, const BoxKey& key, const Stor
 
 const OpenReport& Store::open_report() const { return impl_->report; }
 
-Result<void> Store::run(const std::function<void(Tx&)>& fn) {
+Result<void> Store::run(const std::function<void(Tx&)>& fn, Durable durable) {
   Database& db = impl_->context->db;
+  // Of a log that is not synced after a commit the disk has a beginning; the next sync is of all.
+  const bool later = durable == Durable::later && !db.in_transaction();
+  if (later) db.script("PRAGMA synchronous = NORMAL");
   auto result = db.write([&] {
     Tx tx(*impl_->context);
     fn(tx);
   });
+  if (later) db.script("PRAGMA synchronous = FULL");
   // It is committed. A log that cannot be moved now is moved by maintain(), which says why not.
   if (result && db.wal_pages() >= kCheckpointAtOnce) impl_->move_log();
   return result;

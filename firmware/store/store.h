@@ -51,6 +51,10 @@ struct OpenReport {
   std::size_t salvaged_rows = 0;
 };
 
+// When a commit is on the disk: before transaction() returns; or with the next one that is, for
+// what is asked for again if the plug is pulled in between.
+enum class Durable : std::uint8_t { now, later };
+
 class Store {
  public:
   // `path` is the database file; its directory exists and belongs to us. A corrupt file is set
@@ -66,15 +70,16 @@ class Store {
   const OpenReport& open_report() const;
 
   // Runs fn(Tx&); commits all it wrote, or nothing. When this returns fn's value the commit is on
-  // the disk. Inside another one it is part of that.
+  // the disk, or as `durable` says. Inside another one it is part of that.
   template <class F>
-  [[nodiscard]] auto transaction(F&& fn) -> Result<std::invoke_result_t<F, Tx&>> {
+  [[nodiscard]] auto transaction(F&& fn, Durable durable = Durable::now)
+      -> Result<std::invoke_result_t<F, Tx&>> {
     using T = std::invoke_result_t<F, Tx&>;
     if constexpr (std::is_void_v<T>) {
-      return run([&](Tx& tx) { fn(tx); });
+      return run([&](Tx& tx) { fn(tx); }, durable);
     } else {
       std::optional<T> value;
-      if (auto done = run([&](Tx& tx) { value.emplace(fn(tx)); }); !done) {
+      if (auto done = run([&](Tx& tx) { value.emplace(fn(tx)); }, durable); !done) {
         return tl::unexpected<Error>(std::move(done.error()));
       }
       return std::move(*value);
@@ -106,7 +111,7 @@ class Store {
 
  private:
   struct Impl;
-  Result<void> run(const std::function<void(Tx&)>& fn);
+  Result<void> run(const std::function<void(Tx&)>& fn, Durable durable);
   explicit Store(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <gtest/gtest.h>
 #include <random>
+#include <set>
 
 #include "tests/power/power_vfs.h"
 #include "tests/power/scenario.h"
@@ -110,6 +111,59 @@ TEST(StorePower, KeepsEveryPromiseWhereverThePlugIsPulled) {
     expect_promise_kept(reference, cut, i % 3 == 0);
     if (HasFailure()) return;
   }
+}
+
+// What may be durable later: three commits, of which only the second is promised at once. Wherever
+// the plug is pulled the file is whole and has the first so many, and the promised one with all
+// before it.
+TEST(StorePower, WhatIsDurableLaterIsThereWithTheNextPromise) {
+  const auto play = [](Store& store, std::size_t& promised) {
+    const auto commit = [&](const char* name, Durable durable) {
+      return bool(store.transaction([&](Tx& tx) { tx.registers().put(name, "yes"); }, durable));
+    };
+    if (commit("a", Durable::later) && commit("b", Durable::now)) promised = 2;
+    (void)commit("c", Durable::later);
+  };
+  const auto count = [](Store& store) {
+    std::size_t n = 0;
+    bool gap = false;
+    for (const char* name : {"a", "b", "c"}) {
+      const bool here = store.registers().get(name).value_or(std::nullopt).has_value();
+      EXPECT_FALSE(here && gap) << name << " without what came before it";
+      gap = !here;
+      n += here ? 1 : 0;
+    }
+    return n;
+  };
+  // Plays it with the plug pulled at that operation (0: not at all) and counts what is there then.
+  const auto cut_at = [&](std::int64_t cut, std::uint64_t seed, std::int64_t& operations) {
+    TempDir dir;
+    PowerVfs vfs("power-later");
+    std::size_t promised = 0;
+    {
+      auto store = open(dir, vfs);
+      const std::int64_t opened = vfs.operations();
+      if (cut > 0) vfs.cut_at(opened + cut);
+      play(*store, promised);
+      operations = vfs.operations() - opened;
+    }
+    vfs.restore(seed);
+    auto store = open(dir, vfs);
+    EXPECT_FALSE(store->open_report().set_aside);
+    const std::size_t n = count(*store);
+    EXPECT_GE(n, promised);
+    return n;
+  };
+  std::int64_t operations = 0;
+  EXPECT_EQ(cut_at(0, 0, operations), 3U);
+  std::set<std::size_t> found;
+  for (std::int64_t cut = 1, ignored = 0; cut <= operations; ++cut) {
+    for (const std::uint64_t seed : {1U, 2U, 3U, 4U}) {
+      SCOPED_TRACE("power cut at operation " + std::to_string(cut));
+      found.insert(cut_at(cut, seed, ignored));
+    }
+  }
+  EXPECT_GE(found.size(), 2U) << "the plug was pulled before and after the promise";
 }
 
 }  // namespace
