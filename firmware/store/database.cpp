@@ -171,9 +171,19 @@ std::optional<std::int64_t> Database::integer(const char* sql) {
   return s.int64(0);
 }
 
-Result<void> Database::begin() {
+// Of a log that is not synced after a commit the disk has a beginning; the next sync is of all.
+void Database::sync_commits(Durable durable) {
+  if (durable_ == durable) return;
+  script(durable == Durable::now ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+  durable_ = durable;
+}
+
+Result<void> Database::begin(Durable durable) {
   if (in_transaction_) return fail(ErrorCode::internal, "store: transactions do not nest");
-  auto begun = read([&] { run("BEGIN IMMEDIATE"); });
+  auto begun = read([&] {
+    sync_commits(durable);
+    run("BEGIN IMMEDIATE");
+  });
   if (!begun) return begun;
   in_transaction_ = true;
   sticky_.reset();

@@ -17,6 +17,7 @@
 
 #include "core/result.h"
 #include "core/time.h"
+#include "firmware/store/durable.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -104,7 +105,7 @@ class Database {
 
   // Runs fn as (part of) a transaction. See store.h: within transaction() the first failure sticks.
   template <class F>
-  auto write(F&& fn) -> Result<std::invoke_result_t<F>> {
+  auto write(F&& fn, Durable durable = Durable::now) -> Result<std::invoke_result_t<F>> {
     using T = std::invoke_result_t<F>;
     if (in_transaction_) {
       if (sticky_) return tl::unexpected<Error>(*sticky_);
@@ -112,7 +113,7 @@ class Database {
       if (!result) sticky_ = result.error();
       return result;
     }
-    if (auto begun = begin(); !begun) return tl::unexpected<Error>(begun.error());
+    if (auto begun = begin(durable); !begun) return tl::unexpected<Error>(begun.error());
     Result<T> result = guarded<T>(fn);
     if (!result) sticky_ = result.error();
     if (auto ended = end(); !ended) return tl::unexpected<Error>(ended.error());
@@ -143,7 +144,7 @@ class Database {
     return guarded<std::invoke_result_t<F>>(fn);
   }
 
-  Result<void> begin();
+  Result<void> begin(Durable durable);
   // Commits, or rolls back when something failed and says what.
   Result<void> end();
   bool in_transaction() const { return in_transaction_; }
@@ -188,10 +189,12 @@ class Database {
   }
   Statement cached(const char* sql);
   void note(const Error& error);
+  void sync_commits(Durable durable);
 
   sqlite3* db_ = nullptr;
   std::unordered_map<const char*, sqlite3_stmt*> statements_;
   bool in_transaction_ = false;
+  Durable durable_ = Durable::now;  // of the next commit; SQLite begins so, too
   std::optional<Error> sticky_;
   int wal_pages_ = 0;
   bool saw_corruption_ = false;

@@ -229,14 +229,12 @@ const OpenReport& Store::open_report() const { return impl_->report; }
 
 Result<void> Store::run(const std::function<void(Tx&)>& fn, Durable durable) {
   Database& db = impl_->context->db;
-  // Of a log that is not synced after a commit the disk has a beginning; the next sync is of all.
-  const bool later = durable == Durable::later && !db.in_transaction();
-  if (later) db.script("PRAGMA synchronous = NORMAL");
-  auto result = db.write([&] {
-    Tx tx(*impl_->context);
-    fn(tx);
-  });
-  if (later) db.script("PRAGMA synchronous = FULL");
+  auto result = db.write(
+      [&] {
+        Tx tx(*impl_->context);
+        fn(tx);
+      },
+      durable);
   // It is committed. A log that cannot be moved now is moved by maintain(), which says why not.
   if (result && db.wal_pages() >= kCheckpointAtOnce) impl_->move_log();
   return result;

@@ -20,6 +20,7 @@
 #include "core/result.h"
 #include "core/time.h"
 #include "firmware/store/audit.h"
+#include "firmware/store/durable.h"
 #include "firmware/store/erasure.h"
 #include "firmware/store/journal.h"
 #include "firmware/store/outbox.h"
@@ -50,10 +51,6 @@ struct OpenReport {
   std::string set_aside_as;   // file name
   std::size_t salvaged_rows = 0;
 };
-
-// When a commit is on the disk: before transaction() returns; or with the next one that is, for
-// what is asked for again if the plug is pulled in between.
-enum class Durable : std::uint8_t { now, later };
 
 class Store {
  public:
