@@ -45,10 +45,10 @@ void Effects::append(Effects&& o) {
   wake_at = o.wake_at;
 }
 
-bool Effects::to_store() const {
+bool Effects::tells() const {
   return !visits.empty() || !decisions.empty() || !prompts.empty() || !prompts_cleared.empty() ||
-         !staff.empty() || !consents.empty() || !withdrawn_decisions.empty() || !rows.empty() ||
-         !tell_store.empty() || !untell_store.empty();
+         !staff.empty() || !withdrawn_decisions.empty() || !tell_store.empty() ||
+         !untell_store.empty();
 }
 
 // ---- decisions

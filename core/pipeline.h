@@ -215,7 +215,10 @@ struct Effects {
 
   void append(Effects&& other);
   // Whether there is anything to be written down.
-  bool to_store() const;
+  bool to_store() const { return tells() || !consents.empty() || !rows.empty(); }
+  // Whether somebody learns of it, or of something that is taken back: all of that but what this
+  // box keeps for itself.
+  bool tells() const;
 };
 
 struct PipelineSettings {

@@ -275,13 +275,9 @@ void CrmFeed::sweep(const sync::FeedPlan& plan, const Now& now, News& news) {
 // A part of the first snapshot: who loses it asks for it again, as nothing here says that it came.
 // Not what takes away something that was given here, nor what somebody is told of.
 bool CrmFeed::may_come_again(const sync::FeedPlan& plan, const News& news) {
-  const Effects& effects = news.effects;
-  const bool tells = !effects.visits.empty() || !effects.decisions.empty() ||
-                     !effects.prompts.empty() || !effects.tell_store.empty() ||
-                     !news.rejected.empty();
-  const bool takes = !news.withdrawn.empty() || !news.desk_consents.empty() || news.came_back ||
-                     !effects.withdrawn_decisions.empty();
-  return plan.part && !plan.complete && !plan.have && !tells && !takes;
+  const bool first_snapshot = plan.part && !plan.complete && !plan.have;
+  const bool takes = !news.withdrawn.empty() || !news.desk_consents.empty() || news.came_back;
+  return first_snapshot && !takes && news.rejected.empty() && !news.effects.tells();
 }
 
 Result<void> CrmFeed::store_news(const sync::FeedPlan& plan, News& news, const Now& now) {
