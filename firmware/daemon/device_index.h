@@ -3,8 +3,11 @@
 // DeviceIndex: whose each device is by the feed, so that one that is given to two customers is
 // noticed. Holds hashes alone, 16 bytes for each. One thread.
 
+#include <charconv>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <unordered_set>
 #include <vector>
@@ -23,6 +26,14 @@ inline StateRow row_of_refused(std::uint64_t device, const CustomerId& customer 
       StateRow::Kind::device, std::string(kRefusedRow) + std::to_string(device), customer, {}};
   if (!customer.empty()) row.value = "";
   return row;
+}
+// The device of such a row.
+inline std::optional<std::uint64_t> refused_device(const StateRow& row) {
+  if (!row.key.starts_with(kRefusedRow)) return std::nullopt;
+  std::uint64_t device = 0;
+  const char* end = row.key.data() + row.key.size();
+  const bool whole = std::from_chars(row.key.data() + kRefusedRow.size(), end, device).ptr == end;
+  return whole ? std::optional(device) : std::nullopt;
 }
 
 class DeviceIndex {

@@ -169,15 +169,13 @@ void Listening::load_learnt() {
   if (!rows) return needs_.store_failed(rows.error());
   for (const auto& row : *rows) {
     if (watch_.load(row)) continue;
-    const bool refused = row.key.starts_with(kRefusedRow);
-    std::uint64_t device = 0;
-    const char* end = row.key.data() + row.key.size();
-    const char* begin = row.key.data() + (refused ? kRefusedRow.size() : 0);
-    const bool whole = std::from_chars(begin, end, device).ptr == end;
-    if (refused) {
-      if (whole) devices_.refused(device);
+    if (const auto refused = refused_device(row)) {
+      devices_.refused(*refused);
       continue;
     }
+    std::uint64_t device = 0;
+    const char* end = row.key.data() + row.key.size();
+    const bool whole = std::from_chars(row.key.data(), end, device).ptr == end;
     const auto learnt = row.value ? read_value(*row.value) : std::nullopt;
     // One that cannot be read is learnt again.
     if (whole && learnt) learnt_[device] = *learnt;
