@@ -71,10 +71,11 @@ bool is_of(const contract::FeedBatch& batch, const FeedPlan::Part& part) {
 }
 
 // The first item of the next piece. Changes of one number belong together.
-std::size_t end_of_piece(const contract::FeedBatch& batch, std::size_t first, std::size_t most) {
-  std::size_t end = std::min(first + most, batch.items.size());
-  if (batch.snapshot) return end;
-  while (end < batch.items.size() && batch.items[end].seq == batch.items[end - 1].seq) ++end;
+std::size_t end_of_piece(const std::vector<contract::FeedItem>& items, bool snapshot,
+                         std::size_t first, std::size_t most) {
+  std::size_t end = std::min(first + most, items.size());
+  if (snapshot) return end;
+  while (end < items.size() && items[end].seq == items[end - 1].seq) ++end;
   return end;
 }
 
@@ -91,20 +92,18 @@ std::vector<FeedPiece> sliced(contract::FeedBatch batch, std::size_t items_at_mo
     std::stable_sort(batch.items.begin(), batch.items.end(),
                      [](const auto& a, const auto& b) { return a.seq < b.seq; });
   }
-  contract::FeedBatch head = batch;
-  head.items.clear();
-  for (std::size_t first = 0; first < batch.items.size();) {
-    const std::size_t end = end_of_piece(batch, first, items_at_most);
-    const bool last = end == batch.items.size();
-    FeedPiece piece{head, {.first = first == 0, .more = batch.snapshot && !last}};
+  std::vector<contract::FeedItem> items = std::exchange(batch.items, {});
+  for (std::size_t first = 0; first < items.size();) {
+    const std::size_t end = end_of_piece(items, batch.snapshot, first, items_at_most);
+    const bool last = end == items.size();
+    FeedPiece piece{batch, {.first = first == 0, .more = batch.snapshot && !last}};
     if (!batch.snapshot && !last) {
-      piece.batch.to_seq = batch.items[end - 1].seq;
+      piece.batch.to_seq = items[end - 1].seq;
       piece.batch.digest.clear();
     }
-    std::move(batch.items.begin() + static_cast<std::ptrdiff_t>(first),
-              batch.items.begin() + static_cast<std::ptrdiff_t>(end),
-              std::back_inserter(piece.batch.items));
-    if (!batch.snapshot) head.from_seq = piece.batch.to_seq;
+    piece.batch.items.assign(std::move_iterator(items.begin() + static_cast<std::ptrdiff_t>(first)),
+                             std::move_iterator(items.begin() + static_cast<std::ptrdiff_t>(end)));
+    if (!batch.snapshot) batch.from_seq = piece.batch.to_seq;
     pieces.push_back(std::move(piece));
     first = end;
   }
