@@ -186,8 +186,11 @@ void Client::on(Time now, const Suback& suback) {
 
 void Client::lost(Time now, std::string why, std::uint8_t reason) {
   const bool turns = takes_turns(now);
-  if (phase_ == Phase::up && now - up_since_ > kUpForGood) attempts_ = brief_ = 0;
-  if (phase_ == Phase::up) ++brief_;
+  if (phase_ == Phase::up) {
+    const bool for_good = now - up_since_ > kUpForGood;
+    if (for_good) attempts_ = 0;
+    brief_ = for_good ? 0 : brief_ + 1;
+  }
   suspect(reason);
   drop_socket();
   phase_ = Phase::idle;
