@@ -102,20 +102,26 @@ class Score:
         }
 
 
-def zones_of(program, of, say):
-    rows = []
+def written(of, say):
+    """Each zoning of each site in turn, as files that welcome-eval reads: folder, site, cut, zones."""
     with tempfile.TemporaryDirectory() as folder:
         for site in of:
             for cut, zones in site.zonings:
                 say(f"{site.name}, {cut}")
                 write_zones(folder, site.recordings, zones)
-                said, copies = run_zones(program, folder, len(site.recordings))
-                score = Score()
-                for recording, words in zip(site.recordings, said):
-                    score.add(recording, words, zones, plain(recording, zones))
-                fewest = min(list(zones.values()).count(zone) for zone in zones.values())
-                rows.append({"site": site.name, "walking": site.walking, "cut": cut, "boxes": fewest,
-                             **score.row(), "copies": copies})
+                yield folder, site, cut, zones
+
+
+def zones_of(program, of, say):
+    rows = []
+    for folder, site, cut, zones in written(of, say):
+        said, copies = run_zones(program, folder, len(site.recordings))
+        score = Score()
+        for recording, words in zip(site.recordings, said):
+            score.add(recording, words, zones, plain(recording, zones))
+        fewest = min(list(zones.values()).count(zone) for zone in zones.values())
+        rows.append({"site": site.name, "walking": site.walking, "cut": cut, "boxes": fewest,
+                     **score.row(), "copies": copies})
     return rows
 
 
@@ -139,20 +145,16 @@ MEMORIES_MS = (400, 600, 800, 1000, 1200)
 def by_memory(program, of, say):
     """fast - plain of each walk by the memory of *fast*, the other constants as they are."""
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for site in of:
-            for cut, zones in site.zonings:
-                say(f"{site.name}, {cut}")
-                write_zones(folder, site.recordings, zones)
-                simple = [plain(recording, zones) for recording in site.recordings]
-                gains = []
-                for memory in MEMORIES_MS:
-                    said, _ = run_zones(program, folder, len(site.recordings), "--fast-memory", str(memory))
-                    score = Score()
-                    for recording, words, rule in zip(site.recordings, said, simple):
-                        score.add(recording, words, zones, rule)
-                    gains.append((score.fast - score.plain) / score.seconds)
-                rows.append({"site": site.name.split(",")[0], "gains": gains})
+    for folder, site, _, zones in written(of, say):
+        simple = [plain(recording, zones) for recording in site.recordings]
+        gains = []
+        for memory in MEMORIES_MS:
+            said, _ = run_zones(program, folder, len(site.recordings), "--fast-memory", str(memory))
+            score = Score()
+            for recording, words, rule in zip(site.recordings, said, simple):
+                score.add(recording, words, zones, rule)
+            gains.append((score.fast - score.plain) / score.seconds)
+        rows.append({"site": site.name.split(",")[0], "gains": gains})
     return rows
 
 
