@@ -205,7 +205,8 @@ Section broker(const char* name, BrokerConfig Config::*which, int port, const ch
           text("host", in(&B::host), "127.0.0.1", host, what),
           whole("port", in(&B::port), port, 1, 65535, "its port"),
           text("user", in(&B::user), "", anything,
-               std::string("account; the password is the credential ") + name + "-password"),
+               std::string("account, and the client id; the password is the credential ") + name +
+                   "-password"),
           text("tls_ca", in(&B::tls_ca), "", anything,
                "file with the CA certificate; empty = no TLS, for a broker on this machine only"),
           text("tls_cert", in(&B::tls_cert), "", anything, "file with the client certificate"),
