@@ -78,6 +78,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def wait_for_port(port):
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    sys.exit("the broker does not listen")
+
+
 def processor_s(pid):
     with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
         fields = file.read().rsplit(") ", 1)[1].split(" ")
@@ -129,15 +138,17 @@ def main():
         with open(conf, "w", encoding="utf-8") as file:
             file.write(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
         start(["mosquitto", "-c", conf])
-        time.sleep(0.5)
+        wait_for_port(port)
         crm = start([os.path.join(BIN, "welcome-crm"), "--database", db, "serve", "--broker", f"mqtt://127.0.0.1:{port}"])
+        # What is retained comes when the subscription is there: from then on no hello is missed.
+        subprocess.run(["mosquitto_pub", "-p", str(port), "-r", "-t", "ready", "-m", "ready"], check=True)
         hello = subprocess.Popen(
-            ["mosquitto_sub", "-p", str(port), "-F", "%U %p", "-t", "welcome/v1/demo/aroma-1/box-1/hello"],
+            ["mosquitto_sub", "-p", str(port), "-F", "%U %p", "-t", "welcome/v1/demo/aroma-1/box-1/hello", "-t", "ready"],
             stdout=subprocess.PIPE,
             text=True,
         )
         processes.append(hello)
-        time.sleep(0.5)
+        hello.stdout.readline()
 
         state = os.path.join(folder, "box")
         os.makedirs(os.path.join(state, "credentials"))
