@@ -4,7 +4,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
-import { Icon, Languages, SignIn, Toasts, type IconName } from '../shared/parts';
+import { Elsewhere, Icon, Languages, SignIn, Toasts, type IconName } from '../shared/parts';
 import { savedAccount, saveAccount, type Account } from '../shared/session';
 import { useStore } from '../shared/store';
 import { Choices } from './choices';
@@ -75,14 +75,7 @@ export function App({ phone, signedIn: atStart }: { phone: Phone; signedIn: bool
             {t.lost}
           </p>
         )}
-        {phone.linkState === 'elsewhere' && (
-          <div class="banner" role="status" data-banner="elsewhere">
-            <span>{t.elsewhere}</span>
-            <button type="button" class="button" onClick={() => phone.takeOver()}>
-              {t.useHere}
-            </button>
-          </div>
-        )}
+        {phone.linkState === 'elsewhere' && <Elsewhere onUseHere={() => phone.takeOver()} />}
         <Panel tab="offers" now={tab}>
           <Offers phone={phone} />
         </Panel>

@@ -196,6 +196,19 @@ export interface ToastView {
   undo?: () => void;
 }
 
+// The broker gives the session to whoever came last; here it is to be had back.
+export function Elsewhere(props: { alert?: boolean; onUseHere: () => void }) {
+  const t = i18n.t.common;
+  return (
+    <div class={`banner ${props.alert ? 'alert' : ''}`} role="status" data-banner="elsewhere">
+      <span>{t.elsewhere}</span>
+      <button type="button" class="button" onClick={props.onUseHere}>
+        {t.useHere}
+      </button>
+    </div>
+  );
+}
+
 export function Toasts({ toasts }: { toasts: ToastView[] }) {
   return (
     <div class="toasts" role="status" aria-live="polite">

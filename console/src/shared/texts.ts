@@ -57,6 +57,9 @@ export const en = {
     notSent: 'Not sent: there was no connection. Please try again.',
     language: 'Language',
     connecting: 'Connecting…',
+    elsewhere:
+      'This account is in use in another window or on another device. Only one can be connected at a time.',
+    useHere: 'Use it here',
   },
   tablet: {
     title: 'Welcome desk',
@@ -71,8 +74,6 @@ export const en = {
     inStore: (n: number) => (n === 1 ? '1 member here' : `${n} members here`),
     online: 'Box connected',
     lost: 'Box out of reach',
-    elsewhere: 'Another device is using this account. Only one can be connected at a time.',
-    useHere: 'Use it here',
     lostBanner: (since: string) =>
       `There has been no connection to the box since ${since}. What you see may be out of date; it comes back by itself.`,
     linkDown:
@@ -223,8 +224,6 @@ export const en = {
     accountHint: 'As in your welcome letter',
     online: 'Connected',
     lost: 'No connection. What you change is kept here and sent as soon as it is back.',
-    elsewhere: 'This page is open in another window. Only one can be connected at a time.',
-    useHere: 'Use it here',
     tabs: { offers: 'Offers', choices: 'My choices', data: 'My data' },
     noOffers: 'No offers at the moment',
     noOffersHint: 'When you are near and something fits, it appears here. Never more often than promised.',
@@ -308,6 +307,9 @@ export const de: Texts = {
     notSent: 'Nicht gesendet: Die Verbindung war weg. Bitte noch einmal versuchen.',
     language: 'Sprache',
     connecting: 'Verbindung wird aufgebaut …',
+    elsewhere:
+      'Dieses Konto wird in einem anderen Fenster oder auf einem anderen Gerät benutzt. Nur eines kann verbunden sein.',
+    useHere: 'Hier benutzen',
   },
   tablet: {
     title: 'Empfang',
@@ -322,8 +324,6 @@ export const de: Texts = {
     inStore: (n) => (n === 1 ? '1 Mitglied hier' : `${n} Mitglieder hier`),
     online: 'Box verbunden',
     lost: 'Box nicht erreichbar',
-    elsewhere: 'Auf einem anderen Gerät wird mit diesem Konto gearbeitet. Nur eines kann verbunden sein.',
-    useHere: 'Hier benutzen',
     lostBanner: (since) =>
       `Die Verbindung zur Box ist seit ${since} weg. Die Anzeige kann veraltet sein; sie kommt von selbst zurück.`,
     linkDown:
@@ -496,8 +496,6 @@ export const de: Texts = {
     accountHint: 'Wie in Ihrem Begrüßungsschreiben',
     online: 'Verbunden',
     lost: 'Keine Verbindung. Änderungen bleiben hier und gehen ab, sobald sie wieder da ist.',
-    elsewhere: 'Diese Seite ist in einem anderen Fenster offen. Nur eine kann verbunden sein.',
-    useHere: 'Hier benutzen',
     tabs: { offers: 'Angebote', choices: 'Meine Wahl', data: 'Meine Daten' },
     noOffers: 'Gerade keine Angebote',
     noOffersHint: 'Wenn Sie in der Nähe sind und etwas passt, erscheint es hier. Nie öfter als versprochen.',

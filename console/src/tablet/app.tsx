@@ -3,7 +3,7 @@
 
 import { useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
-import { Field, Icon, Languages, SignIn, Toasts } from '../shared/parts';
+import { Elsewhere, Field, Icon, Languages, SignIn, Toasts } from '../shared/parts';
 import { savedAccount, saveAccount, type Account } from '../shared/session';
 import { useStore } from '../shared/store';
 import { Card } from './card';
@@ -148,14 +148,7 @@ function Banners({ tablet }: { tablet: Tablet }) {
   const { status } = tablet;
   return (
     <div class="banners" role="status" aria-live="polite">
-      {tablet.linkState === 'elsewhere' && (
-        <div class="banner alert" data-banner="elsewhere">
-          <span>{t.elsewhere}</span>
-          <button type="button" class="button" onClick={() => tablet.takeOver()}>
-            {t.useHere}
-          </button>
-        </div>
-      )}
+      {tablet.linkState === 'elsewhere' && <Elsewhere alert onUseHere={() => tablet.takeOver()} />}
       {tablet.lostSince !== null && tablet.linkState !== 'elsewhere' && (
         <p class="banner alert" data-banner="lost">
           <Icon name="away" />
