@@ -105,7 +105,6 @@ Pauses receive(test::BenchBox& box, contract::Collection collection, int count, 
   contract::Digest digest;
   for (int n = 0; n < count; ++n) digest.toggle(make(n).key, static_cast<std::uint64_t>(n) + 1);
   Pauses pauses;
-  const daemon::FeedIntake intake(test::bench_address);
   const auto timed = [&](auto&& what) {
     const auto begin = Clock::now();
     const double cpu = cpu_ms();
@@ -132,11 +131,10 @@ Pauses receive(test::BenchBox& box, contract::Collection collection, int count, 
     raw.topic = message.topic;
     raw.payload = message.payload;
     const double begin = cpu_ms();
-    auto pieces = intake.pieces(raw, {}, {});
+    auto pieces = daemon::feed_pieces(test::bench_address, raw, {}, {}, {});
     pauses.link_cpu_ms += cpu_ms() - begin;
     for (auto& piece : pieces) {
-      const daemon::Input input = std::move(piece);
-      timed([&] { box.engine().handle(input, box.now()); });
+      timed([&] { box.engine().handle(std::move(piece), box.now()); });
     }
     box.ack_all();
     timed([&] { box.advance(50ms); });

@@ -83,7 +83,6 @@ class App : private Ports {
         store_(open_store(config, key)),
         clock_(make_clock(config, store_)),
         inbox_({}, [this] { asio::post(loop_, [this] { drain_inbox(); }); }),
-        intake_({config.tenant, config.store, config.box}),
         cameras_(config, pack_, *clock_,
                  [this](vision::FaceMatch match, Zone zone) {
                    inbox_.post_sensor(input::Face{std::move(match), zone, steady_now()});
@@ -111,7 +110,6 @@ class App : private Ports {
                  }),
         signals_(loop_, SIGTERM, SIGINT, SIGHUP),
         ticker_(loop_) {
-    intake_.set_keys(engine_.crm_keys());
     uplink_ = make_uplink();
     floor_ = make_floor();
     radio_ = make_radio(config_, *clock_, eid_);
@@ -218,8 +216,11 @@ class App : private Ports {
         return inbox_.post_control(input::FromLink{name, std::move(event), steady_now(), {}});
       }
       const std::size_t bytes = raw->topic.size() + raw->payload.size();
-      auto pieces =
-          uplink ? intake_.pieces(*raw, steady_now(), receipt) : std::vector<input::Feed>();
+      std::vector<input::Feed> pieces;
+      if (uplink) {
+        const contract::BoxAddress box{config_.tenant, config_.store, config_.box};
+        pieces = feed_pieces(box, *raw, engine_.crm_keys(), steady_now(), receipt);
+      }
       // What the inbox refuses it counts.
       for (auto& piece : pieces) (void)inbox_.post_feed(std::move(piece), bytes / pieces.size());
       if (!pieces.empty()) return;
@@ -247,18 +248,10 @@ class App : private Ports {
 
   // -- the loop
 
-  void handle(const Input& input) {
-    const auto* piece = std::get_if<input::Feed>(&input);
-    if (piece != nullptr && !intake_.is_current(*piece)) {
-      return engine_.lost_messages(clock_->now());  // and asks again
-    }
-    engine_.handle(input, clock_->now());
-  }
-
   // One long input in a turn of the loop: timers and the control socket have theirs in between.
   void drain_inbox() {
-    const auto inputs = inbox_.take();
-    for (const auto& input : inputs) handle(input);
+    auto inputs = inbox_.take();
+    for (auto& input : inputs) engine_.handle(std::move(input), clock_->now());
     if (!inputs.empty()) asio::post(loop_, [this] { drain_inbox(); });
     if (const auto refused = inbox_.control_refused(); refused != seen_refused_) {
       if (seen_refused_ == 0)
@@ -307,7 +300,6 @@ class App : private Ports {
       if (const auto pinned = engine_.set_crm_keys(keys, clock_->now()); !pinned) {
         throw ConfigError("consent.crm_keys: " + pinned.error().message);
       }
-      intake_.set_keys(keys);
       // The certificate files may be new ones.
       if (!config_.uplink.tls_ca.empty()) uplink_->renew();
       if (!config_.floor.tls_ca.empty()) floor_->renew();
@@ -465,7 +457,6 @@ class App : private Ports {
   const std::unique_ptr<Clock> clock_;
   asio::io_context loop_{1};
   Inbox<Input> inbox_;
-  FeedIntake intake_;
   std::shared_ptr<const vision::Gallery> wanted_gallery_;
   // The threads end before what they post to: declared after it.
   Cameras cameras_;

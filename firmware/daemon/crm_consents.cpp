@@ -27,7 +27,18 @@ void CrmFeed::load_keys() {
   if (!shared_.settings.crm_keys) return;
   auto keys = contract::KeyRing::parse(*shared_.settings.crm_keys);
   if (!keys) throw std::runtime_error("cannot read the CRM's keys: " + keys.error().message);
-  keys_ = std::move(*keys);
+  put_in_force(std::move(*keys));
+}
+
+void CrmFeed::put_in_force(contract::KeyRing keys) {
+  std::shared_ptr<const contract::KeyRing> ring;
+  if (shared_.settings.crm_keys) ring = std::make_shared<contract::KeyRing>(std::move(keys));
+  const std::lock_guard lock(keys_mutex_);
+  keys_ = std::move(ring);
+}
+
+std::string CrmFeed::keys_text() const {
+  return keys_ ? keys_->to_text() : contract::KeyRing().to_text();
 }
 
 Result<void> CrmFeed::note_pinned(const Now& now) {
@@ -36,13 +47,13 @@ Result<void> CrmFeed::note_pinned(const Now& now) {
 
 bool CrmFeed::pinned_before() const {
   const auto before = shared_.store.registers().get(kPinnedRegister);
-  return before && before->value_or("") == keys_.to_text();
+  return before && before->value_or("") == keys_text();
 }
 
 // The stored consents are checked against the ring: the next start need not do it again.
 void CrmFeed::note_pinned(store::Tx& tx, const Now& now) {
   if (pinned_before()) return;
-  tx.registers().put(kPinnedRegister, keys_.to_text());
+  tx.registers().put(kPinnedRegister, keys_text());
   tx.audit().append(now, "config", "technician", {}, "the CRM's keys");
 }
 
@@ -50,7 +61,7 @@ Result<void> CrmFeed::set_keys(const std::optional<std::string>& text, const Now
   auto keys = contract::KeyRing::parse(text.value_or(""));
   if (!keys) return tl::unexpected(keys.error());
   shared_.settings.crm_keys = text;
-  keys_ = std::move(*keys);
+  put_in_force(std::move(*keys));
   if (pinned_before()) return {};
 
   News news;
@@ -58,7 +69,7 @@ Result<void> CrmFeed::set_keys(const std::optional<std::string>& text, const Now
   if (text) {
     const auto report =
         shared_.store.replica().load(store::Collection::consents, [&](store::ReplicaItem&& stored) {
-          if (keys_.verify(stored.body)) return;
+          if (keys_->verify(stored.body)) return;
           unsigned_ones.push_back(stored.key);
           removed_body(contract::Collection::consents, stored.key, stored.body, now, news);
         });
@@ -166,7 +177,7 @@ std::vector<std::string> CrmFeed::load_bodies(const Withdrawals& withdrawals, bo
         const auto item = contract::decode_item(contract::Collection::consents, stored.body);
         if (!item) {
           ++shared_.counters.feed_set_aside;
-        } else if (check && !keys_.verify(stored.body)) {
+        } else if (check && !keys_->verify(stored.body)) {
           unsigned_ones.push_back(stored.key);
         } else {
           load_record(std::get<ConsentRecord>(*item), withdrawals);

@@ -2,9 +2,11 @@
 #pragma once
 // CrmFeed: what the CRM tells this box. Takes its batches, decides which consent records count
 // (signed by a key that is pinned, not older than what is known, not of somebody who was erased),
-// and says hello when something is missing. Engine thread only.
+// and says hello when something is missing. Engine thread only, but for keys().
 
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -63,8 +65,11 @@ class CrmFeed {
   // keys signed no longer count, and are asked for again. The old ring stays when this one is
   // malformed.
   Result<void> set_keys(const std::optional<std::string>& text, const Now& now);
-  // Null: signatures are not asked for.
-  const contract::KeyRing* keys() const { return shared_.settings.crm_keys ? &keys_ : nullptr; }
+  // Null: signatures are not asked for. Any thread.
+  std::shared_ptr<const contract::KeyRing> keys() const {
+    const std::lock_guard lock(keys_mutex_);
+    return keys_;
+  }
 
   // Why a record may not count although it is well formed and signed.
   std::optional<std::string> refuse_consent(const ConsentRecord& record);
@@ -113,6 +118,8 @@ class CrmFeed {
                     const std::string& body, const Now& now, News& news);
   void write(store::Tx& tx, const News& news, const Now& now) const;
   bool come_back(const ConsentRecord& record, const Now& now);
+  void put_in_force(contract::KeyRing keys);
+  std::string keys_text() const;
   bool pinned_before() const;
   void note_pinned(store::Tx& tx, const Now& now);
   using Withdrawals = store::People::Withdrawals;
@@ -126,7 +133,8 @@ class CrmFeed {
   FaceWatch& faces_;
   DeviceIndex& devices_;
   Needs& needs_;
-  contract::KeyRing keys_;  // the CRM's; empty = not provisioned
+  mutable std::mutex keys_mutex_;  // written by the engine's thread alone
+  std::shared_ptr<const contract::KeyRing> keys_;
   const StoredFeed stored_feed_;
   sync::FeedReceiver receiver_;
   std::vector<CustomerId> changed_profiles_;  // not yet told to the pipeline

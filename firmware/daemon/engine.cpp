@@ -177,8 +177,8 @@ Effects Engine::load_rules(const Now& now) {
 
 // ---- what comes in ----
 
-void Engine::handle(const Input& input, const Now& now) {
-  std::visit([&](const auto& what) { on(what, now); }, input);
+void Engine::handle(Input input, const Now& now) {
+  std::visit([&](auto&& what) { on(std::forward<decltype(what)>(what), now); }, std::move(input));
 }
 
 void Engine::on(const input::Adverts& adverts, const Now& now) {
@@ -209,9 +209,10 @@ void Engine::on(const input::Face& face, const Now& now) {
   faces_.note_view(face.match);
 }
 
-void Engine::on(const input::Feed& feed, const Now& now) {
+void Engine::on(input::Feed&& feed, const Now& now) {
+  if (feed.checked_with != feed_.keys()) return feed_.ask_again(now);
   delivery_.begin(feed.ingress);
-  feed_.take(feed.piece, now);
+  feed_.take(std::move(feed.piece), now);
   delivery_.end();
 }
 
@@ -258,7 +259,7 @@ void Engine::on(const input::FromLink& from, const Now& now) {
 }
 
 void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw, const Now& now) {
-  auto message = contract::decode_for_box(settings_.box, raw, feed_.keys());
+  auto message = contract::decode_for_box(settings_.box, raw, feed_.keys().get());
   if (!message) return on_undecodable(link, message.error(), now);
   std::visit(
       [&](auto&& what) {

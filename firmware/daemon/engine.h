@@ -114,7 +114,7 @@ class Engine : private Pipeline::Directory,
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  void handle(const Input& input, const Now& now);
+  void handle(Input input, const Now& now);
   // Timers: leaving, dwell, expiry, housekeeping. Call about every 50 ms and at wake_at().
   void tick(const Now& now);
   std::optional<MonoTime> wake_at() const { return wake_at_; }
@@ -130,8 +130,8 @@ class Engine : private Pipeline::Directory,
   Result<void> set_crm_keys(const std::optional<std::string>& keys, const Now& now) {
     return feed_.set_keys(keys, now);
   }
-  // Their text, as they are in force.
-  const std::optional<std::string>& crm_keys() const { return settings_.crm_keys; }
+  // As they are in force; null: signatures are not asked for. Any thread.
+  std::shared_ptr<const contract::KeyRing> crm_keys() const { return feed_.keys(); }
   // The configuration as given, without defaults. What changed since the last time goes into the
   // audit trail, by the names of its keys.
   void note_config(const std::map<std::string, std::string>& given, const Now& now);
@@ -219,7 +219,7 @@ class Engine : private Pipeline::Directory,
   void on(const input::Adverts& adverts, const Now& now);
   void on(const input::Face& face, const Now& now);
   void on(const input::FromLink& from, const Now& now);
-  void on(const input::Feed& feed, const Now& now);
+  void on(input::Feed&& feed, const Now& now);
   void on(const input::Enrolled& enrolled, const Now& now);
   void on(const input::EnrolProgress& progress, const Now& now);
   void on_message(contract::LinkName link, const contract::RawMessage& raw, const Now& now);

@@ -56,10 +56,13 @@ contract::RawMessage raw(const contract::FeedBatch& what) {
   return out;
 }
 
+std::vector<input::Feed> pieces_of(const contract::RawMessage& message) {
+  return feed_pieces(test::bench_address, message, {}, {}, {});
+}
+
 TEST(FeedIntake, NoPieceIsLongerThanItShouldBe) {
-  const FeedIntake intake(test::bench_address);
   for (const bool snapshot : {true, false}) {
-    const auto pieces = intake.pieces(raw(batch(snapshot)), {}, {});
+    const auto pieces = pieces_of(raw(batch(snapshot)));
     ASSERT_EQ(pieces.size(), 4U);
     std::size_t items = 0;
     for (const auto& one : pieces) {
@@ -73,10 +76,9 @@ TEST(FeedIntake, NoPieceIsLongerThanItShouldBe) {
 }
 
 TEST(FeedIntake, TheMessageIsTakenWhenItsLastPieceIs) {
-  const FeedIntake intake(test::bench_address);
   auto receipt = std::make_shared<const int>(0);
   const std::weak_ptr<const int> held = receipt;
-  auto pieces = intake.pieces(raw(batch(true)), {}, std::move(receipt));
+  auto pieces = feed_pieces(test::bench_address, raw(batch(true)), {}, {}, std::move(receipt));
   while (!pieces.empty()) {
     EXPECT_FALSE(held.expired());
     pieces.pop_back();
@@ -85,20 +87,28 @@ TEST(FeedIntake, TheMessageIsTakenWhenItsLastPieceIs) {
 }
 
 TEST(FeedIntake, WhatIsNoBatchIsLeftToTheEngine) {
-  const FeedIntake intake(test::bench_address);
   contract::RawMessage message = raw(batch(true));
   message.payload = "{}";
-  EXPECT_TRUE(intake.pieces(message, {}, {}).empty());
+  EXPECT_TRUE(pieces_of(message).empty());
   message.topic = contract::command_topic(test::bench_address);
-  EXPECT_TRUE(intake.pieces(message, {}, {}).empty());
+  EXPECT_TRUE(pieces_of(message).empty());
 }
 
 TEST(FeedIntake, WithOtherKeysThePiecesDoNotCount) {
-  FeedIntake intake(test::bench_address);
-  const auto pieces = intake.pieces(raw(batch(true)), {}, {});
-  EXPECT_TRUE(intake.is_current(pieces[0]));
-  intake.set_keys("");
-  EXPECT_FALSE(intake.is_current(pieces[0]));
+  test::BenchBox box(test::kStart);
+  box.link_up(LinkName::uplink);
+  const auto profiles = [&] {
+    return box.engine().status(box.now())["crm"]["feed"]["profiles"].value("items", 0);
+  };
+  const auto pieces = pieces_of(raw(batch(true)));
+  box.engine().handle(pieces[0], box.now());
+  EXPECT_EQ(profiles(), static_cast<int>(kItemsAtOnce));
+  ASSERT_TRUE(box.engine().set_crm_keys("", box.now()));
+  const auto hellos = box.sent("/hello").size();
+  box.engine().handle(pieces[1], box.now());
+  box.advance(2s);
+  EXPECT_EQ(profiles(), static_cast<int>(kItemsAtOnce)) << "it was checked with other keys";
+  EXPECT_GT(box.sent("/hello").size(), hellos) << "and is asked for again";
 }
 
 class FeedInPiecesTest : public testing::Test {
@@ -121,8 +131,7 @@ class FeedInPiecesTest : public testing::Test {
   }
   // The first so many pieces.
   void take(const contract::FeedBatch& what, std::size_t pieces = SIZE_MAX) {
-    const FeedIntake intake(test::bench_address);
-    for (const auto& one : intake.pieces(raw(what), {}, {})) {
+    for (const auto& one : pieces_of(raw(what))) {
       if (pieces-- == 0) return;
       box_.engine().handle(one, box_.now());
     }
@@ -185,8 +194,7 @@ TEST_F(FeedInPiecesTest, AfterACutInASnapshotItComesAgain) {
 TEST_F(FeedInPiecesTest, ANewLineForgetsHalfASnapshot) {
   auto snapshot = batch(true, 5);
   snapshot.epoch = "e2";
-  const FeedIntake intake(test::bench_address);
-  const auto pieces = intake.pieces(raw(snapshot), {}, {});
+  const auto pieces = pieces_of(raw(snapshot));
   box_.engine().handle(pieces[0], box_.now());
   box_.link_down(LinkName::uplink);
   box_.link_up(LinkName::uplink);
@@ -205,8 +213,7 @@ TEST_F(FeedInPiecesTest, BetweenTwoPiecesTheBoxHearsAndAWithdrawalCounts) {
   };
   auto snapshot = batch(true, 5);
   snapshot.epoch = "e2";
-  const FeedIntake intake(test::bench_address);
-  const auto pieces = intake.pieces(raw(snapshot), {}, {});
+  const auto pieces = pieces_of(raw(snapshot));
   box_.engine().handle(pieces[0], box_.now());
   box_.hear_mia();
   const int before = identified();
