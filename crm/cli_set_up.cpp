@@ -257,7 +257,7 @@ constexpr Option kInit[] = {
     {"controller", nullptr, "the controller that consent records name", false, true},
     {"jurisdiction", "EU", "as consent records say it"},
     {"storage-location", "box", "as records say it"},
-    {"retention-days", "365", "as records say it"},
+    {"retention-days", "365", "how long events say who it was; consent records say it, too"},
     {"notice", "welcome-pledge:1:en", "notice that a new grant refers to, ID:VERSION:LANGUAGE"},
     {"time-zone", nullptr, "of the first policy, Europe/Zurich; this machine's if not given"},
 };

@@ -294,6 +294,7 @@ Result<json> Crm::set_consent(const ConsentChange& change, WallTime now) {
   }
   if (auto ok = sign(record); !ok) return tl::unexpected(ok.error());
   feed_.put(Collection::consents, record.at("record_id"), change.customer, record.dump());
+  note_end(record, now);
   refresh(change.customer);
   return record;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sodium.h>
 
 #include "contract/items.h"
@@ -199,12 +200,17 @@ std::optional<std::string> Crm::customer_of(const std::string& app_id) {
   return rows[0].text(0);
 }
 
-// Puts into the feed what boxes may know of the customer now, and takes out the rest. Whether a
-// grant has expired is for the boxes to see: it needs no message.
+// Puts into the feed what boxes may know of the customer now, and takes out the rest.
 void Crm::refresh(const std::string& customer) {
+  std::set<std::string> over;
+  for (const Row& row : db_.query(
+           "SELECT record_id FROM consent_end WHERE customer = $1 AND over = 1", {customer})) {
+    over.insert(row.text(0));
+  }
   bool wanted = false;
   for (const json& record : consents(customer)) {
-    wanted = wanted || is_given(record, WallTime::min());
+    wanted =
+        wanted || (is_given(record, WallTime::min()) && !over.contains(record.at("record_id")));
   }
   const Rows identities =
       db_.query("SELECT identity, value FROM identity WHERE customer = $1", {customer});

@@ -4,7 +4,8 @@
 // what happened, and who must be forgotten. Everything that a box should know goes through the
 // Feed, so that a change here is a change there.
 //
-// A box hears of a customer (profile, identities) only while she has given at least one purpose.
+// A box hears of a customer (profile, identities) only while they have given at least one purpose
+// that has not ended.
 //
 // Every call that changes something runs inside the caller's Transaction. One thread. Personal
 // data passes through here: nothing of it is logged.
@@ -134,6 +135,13 @@ class Crm {
   bool opted_out(const std::string& customer, Purpose purpose);
   PurposeSet given(const std::string& customer, WallTime now);
 
+  // Whose last consent has ended is not told to boxes any more. At most `at_most` at a time; true:
+  // there may be more.
+  bool let_consents_end(WallTime now, int at_most);
+  // Who it was is taken out of events, offers, answers and requests that are older than the records
+  // say (`retention_days`). As above.
+  bool forget_the_old(WallTime now, int at_most);
+
   // What staff learnt. Older news never replaces newer.
   Result<void> note_conversation(const std::string& customer, const std::string& text, WallTime at);
   Result<void> note_preference(const std::string& customer, const PreferenceNews& change,
@@ -151,8 +159,8 @@ class Crm {
   // why.
   Result<void> take_receipt(const std::string& store, const std::string& box,
                             const std::string& receipt, WallTime now);
-  // After the commit of an erasure: its bytes are made unreadable.
-  void scrub_what_was_erased();
+  // After the commit of an erasure, and again until true: its bytes are unreadable in our files.
+  bool scrub_what_was_erased();
   void erasure_done(const std::string& erasure, const std::string& store, const std::string& box,
                     const std::string& receipt, WallTime now);
 
@@ -210,6 +218,9 @@ class Crm {
   std::optional<json> record_of(const std::string& customer, Purpose purpose);
   void save_profile(const std::string& customer, const json& profile);
   void refresh(const std::string& customer);
+  void note_end(const json& record, WallTime now);
+  void forget_answer(const std::string& id);
+  void must_scrub();
   std::string hash(const std::string& customer) const;
   void finish_erasure(const std::string& erasure, WallTime now);
   Result<void> check_receipt(const std::string& store, const std::string& box, json receipt,
@@ -225,7 +236,6 @@ class Crm {
   Feed feed_;
   Settings settings_;
   std::string tombstone_key_;
-  bool to_scrub_ = false;
 };
 
 // ISO/IEC TS 27560 history → is the purpose given at `now`? The newest entry counts, a withdrawal

@@ -88,8 +88,9 @@ class Database {
   virtual int wake_fd() const = 0;
   virtual bool take_wake() = 0;
 
-  // Makes deleted bytes unreadable in the files, as far as the database can.
-  virtual void scrub() = 0;
+  // Makes deleted bytes unreadable in the files, as far as the database can. False: somebody reads
+  // what was there before; again later.
+  virtual bool scrub() = 0;
   // A copy as it is at this moment, into a new file. Throws DatabaseError where the database has a
   // tool of its own for that.
   virtual void backup(const std::string& file) = 0;

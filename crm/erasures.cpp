@@ -5,24 +5,12 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <sodium.h>
-#include <utility>
 
 #include "contract/signing.h"
 #include "core/hex.h"
 #include "crm/crm.h"
 
 namespace welcome::crm {
-namespace {
-
-// Counts stay, the person does not: the id of an answer says whose app it came from.
-void forget_answers(Database& db, const std::string& customer) {
-  for (const Row& row : db.query("SELECT id FROM survey_answer WHERE customer = $1", {customer})) {
-    db.execute("UPDATE survey_answer SET customer = '', id = $2 WHERE id = $1",
-               {row.text(0), contract::new_uuid()});
-  }
-}
-
-}  // namespace
 
 std::string Crm::hash(const std::string& customer) const {
   std::array<unsigned char, 32> out{};
@@ -58,10 +46,13 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
       "WHERE customer = $1",
       {customer});
   db_.execute("UPDATE offer SET customer = '' WHERE customer = $1", {customer});
-  forget_answers(db_, customer);
+  for (const Row& row : db_.query("SELECT id FROM survey_answer WHERE customer = $1", {customer})) {
+    forget_answer(row.text(0));
+  }
   // Whichever app_id they had when they asked.
   db_.execute("DELETE FROM request WHERE customer = $1 AND handled = 1", {customer});
   db_.execute("DELETE FROM consent_past WHERE customer = $1", {customer});
+  db_.execute("DELETE FROM consent_end WHERE customer = $1", {customer});
   db_.execute("DELETE FROM withdrawn_again WHERE customer = $1", {customer});
   db_.execute("DELETE FROM set_aside WHERE customer = $1", {customer});
 
@@ -81,12 +72,31 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
   command.customer = CustomerId(customer);
   for (const auto& [store, box] : boxes("")) to_box(store, box, command, now, std::nullopt);
   finish_erasure(id, now);
-  to_scrub_ = true;
+  must_scrub();
   return id;
 }
 
-void Crm::scrub_what_was_erased() {
-  if (std::exchange(to_scrub_, false)) db_.scrub();
+// Counts stay, the person does not: the id of an answer says whose app it came from.
+void Crm::forget_answer(const std::string& id) {
+  db_.execute("UPDATE survey_answer SET customer = '', id = $2 WHERE id = $1",
+              {id, contract::new_uuid()});
+}
+
+// Written down, so that it is done even if nobody lives to do it now.
+void Crm::must_scrub() {
+  db_.execute(
+      "INSERT INTO setting (name, value) VALUES ('scrub_due', $1) "
+      "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+      {contract::new_uuid()});
+}
+
+bool Crm::scrub_what_was_erased() {
+  const Rows due = db_.query("SELECT value FROM setting WHERE name = 'scrub_due'");
+  if (due.empty()) return true;
+  if (!db_.scrub()) return false;
+  // Unless more was erased in the meantime.
+  db_.execute("DELETE FROM setting WHERE name = 'scrub_due' AND value = $1", {due[0].text(0)});
+  return true;
 }
 
 std::optional<Erasure> Crm::erasure(const std::string& id_or_customer) {

@@ -84,7 +84,10 @@ class PostgresDatabase : public Database {
   }
 
   // PostgreSQL overwrites dead rows at its own pace; VACUUM asks for it now.
-  void scrub() override { run("VACUUM", {}); }
+  bool scrub() override {
+    run("VACUUM", {});
+    return true;
+  }
   void backup(const std::string&) override {
     throw DatabaseError("PostgreSQL is backed up with pg_dump");
   }

@@ -135,8 +135,22 @@ constexpr const char* kVersion4[] = {
     "CREATE INDEX outbox_refused ON outbox (position) WHERE refused IS NOT NULL",
 };
 
+constexpr const char* kVersion5[] = {
+    // When a consent that has an end ends, and whether that is over.
+    "CREATE TABLE consent_end (record_id {text} PRIMARY KEY, customer {text} NOT NULL, "
+    "ends_at {text} NOT NULL, over {int} NOT NULL){end}",
+    "CREATE INDEX consent_end_next ON consent_end (over, ends_at)",
+    "CREATE INDEX consent_end_customer ON consent_end (customer)",
+    // What is old enough to forget who it was.
+    "CREATE INDEX ledger_old ON ledger (received_at) WHERE customer <> '' AND handled = 1",
+    "CREATE INDEX offer_old ON offer (shown_at) WHERE customer <> ''",
+    "CREATE INDEX survey_answer_old ON survey_answer (at) WHERE customer <> ''",
+    "CREATE INDEX request_old ON request (received_at) WHERE handled = 1",
+};
+
 // A database, new or old, takes every step that it has not taken.
-constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4};
+constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4,
+                                                   kVersion5};
 constexpr std::int64_t kSchemaVersion = std::size(kSteps);
 
 std::string spell(std::string sql, const Database::Types& types) {
@@ -172,6 +186,21 @@ void name_devices(Database& db) {
   }
 }
 
+// What came before version 5. Whether it is over, `serve` sees.
+void note_ends(Database& db) {
+  for (const Row& row :
+       db.query("SELECT key, customer, value FROM item WHERE collection = 'consents' "
+                "AND deleted = 0")) {
+    const auto item = contract::decode_item(contract::Collection::consents, row.text(2));
+    if (!item) continue;
+    const auto& end = std::get<ConsentRecord>(*item).expires_at;
+    if (!end) continue;
+    db.execute(
+        "INSERT INTO consent_end (record_id, customer, ends_at, over) VALUES ($1, $2, $3, 0)",
+        {row.text(0), row.text(1), contract::to_rfc3339(*end)});
+  }
+}
+
 }  // namespace
 
 void migrate(Database& db) {
@@ -189,6 +218,7 @@ void migrate(Database& db) {
     for (const char* sql : kSteps[step]) db.define(spell(sql, types));
   }
   if (version < 4) name_devices(db);
+  if (version < 5) note_ends(db);
   db.execute("DELETE FROM schema_version");
   db.execute("INSERT INTO schema_version (version) VALUES ($1)", {kSchemaVersion});
   transaction.commit();

@@ -16,6 +16,9 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
+// What has become old: so much in one transaction, and the pause between two.
+constexpr int kAgeAtOnce = 100;
+constexpr std::chrono::seconds kAgeingTurn{1};
 constexpr auto kEpochsEvery = 1min;  // at most, whatever boxes say
 
 constexpr std::uint32_t kSessionExpiryS =
@@ -76,7 +79,7 @@ void Server::run(int stop_fd) {
   intake_.work(wall_now());
   next_heartbeat_ = steady_clock::now() + config_.heartbeat;
   while (true) {
-    auto deadline = std::min(client_.deadline(), next_heartbeat_);
+    auto deadline = std::min({client_.deadline(), next_heartbeat_, next_ageing_});
     if (controls_due_) deadline = std::min(deadline, next_controls_);
     if (!outbox_again_.empty()) deadline = std::min(deadline, next_again_);
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
@@ -102,6 +105,10 @@ void Server::run(int stop_fd) {
       // What was decided here may be for boxes that another instance talks to.
       if (!config_.share.empty() && !woken) db_.announce();
     }
+    if (now >= next_ageing_) {
+      next_ageing_ = now + (let_age() ? kAgeingTurn : config_.heartbeat);
+      push_changes();
+    }
     if (now >= next_heartbeat_) {
       push_changes();
       heartbeat();
@@ -116,6 +123,18 @@ void Server::run(int stop_fd) {
   client_.close(steady_clock::now());
   why_down_ = "stopped";
   write_status();
+}
+
+// What has come to its end goes, a little at a time. True: there is more.
+bool Server::let_age() {
+  bool more = false;
+  {
+    Transaction transaction(db_);
+    more = crm_.let_consents_end(wall_now(), kAgeAtOnce);
+    more = crm_.forget_the_old(wall_now(), kAgeAtOnce) || more;
+    transaction.commit();
+  }
+  return !crm_.scrub_what_was_erased() || more;
 }
 
 // ---- in ----

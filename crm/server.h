@@ -91,6 +91,7 @@ class Server {
   void push_changes();
   void push_commands();
   void heartbeat();
+  bool let_age();
   void send_controls();
   void send();
   void send_outbox();
@@ -119,7 +120,7 @@ class Server {
   std::map<std::int64_t, std::string> outbox_refused_;  // rows that it never takes, and why
   std::size_t taken_bytes_ = SIZE_MAX;  // a broker that says no limit may have one nevertheless
   bool controls_due_ = false;
-  Steady next_heartbeat_, next_controls_, next_epoch_, next_again_;
+  Steady next_heartbeat_, next_controls_, next_epoch_, next_again_, next_ageing_;
   WallTime started_ = wall_now();
   std::string why_down_ = "not connected yet";
 };

@@ -20,9 +20,10 @@ namespace {
 // so long (who serves never gives up).
 constexpr auto kAskAgain = std::chrono::milliseconds(1);
 constexpr auto kPatience = std::chrono::minutes(1);
+constexpr int kScrubPatienceMs = 200;
 
-// It holds names, keys of phones and what the CRM signs with: the account that runs the CRM reads
-// it and nobody else, whatever umask it was made under. SQLite makes the log beside it alike.
+// It holds names and keys of phones: the account that runs the CRM reads it and nobody else,
+// whatever umask it was made under. SQLite makes the log beside it alike.
 void keep_private(const std::string& path) {
   if (path == ":memory:") return;
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -142,9 +143,13 @@ class SqliteDatabase : public Database {
 
   void backup(const std::string& file) override { execute("VACUUM INTO $1", {file}); }
 
-  void scrub() override {
-    // secure_delete zeroes what is freed in the file; the log still has the old pages.
-    query("PRAGMA wal_checkpoint(TRUNCATE)");
+  bool scrub() override {
+    // secure_delete zeroes what is freed in the file; the log still has the old pages. Who reads
+    // them is not waited for: that may be somebody who looks at a table for an hour.
+    sqlite3_busy_timeout(db_, kScrubPatienceMs);
+    const Rows rows = query("PRAGMA wal_checkpoint(TRUNCATE)");
+    sqlite3_busy_handler(db_, &SqliteDatabase::wait_for_turn, this);
+    return !rows.empty() && rows[0].integer(0) == 0;
   }
 
  private:
