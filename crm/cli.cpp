@@ -18,8 +18,12 @@ namespace {
 
 namespace po = boost::program_options;
 
+// Names in full: a command's --key is no short form of a --key-… that is meant everywhere.
+constexpr int kStyle = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+
 constexpr const char* kDefaultDatabase = "/var/lib/welcome-crm/crm.db";
 constexpr const char* kDatabaseVariable = "WELCOME_CRM_DATABASE";
+constexpr const char* kKeysVariable = "WELCOME_CRM_SIGNING_KEYS";
 
 std::vector<const Command*> all_commands() {
   std::vector<const Command*> out;
@@ -46,8 +50,12 @@ void describe(const Command& command, po::options_description& options) {
 void global_options(po::options_description& options) {
   options.add_options()("database,d", po::value<std::string>(),
                         "SQLite file or postgresql://…; else $WELCOME_CRM_DATABASE, "
-                        "else /var/lib/welcome-crm/crm.db")("json", "answer in JSON")(
-      "help,h", "this text, or a command's")("version", "print the version");
+                        "else /var/lib/welcome-crm/crm.db")(
+      "signing-keys", po::value<std::string>(),
+      "folder of the keys that it signs with; else $WELCOME_CRM_SIGNING_KEYS, else DATABASE.keys "
+      "beside an "
+      "SQLite file")("json", "answer in JSON")("help,h", "this text, or a command's")(
+      "version", "print the version");
 }
 
 void print_help(std::ostream& out) {
@@ -100,9 +108,13 @@ std::vector<std::string> words_of(const std::vector<std::string>& args,
   po::positional_options_description positions;
   positions.add("words", -1);
   po::variables_map found;
-  po::store(
-      po::command_line_parser(args).options(all).positional(positions).allow_unregistered().run(),
-      found);
+  po::store(po::command_line_parser(args)
+                .options(all)
+                .positional(positions)
+                .style(kStyle)
+                .allow_unregistered()
+                .run(),
+            found);
   return found.count("words") != 0 ? found["words"].as<std::vector<std::string>>()
                                    : std::vector<std::string>();
 }
@@ -115,7 +127,9 @@ Call parsed(const Command& command, const po::options_description& everywhere,
   po::positional_options_description positions;
   positions.add("words", -1);
   po::variables_map found;
-  po::store(po::command_line_parser(args).options(options).positional(positions).run(), found);
+  po::store(
+      po::command_line_parser(args).options(options).positional(positions).style(kStyle).run(),
+      found);
   Call call;
   for (const auto& [name, value] : found) {
     if (name == "words") continue;
@@ -128,6 +142,14 @@ Call parsed(const Command& command, const po::options_description& everywhere,
   find_command(call.words);
   call.json_wanted = call.has("json");
   return call;
+}
+
+// What the command line says, else the environment, else what is usual.
+std::string from_outside(const Call& call, const char* option, const char* variable,
+                         const std::string& usual) {
+  if (call.has(option)) return call.text(option);
+  const char* const value = std::getenv(variable);
+  return value != nullptr ? value : usual;
 }
 
 int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostream& err) {
@@ -155,10 +177,9 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   }
   call.out = &out;
   call.err = &err;
-  const char* from_environment = std::getenv(kDatabaseVariable);
-  call.url = call.has("database")          ? call.text("database")
-             : from_environment != nullptr ? std::string(from_environment)
-                                           : std::string(kDefaultDatabase);
+  call.url = from_outside(call, "database", kDatabaseVariable, kDefaultDatabase);
+  call.keys =
+      from_outside(call, "signing-keys", kKeysVariable, SigningKeys::usual_folder(call.url));
   return command->run(call);
 }
 

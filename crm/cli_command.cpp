@@ -57,10 +57,19 @@ int Call::no(const Error& error) const {
   return error.code == ErrorCode::malformed ? kUsage : kNo;
 }
 
-std::unique_ptr<Database> Opened::open_and_migrate(const std::string& url) {
+std::unique_ptr<Database> open_and_migrate(const std::string& url) {
   auto db = open_database(url);
   migrate(*db);
   return db;
+}
+
+Opened::Opened(const Call& call)
+    : db(open_and_migrate(call.url)), crm(*db, SigningKeys(call.keys)) {
+  if (!crm.holds_keys()) return;
+  Transaction transaction(*db);
+  crm.move_keys_out();
+  transaction.commit();
+  crm.scrub_what_was_erased();
 }
 
 std::string read_file(const std::string& path) {

@@ -40,6 +40,7 @@ struct Call {
   std::map<std::string, std::string> options;
   std::vector<std::string> words;
   std::string url;
+  std::string keys;  // folder of the signing keys; empty: nobody said
   bool json_wanted = false;
   std::ostream* out = nullptr;
   std::ostream* err = nullptr;
@@ -73,9 +74,10 @@ std::span<const Command> serve_commands();
 struct Opened {
   std::unique_ptr<Database> db;
   Crm crm;
-  explicit Opened(const Call& call) : db(open_and_migrate(call.url)), crm(*db) {}
-  static std::unique_ptr<Database> open_and_migrate(const std::string& url);
+  explicit Opened(const Call& call);
 };
+
+std::unique_ptr<Database> open_and_migrate(const std::string& url);
 
 // "-" is stdin. Throws DatabaseError when it cannot be read.
 std::string read_file(const std::string& path);

@@ -82,7 +82,7 @@ int serve(const Call& call) {
     }
     transaction.commit();
   }
-  Server server(*opened.db, config);
+  Server server(*opened.db, SigningKeys(call.keys), config);
   server.run(stop_fd);
   spdlog::info("stopped; {}", server.counted().dump());
   ::close(stop_fd);

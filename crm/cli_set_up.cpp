@@ -56,7 +56,7 @@ int init(const Call& call) {
     zone = "UTC";
   }
   if (!contract::valid_level(settings.tenant)) throw Usage("--tenant cannot be in a topic");
-  const auto db = Opened::open_and_migrate(call.url);
+  const auto db = open_and_migrate(call.url);
   Transaction transaction(*db);
   Crm::init(*db, settings);
   const bool made_policy = Crm(*db).put_safe_policy(zone);
@@ -219,6 +219,7 @@ int sign_keys(const Call& call) {
     opened.db->announce();
     sign_all_again(opened);
   }
+  opened.crm.destroy_retired_keys();
   const std::string keys = opened.crm.public_keys();
   if (call.json_wanted) {
     call.print({{"keys", keys}, {"signing", opened.crm.signer() != nullptr}});

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sodium.h>
+#include <utility>
 
 #include "contract/items.h"
 #include "contract/schema_set.h"
@@ -61,7 +62,7 @@ bool newer(const json& holder, const char* member, WallTime at) {
 
 // ---- set-up ----
 
-Crm::Crm(Database& db) : db_(db), feed_(db) {
+Crm::Crm(Database& db, SigningKeys keys) : db_(db), keys_(std::move(keys)), feed_(db) {
   std::map<std::string, std::string> values;
   for (const Row& row : db.query("SELECT name, value FROM setting")) {
     values[row.text(0)] = row.text(1);

@@ -28,6 +28,7 @@
 #include "core/time.h"
 #include "crm/database.h"
 #include "crm/feed.h"
+#include "crm/signing_keys.h"
 
 namespace welcome::crm {
 
@@ -87,8 +88,8 @@ struct Erasure {
 
 class Crm {
  public:
-  // Throws DatabaseError when the database was not initialised.
-  explicit Crm(Database& db);
+  // Throws DatabaseError when the database was not initialised. Without `keys` nothing is signed.
+  explicit Crm(Database& db, SigningKeys keys = {});
   static void init(Database& db, const Settings& settings);
 
   const Settings& settings() const { return settings_; }
@@ -187,8 +188,7 @@ class Crm {
   // Makes a key pair and returns its id. The first one is used at once; a later one is only listed,
   // so that boxes can pin it before use_signing_key().
   std::string new_signing_key(WallTime now);
-  // Signs everything with this key from now on, and what is there again. The secret halves of the
-  // others are gone.
+  // Signs everything with this key from now on, and what is there again. The others sign no more.
   Result<void> use_signing_key(const std::string& id, WallTime now);
   // After it: signs up to `at_most` consents again, those after the record `from` on, and moves it
   // on. False: all are signed. One transaction for each call, so that nobody waits for a long one.
@@ -196,7 +196,12 @@ class Crm {
   // For the key ring of a box: contract/signing.h KeyRing::parse.
   std::string public_keys();
   // The current key, or null when nothing is signed.
-  std::unique_ptr<contract::Signer> signer();
+  std::shared_ptr<const contract::Signer> signer();
+  // A database of an older version holds keys; they go to where they belong.
+  bool holds_keys();
+  void move_keys_out();
+  // The secret halves of keys that sign no more. After the commit that said so, and again.
+  void destroy_retired_keys();
 
   // A command leaves whenever the box is there, until the box has answered or it expires. An
   // erasure leaves until its receipt counts.
@@ -233,6 +238,7 @@ class Crm {
   void save_control(const contract::Control& control);
 
   Database& db_;
+  SigningKeys keys_;
   Feed feed_;
   Settings settings_;
   std::string tombstone_key_;

@@ -71,15 +71,31 @@ Result<void> Crm::trust_box(const std::string& store, const std::string& box,
 
 // ---- signatures ----
 
-std::unique_ptr<contract::Signer> Crm::signer() {
-  const Rows rows = db_.query(
-      "SELECT id, seed FROM signing_key WHERE used_from IS NOT NULL AND retired_at IS NULL");
-  if (rows.empty()) return nullptr;
-  std::array<std::uint8_t, 32> seed{};
-  if (!from_hex(rows[0].text(1), seed)) throw DatabaseError("the signing key is damaged");
-  auto out = std::make_unique<contract::Signer>(rows[0].text(0), seed);
-  sodium_memzero(seed.data(), seed.size());
-  return out;
+std::shared_ptr<const contract::Signer> Crm::signer() {
+  const Rows rows =
+      db_.query("SELECT id FROM signing_key WHERE used_from IS NOT NULL AND retired_at IS NULL");
+  return rows.empty() ? nullptr : keys_.signer(rows[0].text(0));
+}
+
+bool Crm::holds_keys() {
+  return !db_.query("SELECT 1 FROM signing_key WHERE seed <> '' LIMIT 1").empty();
+}
+
+void Crm::move_keys_out() {
+  for (const Row& row : db_.query("SELECT id, seed FROM signing_key WHERE seed <> ''")) {
+    SigningSeed seed{};
+    if (!from_hex(row.text(1), seed)) throw DatabaseError("the signing key is damaged");
+    keys_.keep(row.text(0), seed);
+    sodium_memzero(seed.data(), seed.size());
+    db_.execute("UPDATE signing_key SET seed = '' WHERE id = $1", {row.text(0)});
+    must_scrub();
+  }
+}
+
+void Crm::destroy_retired_keys() {
+  for (const Row& row : db_.query("SELECT id FROM signing_key WHERE retired_at IS NOT NULL")) {
+    keys_.destroy(row.text(0));
+  }
 }
 
 Result<void> Crm::sign(json& record) {
@@ -98,12 +114,12 @@ std::string Crm::new_signing_key(WallTime now) {
   std::string id = "k-" + to_hex(name);
   auto seed = contract::Signer::new_seed();
   const contract::Signer made(id, seed);
-  const std::string seed_text = to_hex(seed);
+  keys_.keep(id, seed);  // before the row: a key that nobody knows of does no harm
   sodium_memzero(seed.data(), seed.size());
   contract::KeyRing ring;
   ring.pin(id, made.public_key());
-  db_.execute("INSERT INTO signing_key (id, public_key, seed, made_at) VALUES ($1, $2, $3, $4)",
-              {id, ring.to_text(), seed_text, at});
+  db_.execute("INSERT INTO signing_key (id, public_key, seed, made_at) VALUES ($1, $2, '', $3)",
+              {id, ring.to_text(), at});
   if (!signer() && !use_signing_key(id, now)) throw DatabaseError("the new key is not there");
   return id;
 }
@@ -115,7 +131,7 @@ Result<void> Crm::use_signing_key(const std::string& id, WallTime now) {
     return fail(ErrorCode::not_found, "there is no such key that is not retired");
   }
   db_.execute(
-      "UPDATE signing_key SET retired_at = $2, seed = '' WHERE id <> $1 AND used_from IS NOT NULL "
+      "UPDATE signing_key SET retired_at = $2 WHERE id <> $1 AND used_from IS NOT NULL "
       "AND retired_at IS NULL",
       {id, at});
   for (const Row& row : db_.query("SELECT store, function, seq, paused, id, at FROM control")) {

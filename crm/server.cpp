@@ -41,9 +41,9 @@ mqtt::ClientConfig with_subscriptions(mqtt::ClientConfig broker, const std::stri
 
 // ---- the loop ----
 
-Server::Server(Database& db, ServeConfig config)
+Server::Server(Database& db, SigningKeys keys, ServeConfig config)
     : db_(db),
-      crm_(db),
+      crm_(db, std::move(keys)),
       intake_(crm_),
       config_(std::move(config)),
       client_(with_subscriptions(config_.broker, crm_.settings().tenant, config_.share),

@@ -52,7 +52,7 @@ struct ServeCounters {
 class Server {
  public:
   // Throws when another serve is using a database that takes only one.
-  Server(Database& db, ServeConfig config);
+  Server(Database& db, SigningKeys keys, ServeConfig config);
 
   // Until `stop_fd` becomes readable. Throws DatabaseError when the database fails: nothing that
   // was not committed has been acknowledged, so starting again continues where it was.

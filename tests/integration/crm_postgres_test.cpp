@@ -19,7 +19,8 @@ class CrmPostgresTest : public ::testing::Test {
     broker_ = std::make_unique<Broker>("allow_anonymous true\nmax_queued_messages 0\n");
     postgres_ = std::make_unique<Postgres>();
     first_ = std::make_unique<CrmProcess>(*broker_, postgres_->url());
-    second_ = std::make_unique<CrmProcess>(*broker_, postgres_->url());
+    second_ = std::make_unique<CrmProcess>(*broker_, postgres_->url(), std::vector<std::string>{},
+                                           first_->keys());
     first_->fill();
   }
   bool up_to_date(ModelBox& box) {

@@ -21,22 +21,26 @@ inline const std::string kCrmProgram = WELCOME_CRM_PROGRAM;
 class CrmProcess {
  public:
   // `database`: empty for a SQLite file of its own. `line`: options of `serve` that lead to the
-  // broker; empty: without TLS.
+  // broker; empty: without TLS. `keys`: folder of the signing keys that instances share.
   explicit CrmProcess(const Broker& broker, std::string database = "",
-                      std::vector<std::string> line = {})
+                      std::vector<std::string> line = {}, std::string keys = "")
       : database_(database.empty() ? (dir_ / "crm.db").string() : std::move(database)),
+        keys_(std::move(keys)),
         line_(std::move(line)) {
+    if (keys_.empty()) keys_ = (dir_ / "crm.db.keys").string();
     if (line_.empty()) line_ = {"--broker", "mqtt://127.0.0.1:" + std::to_string(broker.port())};
   }
 
   const std::string& database() const { return database_; }
+  const std::string& keys() const { return keys_; }
   int command(std::vector<std::string> words) {
-    words.insert(words.begin(), {kCrmProgram, "--database", database_});
+    words.insert(words.begin(), {kCrmProgram, "--database", database_, "--signing-keys", keys_});
     return run_program(words);
   }
   // What a command prints with --json.
   std::string output(const std::string& words) {
-    return output_of(kCrmProgram + " --database '" + database_ + "' --json " + words);
+    return output_of(kCrmProgram + " --database '" + database_ + "' --signing-keys '" + keys_ +
+                     "' --json " + words);
   }
   std::vector<json> ledger() {
     std::vector<json> out;
@@ -64,7 +68,8 @@ class CrmProcess {
   }
 
   void serve(std::vector<std::string> more = {}) {
-    std::vector<std::string> words{kCrmProgram, "--database", database_, "serve"};
+    std::vector<std::string> words{kCrmProgram,      "--database", database_,
+                                   "--signing-keys", keys_,        "serve"};
     words.insert(words.end(), line_.begin(), line_.end());
     words.insert(words.end(), more.begin(), more.end());
     process_ = std::make_unique<Process>(std::move(words), (dir_ / "serve.log").string());
@@ -75,6 +80,7 @@ class CrmProcess {
  private:
   TempDir dir_;
   std::string database_;
+  std::string keys_;
   std::vector<std::string> line_;
   std::unique_ptr<Process> process_;
 };

@@ -28,7 +28,7 @@ class CrmTest : public ::testing::Test {
     settings.tenant = "demo";
     settings.controller = "Aroma Ltd";
     Crm::init(*db_, settings);
-    crm_ = std::make_unique<Crm>(*db_);
+    crm_ = std::make_unique<Crm>(*db_, SigningKeys(SigningKeys::usual_folder(path())));
     intake_ = std::make_unique<Intake>(*crm_);
     Transaction transaction(*db_);
     add("c-paul", "a-paul");

@@ -126,6 +126,76 @@ TEST_F(RecordsTest, ANewKeyIsListedBeforeItSignsAndThenSignsEverything) {
   EXPECT_FALSE(crm_->use_signing_key(first, kMay + std::chrono::hours(3))) << "it is gone";
 }
 
+// Attack H3: whoever copies the database signs nothing.
+TEST_F(RecordsTest, ASecretKeyIsNeverInTheDatabase) {
+  const std::string first = crm_->new_signing_key(kMay);
+  std::ifstream file(path() + ".keys/" + first + ".seed");
+  std::string seed;
+  ASSERT_TRUE(std::getline(file, seed));
+  ASSERT_EQ(seed.size(), 64U);
+  EXPECT_EQ(std::filesystem::status(path() + ".keys").permissions(), std::filesystem::perms(0700));
+  EXPECT_EQ(std::filesystem::status(path() + ".keys/" + first + ".seed").permissions(),
+            std::filesystem::perms(0600));
+  for (const auto& part : std::filesystem::directory_iterator(dir_)) {
+    if (!part.is_regular_file()) continue;
+    std::ifstream in(part.path(), std::ios::binary);
+    std::ostringstream bytes;
+    bytes << in.rdbuf();
+    EXPECT_EQ(bytes.str().find(seed), std::string::npos) << part.path();
+  }
+
+  // Its successor is used: nobody signs with the first any more.
+  const std::string second = crm_->new_signing_key(kMay);
+  ASSERT_TRUE(crm_->use_signing_key(second, kMay));
+  crm_->destroy_retired_keys();
+  EXPECT_FALSE(std::filesystem::exists(path() + ".keys/" + first + ".seed"));
+  EXPECT_EQ(crm_->signer()->key_id(), second);
+}
+
+TEST_F(RecordsTest, AKeyThatAnOlderVersionLeftInTheDatabaseIsTakenOutOfIt) {
+  const std::string id = crm_->new_signing_key(kMay);
+  const std::filesystem::path file = path() + ".keys/" + id + ".seed";
+  std::string seed;
+  std::ifstream(file) >> seed;
+  std::filesystem::remove(file);
+  db_->execute("UPDATE signing_key SET seed = $1", {seed});
+  const auto key = crm_->signer()->public_key();
+
+  Crm updated(*db_, SigningKeys(path() + ".keys"));
+  ASSERT_TRUE(updated.holds_keys());
+  updated.move_keys_out();
+  updated.scrub_what_was_erased();
+  EXPECT_FALSE(updated.holds_keys());
+  EXPECT_EQ(updated.signer()->public_key(), key);
+  for (const char* end : {"", "-wal"}) {
+    std::ifstream in(path() + end, std::ios::binary);
+    std::ostringstream bytes;
+    bytes << in.rdbuf();
+    EXPECT_EQ(bytes.str().find(seed), std::string::npos) << "crm.db" << end;
+  }
+}
+
+TEST_F(RecordsTest, AKeyThatIsNotThereOrThatOthersCanReadIsSaid) {
+  const std::string id = crm_->new_signing_key(kMay);
+  const std::filesystem::path file = path() + ".keys/" + id + ".seed";
+  const auto says = [&](const SigningKeys& keys) -> std::string {
+    try {
+      (void)Crm(*db_, keys).signer();
+      return "nothing";
+    } catch (const DatabaseError& error) {
+      return error.what();
+    }
+  };
+  EXPECT_NE(says(SigningKeys()).find("--signing-keys"), std::string::npos);
+  std::filesystem::permissions(file, std::filesystem::perms(0640));
+  EXPECT_NE(says(SigningKeys(file.parent_path())).find("chmod 600"), std::string::npos);
+  std::filesystem::permissions(file, std::filesystem::perms(0600));
+  std::ofstream(file) << "half a key";
+  EXPECT_NE(says(SigningKeys(file.parent_path())).find("damaged"), std::string::npos);
+  std::filesystem::remove(file);
+  EXPECT_NE(says(SigningKeys(file.parent_path())).find("put its file back"), std::string::npos);
+}
+
 TEST_F(RecordsTest, AConfirmedPreferenceGrowsSurerAndAChangedOneStartsAnew) {
   ASSERT_TRUE(crm_->note_preference("c-paul", {"drink", "still water", true}, kJanuary));
   ASSERT_TRUE(crm_->note_preference("c-paul", {"drink", "still water", false}, kMay));

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crm/signing_keys.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/hex.h"
+#include "crm/database.h"
+
+namespace welcome::crm {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kHexLength = std::tuple_size_v<SigningSeed> * 2;
+
+[[noreturn]] void give_up(const std::string& what, const fs::path& path) {
+  throw DatabaseError(what + " " + path.string() + ": " + std::strerror(errno));
+}
+
+class File {
+ public:
+  File(const fs::path& path, int flags)
+      : fd_(open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600)) {}
+  ~File() {
+    if (fd_ >= 0) close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+void write_through(const fs::path& path, std::string_view text) {
+  const File file(path, O_WRONLY | O_CREAT | O_TRUNC);
+  if (file.fd() < 0 ||
+      write(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      fsync(file.fd()) != 0) {
+    give_up("cannot write", path);
+  }
+}
+
+void settle(const fs::path& folder) {
+  const File directory(folder, O_RDONLY | O_DIRECTORY);
+  if (directory.fd() < 0 || fsync(directory.fd()) != 0) give_up("cannot write", folder);
+}
+
+}  // namespace
+
+fs::path SigningKeys::usual_folder(const std::string& database) {
+  if (database == ":memory:" || database.find("://") != std::string::npos) return {};
+  return database + ".keys";
+}
+
+fs::path SigningKeys::file_of(const std::string& id) const {
+  if (folder_.empty()) {
+    throw DatabaseError(
+        "where do the signing keys lie? Say --signing-keys FOLDER, or set "
+        "WELCOME_CRM_SIGNING_KEYS; every command "
+        "and every serve needs the same");
+  }
+  return folder_ / (id + ".seed");
+}
+
+void SigningKeys::keep(const std::string& id, const SigningSeed& seed) {
+  const fs::path file = file_of(id);
+  std::error_code ignored;  // what cannot be made cannot be written into, which is said below
+  fs::create_directories(folder_.parent_path(), ignored);
+  if (mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) give_up("cannot make", folder_);
+  fs::path fresh = file;
+  fresh += ".new";
+  std::string text = to_hex(seed);
+  write_through(fresh, text + "\n");
+  sodium_memzero(text.data(), text.size());
+  if (rename(fresh.c_str(), file.c_str()) != 0) give_up("cannot write", file);
+  settle(folder_);
+}
+
+std::shared_ptr<const contract::Signer> SigningKeys::signer(const std::string& id) {
+  auto& known = read_[id];
+  if (known) return known;
+  const fs::path path = file_of(id);
+  const File file(path, O_RDONLY);
+  if (file.fd() < 0 && errno == ENOENT) {
+    throw DatabaseError("the signing key " + id + " is not in " + folder_.string() +
+                        ": put its file back, or make another key (docs/crm.md, \"Signatures\")");
+  }
+  struct stat is {};
+  if (file.fd() < 0 || fstat(file.fd(), &is) != 0) give_up("cannot read", path);
+  if ((is.st_mode & 0077) != 0) {
+    throw DatabaseError("others can read " + path.string() +
+                        ": chmod 600, and make another key if somebody may have");
+  }
+  std::array<char, kHexLength> text{};
+  SigningSeed seed{};
+  const bool good = read(file.fd(), text.data(), text.size()) == ssize_t{text.size()} &&
+                    from_hex({text.data(), text.size()}, seed);
+  if (good) known = std::make_shared<const contract::Signer>(id, seed);
+  sodium_memzero(text.data(), text.size());
+  sodium_memzero(seed.data(), seed.size());
+  if (!good) throw DatabaseError(path.string() + " is damaged: put it back from a copy");
+  return known;
+}
+
+void SigningKeys::destroy(const std::string& id) {
+  read_.erase(id);
+  const fs::path path = file_of(id);
+  if (unlink(path.c_str()) == 0) {
+    settle(folder_);
+  } else if (errno != ENOENT && errno != ENOTDIR) {
+    give_up("cannot remove", path);
+  }
+}
+
+}  // namespace welcome::crm
