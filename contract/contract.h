@@ -19,6 +19,7 @@
 #include <variant>
 #include <vector>
 
+#include "contract/feed_head.h"
 #include "contract/items.h"
 #include "contract/message.h"
 #include "contract/topics.h"
@@ -103,12 +104,15 @@ struct FeedBatch {
   std::uint32_t part = 1;  // snapshot
   std::uint32_t parts = 1;
   std::string digest;  // may be empty for a delta
+  // As decoded: only of a batch whose signature was asked for, and is right.
+  std::optional<FeedHead> head;
   std::vector<FeedItem> items;
 };
 
 // Items with an `error` are not sent. The values are taken as they are: validate_item() first. A
-// put without a value is one that is too large to be sent: the receiver sets it aside.
-Message encode_feed(const BoxAddress& box, const FeedBatch& batch);
+// put without a value is one that is too large to be sent: the receiver sets it aside. `signer`
+// signs the batch as it is sent (signed_text.h).
+Message encode_feed(const BoxAddress& box, const FeedBatch& batch, const Signer* signer = nullptr);
 
 // ---- events (box → CRM) ----
 
@@ -244,12 +248,13 @@ struct Command {
   };
   MessageId id;
   Kind kind = Kind::diagnostics;
-  CustomerId customer;         // all but diagnostics and config
-  std::string eid;             // presence: the box's rotating EID, 16 hex digits
-  std::optional<WallTime> at;  // presence, outcome, offered: when it happened
-  DecisionId decision;         // outcome (may be empty), offered
-  CampaignId campaign;         // offered
-  std::string variant;         // offered
+  CustomerId customer;                   // all but diagnostics and config
+  std::string eid;                       // presence: the box's rotating EID, 16 hex digits
+  std::optional<WallTime> at;            // presence, outcome, offered: when it happened
+  std::optional<WallTime> expires_at{};  // not carried out later; a signed one has it
+  DecisionId decision;                   // outcome (may be empty), offered
+  CampaignId campaign;                   // offered
+  std::string variant;                   // offered
   Outcome outcome = Outcome::opened;
   std::string product;                          // outcome: purchase
   std::int64_t value_hundredths = 0;            // outcome: purchase; cents, pence …
@@ -283,6 +288,9 @@ struct Control {
 
 Message encode_command(const BoxAddress& box, const Command& command,
                        const Signer* signer = nullptr);
+// The payload of a command as it is sent now: for this box, with an end and a signature of its own.
+std::string sent_command(std::string_view payload, const BoxAddress& box, WallTime expires_at,
+                         const Signer* signer);
 // Goes to command.response_topic, and expires: whoever has not had it asks again.
 Message encode_command_response(const BoxAddress& box, const Command& command,
                                 const CommandResponse& response);
@@ -428,12 +436,12 @@ using BoxInbound =
     std::variant<FeedBatch, Command, Control, StaffAction, EnrolMessage, StoreWord, FloorRanging>;
 
 // For the box `self`. A topic that is not meant for it is refused. With `keys` (the box is
-// provisioned with the CRM's keys), consent records, control messages and commands must be signed:
-// an unsigned or wrongly signed record is set aside, a control message or command is refused.
-// A command of a kind or form that is unknown here, or that wants its answer at a place that is not
-// the box's own, comes out with `refused` set, as long as it has an id that can be answered.
-// Retained feed, command, enrolment, action and ranging messages are refused: they are leftovers of
-// somebody's mistake.
+// provisioned with the CRM's keys), batches of the feed, consent records, control messages and
+// commands must be signed, and made for this box: an unsigned or wrongly signed record is set
+// aside, anything else is refused. A command of a kind or form that is unknown here, or that wants
+// its answer at a place that is not the box's own, comes out with `refused` set, as long as it has
+// an id that can be answered. Retained feed, command, enrolment, action and ranging messages are
+// refused: they are leftovers of somebody's mistake.
 Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
                                   const KeyRing* keys = nullptr);
 

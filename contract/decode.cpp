@@ -10,6 +10,7 @@
 #include "contract/json_names.h"
 #include "contract/json_text.h"
 #include "contract/schema_set.h"
+#include "contract/signed_text.h"
 
 namespace welcome::contract {
 
@@ -58,11 +59,41 @@ std::string check_item(const BoxAddress& self, Collection collection, const KeyR
   return {};
 }
 
+// What the batch is, with `keys` only what one of them signed.
+Result<json> feed_text(const RawMessage& raw, const KeyRing* keys) {
+  if (keys == nullptr) return accepted("feed", raw.payload);
+  const auto text = verified_text(*keys, raw.payload);
+  if (!text) return fail(text.error().code, "feed: " + text.error().message);
+  return accepted("feed", *text);
+}
+
+// Takes over the signed head, and its digest for the batch that ends there.
+Result<void> check_head(const BoxAddress& self, const json& payload, FeedBatch& batch) {
+  const auto found = payload.find("head");
+  if (found == payload.end()) return fail(ErrorCode::refused, "feed: signed without a head");
+  FeedHead head{text(*found, "tenant"), text(*found, "scope"),
+                static_cast<std::uint64_t>(integer(*found, "seq")), text(*found, "digest"),
+                time_of(*found, "at")};
+  if (head.tenant != self.tenant) return fail(ErrorCode::refused, "feed: made for another tenant");
+  if (head.scope != kScopeAll) return fail(ErrorCode::refused, "feed: made for another scope");
+  if (head.seq < batch.to_seq || (batch.snapshot && head.seq != batch.to_seq)) {
+    return fail(ErrorCode::refused, "feed: the head is not where the batch leads");
+  }
+  if (head.seq == batch.to_seq) {
+    if (!batch.digest.empty() && batch.digest != head.digest) {
+      return fail(ErrorCode::refused, "feed: the digest differs from the head's");
+    }
+    batch.digest = head.digest;
+  }
+  batch.head = std::move(head);
+  return {};
+}
+
 Result<BoxInbound> feed_batch(const BoxAddress& self, std::string_view leaf, const RawMessage& raw,
                               const KeyRing* keys) {
   const auto collection = collection_from_string(leaf);
   if (!collection) return fail(ErrorCode::not_found, "feed: a collection this version ignores");
-  auto payload = accepted("feed", raw.payload);
+  auto payload = feed_text(raw, keys);
   if (!payload) return tl::unexpected(payload.error());
   FeedBatch batch;
   batch.collection = *collection;
@@ -88,6 +119,9 @@ Result<BoxInbound> feed_batch(const BoxAddress& self, std::string_view leaf, con
     if (batch.from_seq > batch.to_seq) {
       return fail(ErrorCode::malformed, "feed: from_seq is after to_seq");
     }
+  }
+  if (keys != nullptr) {
+    if (auto fits = check_head(self, *payload, batch); !fits) return tl::unexpected(fits.error());
   }
   for (json& entry : (*payload)["items"]) {
     FeedItem item;
@@ -120,6 +154,25 @@ std::string id_of(const json& payload) {
   return text.size() <= kMaxId ? text : std::string();
 }
 
+// A signed command must not be moved to another box, nor be kept for later.
+Result<void> check_signed_command(const BoxAddress& self, const json& payload,
+                                  const KeyRing& keys) {
+  if (auto verified = verify_value(keys, payload); !verified) {
+    return fail(verified.error().code, "command: " + verified.error().message);
+  }
+  const auto is = [&](const char* member, const std::string& name) {
+    const auto found = payload.find(member);
+    return found != payload.end() && *found == name;
+  };
+  if (!is("tenant", self.tenant) || !is("store", self.store) || !is("box", self.box)) {
+    return fail(ErrorCode::refused, "command: made for another box");
+  }
+  if (!payload.contains("expires_at")) {
+    return fail(ErrorCode::refused, "command: signed without an end");
+  }
+  return {};
+}
+
 Result<BoxInbound> command(const BoxAddress& self, const RawMessage& raw, const KeyRing* keys) {
   const auto payload = parse_json(raw.payload);
   if (!payload) return fail(payload.error().code, "command: " + payload.error().message);
@@ -127,8 +180,8 @@ Result<BoxInbound> command(const BoxAddress& self, const RawMessage& raw, const 
   const std::string id = id_of(*payload);
   if (id.empty()) return tl::unexpected(checked.error());
   if (keys != nullptr) {
-    if (auto verified = verify_value(*keys, *payload); !verified) {
-      return fail(verified.error().code, "command: " + verified.error().message);
+    if (auto good = check_signed_command(self, *payload, *keys); !good) {
+      return tl::unexpected(good.error());
     }
   }
   Command out;
@@ -152,6 +205,7 @@ Result<BoxInbound> command(const BoxAddress& self, const RawMessage& raw, const 
   out.customer = CustomerId(text(*payload, "customer"));
   out.eid = text(*payload, "eid");
   out.at = time(*payload, "at");
+  out.expires_at = time(*payload, "expires_at");
   out.decision = DecisionId(text(*payload, "decision"));
   out.campaign = CampaignId(text(*payload, "campaign"));
   out.variant = text(*payload, "variant");

@@ -7,6 +7,7 @@
 
 #include "contract/contract.h"
 #include "contract/json_names.h"
+#include "contract/signed_text.h"
 #include "contract/signing.h"
 
 namespace welcome::contract {
@@ -199,7 +200,7 @@ Message encode_hello(const BoxAddress& box, const Hello& hello) {
   return message;
 }
 
-Message encode_feed(const BoxAddress& box, const FeedBatch& batch) {
+Message encode_feed(const BoxAddress& box, const FeedBatch& batch, const Signer* signer) {
   json items = json::array();
   for (const FeedItem& item : batch.items) {
     if (!item.error.empty()) continue;
@@ -220,7 +221,16 @@ Message encode_feed(const BoxAddress& box, const FeedBatch& batch) {
   } else {
     payload["from_seq"] = batch.from_seq;
   }
-  return message_on(feed_topic(box, batch.collection), payload);
+  if (batch.head) {
+    payload["head"] = {{"tenant", batch.head->tenant},
+                       {"scope", batch.head->scope},
+                       {"seq", batch.head->seq},
+                       {"digest", batch.head->digest},
+                       {"at", to_rfc3339(batch.head->at)}};
+  }
+  Message message = message_on(feed_topic(box, batch.collection), payload);
+  if (signer != nullptr) message.payload = sign_text(*signer, message.payload);
+  return message;
 }
 
 EventData news(const VisitEvent& event) {
@@ -302,7 +312,13 @@ Message encode_event(const BoxAddress& box, const EventMessage& event, const Sig
 }
 
 Message encode_command(const BoxAddress& box, const Command& command, const Signer* signer) {
-  json payload{{"v", 1}, {"id", command.id.str()}, {"kind", name_of(kCommandKinds, command.kind)}};
+  json payload{{"v", 1},
+               {"id", command.id.str()},
+               {"kind", name_of(kCommandKinds, command.kind)},
+               {"tenant", box.tenant},
+               {"store", box.store},
+               {"box", box.box}};
+  if (command.expires_at) payload["expires_at"] = to_rfc3339(*command.expires_at);
   set_if(payload, "customer", command.customer.str());
   set_if(payload, "eid", command.eid);
   if (command.at) payload["at"] = to_rfc3339(*command.at);
@@ -319,6 +335,16 @@ Message encode_command(const BoxAddress& box, const Command& command, const Sign
       command.response_topic.empty() ? response_topic(box) : command.response_topic;
   message.correlation = command.correlation.empty() ? command.id.str() : command.correlation;
   return message;
+}
+
+std::string sent_command(std::string_view payload, const BoxAddress& box, WallTime expires_at,
+                         const Signer* signer) {
+  json command = object_of(std::string(payload));
+  command["tenant"] = box.tenant;
+  command["store"] = box.store;
+  command["box"] = box.box;
+  command["expires_at"] = to_rfc3339(expires_at);
+  return dump(signed_by(command, signer));
 }
 
 // A command is repeated until its answer is there; an old answer is for nobody.

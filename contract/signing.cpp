@@ -148,12 +148,16 @@ Result<std::string> Signer::sign(std::string_view text) const {
   value->erase("sig");
   const auto form = canonical(*value);
   if (!form) return tl::unexpected(form.error());
+  (*value)["sig"] = {{"key", key_id_}, {"value", sign_bytes(*form)}};
+  return value->dump();
+}
+
+std::string Signer::sign_bytes(std::string_view message) const {
   std::array<unsigned char, crypto_sign_BYTES> signature{};
   crypto_sign_detached(signature.data(), nullptr,
-                       reinterpret_cast<const unsigned char*>(form->data()), form->size(),
+                       reinterpret_cast<const unsigned char*>(message.data()), message.size(),
                        secret_.data());
-  (*value)["sig"] = {{"key", key_id_}, {"value", to_base64(signature)}};
-  return value->dump();
+  return to_base64(signature);
 }
 
 void KeyRing::pin(std::string key_id, const Ed25519Public& key) { keys_[std::move(key_id)] = key; }
@@ -161,6 +165,10 @@ void KeyRing::pin(std::string key_id, const Ed25519Public& key) { keys_[std::mov
 void KeyRing::drop(std::string_view key_id) {
   const auto found = keys_.find(key_id);
   if (found != keys_.end()) keys_.erase(found);
+}
+
+bool KeyRing::includes(const KeyRing& other) const {
+  return std::includes(keys_.begin(), keys_.end(), other.keys_.begin(), other.keys_.end());
 }
 
 Result<void> verify_value(const KeyRing& keys, const json& object) {

@@ -40,6 +40,8 @@ class Signer {
 
   // The object with a "sig" member over everything else; an old "sig" is replaced.
   Result<std::string> sign(std::string_view json) const;
+  // Base64 of the signature of any bytes; KeyRing::verify_bytes() checks it.
+  std::string sign_bytes(std::string_view message) const;
 
  private:
   std::string key_id_;
@@ -52,6 +54,7 @@ class KeyRing {
   void pin(std::string key_id, const Ed25519Public& key);
   void drop(std::string_view key_id);
   bool empty() const { return keys_.empty(); }
+  bool includes(const KeyRing& other) const;
 
   // The object's "sig" must be by a pinned key over everything else.
   Result<void> verify(std::string_view json) const;

@@ -85,8 +85,9 @@ Remedy remedy(const std::optional<Position>& have, const Position& head, std::in
 // How large the items of one batch are at most, in bytes of JSON: few messages, and none that keeps
 // a box busy for long.
 inline constexpr std::size_t kBatchBytes = 64 * 1024;
-// What a batch's packet is more than its items: topic, properties, the members around them.
-inline constexpr std::size_t kBatchFrame = 1024;
+// What a batch's packet is more than its items: topic, properties, the members around them, the
+// signature.
+inline constexpr std::size_t kBatchFrame = 1536;
 
 // The batches that bring a box from `from_seq` to the head; with no items it says "you are up to
 // date, and I am alive". An item larger than max_bytes goes without its value.

@@ -137,13 +137,6 @@ Result<void> Crm::use_signing_key(const std::string& id, WallTime now) {
   for (const Row& row : db_.query("SELECT store, function, seq, paused, id, at FROM control")) {
     save_control(to_control(row));
   }
-  const auto key = signer();
-  for (const Row& row : db_.query("SELECT id, store, box, payload FROM command")) {
-    if (const auto signed_again = key->sign(row.text(3))) {
-      db_.execute("UPDATE command SET payload = $4 WHERE id = $1 AND store = $2 AND box = $3",
-                  {row.text(0), row.text(1), row.text(2), *signed_again});
-    }
-  }
   return {};
 }
 

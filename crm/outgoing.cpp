@@ -109,9 +109,9 @@ void Crm::to_outbox(const contract::Message& message) {
 
 void Crm::to_box(const std::string& store, const std::string& box, const contract::Command& command,
                  WallTime now, std::optional<WallTime> expires_at) {
-  const auto key = signer();
+  // It is signed when it is sent.
   const contract::Message message =
-      contract::encode_command({settings_.tenant, store, box}, command, key.get());
+      contract::encode_command({settings_.tenant, store, box}, command);
   db_.execute(
       "INSERT INTO command (id, store, box, customer, payload, made_at, expires_at, sent_at) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, NULL) ON CONFLICT DO NOTHING",

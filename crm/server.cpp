@@ -52,7 +52,7 @@ Server::Server(Database& db, SigningKeys keys, ServeConfig config)
                      spdlog::info("serving: connected to the broker");
                      outbox_sent_ = 0;
                      snapshots_.clear();  // this broker may take less
-                     heartbeat();
+                     next_heartbeat_ = {};
                    },
                .down =
                    [this](const mqtt::Down& down) {
@@ -304,15 +304,16 @@ void Server::bring_up_to_date(const BoxKey& box, Collection collection,
   const Position head = crm_.feed().head(collection);
   switch (remedy(have, head, crm_.feed().oldest(collection))) {
     case Remedy::nothing:
-      tell(box, packed(delta(collection, head, head.seq, {})));
+      tell(box, beat(collection, head));
       break;
     case Remedy::delta:
-      tell(box, packed(delta(collection, head, have->seq, crm_.feed().since(collection, have->seq),
-                             batch_bytes())));
+      tell(box, packed(head, delta(collection, head, have->seq,
+                                   crm_.feed().since(collection, have->seq), batch_bytes())));
       ++counters_.deltas;
       break;
     case Remedy::snapshot:
       tell(box, snapshot_of(collection, head));
+      tell(box, beat(collection, head));  // the snapshot may have been made long ago
       ++counters_.snapshots;
       break;
   }

@@ -68,7 +68,9 @@ class Server {
   // of the feed their size, negative.
   static constexpr std::int64_t kNoRow = 0;
 
-  Batches packed(const std::vector<contract::FeedBatch>& batches);
+  // Signed, where there is a key; `head` is where the feed stands now.
+  Batches packed(const Position& head, std::vector<contract::FeedBatch> batches);
+  Batches beat(Collection collection, const Position& head);
   std::size_t batch_bytes() const;
   void published(std::int64_t tag, std::uint8_t reason);
 
@@ -86,7 +88,7 @@ class Server {
                const std::string& version);
   void forget_told(const BoxKey& box);
   void tell(const BoxKey& box, const Batches& batches);
-  Batches snapshot_of(Collection collection, const Position& head);
+  const Batches& snapshot_of(Collection collection, const Position& head);
   void forget_old_epochs();
   void push_changes();
   void push_commands();
@@ -112,8 +114,14 @@ class Server {
   std::vector<mqtt::Publish> received_;
   Lane urgent_, bulk_;
   std::deque<contract::Message> commands_;
-  std::map<Collection, std::pair<Position, Batches>> snapshots_;  // the newest, for the next box
-  std::int64_t outbox_sent_ = 0;  // position up to which rows are in flight
+  struct Snapshot {
+    Position at;
+    std::string key;  // that signed it
+    Steady made;
+    Batches batches;
+  };
+  std::map<Collection, Snapshot> snapshots_;  // the newest, for the next box
+  std::int64_t outbox_sent_ = 0;              // position up to which rows are in flight
   std::vector<std::int64_t> outbox_done_;
   std::vector<std::int64_t> outbox_again_;  // rows that the broker did not take now
   std::set<std::int64_t> refused_once_;

@@ -18,6 +18,8 @@ constexpr auto kControlsEvery = 1s;
 constexpr auto kAgainEvery = 2s;
 constexpr std::size_t kOutboxBatch = 500;
 constexpr auto kCommandPatience = 30s;  // a box that has not answered is told again
+constexpr auto kSnapshotLife = 1h;      // boxes refuse what was signed long ago
+constexpr auto kCommandLife = 1h;       // of one that is signed and sent; then it is signed again
 constexpr auto kLease = 30s;            // of an outbox row, among several instances
 
 bool urgent(Collection collection) {
@@ -26,9 +28,11 @@ bool urgent(Collection collection) {
 
 }  // namespace
 
-Server::Batches Server::packed(const std::vector<contract::FeedBatch>& batches) {
+Server::Batches Server::packed(const Position& head, std::vector<contract::FeedBatch> batches) {
+  const auto key = crm_.signer();
+  const WallTime now = wall_now();
   Batches out;
-  for (const contract::FeedBatch& batch : batches) {
+  for (contract::FeedBatch& batch : batches) {
     const auto without = std::count_if(
         batch.items.begin(), batch.items.end(),
         [](const contract::FeedItem& item) { return !item.deleted && item.value.empty(); });
@@ -37,10 +41,20 @@ Server::Batches Server::packed(const std::vector<contract::FeedBatch>& batches) 
       spdlog::error("{} of {}: larger than what the broker takes; boxes set them aside", without,
                     contract::to_string(batch.collection));
     }
-    out.push_back(std::make_shared<const Parcel>(Parcel{batch.collection, batch.epoch, batch.to_seq,
-                                                        contract::encode_feed({}, batch).payload}));
+    if (key) {
+      batch.head = contract::FeedHead{crm_.settings().tenant, std::string(contract::kScopeAll),
+                                      static_cast<std::uint64_t>(head.seq), head.digest, now};
+    }
+    out.push_back(std::make_shared<const Parcel>(
+        Parcel{batch.collection, batch.epoch, batch.to_seq,
+               contract::encode_feed({}, batch, key.get()).payload}));
   }
   return out;
+}
+
+// "This is where the feed stands, and I am alive."
+Server::Batches Server::beat(Collection collection, const Position& head) {
+  return packed(head, delta(collection, head, head.seq, {}));
 }
 
 // What the broker takes says its CONNACK.
@@ -75,13 +89,17 @@ void Server::published(std::int64_t tag, std::uint8_t reason) {
   }
 }
 
-Server::Batches Server::snapshot_of(Collection collection, const Position& head) {
-  auto& [at, batches] = snapshots_[collection];
-  if (batches.empty() || !(at == head)) {
-    batches = packed(snapshot(collection, head, crm_.feed().live(collection), batch_bytes()));
-    at = head;
+const Server::Batches& Server::snapshot_of(Collection collection, const Position& head) {
+  const auto key = crm_.signer();
+  const std::string signed_by = key ? key->key_id() : "";
+  Snapshot& kept = snapshots_[collection];
+  const auto now = steady_clock::now();
+  if (kept.batches.empty() || !(kept.at == head) || kept.key != signed_by ||
+      now - kept.made > kSnapshotLife) {
+    kept = {head, signed_by, now,
+            packed(head, snapshot(collection, head, crm_.feed().live(collection), batch_bytes()))};
   }
-  return batches;
+  return kept.batches;
 }
 
 // The batches all lead to the same place, which is where the box is from now on.
@@ -127,8 +145,9 @@ void Server::push_changes() {
     const std::int64_t at = row.integer(3);
     Batches& batches = deltas[{collection, at}];
     if (batches.empty()) {
-      batches = packed(delta(collection, crm_.feed().head(collection), at,
-                             crm_.feed().since(collection, at), batch_bytes()));
+      const Position head = crm_.feed().head(collection);
+      batches = packed(
+          head, delta(collection, head, at, crm_.feed().since(collection, at), batch_bytes()));
     }
     tell({row.text(0), row.text(1)}, batches);
     ++counters_.deltas;
@@ -148,6 +167,7 @@ void Server::push_commands() {
       "AND (expires_at IS NULL OR expires_at > $2) ORDER BY made_at, command.id";
   if (!client_.up() || db_.query(kDue, times).empty()) return;
   Transaction transaction(db_);
+  const auto key = crm_.signer();
   db_.execute("DELETE FROM command WHERE expires_at <= $1", {contract::to_rfc3339(now)});
   for (const Row& row : db_.query(kDue, times)) {
     const contract::BoxAddress to = address({row.text(1), row.text(2)});
@@ -155,7 +175,7 @@ void Server::push_commands() {
                 {row.text(0), to.store, to.box, contract::to_rfc3339(now)});
     contract::Message message;
     message.topic = contract::command_topic(to);
-    message.payload = row.text(3);
+    message.payload = contract::sent_command(row.text(3), to, now + kCommandLife, key.get());
     message.response_topic = contract::response_topic(to);
     message.correlation = row.text(0);
     commands_.push_back(std::move(message));
@@ -163,25 +183,15 @@ void Server::push_commands() {
   transaction.commit();
 }
 
-// Tells every box where the feed stands. A box that is not there says hello, and knows by the same
-// message that consent is fresh.
+// Tells every box where the feed stands, with one message for all of them. A box that is not there
+// says hello, and knows by the same message that consent is fresh.
 void Server::heartbeat() {
-  std::map<std::pair<Collection, std::int64_t>, std::shared_ptr<const Parcel>> beats;
-  for (const Row& row : db_.query("SELECT box.store, box.box, feed.collection, told.seq FROM box "
-                                  "CROSS JOIN feed LEFT JOIN told ON told.store = box.store AND "
-                                  "told.box = box.box AND told.collection = feed.collection "
-                                  "WHERE box.state = 'online'")) {
-    const auto collection = contract::collection_from_string(row.text(2)).value();
-    Position here = crm_.feed().head(collection);
-    // A box that nobody has told anything is told the head: if it is not there, it says so.
-    const std::int64_t seq = row.null(3) ? here.seq : row.integer(3);
-    auto& beat = beats[{collection, seq}];
-    if (!beat) {
-      if (here.seq != seq) here.digest.clear();
-      here.seq = seq;
-      beat = packed(delta(collection, here, seq, {})).back();
-    }
-    (urgent(collection) ? urgent_ : bulk_).add({row.text(0), row.text(1)}, beat);
+  const Rows boxes = db_.query("SELECT store, box FROM box WHERE state = 'online'");
+  if (boxes.empty()) return;
+  for (const Collection collection : contract::kAllCollections) {
+    const auto parcel = beat(collection, crm_.feed().head(collection)).back();
+    Lane& lane = urgent(collection) ? urgent_ : bulk_;
+    for (const Row& row : boxes) lane.add({row.text(0), row.text(1)}, parcel);
   }
 }
 

@@ -68,6 +68,10 @@ void FakeWorld::enrol(std::uint64_t job, const FaceConsent&, daemon::Clip,
 
 void FakeWorld::stop_enrolment(std::uint64_t job) { std::erase(enrolments, job); }
 
+void FakeWorld::crm_says(WallTime signed_at, MonoTime heard) {
+  crm_said.emplace_back(signed_at, heard);
+}
+
 BenchBox::BenchBox(WallTime start_at, BenchSetup how) : setup(std::move(how)), start_(start_at) {
   static int count = 0;
   dir_ = fs::temp_directory_path() /

@@ -52,8 +52,10 @@ class FakeWorld : public daemon::Ports {
   void enrol(std::uint64_t job, const FaceConsent& consent, daemon::Clip clip,
              std::shared_ptr<const vision::Gallery> everybody) override;
   void stop_enrolment(std::uint64_t job) override;
+  void crm_says(WallTime signed_at, MonoTime heard) override;
 
-  std::vector<Sent> sent;  // in the order in which the link got them
+  std::vector<std::pair<WallTime, MonoTime>> crm_said;  // signed times, as they were heard
+  std::vector<Sent> sent;                               // in the order in which the link got them
   std::deque<std::pair<contract::LinkName, std::int64_t>> unacked;
   std::shared_ptr<const vision::Gallery> gallery;
   bool full = false;                      // the link's queue has no room

@@ -21,6 +21,13 @@ FeedPlan gap(contract::Collection collection, std::string reason) {
   return plan;
 }
 
+// What is here cannot be right: everything is asked for.
+FeedPlan differs(contract::Collection collection, std::string reason) {
+  FeedPlan plan = gap(collection, std::move(reason));
+  plan.distrust = true;
+  return plan;
+}
+
 FeedPlan duplicate(contract::Collection collection) {
   FeedPlan plan;
   plan.collection = collection;
@@ -128,6 +135,10 @@ FeedPlan FeedReceiver::plan_delta(contract::FeedBatch batch) const {
   if (found == have_.end()) return gap(batch.collection, "nothing to build on");
   const contract::Have& have = found->second;
   if (batch.epoch != have.epoch) return gap(batch.collection, "another epoch");
+  if (batch.to_seq == have.seq && !batch.digest.empty() && batch.digest != have.digest &&
+      !snapshots_.contains(batch.collection)) {
+    return differs(batch.collection, "the digest differs from what is here");
+  }
   if (batch.to_seq <= have.seq) return duplicate(batch.collection);
   if (batch.from_seq > have.seq) return gap(batch.collection, "a batch is missing");
 
@@ -143,9 +154,7 @@ FeedPlan FeedReceiver::plan_delta(contract::FeedBatch batch) const {
     plan.items.push_back(std::move(item));
   }
   if (!batch.digest.empty() && batch.digest != after.digest().hex()) {
-    FeedPlan wrong = gap(batch.collection, "the digest after the batch differs");
-    wrong.distrust = true;
-    return wrong;
+    return differs(batch.collection, "the digest after the batch differs");
   }
   plan.have = contract::Have{batch.epoch, batch.to_seq, after.digest().hex()};
   plan.complete = true;
@@ -208,9 +217,7 @@ FeedPlan FeedReceiver::plan_snapshot(contract::FeedBatch batch, Cut cut) const {
   }
 
   if (plan.part->digest.hex() != batch.digest) {
-    FeedPlan wrong = gap(collection, "the snapshot's digest differs from its items");
-    wrong.distrust = true;
-    return wrong;
+    return differs(collection, "the snapshot's digest differs from its items");
   }
   // Mostly what is here is what the snapshot has, and the digests say so at once.
   if (!here || after.digest().hex() != batch.digest) plan.sweep = left_over(plan, begins);
@@ -273,6 +280,11 @@ std::map<contract::Collection, contract::Have> FeedReceiver::have() const {
   std::map<contract::Collection, contract::Have> have = have_;
   for (const contract::Collection collection : distrusted_) have.erase(collection);
   return have;
+}
+
+bool FeedReceiver::stands_at(contract::Collection collection, const contract::Have& head) const {
+  const auto found = have_.find(collection);
+  return found != have_.end() && found->second == head && !distrusted_.contains(collection);
 }
 
 std::uint64_t FeedReceiver::hash(std::string_view name) const {

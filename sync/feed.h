@@ -113,6 +113,9 @@ class FeedReceiver {
   // What hello says: without collections that are to be sent whole.
   std::map<contract::Collection, contract::Have> have() const;
 
+  // Whether what is here is what the CRM says that it has.
+  bool stands_at(contract::Collection collection, const contract::Have& head) const;
+
  private:
   struct Snapshot {
     FeedPlan::Part last;

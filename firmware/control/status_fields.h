@@ -28,6 +28,8 @@ inline constexpr Field kStatusFields[] = {
     {"crm.feed.*.seq", Type::number, "the last change that is held"},
     {"crm.items", Type::number, "items of the feed taken", Occurs::always, "feed_taken_total"},
     {"crm.gaps", Type::number, "gaps found in the feed", Occurs::always, "feed_gaps_total"},
+    {"crm.heads_ahead", Type::number, "words of the CRM from later than it is by our clock",
+     Occurs::always, "feed_heads_ahead_total"},
     {"crm.set_aside", Type::number, "items of the feed that were refused", Occurs::always,
      "feed_set_aside_total"},
     {"crm.refused.*", Type::number, "messages refused at the door", Occurs::always,

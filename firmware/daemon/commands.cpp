@@ -13,6 +13,8 @@ using nlohmann::json;
 
 namespace {
 
+constexpr std::chrono::minutes kClocksDiffer{5};
+
 // A command that has nothing to say but that it was carried out.
 Result<std::string> done(const Result<void>& stored) {
   if (!stored) return tl::unexpected(stored.error());
@@ -44,6 +46,9 @@ void Commands::obey(const contract::Command& command, const Now& now) {
 
 Result<std::string> Commands::carry_out(const contract::Command& command, const Now& now) {
   if (command.refused) return tl::unexpected(*command.refused);
+  if (command.expires_at && now.wall_trusted && now.wall > *command.expires_at + kClocksDiffer) {
+    return fail(ErrorCode::refused, "command: its time is over by the clock of this box");
+  }
   using Kind = contract::Command::Kind;
   switch (command.kind) {
     case Kind::erase:

@@ -15,7 +15,10 @@ namespace {
 
 // Register that holds the key ring by which the stored consents were checked; public keys only.
 constexpr std::string_view kPinnedRegister = "crm_keys";
-constexpr std::size_t kReasons = 16;  // that are counted apart
+// Register that holds the key ring under which all that is here of the feed came.
+constexpr std::string_view kFeedRegister = "feed_keys";
+constexpr std::string_view kAnybody = "not asked for";  // and no text of a key ring
+constexpr std::size_t kReasons = 16;                    // that are counted apart
 
 void must_read(const auto& done) {
   if (!done) throw std::runtime_error("cannot read the consents: " + done.error().message);
@@ -50,8 +53,25 @@ bool CrmFeed::pinned_before() const {
   return before && before->value_or("") == keys_text();
 }
 
-// The stored consents are checked against the ring: the next start need not do it again.
+bool CrmFeed::vouched_for() const {
+  if (!keys_) return true;
+  const auto before = shared_.store.registers().get(kFeedRegister);
+  if (!before || !*before) return false;
+  const auto ring = contract::KeyRing::parse(**before);
+  return ring && keys_->includes(*ring);
+}
+
+// The stored consents are checked against the ring: the next start need not do it again. What else
+// came unsigned, or under a key that is no longer pinned, stays in use until all came again.
 void CrmFeed::note_pinned(store::Tx& tx, const Now& now) {
+  if (!vouched_for()) {
+    for (const auto collection : contract::kAllCollections) {
+      tx.replica().distrust(store_collection(collection));
+    }
+  }
+  const std::string came_under = keys_ ? keys_text() : std::string(kAnybody);
+  const auto noted = shared_.store.registers().get(kFeedRegister);
+  if (!noted || *noted != came_under) tx.registers().put(kFeedRegister, came_under);
   if (pinned_before()) return;
   tx.registers().put(kPinnedRegister, keys_text());
   tx.audit().append(now, "config", "technician", {}, "the CRM's keys");
@@ -62,7 +82,8 @@ Result<void> CrmFeed::set_keys(const std::optional<std::string>& text, const Now
   if (!keys) return tl::unexpected(keys.error());
   shared_.settings.crm_keys = text;
   put_in_force(std::move(*keys));
-  if (pinned_before()) return {};
+  const bool all_again = !vouched_for();
+  if (pinned_before() && !all_again) return {};
 
   News news;
   std::vector<std::string> unsigned_ones;
@@ -83,9 +104,11 @@ Result<void> CrmFeed::set_keys(const std::optional<std::string>& text, const Now
   });
   if (!stored) return stored;
   desk_.forget(news.desk_consents);
-  if (!again) return {};
-  receiver_.forget(contract::Collection::consents);
-  say_hello();
+  if (again) receiver_.forget(contract::Collection::consents);
+  if (all_again) {
+    for (const auto collection : contract::kAllCollections) receiver_.forget(collection);
+  }
+  if (again || all_again) say_hello();
   return {};
 }
 

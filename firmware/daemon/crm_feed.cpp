@@ -19,6 +19,8 @@ using namespace std::chrono_literals;
 // While the CRM keeps sending what does not fit, it is asked again at most this often.
 constexpr auto kHelloEvery = 1s;
 constexpr auto kConfirmWithin = 1s;  // many batches are one confirmation
+constexpr auto kAhead = 5min;        // that two clocks may differ by
+constexpr auto kLateBatch = 24h;     // that a batch may take on its way, in a queue of snapshots
 
 }  // namespace
 
@@ -34,6 +36,7 @@ CrmFeed::CrmFeed(Shared& shared, Delivery& delivery, Desk& desk, FaceWatch& face
       receiver_(stored_feed_) {}
 
 void CrmFeed::load_positions() {
+  if (!vouched_for()) return;  // note_pinned() takes them off the disk
   for (const auto collection : contract::kAllCollections) {
     const auto state = shared_.store.replica().state(store_collection(collection));
     if (!state)
@@ -46,7 +49,36 @@ void CrmFeed::load_positions() {
 
 void CrmFeed::heard(const Now& now) {
   if (delivery_.hear_crm()) delivery_.pump(contract::LinkName::uplink, now);
-  if (now.wall_trusted) needs_.decide(event::CrmHeard{now.wall}, now);
+  if (!keys_ && now.wall_trusted) needs_.decide(event::CrmHeard{now.wall}, now);
+}
+
+void CrmFeed::heard(const contract::FeedHead& head, const Now& now) {
+  if (head.at <= newest_said_) return;
+  newest_said_ = head.at;
+  shared_.ports.crm_says(head.at, now.mono);
+}
+
+bool CrmFeed::replayed(const contract::FeedHead& head, const Now& now) const {
+  const WallTime newest =
+      std::max(newest_said_, shared_.pipeline.gate().last_heard().value_or(WallTime{}));
+  // Said while one of the clocks was ahead: it proves nothing.
+  if (now.wall_trusted && newest > now.wall + kAhead) return false;
+  return head.at + kLateBatch < newest;
+}
+
+// An old head that is played again is not newer. One from the future would be the newest for as
+// long, so it never counts; what an own clock once said of the future holds nobody up.
+void CrmFeed::freshen(contract::Collection collection, const std::string& epoch,
+                      const contract::FeedHead& head, const Now& now) {
+  if (collection != contract::Collection::consents || !now.wall_trusted) return;
+  if (!receiver_.stands_at(collection, {epoch, head.seq, head.digest})) return;
+  if (head.at > now.wall + kAhead) {
+    ++shared_.counters.heads_ahead;
+    return;
+  }
+  const auto last = shared_.pipeline.gate().last_heard();
+  if (last && head.at <= *last && *last <= now.wall + kAhead) return;
+  needs_.decide(event::CrmHeard{head.at}, now);
 }
 
 void CrmFeed::line_is_up() {
@@ -95,15 +127,26 @@ void CrmFeed::confirm_if_due(const Now& now) {
 // ---- batches ----
 
 void CrmFeed::take(sync::FeedPiece piece, const Now& now) {
+  const auto collection = piece.batch.collection;
+  const std::string epoch = piece.batch.epoch;
+  const auto head = std::exchange(piece.batch.head, std::nullopt);
+  if (head && replayed(*head, now)) {
+    return needs_.message_refused(
+        {ErrorCode::refused, "feed: signed more than a day before what the CRM said since"}, now);
+  }
   heard(now);
+  if (head) heard(*head, now);
   sync::FeedPlan plan = receiver_.plan(std::move(piece.batch), piece.cut);
   if (plan.verdict == sync::FeedVerdict::gap) {
     spdlog::info("feed {}: {}", contract::to_string(plan.collection), plan.reason);
     receiver_.committed(plan);
     return ask_again(now);
   }
-  if (plan.verdict == sync::FeedVerdict::duplicate) return;
+  if (plan.verdict == sync::FeedVerdict::apply) carry_out(std::move(plan), now);
+  if (head) freshen(collection, epoch, *head, now);
+}
 
+void CrmFeed::carry_out(sync::FeedPlan plan, const Now& now) {
   News news;
   news.changes.reserve(plan.items.size());
   if (plan.collection == contract::Collection::identities) {

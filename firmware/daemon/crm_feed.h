@@ -34,6 +34,7 @@ class CrmFeed {
                                                  store::Durable durable = store::Durable::now) = 0;
     virtual void profile_changed(const CustomerId& customer) = 0;  // for who keeps it opened
     virtual void keys_changed(const std::vector<CustomerId>& customers, const Now& now) = 0;
+    virtual void message_refused(const Error& error, const Now& now) = 0;
   };
   CrmFeed(Shared& shared, Delivery& delivery, Desk& desk, FaceWatch& faces, DeviceIndex& devices,
           Needs& needs);
@@ -48,7 +49,7 @@ class CrmFeed {
   // The person goes off the disk now, and then is off it: their devices may be somebody else's.
   void erasing(const CustomerId& customer);
   void erased(const Now& now);
-  // The CRM has spoken: consents are fresh.
+  // The CRM has spoken on this line. Where signatures are not asked for, consents are fresh.
   void heard(const Now& now);
   // The uplink has a new connection.
   void line_is_up();
@@ -92,6 +93,14 @@ class CrmFeed {
     bool device_freed = false;      // that another customer was refused
   };
 
+  // What a batch says beside its items; `head` is signed.
+  void heard(const contract::FeedHead& head, const Now& now);
+  // A batch from long before what the CRM said since: somebody plays it again.
+  bool replayed(const contract::FeedHead& head, const Now& now) const;
+  // Consents are as fresh as the newest head of theirs that this box has come to.
+  void freshen(contract::Collection collection, const std::string& epoch,
+               const contract::FeedHead& head, const Now& now);
+  void carry_out(sync::FeedPlan plan, const Now& now);
   void take_item(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
                  News& news);
   void take_good(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
@@ -121,6 +130,8 @@ class CrmFeed {
   void put_in_force(contract::KeyRing keys);
   std::string keys_text() const;
   bool pinned_before() const;
+  // Whether all that is here came under keys that are pinned still.
+  bool vouched_for() const;
   void note_pinned(store::Tx& tx, const Now& now);
   using Withdrawals = store::People::Withdrawals;
   bool load_briefs(const Withdrawals& withdrawals);
@@ -141,6 +152,7 @@ class CrmFeed {
   bool hello_due_ = false;
   MonoTime next_hello_;
   std::optional<MonoTime> confirm_at_;
+  WallTime newest_said_;  // of the signed times of this start
 };
 
 }  // namespace welcome::daemon

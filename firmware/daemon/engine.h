@@ -198,6 +198,9 @@ class Engine : private Pipeline::Directory,
   void keys_changed(const std::vector<CustomerId>& customers, const Now& now) override {
     listening_.refresh(customers, now);
   }
+  void message_refused(const Error& error, const Now& now) override {
+    on_undecodable(contract::LinkName::uplink, error, now);
+  }
   std::string diagnostics(const Now& now) override;
   void erasing(const CustomerId& customer) override { feed_.erasing(customer); }
   void erased(const CustomerId& customer, const Now& now) override;

@@ -113,6 +113,7 @@ json Report::crm() const {
           {"feed", std::move(feed)},
           {"items", counters.feed_items},
           {"gaps", counters.feed_gaps},
+          {"heads_ahead", counters.heads_ahead},
           {"set_aside", counters.feed_set_aside},
           {"refused", counters.inbound_refused}};
 }

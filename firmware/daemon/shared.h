@@ -50,6 +50,9 @@ class Ports {
   virtual void enrol(std::uint64_t job, const FaceConsent& consent, Clip clip,
                      std::shared_ptr<const vision::Gallery> everybody) = 0;
   virtual void stop_enrolment(std::uint64_t job) = 0;
+  // A time that the CRM signed, newer than any before of this start, and when it was heard at the
+  // latest. The world's clock may think of it what it likes.
+  virtual void crm_says(WallTime /*signed_at*/, MonoTime /*heard*/) {}
 };
 
 struct EngineSettings {
@@ -63,9 +66,10 @@ struct EngineSettings {
   vision::OperatingPoint face_operating_point;
   vision::EnrolmentOptions enrolment;
   std::optional<beacon::BoxAdverts::RotatingEid> box_eid;  // what phones may have heard of us
-  std::optional<std::string> crm_keys;  // text of the key ring; nothing = signatures are not asked
-  std::optional<StoreKey> store_key;    // with tracker.store: what the boxes of the store share
-  std::size_t uplink_window = 100;      // messages in flight
+  // Text of the key ring; nothing = signatures are not asked for (consent.unsigned = yes).
+  std::optional<std::string> crm_keys;
+  std::optional<StoreKey> store_key;  // with tracker.store: what the boxes of the store share
+  std::size_t uplink_window = 100;    // messages in flight
   // At a start and at a new line the CRM may first say who withdrew or was erased meanwhile.
   std::chrono::milliseconds crm_speaks_first{3000};
   std::filesystem::path recording_dir;
@@ -82,6 +86,7 @@ struct EngineCounters {
   std::uint64_t feed_items = 0;
   std::uint64_t feed_gaps = 0;
   std::uint64_t feed_set_aside = 0;
+  std::uint64_t heads_ahead = 0;                          // signed later than it is by our clock
   std::map<std::string, std::uint64_t> consents_refused;  // by reason
   std::map<std::string, std::uint64_t> inbound_refused;   // by error code
   std::uint64_t messages_acked = 0;

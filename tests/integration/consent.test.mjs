@@ -4,13 +4,22 @@
 // a box that was away before it acts on anybody.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { Story } from '../../demo/story.mjs';
+import { FeedKey } from '../../harness/signing.mjs';
 
 class Shop extends Story {
+  // A key of the tests that the box trusts as well: what it says of records that came in a good batch.
+  key = new FeedKey('k-test');
+
+  async pinKeys() {
+    await super.pinKeys();
+    appendFileSync(path.join(this.dir, 'welcomed', 'crm-keys'), this.key.line);
+  }
+
   static async with(t, play) {
     const dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-consent-'));
     const shop = new Shop({ dir, pages: null, say: (line) => t.diagnostic(line) });
@@ -42,20 +51,22 @@ class Shop extends Story {
     return this.thief.publishAsync(topic, JSON.stringify(payload), { qos: 1 });
   }
 
-  // A consent item as if it were the next of the feed.
+  // A consent item as if it were the next of the feed; more follows, so that no digest has to fit.
   async inject(item) {
     const status = await this.ctl('status');
     const seq = status.crm.feed.consents.seq;
-    const { epoch } = this.feed.at(-1);
-    await this.say_to_box(`${this.stack.prefix}/feed/consents`, {
+    const { epoch, head } = this.feed.at(-1);
+    const batch = {
       v: 1,
       collection: 'consents',
       kind: 'delta',
       epoch,
       from_seq: seq,
       to_seq: seq + 1,
+      head: { ...head, seq: seq + 2, at: new Date().toISOString() },
       items: [{ op: 'put', seq: seq + 1, ...item }],
-    });
+    };
+    await this.thief.publishAsync(`${this.stack.prefix}/feed/consents`, this.key.sign(batch), { qos: 1 });
   }
 
   async refused(why, count = 1) {
@@ -174,7 +185,9 @@ test("the CRM's key changes without a gap", async (t) => {
     await shop.crm('sign-keys', '--new');
     await shop.pinKeys();
     const keys = readFileSync(path.join(shop.dir, 'welcomed', 'crm-keys'), 'utf8');
-    const [first, second] = [...keys.matchAll(/^([^\s#]+) /gm)].map(([, id]) => id);
+    const [first, second] = [...keys.matchAll(/^([^\s#]+) /gm)]
+      .map(([, id]) => id)
+      .filter((id) => id !== shop.key.id);
     assert.ok(first && second, 'both keys are pinned');
     shop.daemon.signal('SIGHUP');
     await shop.daemon.line(/configuration read again/);
@@ -198,6 +211,7 @@ test("the CRM's key changes without a gap", async (t) => {
     await shop.synced();
     const status = await shop.ctl('status');
     assert.deepEqual(status.consents.refused, {});
+    assert.deepEqual(status.crm.refused, {});
     assert.ok((await shop.trail('config')).some((entry) => entry.detail.startsWith("the CRM's keys")));
   });
 });

@@ -23,6 +23,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "contract/signed_text.h"
 #include "contract/signing.h"
 #include "harness/bench_box.h"
 #include "sync/feed.h"
@@ -407,14 +408,21 @@ class Week {
     reconnect();
   }
 
-  // The broker is in wrong hands: it can send what it likes, but it has no key of the CRM.
+  // The broker is in wrong hands: it can send what it likes, also what was sent before, but it has
+  // no key of the CRM. Half of the records come in a batch that the CRM signed, as if it were
+  // mistaken.
   void attack() {
     if (!up_) return;
     const int n = any();
     const Purpose p = kAllPurposes[pick(kAllPurposes.size())];
     Shelf& shelf = shelves_[Collection::consents];
     json item{{"op", "put"}, {"key", record_of(n, p)}, {"seq", shelf.seq + 1}};
-    const auto kind = pick(4);
+    const auto kind = pick(5);
+    const bool well_signed = kind < 3 && pick(2) == 0;
+    if (kind == 4) {
+      for (int i = 0; i < 3 && !said_.empty(); ++i) say(said_[pick(said_.size())]);
+      return;
+    }
     if (kind == 0 && !old_.empty()) {  // an old record, well signed
       item["value"] = old_[pick(old_.size())];
       item["key"] = item["value"]["record_id"];
@@ -432,16 +440,20 @@ class Week {
     } else {
       item["op"] = "delete";
     }
-    // It cannot forge a consent, but a word from the CRM it can: that is not signed.
-    if (now().wall_trusted) model_.heard(now().mono);
-    inbound(LinkName::uplink, box_prefix + "feed/consents",
-            {{"v", 1},
-             {"collection", "consents"},
-             {"kind", "delta"},
-             {"epoch", shelf.epoch},
-             {"from_seq", shelf.seq},
-             {"to_seq", shelf.seq + 1},
-             {"items", {item}}});
+    json batch{{"v", 1},
+               {"collection", "consents"},
+               {"kind", "delta"},
+               {"epoch", shelf.epoch},
+               {"from_seq", shelf.seq},
+               {"to_seq", shelf.seq + 1},
+               {"items", {item}}};
+    Said said{box_prefix + "feed/consents", batch.dump()};
+    if (well_signed) {
+      batch["head"] = head_of(shelf);
+      batch["head"]["seq"] = shelf.seq + 2;
+      said.payload = contract::sign_text(signer_, batch.dump());
+    }
+    say(said);
     // The thief makes the most of it: the line stays away, and the box starts again.
     if (pick(2) == 0) {
       line();
@@ -535,8 +547,10 @@ class Week {
     const auto life = lives_;
     const auto epoch = batch["epoch"].get<std::string>();
     const auto to_seq = batch["to_seq"].get<std::int64_t>();
-    inbound(LinkName::uplink, box_prefix + "feed/" + std::string(contract::to_string(collection)),
-            std::move(batch));
+    batch["head"] = head_of(shelves_[collection]);
+    said_.push_back({box_prefix + "feed/" + std::string(contract::to_string(collection)),
+                     contract::sign_text(signer_, batch.dump())});
+    say(said_.back());
     if (!alive() || life != lives_) return;
     const auto kept = *store::collection_from_string(std::string(contract::to_string(collection)));
     const auto state = box_->store().replica().state(kept);
@@ -545,6 +559,26 @@ class Week {
     each_step(collection, items, [&](int n, Purpose p, bool given, WallTime at, auto) {
       if (!given) model_.withdrawn(n, p, at, !troubled());
     });
+  }
+
+  // What the CRM signs; its own clock is right.
+  json head_of(const Shelf& shelf) const {
+    const auto since =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now().mono.time_since_epoch());
+    return {{"tenant", "demo"},
+            {"scope", "all"},
+            {"seq", shelf.seq},
+            {"digest", shelf.digest()},
+            {"at", contract::to_rfc3339(kStart + since)}};
+  }
+
+  struct Said {
+    std::string topic, payload;
+  };
+  void say(const Said& said) {
+    if (!alive()) return;
+    box_->inbound(LinkName::uplink, said.topic, said.payload);
+    after();
   }
 
   template <class Fn>
@@ -567,10 +601,12 @@ class Week {
     for (const auto& [n, id] : due) {
       if (!up_ || !alive()) return;
       const json command{{"v", 1}, {"id", id}, {"kind", "erase"}, {"customer", id_of(n)}};
+      const std::string sent =
+          contract::sent_command(command.dump(), bench_address, now().wall + 1h, &signer_);
       // The box's own clock says when: a consent that is given later counts again.
       const WallTime at = now().wall;
       const auto life = lives_;
-      inbound(LinkName::uplink, box_prefix + "command", json::parse(*signer_.sign(command.dump())));
+      inbound(LinkName::uplink, box_prefix + "command", json::parse(sent));
       if (!alive() || life != lives_ || erased_there_.contains(id)) continue;
       const bool done = !troubled();
       model_.erased(n, at, done);
@@ -799,6 +835,7 @@ class Week {
   std::ostringstream log_text_;
   std::shared_ptr<spdlog::sinks::ostream_sink_mt> log_;
   std::shared_ptr<spdlog::logger> before_;
+  std::vector<Said> said_;  // by the CRM
   const contract::Signer signer_{"k1", contract::Signer::new_seed()};
   const contract::Signer thief_{"k1", contract::Signer::new_seed()};
   std::optional<BenchBox> box_;

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "contract/signed_text.h"
 #include "contract/signing.h"
 #include "tests/unit/contract/box.h"
 
@@ -94,6 +95,19 @@ RawMessage feed(Collection collection, const std::vector<json>& items, std::uint
 
 json put(std::uint64_t seq, const std::string& key, const json& value) {
   return {{"seq", seq}, {"op", "put"}, {"key", key}, {"value", value}};
+}
+
+// Signed as the CRM does it, with a head to which the batch leads.
+RawMessage signed_feed(RawMessage message, const Signer& crm, const json& change = json::object()) {
+  json payload = json::parse(message.payload);
+  payload["head"] = {{"tenant", "demo"},
+                     {"scope", "all"},
+                     {"seq", payload["to_seq"]},
+                     {"digest", std::string(32, 'd')},
+                     {"at", to_rfc3339(kAt)}};
+  payload.merge_patch(change);
+  message.payload = sign_text(crm, payload.dump());
+  return message;
 }
 
 FeedBatch batch_of(const RawMessage& message, const KeyRing* keys = nullptr) {
@@ -466,7 +480,8 @@ TEST(Feed, WithPinnedKeysOnlySignedConsentCounts) {
   KeyRing keys;
   keys.pin("k1", crm.public_key());
   const auto error = [&](const json& value) {
-    return batch_of(feed(Collection::consents, {put(1, "r-1", value)}), &keys).items[0].error;
+    const auto message = signed_feed(feed(Collection::consents, {put(1, "r-1", value)}), crm);
+    return batch_of(message, &keys).items[0].error;
   };
   EXPECT_EQ(error(json::parse(*crm.sign(consent_value().dump()))), "");
   EXPECT_EQ(error(consent_value()), "not signed");
@@ -477,6 +492,79 @@ TEST(Feed, WithPinnedKeysOnlySignedConsentCounts) {
   json added = json::parse(*crm.sign(consent_value().dump()));
   added["note"] = "not described by the schema, covered by the signature";
   EXPECT_EQ(error(added), "the signature is wrong");
+}
+
+TEST(Feed, WithPinnedKeysABatchIsWhatTheCrmSignedByteForByte) {
+  const Signer crm("k1", Signer::new_seed()), thief("k1", Signer::new_seed());
+  KeyRing keys;
+  keys.pin("k1", crm.public_key());
+  const auto plain = feed(Collection::profiles, {put(1, "c-paul", profile_value())});
+  const auto why = [&](RawMessage message) {
+    const auto got = decode_for_box(kBox, message, &keys);
+    return got ? "" : got.error().message;
+  };
+  const RawMessage good = signed_feed(plain, crm);
+  const FeedBatch batch = batch_of(good, &keys);
+  EXPECT_EQ(batch.items[0].error, "");
+  ASSERT_TRUE(batch.head);
+  EXPECT_EQ(batch.head->at, kAt);
+  EXPECT_EQ(batch.digest, std::string(32, 'd')) << "where it ends the head's digest holds";
+  EXPECT_FALSE(batch_of(good).head) << "nobody looked whether it was signed";
+
+  EXPECT_EQ(why(plain), "feed: not signed");
+  EXPECT_EQ(why(signed_feed(plain, thief)), "feed: the signature is wrong");
+  EXPECT_EQ(why(signed_feed(plain, Signer("k2", Signer::new_seed()))),
+            "feed: signed with a key that is not pinned");
+  // Changed on its way, also where a reader of JSON would see no difference.
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    RawMessage message = good;
+    message.payload.replace(message.payload.find(from), from.size(), to);
+    return why(message);
+  };
+  EXPECT_EQ(changed("Paul", "Saul"), "feed: the signature is wrong");
+  EXPECT_EQ(changed("{", "{ "), "feed: the signature is wrong");
+  EXPECT_EQ(changed(",\"sig\"", ",\"items\":[],\"sig\""), "feed: the signature is wrong");
+  EXPECT_EQ(changed(",\"sig\":", ", \"sig\": "), "feed: not signed");
+  RawMessage twice = good;
+  twice.payload.insert(twice.payload.size() - 1,
+                       good.payload.substr(good.payload.rfind(",\"sig\"")));
+  EXPECT_NE(why(twice), "");
+  for (const std::string& bad :
+       {std::string(), std::string("}"), std::string(",\"sig\":{}"), std::string(",\"sig\":{}}"),
+        std::string("{,\"sig\":{\"key\":1}}")}) {
+    RawMessage message = good;
+    message.payload = bad;
+    EXPECT_NE(why(message), "") << bad;
+  }
+}
+
+TEST(Feed, ASignedHeadIsOfThisTenantAndOfWhereTheBatchLeads) {
+  const Signer crm("k1", Signer::new_seed());
+  KeyRing keys;
+  keys.pin("k1", crm.public_key());
+  const auto why = [&](const json& change) {
+    const auto got = decode_for_box(
+        kBox,
+        signed_feed(feed(Collection::profiles, {put(1, "c-paul", profile_value())}), crm, change),
+        &keys);
+    return got ? "" : got.error().message;
+  };
+  EXPECT_EQ(why(json::object()), "");
+  EXPECT_EQ(why({{"head", nullptr}}), "feed: signed without a head");
+  EXPECT_EQ(why({{"head", {{"tenant", "other"}}}}), "feed: made for another tenant");
+  EXPECT_EQ(why({{"head", {{"scope", "box-7"}}}}), "feed: made for another scope");
+  EXPECT_EQ(why({{"head", {{"seq", 8}}}}), "feed: the head is not where the batch leads");
+  EXPECT_EQ(why({{"head", {{"seq", 10}}}}), "") << "another batch follows";
+  EXPECT_EQ(why({{"digest", std::string(32, 'e')}}), "feed: the digest differs from the head's");
+  const json snapshot{{"kind", "snapshot"},
+                      {"part", 1},
+                      {"parts", 1},
+                      {"from_seq", nullptr},
+                      {"digest", std::string(32, 'd')}};
+  EXPECT_EQ(why(snapshot), "");
+  json behind = snapshot;
+  behind["head"] = {{"seq", 10}};
+  EXPECT_EQ(why(behind), "feed: the head is not where the batch leads");
 }
 
 TEST(Feed, BatchesThatContradictThemselvesAreRefused) {
@@ -521,12 +609,43 @@ TEST(Inbound, WithPinnedKeysCommandsAndControlMustBeSigned) {
   const Signer crm("k1", Signer::new_seed());
   KeyRing keys;
   keys.pin("k1", crm.public_key());
-  const Command erase = command_of(Command::Kind::erase, "c-paul");
+  Command erase = command_of(Command::Kind::erase, "c-paul");
+  erase.expires_at = kAt;
   EXPECT_FALSE(decode_for_box(kBox, raw(encode_command(kBox, erase)), &keys));
-  EXPECT_TRUE(decode_for_box(kBox, raw(encode_command(kBox, erase, &crm)), &keys));
+  const auto got = decode_for_box(kBox, raw(encode_command(kBox, erase, &crm)), &keys);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(std::get<Command>(*got).expires_at, kAt);
   const Control pause{MessageId("c"), 1, "demo", "_all", Function::all, true, kAt};
   EXPECT_FALSE(decode_for_box(kBox, raw(encode_control(pause)), &keys));
   EXPECT_TRUE(decode_for_box(kBox, raw(encode_control(pause, &crm)), &keys));
+}
+
+// What the CRM signed for one box, or for a while, is not good for another, or for ever.
+TEST(Inbound, ASignedCommandIsForOneBoxAndHasAnEnd) {
+  const Signer crm("k1", Signer::new_seed());
+  KeyRing keys;
+  keys.pin("k1", crm.public_key());
+  const auto why = [&](const BoxAddress& made_for, bool ends) {
+    Command erase = command_of(Command::Kind::erase, "c-paul");
+    if (ends) erase.expires_at = kAt;
+    Message message = encode_command(made_for, erase, &crm);
+    message.topic = command_topic(kBox);
+    const auto got = decode_for_box(kBox, raw(message), &keys);
+    return got ? "" : got.error().message;
+  };
+  EXPECT_EQ(why(kBox, true), "");
+  EXPECT_EQ(why(kBox, false), "command: signed without an end");
+  for (const BoxAddress& other : {BoxAddress{"other", "aroma-1", "box-1"},
+                                  {"demo", "aroma-2", "box-1"},
+                                  {"demo", "aroma-1", "box-2"}}) {
+    EXPECT_EQ(why(other, true), "command: made for another box");
+  }
+  Command old = command_of(Command::Kind::erase, "c-paul");
+  const auto stored = encode_command({"demo", "aroma-1", "box-2"}, old, &crm).payload;
+  RawMessage sent;
+  sent.topic = command_topic(kBox);
+  sent.payload = sent_command(stored, kBox, kAt, &crm);
+  EXPECT_TRUE(decode_for_box(kBox, sent, &keys)) << "whatever it was stored as";
 }
 
 TEST(Inbound, RetainedLeftoversAreRefusedExceptControl) {

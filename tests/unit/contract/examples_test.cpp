@@ -12,6 +12,7 @@
 
 #include "contract/contract.h"
 #include "contract/digest.h"
+#include "contract/signed_text.h"
 #include "tests/unit/contract/box.h"
 
 namespace welcome::contract {
@@ -103,6 +104,18 @@ TEST(Examples, AreAccepted) {
     ASSERT_FALSE(schema.empty()) << example.filename();
     const auto result = receive(schema, read(example));
     EXPECT_TRUE(result) << example.filename() << ": " << (result ? "" : result.error().message);
+  }
+}
+
+// As they are sent, without white space, they are signed with the key of the published vectors.
+TEST(Examples, OfTheFeedAreSigned) {
+  KeyRing keys;
+  keys.pin("k1", *public_key_from_text("A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="));
+  for (const char* name : {"feed.delta.json", "feed.snapshot.json"}) {
+    const auto example = fs::path(WELCOME_DOCS) / "examples" / name;
+    const std::string sent = nlohmann::ordered_json::parse(read(example)).dump();
+    const auto text = verified_text(keys, sent);
+    EXPECT_TRUE(text) << name << ": " << (text ? "" : text.error().message);
   }
 }
 

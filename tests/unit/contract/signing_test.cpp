@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "contract/signed_text.h"
+
 namespace welcome::contract {
 namespace {
 
@@ -68,6 +70,25 @@ TEST(Signing, GivesThePublishedVector) {
   keys.pin("k1", signer.public_key());
   EXPECT_EQ(keys.to_text(), "k1 A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\n");
   EXPECT_EQ(fingerprint(signer.public_key()), "9d24-e2ee-af27-c2a0");
+}
+
+// The second one: a batch, as it is sent.
+TEST(Signing, GivesThePublishedVectorOfABatch) {
+  const Signer signer("k1", seed(0));
+  const std::string batch =
+      R"({"v":1,"collection":"consents","epoch":"e1","kind":"delta","from_seq":12,"to_seq":12,)"
+      R"("head":{"tenant":"demo","scope":"all","seq":12,)"
+      R"("digest":"06f0f3dac727640e2340ea84ea05f1fe","at":"2026-05-04T08:15:30.250Z"},"items":[]})";
+  const std::string sent = sign_text(signer, batch);
+  EXPECT_EQ(
+      sent,
+      batch.substr(0, batch.size() - 1) +
+          R"(,"sig":{"key":"k1","value":")"
+          "3QwKwqTW7ai1ioy8086JSXr5FPuTnZZXFAMLE6uYzQjEUqvVWD7hhz8pZn3hdXL+Xt4OvVortSFlqnmgzR45Dg=="
+          R"("}})");
+  KeyRing keys;
+  keys.pin("k1", signer.public_key());
+  EXPECT_EQ(*verified_text(keys, sent), batch);
 }
 
 TEST(Signing, APublicKeyIsReadAsItIsWritten) {

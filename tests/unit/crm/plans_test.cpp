@@ -27,7 +27,6 @@ const std::set<std::string> kSmall{
 
 // What reads everything because everything is asked for.
 const std::map<std::string, const char*> kWholeOnPurpose{
-    {"SELECT id, store, box, payload FROM command", "a new key signs all that waits"},
     {"SELECT customer, kind, score, at FROM survey_answer ORDER BY id",
      "a report counts every answer"},
     {"SELECT position, topic, payload, retain, expires_at FROM outbox "

@@ -397,6 +397,20 @@ TEST(FeedReceiver, AWrongDigestAsksForEverything) {
   EXPECT_TRUE(same(crm, box));
 }
 
+TEST(FeedReceiver, AHeartbeatWithAnotherDigestAsksForEverything) {
+  Crm crm = three_customers();
+  Box box = synced(crm);
+  FeedBatch beat = crm.delta(crm.seq);
+  const Have head{beat.epoch, beat.to_seq, box.have()->digest};
+  EXPECT_EQ(box.receive(beat).verdict, FeedVerdict::duplicate);
+  EXPECT_TRUE(box.receiver->stands_at(kCollection, head));
+  EXPECT_FALSE(box.receiver->stands_at(kCollection, {head.epoch, head.seq + 1, head.digest}));
+  beat.digest = std::string(32, '7');
+  EXPECT_TRUE(box.receive(beat).distrust);
+  EXPECT_FALSE(box.have());
+  EXPECT_FALSE(box.receiver->stands_at(kCollection, head)) << "nobody knows what is here";
+}
+
 TEST(FeedReceiver, ASnapshotWithAWrongDigestSweepsNothing) {
   const Crm crm = three_customers();
   Box box = synced(crm);
