@@ -170,6 +170,13 @@ class Screen {
     if (text("consents.footing") != "firm") {
       out.push_back("nobody consents: " + text("consents.footing"));
     }
+    if (at("consents.signatures_asked") == json(false)) {
+      out.emplace_back("what nobody signed is believed: consent.unsigned = yes");
+    }
+    if (const auto refused = counts(at("crm.refused")); !refused.empty()) {
+      out.push_back("messages refused: " + refused);
+    }
+    count("crm.heads_ahead", "words of the CRM are later than our clock says it is", out);
     if (const auto trouble = text("store.trouble"); trouble != "-" && !trouble.empty()) {
       out.push_back("nothing can be stored: " + trouble);
     }

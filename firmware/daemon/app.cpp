@@ -130,6 +130,7 @@ class App : private Ports {
                                     std::to_string(engine_.session()) + ", radio " +
                                     std::string(word_of(kRadioSources, config_.radio_source)) +
                                     ", " + std::to_string(cameras_.size()) + " cameras");
+    warn_of_what_is_open();
     loop_.run();
     if (engine_.broken())
       throw std::runtime_error("the database is damaged; the next start mends it");
@@ -244,6 +245,17 @@ class App : private Ports {
                 spdlog::info("{}", text);
               }
             }};
+  }
+
+  // What somebody has opened by the configuration.
+  void warn_of_what_is_open() const {
+    if (config_.consent_unsigned)
+      spdlog::warn("consent.unsigned = yes: what nobody signed is believed");
+    for (const auto& [name, broker] :
+         {std::pair{"uplink", &config_.uplink}, {"floor", &config_.floor}}) {
+      if (broker->plain && broker->tls_ca.empty())
+        spdlog::warn("{}.plain = yes: the line to {} is not encrypted", name, broker->host);
+    }
   }
 
   // -- the loop

@@ -243,6 +243,7 @@ class Reading {
   }
 
   void check_words_of_topics();
+  void check_broker(const std::string& section, const BrokerConfig& broker);
   void check_radio();
   void check_camera(const CameraConfig& camera);
 
@@ -270,6 +271,17 @@ void Reading::check_words_of_topics() {
                        " cannot be used in a topic (space, '/', '+' or '#')");
     }
   }
+}
+
+bool on_this_machine(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+void Reading::check_broker(const std::string& section, const BrokerConfig& broker) {
+  if (!broker.tls_ca.empty() || broker.plain || on_this_machine(broker.host)) return;
+  wrong_.push_back(at({section + ".host"}) + section + ".host = " + broker.host +
+                   " is another machine: it needs " + section + ".tls_ca (or " + section +
+                   ".plain = yes, and then whoever is on the way reads everything)");
 }
 
 void Reading::check_radio() {
@@ -324,6 +336,8 @@ void Reading::check_camera(const CameraConfig& camera) {
 void Reading::check_together() {
   const Config& c = config_;
   check_words_of_topics();
+  check_broker("uplink", c.uplink);
+  check_broker("floor", c.floor);
   check_radio();
   for (const CameraConfig& camera : c.cameras) check_camera(camera);
   if (c.camera_wake == CameraWake::hours && !c.camera_hours) {

@@ -33,6 +33,7 @@ struct BrokerConfig {
   std::string host;
   std::uint16_t port = 0;
   std::string user;      // the password is a credential
+  bool plain = false;    // without TLS also to another machine
   std::string tls_ca;    // file; empty = no TLS, loopback only
   std::string tls_cert;  // file; empty = no client certificate
   std::string tls_key;   // file
@@ -99,7 +100,8 @@ struct Config {
 
   // [consent]
   int consent_max_age_h = 72;
-  std::filesystem::path crm_keys;  // the CRM's public keys; empty = signatures are not asked for
+  std::filesystem::path crm_keys;  // the CRM's public keys; empty = none is pinned
+  bool consent_unsigned = false;   // signatures are not asked for
 
   // [recording]
   int recording_days = 0;  // how long what was decided upon is kept; 0 = not recorded

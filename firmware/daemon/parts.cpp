@@ -123,7 +123,8 @@ std::unique_ptr<vision::FrameSource> make_frame_source(const CameraConfig& camer
 }
 
 std::optional<std::string> read_crm_keys(const Config& config) {
-  if (config.crm_keys.empty()) return std::nullopt;
+  if (config.consent_unsigned) return std::nullopt;
+  if (config.crm_keys.empty()) return std::string();  // none is pinned: nothing can be signed
   std::ifstream in(config.crm_keys);
   if (!in) throw std::runtime_error("consent.crm_keys: cannot read " + config.crm_keys.string());
   return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());

@@ -209,6 +209,9 @@ Section broker(const char* name, BrokerConfig Config::*which, int port, const ch
                    "-password"),
           text("tls_ca", in(&B::tls_ca), "", anything,
                "file with the CA certificate; empty = no TLS, for a broker on this machine only"),
+          yes_no("plain", in(&B::plain), false,
+                 "connect without TLS to a broker on another machine: whoever is on the way reads "
+                 "everything, and the password"),
           text("tls_cert", in(&B::tls_cert), "", anything, "file with the client certificate"),
           text("tls_key", in(&B::tls_key), "", anything, "file with the client certificate's key"),
       }};
@@ -364,8 +367,12 @@ Section consent() {
           whole("max_age_h", &Config::consent_max_age_h, 72, 1, 24 * 90,
                 "no word from the CRM for this long means: nobody consents"),
           text("crm_keys", &Config::crm_keys, "", anything,
-               "file with the CRM's public keys (welcome-crm sign-keys); then unsigned consents, "
-               "commands and control messages are refused"),
+               "file with the CRM's public keys (welcome-crm sign-keys); what none of them signed "
+               "is "
+               "refused"),
+          yes_no("unsigned", &Config::consent_unsigned, false,
+                 "believe what nobody signed, and look at no signature: whoever may write to the "
+                 "central broker invents consents, names and texts"),
       }};
 }
 

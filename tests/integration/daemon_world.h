@@ -145,6 +145,7 @@ class DaemonProcess {
                      {"box.control_socket", socket()},
                      {"uplink.port", std::to_string(broker_port)},
                      {"floor.port", std::to_string(broker_port)},
+                     {"consent.unsigned", "yes"},  // the CRM of these tests has no key
                      {"vision.models_dir", kModels.string()}});
     words_ = {WELCOMED_PROGRAM, "--config", (dir_ / "empty.conf").string()};
     for (const auto& [key, value] : settings) words_.push_back("--" + key + "=" + value);

@@ -168,6 +168,8 @@ user = ${name}
 port = ${this.floor}
 user = ${name}
 ${more.floor ?? ''}
+[consent]
+unsigned = yes
 [vision]
 models_dir = ${path.join(kRoot, 'build/models')}
 [zones]
