@@ -319,6 +319,30 @@ TEST_F(CrmRestoreTest, ADatabaseThatWasSetBackIsHeardAgainWithoutAWord) {
   EXPECT_TRUE(up_to_date_says_the_crm(box));
 }
 
+// Also where nothing but a control was lost: the box has resumed what the database says is paused.
+TEST_F(CrmRestoreTest, AControlThatWasLostIsNoticed) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  ASSERT_EQ(crm_->command({"pause", "offers"}), 0);
+  ASSERT_EQ(crm_->command({"backup", saved()}), 0);
+  ASSERT_EQ(crm_->command({"resume", "offers"}), 0);
+  ASSERT_TRUE(box.until([](ModelBox& b) { return b.controls.size() >= 2; }));
+  ASSERT_TRUE(up_to_date_says_the_crm(box));
+  const std::uint64_t obeyed = box.controls.back().seq;
+  crm_->stop();
+  put_back();
+
+  crm_->serve({"--heartbeat-s", "1"});
+  box.hello();
+  EXPECT_TRUE(box.until([&](ModelBox& b) {
+    return std::any_of(b.controls.begin(), b.controls.end(), [&](const contract::Control& c) {
+      return c.function == Function::offers && c.paused && c.seq > obeyed;
+    });
+  })) << "what is paused in the database is paused in the shop";
+}
+
 // Numbers used a second time look like the first time. Only a person knows.
 TEST_F(CrmRestoreTest, RestoredTellsEverybodyEverythingAgain) {
   crm_->serve();
