@@ -6,6 +6,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "contract/digest.h"
+#include "contract/signed_text.h"
 #include "contract/signing.h"
 #include "sync/feed.h"
 #include "sync/link.h"
@@ -42,6 +44,7 @@ std::string consent(int n) {
 
 RawMessage batch(Collection collection, const Signer* signer) {
   FeedBatch feed;
+  Digest digest;
   feed.collection = collection;
   feed.epoch = "e1";
   feed.to_seq = kItems;
@@ -55,9 +58,13 @@ RawMessage batch(Collection collection, const Signer* signer) {
       item.key = "r-" + std::to_string(i);
       item.value = signer != nullptr ? *signer->sign(consent(i)) : consent(i);
     }
+    digest.toggle(item.key, item.seq);
     feed.items.push_back(std::move(item));
   }
-  const Message message = encode_feed(kBox, feed);
+  if (signer != nullptr) {
+    feed.head = FeedHead{"demo", std::string(kScopeAll), feed.to_seq, digest.hex(), WallTime{}};
+  }
+  const Message message = encode_feed(kBox, feed, signer);
   return {message.topic, message.payload, false, "", ""};
 }
 
@@ -100,6 +107,60 @@ void feed_signed_consents(benchmark::State& state) {
   receive(state, batch(Collection::consents, &signer), &keys, Collection::consents);
 }
 BENCHMARK(feed_signed_consents)->Unit(benchmark::kMillisecond);
+
+// What it adds to a batch of profiles that somebody signs it, and that the box checks that, as
+// parts of what the box does with it before the store: both in one run.
+void head_of_a_batch(benchmark::State& state) {
+  using Clock = std::chrono::steady_clock;
+  const Signer signer("k1", Signer::new_seed());
+  KeyRing keys;
+  keys.pin("k1", signer.public_key());
+  const RawMessage plain = batch(Collection::profiles, nullptr);
+  const RawMessage sent = batch(Collection::profiles, &signer);
+  const NothingYet replica;
+  FeedReceiver receiver(replica);
+  receiver.load(Collection::profiles, Have{"e1", 0, std::string(32, '0')});
+  Clock::duration applying{}, signing{}, checking{};
+  const auto timed = [](Clock::duration& sum, const auto& what) {
+    const auto begin = Clock::now();
+    what();
+    sum += Clock::now() - begin;
+  };
+  for (auto _ : state) {
+    timed(applying, [&] {
+      auto decoded = decode_for_box(kBox, plain);
+      benchmark::DoNotOptimize(receiver.plan(std::get<FeedBatch>(std::move(*decoded))));
+    });
+    timed(signing, [&] { benchmark::DoNotOptimize(sign_text(signer, plain.payload)); });
+    timed(checking, [&] {
+      if (!verified_text(keys, sent.payload)) state.SkipWithError("not signed");
+    });
+  }
+  const auto part = [&](Clock::duration of) {
+    return 100.0 * static_cast<double>(of.count()) / static_cast<double>(applying.count());
+  };
+  state.counters["sign_percent"] = part(signing);
+  state.counters["check_percent"] = part(checking);
+}
+BENCHMARK(head_of_a_batch)->Unit(benchmark::kMillisecond);
+
+// What a round of heartbeats costs the CRM's processor, but for the packets: one of each
+// collection.
+void sign_heartbeats(benchmark::State& state) {
+  const Signer signer("k1", Signer::new_seed());
+  FeedBatch beat;
+  beat.epoch = "e1";
+  beat.from_seq = beat.to_seq = kItems;
+  beat.digest = std::string(32, '0');
+  beat.head = FeedHead{"demo", std::string(kScopeAll), kItems, beat.digest, WallTime{}};
+  for (auto _ : state) {
+    for (const Collection collection : kAllCollections) {
+      beat.collection = collection;
+      benchmark::DoNotOptimize(encode_feed({}, beat, &signer));
+    }
+  }
+}
+BENCHMARK(sign_heartbeats)->Unit(benchmark::kMicrosecond);
 
 Message event(int n) {
   OfferNews offer{DecisionId("d-" + std::to_string(n)),
