@@ -36,7 +36,8 @@ vision::EnrolmentOptions enrolment_options(const Config& config, const vision::M
 std::unique_ptr<vision::FrameSource> make_frame_source(const CameraConfig& camera,
                                                        const Clock& clock);
 
-// The text of consent.crm_keys; nothing where signatures are not asked for. Any time.
+// The text of consent.crm_keys, empty without one; nothing where signatures are not asked for
+// (consent.unsigned). Any time.
 std::optional<std::string> read_crm_keys(const Config& config);
 EngineSettings engine_settings(const Config& config, const vision::ModelPack& pack,
                                const std::optional<beacon::BoxAdverts::RotatingEid>& eid);

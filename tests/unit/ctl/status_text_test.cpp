@@ -111,6 +111,19 @@ TEST(StatusText, SaysWhatIsWrongAndFitsTheScreenAllTheSame) {
   expect_one_screen(bad);
 }
 
+TEST(StatusText, SaysWhatSomebodyHasOpenedAndWhatIsRefused) {
+  json open = status();
+  open["consents"]["signatures_asked"] = true;
+  EXPECT_THAT(status_text(open), HasSubstr("trouble   none"));
+  open["consents"]["signatures_asked"] = false;
+  open["crm"]["refused"] = {{"refused", 7}};
+  open["crm"]["heads_ahead"] = 2;
+  const std::string text = status_text(open);
+  EXPECT_THAT(text, HasSubstr("what nobody signed is believed: consent.unsigned = yes"));
+  EXPECT_THAT(text, HasSubstr("messages refused: refused 7"));
+  EXPECT_THAT(text, HasSubstr("2 words of the CRM are later than our clock says it is"));
+}
+
 TEST(StatusText, OfAnotherVersionIsShownAsFarAsItGoes) {
   EXPECT_NO_THROW(status_text(json::object()));
   EXPECT_NO_THROW(status_text({{"radio", "none"}, {"links", json::array()}, {"box", nullptr}}));

@@ -73,6 +73,23 @@ TEST_F(ConfigTest, LaterDropInsWinAndTheCommandLineWinsOverAll) {
   EXPECT_EQ(config.log_level, LogLevel::error);
 }
 
+TEST_F(ConfigTest, ABrokerOnAnotherMachineNeedsTlsUnlessItIsWrittenDown) {
+  for (const char* host : {"127.0.0.1", "127.0.1.1", "::1", "localhost"}) {
+    write("welcomed.conf", std::string(kGood) + "[uplink]\nhost = " + host + "\n");
+    EXPECT_EQ(complaint(), "no complaint") << host;
+  }
+  for (const std::string section : {"uplink", "floor"}) {
+    const std::string far = std::string(kGood) + "[" + section + "]\nhost = broker.example\n";
+    write("welcomed.conf", far);
+    EXPECT_THAT(complaint(),
+                testing::AllOf(HasSubstr("welcomed.conf:7: "), HasSubstr(section + ".tls_ca")));
+    write("welcomed.conf", far + "tls_ca = " + (dir_ / "ca.pem").string() + "\n");
+    EXPECT_EQ(complaint(), "no complaint");
+    write("welcomed.conf", far + "plain = yes\n");
+    EXPECT_EQ(complaint(), "no complaint");
+  }
+}
+
 TEST_F(ConfigTest, UnknownKeyNamesFileAndLine) {
   write("welcomed.conf", std::string(kGood) + "[radio]\nsorce = none\n");
   EXPECT_THAT(complaint(),

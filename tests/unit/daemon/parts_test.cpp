@@ -167,5 +167,14 @@ TEST_F(EveryWord, OfEverySettingStartsWhatItChooses) {
   if (!skipped.empty()) GTEST_SKIP() << skipped;
 }
 
+TEST(CrmKeys, AreNotAskedForOnlyWhereThatIsWritten) {
+  Config config;
+  EXPECT_EQ(read_crm_keys(config), "") << "none is pinned: nothing is believed";
+  config.crm_keys = "/nowhere/crm-keys";
+  EXPECT_THROW(read_crm_keys(config), std::runtime_error);
+  config.consent_unsigned = true;
+  EXPECT_EQ(read_crm_keys(config), std::nullopt);
+}
+
 }  // namespace
 }  // namespace welcome::daemon
