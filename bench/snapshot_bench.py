@@ -69,6 +69,7 @@ def fill(db, customers, folder):
     ]
     crm = [os.path.join(BIN, "welcome-crm"), "--database", db]
     subprocess.run(crm + ["init", "--tenant", "demo", "--controller", "Aroma Ltd"], check=True, stdout=sys.stderr)
+    subprocess.run(crm + ["boxes", "admit", "aroma-1/box-1"], check=True, stdout=subprocess.DEVNULL)
     subprocess.run(crm + ["import", *files], check=True, stdout=sys.stderr)
 
 

@@ -27,8 +27,8 @@ constexpr const char* kKeysVariable = "WELCOME_CRM_SIGNING_KEYS";
 
 std::vector<const Command*> all_commands() {
   std::vector<const Command*> out;
-  for (const auto& some :
-       {set_up_commands(), customer_commands(), fleet_commands(), serve_commands()}) {
+  for (const auto& some : {set_up_commands(), customer_commands(), box_commands(), fleet_commands(),
+                           serve_commands()}) {
     for (const Command& command : some) out.push_back(&command);
   }
   return out;

@@ -83,7 +83,37 @@ std::string read_file(const std::string& path) {
   return text.str();
 }
 
-void print_table(std::ostream& out, const Table& rows) {
+std::pair<std::string, std::string> box_of(const Call& call) {
+  const std::string& name = call.word(0, "STORE/BOX");
+  call.at_most(1);
+  const auto slash = name.find('/');
+  if (slash == std::string::npos) throw Usage("a box is STORE/BOX");
+  std::pair<std::string, std::string> out{name.substr(0, slash), name.substr(slash + 1)};
+  if (!contract::valid_level(out.first) || !contract::valid_level(out.second))
+    throw Usage("a box is STORE/BOX");
+  return out;
+}
+
+namespace {
+
+// Control characters, those of two bytes (U+0080 to U+009F) too.
+std::string harmless(std::string text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
+    if (byte < 0x20 || byte == 0x7F) text[i] = '?';
+    if (byte == 0xC2 && next >= 0x80 && next < 0xA0) text[i] = text[i + 1] = '?';
+  }
+  return text;
+}
+
+}  // namespace
+
+void print_table(std::ostream& out, const Table& table) {
+  Table rows = table;
+  for (auto& row : rows) {
+    for (std::string& cell : row) cell = harmless(std::move(cell));
+  }
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));

@@ -11,6 +11,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/result.h"
@@ -66,6 +67,7 @@ struct Command {
 };
 
 std::span<const Command> set_up_commands();
+std::span<const Command> box_commands();
 std::span<const Command> customer_commands();
 std::span<const Command> fleet_commands();
 std::span<const Command> serve_commands();
@@ -79,9 +81,12 @@ struct Opened {
 
 std::unique_ptr<Database> open_and_migrate(const std::string& url);
 
+// The call's one word, STORE/BOX.
+std::pair<std::string, std::string> box_of(const Call& call);
 // "-" is stdin. Throws DatabaseError when it cannot be read.
 std::string read_file(const std::string& path);
-// Columns as wide as their widest cell; the last one as long as it likes.
+// Columns as wide as their widest cell; the last one as long as it likes. What came from outside
+// does nothing to a terminal.
 using Table = std::vector<std::vector<std::string>>;
 void print_table(std::ostream& out, const Table& rows);
 

@@ -165,20 +165,31 @@ int customer_consent(const Call& call) {
   return kDone;
 }
 
+std::string standing_of(const ErasureBox& box) {
+  if (box.done_at) return "done " + *box.done_at;
+  if (box.revoked_at) return "revoked " + *box.revoked_at + ", nobody waits for it";
+  return "outstanding";
+}
+
 json to_json(const Erasure& erasure) {
   json boxes = json::array();
   for (const ErasureBox& box : erasure.boxes) {
     json entry = {{"store", box.store}, {"box", box.box}};
     entry["done_at"] = box.done_at ? json(*box.done_at) : json(nullptr);
     if (!box.refused.empty()) entry["receipt_refused"] = box.refused;
+    if (box.revoked_at) entry["revoked_at"] = *box.revoked_at;
     boxes.push_back(std::move(entry));
   }
   const auto done = std::count_if(erasure.boxes.begin(), erasure.boxes.end(),
                                   [](const ErasureBox& box) { return box.done_at.has_value(); });
+  const auto revoked =
+      std::count_if(erasure.boxes.begin(), erasure.boxes.end(),
+                    [](const ErasureBox& box) { return box.revoked_at.has_value(); });
   return {{"erasure", erasure.id},
           {"asked_at", erasure.asked_at},
           {"complete", erasure.done_at.has_value()},
           {"done", done},
+          {"revoked", revoked},
           {"boxes", boxes.size()},
           {"by_box", boxes}};
 }
@@ -225,8 +236,7 @@ int erasure_status(const Call& call) {
     *call.out << "erasure " << erasure->id << ", asked " << erasure->asked_at << ": "
               << status.at("done") << " of " << status.at("boxes") << " boxes\n";
     for (const ErasureBox& box : erasure->boxes) {
-      *call.out << "  " << box.store << "/" << box.box << ": "
-                << (box.done_at ? "done " + *box.done_at : std::string("outstanding"))
+      *call.out << "  " << box.store << "/" << box.box << ": " << standing_of(box)
                 << (box.refused.empty() ? "" : "; its receipt was refused: " + box.refused) << "\n";
     }
   }

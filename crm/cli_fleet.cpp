@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "contract/signing.h"
+#include "crm/boxes.h"
 #include "crm/cli_command.h"
 
 namespace welcome::crm::cli {
@@ -27,13 +28,7 @@ json to_json(const std::optional<PinnedKey>& known) {
 }
 
 int boxes_trust(const Call& call) {
-  const std::string& name = call.word(0, "STORE/BOX");
-  call.at_most(1);
-  const auto slash = name.find('/');
-  if (slash == std::string::npos) throw Usage("a box is STORE/BOX");
-  const std::string store = name.substr(0, slash), box = name.substr(slash + 1);
-  if (!contract::valid_level(store) || !contract::valid_level(box))
-    throw Usage("a box is STORE/BOX");
+  const auto [store, box] = box_of(call);
   std::optional<contract::Ed25519Public> key;
   if (call.has("key")) {
     const auto given = contract::public_key_from_text(call.text("key"));
@@ -51,7 +46,8 @@ int boxes_trust(const Call& call) {
   if (call.json_wanted) {
     call.print(to_json(known));
   } else {
-    *call.out << name << " is trusted with the key " << contract::fingerprint(known->key) << "\n";
+    *call.out << call.words[0] << " is trusted with the key " << contract::fingerprint(known->key)
+              << "\n";
   }
   return kDone;
 }
@@ -135,13 +131,32 @@ std::string trust_of(const std::optional<PinnedKey>& key, std::int64_t refused) 
   return out;
 }
 
+// Those that nobody admitted: who they say they are, and what they tried.
+void add_strangers(Opened& opened, json& list, Table& table) {
+  for (const Stranger& one : Boxes(opened.crm).strangers()) {
+    list.push_back({{"store", one.store},
+                    {"box", one.box},
+                    {"state", "not admitted"},
+                    {"admitted", false},
+                    {"since", one.since},
+                    {"seen_at", one.last_at},
+                    {"tried", one.tried},
+                    {"tries", one.tries}});
+    table.push_back(
+        {one.store, one.box, "not admitted", "", "", one.last_at,
+         "tried " + one.tried + ", " + std::to_string(one.tries) + " times since " + one.since,
+         ""});
+  }
+}
+
 int boxes(const Call& call) {
   call.at_most(0);
   Opened opened(call);
   json list = json::array();
   Table table{{"STORE", "BOX", "STATE", "SESSION", "VERSION", "SEEN", "FEED", "KEY"}};
   for (const Row& row : opened.db->query("SELECT store, box, state, session, version, seen_at, "
-                                         "control FROM box ORDER BY store, box")) {
+                                         "control, admitted_at, admitted_by FROM box "
+                                         "ORDER BY store, box")) {
     const Standing standing = standing_of(opened, row.text(0), row.text(1), row.integer(6));
     const json refused = refused_items(opened, row.text(0), row.text(1));
     const auto key = opened.crm.box_key(row.text(0), row.text(1));
@@ -149,6 +164,9 @@ int boxes(const Call& call) {
     list.push_back({{"store", row.text(0)},
                     {"box", row.text(1)},
                     {"state", row.text(2)},
+                    {"admitted", true},
+                    {"admitted_at", row.text(7)},
+                    {"admitted_by", row.text(8)},
                     {"session", row.integer(3)},
                     {"version", row.text(4)},
                     {"seen_at", row.text(5)},
@@ -167,6 +185,7 @@ int boxes(const Call& call) {
     table.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.text(5),
                      feed, trust_of(key, receipts)});
   }
+  add_strangers(opened, list, table);
   if (call.json_wanted) {
     call.print(list);
   } else {
@@ -298,7 +317,8 @@ constexpr Option kStore[] = {{"store", nullptr, "one store instead of all"}};
 constexpr Command kFleetCommands[] = {
     {"boxes trust", "STORE/BOX", "count receipts signed with the key that it says now", boxes_trust,
      kTrust},
-    {"boxes", "", "every box, what it has confirmed, and its key", boxes},
+    {"boxes list", "", "every box, what it has confirmed, and its key", boxes},
+    {"boxes", "", "the same", boxes},
     {"ledger", "", "every event, once; one JSON object a line with --json", ledger, kLedger},
     {"pause", "FUNCTION", "stop face, offers, prompts, surveys or all, everywhere at once", pause,
      kStore},

@@ -68,6 +68,7 @@ struct ErasureBox {
   std::string store, box;
   std::optional<std::string> done_at;
   std::string refused;  // why its receipt does not count; empty: none came, or it counts
+  std::optional<std::string> revoked_at;  // it was taken out: nobody waits for it
 };
 
 // The key with which a box signs. The first that it says, or one that an operator gave, is trusted;
@@ -164,6 +165,8 @@ class Crm {
   bool scrub_what_was_erased();
   void erasure_done(const std::string& erasure, const std::string& store, const std::string& box,
                     const std::string& receipt, WallTime now);
+  // If nobody waits for a box any more.
+  void finish_erasure(const std::string& erasure, WallTime now);
 
   std::optional<PinnedKey> box_key(const std::string& store, const std::string& box);
   // A box says its key. False: it is not the trusted one.
@@ -208,7 +211,7 @@ class Crm {
   void to_box(const std::string& store, const std::string& box, const contract::Command& command,
               WallTime now, std::optional<WallTime> expires_at);
   void answered(const std::string& command, const std::string& store, const std::string& box);
-  // Every box of a store, or of all stores (empty).
+  // Every admitted box of a store, or of all stores (empty).
   std::vector<std::pair<std::string, std::string>> boxes(const std::string& store);
 
   // A message for the customer's app leaves with the next round of `serve`. Its id makes it
@@ -227,7 +230,6 @@ class Crm {
   void forget_answer(const std::string& id);
   void must_scrub();
   std::string hash(const std::string& customer) const;
-  void finish_erasure(const std::string& erasure, WallTime now);
   Result<void> check_receipt(const std::string& store, const std::string& box, json receipt,
                              const std::string& customer);
   void pin(const std::string& store, const std::string& box, const contract::Ed25519Public& key,

@@ -64,13 +64,16 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
       {id, customer, hash(customer), at});
   db_.execute(
       "INSERT INTO erasure_box (erasure, store, box, done_at, receipt) "
-      "SELECT $1, store, box, NULL, NULL FROM box",
+      "SELECT $1, store, box, NULL, NULL FROM box WHERE state <> 'new'",
       {id});
   contract::Command command;
   command.id = MessageId(id);
   command.kind = contract::Command::Kind::erase;
   command.customer = CustomerId(customer);
-  for (const auto& [store, box] : boxes("")) to_box(store, box, command, now, std::nullopt);
+  // A box that was never here has nothing.
+  for (const Row& row : db_.query("SELECT store, box FROM erasure_box WHERE erasure = $1", {id})) {
+    to_box(row.text(0), row.text(1), command, now, std::nullopt);
+  }
   finish_erasure(id, now);
   must_scrub();
   return id;
@@ -107,10 +110,10 @@ std::optional<Erasure> Crm::erasure(const std::string& id_or_customer) {
   if (rows.empty()) return std::nullopt;
   Erasure out{rows[0].text(0), rows[0].text(1), rows[0].maybe(2), {}};
   for (const Row& row :
-       db_.query("SELECT store, box, done_at, refused FROM erasure_box WHERE erasure = $1 "
-                 "ORDER BY store, box",
+       db_.query("SELECT store, box, done_at, refused, revoked_at FROM erasure_box "
+                 "WHERE erasure = $1 ORDER BY store, box",
                  {out.id})) {
-    out.boxes.push_back({row.text(0), row.text(1), row.maybe(2), row.text(3)});
+    out.boxes.push_back({row.text(0), row.text(1), row.maybe(2), row.text(3), row.maybe(4)});
   }
   return out;
 }
@@ -119,7 +122,7 @@ void Crm::erasure_done(const std::string& erasure, const std::string& store, con
                        const std::string& receipt, WallTime now) {
   db_.execute(
       "UPDATE erasure_box SET done_at = $4, receipt = $5, refused = NULL "
-      "WHERE erasure = $1 AND store = $2 AND box = $3 AND done_at IS NULL",
+      "WHERE erasure = $1 AND store = $2 AND box = $3 AND done_at IS NULL AND revoked_at IS NULL",
       {erasure, store, box, contract::to_rfc3339(now), receipt});
   answered(erasure, store, box);
   finish_erasure(erasure, now);
@@ -132,7 +135,7 @@ Result<void> Crm::take_receipt(const std::string& store, const std::string& box,
   const Rows rows = db_.query(
       "SELECT erasure.customer FROM erasure_box JOIN erasure ON erasure.erasure = "
       "erasure_box.erasure WHERE erasure_box.erasure = $1 AND store = $2 AND box = $3 "
-      "AND erasure_box.done_at IS NULL",
+      "AND erasure_box.done_at IS NULL AND erasure_box.revoked_at IS NULL",
       {erasure, store, box});
   if (rows.empty()) return {};  // nobody waits for it (any more)
   if (auto good = check_receipt(store, box, receipt, rows[0].text(0)); !good) {
@@ -181,9 +184,10 @@ Result<void> Crm::check_receipt(const std::string& store, const std::string& box
   return fail(ErrorCode::refused, "its signature is wrong");
 }
 
-// When the last box has confirmed, nobody needs the id any more.
+// When the last box has confirmed or was taken out, nobody needs the id any more.
 void Crm::finish_erasure(const std::string& erasure, WallTime now) {
-  if (!db_.query("SELECT 1 FROM erasure_box WHERE erasure = $1 AND done_at IS NULL LIMIT 1",
+  if (!db_.query("SELECT 1 FROM erasure_box WHERE erasure = $1 AND done_at IS NULL "
+                 "AND revoked_at IS NULL LIMIT 1",
                  {erasure})
            .empty()) {
     return;

@@ -148,9 +148,24 @@ constexpr const char* kVersion5[] = {
     "CREATE INDEX request_old ON request (received_at) WHERE handled = 1",
 };
 
+constexpr const char* kVersion6[] = {
+    // By whom and when a box was admitted. Those that were here before count as admitted; nobody
+    // knows when.
+    "ALTER TABLE box ADD COLUMN admitted_at {text} NOT NULL DEFAULT ''",
+    "ALTER TABLE box ADD COLUMN admitted_by {text} NOT NULL DEFAULT ''",
+    // A box that was taken out while the erasure was open.
+    "ALTER TABLE erasure_box ADD COLUMN revoked_at {text}",
+    "CREATE INDEX erasure_box_open ON erasure_box (store, box) "
+    "WHERE done_at IS NULL AND revoked_at IS NULL",
+    // Boxes that nobody admitted, as many as crm/boxes.h allows.
+    "CREATE TABLE stranger (store {text} NOT NULL, box {text} NOT NULL, since {text} NOT NULL, "
+    "last_at {text} NOT NULL, tries {int} NOT NULL, tried {text} NOT NULL, "
+    "PRIMARY KEY (store, box)){end}",
+};
+
 // A database, new or old, takes every step that it has not taken.
 constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4,
-                                                   kVersion5};
+                                                   kVersion5, kVersion6};
 constexpr std::int64_t kSchemaVersion = std::size(kSteps);
 
 std::string spell(std::string sql, const Database::Types& types) {

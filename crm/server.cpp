@@ -49,6 +49,7 @@ bool may_be_ours(std::uint64_t control) {
 Server::Server(Database& db, SigningKeys keys, ServeConfig config)
     : db_(db),
       crm_(db, std::move(keys)),
+      boxes_(crm_),
       intake_(crm_),
       config_(std::move(config)),
       client_(with_subscriptions(config_.broker, crm_.settings().tenant, config_.share),
@@ -160,6 +161,7 @@ void Server::process_received() {
         spdlog::warn("a message was refused: {}", decoded.error().message);
         continue;
       }
+      if (!may_speak(*decoded)) continue;
       if (const auto* event = std::get_if<contract::EventMessage>(&decoded->message)) {
         const bool first = intake_.take_event(decoded->box, *event, now);
         ++(first ? counters_.events : counters_.repeated_events);
@@ -187,13 +189,34 @@ void Server::process_received() {
   }
 }
 
+namespace {
+
+const char* word_for(const contract::CrmInbound& message) {
+  if (std::holds_alternative<contract::BoxState>(message)) return "state";
+  if (std::holds_alternative<contract::Hello>(message)) return "hello";
+  if (std::holds_alternative<contract::EventMessage>(message)) return "event";
+  return "response";
+}
+
+}  // namespace
+
+// A box speaks when somebody admitted it. Who it is says the topic, which the broker binds to the
+// account; nothing in the message says more.
+bool Server::may_speak(const contract::FromBox& from) {
+  if (std::holds_alternative<contract::AppRequest>(from.message)) return true;
+  if (boxes_.admitted(from.box.store, from.box.box)) return true;
+  ++counters_.strangers;
+  if (boxes_.turn_away(from.box.store, from.box.box, word_for(from.message), wall_now())) {
+    spdlog::warn("a box that nobody admitted is turned away; `welcome-crm boxes` names it");
+  }
+  return false;
+}
+
 void Server::see_box(const BoxKey& box, const std::string& state, std::int64_t session,
                      const std::string& version) {
   db_.execute(
-      "INSERT INTO box (store, box, state, session, version, seen_at) "
-      "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (store, box) DO UPDATE SET "
-      "state = excluded.state, session = excluded.session, version = excluded.version, "
-      "seen_at = excluded.seen_at",
+      "UPDATE box SET state = $3, session = $4, version = $5, seen_at = $6 "
+      "WHERE store = $1 AND box = $2",
       {box.first, box.second, state, session, version, contract::to_rfc3339(wall_now())});
 }
 
@@ -338,6 +361,7 @@ json Server::counted() const {
           {"requests", c.requests},
           {"requests_repeated", c.repeated_requests},
           {"messages_refused", c.refused},
+          {"strangers", c.strangers},
           {"keys_refused", c.keys_refused},
           {"hellos", c.hellos},
           {"set_back", c.set_back},

@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "crm/boxes.h"
 #include "crm/crm.h"
 #include "crm/database.h"
 #include "crm/intake.h"
@@ -42,6 +43,7 @@ struct ServeCounters {
   std::uint64_t events = 0, repeated_events = 0;
   std::uint64_t requests = 0, repeated_requests = 0;
   std::uint64_t refused = 0;       // messages that break the contract
+  std::uint64_t strangers = 0;     // messages of boxes that nobody admitted
   std::uint64_t keys_refused = 0;  // a box says another key than the trusted one
   std::uint64_t hellos = 0, deltas = 0, snapshots = 0;
   std::uint64_t set_back = 0;  // a box was ahead of this database
@@ -75,6 +77,7 @@ class Server {
   void published(std::int64_t tag, std::uint8_t reason);
 
   void process_received();
+  bool may_speak(const contract::FromBox& from);
   void on_state(const contract::BoxAddress& box, const contract::BoxState& state, bool retained);
   void on_key(const contract::BoxAddress& box, const std::string& said);
   void on_hello(const contract::BoxAddress& box, const contract::Hello& hello);
@@ -106,6 +109,7 @@ class Server {
 
   Database& db_;
   Crm crm_;
+  Boxes boxes_;
   Intake intake_;
   ServeConfig config_;
   ServeCounters counters_;

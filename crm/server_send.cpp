@@ -184,9 +184,10 @@ void Server::push_commands() {
 }
 
 // Tells every box where the feed stands, with one message for all of them. A box that is not there
-// says hello, and knows by the same message that consent is fresh.
+// says hello, and knows by the same message that consent is fresh. One that was admitted while it
+// was on the line learns so by it.
 void Server::heartbeat() {
-  const Rows boxes = db_.query("SELECT store, box FROM box WHERE state = 'online'");
+  const Rows boxes = db_.query("SELECT store, box FROM box WHERE state IN ('online', 'new')");
   if (boxes.empty()) return;
   for (const Collection collection : contract::kAllCollections) {
     const auto parcel = beat(collection, crm_.feed().head(collection)).back();
@@ -229,6 +230,7 @@ void Server::send() {
   const auto drain = [this](Lane& lane) {
     while (client_.room() > 0 && !lane.empty()) {
       const auto [box, parcel] = lane.take();
+      if (!boxes_.admitted(box.first, box.second)) continue;  // revoked a moment ago
       contract::Message message;
       message.topic = contract::feed_topic(address(box), parcel->collection);
       message.payload = parcel->payload;

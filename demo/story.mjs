@@ -105,6 +105,7 @@ export class Story {
     writeFileSync(path.join(dir, 'policy.json'), JSON.stringify(policy));
     writeFileSync(path.join(dir, 'password'), this.stack.accounts.crm, { mode: 0o600 });
     await this.crm('init', '--tenant', 'demo', '--controller', 'Aroma Ltd');
+    await this.admit(this.stack.box);
     // What the CRM signs with is pinned on the box, as a technician does it.
     await this.crm('sign-keys', '--new');
     await this.pinKeys();
@@ -117,6 +118,17 @@ export class Story {
       path.join(dir, 'policy.json'),
       path.join(kHere, 'members.json'),
     );
+  }
+
+  // A box of this store, as an operator takes it in: the CRM makes its account, in the broker's files.
+  async admit(box) {
+    const { stack } = this;
+    const account = `${stack.tenant}/${stack.store}/${box}`;
+    const files = ['--broker-files', stack.brokerFiles('uplink')];
+    const { stdout } = await this.crm('--json', 'boxes', 'admit', `${stack.store}/${box}`, ...files);
+    stack.accounts[account] = JSON.parse(stdout).password;
+    await stack.reloadBroker('uplink', account);
+    return account;
   }
 
   // The CRM on the line, also after it was stopped or killed.

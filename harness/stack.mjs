@@ -289,6 +289,23 @@ class Stack {
     });
   }
 
+  // Where the broker has its accounts and rules.
+  brokerFiles(link) {
+    return path.join(this.run, link === 'floor' ? 'mosquitto-floor' : 'mosquitto-central');
+  }
+
+  // The broker reads them again; it has when `account` comes in.
+  async reloadBroker(link, account) {
+    const name = link === 'floor' ? 'mosquitto-floor' : 'mosquitto-central';
+    this.program(name).signal('SIGHUP');
+    for (const end = Date.now() + 10000; ; ) {
+      const client = await this.connect(link, account).catch(() => null);
+      if (client) return client.endAsync();
+      if (Date.now() > end) throw new Error(`${account} does not come in`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
   program(name) {
     return this.programs.find((program) => program.name === name);
   }

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
+#include "crm/boxes.h"
 #include "crm/crm.h"
 #include "crm/database.h"
 #include "crm/fleet/sim_box.h"
@@ -135,6 +136,9 @@ int run(std::size_t count, std::size_t customers, const std::string& crm_program
   }
   change([&](crm::Crm& crm) {
     must(crm.put_policy({{"time_zone", "UTC"}}));
+    for (std::size_t i = 0; i < count; ++i) {
+      crm::Boxes(crm).admit("store-" + std::to_string(i), "box-1", "fleet", wall_now());
+    }
     for (std::size_t i = 0; i < customers; ++i) add_customer(crm, "c-" + std::to_string(i));
   });
   world.start_broker();

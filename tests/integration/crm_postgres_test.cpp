@@ -68,6 +68,7 @@ TEST_F(CrmPostgresTest, TwoInstancesShareTheEventsAndNothingHappensTwice) {
   constexpr int kEvents = 200;
   first_->serve({"--user", "crm-1", "--share", "crm", "--heartbeat-s", "2"});
   second_->serve({"--user", "crm-2", "--share", "crm", "--heartbeat-s", "2"});
+  ASSERT_EQ(first_->command({"boxes", "admit", "aroma-1/box-2"}), 0);
   ModelBox box(*broker_), other(*broker_, "box-2");
   Peer phone(phone_config(*broker_, "a-paul"));
   ASSERT_TRUE(phone.wait_up());

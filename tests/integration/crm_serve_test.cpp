@@ -242,9 +242,57 @@ TEST_F(CrmServeTest, APauseReachesTheBoxesThatAreThereAndTheOnesThatComeLater) {
     return paused.size() == 2;
   };
   EXPECT_TRUE(here.until(both));
+  ASSERT_EQ(crm_->command({"boxes", "admit", "aroma-1/box-2"}), 0);
   ModelBox later(*broker_, "box-2");
   ASSERT_TRUE(later.connect());
   EXPECT_TRUE(later.until(both));
+}
+
+// ---- admitted, revoked ----
+
+TEST_F(CrmServeTest, ABoxThatNobodyAdmittedGetsNothingUntilSomebodyDoes) {
+  crm_->serve({"--heartbeat-s", "1"});
+  ModelBox known(*broker_);
+  ASSERT_TRUE(known.connect());
+  ASSERT_TRUE(up_to_date(known));
+  ModelBox stranger(*broker_, "box-9");
+  ASSERT_TRUE(stranger.connect());
+  stranger.offer("e-9", "d-9");
+  ASSERT_TRUE(known.until([&](ModelBox&) {
+    const json last = json::parse(crm_->output("boxes")).back();
+    return last.value("tried", "") == "state, hello, event";
+  }));
+  known.offer("e-1", "d-1");
+  ASSERT_TRUE(known.until([&](ModelBox&) { return crm_->ledger().size() == 1; }));
+  EXPECT_TRUE(stranger.peer().wait([](const Peer& peer) { return peer.messages.empty(); }, 0ms));
+  EXPECT_EQ(crm_->ledger().at(0).at("box"), "box-1") << "what it said is not kept";
+  const json shown = json::parse(crm_->output("boxes")).back();
+  EXPECT_EQ(shown.at("box"), "box-9");
+  EXPECT_EQ(shown.at("admitted"), false);
+  EXPECT_EQ(shown.at("tried"), "state, hello, event");
+  ASSERT_EQ(crm_->command({"boxes", "admit", "aroma-1/box-9"}), 0);
+  EXPECT_TRUE(up_to_date(stranger)) << "it hears where the feed stands, and asks";
+}
+
+TEST_F(CrmServeTest, ARevokedBoxHearsNothingMore) {
+  crm_->serve({"--heartbeat-s", "1"});
+  ModelBox stolen(*broker_), other(*broker_, "box-2");
+  ASSERT_EQ(crm_->command({"boxes", "admit", "aroma-1/box-2"}), 0);
+  for (ModelBox* box : {&stolen, &other}) {
+    ASSERT_TRUE(box->connect());
+    ASSERT_TRUE(up_to_date(*box));
+  }
+  ASSERT_EQ(crm_->command({"boxes", "revoke", "aroma-1/box-1"}), 0);
+  ASSERT_EQ(crm_->command({"customer", "consent", "c-paul", "face_recognition", "withdrawn"}), 0);
+  ASSERT_TRUE(
+      other.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
+  stolen.hello();
+  stolen.offer("e-1", "d-1");
+  other.offer("e-2", "d-2");
+  ASSERT_TRUE(other.until([&](ModelBox&) { return crm_->ledger().size() == 1; }));
+  EXPECT_EQ(crm_->ledger().at(0).at("box"), "box-2");
+  EXPECT_FALSE(stolen.until(
+      [](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }, 1500ms));
 }
 
 // ---- restored from a backup ----

@@ -56,6 +56,7 @@ class CrmProcess {
       return (dir_ / name).string();
     };
     ASSERT_EQ(command({"init", "--tenant", "demo", "--controller", "Aroma Ltd"}), 0);
+    ASSERT_EQ(command({"boxes", "admit", "aroma-1/box-1"}), 0);
     std::string consents = "customer,purpose,state,at\n";
     for (const Purpose purpose : kAllPurposes) {
       consents += "c-paul," + std::string(to_string(purpose)) + ",given,2026-01-12T09:30:00Z\n";

@@ -124,6 +124,7 @@ inline void import_members(CrmProcess& crm, const TempDir& dir) {
       {"variants",
        {{{"id", "a"}, {"title", {{"en", "Hello"}}}, {"text", {{"en", "Hello again"}}}}}}};
   ASSERT_EQ(crm.command({"init", "--tenant", "demo", "--controller", "Aroma Ltd"}), 0);
+  ASSERT_EQ(crm.command({"boxes", "admit", "aroma-1/box-1"}), 0);
   ASSERT_EQ(crm.command({"import", file("customers.csv", customers), file("consents.csv", consents),
                          file("identities.json", json{{"identities", identities}}.dump()),
                          file("campaigns.json", json{{"campaigns", {campaign}}}.dump()),

@@ -74,6 +74,7 @@ class Crm {
 
   async fill() {
     await this.done('init', '--tenant', 'demo', '--controller', 'Aroma Ltd');
+    await this.done('boxes', 'admit', 'aroma-1/box-1');
     const customers =
       'customer,app_id,name,tier,points\nc-paul,a-paul,Paul,gold,1\nc-mia,a-mia,Mia,,\nc-bruno,a-bruno,Bruno,,\n';
     const consents = [
