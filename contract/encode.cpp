@@ -108,14 +108,19 @@ json data_of(const StaffNews& news) {
   return data;
 }
 
-json data_of(const ConsentNews& news) {
+// A consent is signed by the box, with whose it is: an account alone consents for nobody.
+json data_of(const ConsentNews& news, const BoxAddress& box, const CustomerId& customer,
+             const Signer* signer) {
   json data{{"purpose", to_string(news.purpose)},
             {"state", news.given ? "given" : "withdrawn"},
             {"at", to_rfc3339(news.at)},
             {"how", news.how}};
   set_if(data, "record_id", news.record_id);
   if (news.notice) data["notice"] = notice_json(*news.notice);
-  return data;
+  if (signer == nullptr) return data;
+  data["box"] = box.tenant + "/" + box.store + "/" + box.box;
+  data["customer"] = customer.str();
+  return signed_by(data, signer);
 }
 
 json data_of(const EnrolmentNews& news) {
@@ -292,6 +297,8 @@ Message encode_event(const BoxAddress& box, const EventMessage& event, const Sig
                               using T = std::decay_t<decltype(it)>;
                               if constexpr (std::is_same_v<T, ErasureReceipt>) {
                                 return data_of(it, box.box, signer);
+                              } else if constexpr (std::is_same_v<T, ConsentNews>) {
+                                return data_of(it, box, event.subject, signer);
                               } else {
                                 return data_of(it);
                               }

@@ -81,6 +81,9 @@ struct Rendered {
 Result<Rendered> render(const CompiledCampaign& campaign, std::size_t variant,
                         const OfferContext& context);
 
+// The words of a survey, in this language if it has it; `used`: in which.
+std::string survey_question(const SurveyRule& rule, const std::string& language, std::string* used);
+
 // The learner tells customers apart by the segments that the policy allows, and by nothing else.
 std::string learning_segment(const OfferContext& context);
 

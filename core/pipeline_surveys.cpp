@@ -9,10 +9,9 @@
 
 namespace welcome {
 
-namespace {
-
 // The wordings that the published definitions use: NPS (Reichheld 2003), CSAT, CES 2.0 (Dixon).
-std::string question(const SurveyRule& rule, const std::string& language, std::string* used) {
+std::string survey_question(const SurveyRule& rule, const std::string& language,
+                            std::string* used) {
   for (const std::string& l :
        {language, language.substr(0, language.find('-')), std::string("en")}) {
     if (const auto it = rule.question.find(l); it != rule.question.end()) {
@@ -31,8 +30,6 @@ std::string question(const SurveyRule& rule, const std::string& language, std::s
   }
   return {};
 }
-
-}  // namespace
 
 void Pipeline::Impl::ask(const Presence& p) {
   // A question about the visit reports the visit.
@@ -71,7 +68,7 @@ void Pipeline::Impl::ask(const Presence& p) {
                        asked ? "asked " + utc_text(*asked) : "never asked"});
     if (d.made()) {
       const Profile* profile = directory_.profile(p.customer);
-      d.text = question(rule, profile ? profile->language : "en", &d.language);
+      d.text = survey_question(rule, profile ? profile->language : "en", &d.language);
       if (until) d.not_before = until;
       d.expires_at = d.not_before.value_or(now_.wall) + rule.expires;
       changed_facts(p.customer).surveyed_at = now_.wall;

@@ -9,6 +9,7 @@
 
 #include "contract/schema_set.h"
 #include "core/consent.h"
+#include "crm/belief.h"
 #include "crm/crm.h"
 
 namespace welcome::crm {
@@ -20,9 +21,6 @@ using Steps = std::vector<ConsentStep>;
 // So many steps of a record are sent: a few KiB, whatever happened in ten years. Those before them
 // are kept here.
 constexpr std::size_t kMaxSteps = 200;
-// A box waits for the step that it told of, at the very time that it said. Its clock may be a
-// little ahead of ours.
-constexpr auto kBoxAhead = 5min;
 
 // What each purpose uses, in the words of the consent record.
 json data_categories(Purpose purpose) {
@@ -241,7 +239,7 @@ bool is_given(const json& record, WallTime now) {
 }
 
 json Crm::new_record(const ConsentChange& change) const {
-  return {{"record_id", change.record_id.empty() ? contract::new_uuid() : change.record_id},
+  return {{"record_id", contract::new_uuid()},
           {"schema_version", "1"},
           {"tenant", settings_.tenant},
           {"customer", change.customer},
@@ -279,6 +277,7 @@ Result<json> Crm::set_consent(const ConsentChange& change, WallTime now) {
   if (before && !change.at && (change.given || opted_out(change.customer, change.purpose))) {
     return record;
   }
+  // A box waits for the step that it told of, at the very time that it said.
   const WallTime latest = change.by_box ? now + kBoxAhead : now;
   const ConsentStep said{change.given ? ConsentState::given : ConsentState::withdrawn,
                          std::min(change.at.value_or(now), latest), change.how};

@@ -52,9 +52,8 @@ struct ConsentChange {
   std::string how;             // "app", "desk", "crm"
   std::optional<ConsentNotice> notice;
   std::optional<WallTime> expires_at;
-  bool ageing = false;    // a grant of face_recognition: templates may follow their looks
-  std::string record_id;  // of a new record; made here if empty
-  bool by_box = false;    // a box waits until the record has this step
+  bool ageing = false;  // a grant of face_recognition: templates may follow their looks
+  bool by_box = false;  // a box waits until the record has this step
 };
 
 // What staff learnt about a preference.
@@ -172,6 +171,8 @@ class Crm {
   // A box says its key. False: it is not the trusted one.
   bool box_says_key(const std::string& store, const std::string& box,
                     const contract::Ed25519Public& key, WallTime now);
+  // Whether the trusted key of this box signed the text (JSON with `sig`).
+  bool signed_by_box(const std::string& store, const std::string& box, const std::string& text);
   // An operator trusts `key`, or the other one that the box says. Receipts that were refused are
   // looked at again. Errors: not_found (the box never said a key).
   Result<void> trust_box(const std::string& store, const std::string& box,
@@ -216,9 +217,11 @@ class Crm {
 
   // A message for the customer's app leaves with the next round of `serve`. Its id makes it
   // unique: a second one with the same id is dropped.
+  // `needs`: it does not leave when the customer has taken this back by then.
   void to_app(const std::string& app_id, const std::string& customer,
-              const contract::AppMessage& message, WallTime expires_at);
-  void to_outbox(const contract::Message& message);
+              const contract::AppMessage& message, WallTime expires_at,
+              std::optional<Purpose> needs = {});
+  void to_outbox(const contract::Message& message, std::optional<Purpose> needs = {});
 
  private:
   Result<void> must_exist(const std::string& customer);

@@ -55,6 +55,7 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
   db_.execute("DELETE FROM consent_end WHERE customer = $1", {customer});
   db_.execute("DELETE FROM withdrawn_again WHERE customer = $1", {customer});
   db_.execute("DELETE FROM set_aside WHERE customer = $1", {customer});
+  db_.execute("DELETE FROM visit WHERE customer = $1", {customer});
 
   db_.execute("INSERT INTO tombstone (customer_hash, at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
               {hash(customer), at});

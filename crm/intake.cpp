@@ -88,22 +88,23 @@ std::optional<Intake::Entry> Intake::next(Sql sql) {
 }
 
 bool Intake::work_event(WallTime now) {
-  const auto entry = next(
+  auto entry = next(
       "SELECT position, id, type, time, data, store, box, customer, '' FROM ledger "
       "WHERE handled = 0 ORDER BY position LIMIT 1");
   if (!entry) return false;
   const std::string note = act_on_event(*entry, now);
-  if (note.starts_with(kNoConsent)) {
-    ++counters_.without_consent;
+  if (note.starts_with(kNoConsent) || note.starts_with(kNotBelieved)) {
+    ++(note.starts_with(kNoConsent) ? counters_.without_consent : counters_.not_believed);
     db_.execute(
-        "UPDATE ledger SET handled = 1, customer = '', data = '{}', note = $2 WHERE position = $1",
-        {entry->position, note});
+        "UPDATE ledger SET handled = 1, customer = '', data = '{}', note = $2, time = $3 "
+        "WHERE position = $1",
+        {entry->position, note, entry->time});
     return true;
   }
   if (note == kSetAside) ++counters_.set_aside;
   if (note == kTooLate) ++counters_.too_late;
-  db_.execute("UPDATE ledger SET handled = 1, note = $2 WHERE position = $1",
-              {entry->position, note});
+  db_.execute("UPDATE ledger SET handled = 1, note = $2, time = $3 WHERE position = $1",
+              {entry->position, note, entry->time});
   return true;
 }
 

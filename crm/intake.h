@@ -4,7 +4,8 @@
 // its id; then acted on, each exactly once, whatever is cut in between.
 //
 // What cannot be acted on is set aside with a note; the rest goes on. What its customer did not
-// consent to (any more) is not acted on and not kept: the CRM asks itself, whatever the box knew.
+// consent to (any more), and what a box may not say (crm/belief.h), is not acted on and not kept:
+// the CRM asks itself, whatever the box knew.
 //
 // take_*() inside the caller's Transaction (so that a batch is one commit; acknowledge the MQTT
 // messages after it). work() makes its own. One thread. Never logs what a message says.
@@ -17,6 +18,7 @@
 
 #include "contract/contract.h"
 #include "core/time.h"
+#include "crm/belief.h"
 #include "crm/crm.h"
 
 namespace welcome::crm {
@@ -24,13 +26,14 @@ namespace welcome::crm {
 struct IntakeCounters {
   std::uint64_t receipts_refused = 0;
   std::uint64_t without_consent = 0;  // events about somebody who had not consented to that
+  std::uint64_t not_believed = 0;     // events that a box may not say (crm/belief.h)
   std::uint64_t too_late = 0;         // offers and surveys whose time was over
   std::uint64_t set_aside = 0;        // could not be acted on
 };
 
 class Intake {
  public:
-  explicit Intake(Crm& crm) : crm_(crm), db_(crm.database()) {}
+  explicit Intake(Crm& crm) : crm_(crm), db_(crm.database()), belief_(crm) {}
 
   // False: it was here already.
   bool take_event(const contract::BoxAddress& box, const contract::EventMessage& event,
@@ -45,6 +48,7 @@ class Intake {
 
  private:
   static constexpr std::string_view kNoConsent = "no consent to ";
+  static constexpr std::string_view kNotBelieved = "not believed: ";
   static constexpr std::string_view kTooLate = "too late";
   static constexpr std::string_view kSetAside = "set aside: not as expected";
   // An outcome that a box has not heard of by then teaches it nothing any more.
@@ -69,7 +73,7 @@ class Intake {
 
   // Each returns a word for the ledger when nothing was done, and why.
   std::string without_consent(const Entry& entry, const contract::EventData& data, WallTime now);
-  std::string act_on_event(const Entry& entry, WallTime now);
+  std::string act_on_event(Entry& entry, WallTime now);
   std::string on(const Entry& entry, const contract::VisitNews& news, WallTime now);
   std::string on(const Entry& entry, const contract::OfferNews& news, WallTime now);
   std::string on(const Entry& entry, const contract::PromptNews& news, WallTime now);
@@ -98,6 +102,7 @@ class Intake {
 
   Crm& crm_;
   Database& db_;
+  Belief belief_;
   IntakeCounters counters_;
 };
 

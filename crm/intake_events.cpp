@@ -8,6 +8,7 @@
 
 #include "core/pipeline.h"
 #include "crm/intake.h"
+#include "crm/wording.h"
 
 namespace welcome::crm {
 namespace {
@@ -49,9 +50,11 @@ bool about_the_box(const contract::EventData& data) {
          std::holds_alternative<contract::HealthNews>(data);
 }
 
-// How long a message to the app lives: by the box's clock and by ours, whichever ends first.
-WallTime life(const std::string& made_at, WallTime expires_at, WallTime now) {
-  return std::min(expires_at, now + (expires_at - time_of(made_at)));
+// How long a message to the app lives: as long as head office says from when it came, and no longer
+// than the box said, by its clock and by ours.
+WallTime life(const std::string& made_at, WallTime expires_at, std::chrono::milliseconds lives,
+              WallTime now) {
+  return std::min({expires_at, now + (expires_at - time_of(made_at)), now + lives});
 }
 
 }  // namespace
@@ -67,7 +70,10 @@ std::string Intake::without_consent(const Entry& entry, const contract::EventDat
   return given.empty() ? std::string(kNoConsent) + "anything" : std::string();
 }
 
-std::string Intake::act_on_event(const Entry& entry, WallTime now) {
+std::string Intake::act_on_event(Entry& entry, WallTime now) {
+  const WallTime said = time_of(entry.time);
+  // Whatever a box's clock says: nothing has happened later than it came.
+  if (said > now + kBoxAhead) entry.time = contract::to_rfc3339(now);
   if (entry.type == contract::event_type(ErasureReceipt{})) {
     return on(entry, ErasureReceipt{}, now);
   }
@@ -75,14 +81,20 @@ std::string Intake::act_on_event(const Entry& entry, WallTime now) {
   if (!data) return std::string(kSetAside);
   if (!about_the_box(*data)) {
     if (entry.customer.empty()) return {};
-    if (!crm_.app_of(entry.customer)) return "unknown customer";
+    if (!crm_.app_of(entry.customer)) return std::string(kNotBelieved) + "unknown customer";
     if (auto why = without_consent(entry, *data, now); !why.empty()) return why;
+    const Word word{entry.store, entry.box, entry.customer, said, entry.body};
+    if (const auto why = belief_.doubt(word, *data, now); !why.empty()) {
+      return std::string(kNotBelieved) + why;
+    }
   }
   return std::visit([&](const auto& news) { return on(entry, news, now); }, *data);
 }
 
 std::string Intake::on(const Entry& entry, const contract::OfferNews& news, WallTime now) {
   if (news.expires_at <= now) return std::string(kTooLate);
+  const auto words = words_of_offer(crm_, entry.customer, news.campaign.str(), news.variant, now);
+  if (!words) return std::string(kNotBelieved) + "an offer of no campaign";
   const bool first =
       db_.execute(
           "INSERT INTO offer (decision, store, customer, campaign, variant, shown_at) "
@@ -104,27 +116,29 @@ std::string Intake::on(const Entry& entry, const contract::OfferNews& news, Wall
   message.id = MessageId(entry.id);
   message.kind = contract::AppMessage::Kind::offer;
   message.decision = news.decision;
-  message.title = news.title;
-  message.text = news.text;
-  message.code = news.code;
-  message.expires_at = news.expires_at;
-  crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message,
-              life(entry.time, news.expires_at, now));
+  message.title = words->title;
+  message.text = words->text;
+  message.code = words->code;
+  message.expires_at = life(entry.time, news.expires_at, words->lives, now);
+  crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message, *message.expires_at,
+              Purpose::proximity_offers);
   return {};
 }
 
 std::string Intake::on(const Entry& entry, const contract::SurveyNews& news, WallTime now) {
   if (news.expires_at <= now) return std::string(kTooLate);
+  const auto words = words_of_survey(crm_, entry.customer, news.survey);
+  if (!words) return std::string(kNotBelieved) + "a survey of no policy";
   contract::AppMessage message;
   message.id = MessageId(entry.id);
   message.kind = contract::AppMessage::Kind::survey;
   message.decision = news.decision;
   message.survey = news.survey;
-  message.survey_kind = news.kind;
-  message.question = news.question;
-  message.expires_at = news.expires_at;
-  crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message,
-              life(entry.time, news.expires_at, now));
+  message.survey_kind = words->kind;
+  message.question = words->question;
+  message.expires_at = life(entry.time, news.expires_at, words->lives, now);
+  crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message, *message.expires_at,
+              Purpose::visit_analytics);
   return {};
 }
 
@@ -170,7 +184,6 @@ std::string Intake::on(const Entry& entry, const contract::ConsentNews& news, Wa
   change.at = news.at;
   change.how = news.how.empty() ? "desk" : news.how;
   change.notice = news.notice;
-  change.record_id = news.record_id;
   change.by_box = true;
   return change_consent(change, *crm_.app_of(entry.customer), entry.id, now);
 }

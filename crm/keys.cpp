@@ -60,6 +60,14 @@ bool Crm::box_says_key(const std::string& store, const std::string& box,
   return trusted;
 }
 
+bool Crm::signed_by_box(const std::string& store, const std::string& box, const std::string& text) {
+  const auto known = box_key(store, box);
+  if (!known) return false;
+  contract::KeyRing ring;
+  ring.pin(box, known->key);
+  return ring.verify(text).has_value();
+}
+
 Result<void> Crm::trust_box(const std::string& store, const std::string& box,
                             const std::optional<contract::Ed25519Public>& key, WallTime now) {
   const auto known = box_key(store, box);

@@ -161,11 +161,22 @@ constexpr const char* kVersion6[] = {
     "CREATE TABLE stranger (store {text} NOT NULL, box {text} NOT NULL, since {text} NOT NULL, "
     "last_at {text} NOT NULL, tries {int} NOT NULL, tried {text} NOT NULL, "
     "PRIMARY KEY (store, box)){end}",
+    // Whose a visit is, and where.
+    "CREATE TABLE visit (visit {text} PRIMARY KEY, store {text} NOT NULL, customer {text} NOT "
+    "NULL, "
+    "last_at {text} NOT NULL){end}",
+    "CREATE INDEX visit_customer ON visit (customer)",
+    "CREATE INDEX visit_last ON visit (last_at)",
+    // Which purpose a message needs at the moment it leaves; empty: none.
+    "ALTER TABLE outbox ADD COLUMN purpose {text} NOT NULL DEFAULT ''",
+    // What a box brought in the last hour.
+    "CREATE INDEX ledger_consents ON ledger (store, box, received_at) "
+    "WHERE type = 'com.welcomed.consent.changed.v1'",
 };
 
 // A database, new or old, takes every step that it has not taken.
-constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4,
-                                                   kVersion5, kVersion6};
+constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3,
+                                                   kVersion4, kVersion5, kVersion6};
 constexpr std::int64_t kSchemaVersion = std::size(kSteps);
 
 std::string spell(std::string sql, const Database::Types& types) {

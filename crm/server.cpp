@@ -369,11 +369,13 @@ json Server::counted() const {
           {"snapshots", c.snapshots},
           {"sent", c.sent},
           {"sent_expired", c.expired},
+          {"sent_taken_back", c.taken_back},
           {"undeliverable", c.undeliverable},
           {"too_large", c.too_large},
           {"receipts_refused", i.receipts_refused},
           {"events_without_consent", i.without_consent},
           {"events_too_late", i.too_late},
+          {"events_not_believed", i.not_believed},
           {"set_aside", i.set_aside}};
 }
 

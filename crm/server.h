@@ -46,7 +46,8 @@ struct ServeCounters {
   std::uint64_t strangers = 0;     // messages of boxes that nobody admitted
   std::uint64_t keys_refused = 0;  // a box says another key than the trusted one
   std::uint64_t hellos = 0, deltas = 0, snapshots = 0;
-  std::uint64_t set_back = 0;  // a box was ahead of this database
+  std::uint64_t set_back = 0;    // a box was ahead of this database
+  std::uint64_t taken_back = 0;  // messages whose customer withdrew before they left
   std::uint64_t sent = 0, expired = 0, undeliverable = 0;
   std::uint64_t too_large = 0;  // items of the feed that no message can carry
 };

@@ -255,6 +255,13 @@ void Server::publish_row(const Row& row) {
     outbox_done_.push_back(row.integer(0));
     return;
   }
+  // Asked now, not only when it was written: she may have taken it back while the broker was away.
+  const auto purpose = purpose_from_string(row.text(6));
+  if (purpose && !crm_.given(row.text(5), wall_now()).has(*purpose)) {
+    ++counters_.taken_back;
+    outbox_done_.push_back(row.integer(0));
+    return;
+  }
   publish(message, row.integer(0));
 }
 
@@ -264,7 +271,8 @@ void Server::send_outbox() {
     return;
   }
   for (const Row& row : db_.query(
-           "SELECT position, topic, payload, retain, expires_at FROM outbox WHERE position > $1 "
+           "SELECT position, topic, payload, retain, expires_at, customer, purpose FROM outbox "
+           "WHERE position > $1 "
            "AND refused IS NULL ORDER BY position LIMIT $2",
            {outbox_sent_, static_cast<std::int64_t>(std::min(client_.room(), kOutboxBatch))})) {
     outbox_sent_ = row.integer(0);
@@ -277,7 +285,7 @@ void Server::send_outbox_shared() {
   const WallTime now = wall_now();
   const std::vector<Value> free{contract::to_rfc3339(now), static_cast<std::int64_t>(kOutboxBatch)};
   constexpr const char* kFree =
-      "SELECT position, topic, payload, retain, expires_at FROM outbox "
+      "SELECT position, topic, payload, retain, expires_at, customer, purpose FROM outbox "
       "WHERE (leased_until IS NULL OR leased_until < $1) AND refused IS NULL "
       "ORDER BY position LIMIT $2";
   if (db_.query(kFree, free).empty()) return;
@@ -303,9 +311,10 @@ void Server::send_again() {
       outbox_again_.push_back(position);
       continue;
     }
-    for (const Row& row : db_.query("SELECT position, topic, payload, retain, expires_at FROM "
-                                    "outbox WHERE position = $1",
-                                    {position})) {
+    for (const Row& row :
+         db_.query("SELECT position, topic, payload, retain, expires_at, customer, "
+                   "purpose FROM outbox WHERE position = $1",
+                   {position})) {
       publish_row(row);
     }
   }

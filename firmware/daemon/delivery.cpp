@@ -22,7 +22,8 @@ constexpr std::size_t kPacketOverhead = 64;  // header, lengths, and what proper
 
 }  // namespace
 
-Delivery::Delivery(Shared& shared, Needs& needs, const Now& now) : shared_(shared), needs_(needs) {
+Delivery::Delivery(Shared& shared, const contract::Signer& signer, Needs& needs, const Now& now)
+    : shared_(shared), signer_(signer), needs_(needs) {
   uplink_.patience = now.mono + shared.settings.crm_speaks_first;
 }
 
@@ -155,8 +156,8 @@ void Delivery::enqueue(store::Tx& tx, const contract::Message& message, OutboxKi
 
 void Delivery::tell_crm(store::Tx& tx, const contract::EventMessage& event, OutboxKind kind,
                         std::string ref, const Now& now) {
-  enqueue(tx, contract::encode_event(shared_.settings.box, event), kind, std::move(ref), {}, {},
-          now);
+  enqueue(tx, contract::encode_event(shared_.settings.box, event, &signer_), kind, std::move(ref),
+          {}, {}, now);
 }
 
 bool Delivery::fits(LinkName link, const Envelope& message) const {

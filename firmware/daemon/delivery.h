@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "contract/signing.h"
 #include "firmware/daemon/latency.h"
 #include "firmware/daemon/shared.h"
 #include "sync/link.h"
@@ -46,7 +47,8 @@ class Delivery {
     std::set<std::int64_t> refused_once{};
   };
 
-  Delivery(Shared& shared, Needs& needs, const Now& now);
+  // `signer`: the box's own key.
+  Delivery(Shared& shared, const contract::Signer& signer, Needs& needs, const Now& now);
 
   void up(contract::LinkName link, const sync::LinkUp& broker, const Now& now);
   void down(contract::LinkName link, const std::string& reason, const Now& now);
@@ -93,6 +95,7 @@ class Delivery {
   bool hand_over(const store::OutboxRow& row, contract::LinkName link, const Now& now);
 
   Shared& shared_;
+  const contract::Signer& signer_;
   Needs& needs_;
   Side uplink_;
   Side floor_;

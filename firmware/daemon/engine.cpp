@@ -70,7 +70,7 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
                 ConsentGate([this](const CustomerId& c) { return store_.audit().subject_of(c); })),
       tracker_(settings_.tracker),
       shared_{settings_, store_, ports_, ids_, pipeline_, counters_},
-      delivery_(shared_, *this, now),
+      delivery_(shared_, signer_, *this, now),
       health_(shared_, delivery_, *this),
       key_watch_(shared_, delivery_, *this),
       faces_(shared_, *this),

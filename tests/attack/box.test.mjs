@@ -4,7 +4,7 @@
 // a box of the same store that nobody touched.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
@@ -46,13 +46,13 @@ class Thief {
     return this.client.subscribeAsync(topics, { qos: 1 });
   }
 
-  say(topic, body, qos = 1) {
-    return this.client.publishAsync(`welcome/v1/${topic}`, JSON.stringify(body), { qos });
+  say(topic, body) {
+    return this.client.publishAsync(`welcome/v1/${topic}`, JSON.stringify(body), { qos: 1 });
   }
 
-  hello(address = this.address, qos = 1) {
+  hello(address = this.address) {
     const body = { ...example('hello.json'), box: address.split('/').pop(), have: {} };
-    return this.say(`${address}/hello`, body, qos);
+    return this.say(`${address}/hello`, body);
   }
 
   // An event about `subject`, and waits until the CRM has it: the one after it is in the ledger.
@@ -83,15 +83,17 @@ class Thief {
 test('C5: a box’s account says hello as another store and another company and gets nothing', async (t) => {
   const story = await shop(t);
   const thief = await Thief.of(story);
-  const counters = async () => JSON.parse((await story.crm('--json', 'status')).stdout).at(0)?.counters;
+  const counters = async () => {
+    const said = await story.crm('--json', 'status').catch(() => null); // before the first round
+    return said && JSON.parse(said.stdout).at(0).counters;
+  };
   const others = ['demo/aroma-9/box-2', 'demo/aroma-1/box-1', 'rival/aroma-1/box-2'];
   for (const address of others) {
     await assert.rejects(thief.hello(address), /Not authorized/);
     await thief.connect();
   }
-  // And once more with open ears, without asking for an acknowledgement.
+  // And with open ears, while the CRM tells everybody where the feed stands.
   await thief.hear(...others.map((address) => `welcome/v1/${address}/feed/+`));
-  for (const address of others) await thief.hello(address, 0);
   // Its own box that nobody admitted: what the broker lets through the CRM turns away.
   await story.crm('boxes', 'revoke', 'aroma-1/box-2');
   await thief.hear(`welcome/v1/${thief.address}/feed/+`);
@@ -140,4 +142,154 @@ test('C6: a box that no longer exists blocks no erasure, and its account is cut 
   story.stack.program('mosquitto-central').signal('SIGHUP');
   await gone; // the broker ends the line of an account that is no more
   await assert.rejects(story.stack.connect('uplink', thief.address));
+});
+
+// ---- what an account can say ----
+
+const kDesk = { purpose: 'face_recognition', state: 'given', how: 'desk' };
+const notice = { id: 'welcome-pledge', version: '3', language: 'en' };
+
+async function consents(story, customer) {
+  const { stdout } = await story.crm('--json', 'customer', 'export', customer);
+  return JSON.parse(stdout).consents;
+}
+
+test('B: a grant dated 2099 is refused, and a withdrawal holds at the box', async (t) => {
+  const story = await shop(t);
+  const daemon = await story.startDaemon();
+  const thief = await Thief.of(story);
+  await story.until(async () => (await story.ctl('status')).crm.feed.consents?.items >= 11, 'all is there');
+  const at = '2099-01-01T00:00:00.000Z';
+  const entry = await thief.event('consent.changed', 'c-mia', { ...kDesk, at, notice });
+  assert.match(entry.note, /^not believed: /);
+  assert.deepEqual([entry.customer, entry.data], ['', {}]);
+  await thief.event('consent.changed', 'c-bruno', { ...kDesk, at, notice }, { time: at });
+  // Bruno's grant is one from before; he takes it back on his phone, with a clock that is right.
+  const phone = await story.stack.connect('uplink', 'app-a-e5028d47');
+  const said = { v: 1, id: 'q-1', kind: 'consent.set', purpose: 'face_recognition', given: false };
+  const topic = 'welcome/v1/demo/app/a-e5028d47/request';
+  await phone.publishAsync(topic, JSON.stringify(said), { qos: 1 });
+  await phone.endAsync();
+  const film = (customer) => story.ctl('enrol', customer, '--clip', new URL(import.meta.url).pathname);
+  const refused = (customer) =>
+    film(customer).then(
+      () => false,
+      (error) => /no consent/.test(error.stderr),
+    );
+  await story.until(() => refused('c-bruno'), 'the box enrols him no more');
+  assert.ok(await refused('c-mia'), 'nor her who never agreed');
+  await daemon.stop();
+});
+
+// So that what is refused above is not refused to everybody.
+test('what a box signs at its desk counts, comes back signed, and a withdrawal holds', async (t) => {
+  const story = await shop(t);
+  await story.startDaemon();
+  await story.until(async () => (await story.ctl('status')).crm.feed.consents?.items >= 11, 'all is there');
+  const tablet = await story.stack.connect('floor', 'tablet-1');
+  const said = {
+    ...example('floor.enrol.consent.json'),
+    session: 's-1',
+    customer: 'c-mia',
+    purposes: { preference_prompts: true },
+    at: new Date().toISOString(),
+  };
+  await tablet.publishAsync('welcome/v1/floor/enrol/s-1', JSON.stringify(said), { qos: 1 });
+  await tablet.endAsync();
+  const record = async () =>
+    (await consents(story, 'c-mia')).find((one) => one.purpose === 'preference_prompts');
+  await story.until(async () => (await record())?.history.length === 1, 'the CRM has it');
+  assert.ok((await record()).sig, 'and signed it');
+  await story.crm('customer', 'consent', 'c-mia', 'preference_prompts', 'withdrawn');
+  const { stdout } = await story.crm('--json', 'customer', 'show', 'c-mia');
+  assert.equal(JSON.parse(stdout).purposes.preference_prompts, false);
+  await story.until(async () => {
+    const { consents: held } = await story.ctl('customer', 'export', 'c-mia');
+    return JSON.stringify(held).includes('withdrawn');
+  }, 'the box has the withdrawal');
+});
+
+test('C1: a box’s account consents for nobody', async (t) => {
+  const story = await shop(t);
+  const thief = await Thief.of(story);
+  const at = new Date().toISOString();
+  const before = await consents(story, 'c-mia');
+  for (const more of [
+    {},
+    { customer: 'c-mia', box: thief.address },
+    { customer: 'c-mia', box: thief.address, sig: { key: 'box-2', value: `${'A'.repeat(86)}==` } },
+  ]) {
+    const entry = await thief.event('consent.changed', 'c-mia', { ...kDesk, at, notice, ...more });
+    assert.match(entry.note, /^not believed: a consent that/);
+    assert.deepEqual([entry.customer, entry.data], ['', {}]);
+  }
+  const unknown = await thief.event('consent.changed', 'c-nobody', { ...kDesk, at, notice });
+  assert.equal(unknown.note, 'not believed: unknown customer');
+  assert.deepEqual(await consents(story, 'c-mia'), before, 'nothing is signed');
+});
+
+test('C2: an offer has the campaign’s text, and none leaves after a withdrawal', async (t) => {
+  const story = await shop(t);
+  const thief = await Thief.of(story);
+  const offer = {
+    ...example('event.decision.offer.json').data,
+    decision: 'd-thief',
+    title: 'You have won',
+    text: 'Pay here: evil.example',
+    expires_at: new Date(Date.now() + 600000).toISOString(),
+  };
+  const forged = await thief.event('decision.offer', 'c-mia', { ...offer, campaign: 'k-thief' });
+  assert.equal(forged.note, 'not believed: an offer of no campaign');
+  const own = {
+    campaign: 'k-plain',
+    name: 'For everybody',
+    trigger: { on: 'pass_by' },
+    variants: [{ id: 'a', title: { en: 'Hello' }, text: { en: 'The espresso is on us.' } }],
+  };
+  const file = path.join(story.dir, 'campaign.json');
+  writeFileSync(file, JSON.stringify({ campaigns: [own] }));
+  await story.crm('import', file);
+  const named = { ...offer, campaign: 'k-plain', variant: 'a' };
+  await thief.event('decision.offer', 'c-mia', named);
+  await story.until(() => story.inbox.mia.some((m) => m.kind === 'offer'), 'the phone has the offer');
+  const shown = story.inbox.mia.find((m) => m.kind === 'offer');
+  assert.equal(shown.text, 'The espresso is on us.');
+  assert.ok(!JSON.stringify(story.inbox).includes('evil'));
+
+  await story.crm('customer', 'consent', 'c-mia', 'proximity_offers', 'withdrawn');
+  const late = await thief.event('decision.offer', 'c-mia', { ...named, decision: 'd-late' });
+  assert.equal(late.note, 'no consent to proximity_offers');
+  const survey = {
+    ...example('event.decision.survey.json').data,
+    decision: 'd-survey',
+    expires_at: offer.expires_at,
+  };
+  const asked = await thief.event('decision.survey', 'c-mia', survey);
+  assert.match(asked.note, /^no consent to /);
+  assert.equal(story.inbox.mia.filter((m) => m.kind === 'offer').length, 1);
+});
+
+test('C3: a record of somebody else is not touched by its id', async (t) => {
+  const story = await shop(t);
+  const thief = await Thief.of(story);
+  const before = await consents(story, 'c-paul');
+  const at = new Date().toISOString();
+  // A withdrawal always counts: so this one is about Mia, with the id of Paul's record.
+  for (const { record_id } of before) {
+    const withdrawn = { purpose: 'visit_analytics', state: 'withdrawn', how: 'desk', at, record_id };
+    await thief.event('consent.changed', 'c-mia', withdrawn);
+  }
+  assert.deepEqual(await consents(story, 'c-paul'), before);
+});
+
+test('C4: a note dated 9999 keeps no later note out', async (t) => {
+  const story = await shop(t);
+  const thief = await Thief.of(story);
+  const note = (text) => ({ visit: 'v-thief', staff: 'eva', kind: 'note', text });
+  await thief.event('staff.action', 'c-paul', note('Forever.'), { time: '9999-01-01T00:00:00.000Z' });
+  await thief.event('staff.action', 'c-paul', note('Off to Lyon.'));
+  const { stdout } = await story.crm('--json', 'customer', 'export', 'c-paul');
+  const { last_conversation: last } = JSON.parse(stdout).profile;
+  assert.equal(last.text, 'Off to Lyon.');
+  assert.ok(Date.parse(last.at) <= Date.now());
 });

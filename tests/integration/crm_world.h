@@ -64,7 +64,11 @@ class CrmProcess {
     ASSERT_EQ(
         command({"import", file("customers.csv", "customer,app_id,name\nc-paul,a-paul,Paul\n"),
                  file("consents.csv", consents),
-                 file("policy.json", R"({"policy":{"time_zone":"UTC"}})")}),
+                 file("policy.json", R"({"policy":{"time_zone":"UTC"}})"),
+                 file("campaigns.json",
+                      R"({"campaigns":[{"campaign":"k-espresso","name":"Espresso",
+                          "trigger":{"on":"pass_by"},"variants":[{"id":"a",
+                          "title":{"en":"An espresso?"},"text":{"en":"It is on us."}}]}]})")}),
         0);
   }
 

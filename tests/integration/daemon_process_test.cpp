@@ -23,14 +23,32 @@ class DaemonProcessTest : public ::testing::Test {
   }
 };
 
-// 2,000 events a day for thirty days, about 500 customers.
+constexpr int kCustomers = 500;
+
+// They agree to visit_analytics.
+void import_customers(CrmProcess& crm, const TempDir& dir) {
+  std::ofstream customers(dir / "many.csv"), consents(dir / "many-consents.csv");
+  customers << "customer,name\n";
+  consents << "customer,purpose,state,at\n";
+  for (int n = 0; n < kCustomers; ++n) {
+    customers << "m-" << n << ",Member " << n << "\n";
+    consents << "m-" << n << ",visit_analytics,given,2026-01-12T09:30:00Z\n";
+  }
+  customers.close();
+  consents.close();
+  ASSERT_EQ(
+      crm.command({"import", (dir / "many.csv").string(), (dir / "many-consents.csv").string()}),
+      0);
+}
+
+// 2,000 events a day for thirty days.
 void fill_outbox(const DaemonProcess& daemon, int count) {
   auto store = daemon.open_store();
   const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   for (int from = 0; from < count; from += 1000) {
     const auto done = store.transaction([&](store::Tx& tx) {
       for (int n = from; n < from + 1000; ++n) {
-        const CustomerId customer("m-" + std::to_string(n % 500));
+        const CustomerId customer("m-" + std::to_string(n % kCustomers));
         contract::VisitNews visit;
         visit.visit = VisitId("v-" + std::to_string(n));
         visit.zone = Zone::door;
@@ -56,6 +74,8 @@ TEST_F(DaemonProcessTest, AMonthWithoutALineArrivesOnceAndTheMemoryStaysFlat) {
   constexpr int kEvents = 60'000;
   Shop shop(1min, 1, {{"radio.source", "none"}, {"replay.epoch_ms", "0"}});
   DaemonProcess& box = shop.daemon();
+  const TempDir dir;
+  import_customers(shop.crm(), dir);
   fill_outbox(box, kEvents);
   shop.crm().serve();
 

@@ -13,6 +13,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sqlite3.h>
 #include <string>
 #include <sys/un.h>
 #include <vector>
@@ -132,6 +133,16 @@ inline void import_members(CrmProcess& crm, const TempDir& dir) {
             0);
 }
 
+// So that it is believed of days that a recording plays, which lie before this one.
+inline void was_admitted_long_ago(const CrmProcess& crm) {
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(crm.database().c_str(), &db), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(db, "UPDATE box SET admitted_at = '2026-01-01T00:00:00.000Z'", nullptr,
+                         nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(db);
+}
+
 class DaemonProcess {
  public:
   // `settings`: as in the configuration file, section.key → value.
@@ -227,22 +238,25 @@ class Shop {
  public:
   static bool possible() { return Broker::installed() && std::filesystem::exists(kModels); }
 
-  // The recording plays `speed` times as fast as it was made, from when the shop is made.
+  // The recording plays `speed` times as fast as it was made, from when the shop is made; it ends
+  // before today, as nothing has happened later than it is told.
   Shop(std::chrono::seconds length, double speed, std::map<std::string, std::string> settings = {})
       : broker_("allow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 200\n"),
         crm_(broker_) {
     using namespace std::chrono_literals;
     import_members(crm_, dir_);
-    const auto start =
+    was_admitted_long_ago(crm_);
+    const auto now =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    const auto start = now - length - 1h;
     record_members(dir_ / "members.btsnoop", start, length, 120s);
-    const auto ms = std::to_string(start.time_since_epoch().count());
+    const auto text = [](WallTime at) { return std::to_string(at.time_since_epoch().count()); };
     settings.insert({{"radio.source", "btsnoop"},
                      {"radio.file", (dir_ / "members.btsnoop").string()},
                      {"radio.leave_after_s", "8"},
                      {"visits.end_after_s", "12"},
-                     {"replay.epoch_ms", ms},
-                     {"replay.start_ms", ms},
+                     {"replay.epoch_ms", text(now)},
+                     {"replay.start_ms", text(start)},
                      {"replay.speed", std::to_string(speed)}});
     daemon_ = std::make_unique<DaemonProcess>(broker_.port(), std::move(settings));
   }

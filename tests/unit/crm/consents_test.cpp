@@ -157,8 +157,7 @@ TEST_F(ConsentsTest, AnOlderGrantDoesNotChangeTheTermsOfANewerOne) {
                        .at = now_ - 1h,
                        .how = "app",
                        .notice = ConsentNotice{"n", "2", "en"},
-                       .expires_at = now_ + 1h,
-                       .record_id = {}};
+                       .expires_at = now_ + 1h};
   ASSERT_TRUE(crm_->set_consent(change, now_));
   change.at = kJanuary;
   change.notice = ConsentNotice{"n", "1", "en"};

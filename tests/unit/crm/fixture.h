@@ -33,6 +33,15 @@ class CrmTest : public ::testing::Test {
     Transaction transaction(*db_);
     add("c-paul", "a-paul");
     for (const Purpose purpose : kAllPurposes) consent("c-paul", purpose, true, kJanuary);
+    const auto variant = [](const char* id) {
+      return json{
+          {"id", id}, {"title", {{"en", "An espresso?"}}}, {"text", {{"en", "It is on us."}}}};
+    };
+    EXPECT_TRUE(crm_->put_campaign({{"campaign", "k-espresso"},
+                                    {"name", "Espresso"},
+                                    {"trigger", {{"on", "pass_by"}}},
+                                    {"variants", {variant("a"), variant("b<")}},
+                                    {"code", "ESP"}}));
     transaction.commit();
   }
   ~CrmTest() override {
@@ -55,8 +64,7 @@ class CrmTest : public ::testing::Test {
                                    .at = when,
                                    .how = "crm",
                                    .notice = {},
-                                   .expires_at = {},
-                                   .record_id = {}},
+                                   .expires_at = {}},
                                   std::max(now_, when)));
   }
   void see_box(const std::string& store, const std::string& box) {

@@ -29,7 +29,7 @@ const std::set<std::string> kSmall{"box",         "box_key",        "confirmed",
 const std::map<std::string, const char*> kWholeOnPurpose{
     {"SELECT customer, kind, score, at FROM survey_answer ORDER BY id",
      "a report counts every answer"},
-    {"SELECT position, topic, payload, retain, expires_at FROM outbox "
+    {"SELECT position, topic, payload, retain, expires_at, customer, purpose FROM outbox "
      "WHERE (leased_until IS NULL OR leased_until < $1) AND refused IS NULL "
      "ORDER BY position LIMIT $2",
      "the first that nobody sends; those before it are being sent, or few"},

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What the CRM believes a box (docs/decisions/0191): about customers it was told of, in visits of
+// its own store, between its admission and now; a grant only with the signature of its own key.
+// What a message says about its store, box or tenant is never looked at: who speaks is the topic's.
+//
+// Inside the caller's Transaction. One thread.
+
+#include <chrono>
+#include <string>
+
+#include "contract/contract.h"
+#include "core/time.h"
+#include "crm/crm.h"
+
+namespace welcome::crm {
+
+// A box's clock may be a little ahead of ours.
+inline constexpr std::chrono::minutes kBoxAhead{5};
+// What its clock may have lost when it was admitted.
+inline constexpr std::chrono::minutes kBoxBehind{5};
+// So many grants one box may bring in an hour: a desk has one queue.
+inline constexpr std::int64_t kGrantsAnHour = 60;
+// A visit is known for so long after its last word.
+inline constexpr std::chrono::hours kVisitLife{7 * 24};
+
+// Who said it, of whom, and when by the box's clock.
+struct Word {
+  std::string store, box, customer;
+  WallTime said;
+  std::string data;  // as it came, with the signature if it has one
+};
+
+class Belief {
+ public:
+  explicit Belief(Crm& crm) : crm_(crm), db_(crm.database()) {}
+
+  // Empty: it is believed. Otherwise why not, without a word about the person.
+  std::string doubt(const Word& word, const contract::EventData& data, WallTime now);
+
+  // Whom a box may speak about: customers that the feed tells it of. Today it tells every box of
+  // all.
+  bool in_scope(const std::string& store, const std::string& box, const std::string& customer);
+
+ private:
+  std::string doubt_time(const Word& word, const contract::EventData& data, WallTime now);
+  std::string doubt_grant(const Word& word, const contract::ConsentNews& news, WallTime now);
+  std::string doubt_visit(const Word& word, const VisitId& visit, WallTime now);
+
+  Crm& crm_;
+  Database& db_;
+};
+
+}  // namespace welcome::crm
