@@ -83,7 +83,10 @@ const kNothing: Kept = {
   outbox: [],
 };
 const kSeenMax = 500;
+// The newest: a sender that never stops fills no phone.
 const kOffersMax = 50;
+const kSurveysMax = 10;
+const kReceiptsMax = 50;
 const kToastMs = 4000;
 const kExportMs = 60000; // after this, asking again is allowed
 const kSessionS = 7 * 24 * 3600;
@@ -376,7 +379,7 @@ export class Phone extends Store {
     const kind = one(json.survey_kind, kAppInboxSurveyKind);
     const question = text(json.question, 300);
     if (id && kind && question && !this.kept.surveys.some((survey) => survey.id === id))
-      this.kept.surveys.push({ id, kind, question });
+      this.kept.surveys = [...this.kept.surveys, { id, kind, question }].slice(-kSurveysMax);
   }
 
   #onChoices(json: Unread<AppInbox>) {
@@ -396,7 +399,8 @@ export class Phone extends Store {
   #onReceipt(json: Unread<AppInbox>) {
     const receipt = readReceipt(json.record);
     if (!receipt) return;
-    this.kept.receipts = [receipt, ...this.kept.receipts.filter((old) => old.record !== receipt.record)];
+    const others = this.kept.receipts.filter((old) => old.record !== receipt.record);
+    this.kept.receipts = [receipt, ...others].slice(0, kReceiptsMax);
     if (this.kept.choices) this.kept.choices[receipt.purpose] = isGiven(receipt);
     if (this.pending(receipt.purpose)?.given === isGiven(receipt)) this.#unanswered.delete(receipt.purpose);
   }

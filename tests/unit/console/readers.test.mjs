@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whatever a broker sends to a page: the page reads it or leaves it, and what it then holds has the
+// types that its screens count on. The published examples are changed at random, from a seed.
+//
+// WELCOME_FUZZ_S=60 goes on for so long, and says how many were tried.
+
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { it } from 'node:test';
+import { example } from '../../e2e/contract.mjs';
+import { FakeLink, load } from './browser.mjs';
+
+const { Phone } = await load('phone/model.ts');
+const { Tablet } = await load('tablet/model.ts');
+const { parse } = await load('shared/read.ts');
+
+const kSeconds = Number(process.env.WELCOME_FUZZ_S ?? 0);
+const kTries = 3000;
+const kSeed = 20261129;
+
+// mulberry32: the same on every machine, and a seed explains any failure.
+function randomFrom(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const kStrange = [
+  null, true, -1, 0, 1e308, 2 ** 53, '', ' ', '__proto__', 'constructor', '<img src=x onerror=alert(1)>',
+  'x'.repeat(100_000), '\u202egnp.exe', '\ud800', [], {}, [[]], [null], { toString: 1 }, { length: 1e9 },
+  '2026-05-04T08:15:30.250Z', '+275760-09-13T00:00:00.001Z', 'given', 'offer',
+]; // prettier-ignore
+
+const kNames = ['__proto__', 'constructor', 'length', '', 'x'.repeat(1000)];
+
+function changed(value, random) {
+  const pick = (of) => of[Math.floor(random() * of.length)];
+  if (random() < 0.12) return structuredClone(pick(kStrange));
+  if (Array.isArray(value)) {
+    const out = value.map((item) => changed(item, random));
+    return random() < 0.05 ? Array.from({ length: 500 }, () => structuredClone(out[0])) : out;
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  const out = {};
+  for (const [name, member] of Object.entries(value)) {
+    if (random() < 0.05) continue;
+    out[random() < 0.03 ? pick(kNames) : name] = changed(member, random);
+  }
+  return out;
+}
+
+const examples = (prefix) =>
+  readdirSync(new URL('../../../docs/examples', import.meta.url))
+    .filter((file) => file.startsWith(prefix) && file.endsWith('.json'))
+    .map((file) => example(file.slice(0, -'.json'.length)));
+
+// What a page holds is text that fits a screen and says what it shows, numbers, and not too many.
+const kHidden = /[\u0000-\u0008\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+function assertShowable(value, where) {
+  if (typeof value === 'string') {
+    assert.ok(value.length <= 1000, `${where}: ${value.length} characters`);
+    assert.ok(!kHidden.test(value), `${where}: hidden characters`);
+  } else if (typeof value === 'number') {
+    assert.ok(Number.isFinite(value), where);
+  } else if (Array.isArray(value)) {
+    assert.ok(value.length <= 1000, `${where}: ${value.length} of them`);
+    value.forEach((item, i) => assertShowable(item, `${where}[${i}]`));
+  } else if (value && typeof value === 'object') {
+    for (const [name, member] of Object.entries(value)) assertShowable(member, `${where}.${name}`);
+  }
+}
+
+// As the page's connection does it: bytes, which are JSON or nothing.
+const arrived = (message) => parse(new TextEncoder().encode(JSON.stringify(message)));
+
+function tryMany(t, each) {
+  const random = randomFrom(kSeed);
+  const end = performance.now() + kSeconds * 1000;
+  let tries = 0;
+  for (; tries < kTries || performance.now() < end; ++tries) each(random);
+  t.diagnostic(`${tries} messages`);
+}
+
+it('the tablet', (t) => {
+  sessionStorage.setItem('welcome.staff', JSON.stringify('Eva'));
+  const prompts = examples('floor.prompt');
+  const statuses = examples('floor.status');
+  const enrolments = examples('floor.enrol');
+  let tablet, link;
+  let told = Infinity;
+  tryMany(t, (random) => {
+    if (++told > 200) {
+      link = new FakeLink();
+      tablet = new Tablet(link.connect);
+      tablet.signIn({ account: 'tablet-1', password: 'x' });
+      link.up();
+      tablet.enrol();
+      told = 0;
+    }
+    const pick = (of) => of[Math.floor(random() * of.length)];
+    const [topic, message] = pick([
+      ['welcome/v1/floor/prompt/', pick(prompts)],
+      ['welcome/v1/floor/status/', pick(statuses)],
+      [tablet.enrolment?.topic ?? 'welcome/v1/floor/enrol/', pick(enrolments)],
+    ]);
+    const said = arrived(changed(message, random));
+    link.say(topic.endsWith('/') ? topic + (message.visit ?? message.box ?? 'x') : topic, said);
+    assertShowable(tablet.prompts, 'prompts');
+    assertShowable(tablet.status, 'status');
+  });
+});
+
+it('the phone', (t) => {
+  // What an export is saved with.
+  document.createElement = () => ({ click() {} });
+  const inbox = examples('app.inbox').filter(({ kind }) => kind !== 'forgotten'); // that empties it
+  let phone, link;
+  let told = Infinity;
+  tryMany(t, (random) => {
+    if (++told > 2000) {
+      localStorage.removeItem('welcome.phone.demo/app-paul');
+      link = new FakeLink();
+      phone = new Phone(link.connect);
+      phone.signIn({ account: 'demo/app-paul', password: 'x' });
+      link.up();
+      told = 0;
+    }
+    const message = changed(inbox[Math.floor(random() * inbox.length)], random);
+    // Each is a new one, and about something new, as from a sender that never stops.
+    if (message && typeof message === 'object')
+      for (const name of ['id', 'decision', 'survey'])
+        if (typeof message[name] === 'string') message[name] = `${name}-${told}`;
+    if (typeof message?.record?.record_id === 'string') message.record.record_id = `r-${told}`;
+    link.say('welcome/v1/demo/app/paul/inbox', arrived(message));
+    assertShowable(phone.kept, 'kept');
+    for (const list of ['offers', 'surveys', 'receipts'])
+      assert.ok(phone.kept[list].length <= 50, `${phone.kept[list].length} ${list}`);
+  });
+});
