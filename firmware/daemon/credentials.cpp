@@ -20,25 +20,29 @@ std::string file_text(const std::string& name) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// 32 bytes, raw or as 64 hexadecimal digits.
-std::optional<std::array<std::uint8_t, 32>> key_in(const std::string& name) {
-  std::array<std::uint8_t, 32> key{};
+std::optional<std::array<std::uint8_t, 32>> key_of(const std::string& name) {
   std::string text = file_text(name);
-  bool good = text.size() == key.size();
-  if (good) {
-    std::copy(text.begin(), text.end(), key.begin());
-  } else {
-    std::size_t written = 0;
-    good = sodium_hex2bin(key.data(), key.size(), text.data(), text.size(), "\n", &written,
-                          nullptr) == 0 &&
-           written == key.size();
-  }
+  const auto key = key_in(text);
   sodium_memzero(text.data(), text.size());
-  if (!good) return std::nullopt;
   return key;
 }
 
 }  // namespace
+
+std::optional<std::array<std::uint8_t, 32>> key_in(std::string_view text) {
+  std::array<std::uint8_t, 32> key{};
+  if (text.size() == key.size()) {
+    std::copy(text.begin(), text.end(), key.begin());
+    return key;
+  }
+  std::size_t written = 0;
+  if (sodium_hex2bin(key.data(), key.size(), text.data(), text.size(), "\n", &written, nullptr) !=
+          0 ||
+      written != key.size()) {
+    return std::nullopt;
+  }
+  return key;
+}
 
 std::string read_credential(const std::string& name) {
   std::string text = file_text(name);
@@ -47,7 +51,7 @@ std::string read_credential(const std::string& name) {
 }
 
 std::array<std::uint8_t, 32> read_box_key() {
-  const auto key = key_in("box-key");
+  const auto key = key_of("box-key");
   if (!key) {
     throw std::runtime_error(
         "credential box-key is missing or not 32 bytes (raw, or 64 hexadecimal digits): run under "
@@ -56,6 +60,6 @@ std::array<std::uint8_t, 32> read_box_key() {
   return *key;
 }
 
-std::optional<std::array<std::uint8_t, 32>> read_store_key() { return key_in("store-key"); }
+std::optional<std::array<std::uint8_t, 32>> read_store_key() { return key_of("store-key"); }
 
 }  // namespace welcome::daemon

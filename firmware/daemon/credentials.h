@@ -7,11 +7,16 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace welcome::daemon {
 
 // The text of a credential without its last newline; empty when there is none.
 std::string read_credential(const std::string& name);
+
+// A key as people keep it: 32 bytes, raw or as 64 hexadecimal digits. Nothing: it is something
+// else.
+std::optional<std::array<std::uint8_t, 32>> key_in(std::string_view text);
 
 // The box key: 32 bytes, raw or as 64 hexadecimal digits.
 std::array<std::uint8_t, 32> read_box_key();
