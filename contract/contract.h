@@ -116,6 +116,15 @@ Message encode_feed(const BoxAddress& box, const FeedBatch& batch, const Signer*
 
 // ---- events (box → CRM) ----
 
+// These events are in the CRM's ledger: the box need not keep them. Without ids: the CRM will say
+// so of every event, from here on.
+struct Taken {
+  std::vector<MessageId> ids;
+};
+inline constexpr std::size_t kTakenAtOnce = 500;
+
+Message encode_taken(const BoxAddress& box, const Taken& taken, const Signer* signer = nullptr);
+
 struct VisitNews {
   VisitEvent::Kind kind = VisitEvent::Kind::started;
   VisitId visit;
@@ -432,16 +441,16 @@ Message encode_inbox(std::string_view tenant, std::string_view app, const AppMes
 
 // ---- what comes in ----
 
-using BoxInbound =
-    std::variant<FeedBatch, Command, Control, StaffAction, EnrolMessage, StoreWord, FloorRanging>;
+using BoxInbound = std::variant<FeedBatch, Taken, Command, Control, StaffAction, EnrolMessage,
+                                StoreWord, FloorRanging>;
 
 // For the box `self`. A topic that is not meant for it is refused. With `keys` (the box is
-// provisioned with the CRM's keys), batches of the feed, consent records, control messages and
-// commands must be signed, and made for this box: an unsigned or wrongly signed record is set
-// aside, anything else is refused. A command of a kind or form that is unknown here, or that wants
-// its answer at a place that is not the box's own, comes out with `refused` set, as long as it has
-// an id that can be answered. Retained feed, command, enrolment, action and ranging messages are
-// refused: they are leftovers of somebody's mistake.
+// provisioned with the CRM's keys), batches of the feed, consent records, control messages,
+// commands and what was taken must be signed, and made for this box: an unsigned or wrongly signed
+// record is set aside, anything else is refused. A command of a kind or form that is unknown here,
+// or that wants its answer at a place that is not the box's own, comes out with `refused` set, as
+// long as it has an id that can be answered. Retained feed, taken, command, enrolment, action and
+// ranging messages are refused: they are leftovers of somebody's mistake.
 Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
                                   const KeyRing* keys = nullptr);
 

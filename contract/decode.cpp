@@ -145,6 +145,24 @@ Result<BoxInbound> feed_batch(const BoxAddress& self, std::string_view leaf, con
   return batch;
 }
 
+Result<BoxInbound> taken(const BoxAddress& self, const RawMessage& raw, const KeyRing* keys) {
+  const auto payload = accepted("taken", raw.payload);
+  if (!payload) return tl::unexpected(payload.error());
+  if (keys != nullptr) {
+    if (auto verified = verify_value(*keys, *payload); !verified) {
+      return fail(verified.error().code, "taken: " + verified.error().message);
+    }
+  }
+  // What was signed for another box says nothing of ours.
+  if (BoxAddress{text(*payload, "tenant"), text(*payload, "store"), text(*payload, "box")} !=
+      self) {
+    return fail(ErrorCode::refused, "taken: it is for another box than the topic says");
+  }
+  Taken out;
+  for (const json& id : payload->at("ids")) out.ids.emplace_back(id.get<std::string>());
+  return out;
+}
+
 // The id of a command that breaks its schema, so that it can be answered; empty: it has none.
 std::string id_of(const json& payload) {
   if (!payload.is_object()) return {};
@@ -632,6 +650,9 @@ Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
     switch (topic->kind) {
       case TopicKind::feed:
         if (mine) return feed_batch(self, topic->leaf, raw, keys);
+        break;
+      case TopicKind::taken:
+        if (mine) return taken(self, raw, keys);
         break;
       case TopicKind::command:
         if (mine) return command(self, raw, keys);

@@ -374,6 +374,17 @@ Message encode_command_response(const BoxAddress& box, const Command& command,
   return message;
 }
 
+Message encode_taken(const BoxAddress& box, const Taken& taken, const Signer* signer) {
+  json ids = json::array();
+  for (const MessageId& id : taken.ids) ids.push_back(id.str());
+  return message_on(taken_topic(box), signed_by({{"v", 1},
+                                                 {"tenant", box.tenant},
+                                                 {"store", box.store},
+                                                 {"box", box.box},
+                                                 {"ids", std::move(ids)}},
+                                                signer));
+}
+
 Message encode_control(const Control& control, const Signer* signer) {
   Message message = message_on(control_topic(control.tenant, control.store),
                                signed_by({{"v", 1},

@@ -75,6 +75,7 @@ std::string feed_topic(const BoxAddress& box, Collection collection) {
   return box_topic(box, "feed/").append(to_string(collection));
 }
 std::string event_topic(const BoxAddress& box) { return box_topic(box, "event"); }
+std::string taken_topic(const BoxAddress& box) { return box_topic(box, "taken"); }
 std::string command_topic(const BoxAddress& box) { return box_topic(box, "command"); }
 std::string response_topic(const BoxAddress& box) { return box_topic(box, "response"); }
 
@@ -149,14 +150,15 @@ std::optional<ParsedTopic> parse_topic(std::string_view topic) {
   if (levels[3] == "state") return is(TopicKind::state);
   if (levels[3] == "hello") return is(TopicKind::hello);
   if (levels[3] == "event") return is(TopicKind::event);
+  if (levels[3] == "taken") return is(TopicKind::taken);
   if (levels[3] == "command") return is(TopicKind::command);
   if (levels[3] == "response") return is(TopicKind::response);
   return std::nullopt;
 }
 
-std::array<std::string, 4> Subscriptions::box_uplink(const BoxAddress& box) {
-  return {box_topic(box, "feed/+"), command_topic(box), control_topic(box.tenant, box.store),
-          control_topic(box.tenant, kAllStores)};
+std::array<std::string, 5> Subscriptions::box_uplink(const BoxAddress& box) {
+  return {box_topic(box, "feed/+"), taken_topic(box), command_topic(box),
+          control_topic(box.tenant, box.store), control_topic(box.tenant, kAllStores)};
 }
 
 std::array<std::string, 3> Subscriptions::box_floor() {

@@ -37,6 +37,7 @@ std::string state_topic(const BoxAddress& box);
 std::string hello_topic(const BoxAddress& box);
 std::string feed_topic(const BoxAddress& box, Collection collection);
 std::string event_topic(const BoxAddress& box);
+std::string taken_topic(const BoxAddress& box);
 std::string command_topic(const BoxAddress& box);
 std::string response_topic(const BoxAddress& box);  // default where a command names none
 // Whether the box may answer there: its own response topic, or one below it, without wildcards.
@@ -61,6 +62,7 @@ enum class TopicKind : std::uint8_t {
   hello,
   feed,
   event,
+  taken,
   command,
   response,
   control,
@@ -87,8 +89,8 @@ std::optional<ParsedTopic> parse_topic(std::string_view topic);
 
 // What each peer subscribes to.
 struct Subscriptions {
-  // box: own feed, own commands, control of its store and of all
-  static std::array<std::string, 4> box_uplink(const BoxAddress& box);
+  // box: own feed, what was taken of it, own commands, control of its store and of all
+  static std::array<std::string, 5> box_uplink(const BoxAddress& box);
   static std::array<std::string, 3> box_floor();
   // A box's own offers count once they have come back (docs/decide.md).
   static std::string box_floor_echoed();

@@ -68,6 +68,7 @@ Server::Server(Database& db, SigningKeys keys, ServeConfig config)
                      urgent_.clear();
                      bulk_.clear();
                      commands_.clear();
+                     taken_.clear();         // the boxes send it again
                      outbox_again_.clear();  // with the next line everything goes again
                    },
                .message = [this](const mqtt::Publish& message) { received_.push_back(message); },
@@ -150,6 +151,7 @@ void Server::process_received() {
   messages.swap(received_);
   const WallTime now = wall_now();
   std::vector<std::pair<contract::FromBox, bool>> rest;  // and whether it was retained
+  std::map<BoxKey, std::deque<MessageId>> taken;
   {
     Transaction transaction(db_);
     for (const mqtt::Publish& message : messages) {
@@ -165,6 +167,7 @@ void Server::process_received() {
       if (const auto* event = std::get_if<contract::EventMessage>(&decoded->message)) {
         const bool first = intake_.take_event(decoded->box, *event, now);
         ++(first ? counters_.events : counters_.repeated_events);
+        taken[{decoded->box.store, decoded->box.box}].push_back(event->id);
       } else if (const auto* request = std::get_if<contract::AppRequest>(&decoded->message)) {
         const bool first = intake_.take_request(*request, message.payload, now);
         ++(first ? counters_.requests : counters_.repeated_requests);
@@ -183,6 +186,10 @@ void Server::process_received() {
       }
     }
     transaction.commit();
+  }
+  for (auto& [box, ids] : taken) {
+    auto& waiting = taken_[box];
+    waiting.insert(waiting.end(), ids.begin(), ids.end());
   }
   for (const mqtt::Publish& message : messages) {
     if (message.qos == 1) client_.acknowledge(message.id);
@@ -274,6 +281,7 @@ void Server::on_hello(const contract::BoxAddress& from, const contract::Hello& h
   note_confirmed(box, hello);
   if (is_ahead(hello)) set_back(box);
   if (hello.confirms) return;
+  taken_[box];  // before all else, without ids: that there will be more of them
   forget_told(box);
   for (const Collection collection : contract::kAllCollections) {
     std::optional<Position> have;

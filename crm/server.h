@@ -99,6 +99,7 @@ class Server {
   void heartbeat();
   bool let_age();
   void send_controls();
+  void send_taken();
   void send();
   void send_outbox();
   void publish(const contract::Message& message, std::int64_t tag);
@@ -119,6 +120,7 @@ class Server {
   std::vector<mqtt::Publish> received_;
   Lane urgent_, bulk_;
   std::deque<contract::Message> commands_;
+  std::map<BoxKey, std::deque<MessageId>> taken_;  // in the ledger, and the box is to be told
   struct Snapshot {
     Position at;
     std::string key;  // that signed it

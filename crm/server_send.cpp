@@ -206,6 +206,22 @@ void Server::send_controls() {
   }
 }
 
+// What is committed. Not kept: a box that does not hear it sends the event again.
+void Server::send_taken() {
+  if (taken_.empty() || client_.room() == 0) return;
+  const auto key = crm_.signer();
+  while (client_.room() > 0 && !taken_.empty()) {
+    const auto box = taken_.begin();
+    contract::Taken some;
+    while (!box->second.empty() && some.ids.size() < contract::kTakenAtOnce) {
+      some.ids.push_back(std::move(box->second.front()));
+      box->second.pop_front();
+    }
+    publish(contract::encode_taken(address(box->first), some, key.get()), kNoRow);
+    if (box->second.empty()) taken_.erase(box);
+  }
+}
+
 void Server::publish(const contract::Message& message, std::int64_t tag) {
   mqtt::Publish out;
   out.topic = message.topic;
@@ -223,6 +239,7 @@ void Server::publish(const contract::Message& message, std::int64_t tag) {
 }
 
 void Server::send() {
+  send_taken();
   while (client_.room() > 0 && !commands_.empty()) {
     publish(commands_.front(), kNoRow);
     commands_.pop_front();

@@ -48,7 +48,7 @@ void CrmFeed::load_positions() {
 // ---- hello ----
 
 void CrmFeed::heard(const Now& now) {
-  if (delivery_.hear_crm()) delivery_.pump(contract::LinkName::uplink, now);
+  if (delivery_.hear_crm(now)) delivery_.pump(contract::LinkName::uplink, now);
   if (!keys_ && now.wall_trusted) needs_.decide(event::CrmHeard{now.wall}, now);
 }
 

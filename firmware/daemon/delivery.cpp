@@ -19,6 +19,15 @@ using contract::LinkName;
 // After a message that the broker could not take yet.
 constexpr auto kRefusedPause = 2s;
 constexpr std::size_t kPacketOverhead = 64;  // header, lengths, and what properties cost
+// A CRM that says what it takes says so before anything else; it is waited for longer than one that
+// never did.
+constexpr std::chrono::milliseconds kTakesPatienceKnown = 60s;
+constexpr std::string_view kTakesRegister = "crm_takes";
+// The CRM has this long to take what the broker has, and has to speak after that. So many are at
+// the broker at most, and as often does one go again.
+constexpr auto kTakenWithin = 60s;
+constexpr std::size_t kAtBrokerMost = 1000;
+constexpr int kAgainMost = 5;
 
 }  // namespace
 
@@ -49,6 +58,14 @@ void Delivery::down(LinkName name, const std::string& reason, const Now& now) {
 void Delivery::acked(LinkName name, const sync::Acked& acked, const Now& now) {
   Side& link = mutable_side(name);
   if (link.in_flight > 0) --link.in_flight;
+  ++shared_.counters.messages_acked;
+  auto event = link.on_the_line.extract(acked.tag);
+  if (event && link.takes) {
+    arrived(event.mapped().ref);
+    shared_.store.outbox().keep_handed_out(acked.tag);
+    link.at_broker.insert_or_assign(std::move(event.mapped().id), AtBroker{acked.tag, now.mono});
+    return pump(name, now);
+  }
   link.acked.push_back(acked.tag);
   // Many at once are one transaction: at the latest when half of the window is free again.
   if (link.in_flight <= link.window / 2) settle(name, now);
@@ -59,6 +76,7 @@ bool Delivery::refused(LinkName name, const sync::Refused& refused, const Now& n
   ++shared_.counters.messages_refused;
   Side& link = mutable_side(name);
   if (link.in_flight > 0) --link.in_flight;
+  link.on_the_line.erase(refused.tag);
   // A broker that is full will have room again; everything else is about this message.
   const bool again =
       !mqtt::broker_is_full(refused.code) && !link.refused_once.insert(refused.tag).second;
@@ -79,6 +97,49 @@ bool Delivery::refused(LinkName name, const sync::Refused& refused, const Now& n
   return false;
 }
 
+void Delivery::taken(const contract::Taken& taken, const Now& now) {
+  if (!std::exchange(uplink_.takes, true)) {
+    const auto kept =
+        shared_.store.transaction([](store::Tx& tx) { tx.registers().put(kTakesRegister, "1"); });
+    if (!kept) needs_.store_failed(kept.error());
+  }
+  for (const MessageId& id : taken.ids) {
+    if (auto event = uplink_.at_broker.extract(id)) {
+      uplink_.acked.push_back(event.mapped().row);
+      again_.erase(event.mapped().row);
+    } else {
+      // Its PUBACK has not come here yet.
+      std::erase_if(uplink_.on_the_line, [&](const auto& one) { return one.second.id == id; });
+    }
+  }
+  settle(LinkName::uplink, now);
+  pump(LinkName::uplink, now);
+}
+
+void Delivery::send_untaken_again(const Now& now) {
+  if (!uplink_.heard) return;
+  for (auto event = uplink_.at_broker.begin(); event != uplink_.at_broker.end();) {
+    const auto [row, since] = event->second;
+    // It has spoken since, and would have taken it before: the broker has lost it.
+    if (*uplink_.heard < since + kTakenWithin) {
+      ++event;
+      continue;
+    }
+    event = uplink_.at_broker.erase(event);
+    if (++again_[row] <= kAgainMost) {
+      ++shared_.counters.sent_again;
+      shared_.store.outbox().release_row(row);
+      continue;
+    }
+    // It must not go for ever.
+    again_.erase(row);
+    ++shared_.counters.set_aside["the CRM does not take it"];
+    spdlog::warn("uplink: an event is set aside, the CRM does not take it");
+    uplink_.refused.push_back(row);
+  }
+  settle(LinkName::uplink, now);
+}
+
 void Delivery::settle(const Now& now) {
   settle(LinkName::floor, now);
   settle(LinkName::uplink, now);
@@ -96,8 +157,8 @@ void Delivery::settle(LinkName name, const Now& now) {
   std::vector<Left> left;
   for (auto& note : *notes) {
     const bool sent = std::find(refused.begin(), refused.end(), note.row) == refused.end();
+    sent ? arrived(note.ref) : void(in_the_way_.erase(note.ref));
     left.push_back({std::move(note), sent});
-    measure(left.back());
   }
   const auto settled = needs_.rows_left(
       left, [&](store::Tx& tx) { tx.outbox().remove_rows(rows); }, now);
@@ -106,14 +167,10 @@ void Delivery::settle(LinkName name, const Now& now) {
   for (const auto row : rows) shared_.store.outbox().release_row(row);
 }
 
-void Delivery::measure(const Left& row) {
-  if (row.sent) ++shared_.counters.messages_acked;
-  const auto way = in_the_way_.find(row.note.ref);
-  if (way == in_the_way_.end()) return;
-  if (row.sent) {
-    latency_.add(std::chrono::duration_cast<Latency::Duration>(steady_now() - way->second));
-  }
-  in_the_way_.erase(way);
+// The first message of what an input led to is with the broker.
+void Delivery::arrived(const std::string& ref) {
+  auto way = in_the_way_.extract(ref);
+  if (way) latency_.add(std::chrono::duration_cast<Latency::Duration>(steady_now() - way.mapped()));
 }
 
 void Delivery::drop_unsendable(const Now& now) {
@@ -130,7 +187,7 @@ void Delivery::drop_unsendable(const Now& now) {
   std::vector<Left> left;
   for (const auto& note : *gone) {
     left.push_back({note, false});
-    measure(left.back());
+    in_the_way_.erase(note.ref);
   }
   // A disk in trouble: the pipeline knows, and its rows say "waiting" until they are too old.
   if (!needs_.rows_left(left, {}, now)) return;
@@ -166,7 +223,16 @@ bool Delivery::fits(LinkName link, const Envelope& message) const {
          side(link).packet_bytes;
 }
 
-bool Delivery::hear_crm() { return !std::exchange(uplink_.heard, true); }
+bool Delivery::hear_crm(const Now& now) {
+  const bool first = !std::exchange(uplink_.heard, now.mono);
+  if (first) {
+    const auto known = shared_.store.registers().get(kTakesRegister);
+    const bool takes = known && *known;
+    uplink_.takes_patience =
+        now.mono + (takes ? kTakesPatienceKnown : shared_.settings.crm_speaks_first);
+  }
+  return first;
+}
 
 void Delivery::pump(const Now& now) {
   pump(LinkName::floor, now);
@@ -181,7 +247,8 @@ void Delivery::pump(LinkName name, const Now& now) {
   link.held.reset();
   // A broker acknowledges what nobody subscribed to, and throws it away: first the CRM must speak.
   if (name == LinkName::uplink && !link.heard) return;
-  while (link.up && link.in_flight < link.window) {
+  if (name == LinkName::uplink && !link.takes && now.mono < link.takes_patience) return;
+  while (link.up && link.in_flight < link.window && link.at_broker.size() < kAtBrokerMost) {
     const auto rows =
         shared_.store.outbox().take(store_link(name), link.window - link.in_flight, now);
     if (!rows) return needs_.store_failed(rows.error());
@@ -208,7 +275,10 @@ bool Delivery::hand_over(const store::OutboxRow& row, LinkName link, const Now& 
   if (row.expires) {
     expiry = std::max(1s, std::chrono::ceil<std::chrono::seconds>(*row.expires - now.wall));
   }
-  return shared_.ports.publish(std::move(message), row.row, expiry);
+  const bool event = message.topic == contract::event_topic(shared_.settings.box);
+  if (!shared_.ports.publish(std::move(message), row.row, expiry)) return false;
+  if (event) mutable_side(link).on_the_line.insert_or_assign(row.row, Event{row.id, row.ref});
+  return true;
 }
 
 }  // namespace welcome::daemon

@@ -2,7 +2,8 @@
 #pragma once
 // Delivery: the way from the outbox to the two links. Hands rows over as far as a link's window
 // goes, and takes them out of the outbox when the broker has them, refuses them for good, or they
-// are too late. Engine thread only.
+// are too late. An event stays until the CRM says that it is in its ledger (`taken`), as far as
+// that CRM says so at all: a broker may lose what it acknowledged. Engine thread only.
 
 #include <cstdint>
 #include <optional>
@@ -33,18 +34,30 @@ class Delivery {
     [[nodiscard]] virtual Result<void> rows_left(const std::vector<Left>& rows, const Also& also,
                                                  const Now& now) = 0;
   };
+  struct Event {
+    MessageId id;
+    std::string ref;
+  };
+  struct AtBroker {
+    std::int64_t row = 0;
+    MonoTime since{};
+  };
   struct Side {
     bool up = false;
     std::size_t window = 0;
     std::size_t packet_bytes = SIZE_MAX;  // of one packet, that the broker takes
     std::size_t in_flight = 0;
     std::string why_down = "not connected yet";
-    bool heard = false;                   // the other side has spoken on this connection, …
+    std::optional<MonoTime> heard{};      // when the other side last spoke on this connection, …
     MonoTime patience{};                  // … for which decisions wait until then
+    bool takes = false;                   // it says which events it has taken, …
+    MonoTime takes_patience{};            // … for which events wait until then
     std::optional<MonoTime> held{};       // nothing is handed over until then
     std::vector<std::int64_t> acked{};    // rows to be deleted, several in one transaction
     std::vector<std::int64_t> refused{};  // the same: the broker will never take them
     std::set<std::int64_t> refused_once{};
+    std::unordered_map<std::int64_t, Event> on_the_line{};  // until the broker has them
+    std::unordered_map<MessageId, AtBroker> at_broker{};    // until the CRM has taken them
   };
 
   // `signer`: the box's own key.
@@ -56,6 +69,7 @@ class Delivery {
   // True: the message is set aside, the broker will never take it. What it refuses twice it never
   // takes.
   bool refused(contract::LinkName link, const sync::Refused& refused, const Now& now);
+  void taken(const contract::Taken& taken, const Now& now);
   void settle(const Now& now);
   void pump(const Now& now);
   void pump(contract::LinkName link, const Now& now);
@@ -72,7 +86,9 @@ class Delivery {
   bool fits(contract::LinkName link, const Envelope& message) const;
 
   // The CRM has spoken on this line. True for the first time.
-  bool hear_crm();
+  bool hear_crm(const Now& now);
+  // Events that the CRM has not taken though it has been there long enough go once more.
+  void send_untaken_again(const Now& now);
   // Whether decisions wait for the CRM's first word.
   bool waits_for_crm(const Now& now) const { return !uplink_.heard && now.mono < uplink_.patience; }
 
@@ -90,7 +106,7 @@ class Delivery {
     return link == contract::LinkName::uplink ? uplink_ : floor_;
   }
   void settle(contract::LinkName link, const Now& now);
-  void measure(const Left& row);
+  void arrived(const std::string& ref);
   // False: the link has no room.
   bool hand_over(const store::OutboxRow& row, contract::LinkName link, const Now& now);
 
@@ -102,6 +118,7 @@ class Delivery {
   Latency latency_;
   std::optional<Ingress> ingress_;                       // of the input being handled
   std::unordered_map<std::string, Ingress> in_the_way_;  // ref → its input; until acked
+  std::unordered_map<std::int64_t, int> again_;          // events: how often they went once more
 };
 
 }  // namespace welcome::daemon

@@ -270,6 +270,9 @@ void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw
           }
         } else if constexpr (std::is_same_v<What, contract::Control>) {
           on_control(what, raw.payload, now);
+        } else if constexpr (std::is_same_v<What, contract::Taken>) {
+          feed_.heard(now);
+          delivery_.taken(what, now);
         } else if constexpr (std::is_same_v<What, contract::Command>) {
           feed_.heard(now);
           if (what.refused) on_undecodable(link, *what.refused, now);
@@ -468,6 +471,7 @@ void Engine::keep_house(const Now& now) {
     write_wall(now);
   }
   delivery_.drop_unsendable(now);
+  delivery_.send_untaken_again(now);
   report_copies(now);
   key_watch_.report(now);
   listening_.keep_learnt(now);

@@ -95,7 +95,7 @@ json Report::box() const {
 json Report::links() const {
   const auto& uplink = about_.delivery.side(contract::LinkName::uplink);
   const auto& floor = about_.delivery.side(contract::LinkName::floor);
-  return {{"uplink", link_json(uplink, uplink.heard)}, {"floor", link_json(floor, true)}};
+  return {{"uplink", link_json(uplink, uplink.heard.has_value())}, {"floor", link_json(floor, true)}};
 }
 
 json Report::crm() const {
@@ -185,6 +185,8 @@ json Report::outbox_now() const {
   return {{"uplink", waiting ? waiting->uplink : -1},
           {"floor", waiting ? waiting->floor : -1},
           {"acked", counters.messages_acked},
+          {"at_broker", about_.delivery.side(contract::LinkName::uplink).at_broker.size()},
+          {"sent_again", counters.sent_again},
           {"expired", counters.messages_expired},
           {"refused", counters.messages_refused},
           {"set_aside", counters.set_aside},

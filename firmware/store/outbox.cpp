@@ -163,6 +163,12 @@ void Outbox::release(Link link) {
 
 void Outbox::release_row(std::int64_t row) { context_.handed_out.erase(row); }
 
+void Outbox::keep_handed_out(std::int64_t row) {
+  if (const auto way = context_.handed_out.find(row); way != context_.handed_out.end()) {
+    way->second.customer = 0;
+  }
+}
+
 std::size_t Outbox::Writer::remove(const CustomerId& customer, std::span<const OutboxKind> kinds) {
   return context_.db.part([&] {
     const auto id = context_.id_of(customer);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Outbox: messages that are still to be sent, sealed. A row is written in the transaction of the
-// fact it tells, and deleted when the broker has acknowledged it.
+// fact it tells, and deleted when the other side has it: the broker, or of an event the CRM.
 //
 // Order: by priority, then by age; but a customer's messages on a link leave in the order in which
 // they were written, except that priority 0 (consent, erasure) overtakes everything. To keep both
@@ -68,6 +68,9 @@ class Outbox {
   // The connection is gone, or one row could not be sent: they will be handed out again.
   void release(Link link);
   void release_row(std::int64_t row);
+  // The broker has this row, which stays until somebody says more of it: its customer's next one
+  // may go.
+  void keep_handed_out(std::int64_t row);
   // What these rows are about; unknown ones are left out.
   Result<std::vector<OutboxNote>> notes(std::span<const std::int64_t> rows) const;
 

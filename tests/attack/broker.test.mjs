@@ -100,3 +100,33 @@ test('an account with a box’s client id does not push it off either line', asy
   const log = readFileSync(daemon.log, 'utf8');
   assert.ok(!log.includes('is down: '), log);
 });
+
+// Attack P2: what the broker acknowledged, it has lost; and nobody had read it.
+test('a broker that is killed with events for the CRM takes none of them with it', async (t) => {
+  const dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-attack-'));
+  const story = new Story({ dir, pages: null, speed: 4, say: (line) => t.diagnostic(line) });
+  t.after(async () => {
+    await story.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+  await story.prepare({ enrol: false });
+  const { stack } = story;
+  const playing = story.play();
+  await story.at(12);
+  await stack.program('crm').stop();
+  const before = story.events.length;
+  await story.until(() => story.events.length >= before + 3, 'events are at the broker');
+  await stack.program('mosquitto-central').kill();
+  await stack.startBroker('uplink');
+  await story.serveCrm();
+  await playing;
+  const { stdout } = await story.crm('--json', 'ledger');
+  const ledger = new Set(stdout.match(/"id":\s*"[^"]+"/g)?.map((member) => member.split('"')[3]));
+  const events = new Set(story.events.map(({ id }) => id));
+  assert.deepEqual(
+    [...events].filter((id) => !ledger.has(id)),
+    [],
+  );
+  const { outbox } = await story.ctl('status');
+  assert.equal(outbox.at_broker, 0);
+});

@@ -618,6 +618,11 @@ TEST(Inbound, WithPinnedKeysCommandsAndControlMustBeSigned) {
   const Control pause{MessageId("c"), 1, "demo", "_all", Function::all, true, kAt};
   EXPECT_FALSE(decode_for_box(kBox, raw(encode_control(pause)), &keys));
   EXPECT_TRUE(decode_for_box(kBox, raw(encode_control(pause, &crm)), &keys));
+  const Taken taken{{MessageId("e-1")}};
+  EXPECT_FALSE(decode_for_box(kBox, raw(encode_taken(kBox, taken)), &keys));
+  const auto read = decode_for_box(kBox, raw(encode_taken(kBox, taken, &crm)), &keys);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(std::get<Taken>(*read).ids, taken.ids);
 }
 
 // What the CRM signed for one box, or for a while, is not good for another, or for ever.

@@ -78,6 +78,10 @@ Result<void> receive(const std::string& schema, const std::string& text) {
     return nothing(decode_for_box(kBox, raw));
   }
   if (schema == "command") return carried_out(text);
+  if (schema == "taken") {
+    raw.topic = taken_topic(kBox);
+    return nothing(decode_for_box(kBox, raw));
+  }
   if (schema == "control" || schema == "floor.action" || schema == "floor.enrol" ||
       schema == "floor.ranging") {
     raw.topic = schema == "control"        ? control_topic("demo", value.value("store", "_all"))
