@@ -89,6 +89,11 @@ ConsentVerdict ConsentGate::judge(const Packed& p, const Now& now) const {
   }
   if (p.withdrawn != Packed::kNone && p.given <= p.withdrawn) return ConsentVerdict::withdrawn;
   if (!now.wall_trusted) return ConsentVerdict::clock_untrusted;
+  if (p.given > now.wall.time_since_epoch().count()) {
+    const auto given = *unpacked_time(p.given, Packed::kNone);
+    next_grant_ = std::min(next_grant_.value_or(given), given);
+    return ConsentVerdict::not_yet;
+  }
   if (p.expires != Packed::kNone && now.wall.time_since_epoch().count() >= p.expires) {
     return ConsentVerdict::expired;
   }
@@ -173,6 +178,9 @@ std::optional<WallTime> ConsentGate::next_change(const Now& now) {
   while (!expiries_.empty() && expiries_.top() <= now.wall) expiries_.pop();
   std::optional<WallTime> next;
   if (!expiries_.empty()) next = expiries_.top();
+  // Whoever is asked about anew finds the one after it.
+  if (next_grant_ && *next_grant_ <= now.wall) next_grant_.reset();
+  if (next_grant_ && (!next || *next_grant_ < *next)) next = next_grant_;
   if (last_heard_ && !stale(now)) {
     // One tick past the limit: at the limit itself the word still counts.
     const WallTime silent = *last_heard_ + max_age_ + std::chrono::milliseconds{1};

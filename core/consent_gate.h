@@ -42,8 +42,9 @@ enum class ConsentVerdict : std::uint8_t {
   clock_untrusted,  // expiry and freshness cannot be judged
   forgotten,        // erased: nothing brings this customer back
   paused,           // the function is paused (faces only; offers and prompts say it themselves)
+  not_yet,          // the grant bears a time that is still to come: it waits
 };
-inline constexpr std::size_t kConsentVerdicts = 8;
+inline constexpr std::size_t kConsentVerdicts = 9;
 
 std::string_view to_string(ConsentVerdict verdict);
 
@@ -100,7 +101,8 @@ class ConsentGate {
   std::vector<CustomerId> loadable_keys(const Now& now) const;
   std::vector<FaceConsent> loadable_faces(const Now& now) const;
 
-  // When a verdict will next change by itself (an expiry, or the CRM's silence), if ever.
+  // When a verdict will next change by itself (an expiry, the CRM's silence, a grant whose time
+  // comes), if ever.
   std::optional<WallTime> next_change(const Now& now);
 
   // Claims turned away, by verdict; no customer is named.
@@ -132,6 +134,7 @@ class ConsentGate {
   std::unordered_set<std::string> tombstones_;
   std::optional<WallTime> last_heard_;
   std::chrono::hours max_age_{72};
+  mutable std::optional<WallTime> next_grant_;  // the first that judge() has found to be waiting
   std::priority_queue<WallTime, std::vector<WallTime>, std::greater<>> expiries_;
   std::array<bool, kAllFunctions.size()> paused_{};
   std::array<std::uint64_t, kConsentVerdicts> turned_away_{};

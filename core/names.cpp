@@ -23,7 +23,7 @@ constexpr EnumNames<Function, 5> kFunctionNames{{
     {Function::all, "all"},
 }};
 
-constexpr EnumNames<ConsentVerdict, 8> kConsentVerdictNames{{
+constexpr EnumNames<ConsentVerdict, 9> kConsentVerdictNames{{
     {ConsentVerdict::permitted, "permitted"},
     {ConsentVerdict::never_given, "never_given"},
     {ConsentVerdict::withdrawn, "withdrawn"},
@@ -32,6 +32,7 @@ constexpr EnumNames<ConsentVerdict, 8> kConsentVerdictNames{{
     {ConsentVerdict::clock_untrusted, "clock_untrusted"},
     {ConsentVerdict::forgotten, "forgotten"},
     {ConsentVerdict::paused, "paused"},
+    {ConsentVerdict::not_yet, "not_yet"},
 }};
 
 constexpr EnumNames<Level, 3> kLevelNames{{

@@ -3,7 +3,7 @@
 // Time as the rules see it. The core never asks a clock: every entry point takes a Now.
 //
 // Durations use `mono`. Caps, quiet hours and consent expiry use `wall` and refuse while
-// `wall_trusted` is false (a box without a battery-backed clock boots in the past).
+// `wall_trusted` is false: nobody who can be believed has said the time (core/timekeeper.h).
 
 #include <chrono>
 

@@ -70,6 +70,7 @@ void FakeWorld::stop_enrolment(std::uint64_t job) { std::erase(enrolments, job);
 
 void FakeWorld::crm_says(WallTime signed_at, MonoTime heard) {
   crm_said.emplace_back(signed_at, heard);
+  hear_time({signed_at, heard});
 }
 
 BenchBox::BenchBox(WallTime start_at, BenchSetup how) : setup(std::move(how)), start_(start_at) {
@@ -80,6 +81,10 @@ BenchBox::BenchBox(WallTime start_at, BenchSetup how) : setup(std::move(how)), s
   key_.fill(7);
   ids_ = CountingIds(setup.ids_after);
   world_.now = [this] { return mono_; };
+  world_.time = [this] { return clock(); };
+  world_.hear_time = [this](const ClockWord& word) {
+    if (keeper_) keeper_->crm_says(word);
+  };
   power_on();
 }
 
@@ -153,11 +158,33 @@ void BenchBox::set_wall(std::chrono::milliseconds beside, bool trusted) {
   trusted_ = trusted;
 }
 
-Now BenchBox::now() const {
-  return {mono_,
-          start_ + beside_ +
-              std::chrono::duration_cast<std::chrono::milliseconds>(mono_.time_since_epoch()),
-          trusted_};
+WallTime BenchBox::right_time() const {
+  return start_ + std::chrono::duration_cast<std::chrono::milliseconds>(mono_.time_since_epoch());
+}
+
+ClockState BenchBox::clock() const {
+  const ClockReading reading{mono_, right_time() + beside_, synchronised_};
+  if (keeper_) return keeper_->judge(reading);
+  Timekeeper keeper;
+  if (trusted_) keeper.crm_says({reading.wall, mono_});
+  return keeper.judge(reading);
+}
+
+Now BenchBox::now() const { return clock().now; }
+
+void BenchBox::ntp_says(std::chrono::milliseconds beside) {
+  beside_ = beside;
+  synchronised_ = synchronised_.value_or(0) + 1;
+  (void)clock();  // a box looks every second
+}
+
+void BenchBox::crm_says(WallTime signed_at) { keeper_->crm_says({signed_at, mono_}); }
+
+void BenchBox::reboot() {
+  power_off();
+  synchronised_.reset();
+  keeper_.emplace();
+  power_on();
 }
 
 void BenchBox::advance(std::chrono::microseconds by) {

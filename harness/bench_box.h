@@ -52,6 +52,8 @@ class FakeWorld : public daemon::Ports {
   void enrol(std::uint64_t job, const FaceConsent& consent, daemon::Clip clip,
              std::shared_ptr<const vision::Gallery> everybody) override;
   void stop_enrolment(std::uint64_t job) override;
+  ClockState clock() const override { return time(); }
+  std::string clock_memory() const override { return "what was heard"; }
   void crm_says(WallTime signed_at, MonoTime heard) override;
 
   std::vector<std::pair<WallTime, MonoTime>> crm_said;  // signed times, as they were heard
@@ -61,6 +63,8 @@ class FakeWorld : public daemon::Ports {
   bool full = false;                      // the link's queue has no room
   std::vector<std::uint64_t> enrolments;  // started and not stopped
   std::function<MonoTime()> now;
+  std::function<ClockState()> time;
+  std::function<void(const ClockWord&)> hear_time;
 };
 
 struct BenchSetup {
@@ -86,8 +90,19 @@ class BenchBox {
   void power_on();
   bool running() const { return engine_ != nullptr; }
 
-  // The wall clock from now on: by so much beside the right time, and whether it is believed.
+  // The machine's clock from now on: by so much beside the right time, and whether it is believed.
+  // Where it is, the CRM's word agrees with it.
   void set_wall(std::chrono::milliseconds beside, bool trusted);
+  // From now on what was said is judged as on a real box: by NTP, by the CRM, or by nobody.
+  void use_timekeeper() { keeper_.emplace(); }
+  void set_machine(std::chrono::milliseconds beside) { beside_ = beside; }
+  void ntp_says(std::chrono::milliseconds beside);  // and sets the machine's clock
+  void ntp_is_silent() { synchronised_.reset(); }
+  void crm_says(WallTime signed_at);
+  // Another boot: nothing is remembered of the time.
+  void reboot();
+  WallTime right_time() const;
+  ClockState clock() const;
 
   void link_up(contract::LinkName link);
   void links_up();  // the uplink, then the floor's
@@ -149,6 +164,8 @@ class BenchBox {
   std::filesystem::path dir_;
   std::chrono::milliseconds beside_{};
   bool trusted_ = true;
+  mutable std::optional<Timekeeper> keeper_;
+  std::optional<std::int64_t> synchronised_;
   WallTime start_;
   MonoTime mono_{};
   store::BoxKey key_{};

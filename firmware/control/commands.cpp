@@ -27,6 +27,8 @@ constexpr Argument kReplay[] = {
 constexpr Argument kEnrol[] = {
     {"id", text, true, "the CRM's id of the customer"},
 };
+constexpr Argument kShown[] = {
+    {"shown", text, true, "the time of the machine's clock that was compared"}};
 constexpr Argument kSeconds[] = {{"seconds", number, false, "how long; a week at most"}};
 constexpr Argument kRecord[] = {
     {"seconds", number, false, "how long; a week at most"},
@@ -104,10 +106,20 @@ constexpr Field kVerdict[] = {
     {"head.signature", text, "the box's signature of it"},
     {"public_key", text, "the box's"},
 };
-constexpr Field kClock[] = {
+constexpr Field kIdentityClock[] = {
     {"identity", text, "as asked"},
     {"clock_zero", text, "when its clock began"},
     {"instead_of", text, "what the feed says"},
+};
+constexpr Field kClock[] = {
+    {"wall", text, "the time of day that counts"},
+    {"trusted", yes_no, "whether consents count by it"},
+    {"quality", text, "synchronised, bounded or unknown"},
+    {"source", text, "ntp, crm, technician, recording or nobody"},
+    {"heard_s_ago", number, "how long ago that was said", or_null},
+    {"machine", text, "what the machine's own clock says"},
+    {"deletes", yes_no, "whether what is old is deleted: the machine and the CRM agree"},
+    {"words", text, "the same for people"},
 };
 constexpr Field kWatched[] = {
     {"radio", open, "as in status"},
@@ -202,7 +214,12 @@ constexpr std::array kCommands{
             kThresholds, kBorders},
     Command{CommandId::identity_clock, "identity clock",
             "sets the clock of an EID device by what is heard of it now: a fob with a new battery",
-            kIdentity, kClock},
+            kIdentity, kIdentityClock},
+    Command{CommandId::clock, "clock", "what time it is, who says so, and how far that is believed",
+            kNoArguments, kClock},
+    Command{CommandId::clock_trust, "clock trust",
+            "believes the machine's clock until the next boot: you have compared it with your own",
+            kShown, kClock},
     Command{CommandId::reload, "reload", "reads again what SIGHUP does", kNoArguments, kNothing},
 };
 

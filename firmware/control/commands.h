@@ -36,6 +36,8 @@ enum class CommandId : std::uint8_t {
   radio_sample,
   radio_thresholds,
   identity_clock,
+  clock,
+  clock_trust,
   reload,
 };
 

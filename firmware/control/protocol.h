@@ -34,6 +34,7 @@ struct Request {
   std::string command;
   nlohmann::json args = nlohmann::json::object();
   OpenFile file = nullptr;  // handed over with it
+  bool by_root = false;     // or by the daemon's own account; filled in by the socket
 
   // An argument; empty when it is missing or no text.
   std::string text(std::string_view name) const;

@@ -73,7 +73,7 @@ class Screen {
            text("box.version") + ", start " + text("box.session");
   }
   std::string clock() const {
-    return text("clock.wall") + (yes("clock.trusted") ? ", set" : ", NOT set");
+    return text("clock.wall") + ", " + text("clock.quality") + " (" + text("clock.source") + ")";
   }
   std::string link(const std::string& name) const {
     std::string out = text("links." + name + ".state");
@@ -163,7 +163,9 @@ class Screen {
     }
   }
   void troubles_of_the_box(std::vector<std::string>& out) const {
-    if (!yes("clock.trusted")) out.emplace_back("the clock is not set: timedatectl");
+    if (!yes("clock.trusted") || !yes("clock.deletes")) {
+      out.push_back("clock: " + text("clock.words"));
+    }
     for (const std::string name : {"uplink", "floor"}) {
       if (text("links." + name + ".state") != "up") out.push_back("the line " + name + " is down");
     }
@@ -247,6 +249,16 @@ std::string status_text(const json& status) {
   std::string out;
   for (const auto& l : lines) out += l + "\n";
   return out;
+}
+
+std::string clock_text(const nlohmann::json& clock) {
+  const auto line = [](std::string label, const std::string& value) {
+    label.resize(kLabel, ' ');
+    return label + value + "\n";
+  };
+  return line("time", text_at(clock, "wall")) + line("machine", text_at(clock, "machine")) +
+         line("quality", text_at(clock, "quality") + ", by " + text_at(clock, "source")) +
+         text_at(clock, "words") + "\n";
 }
 
 }  // namespace welcome::ctl

@@ -9,5 +9,7 @@
 namespace welcome::ctl {
 
 std::string status_text(const nlohmann::json& status);
+// The answer to `clock`.
+std::string clock_text(const nlohmann::json& clock);
 
 }  // namespace welcome::ctl

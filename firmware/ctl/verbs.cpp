@@ -47,6 +47,7 @@ constexpr std::array kSpecial{
     Option{"with-strangers", "", "",
            "keeps addresses and payloads of everybody in reach, also of people who never agreed to "
            "anything. Only where the law and those present allow it; the audit trail notes it"},
+    Option{"yes", "y", "", "the clock was compared: do not ask"},
     Option{"customer", "", "ID", "whose phone you carry; else the loudest"},
 };
 
@@ -94,6 +95,34 @@ int print_metrics(const Verb& /*verb*/, const Call& call) {
   if (!answer) return failed(answer.error());
   std::cout << metrics(*answer);
   return kDone;
+}
+
+int show_clock(const Call& call, const Result<json>& answer) {
+  if (!answer || call.has("json")) return show(call, answer);
+  std::cout << clock_text(*answer);
+  return kDone;
+}
+
+int clock(const Verb& /*verb*/, const Call& call) {
+  return show_clock(call, ask(call, CommandId::clock, json::object()));
+}
+
+// Asked on the error stream: what is piped away is the answer alone.
+int trust_clock(const Verb& /*verb*/, const Call& call) {
+  const auto is = ask(call, CommandId::clock, json::object());
+  if (!is) return failed(is.error());
+  const std::string shown = is->value("machine", "");
+  if (!call.has("yes")) {
+    std::cerr << "The machine's clock shows " << shown
+              << " (UTC).\nCompare it with a watch that you trust. Is it right within a minute? "
+                 "[yes/no] "
+              << std::flush;
+    std::string word;
+    if (!std::getline(std::cin, word) || (word != "yes" && word != "y")) {
+      return failed("not trusted; timedatectl set-time sets it");
+    }
+  }
+  return show_clock(call, ask(call, CommandId::clock_trust, {{"shown", shown}}));
 }
 
 int enrol(const Verb& /*verb*/, const Call& call) {
@@ -185,6 +214,8 @@ const std::vector<Verb>& table() {
        {"for", "customer", "config"},
        radio},
       {"identity clock", "ID", of(C::identity_clock), {}, plain<C::identity_clock>},
+      {"clock", "", of(C::clock), {}, clock},
+      {"clock trust", "", of(C::clock_trust), {"yes"}, trust_clock},
       {"config check",
        "",
        "read the configuration files and say all that is wrong",
@@ -248,10 +279,10 @@ bool takes(const Verb& verb, std::string_view option) {
 // A verb is one word or two.
 const Verb* find_verb(const std::vector<std::string>& words, std::size_t& used) {
   const std::string two = words.size() > 1 ? words[0] + " " + words[1] : "";
-  for (const Verb& verb : verbs()) {
-    if (verb.words != words[0] && verb.words != two) continue;
-    used = verb.words == words[0] ? 1 : 2;
-    return &verb;
+  for (used = 2; used > 0; --used) {  // `clock trust` is not `clock` with an operand
+    for (const Verb& verb : verbs()) {
+      if (verb.words == (used == 2 ? two : words[0])) return &verb;
+    }
   }
   return nullptr;
 }

@@ -19,6 +19,7 @@
 #include "firmware/control/commands.h"
 #include "firmware/daemon/cameras.h"
 #include "firmware/daemon/clock.h"
+#include "firmware/daemon/clock_report.h"
 #include "firmware/daemon/control_server.h"
 #include "firmware/daemon/credentials.h"
 #include "firmware/daemon/engine.h"
@@ -173,6 +174,10 @@ class App : private Ports {
       camera->stop_enrolment();
     }
   }
+
+  ClockState clock() const override { return clock_->state(); }
+  std::string clock_memory() const override { return clock_->memory(); }
+  void crm_says(WallTime signed_at, MonoTime heard) override { clock_->crm_says(signed_at, heard); }
 
   // -- making the parts
 
@@ -393,9 +398,22 @@ class App : private Ports {
         return radio_desk_.on_request(request, answer, clock_->now());
       case identity_clock:
         return give(answer, engine_.set_clock(id, clock_->now()));
+      case clock:
+        return answer->data(clock_report(clock_->state()));
+      case clock_trust:
+        return give(answer, trust_clock(request));
       case reload:
         return give(answer, reload_configuration());
     }
+  }
+
+  Result<nlohmann::json> trust_clock(const control::Request& request) {
+    if (!request.by_root) return fail(ErrorCode::refused, "only root can vouch for the time");
+    const auto shown = contract::from_rfc3339(request.text("shown"));
+    if (!shown) return fail(ErrorCode::malformed, "shown is no time like 2026-11-21T09:30:00Z");
+    if (auto done = clock_->technician_says(*shown); !done) return tl::unexpected(done.error());
+    engine_.note_clock("trusted at " + contract::to_rfc3339(*shown), clock_->now());
+    return clock_report(clock_->state());
   }
 
   void start_enrolment(const std::string& customer, Clip clip,

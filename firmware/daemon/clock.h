@@ -2,11 +2,15 @@
 #pragma once
 // The one place that asks the machine's clocks. Everything else is handed a Now.
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
 
-#include "core/time.h"
+#include "core/result.h"
+#include "core/timekeeper.h"
 
 namespace welcome::daemon {
 
@@ -18,32 +22,45 @@ std::chrono::steady_clock::time_point steady_now();
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Now now() const = 0;
+  virtual ClockState state() const = 0;
+  Now now() const { return state().now; }
   // How long to really wait until `mono` comes; zero when it is past.
   virtual std::chrono::steady_clock::duration until(MonoTime mono) const = 0;
+
+  // A time in a message whose signature was checked, and when it was heard. A clock that does not
+  // depend on anybody's word ignores it.
+  virtual void crm_says(WallTime /*signed_at*/, MonoTime /*heard*/) {}
+  // A technician has compared the machine's clock, when it showed this, with one of their own.
+  // Errors: refused (it shows something else by now, or needs no technician).
+  virtual Result<void> technician_says(WallTime shown);
+  // What is to be remembered until the next boot, and what was. Another boot's text is ignored.
+  virtual std::string memory() const { return {}; }
+  virtual void remember(const std::string& /*memory*/) {}
 };
 
-// Whether a wall time can be believed: the kernel says that it is synchronised, or it is later than
-// what the box wrote down and not before what it has seen. A clock that starts in the past or was
-// set back is believed once it has caught up or was synchronised. Any thread.
-class WallTrust {
- public:
-  explicit WallTrust(WallTime last_known) : latest_(last_known.time_since_epoch().count()) {}
-  bool judge(WallTime wall, bool synchronised);
+// Grows each time that the machine's clock, which shows `wall`, is synchronised; nothing: it is
+// not. Asked once a second.
+using SynchronisedBy = std::function<std::optional<std::int64_t>(WallTime wall)>;
 
- private:
-  std::atomic<std::int64_t> latest_;  // ms since 1970
-};
-
-// The machine's own clocks.
+// The machine's own clocks: Timekeeper's readings. Time in suspend counts.
 class SystemClock : public Clock {
  public:
-  explicit SystemClock(WallTime last_known);
-  Now now() const override;
+  // `boot` is the kernel's id of this boot; without one nothing is remembered.
+  SystemClock(SynchronisedBy synchronised, std::string boot);
+  ClockState state() const override;
   std::chrono::steady_clock::duration until(MonoTime mono) const override;
+  void crm_says(WallTime signed_at, MonoTime heard) override;
+  Result<void> technician_says(WallTime shown) override;
+  std::string memory() const override;
+  void remember(const std::string& memory) override;
 
  private:
-  mutable WallTrust trust_;
+  const SynchronisedBy synchronised_by_;
+  const std::string boot_;
+  mutable std::mutex mutex_;  // of what follows
+  mutable Timekeeper keeper_;
+  mutable std::optional<std::int64_t> synchronised_;
+  mutable MonoTime next_look_ = MonoTime::min();
 };
 
 // The clock of a recording: at real time `epoch` it stands at `start` and runs `speed` times as
@@ -52,7 +69,7 @@ class SystemClock : public Clock {
 class ReplayClock : public Clock {
  public:
   ReplayClock(WallTime epoch, WallTime start, double speed);
-  Now now() const override;
+  ClockState state() const override;
   std::chrono::steady_clock::duration until(MonoTime mono) const override;
 
  private:

@@ -143,12 +143,20 @@ class Session : public Answer, public std::enable_shared_from_this<Session> {
       return;
     }
     request->file = std::move(file_);
+    request->by_root = by_root();
     await_end();
     try {
       (*handler_)(*request, shared_from_this());
     } catch (const std::exception& thrown) {
       error(thrown.what());  // one question must not end the daemon
     }
+  }
+
+  bool by_root() {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    return ::getsockopt(socket_.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == 0 || peer.uid == ::getuid());
   }
 
   // After the request the client has nothing more to say: whatever comes is the end. Does not keep

@@ -144,6 +144,8 @@ bool CrmFeed::come_back(const ConsentRecord& record, const Now& now) {
   const ConsentStanding said = standing(record);
   const auto erased = shared_.store.erasure().erased_at(record.customer);
   if (!said.given() || !erased || (*erased && *said.given_at <= **erased)) return false;
+  // Nobody comes back by a grant that does not count yet.
+  if (!now.wall_trusted || *said.given_at > now.wall) return false;
   const auto lifted = shared_.store.transaction([&](store::Tx& tx) {
     tx.erasure().lift(record.customer, now);
     for (const auto collection : {store::Collection::consents, store::Collection::profiles,

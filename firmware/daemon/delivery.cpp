@@ -175,8 +175,10 @@ void Delivery::arrived(const std::string& ref) {
 
 void Delivery::drop_unsendable(const Now& now) {
   std::size_t expired = 0;
+  const auto agreed = shared_.ports.clock().agreed;
   const auto gone = shared_.store.transaction([&](store::Tx& tx) {
-    auto notes = tx.outbox().expire(now);
+    std::vector<store::OutboxNote> notes;
+    if (agreed) notes = tx.outbox().expire(*agreed);
     expired = notes.size();
     for (auto& note : tx.outbox().drop_damaged()) notes.push_back(std::move(note));
     return notes;

@@ -293,7 +293,7 @@ void Desk::forget(const std::vector<std::string>& ids) {
   }
 }
 
-void Desk::drop_old(const Now& now) {
+void Desk::drop_old(const AgreedTime& agreed, const Now& now) {
   struct Old {
     CustomerId customer;
     Purpose purpose;
@@ -301,7 +301,7 @@ void Desk::drop_old(const Now& now) {
   std::vector<Old> old;
   for (const auto& [customer, given] : given_) {
     for (const Given& desk : given) {
-      if (now.wall - desk.at > shared_.pipeline.policy().consent_max_age)
+      if (agreed.wall() - desk.at > shared_.pipeline.policy().consent_max_age)
         old.push_back({customer, desk.purpose});
     }
   }

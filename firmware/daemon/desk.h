@@ -45,7 +45,7 @@ class Desk {
   void forget(const std::vector<std::string>& ids);
   void forget(const CustomerId& customer) { given_.erase(customer); }
   // A consent that the CRM never confirmed was given in the name of somebody it does not know.
-  void drop_old(const Now& now);
+  void drop_old(const AgreedTime& agreed, const Now& now);
 
   // From a video file, or from the camera at the desk when `clip` is null; for welcomectl.
   using Outcome = tl::expected<int, vision::EnrolmentEnd>;  // how many views were taken

@@ -22,13 +22,10 @@ using namespace std::chrono_literals;
 constexpr std::size_t kProfileCache = 512;
 constexpr auto kHousekeepingEvery = 1s;
 constexpr auto kRetentionEvery = 1h;
-// By how much a clock may be late after the plug was pulled without being noticed.
-constexpr auto kWriteWallEvery = 60s;
+constexpr auto kWriteClockEvery = 60s;
 // Register that holds the configuration as it was given; it has no secrets in it.
 constexpr std::string_view kConfigRegister = "config";
 constexpr auto kTellRefusedEvery = 10s;
-
-std::int64_t to_ms(WallTime time) { return time.time_since_epoch().count(); }
 
 void must(const auto& result, const char* what) {
   if (!result) {
@@ -466,9 +463,9 @@ void Engine::keep_house(const Now& now) {
   health_.watch_footing(now);
   health_.watch_policy(now);
   health_.tell_refusals(now);
-  if (now.wall_trusted && now.mono >= next_wall_write_) {
-    next_wall_write_ = now.mono + kWriteWallEvery;
-    write_wall(now);
+  if (now.mono >= next_clock_write_) {
+    next_clock_write_ = now.mono + kWriteClockEvery;
+    remember_clock();
   }
   delivery_.drop_unsendable(now);
   delivery_.send_untaken_again(now);
@@ -485,13 +482,16 @@ void Engine::keep_house(const Now& now) {
 }
 
 void Engine::keep_house_hourly(const Now& now) {
-  const auto gone = store_.transaction(
-      [&](store::Tx& tx) { return tx.registers().apply_retention(store::Retention{}, now); });
-  if (!gone) store_failed(gone.error());
-  recorder_.apply_retention(now);
+  // Nothing goes because it is old while nobody knows for certain how old it is.
+  if (const auto agreed = ports_.clock().agreed) {
+    const auto gone = store_.transaction(
+        [&](store::Tx& tx) { return tx.registers().apply_retention(store::Retention{}, *agreed); });
+    if (!gone) store_failed(gone.error());
+    recorder_.apply_retention(*agreed);
+    desk_.drop_old(*agreed, now);
+  }
   commands_.scrub_again();
   commands_.report_erasures(now);
-  desk_.drop_old(now);
 }
 
 void Engine::report_copies(const Now& now) {
@@ -521,10 +521,13 @@ void Engine::begin_recording(const Now& now) {
   recorder_.begin(beginning, pipeline_, *this, now);
 }
 
-void Engine::write_wall(const Now& now) {
-  const auto kept = store_.transaction(
-      [&](store::Tx& tx) { tx.registers().put(kWallRegister, std::to_string(to_ms(now.wall))); });
-  if (!kept) store_failed(kept.error());
+void Engine::remember_clock() {
+  std::string memory = ports_.clock_memory();
+  if (memory == clock_memory_) return;
+  const auto kept =
+      store_.transaction([&](store::Tx& tx) { tx.registers().put(kClockRegister, memory); });
+  if (!kept) return store_failed(kept.error());
+  clock_memory_ = std::move(memory);
 }
 
 void Engine::set_zones(const beacon::TrackerConfig& tracker) {
@@ -553,7 +556,7 @@ void Engine::stopping(const Now& now) {
   listening_.keep_learnt(now);
   recorder_.flush(now);
   delivery_.settle(now);
-  if (now.wall_trusted) write_wall(now);
+  remember_clock();
 }
 
 // ---- what the parts need ----
@@ -676,6 +679,13 @@ Result<recording::ReplayOrder> Engine::replay_order(const std::string& name,
 Result<void> Engine::note_radio(const std::string& detail, const Now& now) {
   return store_.transaction(
       [&](store::Tx& tx) { tx.audit().append(now, "radio", "technician", {}, detail); });
+}
+
+void Engine::note_clock(const std::string& detail, const Now& now) {
+  const auto noted = store_.transaction(
+      [&](store::Tx& tx) { tx.audit().append(now, "clock", "technician", {}, detail); });
+  if (!noted) store_failed(noted.error());
+  remember_clock();
 }
 
 Result<nlohmann::json> Engine::set_clock(const std::string& identity, const Now& now) {

@@ -137,7 +137,7 @@ class Engine : private Pipeline::Directory,
   void note_config(const std::map<std::string, std::string>& given, const Now& now);
   // Messages of a link were dropped unread: the CRM is told what is here, and sends what is not.
   void lost_messages(const Now& now) { feed_.ask_again(now); }
-  // Before a clean stop: writes down the time, so that a clock that starts in the past shows.
+  // Before a clean stop: writes down what is not yet on the disk.
   void stopping(const Now& now);
 
   // The database is damaged: the daemon ends, and the next start sets the file aside.
@@ -164,6 +164,8 @@ class Engine : private Pipeline::Directory,
   Result<nlohmann::json> audit_verdict() const;
   // A technician's act on the radio, into the audit trail.
   [[nodiscard]] Result<void> note_radio(const std::string& detail, const Now& now);
+  // A technician's word about the time, into the audit trail; it holds until the next boot.
+  void note_clock(const std::string& detail, const Now& now);
   // For a fob with a new battery (KeyWatch).
   Result<nlohmann::json> set_clock(const std::string& identity, const Now& now);
   // The CRM's ids of a customer's identities of that kind.
@@ -281,7 +283,7 @@ class Engine : private Pipeline::Directory,
   void keep_house_hourly(const Now& now);
   void report_copies(const Now& now);
   void begin_recording(const Now& now);
-  void write_wall(const Now& now);
+  void remember_clock();
 
   EngineSettings settings_;
   store::Store& store_;
@@ -318,7 +320,8 @@ class Engine : private Pipeline::Directory,
   MonoTime next_housekeeping_;
   MonoTime next_retention_;
   MonoTime next_refusal_told_;
-  MonoTime next_wall_write_;
+  MonoTime next_clock_write_;
+  std::string clock_memory_;  // as it is on the disk
 };
 
 }  // namespace welcome::daemon

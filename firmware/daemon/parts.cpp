@@ -10,6 +10,7 @@
 #include "core/version.h"
 #include "firmware/daemon/credentials.h"
 #include "firmware/daemon/log.h"
+#include "firmware/daemon/time_sync.h"
 
 namespace welcome::daemon {
 
@@ -36,6 +37,13 @@ std::string with_password(const std::string& address, const std::string& credent
   return address.substr(0, host) + safe + "@" + address.substr(host);
 }
 
+// Our unit sees nothing of /proc but processes, so systemd hands it over.
+std::string boot_id() {
+  std::string id = read_credential("boot-id");
+  if (id.empty()) std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), id);
+  return id;
+}
+
 }  // namespace
 
 std::unique_ptr<Clock> make_clock(const Config& config, store::Store& store) {
@@ -44,8 +52,10 @@ std::unique_ptr<Clock> make_clock(const Config& config, store::Store& store) {
     return std::make_unique<ReplayClock>(from_ms(config.replay_epoch_ms),
                                          from_ms(config.replay_start_ms), config.replay_speed);
   }
-  const auto last = store.registers().get(kWallRegister);
-  return std::make_unique<SystemClock>(last && *last ? from_ms(std::stoll(**last)) : WallTime{});
+  auto clock = std::make_unique<SystemClock>(TimeSync(), boot_id());
+  const auto memory = store.registers().get(kClockRegister);
+  if (memory && *memory) clock->remember(**memory);
+  return clock;
 }
 
 store::Store open_store(const Config& config, const store::BoxKey& key) {

@@ -6,6 +6,7 @@
 
 #include "contract/message.h"
 #include "contract/signing.h"
+#include "firmware/daemon/clock_report.h"
 #include "firmware/daemon/convert.h"
 
 namespace welcome::daemon {
@@ -61,7 +62,7 @@ json Report::status(const Now& now) const {
   }
   return {
       {"box", box()},
-      {"clock", {{"wall", contract::to_rfc3339(now.wall)}, {"trusted", now.wall_trusted}}},
+      {"clock", clock_report(about_.shared.ports.clock())},
       {"links", links()},
       {"crm", crm()},
       {"radio", radio()},

@@ -18,6 +18,7 @@
 #include "contract/contract.h"
 #include "core/pipeline.h"
 #include "core/store_clock.h"
+#include "core/timekeeper.h"
 #include "firmware/daemon/neighbours.h"
 #include "firmware/daemon/words.h"
 #include "firmware/store/store.h"
@@ -26,8 +27,8 @@
 
 namespace welcome::daemon {
 
-// Register that holds the last wall time this box was sure of, in ms since 1970.
-inline constexpr std::string_view kWallRegister = "wall_ms";
+// Register that holds what was heard of the time in this boot (Clock::memory).
+inline constexpr std::string_view kClockRegister = "clock";
 
 inline constexpr std::int64_t kNoRow = 0;  // tag of a message that is not in the outbox
 
@@ -50,9 +51,12 @@ class Ports {
   virtual void enrol(std::uint64_t job, const FaceConsent& consent, Clip clip,
                      std::shared_ptr<const vision::Gallery> everybody) = 0;
   virtual void stop_enrolment(std::uint64_t job) = 0;
+  // The box's clock (firmware/daemon/clock.h).
+  virtual ClockState clock() const = 0;
+  virtual std::string clock_memory() const = 0;
   // A time that the CRM signed, newer than any before of this start, and when it was heard at the
-  // latest. The world's clock may think of it what it likes.
-  virtual void crm_says(WallTime /*signed_at*/, MonoTime /*heard*/) {}
+  // latest.
+  virtual void crm_says(WallTime signed_at, MonoTime heard) = 0;
 };
 
 struct EngineSettings {

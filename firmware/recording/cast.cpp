@@ -123,7 +123,7 @@ void Cast::keep_keys(const std::string& day, const Now& now) {
   }
 }
 
-void Cast::drop_keys(const std::string& first_kept, const Now& now) {
+void Cast::drop_keys(const std::string& first_kept, WallTime now) {
   const auto rows = store_.journal().states(StateRow::Kind::recording);
   if (!rows) return;
   std::vector<const StateRow*> old;
@@ -138,7 +138,7 @@ void Cast::drop_keys(const std::string& first_kept, const Now& now) {
   if (old.empty()) return;
   const auto gone = store_.transaction([&](store::Tx& tx) {
     for (const StateRow* row : old) {
-      tx.journal().put_state({StateRow::Kind::recording, row->key, row->customer, {}}, now.wall);
+      tx.journal().put_state({StateRow::Kind::recording, row->key, row->customer, {}}, now);
     }
   });
   if (!gone) return;  // a disk in trouble: another time

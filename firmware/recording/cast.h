@@ -52,7 +52,7 @@ class Cast {
   // Gives keys that are new, or used on another day, to the store.
   void keep_keys(const std::string& day, const Now& now);
   // Keys that were last used before that day go.
-  void drop_keys(const std::string& first_kept, const Now& now);
+  void drop_keys(const std::string& first_kept, WallTime now);
 
   const CardKeys& keys() const { return keys_; }
 

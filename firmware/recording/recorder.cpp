@@ -117,10 +117,9 @@ void Recorder::flush(const Now& now) {
   cast_.keep_keys(day_, now);
 }
 
-void Recorder::apply_retention(const Now& now) {
-  if (!now.wall_trusted) return;
+void Recorder::apply_retention(const AgreedTime& now) {
   const std::string oldest = day_text(
-      chr::local_days{chr::floor<chr::days>(now.wall).time_since_epoch()} - chr::days{days_});
+      chr::local_days{chr::floor<chr::days>(now.wall()).time_since_epoch()} - chr::days{days_});
   std::string first_kept = days_ > 0 && !day_.empty() ? day_ : "9999";
   for (const std::string& name : names()) {
     const std::string day = DayFiles::day_of(name);
@@ -130,7 +129,7 @@ void Recorder::apply_retention(const Now& now) {
       first_kept = std::min(first_kept, day);
     }
   }
-  cast_.drop_keys(first_kept, now);
+  cast_.drop_keys(first_kept, now.wall());
 }
 
 // ---- events

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/pipeline.h"
+#include "core/timekeeper.h"
 #include "firmware/recording/cast.h"
 #include "firmware/recording/day_files.h"
 #include "firmware/store/store.h"
@@ -54,7 +55,7 @@ class Recorder : public Pipeline::IdSource {
   // Hands what was written to the disk, and new keys to the store.
   void flush(const Now& now);
   // Files that are too old go, and keys that no file needs.
-  void apply_retention(const Now& now);
+  void apply_retention(const AgreedTime& now);
 
   bool recording() const { return file_.is_open(); }
   // Names, oldest first.

@@ -27,6 +27,10 @@ namespace {
 
 enum State : std::int64_t { key_destroyed, rows_gone, receipt_made, reported };
 
+// When somebody was erased while nobody knew the time: later than all that was ever signed, so that
+// no old consent brings them back. Retention dates it as soon as the time is certain.
+constexpr WallTime kNotKnown{std::chrono::sys_days{std::chrono::year{9999} / 12 / 31}};
+
 // Whom a request is about, until it is reported.
 std::string seal_person(Context& context, const MessageId& request, const CustomerId& customer) {
   return context.sealer.seal(context.sealer.box_data_key(), label_of("erasure", request.str()),
@@ -240,7 +244,7 @@ Result<ErasureReceipt> Erasure::erase(const CustomerId& customer, const MessageI
     db.run("UPDATE customer SET wrapped = zeroblob(length(wrapped)) WHERE hash = ?",
            Blob{view(hash)});
     db.run("INSERT INTO tombstone VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
-           Blob{view(hash)}, now.wall);
+           Blob{view(hash)}, now.wall_trusted ? now.wall : kNotKnown);
     const std::string sealed = seal_person(context_, request, customer);
     db.run("INSERT INTO erasure VALUES (?, ?, ?, ?, ?, '{}', 0) ON CONFLICT DO NOTHING",
            request.str(), Blob{view(hash)}, Blob{sealed}, now.wall, State::key_destroyed);

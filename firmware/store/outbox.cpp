@@ -203,12 +203,11 @@ void Outbox::Writer::hold_until(std::string_view ref, std::optional<WallTime> no
   });
 }
 
-std::vector<OutboxNote> Outbox::Writer::expire(Now now) {
-  if (!now.wall_trusted) return {};
+std::vector<OutboxNote> Outbox::Writer::expire(const AgreedTime& now) {
   return context_.db.part([&] {
     std::vector<OutboxNote> gone;
     auto s = context_.db.query("DELETE FROM outbox WHERE expires <= ? RETURNING row, kind, ref",
-                               now.wall);
+                               now.wall());
     while (s.step()) gone.push_back(read_note(s));
     for (const auto& note : gone) context_.handed_out.erase(note.row);
     return gone;

@@ -21,6 +21,7 @@
 #include "core/outbox_kind.h"
 #include "core/result.h"
 #include "core/time.h"
+#include "core/timekeeper.h"
 
 namespace welcome::store {
 
@@ -93,8 +94,8 @@ class Outbox {
     std::size_t remove(const CustomerId& customer, std::span<const OutboxKind> kinds);
     std::size_t remove_all(const CustomerId& customer);
     std::size_t remove_ref(std::string_view ref);
-    // Too late to be of use: removed. Does nothing while the clock is not trusted.
-    std::vector<OutboxNote> expire(Now now);
+    // Too late to be of use: removed. Until then they stay, and take() leaves them out.
+    std::vector<OutboxNote> expire(const AgreedTime& now);
     // What take() could not open: removed, and counted as `outbox_damaged`.
     std::vector<OutboxNote> drop_damaged();
 

@@ -13,6 +13,20 @@ void put_meta(Database& db, std::string_view name, std::string_view value) {
          value);
 }
 
+// What a clock in the future, or one that nobody had set, has written: it would be kept for years
+// too long, and nobody who was erased could come back. Withdrawals keep their time, which is the
+// CRM's word, and the audit trail is as it was signed.
+void redate(Database& db, WallTime now) {
+  const WallTime latest = now + kClocksAgree;
+  db.run("UPDATE visit SET started = ?1 WHERE started > ?2", now, latest);
+  db.run("UPDATE decision SET at = ?1 WHERE at > ?2", now, latest);
+  db.run("UPDATE state SET changed = ?1 WHERE changed > ?2", now, latest);
+  db.run("UPDATE template SET created = ?1 WHERE created > ?2", now, latest);
+  db.run("UPDATE outbox SET created = ?1 WHERE created > ?2", now, latest);
+  db.run("UPDATE erasure SET at = ?1 WHERE at > ?2", now, latest);
+  db.run("UPDATE tombstone SET at = ?1 WHERE at > ?2", now, latest);
+}
+
 }  // namespace
 
 Registers::Registers(Context& context) : context_(context) {}
@@ -80,12 +94,12 @@ Result<std::optional<std::string>> Registers::get(std::string_view name) const {
 }
 
 std::map<std::string, std::int64_t> Registers::Writer::apply_retention(const Retention& keep,
-                                                                       Now now) {
+                                                                       const AgreedTime& now) {
   using Removed = std::map<std::string, std::int64_t>;
-  if (!now.wall_trusted) return {};
   return context_.db.part([&] {
     Database& db = context_.db;
-    const WallTime wall = now.wall;
+    const WallTime wall = now.wall();
+    redate(db, wall);
     Removed removed;
     removed["visit"] =
         db.run("DELETE FROM visit WHERE ended IS NOT NULL AND started < ?", wall - keep.visits);

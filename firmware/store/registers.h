@@ -12,6 +12,7 @@
 
 #include "core/result.h"
 #include "core/time.h"
+#include "core/timekeeper.h"
 
 namespace welcome::store {
 
@@ -56,9 +57,10 @@ class Registers {
     bool put_control(const ControlRow& row);
     void add_counter(std::string_view name, std::int64_t by);
     void put(std::string_view name, std::string_view value);
-    // Removes what is older than allowed; returns rows removed by table. Does nothing while the
-    // wall clock is not trusted.
-    std::map<std::string, std::int64_t> apply_retention(const Retention& retention, Now now);
+    // Removes what is older than allowed; returns rows removed by table. What bears a time that is
+    // still to come was written by a wrong clock: it counts as of now.
+    std::map<std::string, std::int64_t> apply_retention(const Retention& retention,
+                                                        const AgreedTime& now);
 
    private:
     friend class Tx;

@@ -46,6 +46,9 @@ class DaemonControlTest : public ::testing::Test {
         return {{"seconds", 1}};
       case radio_thresholds:
         return {{"places", json::array()}};
+      case clock_trust:
+        return {{"shown", contract::to_rfc3339(std::chrono::floor<std::chrono::milliseconds>(
+                              std::chrono::system_clock::now()))}};
       default:
         return json::object();
     }
@@ -54,7 +57,7 @@ class DaemonControlTest : public ::testing::Test {
   static bool may_be_refused(control::CommandId id) {
     using enum control::CommandId;
     return id == why || id == replay || id == enrol || id == radio_thresholds ||
-           id == identity_clock;
+           id == identity_clock || id == clock_trust;
   }
 
   DaemonProcess box_{1};  // nobody listens there

@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import {
   existsSync,
   mkdirSync,
@@ -170,7 +171,7 @@ async function shop(t) {
     args: ['-d', path.join(crm.dir, 'crm.db'), 'serve', '--broker', broker, '--password-file', password],
     ready: { line: /connected/ },
   });
-  await stack.start({
+  const daemon = await stack.start({
     name: 'welcomed',
     file: path.join(kBin, 'welcomed'),
     args: ['--config', '{conf}'],
@@ -192,8 +193,18 @@ async function shop(t) {
       'uplink-password': stack.accounts[stack.address],
       'floor-password': stack.accounts[stack.box],
     },
-    ready: { line: /consents count/ },
+    ready: { line: /is ready/ },
   });
+  // A CRM that signs nothing says no time either; where nobody else does, a technician has to.
+  const ctl = async (...args) =>
+    promisify(execFile)(path.join(kBin, 'welcomectl'), [
+      '--socket',
+      path.join(stack.run, 'welcomed/control.sock'),
+      ...args,
+    ]);
+  const { stdout } = await ctl('--json', 'clock');
+  if (!JSON.parse(stdout).trusted) await ctl('clock', 'trust', '--yes');
+  await daemon.line(/consents count/);
   return { stack, crm };
 }
 

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/hex.h"
+#include "harness/agreed_time.h"
 
 namespace welcome::test {
 
@@ -201,7 +202,7 @@ std::vector<Step> busy_day() {
     return s
         .transaction([&](Tx& tx) {
           return tx.registers().apply_retention({.decisions = std::chrono::days{0}},
-                                                at(86'400'000));
+                                                test::agreed(at(86'400'000)));
         })
         .has_value();
   }));

@@ -87,6 +87,12 @@ class Model {
     for (auto& [n, e] : erased_) e.now = e.on_disk;
   }
 
+  // Proofs that nothing may take away.
+  std::optional<WallTime> withdrawn_on_disk(int n, Purpose p) const {
+    const auto found = told_.find({n, p});
+    return found == told_.end() ? std::nullopt : found->second.withdrawn_on_disk;
+  }
+
   // Withdrawn or erased, and the box knows.
   bool revoked(int n, Purpose p) const {
     const auto found = told_.find({n, p});
@@ -107,8 +113,9 @@ class Model {
   bool may(int n, Purpose p, const Now& now) const {
     if (revoked(n, p) || !now.wall_trusted || !heard_) return false;
     const Told& t = told_.at({n, p});
-    // An hour that the clock was set back cannot be seen.
-    return (!t.expires || now.wall < *t.expires) && now.mono - *heard_ <= kMaxAge + 1h;
+    // A grant waits for its time. What two clocks may differ by cannot be seen.
+    return *t.given <= now.wall && (!t.expires || now.wall < *t.expires) &&
+           now.mono - *heard_ <= kMaxAge + 1h;
   }
   bool may_be_noticed(int n, const Now& now) const {
     return may(n, Purpose::proximity_offers, now) || may(n, Purpose::face_recognition, now);
@@ -179,6 +186,7 @@ class Week {
     contract::KeyRing ring;
     ring.pin("k1", signer_.public_key());
     box_.emplace(kStart, BenchSetup{vfs_.name(), ring.to_text()});
+    box_->use_timekeeper();
     shelves_[Collection::policy].put(
         "policy", {{"time_zone", "UTC"}, {"consent_max_age_h", 72}, {"prompt_min_level", "near"}});
     shelves_[Collection::campaigns].put("k",
@@ -390,17 +398,35 @@ class Week {
   }
 
   void clock() {
-    switch (pick(3)) {
-      case 0:
-        box_->set_wall(0s, false);
+    constexpr auto kYears = 24h * 365 * 4;
+    const auto kind = pick(8);
+    trail_ += std::to_string(kind) + " ";
+    switch (kind) {
+      case 0:  // by hand
+        box_->set_machine(std::chrono::minutes(pick(2000)) - 1000min);
         break;
       case 1:
-        box_->set_wall(-1h, true);
+        box_->set_machine(kYears);
         break;
+      case 2:
+        box_->ntp_says(0s);
+        break;
+      case 3:  // somebody else answers for it
+        box_->ntp_says(kYears);
+        break;
+      case 4:
+        box_->ntp_says(-kYears);
+        break;
+      case 5:
+        box_->ntp_is_silent();
+        break;
+      case 6:  // a day off, and no battery for the clock
+        box_->set_machine(-24h);
+        return restart();
       default:
-        box_->set_wall(0s, true);
+        box_->set_machine(0s);
     }
-    advance(2s);
+    advance(2s, pick(2) == 0 ? 2h : 0h);
   }
 
   void new_epoch() {
@@ -499,13 +525,21 @@ class Week {
     if (found != shelf.items.end()) old_.push_back(made);
     made.erase("sig");
     // The CRM's own clock is right, and no two things happen in one millisecond.
-    const WallTime at =
-        kStart +
-        std::chrono::duration_cast<std::chrono::milliseconds>(now().mono.time_since_epoch()) - 2h +
-        std::chrono::milliseconds(++ticks_);
-    made["history"].push_back({{"state", given ? "given" : "withdrawn"},
-                               {"at", contract::to_rfc3339(at)},
-                               {"how", "app"}});
+    WallTime at = box_->right_time() - 2h + std::chrono::milliseconds(++ticks_);
+    const auto add = [&](WallTime when) {
+      made["history"].push_back({{"state", given ? "given" : "withdrawn"},
+                                 {"at", contract::to_rfc3339(when)},
+                                 {"how", "app"}});
+    };
+    // A word from the future, which a box or a shop wrote whose clock was ahead.
+    if (given && pick(12) == 0) at += 2h + std::chrono::minutes(pick(3000));
+    add(at);
+    // The CRM writes a withdrawal twice when a grant bears a later time.
+    const json before = made["history"];
+    for (const json& step : before) {
+      const auto when = *contract::from_rfc3339(step["at"].get<std::string>());
+      if (!given && step["state"] == "given" && when > at) add(when);
+    }
     made.erase("expires_at");
     if (given && pick(4) == 0) {
       made["expires_at"] = contract::to_rfc3339(at + 2h + std::chrono::minutes(pick(2000)));
@@ -602,9 +636,9 @@ class Week {
       if (!up_ || !alive()) return;
       const json command{{"v", 1}, {"id", id}, {"kind", "erase"}, {"customer", id_of(n)}};
       const std::string sent =
-          contract::sent_command(command.dump(), bench_address, now().wall + 1h, &signer_);
-      // The box's own clock says when: a consent that is given later counts again.
-      const WallTime at = now().wall;
+          contract::sent_command(command.dump(), bench_address, box_->right_time() + 1h, &signer_);
+      // A consent that is given later counts again.
+      const WallTime at = box_->right_time();
       const auto life = lives_;
       inbound(LinkName::uplink, box_prefix + "command", json::parse(sent));
       if (!alive() || life != lives_ || erased_there_.contains(id)) continue;
@@ -728,6 +762,8 @@ class Week {
     // The plug may be pulled again while the box starts.
     do {
       if (vfs_.is_cut()) vfs_.restore(random_());
+      box_->use_timekeeper();  // another boot: nobody has said the time yet
+      box_->ntp_is_silent();
       try {
         box_->power_on();
       } catch (const std::runtime_error&) {
@@ -808,6 +844,17 @@ class Week {
       for (const auto& text :
            {id_of(n), name_of(n), likes_of(n), note_of(n), uuid_of(n), uuid_bytes(n)})
         canaries.push_back(text);
+      // No clock takes away the proof of what they said, however it jumps.
+      for (const Purpose p : kAllPurposes) {
+        const auto said = model_.withdrawn_on_disk(n, p);
+        if (!said || model_.gone(n) || troubled()) continue;
+        const auto kept = box_->store().people().withdrawn_at(customer(n), p);
+        EXPECT_TRUE(kept && *kept && **kept >= *said) << "a withdrawal of " << n << "\n" << trail_;
+      }
+      if (model_.forgotten(n) && !troubled()) {
+        const auto erased = box_->store().erasure().erased_at(customer(n));
+        EXPECT_TRUE(erased && *erased) << "the tombstone of " << n << "\n" << trail_;
+      }
       // Whoever was forgotten, and has not come back, is not even there under a seal.
       if (model_.forgotten(n) && !troubled()) {
         const auto held = box_->store().erasure().export_person(customer(n), now());

@@ -71,8 +71,11 @@ check "runs without privileges" unprivileged
 check "keeps its state to itself" private_state
 check "leaves no core dump" no_core
 check "is exposed to less than 2.0 of 10" exposed_less_than 2.0
+check "knows no time that nobody has said" shows '.clock.quality == "unknown"'
+check "takes a technician's word for the time" trusts_the_clock
 check "reloads without a new process" reloads
 check "comes back after SIGKILL" survives_kill
+check "still has the technician's word" shows '.clock.source == "technician"'
 check "comes back when it hangs" survives_hang
 check "stops cleanly and says so on the broker" stops_cleanly
 check "refuses an unknown key once, with file and line" refuses_wrong_key

@@ -105,6 +105,20 @@ TEST(ConsentGate, refuses_while_the_clock_cannot_be_trusted) {
             ConsentVerdict::clock_untrusted);
 }
 
+TEST(ConsentGate, lets_a_grant_wait_whose_time_is_still_to_come) {
+  ConsentGate gate =
+      gate_with({consent(kPaul, Purpose::proximity_offers, ConsentState::given, kOpening + 1h)});
+  const auto verdict = [&](WallTime wall) {
+    return gate.verdict(kPaul, Purpose::proximity_offers, {kNow.mono, wall, true});
+  };
+  EXPECT_EQ(verdict(kOpening), ConsentVerdict::not_yet);
+  EXPECT_TRUE(gate.loadable_keys(kNow).empty());
+  EXPECT_EQ(gate.next_change(kNow), kOpening + 1h);
+  EXPECT_EQ(verdict(kOpening + 1h), ConsentVerdict::permitted);
+  gate.put(consent(kPaul, Purpose::proximity_offers, ConsentState::withdrawn, kOpening + 2h));
+  EXPECT_EQ(verdict(kOpening), ConsentVerdict::withdrawn) << "a withdrawal does not wait";
+}
+
 TEST(ConsentGate, never_lets_a_late_record_bring_back_the_forgotten) {
   ConsentGate gate([](const CustomerId& c) { return "hash of " + c.str(); });
   gate.heard_from_crm(kOpening);

@@ -17,7 +17,15 @@ using testing::Not;
 
 json status() {
   return {{"box", {{"tenant", "demo"}, {"store", "aro\"ma"}, {"id", "box-1"}, {"version", "1.0"}}},
-          {"clock", {{"wall", "2026-05-04T08:00:00.000Z"}, {"trusted", true}}},
+          {"clock",
+           {{"wall", "2026-05-04T08:00:00.000Z"},
+            {"trusted", true},
+            {"quality", "synchronised"},
+            {"source", "ntp"},
+            {"heard_s_ago", 40},
+            {"machine", "2026-05-04T08:00:00.000Z"},
+            {"deletes", true},
+            {"words", "NTP keeps the machine's clock."}}},
           {"links", {{"uplink", {{"state", "up"}}}, {"floor", {{"state", "down"}}}}},
           {"radio",
            {{"source", "recovering"},

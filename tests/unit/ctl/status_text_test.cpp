@@ -24,7 +24,15 @@ json status() {
         {"version", "0.2.0"},
         {"session", 7},
         {"fingerprint", "a1b2"}}},
-      {"clock", {{"wall", "2026-05-04T08:00:00.000Z"}, {"trusted", true}}},
+      {"clock",
+       {{"wall", "2026-05-04T08:00:00.000Z"},
+        {"trusted", true},
+        {"quality", "synchronised"},
+        {"source", "ntp"},
+        {"heard_s_ago", 40},
+        {"machine", "2026-05-04T08:00:00.000Z"},
+        {"deletes", true},
+        {"words", "NTP keeps the machine's clock."}}},
       {"links",
        {{"uplink", {{"state", "up"}, {"in_flight", 2}}},
         {"floor", {{"state", "up"}, {"in_flight", 0}}}}},
@@ -87,7 +95,8 @@ TEST(StatusText, OfAWellBoxSaysWhatItDoesAndNoTrouble) {
 
 TEST(StatusText, SaysWhatIsWrongAndFitsTheScreenAllTheSame) {
   json bad = status();
-  bad["clock"]["trusted"] = false;
+  bad["clock"].update(
+      {{"trusted", false}, {"quality", "unknown"}, {"words", "Nobody has said it"}});
   bad["consents"] = {{"footing", "clock not set"}, {"refused", {{"unsigned", 4}}}};
   bad["links"]["uplink"] = {{"state", "down"}, {"why", std::string(200, 'x')}, {"in_flight", 0}};
   bad["links"]["floor"]["state"] = "down";
@@ -103,7 +112,7 @@ TEST(StatusText, SaysWhatIsWrongAndFitsTheScreenAllTheSame) {
     bad["decisions"]["suppressed"]["reason-" + std::to_string(i)] = i;
   }
   const std::string text = status_text(bad);
-  EXPECT_THAT(text, HasSubstr("TROUBLE   the clock is not set"));
+  EXPECT_THAT(text, HasSubstr("TROUBLE   clock: Nobody has said it"));
   EXPECT_THAT(text, HasSubstr("the line uplink is down"));
   EXPECT_THAT(text, HasSubstr("nothing can be stored: disk full"));
   EXPECT_THAT(text, HasSubstr("more: welcomectl status --json"));

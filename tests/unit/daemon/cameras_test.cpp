@@ -26,7 +26,7 @@ using testing::HasSubstr;
 
 class StillClock : public Clock {
  public:
-  Now now() const override { return {}; }
+  ClockState state() const override { return {}; }
   std::chrono::steady_clock::duration until(MonoTime /*mono*/) const override { return {}; }
 };
 

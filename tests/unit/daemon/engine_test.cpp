@@ -436,7 +436,7 @@ TEST_F(EngineTest, WhatWaitedForTheFloorBelongsToAll) {
 
 TEST_F(EngineTest, TabletsHearOfADiskInTroubleThoughNobodyMovesAndNobodySpeaks) {
   box_.power_off();
-  box_.refuse_to_store("INSERT ON meta", "NEW.name = 'wall_ms'");
+  box_.refuse_to_store("INSERT ON meta", "NEW.name = 'clock'");
   box_.power_on();
   box_.links_up();
   box_.feed_shop();

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 class StillClock : public Clock {
  public:
-  Now now() const override { return {}; }
+  ClockState state() const override { return {}; }
   std::chrono::steady_clock::duration until(MonoTime /*mono*/) const override { return {}; }
 };
 

@@ -18,6 +18,7 @@
 #include "core/hash.h"
 #include "firmware/recording/recorder.h"
 #include "firmware/recording/replay.h"
+#include "harness/agreed_time.h"
 #include "harness/bench_box.h"
 
 namespace welcome::recording {
@@ -417,13 +418,13 @@ TEST(Recording, IsKeptForItsDaysAndItsKeysNoLonger) {
   ASSERT_FALSE(shop.recorder_->names().empty());
   Now later = shop.now_;
   later.wall += 24h * 6;
-  shop.recorder_->apply_retention(later);
+  shop.recorder_->apply_retention(test::agreed(later));
   EXPECT_FALSE(shop.recorder_->names().empty());
   // Another start, days after: nothing of it is in use any more.
   test::CountingIds ids;
   Recorder next(shop.recorder_->files("").front().parent_path(), 7, *shop.store_, ids);
   later.wall += 24h * 3;
-  next.apply_retention(later);
+  next.apply_retention(test::agreed(later));
   EXPECT_TRUE(next.names().empty());
   EXPECT_TRUE(shop.store_->journal().states(StateRow::Kind::recording)->empty());
 }

@@ -13,6 +13,7 @@
 #include "firmware/store/database.h"
 #include "firmware/store/sealing.h"
 #include "firmware/store/time_text.h"
+#include "harness/agreed_time.h"
 #include "tests/unit/store/fixture.h"
 
 namespace welcome::store {
@@ -505,7 +506,7 @@ TEST_F(RetentionTest, WhatIsTooOldGoesAndTheRestStays) {
   ASSERT_TRUE(store().transaction(
       [&](Tx& tx) { return tx.audit().append(at(500 * kDay), "b", "box", {}, ""); }));
   auto removed = store().transaction(
-      [&](Tx& tx) { return tx.registers().apply_retention({}, at(91 * kDay)); });
+      [&](Tx& tx) { return tx.registers().apply_retention({}, test::agreed(at(91 * kDay))); });
   ASSERT_TRUE(removed);
   EXPECT_THAT(*removed, testing::UnorderedElementsAre(Pair("visit", 1), Pair("decision", 3),
                                                       Pair("outbox", 3)));
@@ -513,7 +514,7 @@ TEST_F(RetentionTest, WhatIsTooOldGoesAndTheRestStays) {
   EXPECT_THAT(*store().journal().visits(10), SizeIs(1));
 
   removed = store().transaction(
-      [&](Tx& tx) { return tx.registers().apply_retention({}, at(1096 * kDay)); });
+      [&](Tx& tx) { return tx.registers().apply_retention({}, test::agreed(at(1096 * kDay))); });
   EXPECT_THAT(*removed, testing::UnorderedElementsAre(Pair("state", 1), Pair("template", 1),
                                                       Pair("audit", 1)));
   EXPECT_TRUE(store().audit().verify()->intact);
@@ -539,7 +540,7 @@ TEST_F(RetentionTest, EachTableHasItsTerm) {
   const auto removed = [&](std::chrono::days term) {
     std::set<std::string> tables;
     const auto counts = store().transaction(
-        [&](Tx& tx) { return tx.registers().apply_retention(keep, after(term)); });
+        [&](Tx& tx) { return tx.registers().apply_retention(keep, test::agreed(after(term))); });
     EXPECT_TRUE(counts);
     for (const auto& [table, rows] : *counts) tables.insert(table);
     return tables;
@@ -556,19 +557,34 @@ TEST_F(RetentionTest, EachTableHasItsTerm) {
 TEST_F(RetentionTest, UnsentConsentMessagesStay) {
   ASSERT_TRUE(store().transaction(
       [&](Tx& tx) { return tx.outbox().enqueue(message("consent", "c-paul", 0)); }));
-  EXPECT_THAT(*store().transaction(
-                  [&](Tx& tx) { return tx.registers().apply_retention({}, at(900 * kDay)); }),
+  EXPECT_THAT(*store().transaction([&](Tx& tx) {
+    return tx.registers().apply_retention({}, test::agreed(at(900 * kDay)));
+  }),
               IsEmpty());
   EXPECT_EQ(store().outbox().count()->uplink, 1);
 }
 
-TEST_F(RetentionTest, WaitsForAClockThatIsTrusted) {
-  fill(store(), "c-paul", "Paul", 1);
-  EXPECT_THAT(*store().transaction([&](Tx& tx) {
-    return tx.registers().apply_retention({}, at(900 * kDay, false));
-  }),
-              IsEmpty());
-  EXPECT_THAT(*store().people().templates(), SizeIs(1));
+// Kept for years too long otherwise, and nobody who was erased could come back.
+TEST_F(RetentionTest, WhatAClockInTheFutureHasWrittenCountsFromWhenTheTimeIsCertain) {
+  const std::int64_t ahead = 4 * 365 * kDay;
+  ASSERT_TRUE(store().erasure().erase(CustomerId("c-gone"), MessageId("req"), at(ahead)));
+  VisitRow visit{VisitId("v-ahead"), CustomerId("c-mia"), wall(ahead), wall(ahead + 1000), "{}"};
+  ASSERT_TRUE(store().transaction([&](Tx& tx) { return tx.journal().put_visit(visit); }));
+  const auto apply = [&](std::int64_t ms) {
+    return *store().transaction(
+        [&](Tx& tx) { return tx.registers().apply_retention({}, test::agreed(wall(ms))); });
+  };
+  EXPECT_THAT(apply(kDay), IsEmpty());
+  EXPECT_EQ(*store().erasure().erased_at(CustomerId("c-gone")), wall(kDay));
+  EXPECT_THAT(apply(92 * kDay), testing::ElementsAre(Pair("visit", 1)));
+}
+
+TEST_F(RetentionTest, WhoeverIsErasedWhileNobodyKnowsTheTimeIsErasedAfterAllThatWasEverSigned) {
+  ASSERT_TRUE(store().erasure().erase(CustomerId("c-gone"), MessageId("req"), at(0, false)));
+  EXPECT_GT(**store().erasure().erased_at(CustomerId("c-gone")), wall(7000 * kDay));
+  ASSERT_TRUE(store().transaction(
+      [&](Tx& tx) { return tx.registers().apply_retention({}, test::agreed(wall(kDay))); }));
+  EXPECT_EQ(*store().erasure().erased_at(CustomerId("c-gone")), wall(kDay));
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Must not compile with FORGE_SIGHTING or FORGE_FACE_CONSENT, and must without.
+// Must not compile with FORGE_SIGHTING, FORGE_FACE_CONSENT or FORGE_AGREED_TIME, and must without.
 
 #include "core/sighting.h"
+#include "core/timekeeper.h"
 
 using namespace welcome;
 
@@ -13,6 +14,11 @@ Sighting forged() { return Sighting(IdentityClaim{}, PurposeSet{}); }
 FaceConsent forged() { return FaceConsent(CustomerId("c-mia")); }
 #endif
 
+#ifdef FORGE_AGREED_TIME
+AgreedTime forged() { return AgreedTime(WallTime{}); }
+#endif
+
 // Handing one on is what they are for.
 Sighting passed_on(const Sighting& sighting) { return sighting; }
 FaceConsent passed_on(const FaceConsent& consent) { return consent; }
+AgreedTime passed_on(const AgreedTime& time) { return time; }

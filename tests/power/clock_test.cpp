@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// A box whose clock is wrong: nothing is deleted by it, nobody is acted on by it, and whoever was
+// erased stays erased.
+
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "contract/message.h"
+#include "harness/bench_box.h"
+
+namespace welcome::test {
+namespace {
+
+using namespace std::chrono_literals;
+using contract::LinkName;
+using nlohmann::json;
+
+constexpr auto kYears = 24h * 365 * 4;
+const CustomerId kMia("c-mia");
+const CustomerId kPaul("c-paul");
+
+class WrongClock : public testing::Test {
+ protected:
+  WrongClock() : box_(kStart) {
+    box_.use_timekeeper();
+    crm_speaks();
+  }
+
+  // As with a signed head: the time, and what the box held before.
+  void crm_speaks() {
+    box_.crm_says(box_.right_time());
+    box_.links_up();
+  }
+  bool mia_is_here() {
+    box_.hear_mia_for(3s);
+    return !box_.engine().visits().empty() && box_.engine().visits().at(0)["ended"].is_null();
+  }
+  json clock() { return box_.engine().status(box_.now()).at("clock"); }
+  std::string footing() { return box_.engine().status(box_.now()).at("consents").at("footing"); }
+
+  // Proofs, and what is kept for a time: all of it written while the clock was right.
+  void fill() {
+    box_.feed_shop();
+    box_.erase("c-paul", "erase-1");
+    json record = record_of("c-bruno", "visit_analytics");
+    record["history"].push_back(
+        {{"state", "withdrawn"}, {"at", contract::to_rfc3339(box_.right_time())}, {"how", "app"}});
+    box_.feed_consent(record, ++changes_);
+    ASSERT_TRUE(mia_is_here());
+    ASSERT_TRUE(box_.store().transaction([&](store::Tx& tx) {
+      tx.people().add_template({TemplateId("t-1"), CustomerId("c-bruno"), "test-model",
+                                box_.now().wall, std::vector<std::uint8_t>{1, 2, 3}, 0,
+                                std::nullopt});
+    }));
+    box_.advance(60s);
+    kept_ = held();
+    EXPECT_EQ(kept_["tombstones"], 1);
+    EXPECT_EQ(kept_["withdrawals"], 1);
+    EXPECT_EQ(kept_["templates"], 1);
+    EXPECT_GT(kept_["audit"], 0);
+  }
+  json held() {
+    return {{"tombstones", box_.store().erasure().tombstones()->size()},
+            {"withdrawals", box_.store().people().withdrawals()->size()},
+            {"templates", box_.store().people().templates()->size()},
+            {"audit", box_.store().audit().verify()->entries},
+            {"visits", box_.store().journal().visits(100)->size()},
+            {"decisions", box_.store().journal().decisions(100)->size()}};
+  }
+  // Housekeeping comes by at least twice.
+  void live_for_hours() {
+    for (int i = 0; i < 3; ++i) {
+      box_.skip(1h);
+      box_.advance(1s);
+    }
+  }
+  static json record_of(const std::string& customer, const std::string& purpose) {
+    const json batch = BenchBox::shop_consents();
+    for (const json& item : batch["items"]) {
+      const json& value = item["value"];
+      if (value["customer"] == customer && value["purpose"] == purpose) return value;
+    }
+    throw std::runtime_error("no such record");
+  }
+  // As somebody has kept it.
+  void replay_old_record() {
+    box_.feed_consent(record_of("c-paul", "proximity_offers"), ++changes_);
+  }
+
+  BenchBox box_;
+  int changes_ = 0;  // of the feed's consents
+  json kept_;
+};
+
+TEST_F(WrongClock, AStartFourYearsAheadDeletesNothingAndBringsNobodyBack) {
+  fill();
+  box_.set_machine(kYears);
+  box_.reboot();
+  box_.links_up();
+  live_for_hours();
+  EXPECT_EQ(clock()["quality"], "unknown");
+  EXPECT_EQ(held(), kept_);
+  replay_old_record();
+  EXPECT_TRUE(*box_.store().erasure().erased_at(kPaul))
+      << "an old signed record brings nobody back";
+  EXPECT_FALSE(mia_is_here());
+
+  box_.set_machine(0s);
+  crm_speaks();
+  EXPECT_TRUE(mia_is_here());
+  EXPECT_EQ(held()["tombstones"], 1);
+}
+
+TEST_F(WrongClock, NtpSpoofedByYearsDeletesNothingHoweverOftenTheCrmSpeaks) {
+  fill();
+  for (const auto ahead : {kYears, -kYears}) {
+    box_.ntp_says(ahead);
+    live_for_hours();
+    crm_speaks();
+    live_for_hours();
+    EXPECT_EQ(clock()["deletes"], false);
+    json now = held();
+    // It works on, and writes; what was there is there.
+    for (const char* what : {"tombstones", "withdrawals", "templates", "audit", "visits"})
+      EXPECT_GE(now[what], kept_[what]) << what;
+    replay_old_record();
+    EXPECT_TRUE(*box_.store().erasure().erased_at(kPaul));
+  }
+}
+
+TEST_F(WrongClock, WhatIsOldGoesOnceTheMachineAndTheCrmAgree) {
+  fill();
+  box_.skip(24h * 366);
+  box_.ntp_says(0s);
+  box_.advance(1s);
+  EXPECT_EQ(clock()["deletes"], true) << "the CRM's word of a year ago, and what has passed since";
+  live_for_hours();
+  EXPECT_EQ(held()["templates"], 0);
+  EXPECT_EQ(held()["tombstones"], 1) << "three years";
+}
+
+TEST_F(WrongClock, WithoutABatteryNobodyCountsUntilTheCrmHasSignedATime) {
+  box_.feed_shop();
+  box_.set_machine(-24h * 3);
+  box_.reboot();
+  box_.links_up();
+  EXPECT_EQ(footing(), "clock not set");
+  EXPECT_FALSE(mia_is_here());
+  crm_speaks();
+  box_.advance(2s);
+  EXPECT_EQ(clock()["quality"], "bounded");
+  EXPECT_EQ(clock()["wall"], contract::to_rfc3339(box_.right_time()));
+  EXPECT_TRUE(mia_is_here());
+}
+
+TEST_F(WrongClock, AGlitchIsOverWhenNtpHasAnsweredAgain) {
+  fill();
+  box_.ntp_says(0s);
+  box_.set_machine(kYears);
+  box_.advance(2s);
+  EXPECT_EQ(clock()["quality"], "bounded") << "it was set by hand: the CRM's word counts";
+  EXPECT_EQ(clock()["wall"], contract::to_rfc3339(box_.right_time()));
+  EXPECT_TRUE(mia_is_here());
+  box_.ntp_says(0s);
+  box_.advance(2s);
+  EXPECT_EQ(clock()["quality"], "synchronised");
+  EXPECT_EQ(held()["tombstones"], kept_["tombstones"]);
+}
+
+TEST_F(WrongClock, WhoeverIsErasedBeforeTheTimeIsKnownDoesNotComeBackByAnOldConsent) {
+  box_.feed_shop();
+  box_.set_machine(-kYears);
+  box_.reboot();
+  box_.links_up();
+  box_.erase("c-paul", "erase-1");
+  replay_old_record();
+  box_.set_machine(0s);
+  crm_speaks();
+  replay_old_record();
+  live_for_hours();
+  replay_old_record();
+  EXPECT_TRUE(*box_.store().erasure().erased_at(kPaul));
+  EXPECT_LT(**box_.store().erasure().erased_at(kPaul), box_.right_time() + 1min)
+      << "dated by now: they may agree again";
+}
+
+TEST_F(WrongClock, AGrantFromTheFutureWaitsAndNobodyComesBackByOne) {
+  box_.feed_shop();
+  json record = record_of("c-mia", "proximity_offers");
+  const WallTime later = box_.right_time() + 6h;
+  record["history"] = {{{"state", "given"}, {"at", contract::to_rfc3339(later)}, {"how", "app"}}};
+  box_.feed_consent(record, ++changes_);
+  EXPECT_FALSE(mia_is_here());
+  box_.skip(6h);
+  crm_speaks();
+  box_.advance(2s);
+  EXPECT_TRUE(mia_is_here());
+
+  box_.erase("c-mia", "erase-2");
+  record["history"][0]["at"] = "2099-01-01T00:00:00Z";
+  box_.feed_consent(record, ++changes_);
+  EXPECT_TRUE(*box_.store().erasure().erased_at(kMia));
+  EXPECT_FALSE(mia_is_here());
+}
+
+}  // namespace
+}  // namespace welcome::test
