@@ -43,11 +43,13 @@ struct VisitOf {
 std::string Belief::doubt(const Word& word, const contract::EventData& data, WallTime now) {
   // A withdrawal always wins, whoever brings it.
   if (about_the_box(data) || withdraws(data)) return {};
-  if (!in_scope(word.store, word.box, word.customer)) return "a customer it was not told of";
-  if (auto why = doubt_time(word, data, now); !why.empty()) return why;
-  if (const auto* consent = std::get_if<contract::ConsentNews>(&data)) {
-    return doubt_grant(word, *consent, now);
+  // Whoever says yes for the first time, at a desk, is nobody that a box was told of.
+  const auto* consent = std::get_if<contract::ConsentNews>(&data);
+  if (consent == nullptr && !in_scope(word.store, word.box, word.customer)) {
+    return "a customer it was not told of";
   }
+  if (auto why = doubt_time(word, data, now); !why.empty()) return why;
+  if (consent != nullptr) return doubt_grant(word, *consent, now);
   return doubt_visit(word, std::visit(VisitOf{}, data), now);
 }
 

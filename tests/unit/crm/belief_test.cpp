@@ -68,14 +68,19 @@ TEST_F(BeliefTest, AnAccountAloneConsentsForNobody) {
   EXPECT_EQ(intake_->counters().not_believed, 4U);
 }
 
-TEST_F(BeliefTest, AGrantAboutSomebodyTheBoxWasNotToldOfDoesNotCount) {
+TEST_F(BeliefTest, WhoSaysYesForTheFirstTimeMaySayItAtADesk) {
   add("c-new", "a-new");
-  desk("e-1", "c-new", true, now_, &key_);
-  EXPECT_EQ(last_note(), "not believed: a customer it was not told of");
+  event("e-1", "visit.started", "c-new", {{"visit", "v"}, {"zone", "desk"}, {"level", "near"}});
+  intake_->work(now_);
+  EXPECT_EQ(last_note(), "no consent to visit_analytics");
+  desk("e-2", "c-new", true, now_, nullptr);
+  EXPECT_EQ(last_note(), "not believed: a consent that the box did not sign");
   EXPECT_TRUE(crm_->consents("c-new").empty());
-  desk("e-2", "c-nobody", true, now_, &key_);
+  desk("e-3", "c-new", true, now_, &key_);
+  EXPECT_EQ(last_note(), "");
+  EXPECT_TRUE(face("c-new"));
+  desk("e-4", "c-nobody", true, now_, &key_);
   EXPECT_EQ(last_note(), "not believed: unknown customer");
-  nothing_is_kept();
 }
 
 TEST_F(BeliefTest, AWithdrawalAlwaysPasses) {
