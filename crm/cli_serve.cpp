@@ -11,6 +11,7 @@
 
 #include "crm/cli_command.h"
 #include "crm/server.h"
+#include "mqtt/loopback.h"
 
 namespace welcome::crm::cli {
 namespace {
@@ -46,11 +47,19 @@ void parse_broker(const std::string& url, mqtt::ClientConfig& broker, bool& secu
   broker.host = rest;
 }
 
+// A password and everybody's name in clear over a network is for who has said so.
+void must_be_secure(const Call& call, const mqtt::ClientConfig& broker, bool secure) {
+  if (secure || call.has("plain") || mqtt::on_this_machine(broker.host)) return;
+  throw Usage(
+      "--broker: another machine wants mqtts:// (or --plain: whoever is on the way reads all)");
+}
+
 int serve(const Call& call) {
   call.at_most(0);
   ServeConfig config;
   bool secure = false;
   parse_broker(call.text("broker"), config.broker, secure);
+  must_be_secure(call, config.broker, secure);
   // Who speaks is said by the account, and so the session has its name: brokers bind the two.
   config.broker.client_id = config.broker.user = call.text("user");
   config.broker.password = credential(call, "password-file");
@@ -93,6 +102,7 @@ constexpr Option kServe[] = {
     {"broker", "mqtt://127.0.0.1:1883", "mqtt://HOST:PORT or mqtts://HOST:PORT"},
     {"user", "crm", "the broker's account, and the client id; each instance has its own"},
     {"password-file", nullptr, "file with its password"},
+    {"plain", nullptr, "mqtt:// to another machine: whoever is on the way reads all", true},
     {"ca", nullptr, "mqtts: certificate authority, PEM"},
     {"cert", nullptr, "mqtts: our certificate, PEM"},
     {"key", nullptr, "mqtts: its key, PEM"},

@@ -11,6 +11,7 @@
 #include "core/nearest.h"
 #include "firmware/daemon/config_file.h"
 #include "firmware/daemon/settings.h"
+#include "mqtt/loopback.h"
 
 namespace welcome::daemon {
 
@@ -273,12 +274,8 @@ void Reading::check_words_of_topics() {
   }
 }
 
-bool on_this_machine(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
-}
-
 void Reading::check_broker(const std::string& section, const BrokerConfig& broker) {
-  if (!broker.tls_ca.empty() || broker.plain || on_this_machine(broker.host)) return;
+  if (!broker.tls_ca.empty() || broker.plain || mqtt::on_this_machine(broker.host)) return;
   wrong_.push_back(at({section + ".host"}) + section + ".host = " + broker.host +
                    " is another machine: it needs " + section + ".tls_ca (or " + section +
                    ".plain = yes, and then whoever is on the way reads everything)");

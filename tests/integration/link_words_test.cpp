@@ -185,7 +185,8 @@ TEST_P(LinkWordsTest, TheCrmSaysWhy) {
       (dir_ / "password").string(),
       "--heartbeat-s",
       "1"};
-  if (line.tls) words.insert(words.end(), {"--ca", line.tls->ca_file});
+  words.insert(words.end(), line.tls ? std::initializer_list<std::string>{"--ca", line.tls->ca_file}
+                                     : std::initializer_list<std::string>{"--plain"});
   if (line.tls && !line.tls->cert_file.empty()) {
     words.insert(words.end(), {"--cert", line.tls->cert_file, "--key", line.tls->key_file});
   }

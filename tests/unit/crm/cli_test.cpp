@@ -50,6 +50,7 @@ TEST_F(CliTest, WrongUsageIsCodeTwoAndSaysWhat) {
   EXPECT_EQ(cli({"customer", "consent", "c-paul", "proximity_offers", "maybe"}), kUsage);
   EXPECT_EQ(cli({"boxes", "--sideways"}), kUsage);
   EXPECT_EQ(cli({"serve", "--broker", "http://x"}), kUsage);
+  EXPECT_EQ(cli({"serve", "--broker", "mqtt://broker.example"}), kUsage) << "in clear";
   EXPECT_EQ(cli({"pause", "lights"}), kUsage);
 }
 

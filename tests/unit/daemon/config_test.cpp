@@ -78,6 +78,8 @@ TEST_F(ConfigTest, ABrokerOnAnotherMachineNeedsTlsUnlessItIsWrittenDown) {
     write("welcomed.conf", std::string(kGood) + "[uplink]\nhost = " + host + "\n");
     EXPECT_EQ(complaint(), "no complaint") << host;
   }
+  write("welcomed.conf", std::string(kGood) + "[uplink]\nhost = 127.0.0.1.example\n");
+  EXPECT_THAT(complaint(), HasSubstr("uplink.tls_ca")) << "a name that looks like ours";
   for (const std::string section : {"uplink", "floor"}) {
     const std::string far = std::string(kGood) + "[" + section + "]\nhost = broker.example\n";
     write("welcomed.conf", far);
