@@ -137,6 +137,26 @@ TEST_F(OutboxTest, OneMessageOfACustomerIsOnItsWayAtATime) {
   EXPECT_THAT(taken(), ElementsAre("a2"));
 }
 
+TEST_F(OutboxTest, WhatTheBrokerHasAlreadyDoesNotHoldUpItsCustomersNext) {
+  enqueue(message("m-1", "c-paul"));
+  enqueue(message("m-2", "c-paul"));
+  const auto first = outbox().take(Link::uplink, 10, at());
+  ASSERT_EQ(ids(*first), std::vector<std::string>{"m-1"});
+  outbox().keep_handed_out(first->front().row);
+  EXPECT_THAT(taken(), ElementsAre("m-2"));
+  EXPECT_THAT(taken(), IsEmpty()) << "nor is it handed out again";
+  outbox().release(Link::uplink);
+  EXPECT_THAT(taken(), ElementsAre("m-1"));
+}
+
+TEST_F(OutboxTest, TheManyMessagesOfOneCustomerEndAndThenTheOthersCome) {
+  for (int i = 0; i < 450; ++i) enqueue(message("m-" + std::to_string(i), "c-paul"));
+  enqueue(message("last", "c-mia"));
+  const auto order = drained();
+  ASSERT_EQ(order.size(), 451U);
+  EXPECT_EQ(order.back(), "last");
+}
+
 TEST_F(OutboxTest, ARefusedRowKeepsItsPlaceBeforeItsSuccessor) {
   enqueue(message("a1", "a"));
   enqueue(message("a2", "a"));
