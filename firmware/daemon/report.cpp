@@ -96,7 +96,8 @@ json Report::box() const {
 json Report::links() const {
   const auto& uplink = about_.delivery.side(contract::LinkName::uplink);
   const auto& floor = about_.delivery.side(contract::LinkName::floor);
-  return {{"uplink", link_json(uplink, uplink.heard.has_value())}, {"floor", link_json(floor, true)}};
+  return {{"uplink", link_json(uplink, uplink.heard.has_value())},
+          {"floor", link_json(floor, true)}};
 }
 
 json Report::crm() const {

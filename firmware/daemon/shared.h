@@ -96,7 +96,7 @@ struct EngineCounters {
   std::uint64_t messages_acked = 0;
   std::uint64_t messages_expired = 0;
   std::uint64_t messages_refused = 0;
-  std::uint64_t sent_again = 0;  // events that the CRM had not taken
+  std::uint64_t sent_again = 0;                    // events that the CRM had not taken
   std::map<std::string, std::uint64_t> set_aside;  // messages that a broker never takes, by reason
   std::uint64_t store_errors = 0;
   std::uint64_t held_back = 0;  // claims that came while nothing could be decided
