@@ -2,6 +2,7 @@
 #include <iterator>
 #include <span>
 
+#include "contract/contract.h"
 #include "contract/items.h"
 #include "core/identity.h"
 #include "crm/database.h"
@@ -137,8 +138,8 @@ constexpr const char* kVersion4[] = {
 
 constexpr const char* kVersion5[] = {
     // When a consent that has an end ends, and whether that is over.
-    "CREATE TABLE consent_end (record_id {text} PRIMARY KEY, customer {text} NOT NULL, "
-    "ends_at {text} NOT NULL, over {int} NOT NULL){end}",
+    ("CREATE TABLE consent_end (record_id {text} PRIMARY KEY, customer {text} NOT NULL, "
+     "ends_at {text} NOT NULL, over {int} NOT NULL){end}"),
     "CREATE INDEX consent_end_next ON consent_end (over, ends_at)",
     "CREATE INDEX consent_end_customer ON consent_end (customer)",
     // What is old enough to forget who it was.

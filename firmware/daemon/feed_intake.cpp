@@ -7,8 +7,8 @@ namespace welcome::daemon {
 
 std::vector<input::Feed> feed_pieces(const contract::BoxAddress& box,
                                      const contract::RawMessage& raw,
-                                     std::shared_ptr<const contract::KeyRing> keys, Ingress ingress,
-                                     const sync::Receipt& receipt) {
+                                     const std::shared_ptr<const contract::KeyRing>& keys,
+                                     Ingress ingress, const sync::Receipt& receipt) {
   std::vector<input::Feed> out;
   const auto topic = contract::parse_topic(raw.topic);
   if (!topic || topic->kind != contract::TopicKind::feed) return out;

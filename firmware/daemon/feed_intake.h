@@ -17,7 +17,7 @@ namespace welcome::daemon {
 // that can be read; the engine says why.
 std::vector<input::Feed> feed_pieces(const contract::BoxAddress& box,
                                      const contract::RawMessage& raw,
-                                     std::shared_ptr<const contract::KeyRing> keys, Ingress ingress,
-                                     const sync::Receipt& receipt);
+                                     const std::shared_ptr<const contract::KeyRing>& keys,
+                                     Ingress ingress, const sync::Receipt& receipt);
 
 }  // namespace welcome::daemon

@@ -38,7 +38,7 @@ OutboxRow read_row(Context& context, Statement& s) {
   row.content_type = (*fields)[4];
   row.response_topic = (*fields)[5];
   row.correlation = (*fields)[6];
-  row.qos = (*fields)[7][0];
+  row.qos = static_cast<unsigned char>((*fields)[7][0]);
   row.retain = (*fields)[7][1] != 0;
   return row;
 }
