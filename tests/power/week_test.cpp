@@ -87,12 +87,6 @@ class Model {
     for (auto& [n, e] : erased_) e.now = e.on_disk;
   }
 
-  // Proofs that nothing may take away.
-  std::optional<WallTime> withdrawn_on_disk(int n, Purpose p) const {
-    const auto found = told_.find({n, p});
-    return found == told_.end() ? std::nullopt : found->second.withdrawn_on_disk;
-  }
-
   // Withdrawn or erased, and the box knows.
   bool revoked(int n, Purpose p) const {
     const auto found = told_.find({n, p});
@@ -426,7 +420,33 @@ class Week {
       default:
         box_->set_machine(0s);
     }
+    const auto before = withdrawals();
+    const auto life = lives_;
     advance(2s, pick(2) == 0 ? 2h : 0h);
+    if (!alive() || life != lives_ || troubled()) return;
+    // No clock takes away the proof of what somebody said, however it jumps; an erasure has a proof
+    // of its own.
+    const auto after = withdrawals();
+    for (const auto& [whose, at] : before) {
+      const auto erased = box_->store().erasure().erased_at(customer(whose.first));
+      const auto still = after.find(whose);
+      EXPECT_TRUE((still != after.end() && still->second >= at) || (erased && *erased))
+          << "a withdrawal of " << whose.first << "\n"
+          << trail_;
+    }
+  }
+
+  // As the box has them.
+  std::map<std::pair<int, Purpose>, WallTime> withdrawals() {
+    std::map<std::pair<int, Purpose>, WallTime> out;
+    if (!alive()) return out;
+    for (int n = 0; n < kPeople; ++n) {
+      for (const Purpose p : kAllPurposes) {
+        const auto at = box_->store().people().withdrawn_at(customer(n), p);
+        if (at && *at) out.emplace(std::pair{n, p}, **at);
+      }
+    }
+    return out;
   }
 
   void new_epoch() {
@@ -844,13 +864,6 @@ class Week {
       for (const auto& text :
            {id_of(n), name_of(n), likes_of(n), note_of(n), uuid_of(n), uuid_bytes(n)})
         canaries.push_back(text);
-      // No clock takes away the proof of what they said, however it jumps.
-      for (const Purpose p : kAllPurposes) {
-        const auto said = model_.withdrawn_on_disk(n, p);
-        if (!said || model_.gone(n) || troubled()) continue;
-        const auto kept = box_->store().people().withdrawn_at(customer(n), p);
-        EXPECT_TRUE(kept && *kept && **kept >= *said) << "a withdrawal of " << n << "\n" << trail_;
-      }
       if (model_.forgotten(n) && !troubled()) {
         const auto erased = box_->store().erasure().erased_at(customer(n));
         EXPECT_TRUE(erased && *erased) << "the tombstone of " << n << "\n" << trail_;
