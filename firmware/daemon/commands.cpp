@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/daemon/commands.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -14,6 +15,7 @@ using nlohmann::json;
 namespace {
 
 constexpr std::chrono::minutes kClocksDiffer{5};
+constexpr std::chrono::hours kSignedFor{1};  // docs/protocol.md, "Commands"
 
 // A command that has nothing to say but that it was carried out.
 Result<std::string> done(const Result<void>& stored) {
@@ -152,12 +154,16 @@ Result<std::string> Commands::erase(const contract::Command& command, const Now&
   }
   needs_.decide(event::CustomerForgotten{command.customer}, now);
   needs_.erasing(command.customer);
-  const auto receipt = shared_.store.erasure().erase(command.customer, command.id, now);
+  // Not before the CRM signed it, whatever our clock says: what was agreed to before then must not
+  // bring them back.
+  Now when = now;
+  if (command.expires_at) when.wall = std::max(now.wall, *command.expires_at - kSignedFor);
+  const auto receipt = shared_.store.erasure().erase(command.customer, command.id, when);
   if (!receipt) {
     needs_.store_failed(receipt.error());
     return tl::unexpected(receipt.error());
   }
-  needs_.erased(command.customer, now);
+  needs_.erased(command.customer, when);
   report_erasures(now);
   return answer_of(*receipt);
 }

@@ -186,6 +186,20 @@ TEST_F(WrongClock, WhoeverIsErasedBeforeTheTimeIsKnownDoesNotComeBackByAnOldCons
       << "dated by now: they may agree again";
 }
 
+TEST_F(WrongClock, WhoeverIsErasedWhileTheClockIsYearsBehindDoesNotComeBackByAnOldConsent) {
+  box_.feed_shop();
+  box_.reboot();
+  box_.ntp_says(-kYears);
+  box_.links_up();
+  const json command{{"v", 1}, {"id", "erase-1"}, {"kind", "erase"}, {"customer", "c-paul"}};
+  json sent = command;
+  sent["expires_at"] = contract::to_rfc3339(box_.right_time() + 1h);
+  box_.inbound(contract::LinkName::uplink, test::box_prefix + "command", sent.dump());
+  const auto erased = box_.store().erasure().erased_at(kPaul);
+  ASSERT_TRUE(erased && *erased);
+  EXPECT_GE(**erased, box_.right_time() - 1min);
+}
+
 TEST_F(WrongClock, AGrantFromTheFutureWaitsAndNobodyComesBackByOne) {
   box_.feed_shop();
   json record = record_of("c-mia", "proximity_offers");
