@@ -297,6 +297,9 @@ struct Control {
 
 Message encode_command(const BoxAddress& box, const Command& command,
                        const Signer* signer = nullptr);
+// A signed command is good for so long, and then signed again.
+inline constexpr std::chrono::hours kCommandLife{1};
+
 // The payload of a command as it is sent now: for this box, with an end and a signature of its own.
 std::string sent_command(std::string_view payload, const BoxAddress& box, WallTime expires_at,
                          const Signer* signer);

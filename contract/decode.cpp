@@ -145,17 +145,35 @@ Result<BoxInbound> feed_batch(const BoxAddress& self, std::string_view leaf, con
   return batch;
 }
 
+// With `keys` only what one of them signed.
+Result<void> check_signed(const std::string& what, const json& payload, const KeyRing* keys) {
+  if (keys == nullptr) return {};
+  const auto verified = verify_value(*keys, payload);
+  if (!verified) return fail(verified.error().code, what + ": " + verified.error().message);
+  return {};
+}
+
+// As its schema has it, and signed.
+Result<json> accepted_signed(const std::string& what, const RawMessage& raw, const KeyRing* keys) {
+  auto payload = accepted(what, raw.payload);
+  if (!payload) return payload;
+  if (auto good = check_signed(what, *payload, keys); !good) return tl::unexpected(good.error());
+  return payload;
+}
+
+// What was signed for another box says nothing of ours, whoever moves it to our topic.
+bool is_for(const BoxAddress& self, const json& payload) {
+  const auto is = [&](const char* member, const std::string& name) {
+    const auto found = payload.find(member);
+    return found != payload.end() && *found == name;
+  };
+  return is("tenant", self.tenant) && is("store", self.store) && is("box", self.box);
+}
+
 Result<BoxInbound> taken(const BoxAddress& self, const RawMessage& raw, const KeyRing* keys) {
-  const auto payload = accepted("taken", raw.payload);
+  const auto payload = accepted_signed("taken", raw, keys);
   if (!payload) return tl::unexpected(payload.error());
-  if (keys != nullptr) {
-    if (auto verified = verify_value(*keys, *payload); !verified) {
-      return fail(verified.error().code, "taken: " + verified.error().message);
-    }
-  }
-  // What was signed for another box says nothing of ours.
-  if (BoxAddress{text(*payload, "tenant"), text(*payload, "store"), text(*payload, "box")} !=
-      self) {
+  if (!is_for(self, *payload)) {
     return fail(ErrorCode::refused, "taken: it is for another box than the topic says");
   }
   Taken out;
@@ -175,16 +193,8 @@ std::string id_of(const json& payload) {
 // A signed command must not be moved to another box, nor be kept for later.
 Result<void> check_signed_command(const BoxAddress& self, const json& payload,
                                   const KeyRing& keys) {
-  if (auto verified = verify_value(keys, payload); !verified) {
-    return fail(verified.error().code, "command: " + verified.error().message);
-  }
-  const auto is = [&](const char* member, const std::string& name) {
-    const auto found = payload.find(member);
-    return found != payload.end() && *found == name;
-  };
-  if (!is("tenant", self.tenant) || !is("store", self.store) || !is("box", self.box)) {
-    return fail(ErrorCode::refused, "command: made for another box");
-  }
+  if (auto good = check_signed("command", payload, &keys); !good) return good;
+  if (!is_for(self, payload)) return fail(ErrorCode::refused, "command: made for another box");
   if (!payload.contains("expires_at")) {
     return fail(ErrorCode::refused, "command: signed without an end");
   }
@@ -237,13 +247,8 @@ Result<BoxInbound> command(const BoxAddress& self, const RawMessage& raw, const 
 }
 
 Result<BoxInbound> control(const ParsedTopic& topic, const RawMessage& raw, const KeyRing* keys) {
-  const auto payload = accepted("control", raw.payload);
+  const auto payload = accepted_signed("control", raw, keys);
   if (!payload) return tl::unexpected(payload.error());
-  if (keys != nullptr) {
-    if (auto verified = verify_value(*keys, *payload); !verified) {
-      return fail(verified.error().code, "control: " + verified.error().message);
-    }
-  }
   Control out;
   out.id = MessageId(text(*payload, "id"));
   out.seq = static_cast<std::uint64_t>(integer(*payload, "seq"));

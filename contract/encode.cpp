@@ -21,6 +21,13 @@ std::string dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+// What is signed says for which box it is, so that nobody moves it to another one.
+void put_address(json& payload, const BoxAddress& box) {
+  payload["tenant"] = box.tenant;
+  payload["store"] = box.store;
+  payload["box"] = box.box;
+}
+
 json signed_by(const json& value, const Signer* signer) {
   if (signer == nullptr) return value;
   const auto text = signer->sign(dump(value));
@@ -118,7 +125,7 @@ json data_of(const ConsentNews& news, const BoxAddress& box, const CustomerId& c
   set_if(data, "record_id", news.record_id);
   if (news.notice) data["notice"] = notice_json(*news.notice);
   if (signer == nullptr) return data;
-  data["box"] = box.tenant + "/" + box.store + "/" + box.box;
+  data["box"] = address_text(box);
   data["customer"] = customer.str();
   return signed_by(data, signer);
 }
@@ -288,7 +295,7 @@ std::string event_type(const EventData& data) {
 Message encode_event(const BoxAddress& box, const EventMessage& event, const Signer* signer) {
   json payload{{"specversion", "1.0"},
                {"id", event.id.str()},
-               {"source", "/" + box.tenant + "/" + box.store + "/" + box.box},
+               {"source", "/" + address_text(box)},
                {"type", event_type(event.data)},
                {"time", to_rfc3339(event.time)},
                {"datacontenttype", "application/json"},
@@ -319,12 +326,8 @@ Message encode_event(const BoxAddress& box, const EventMessage& event, const Sig
 }
 
 Message encode_command(const BoxAddress& box, const Command& command, const Signer* signer) {
-  json payload{{"v", 1},
-               {"id", command.id.str()},
-               {"kind", name_of(kCommandKinds, command.kind)},
-               {"tenant", box.tenant},
-               {"store", box.store},
-               {"box", box.box}};
+  json payload{{"v", 1}, {"id", command.id.str()}, {"kind", name_of(kCommandKinds, command.kind)}};
+  put_address(payload, box);
   if (command.expires_at) payload["expires_at"] = to_rfc3339(*command.expires_at);
   set_if(payload, "customer", command.customer.str());
   set_if(payload, "eid", command.eid);
@@ -347,9 +350,7 @@ Message encode_command(const BoxAddress& box, const Command& command, const Sign
 std::string sent_command(std::string_view payload, const BoxAddress& box, WallTime expires_at,
                          const Signer* signer) {
   json command = object_of(std::string(payload));
-  command["tenant"] = box.tenant;
-  command["store"] = box.store;
-  command["box"] = box.box;
+  put_address(command, box);
   command["expires_at"] = to_rfc3339(expires_at);
   return dump(signed_by(command, signer));
 }
@@ -377,12 +378,9 @@ Message encode_command_response(const BoxAddress& box, const Command& command,
 Message encode_taken(const BoxAddress& box, const Taken& taken, const Signer* signer) {
   json ids = json::array();
   for (const MessageId& id : taken.ids) ids.push_back(id.str());
-  return message_on(taken_topic(box), signed_by({{"v", 1},
-                                                 {"tenant", box.tenant},
-                                                 {"store", box.store},
-                                                 {"box", box.box},
-                                                 {"ids", std::move(ids)}},
-                                                signer));
+  json payload{{"v", 1}, {"ids", std::move(ids)}};
+  put_address(payload, box);
+  return message_on(taken_topic(box), signed_by(payload, signer));
 }
 
 Message encode_control(const Control& control, const Signer* signer) {

@@ -13,10 +13,7 @@ constexpr std::string_view kFloor = "welcome/v1/floor/";
 constexpr std::size_t kLongestTopic = 600;
 
 std::string box_topic(const BoxAddress& box, std::string_view leaf) {
-  std::string topic{kRoot};
-  topic.append(box.tenant).append("/").append(box.store).append("/").append(box.box);
-  topic.append("/").append(leaf);
-  return topic;
+  return std::string(kRoot).append(address_text(box)).append("/").append(leaf);
 }
 
 std::string floor_topic(std::string_view kind, std::string_view leaf) {
@@ -67,6 +64,10 @@ bool valid_level(std::string_view level) {
     if (byte < 0x20 || byte == 0x7F || c == '/' || c == '+' || c == '#' || c == '$') return false;
   }
   return true;
+}
+
+std::string address_text(const BoxAddress& box) {
+  return box.tenant + "/" + box.store + "/" + box.box;
 }
 
 std::string state_topic(const BoxAddress& box) { return box_topic(box, "state"); }

@@ -32,6 +32,9 @@ std::optional<Collection> collection_from_string(std::string_view text);
 // One level of a topic: 1…64 bytes of UTF-8 without '/', '+', '#', '$' and control characters.
 bool valid_level(std::string_view level);
 
+// TENANT/STORE/BOX: a box in messages, and its account at the central broker.
+std::string address_text(const BoxAddress& box);
+
 // Uplink, per box.
 std::string state_topic(const BoxAddress& box);
 std::string hello_topic(const BoxAddress& box);

@@ -183,9 +183,8 @@ class App : private Ports {
 
   std::unique_ptr<sync::Link> make_uplink() {
     const contract::BoxAddress box{config_.tenant, config_.store, config_.box};
-    auto link =
-        link_config(config_.uplink, config_.tenant + "/" + config_.store + "/" + config_.box,
-                    read_credential("uplink-password"));
+    auto link = link_config(config_.uplink, contract::address_text(box),
+                            read_credential("uplink-password"));
     const auto subscriptions = contract::Subscriptions::box_uplink(box);
     link.subscriptions.assign(subscriptions.begin(), subscriptions.end());
     const auto state = [&](contract::LinkState what, const std::string& key = {}) {

@@ -9,6 +9,7 @@
 #include "beacon/bluez_source.h"
 #include "beacon/capture_source.h"
 #include "beacon/hci_source.h"
+#include "contract/topics.h"
 
 namespace welcome::daemon {
 
@@ -31,7 +32,7 @@ std::optional<int> number(std::string_view text, int most) {
 // A static random address of the box's own, so that phones can tell two boxes apart: the two top
 // bits are set (Core Specification 5.4, Vol 6, Part B, 1.3.2.1).
 beacon::Address box_address(const Config& config) {
-  const std::string name = config.tenant + "/" + config.store + "/" + config.box;
+  const std::string name = contract::address_text({config.tenant, config.store, config.box});
   std::array<unsigned char, crypto_generichash_BYTES_MIN> hash{};
   crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(name.data()),
                      name.size(), nullptr, 0);

@@ -23,10 +23,6 @@ using welcome::testing::TempDir;
 const BoxAddress kBox1{"demo", "aroma-1", "box-1"};
 const BoxAddress kBox2{"demo", "aroma-1", "box-2"};
 
-std::string account_of(const BoxAddress& box) {
-  return box.tenant + "/" + box.store + "/" + box.box;
-}
-
 // One of our files of rules, with its @NAMES@ filled in.
 using Names = std::map<std::string, std::string>;
 std::string rules_of(const std::string& file, const Names& names = {}) {
@@ -109,11 +105,12 @@ TEST_F(LinkAclTest, OnTheCentralBrokerEverybodyHasOnlyTheirOwn) {
           rules_of("central-tenant.acl.in", {{"TENANT", "demo"}, {"CRM", "crm"}}) +
           box_rules(kBox1) + box_rules(kBox2) +
           rules_of("central-app.acl.in", {{"TENANT", "demo"}, {"APP", "7f3a"}}),
-      {"crm", account_of(kBox1), account_of(kBox2), "app-7f3a", "tablet-1"});
+      {"crm", contract::address_text(kBox1), contract::address_text(kBox2), "app-7f3a",
+       "tablet-1"});
   const std::vector<std::string> everything{"welcome/#"};
   const auto crm_topics = Subscriptions::crm("demo");
   Peer crm(broker.account("crm", {crm_topics.begin(), crm_topics.end()}));
-  Peer box(broker.account(account_of(kBox1), everything)),
+  Peer box(broker.account(contract::address_text(kBox1), everything)),
       app(broker.account("app-7f3a", everything));
   // The central broker knows the account, but has no rule for it.
   Peer tablet(broker.account("tablet-1", everything));
@@ -169,12 +166,12 @@ TEST_F(LinkAclTest, TwoCompaniesOnOneBrokerHaveNothingOfEachOther) {
           rules_of("central-tenant.acl.in", {{"TENANT", "demo"}, {"CRM", "crm-demo"}}) +
           rules_of("central-tenant.acl.in", {{"TENANT", "other"}, {"CRM", "crm-other"}}) +
           box_rules(kBox1) + box_rules(other),
-      {"crm-demo", "crm-other", account_of(kBox1), account_of(other)});
+      {"crm-demo", "crm-other", contract::address_text(kBox1), contract::address_text(other)});
   const std::vector<std::string> everything{"welcome/#"};
   Peer crm(broker.account("crm-demo", everything)),
-      box(broker.account(account_of(kBox1), everything));
+      box(broker.account(contract::address_text(kBox1), everything));
   Peer their_crm(broker.account("crm-other", everything));
-  Peer their_box(broker.account(account_of(other), everything));
+  Peer their_box(broker.account(contract::address_text(other), everything));
   for (Peer* peer : {&crm, &box, &their_crm, &their_box}) ASSERT_TRUE(peer->wait_up());
 
   for (const auto& topic : {hello_topic(kBox1), event_topic(kBox1), state_topic(kBox1)}) {
