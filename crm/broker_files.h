@@ -3,7 +3,7 @@
 // Accounts of boxes at a Mosquitto broker: lines of its password_file and acl_file, printed or
 // written. The rules are packaging/broker/central-box.acl.in; what is the same for all boxes stands
 // in central.acl. The broker reads both files again on SIGHUP and cuts off who is no longer in
-// them.
+// them. The account of a box is its address (contract::address_text).
 
 #include <string>
 
@@ -12,8 +12,6 @@
 
 namespace welcome::crm {
 
-// The account of a box is its address: TENANT/STORE/BOX.
-std::string account_of(const contract::BoxAddress& box);
 // 192 random bits, as text that can be typed.
 std::string new_password();
 // As mosquitto_passwd writes it: PBKDF2 with SHA-512 (RFC 8018), a fresh salt.

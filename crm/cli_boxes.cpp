@@ -70,7 +70,7 @@ int boxes_admit(const Call& call) {
   const auto key = key_of(call);
   Opened opened(call);
   const contract::BoxAddress address{opened.crm.settings().tenant, store, box};
-  const Slip slip{account_of(address), new_password(), call.text("broker"),
+  const Slip slip{contract::address_text(address), new_password(), call.text("broker"),
                   opened.crm.public_keys()};
   Transaction transaction(*opened.db);
   const std::string by = call.has("by") ? call.text("by") : whoever_asks();
@@ -149,7 +149,7 @@ int boxes_revoke(const Call& call) {
   }
   // Here it is out already, whatever becomes of the file.
   if (!call.has("broker-files")) {
-    call.warn("take the account " + account_of(address) +
+    call.warn("take the account " + contract::address_text(address) +
               " out of the broker's password_file and acl_file, and reload it");
     return kDone;
   }

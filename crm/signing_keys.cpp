@@ -10,45 +10,18 @@
 
 #include "core/hex.h"
 #include "crm/database.h"
+#include "crm/files.h"
 
 namespace welcome::crm {
 namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kCarefully = O_CLOEXEC | O_NOFOLLOW;
 constexpr std::size_t kHexLength = std::tuple_size_v<SigningSeed> * 2;
 
 [[noreturn]] void give_up(const std::string& what, const fs::path& path) {
   throw DatabaseError(what + " " + path.string() + ": " + std::strerror(errno));
-}
-
-class File {
- public:
-  File(const fs::path& path, int flags)
-      : fd_(open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600)) {}
-  ~File() {
-    if (fd_ >= 0) close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-void write_through(const fs::path& path, std::string_view text) {
-  const File file(path, O_WRONLY | O_CREAT | O_TRUNC);
-  if (file.fd() < 0 ||
-      write(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-      fsync(file.fd()) != 0) {
-    give_up("cannot write", path);
-  }
-}
-
-void settle(const fs::path& folder) {
-  const File directory(folder, O_RDONLY | O_DIRECTORY);
-  if (directory.fd() < 0 || fsync(directory.fd()) != 0) give_up("cannot write", folder);
 }
 
 }  // namespace
@@ -62,8 +35,7 @@ fs::path SigningKeys::file_of(const std::string& id) const {
   if (folder_.empty()) {
     throw DatabaseError(
         "where do the signing keys lie? Say --signing-keys FOLDER, or set "
-        "WELCOME_CRM_SIGNING_KEYS; every command "
-        "and every serve needs the same");
+        "WELCOME_CRM_SIGNING_KEYS; every command and every serve needs the same");
   }
   return folder_ / (id + ".seed");
 }
@@ -75,18 +47,19 @@ void SigningKeys::keep(const std::string& id, const SigningSeed& seed) {
   if (mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) give_up("cannot make", folder_);
   fs::path fresh = file;
   fresh += ".new";
-  std::string text = to_hex(seed);
-  write_through(fresh, text + "\n");
+  std::string text = to_hex(seed) + "\n";
+  const File out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | kCarefully, 0600));
+  const bool written = out.fd() >= 0 && write_through(out.fd(), text) &&
+                       rename(fresh.c_str(), file.c_str()) == 0 && settle(folder_);
   sodium_memzero(text.data(), text.size());
-  if (rename(fresh.c_str(), file.c_str()) != 0) give_up("cannot write", file);
-  settle(folder_);
+  if (!written) give_up("cannot write", file);
 }
 
 std::shared_ptr<const contract::Signer> SigningKeys::signer(const std::string& id) {
   auto& known = read_[id];
   if (known) return known;
   const fs::path path = file_of(id);
-  const File file(path, O_RDONLY);
+  const File file(::open(path.c_str(), O_RDONLY | kCarefully));
   if (file.fd() < 0 && errno == ENOENT) {
     throw DatabaseError("the signing key " + id + " is not in " + folder_.string() +
                         ": put its file back, or make another key (docs/crm.md, \"Signatures\")");
@@ -111,11 +84,9 @@ std::shared_ptr<const contract::Signer> SigningKeys::signer(const std::string& i
 void SigningKeys::destroy(const std::string& id) {
   read_.erase(id);
   const fs::path path = file_of(id);
-  if (unlink(path.c_str()) == 0) {
-    settle(folder_);
-  } else if (errno != ENOENT && errno != ENOTDIR) {
-    give_up("cannot remove", path);
-  }
+  const bool gone =
+      unlink(path.c_str()) == 0 ? settle(folder_) : errno == ENOENT || errno == ENOTDIR;
+  if (!gone) give_up("cannot remove", path);
 }
 
 }  // namespace welcome::crm
