@@ -18,11 +18,6 @@ bool learns(const contract::EventData& data) {
                               staff->action.kind == StaffAction::Kind::preference);
 }
 
-bool about_the_box(const contract::EventData& data) {
-  return std::holds_alternative<contract::FeedRejected>(data) ||
-         std::holds_alternative<contract::HealthNews>(data);
-}
-
 struct VisitOf {
   VisitId operator()(const contract::VisitNews& news) const { return news.visit; }
   VisitId operator()(const contract::OfferNews& news) const { return news.visit; }
@@ -42,37 +37,30 @@ struct VisitOf {
 
 std::string Belief::doubt(const Word& word, const contract::EventData& data, WallTime now) {
   // A withdrawal always wins, whoever brings it.
-  if (about_the_box(data) || withdraws(data)) return {};
-  // Whoever says yes for the first time, at a desk, is nobody that a box was told of.
-  const auto* consent = std::get_if<contract::ConsentNews>(&data);
-  if (consent == nullptr && !in_scope(word.store, word.box, word.customer)) {
-    return "a customer it was not told of";
-  }
+  if (withdraws(data)) return {};
   if (auto why = doubt_time(word, data, now); !why.empty()) return why;
-  if (consent != nullptr) return doubt_grant(word, *consent, now);
+  if (const auto* consent = std::get_if<contract::ConsentNews>(&data)) {
+    return doubt_grant(word, *consent, now);
+  }
   return doubt_visit(word, std::visit(VisitOf{}, data), now);
-}
-
-bool Belief::in_scope(const std::string& /*store*/, const std::string& /*box*/,
-                      const std::string& customer) {
-  return !crm_.feed().of_customer(Collection::consents, customer).empty();
 }
 
 std::string Belief::doubt_time(const Word& word, const contract::EventData& data, WallTime now) {
   if (learns(data)) return {};
-  if (word.said > now + kBoxAhead) return "its time has not come";
+  if (word.said > now + kClocksAgree) return "its time has not come";
   const Rows rows = db_.query("SELECT admitted_at FROM box WHERE store = $1 AND box = $2",
                               {word.store, word.box});
   // Of a box that was here before boxes were admitted nobody knows when.
   const auto admitted = contract::from_rfc3339(rows.empty() ? "" : rows[0].text(0));
-  if (admitted && word.said < *admitted - kBoxBehind) return "from before it was admitted";
+  if (admitted && word.said < *admitted - kClocksAgree) return "from before it was admitted";
   return {};
 }
 
 std::string Belief::doubt_grant(const Word& word, const contract::ConsentNews& news, WallTime now) {
-  if (news.at > now + kBoxAhead) return "a consent from the future";
+  if (news.at > now + kClocksAgree) return "a consent from the future";
   const json said = json::parse(word.data);
-  const std::string address = crm_.settings().tenant + "/" + word.store + "/" + word.box;
+  const std::string address =
+      contract::address_text({crm_.settings().tenant, word.store, word.box});
   if (!said.contains("sig")) return "a consent that the box did not sign";
   if (said.value("customer", "") != word.customer || said.value("box", "") != address) {
     return "a consent that was signed about somebody else";

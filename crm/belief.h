@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What the CRM believes a box (docs/decisions/0191): about customers it was told of, in visits of
-// its own store, between its admission and now; a grant only with the signature of its own key.
+// What the CRM believes a box of a customer (docs/decisions/0191): in visits of its own store,
+// between its admission and now; a grant only with the signature of its own key. That they consent
+// at all has been asked before (Intake).
 // What a message says about its store, box or tenant is never looked at: who speaks is the topic's.
 //
 // Inside the caller's Transaction. One thread.
@@ -11,14 +12,11 @@
 
 #include "contract/contract.h"
 #include "core/time.h"
+#include "core/timekeeper.h"
 #include "crm/crm.h"
 
 namespace welcome::crm {
 
-// A box's clock may be a little ahead of ours.
-inline constexpr std::chrono::minutes kBoxAhead{5};
-// What its clock may have lost when it was admitted.
-inline constexpr std::chrono::minutes kBoxBehind{5};
 // So many grants one box may bring in an hour: a desk has one queue.
 inline constexpr std::int64_t kGrantsAnHour = 60;
 // A visit is known for so long after its last word.
@@ -37,10 +35,6 @@ class Belief {
 
   // Empty: it is believed. Otherwise why not, without a word about the person.
   std::string doubt(const Word& word, const contract::EventData& data, WallTime now);
-
-  // Whom a box may speak about: customers that the feed tells it of. Today it tells every box of
-  // all.
-  bool in_scope(const std::string& store, const std::string& box, const std::string& customer);
 
  private:
   std::string doubt_time(const Word& word, const contract::EventData& data, WallTime now);

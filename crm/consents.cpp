@@ -9,7 +9,7 @@
 
 #include "contract/schema_set.h"
 #include "core/consent.h"
-#include "crm/belief.h"
+#include "core/timekeeper.h"
 #include "crm/crm.h"
 
 namespace welcome::crm {
@@ -278,7 +278,7 @@ Result<json> Crm::set_consent(const ConsentChange& change, WallTime now) {
     return record;
   }
   // A box waits for the step that it told of, at the very time that it said.
-  const WallTime latest = change.by_box ? now + kBoxAhead : now;
+  const WallTime latest = change.by_box ? now + kClocksAgree : now;
   const ConsentStep said{change.given ? ConsentState::given : ConsentState::withdrawn,
                          std::min(change.at.value_or(now), latest), change.how};
   History history(db_, change.customer, record);

@@ -224,6 +224,8 @@ class Crm {
   void to_outbox(const contract::Message& message, std::optional<Purpose> needs = {});
 
  private:
+  static bool signed_with(const contract::Ed25519Public& key, const std::string& box,
+                          const std::string& text);
   Result<void> must_exist(const std::string& customer);
   json new_record(const ConsentChange& change) const;
   std::optional<json> record_of(const std::string& customer, Purpose purpose);

@@ -73,7 +73,7 @@ std::string Intake::without_consent(const Entry& entry, const contract::EventDat
 std::string Intake::act_on_event(Entry& entry, WallTime now) {
   const WallTime said = time_of(entry.time);
   // Whatever a box's clock says: nothing has happened later than it came.
-  if (said > now + kBoxAhead) entry.time = contract::to_rfc3339(now);
+  if (said > now + kClocksAgree) entry.time = contract::to_rfc3339(now);
   if (entry.type == contract::event_type(ErasureReceipt{})) {
     return on(entry, ErasureReceipt{}, now);
   }

@@ -62,9 +62,13 @@ bool Crm::box_says_key(const std::string& store, const std::string& box,
 
 bool Crm::signed_by_box(const std::string& store, const std::string& box, const std::string& text) {
   const auto known = box_key(store, box);
-  if (!known) return false;
+  return known && signed_with(known->key, box, text);
+}
+
+bool Crm::signed_with(const contract::Ed25519Public& key, const std::string& box,
+                      const std::string& text) {
   contract::KeyRing ring;
-  ring.pin(box, known->key);
+  ring.pin(box, key);
   return ring.verify(text).has_value();
 }
 

@@ -42,6 +42,13 @@ bool may_be_ours(std::uint64_t control) {
   return control <= static_cast<std::uint64_t>((wall_now() + 24h).time_since_epoch().count());
 }
 
+const char* word_for(const contract::CrmInbound& message) {
+  if (std::holds_alternative<contract::BoxState>(message)) return "state";
+  if (std::holds_alternative<contract::Hello>(message)) return "hello";
+  if (std::holds_alternative<contract::EventMessage>(message)) return "event";
+  return "response";
+}
+
 }  // namespace
 
 // ---- the loop ----
@@ -195,17 +202,6 @@ void Server::process_received() {
     if (message.qos == 1) client_.acknowledge(message.id);
   }
 }
-
-namespace {
-
-const char* word_for(const contract::CrmInbound& message) {
-  if (std::holds_alternative<contract::BoxState>(message)) return "state";
-  if (std::holds_alternative<contract::Hello>(message)) return "hello";
-  if (std::holds_alternative<contract::EventMessage>(message)) return "event";
-  return "response";
-}
-
-}  // namespace
 
 // A box speaks when somebody admitted it. Who it is says the topic, which the broker binds to the
 // account; nothing in the message says more.

@@ -19,7 +19,6 @@ constexpr auto kAgainEvery = 2s;
 constexpr std::size_t kOutboxBatch = 500;
 constexpr auto kCommandPatience = 30s;  // a box that has not answered is told again
 constexpr auto kSnapshotLife = 1h;      // boxes refuse what was signed long ago
-constexpr auto kCommandLife = 1h;       // of one that is signed and sent; then it is signed again
 constexpr auto kLease = 30s;            // of an outbox row, among several instances
 
 bool urgent(Collection collection) {
@@ -175,7 +174,8 @@ void Server::push_commands() {
                 {row.text(0), to.store, to.box, contract::to_rfc3339(now)});
     contract::Message message;
     message.topic = contract::command_topic(to);
-    message.payload = contract::sent_command(row.text(3), to, now + kCommandLife, key.get());
+    message.payload =
+        contract::sent_command(row.text(3), to, now + contract::kCommandLife, key.get());
     message.response_topic = contract::response_topic(to);
     message.correlation = row.text(0);
     commands_.push_back(std::move(message));

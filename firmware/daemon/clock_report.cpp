@@ -31,8 +31,7 @@ std::string who(const ClockState& state) {
   switch (state.source) {
     case ClockSource::nobody:
       return "Nobody has said the time since the boot, so no consent counts: wait for NTP or for "
-             "the "
-             "CRM, or compare the clock and run welcomectl clock trust.";
+             "the CRM, or compare the clock and run welcomectl clock trust.";
     case ClockSource::ntp:
       return state.quality == ClockQuality::synchronised
                  ? "NTP keeps the machine's clock."

@@ -14,9 +14,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::chrono::minutes kClocksDiffer{5};
-constexpr std::chrono::hours kSignedFor{1};  // docs/protocol.md, "Commands"
-
 // A command that has nothing to say but that it was carried out.
 Result<std::string> done(const Result<void>& stored) {
   if (!stored) return tl::unexpected(stored.error());
@@ -51,7 +48,7 @@ Result<std::string> Commands::carry_out(const contract::Command& command, const 
   using Kind = contract::Command::Kind;
   // To be forgotten is never too late: whoever is erased twice was erased once, by the id.
   const bool ends = command.expires_at && command.kind != Kind::erase;
-  if (ends && now.wall_trusted && now.wall > *command.expires_at + kClocksDiffer) {
+  if (ends && now.wall_trusted && now.wall > *command.expires_at + kClocksAgree) {
     return fail(ErrorCode::refused, "command: its time is over by the clock of this box");
   }
   switch (command.kind) {
@@ -159,7 +156,8 @@ Result<std::string> Commands::erase(const contract::Command& command, const Now&
   // Not before the CRM signed it, whatever our clock says: what was agreed to before then must not
   // bring them back.
   Now when = now;
-  if (command.expires_at) when.wall = std::max(now.wall, *command.expires_at - kSignedFor);
+  if (command.expires_at)
+    when.wall = std::max(now.wall, *command.expires_at - contract::kCommandLife);
   const auto receipt = shared_.store.erasure().erase(command.customer, command.id, when);
   if (!receipt) {
     needs_.store_failed(receipt.error());

@@ -19,7 +19,6 @@ using namespace std::chrono_literals;
 // While the CRM keeps sending what does not fit, it is asked again at most this often.
 constexpr auto kHelloEvery = 1s;
 constexpr auto kConfirmWithin = 1s;  // many batches are one confirmation
-constexpr auto kAhead = 5min;        // that two clocks may differ by
 constexpr auto kLateBatch = 24h;     // that a batch may take on its way, in a queue of snapshots
 
 }  // namespace
@@ -62,7 +61,7 @@ bool CrmFeed::replayed(const contract::FeedHead& head, const Now& now) const {
   const WallTime newest =
       std::max(newest_said_, shared_.pipeline.gate().last_heard().value_or(WallTime{}));
   // Said while one of the clocks was ahead: it proves nothing.
-  if (now.wall_trusted && newest > now.wall + kAhead) return false;
+  if (now.wall_trusted && newest > now.wall + kClocksAgree) return false;
   return head.at + kLateBatch < newest;
 }
 
@@ -72,12 +71,12 @@ void CrmFeed::freshen(contract::Collection collection, const std::string& epoch,
                       const contract::FeedHead& head, const Now& now) {
   if (collection != contract::Collection::consents || !now.wall_trusted) return;
   if (!receiver_.stands_at(collection, {epoch, head.seq, head.digest})) return;
-  if (head.at > now.wall + kAhead) {
+  if (head.at > now.wall + kClocksAgree) {
     ++shared_.counters.heads_ahead;
     return;
   }
   const auto last = shared_.pipeline.gate().last_heard();
-  if (last && head.at <= *last && *last <= now.wall + kAhead) return;
+  if (last && head.at <= *last && *last <= now.wall + kClocksAgree) return;
   needs_.decide(event::CrmHeard{head.at}, now);
 }
 

@@ -368,8 +368,7 @@ Section consent() {
                 "no word from the CRM for this long means: nobody consents"),
           text("crm_keys", &Config::crm_keys, "", anything,
                "file with the CRM's public keys (welcome-crm sign-keys); what none of them signed "
-               "is "
-               "refused"),
+               "is refused"),
           yes_no("unsigned", &Config::consent_unsigned, false,
                  "believe what nobody signed, and look at no signature: whoever may write to the "
                  "central broker invents consents, names and texts"),
