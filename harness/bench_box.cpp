@@ -364,6 +364,24 @@ void BenchBox::refuse_to_store(const std::string& on, const std::string& when) {
 
 void BenchBox::store_everything_again() { run_sql(dir_ / "welcomed.db", "DROP TRIGGER bad_disk"); }
 
+void BenchBox::have_an_item_refused(const std::string& about) {
+  inbound(contract::LinkName::uplink, feed_topic(address_, contract::Collection::profiles),
+          json{{"v", 1},
+               {"collection", "profiles"},
+               {"epoch", "e-" + about},
+               {"kind", "snapshot"},
+               {"part", 1},
+               {"parts", 2},
+               {"to_seq", 10},
+               {"digest", std::string(32, '0')},
+               {"items",
+                {{{"seq", 1},
+                  {"op", "put"},
+                  {"key", about},
+                  {"value", {{"customer", about}, {"name", 7}}}}}}}
+              .dump());
+}
+
 void BenchBox::erase(const std::string& customer, const std::string& id) {
   inbound(contract::LinkName::uplink, box_prefix + "command",
           json{{"v", 1}, {"id", id}, {"kind", "erase"}, {"customer", customer}}.dump());

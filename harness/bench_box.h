@@ -121,6 +121,9 @@ class BenchBox {
   void feed_step_of_consent(const std::string& customer, const std::string& purpose,
                             const std::string& state);
 
+  // The CRM sends a profile that cannot be read, which the box reports: an event of its own.
+  void have_an_item_refused(const std::string& about);
+
   // From the next start on this statement fails, as on a bad disk: `on` is "INSERT ON audit", say;
   // `when` a condition on the row, or empty. Only while it is off.
   void refuse_to_store(const std::string& on, const std::string& when = {});

@@ -4,28 +4,15 @@
 // a box of the same store that nobody touched.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
-import { Story } from '../../demo/story.mjs';
+import { openShop } from './shop.mjs';
 
 const kExamples = new URL('../../docs/examples/', import.meta.url);
 const example = (name) => JSON.parse(readFileSync(new URL(name, kExamples), 'utf8'));
 
-// A shop whose CRM serves two boxes: box-1, and box-2, whose account somebody has.
-async function shop(t) {
-  const dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-attack-'));
-  const story = new Story({ dir, pages: null, say: (line) => t.diagnostic(line) });
-  t.after(async () => {
-    await story.stop();
-    rmSync(dir, { recursive: true, force: true });
-  });
-  await story.prepare({ enrol: false });
-  return story;
-}
-
-// Speaks with the account of box-2.
+// Speaks with the account of box-2; box-1 is the shop's own.
 class Thief {
   static async of(story) {
     const thief = new Thief();
@@ -81,7 +68,7 @@ class Thief {
 }
 
 test('C5: a box’s account says hello as another store and another company and gets nothing', async (t) => {
-  const story = await shop(t);
+  const story = await openShop(t);
   const thief = await Thief.of(story);
   const counters = async () => {
     const said = await story.crm('--json', 'status').catch(() => null); // before the first round
@@ -116,7 +103,7 @@ test('C5: a box’s account says hello as another store and another company and 
 });
 
 test('C6: a box that no longer exists blocks no erasure, and its account is cut off', async (t) => {
-  const story = await shop(t);
+  const story = await openShop(t);
   const thief = await Thief.of(story);
   await thief.hear(`welcome/v1/${thief.address}/feed/+`, `welcome/v1/${thief.address}/command`);
   await thief.hello();
@@ -155,7 +142,7 @@ async function consents(story, customer) {
 }
 
 test('B: a grant dated 2099 is refused, and a withdrawal holds at the box', async (t) => {
-  const story = await shop(t);
+  const story = await openShop(t);
   const daemon = await story.startDaemon();
   const thief = await Thief.of(story);
   await story.until(async () => (await story.ctl('status')).crm.feed.consents?.items >= 11, 'all is there');
@@ -183,7 +170,7 @@ test('B: a grant dated 2099 is refused, and a withdrawal holds at the box', asyn
 
 // So that what is refused above is not refused to everybody.
 test('what a box signs at its desk counts, comes back signed, and a withdrawal holds', async (t) => {
-  const story = await shop(t);
+  const story = await openShop(t);
   await story.startDaemon();
   await story.until(async () => (await story.ctl('status')).crm.feed.consents?.items >= 11, 'all is there');
   const tablet = await story.stack.connect('floor', 'tablet-1');
@@ -210,7 +197,7 @@ test('what a box signs at its desk counts, comes back signed, and a withdrawal h
 });
 
 test('C1: a box’s account consents for nobody', async (t) => {
-  const story = await shop(t);
+  const story = await openShop(t);
   const thief = await Thief.of(story);
   const at = new Date().toISOString();
   const before = await consents(story, 'c-mia');
@@ -229,7 +216,7 @@ test('C1: a box’s account consents for nobody', async (t) => {
 });
 
 test('C2: an offer has the campaign’s text, and none leaves after a withdrawal', async (t) => {
-  const story = await shop(t);
+  const story = await openShop(t);
   const thief = await Thief.of(story);
   const offer = {
     ...example('event.decision.offer.json').data,
@@ -270,7 +257,7 @@ test('C2: an offer has the campaign’s text, and none leaves after a withdrawal
 });
 
 test('C3: a record of somebody else is not touched by its id', async (t) => {
-  const story = await shop(t);
+  const story = await openShop(t);
   const thief = await Thief.of(story);
   const before = await consents(story, 'c-paul');
   const at = new Date().toISOString();
@@ -283,7 +270,7 @@ test('C3: a record of somebody else is not touched by its id', async (t) => {
 });
 
 test('C4: a note dated 9999 keeps no later note out', async (t) => {
-  const story = await shop(t);
+  const story = await openShop(t);
   const thief = await Thief.of(story);
   const note = (text) => ({ visit: 'v-thief', staff: 'eva', kind: 'note', text });
   await thief.event('staff.action', 'c-paul', note('Forever.'), { time: '9999-01-01T00:00:00.000Z' });

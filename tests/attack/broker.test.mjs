@@ -3,11 +3,9 @@
 // and what waits in it. On the brokers as they are shipped (packaging/broker), the real CRM and box.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { Story } from '../../demo/story.mjs';
+import { openShop } from './shop.mjs';
 
 const kExample = JSON.parse(
   readFileSync(new URL('../../docs/examples/event.health.json', import.meta.url), 'utf8'),
@@ -17,18 +15,6 @@ const kExample = JSON.parse(
 async function tryAs(stack, link, account, clientId, options = {}) {
   const client = await stack.connect(link, account, { clientId, ...options }).catch(() => null);
   await client?.endAsync(true);
-}
-
-// A shop with its CRM running.
-async function shop(t) {
-  const dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-attack-'));
-  const story = new Story({ dir, pages: null, say: (line) => t.diagnostic(line) });
-  t.after(async () => {
-    await story.stop();
-    rmSync(dir, { recursive: true, force: true });
-  });
-  await story.prepare({ enrol: false });
-  return story;
 }
 
 // Says `count` events as the box, as a box does: QoS 1, and gone when the broker has acknowledged.
@@ -46,7 +32,7 @@ async function arrived(story) {
 }
 
 test('an account with the CRM’s client id takes no event away', async (t) => {
-  const story = await shop(t);
+  const story = await openShop(t);
   const { stack } = story;
   const attackers = ['app-a-19f3b6a2', stack.address];
 
@@ -83,7 +69,7 @@ test('an account with the CRM’s client id takes no event away', async (t) => {
 });
 
 test('an account with a box’s client id does not push it off either line', async (t) => {
-  const story = await shop(t);
+  const story = await openShop(t);
   const { stack } = story;
   const daemon = await story.startDaemon();
   const up = async () => {
@@ -103,13 +89,7 @@ test('an account with a box’s client id does not push it off either line', asy
 
 // Attack P2: what the broker acknowledged, it has lost; and nobody had read it.
 test('a broker that is killed with events for the CRM takes none of them with it', async (t) => {
-  const dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-attack-'));
-  const story = new Story({ dir, pages: null, speed: 4, say: (line) => t.diagnostic(line) });
-  t.after(async () => {
-    await story.stop();
-    rmSync(dir, { recursive: true, force: true });
-  });
-  await story.prepare({ enrol: false });
+  const story = await openShop(t, { speed: 4 });
   const { stack } = story;
   story.play().catch(() => {}); // not to its end
   await story.at(12);

@@ -4,25 +4,23 @@
 // old heartbeats again so that nobody notices that the CRM is silent. On the real broker, CRM and box.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import os from 'node:os';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { Story } from '../../demo/story.mjs';
 import { FeedKey } from '../../harness/signing.mjs';
+import { openShop } from './shop.mjs';
 
 const kWord = 'The manager says: their bag is searched before anything else.';
 
 class Shop extends Story {
+  async stop() {
+    await this.thief?.endAsync(true).catch(() => {});
+    await super.stop();
+  }
+
   static async with(t, play) {
-    const dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-attack-'));
-    const shop = new Shop({ dir, pages: null, say: (line) => t.diagnostic(line) });
-    t.after(async () => {
-      await shop.thief?.endAsync(true).catch(() => {});
-      await shop.stop();
-      rmSync(dir, { recursive: true, force: true });
-    });
-    await shop.prepare({ enrol: false });
+    const shop = await openShop(t, { of: Shop });
     shop.batches = []; // as they came: { topic, text }
     shop.thief = await shop.stack.connect('uplink', 'owner');
     shop.thief.on('message', (topic, payload) => shop.batches.push({ topic, text: payload.toString() }));

@@ -304,6 +304,14 @@ class CrmRestoreTest : public CrmServeTest {
   bool up_to_date_says_the_crm(ModelBox& b) {
     return b.until([&](ModelBox&) { return box().at("up_to_date").get<bool>(); });
   }
+  // That a function is paused, by a control with a later number than this one.
+  static bool is_paused(ModelBox& b, Function function, std::uint64_t after) {
+    return b.until([&](ModelBox&) {
+      return std::any_of(b.controls.begin(), b.controls.end(), [&](const contract::Control& c) {
+        return c.function == function && c.paused && c.seq > after;
+      });
+    });
+  }
   std::string saved() const { return crm_->database() + ".saved"; }
   void put_back() {
     for (const char* log : {"-wal", "-shm"}) std::filesystem::remove(crm_->database() + log);
@@ -354,16 +362,10 @@ TEST_F(CrmRestoreTest, ADatabaseThatWasSetBackIsHeardAgainWithoutAWord) {
   ASSERT_EQ(crm_->command({"customer", "consent", "c-paul", "visit_analytics", "withdrawn"}), 0);
   EXPECT_TRUE(box.until([](ModelBox& b) { return b.consent_is("visit_analytics", "withdrawn"); }))
       << "a withdrawal after the restore reaches the box";
-  EXPECT_TRUE(box.until([&](ModelBox& b) {
-    return std::any_of(b.controls.begin(), b.controls.end(), [&](const contract::Control& c) {
-      return c.function == Function::face && c.paused && c.seq > obeyed;
-    });
-  })) << "and a pause bears a number that a box obeys";
-  EXPECT_TRUE(box.until([&](ModelBox& b) {
-    return std::any_of(b.controls.begin(), b.controls.end(), [&](const contract::Control& c) {
-      return c.function == Function::offers && c.paused && c.seq > obeyed;
-    });
-  })) << "what is paused in the database is paused in the shop";
+  EXPECT_TRUE(is_paused(box, Function::face, obeyed))
+      << "and a pause bears a number that a box obeys";
+  EXPECT_TRUE(is_paused(box, Function::offers, obeyed))
+      << "what is paused in the database is paused in the shop";
   EXPECT_TRUE(up_to_date_says_the_crm(box));
 }
 
@@ -384,11 +386,8 @@ TEST_F(CrmRestoreTest, AControlThatWasLostIsNoticed) {
 
   crm_->serve({"--heartbeat-s", "1"});
   box.hello();
-  EXPECT_TRUE(box.until([&](ModelBox& b) {
-    return std::any_of(b.controls.begin(), b.controls.end(), [&](const contract::Control& c) {
-      return c.function == Function::offers && c.paused && c.seq > obeyed;
-    });
-  })) << "what is paused in the database is paused in the shop";
+  EXPECT_TRUE(is_paused(box, Function::offers, obeyed))
+      << "what is paused in the database is paused in the shop";
 }
 
 // Numbers used a second time look like the first time. Only a person knows.

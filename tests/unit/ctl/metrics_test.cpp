@@ -8,6 +8,8 @@
 #include <set>
 #include <sstream>
 
+#include "tests/unit/ctl/clock_sample.h"
+
 namespace welcome::ctl {
 namespace {
 
@@ -17,15 +19,7 @@ using testing::Not;
 
 json status() {
   return {{"box", {{"tenant", "demo"}, {"store", "aro\"ma"}, {"id", "box-1"}, {"version", "1.0"}}},
-          {"clock",
-           {{"wall", "2026-05-04T08:00:00.000Z"},
-            {"trusted", true},
-            {"quality", "synchronised"},
-            {"source", "ntp"},
-            {"heard_s_ago", 40},
-            {"machine", "2026-05-04T08:00:00.000Z"},
-            {"deletes", true},
-            {"words", "NTP keeps the machine's clock."}}},
+          {"clock", clock_sample()},
           {"links", {{"uplink", {{"state", "up"}}}, {"floor", {{"state", "down"}}}}},
           {"radio",
            {{"source", "recovering"},

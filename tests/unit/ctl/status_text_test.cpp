@@ -8,6 +8,8 @@
 #include <sstream>
 #include <vector>
 
+#include "tests/unit/ctl/clock_sample.h"
+
 namespace welcome::ctl {
 namespace {
 
@@ -24,15 +26,7 @@ json status() {
         {"version", "0.2.0"},
         {"session", 7},
         {"fingerprint", "a1b2"}}},
-      {"clock",
-       {{"wall", "2026-05-04T08:00:00.000Z"},
-        {"trusted", true},
-        {"quality", "synchronised"},
-        {"source", "ntp"},
-        {"heard_s_ago", 40},
-        {"machine", "2026-05-04T08:00:00.000Z"},
-        {"deletes", true},
-        {"words", "NTP keeps the machine's clock."}}},
+      {"clock", clock_sample()},
       {"links",
        {{"uplink", {{"state", "up"}, {"in_flight", 2}}},
         {"floor", {{"state", "up"}, {"in_flight", 0}}}}},

@@ -49,24 +49,8 @@ class EngineSyncTest : public testing::Test {
   }
   int profiles() { return status()["crm"]["feed"]["profiles"]["items"].get<int>(); }
 
-  // Something to tell: an item that cannot be read is reported.
-  void tell_something(const std::string& about) {
-    box_.inbound(LinkName::uplink, feed_topic(bench_address, contract::Collection::profiles),
-                 json{{"v", 1},
-                      {"collection", "profiles"},
-                      {"epoch", "e-" + about},
-                      {"kind", "snapshot"},
-                      {"part", 1},
-                      {"parts", 2},
-                      {"to_seq", 10},
-                      {"digest", std::string(32, '0')},
-                      {"items",
-                       {{{"seq", 1},
-                         {"op", "put"},
-                         {"key", about},
-                         {"value", {{"customer", about}, {"name", 7}}}}}}}
-                     .dump());
-  }
+  // Something to tell the CRM.
+  void tell_something(const std::string& about) { box_.have_an_item_refused(about); }
   void answer(const sync::LinkEvent& event) {
     box_.engine().handle(daemon::input::FromLink{LinkName::uplink, event, {}}, box_.now());
   }

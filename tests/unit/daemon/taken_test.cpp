@@ -28,21 +28,7 @@ class TakenTest : public ::testing::Test {
     for (const json& event : box_.sent("/event")) ids.push_back(event.at("id"));
     return ids;
   }
-  // Something to tell: what cannot be read is reported.
-  void happen(const std::string& about) {
-    box_.inbound(
-        LinkName::uplink, feed_topic(kBox, contract::Collection::profiles),
-        json{{"v", 1},
-             {"collection", "profiles"},
-             {"epoch", "e-" + about},
-             {"kind", "snapshot"},
-             {"part", 1},
-             {"parts", 2},
-             {"to_seq", 1},
-             {"digest", std::string(32, '0')},
-             {"items", {{{"seq", 1}, {"op", "put"}, {"key", "c"}, {"value", {{"customer", 7}}}}}}}
-            .dump());
-  }
+  void happen(const std::string& about) { box_.have_an_item_refused(about); }
   void crm_has_taken(const std::vector<std::string>& ids) {
     contract::Taken taken;
     for (const auto& id : ids) taken.ids.emplace_back(id);
