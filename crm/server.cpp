@@ -21,6 +21,8 @@ constexpr int kAgeAtOnce = 100;
 constexpr std::chrono::seconds kAgeingTurn{1};
 constexpr auto kEpochsEvery = 1min;  // at most, whatever boxes say
 
+constexpr auto kArriveWithin = 2s;  // after that a broker does not answer any more
+
 constexpr std::uint32_t kSessionExpiryS =
     7 * 24 * 3600;  // the broker keeps events for us that long
 
@@ -112,6 +114,7 @@ void Server::run(int stop_fd) {
       work = true;
     }
     drop_sent();
+    if (!client_.up()) give_back();
     if (work) {
       intake_.work(wall_now());
       push_changes();
@@ -134,9 +137,28 @@ void Server::run(int stop_fd) {
     send();
     client_.flush(now);
   }
+  let_arrive();
   client_.close(steady_clock::now());
   why_down_ = "stopped";
   write_status();
+}
+
+// What is on its way is answered before the line is closed, or is another instance's to send.
+void Server::let_arrive() {
+  const auto until = steady_clock::now() + kArriveWithin;
+  for (auto now = steady_clock::now(); client_.up() && client_.in_flight() > 0 && now < until;
+       now = steady_clock::now()) {
+    client_.flush(now);
+    const auto wait =
+        std::chrono::ceil<std::chrono::milliseconds>(std::min(until, client_.deadline()) - now);
+    pollfd line{client_.fd(), client_.events(), 0};
+    poll(&line, 1, static_cast<int>(std::max<long>(wait.count(), 0)));
+    if (line.revents != 0) client_.ready(steady_clock::now());
+    client_.tick(steady_clock::now());
+  }
+  received_.clear();  // not acknowledged: they come again
+  drop_sent();
+  give_back();
 }
 
 // What has come to its end goes, a little at a time. True: there is more.

@@ -107,6 +107,8 @@ class Server {
   void publish_row(const Row& row);
   void send_again();
   void drop_sent();
+  void give_back();
+  void let_arrive();
   contract::BoxAddress address(const BoxKey& box) const;
 
   Database& db_;
@@ -129,6 +131,7 @@ class Server {
   };
   std::map<Collection, Snapshot> snapshots_;  // the newest, for the next box
   std::int64_t outbox_sent_ = 0;              // position up to which rows are in flight
+  std::set<std::int64_t> leased_;             // rows that only this instance sends now
   std::vector<std::int64_t> outbox_done_;
   std::vector<std::int64_t> outbox_again_;  // rows that the broker did not take now
   std::set<std::int64_t> refused_once_;

@@ -313,6 +313,7 @@ void Server::send_outbox_shared() {
     rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), client_.room())),
                rows.end());
     for (const Row& row : rows) {
+      leased_.insert(row.integer(0));
       db_.execute("UPDATE outbox SET leased_until = $2 WHERE position = $1",
                   {row.integer(0), contract::to_rfc3339(now + kLease)});
     }
@@ -350,8 +351,22 @@ void Server::drop_sent() {
     db_.execute("DELETE FROM outbox WHERE position = $1", {position});
   }
   transaction.commit();
+  for (const auto& [position, why] : outbox_refused_) leased_.erase(position);
+  for (const std::int64_t position : outbox_done_) leased_.erase(position);
   outbox_done_.clear();
   outbox_refused_.clear();
+}
+
+// Without a line nothing of ours arrives: who has one need not wait for the lease to end.
+void Server::give_back() {
+  if (leased_.empty()) return;
+  Transaction transaction(db_);
+  for (const std::int64_t position : leased_) {
+    db_.execute("UPDATE outbox SET leased_until = NULL WHERE position = $1", {position});
+  }
+  transaction.commit();
+  leased_.clear();
+  db_.announce();
 }
 
 }  // namespace welcome::crm

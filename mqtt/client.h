@@ -83,6 +83,8 @@ class Client {
 
   bool up() const { return phase_ == Phase::up; }
   const Limits& limits() const { return limits_; }
+  // Messages of ours that the broker has not answered yet.
+  std::size_t in_flight() const { return in_flight_.size(); }
   // How many more messages the broker takes now.
   std::size_t room() const;
   // False: no room. What was taken and got no `published` before `down` was perhaps delivered.

@@ -105,5 +105,27 @@ TEST_F(CrmPostgresTest, TwoInstancesShareTheEventsAndNothingHappensTwice) {
       other.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
 }
 
+// The broker stands still, so the instance that has taken the message cannot know that it arrived.
+TEST_F(CrmPostgresTest, WhatAnInstanceHadTakenWhenItWasStoppedIsSentByAnotherAtOnce) {
+  const auto rows = [this](const std::string& condition) {
+    return output_of(Postgres::programs() + "/psql -Atc 'SELECT COUNT(*) FROM outbox WHERE " +
+                     condition + "' '" + postgres_->url() + "'") == "1\n";
+  };
+  const auto eventually = [](const std::function<bool()>& done) {
+    for (int i = 0; i < 200 && !done(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return done();
+  };
+  second_->serve({"--user", "crm-2", "--share", "crm", "--heartbeat-s", "2"});
+  ASSERT_TRUE(eventually(
+      [this] { return first_->output("status").find("connected") != std::string::npos; }));
+  broker_->freeze();
+  ASSERT_EQ(first_->command({"pause", "face"}), 0);
+  ASSERT_TRUE(eventually([&] { return rows("leased_until IS NOT NULL"); }));
+  EXPECT_EQ(second_->stop(), 0);
+  EXPECT_TRUE(rows("leased_until IS NULL"));
+}
+
 }  // namespace
 }  // namespace welcome::testing
