@@ -174,8 +174,24 @@ std::vector<FaceConsent> ConsentGate::loadable_faces(const Now& now) const {
   return consents;
 }
 
+void ConsentGate::collect_expiries() {
+  std::vector<WallTime> all;
+  for (const auto& [customer, person] : people_) {
+    for (const Packed& p : person.purposes) {
+      if (const auto at = unpacked_time(p.expires, Packed::kNone)) all.push_back(*at);
+    }
+  }
+  expiries_ = decltype(expiries_)({}, std::move(all));
+  expiries_after_ = {};
+}
+
 std::optional<WallTime> ConsentGate::next_change(const Now& now) {
-  while (!expiries_.empty() && expiries_.top() <= now.wall) expiries_.pop();
+  // The clock was ahead, and what was over is still to come.
+  if (now.wall < expiries_after_) collect_expiries();
+  while (!expiries_.empty() && expiries_.top() <= now.wall) {
+    expiries_after_ = std::max(expiries_after_, expiries_.top());
+    expiries_.pop();
+  }
   std::optional<WallTime> next;
   if (!expiries_.empty()) next = expiries_.top();
   // Whoever is asked about anew finds the one after it.

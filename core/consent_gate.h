@@ -127,6 +127,7 @@ class ConsentGate {
   static Packed pack(const ConsentStanding& standing);
   static ConsentStanding unpack(const Packed& packed);
   ConsentVerdict judge(const Packed& packed, const Now& now) const;
+  void collect_expiries();
   PurposeSet purposes(const Person& person, const Now& now) const;
 
   TombstoneKey tombstone_key_;
@@ -136,6 +137,7 @@ class ConsentGate {
   std::chrono::hours max_age_{72};
   mutable std::optional<WallTime> next_grant_;  // the first that judge() has found to be waiting
   std::priority_queue<WallTime, std::vector<WallTime>, std::greater<>> expiries_;
+  WallTime expiries_after_{};  // the earlier ones were over, and are not in there any more
   std::array<bool, kAllFunctions.size()> paused_{};
   std::array<std::uint64_t, kConsentVerdicts> turned_away_{};
 };

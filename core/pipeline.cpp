@@ -124,7 +124,7 @@ void Pipeline::Impl::store_row(std::string key, std::optional<std::string> value
 }
 
 void Pipeline::Impl::roll_day() {
-  if (local_.day == today_) return;
+  if (local_.day == today_ || !now_.wall_trusted) return;
   today_ = local_.day;
   sent_today_ = static_cast<int>(waiting_.size());
   store_today();
@@ -173,8 +173,9 @@ void Pipeline::Impl::finish() {
     face_candidates_changed_ = false;
     out_->face_candidates.emplace(face_candidates_.begin(), face_candidates_.end());
   }
-  if (now_.wall - swept_at_ >= chr::hours{1}) {
-    swept_at_ = now_.wall;
+  // By a clock that nobody vouches for nothing is too old.
+  if (now_.wall_trusted && now_.mono - swept_at_ >= chr::hours{1}) {
+    swept_at_ = now_.mono;
     std::erase_if(waiting_, [&](const auto& w) {
       const bool old = now_.wall - w.second.expires_at > chr::days{1};
       if (old) {

@@ -249,7 +249,8 @@ class Pipeline::Impl {
   std::optional<WallTime> heard_row_at_;
   bool footing_ = false;
   std::optional<WallTime> gate_change_;
-  WallTime swept_at_{};
+  MonoTime swept_at_{};
+  std::optional<Now> looked_;  // when something happened last
 
   using Timer = std::pair<MonoTime, CustomerId>;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/clock_set.h"
 #include "core/pipeline_impl.h"
 
 namespace welcome {
@@ -349,7 +350,9 @@ void Pipeline::Impl::check_footing() {
 
 void Pipeline::Impl::run_timers() {
   check_footing();
-  if (gate_change_ && now_.wall >= *gate_change_) {
+  const bool clock_set = looked_ && clock_was_set(*looked_, now_);
+  looked_ = now_;
+  if (clock_set || (gate_change_ && now_.wall >= *gate_change_)) {
     out_->loadable_changed = true;
     reassess_everybody();
   }

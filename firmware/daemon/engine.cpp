@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "contract/items.h"
+#include "core/clock_set.h"
 #include "firmware/daemon/convert.h"
 
 namespace welcome::daemon {
@@ -445,7 +446,8 @@ void Engine::tick(const Now& now) {
   for (auto& found : tracker_.tick(now)) claim(std::move(found), now);
   key_watch_.work(now);
   talk_to_neighbours(now);
-  if (wake_at_ && *wake_at_ <= now.mono && decides(now)) {
+  // When the clock was set, what is due by it is due at another moment.
+  if (((wake_at_ && *wake_at_ <= now.mono) || clock_was_set(asked_, now)) && decides(now)) {
     wake_at_.reset();
     decide(event::Tick{}, now);
   }

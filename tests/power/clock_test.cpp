@@ -37,6 +37,21 @@ class WrongClock : public testing::Test {
     box_.hear_mia_for(3s);
     return !box_.engine().visits().empty() && box_.engine().visits().at(0)["ended"].is_null();
   }
+  // Whether her key is in memory.
+  bool mia_is_known() {
+    const auto identified = [&] {
+      return box_.engine().status(box_.now())["radio"]["identified"].get<std::uint64_t>();
+    };
+    const auto before = identified();
+    box_.hear_mia();
+    return identified() > before;
+  }
+  void mia_agreed(WallTime at, WallTime until) {
+    json record = record_of("c-mia", "proximity_offers");
+    record["history"] = {{{"state", "given"}, {"at", contract::to_rfc3339(at)}, {"how", "app"}}};
+    record["expires_at"] = contract::to_rfc3339(until);
+    box_.feed_consent(record, ++changes_);
+  }
   json clock() { return box_.engine().status(box_.now()).at("clock"); }
   std::string footing() { return box_.engine().status(box_.now()).at("consents").at("footing"); }
 
@@ -217,6 +232,37 @@ TEST_F(WrongClock, AGrantFromTheFutureWaitsAndNobodyComesBackByOne) {
   box_.feed_consent(record, ++changes_);
   EXPECT_TRUE(*box_.store().erasure().erased_at(kMia));
   EXPECT_FALSE(mia_is_here());
+}
+
+// The second lock: keys of whoever's consent is over are not in memory.
+TEST_F(WrongClock, AKeyGoesWhenItsConsentEndsThoughTheClockWasYearsAheadAtTheStart) {
+  box_.feed_shop();
+  mia_agreed(box_.right_time() - 1h, box_.right_time() + 2h);
+  box_.set_machine(kYears);
+  box_.reboot();
+  crm_speaks();
+  EXPECT_TRUE(mia_is_here());
+  box_.skip(3h);
+  box_.advance(1s);
+  EXPECT_FALSE(mia_is_known());
+}
+
+TEST_F(WrongClock, KeysFollowAClockThatIsSetForwardsAndBack) {
+  box_.feed_shop();
+  box_.ntp_says(0s);
+  mia_agreed(box_.right_time() - 1h, box_.right_time() + 2h);
+  box_.advance(1s);
+  EXPECT_TRUE(mia_is_known());
+  box_.ntp_says(3h);
+  box_.advance(1s);
+  EXPECT_FALSE(mia_is_known()) << "it is over by that clock";
+
+  mia_agreed(box_.right_time() + 2h, box_.right_time() + 24h);
+  box_.advance(1s);
+  EXPECT_TRUE(mia_is_known());
+  box_.ntp_says(0s);
+  box_.advance(1s);
+  EXPECT_FALSE(mia_is_known()) << "it has not begun";
 }
 
 }  // namespace

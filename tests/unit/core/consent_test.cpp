@@ -88,6 +88,14 @@ TEST(ConsentGate, ends_a_consent_when_it_expires) {
             ConsentVerdict::expired);
 }
 
+TEST(ConsentGate, knows_an_end_that_a_clock_which_was_ahead_had_passed) {
+  auto r = consent(kPaul, Purpose::proximity_offers, ConsentState::given, kOpening - 1h);
+  r.expires_at = kOpening + 1h;
+  ConsentGate gate = gate_with({r});
+  EXPECT_NE(gate.next_change({kNow.mono, kOpening + 24h * 365 * 4, false}), kOpening + 1h);
+  EXPECT_EQ(gate.next_change(kNow), kOpening + 1h);
+}
+
 TEST(ConsentGate, goes_stale_when_the_crm_is_silent_for_too_long) {
   ConsentGate gate =
       gate_with({consent(kPaul, Purpose::proximity_offers, ConsentState::given, kOpening - 1h)});

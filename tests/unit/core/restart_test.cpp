@@ -116,6 +116,27 @@ TEST(Restart, the_stores_cap_and_the_budget_go_on) {
               ElementsAre(Reason::cap_store));
 }
 
+TEST(Restart, a_time_that_nobody_vouches_for_ends_no_waiting_offer_and_no_day) {
+  Shop shop;
+  Policy p;
+  p.caps.per_store_day = 2;
+  shop.use(p);
+  shop.use({campaign("k-a")});
+  shop.sent(offers(shop.stay(shop.member("c-1"), Zone::street, 6s)).at(0));
+  ASSERT_TRUE(offers(shop.stay(shop.member("c-2"), Zone::street, 6s)).at(0).made());
+  ASSERT_EQ(shop.rows(StateRow::Kind::decision).size(), 1U) << "it waits";
+  constexpr auto kYears = 24h * 365 * 4;
+  shop.wall += kYears;
+  shop.wall_trusted = false;
+  shop.step_time(2h);
+  shop.stay(shop.member("c-3"), Zone::street, 6s);
+  EXPECT_EQ(shop.rows(StateRow::Kind::decision).size(), 1U);
+  shop.wall -= kYears;
+  shop.wall_trusted = true;
+  EXPECT_THAT(offer_reasons(shop.stay(shop.member("c-4"), Zone::street, 6s)),
+              ElementsAre(Reason::cap_store));
+}
+
 TEST(Restart, what_was_spent_and_learnt_goes_with_its_campaign) {
   Shop shop;
   Campaign c = campaign("k-espresso");
