@@ -213,22 +213,23 @@ void BenchBox::links_up() {
   link_up(contract::LinkName::floor);
 }
 
-// A heartbeat: nothing new since what the box has.
+// A heartbeat of each collection: nothing new since what the box has.
 void BenchBox::answer_hello() {
   const auto hello = std::find_if(world_.sent.rbegin(), world_.sent.rend(), [](const auto& sent) {
     return sent.message.topic.ends_with("/hello");
   });
   if (hello == world_.sent.rend()) return;
-  const auto said = json::parse(hello->message.payload).at("have");
-  if (said.empty()) return;
-  contract::FeedBatch heartbeat;
-  heartbeat.collection = *contract::collection_from_string(said.begin().key());
-  heartbeat.epoch = said.begin()->at("epoch");
-  heartbeat.from_seq = heartbeat.to_seq = said.begin()->at("seq");
-  heartbeat.digest = said.begin()->at("digest");
-  contract::Message message =
-      contract::encode_feed(contract::parse_topic(hello->message.topic)->address, heartbeat);
-  inbound(contract::LinkName::uplink, std::move(message.topic), std::move(message.payload));
+  const auto address = contract::parse_topic(hello->message.topic)->address;
+  const auto have = json::parse(hello->message.payload).at("have");
+  for (const auto& [collection, said] : have.items()) {
+    contract::FeedBatch heartbeat;
+    heartbeat.collection = *contract::collection_from_string(collection);
+    heartbeat.epoch = said.at("epoch");
+    heartbeat.from_seq = heartbeat.to_seq = said.at("seq");
+    heartbeat.digest = said.at("digest");
+    contract::Message message = contract::encode_feed(address, heartbeat);
+    inbound(contract::LinkName::uplink, std::move(message.topic), std::move(message.payload));
+  }
 }
 
 void BenchBox::link_down(contract::LinkName link) {

@@ -284,7 +284,16 @@ std::map<contract::Collection, contract::Have> FeedReceiver::have() const {
 
 bool FeedReceiver::stands_at(contract::Collection collection, const contract::Have& head) const {
   const auto found = have_.find(collection);
-  return found != have_.end() && found->second == head && !distrusted_.contains(collection);
+  if (found == have_.end() || distrusted_.contains(collection)) return false;
+  const contract::Have& have = found->second;
+  return have.epoch == head.epoch && have.seq == head.seq &&
+         (head.digest.empty() || have.digest == head.digest);
+}
+
+bool FeedReceiver::lacks(contract::Collection collection, const contract::Have& head) const {
+  const auto found = have_.find(collection);
+  return found == have_.end() || distrusted_.contains(collection) ||
+         found->second.epoch != head.epoch || found->second.seq < head.seq;
 }
 
 std::uint64_t FeedReceiver::hash(std::string_view name) const {

@@ -113,8 +113,10 @@ class FeedReceiver {
   // What hello says: without collections that are to be sent whole.
   std::map<contract::Collection, contract::Have> have() const;
 
-  // Whether what is here is what the CRM says that it has.
+  // Whether what is here is what the CRM says that it has, which may leave the digest out.
   bool stands_at(contract::Collection collection, const contract::Have& head) const;
+  // Whether the CRM says that it has what is not here.
+  bool lacks(contract::Collection collection, const contract::Have& head) const;
 
  private:
   struct Snapshot {

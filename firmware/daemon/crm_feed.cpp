@@ -129,6 +129,7 @@ void CrmFeed::take(sync::FeedPiece piece, const Now& now) {
   const auto collection = piece.batch.collection;
   const std::string epoch = piece.batch.epoch;
   const auto head = std::exchange(piece.batch.head, std::nullopt);
+  const auto said = where_crm_stands(piece.batch, head);
   if (head && replayed(*head, now)) {
     return needs_.message_refused(
         {ErrorCode::refused, "feed: signed more than a day before what the CRM said since"}, now);
@@ -139,10 +140,37 @@ void CrmFeed::take(sync::FeedPiece piece, const Now& now) {
   if (plan.verdict == sync::FeedVerdict::gap) {
     spdlog::info("feed {}: {}", contract::to_string(plan.collection), plan.reason);
     receiver_.committed(plan);
+    if (said) hear_of_consents(collection, *said, now);
     return ask_again(now);
   }
   if (plan.verdict == sync::FeedVerdict::apply) carry_out(std::move(plan), now);
   if (head) freshen(collection, epoch, *head, now);
+  if (said) hear_of_consents(collection, *said, now);
+}
+
+// Nothing: this piece does not say. A digest may be left out of what is not signed.
+std::optional<contract::Have> CrmFeed::where_crm_stands(
+    const contract::FeedBatch& batch, const std::optional<contract::FeedHead>& head) {
+  if (head) return contract::Have{batch.epoch, head->seq, head->digest};
+  if (batch.digest.empty() && !batch.items.empty()) return std::nullopt;
+  return contract::Have{batch.epoch, batch.to_seq, batch.digest};
+}
+
+// What is about somebody leaves the box only while nothing is known to be missing here: it might be
+// their withdrawal. An older word than what is here says neither.
+void CrmFeed::hear_of_consents(contract::Collection collection, const contract::Have& said,
+                               const Now& now) {
+  if (collection != contract::Collection::consents) return;
+  if (receiver_.stands_at(collection, said)) {
+    delivery_.hear_consents(true, now);
+  } else if (receiver_.lacks(collection, said)) {
+    delivery_.hear_consents(false, now);
+  }
+}
+
+void CrmFeed::missed(const Now& now) {
+  delivery_.hear_consents(false, now);
+  ask_again(now);
 }
 
 void CrmFeed::carry_out(sync::FeedPlan plan, const Now& now) {

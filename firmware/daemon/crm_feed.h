@@ -58,6 +58,8 @@ class CrmFeed {
   // A collection is complete, or a control message is kept: the CRM hears of it within a second.
   void came_further(const Now& now);
   void confirm_if_due(const Now& now);
+  // Something was dropped unread: consents, perhaps.
+  void missed(const Now& now);
   // Something is missing; at most one hello a second.
   void ask_again(const Now& now);
   void hello_if_due(const Now& now);
@@ -100,6 +102,10 @@ class CrmFeed {
   // Consents are as fresh as the newest head of theirs that this box has come to.
   void freshen(contract::Collection collection, const std::string& epoch,
                const contract::FeedHead& head, const Now& now);
+  static std::optional<contract::Have> where_crm_stands(
+      const contract::FeedBatch& batch, const std::optional<contract::FeedHead>& head);
+  void hear_of_consents(contract::Collection collection, const contract::Have& said,
+                        const Now& now);
   void carry_out(sync::FeedPlan plan, const Now& now);
   void take_item(const sync::FeedPlan& plan, const contract::FeedItem& item, const Now& now,
                  News& news);

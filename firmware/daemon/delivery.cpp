@@ -28,6 +28,9 @@ constexpr std::string_view kTakesRegister = "crm_takes";
 constexpr auto kTakenWithin = 60s;
 constexpr std::size_t kAtBrokerMost = 1000;
 constexpr int kAgainMost = 5;
+// A CRM that speaks, but never says consents that this box can use, does not keep its messages for
+// ever. The largest snapshot comes in less.
+constexpr std::chrono::milliseconds kConsentsPatience = 1h;
 
 }  // namespace
 
@@ -232,8 +235,15 @@ bool Delivery::hear_crm(const Now& now) {
     const bool takes = known && *known;
     uplink_.takes_patience =
         now.mono + (takes ? kTakesPatienceKnown : shared_.settings.crm_speaks_first);
+    uplink_.consents_patience = now.mono + kConsentsPatience;
   }
   return first;
+}
+
+void Delivery::hear_consents(bool here, const Now& now) {
+  if (std::exchange(uplink_.consents, here) == here) return;
+  uplink_.consents_patience = now.mono + kConsentsPatience;
+  if (here) pump(LinkName::uplink, now);
 }
 
 void Delivery::pump(const Now& now) {
@@ -250,9 +260,13 @@ void Delivery::pump(LinkName name, const Now& now) {
   // A broker acknowledges what nobody subscribed to, and throws it away: first the CRM must speak.
   if (name == LinkName::uplink && !link.heard) return;
   if (name == LinkName::uplink && !link.takes && now.mono < link.takes_patience) return;
+  // Somebody may have withdrawn while the line was down, or be erased.
+  const bool waits =
+      name == LinkName::uplink && !link.consents && now.mono < link.consents_patience;
+  const auto about = waits ? store::About::nobody : store::About::anybody;
   while (link.up && link.in_flight < link.window && link.at_broker.size() < kAtBrokerMost) {
     const auto rows =
-        shared_.store.outbox().take(store_link(name), link.window - link.in_flight, now);
+        shared_.store.outbox().take(store_link(name), link.window - link.in_flight, now, about);
     if (!rows) return needs_.store_failed(rows.error());
     if (rows->empty()) return;
     bool full = false;

@@ -3,7 +3,9 @@
 // Delivery: the way from the outbox to the two links. Hands rows over as far as a link's window
 // goes, and takes them out of the outbox when the broker has them, refuses them for good, or they
 // are too late. An event stays until the CRM says that it is in its ledger (`taken`), as far as
-// that CRM says so at all: a broker may lose what it acknowledged. Engine thread only.
+// that CRM says so at all: a broker may lose what it acknowledged. What is about somebody waits on
+// the uplink until the box has the CRM's consents, and so has taken out what they withdrew
+// meanwhile. Engine thread only.
 
 #include <cstdint>
 #include <optional>
@@ -52,6 +54,8 @@ class Delivery {
     MonoTime patience{};                  // … for which decisions wait until then
     bool takes = false;                   // it says which events it has taken, …
     MonoTime takes_patience{};            // … for which events wait until then
+    bool consents = false;                // they are here as the CRM has them, …
+    MonoTime consents_patience{};         // … for which what is about somebody waits until then
     std::optional<MonoTime> held{};       // nothing is handed over until then
     std::vector<std::int64_t> acked{};    // rows to be deleted, several in one transaction
     std::vector<std::int64_t> refused{};  // the same: the broker will never take them
@@ -87,10 +91,14 @@ class Delivery {
 
   // The CRM has spoken on this line. True for the first time.
   bool hear_crm(const Now& now);
+  // Whether the CRM's consents are here, as it has them.
+  void hear_consents(bool here, const Now& now);
   // Events that the CRM has not taken though it has been there long enough go once more.
   void send_untaken_again(const Now& now);
-  // Whether decisions wait for the CRM's first word.
-  bool waits_for_crm(const Now& now) const { return !uplink_.heard && now.mono < uplink_.patience; }
+  // Whether decisions wait for the CRM's consents.
+  bool waits_for_crm(const Now& now) const {
+    return !uplink_.consents && now.mono < uplink_.patience;
+  }
 
   // What leads to a message between these two counts for its latency.
   void begin(Ingress ingress) { ingress_ = ingress; }

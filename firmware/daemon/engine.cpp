@@ -208,7 +208,7 @@ void Engine::on(const input::Face& face, const Now& now) {
 }
 
 void Engine::on(input::Feed&& feed, const Now& now) {
-  if (feed.checked_with != feed_.keys()) return feed_.ask_again(now);
+  if (feed.checked_with != feed_.keys()) return feed_.missed(now);
   delivery_.begin(feed.ingress);
   feed_.take(std::move(feed.piece), now);
   delivery_.end();

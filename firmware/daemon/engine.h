@@ -136,7 +136,7 @@ class Engine : private Pipeline::Directory,
   // audit trail, by the names of its keys.
   void note_config(const std::map<std::string, std::string>& given, const Now& now);
   // Messages of a link were dropped unread: the CRM is told what is here, and sends what is not.
-  void lost_messages(const Now& now) { feed_.ask_again(now); }
+  void lost_messages(const Now& now) { feed_.missed(now); }
   // Before a clean stop: writes down what is not yet on the disk.
   void stopping(const Now& now);
 

@@ -8,6 +8,9 @@
 // rules an urgent message lifts its customer's older ones to its own priority. One message of a
 // customer is on its way at a time, so that one which the broker would not take yet is not
 // overtaken by its successor.
+//
+// What is about somebody may be held back as a whole: while it is not known whether they have
+// withdrawn what it goes by. Priority 0 says so itself, and goes all the same.
 
 #include <cstdint>
 #include <optional>
@@ -57,6 +60,8 @@ struct OutboxCount {
   std::optional<WallTime> oldest;
 };
 
+enum class About : std::uint8_t { nobody, anybody };
+
 class Outbox {
  public:
   explicit Outbox(Context& context);
@@ -65,7 +70,8 @@ class Outbox {
   // none of a customer who has one on its way; they then count as handed out. Expired and held rows
   // are not returned; while the wall clock is not trusted, rows with either time wait. Rows that do
   // not open are left to Writer::drop_damaged().
-  [[nodiscard]] Result<std::vector<OutboxRow>> take(Link link, std::size_t limit, Now now);
+  [[nodiscard]] Result<std::vector<OutboxRow>> take(Link link, std::size_t limit, Now now,
+                                                    About about = About::anybody);
   // The connection is gone, or one row could not be sent: they will be handed out again.
   void release(Link link);
   void release_row(std::int64_t row);

@@ -42,6 +42,20 @@ class OutboxTest : public StoreTest {
   }
 };
 
+TEST_F(OutboxTest, WhatIsAboutSomebodyMayBeHeldBackButForConsentItself) {
+  enqueue(message("visit", "c-paul"));
+  enqueue(message("health", ""));
+  OutboxRow receipt = message("receipt", "c-paul");
+  receipt.priority = 0;
+  enqueue(receipt);
+  const auto now = outbox().take(Link::uplink, 10, at(), About::nobody);
+  ASSERT_TRUE(now);
+  EXPECT_THAT(ids(*now), ElementsAre("receipt", "health"));
+  ASSERT_TRUE(store().transaction(
+      [&](Tx& tx) { return tx.outbox().remove_rows(std::vector{now->front().row}); }));
+  EXPECT_THAT(taken(), ElementsAre("visit"));
+}
+
 TEST_F(OutboxTest, ARowThatDoesNotOpenIsDroppedAndSaid) {
   OutboxRow offer = message("m-1", "c-paul");
   offer.kind = OutboxKind::offer;
