@@ -265,5 +265,95 @@ TEST_F(WrongClock, KeysFollowAClockThatIsSetForwardsAndBack) {
   EXPECT_FALSE(mia_is_known()) << "it has not begun";
 }
 
+// ---- quiet hours while the zone of the store changes its clock
+
+WallTime utc(int month, unsigned day, std::chrono::minutes at) {
+  return std::chrono::sys_days{std::chrono::year{2026} / month / day} + at;
+}
+
+struct QuietNight {
+  const char* what;
+  const char* from;
+  const char* to;
+  WallTime due;     // an offer is decided
+  WallTime leaves;  // at the earliest
+};
+
+class QuietNightTest : public testing::TestWithParam<QuietNight> {
+ protected:
+  QuietNightTest() : box_(GetParam().due - 5s) {
+    box_.link_up(LinkName::uplink);
+    box_.feed_shop();
+    const json policy{
+        {"time_zone", "Europe/Berlin"},
+        {"quiet_hours", {{"from", GetParam().from}, {"to", GetParam().to}, {"mode", "hold"}}}};
+    const json item{{"op", "put"}, {"key", "policy"}, {"seq", 2}, {"value", policy}};
+    box_.inbound(LinkName::uplink, feed_topic(bench_address, contract::Collection::policy),
+                 json{{"v", 1},
+                      {"collection", "policy"},
+                      {"kind", "delta"},
+                      {"epoch", "8a2c621f-6a92-4e0a-9396-dcd7624c45d3"},
+                      {"from_seq", 1},
+                      {"to_seq", 2},
+                      {"items", {item}}}
+                     .dump());
+    box_.feed_an_offer();
+  }
+  // Until one has left; when that was.
+  std::optional<WallTime> leaves_within(std::chrono::minutes time) {
+    for (const WallTime end = box_.right_time() + time; box_.right_time() < end;) {
+      if (!box_.events("decision.offer").empty()) return box_.right_time();
+      box_.skip(10s);
+    }
+    return std::nullopt;
+  }
+
+  BenchBox box_;
+};
+
+TEST_P(QuietNightTest, AnOfferThatIsHeldLeavesWhenTheyAreOver) {
+  box_.hear_mia_for(10s);
+  ASSERT_FALSE(box_.engine().decisions().empty());
+  const auto left = leaves_within(4h);
+  ASSERT_TRUE(left);
+  EXPECT_GE(*left, GetParam().leaves) << contract::to_rfc3339(*left);
+  EXPECT_LE(*left, GetParam().leaves + 20s) << contract::to_rfc3339(*left);
+}
+
+TEST_P(QuietNightTest, AndSoItDoesAfterAPulledPlug) {
+  box_.hear_mia_for(10s);
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  const auto left = leaves_within(4h);
+  ASSERT_TRUE(left);
+  EXPECT_GE(*left, GetParam().leaves) << contract::to_rfc3339(*left);
+  EXPECT_LE(*left, GetParam().leaves + 20s) << contract::to_rfc3339(*left);
+}
+
+// A reading that comes twice ends them when it comes again (core/store_clock.h).
+// 2026-03-29: 01:59:59 is followed by 03:00 (01:00 UTC). 2026-10-25: 02:59:59 by 02:00 (01:00 UTC).
+INSTANTIATE_TEST_SUITE_P(
+    Berlin, QuietNightTest,
+    testing::Values(
+        QuietNight{"the hour that is missing ends them", "01:30", "02:30", utc(3, 29, 45min),
+                   utc(3, 29, 60min)},
+        QuietNight{"they would begin in the missing hour", "02:30", "04:00", utc(3, 29, 70min),
+                   utc(3, 29, 120min)},
+        QuietNight{"they lie across it", "22:00", "06:00", utc(3, 29, 30min), utc(3, 29, 240min)},
+        QuietNight{"the first of the doubled hours", "02:00", "02:45", utc(10, 25, 30min),
+                   utc(10, 25, 105min)},
+        QuietNight{"between the two", "02:00", "02:45", utc(10, 25, 50min), utc(10, 25, 50min)},
+        QuietNight{"the second", "02:00", "02:45", utc(10, 25, 70min), utc(10, 25, 105min)},
+        QuietNight{"from the first into the second", "02:30", "03:00", utc(10, 25, 40min),
+                   utc(10, 25, 120min)},
+        QuietNight{"across both", "22:00", "04:00", utc(10, 25, 30min), utc(10, 25, 180min)}),
+    [](const auto& night) {
+      std::string name;
+      for (const char c : std::string(night.param.what)) {
+        if (c != ' ') name += c;
+      }
+      return name;
+    });
+
 }  // namespace
 }  // namespace welcome::test
