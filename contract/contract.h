@@ -196,6 +196,10 @@ struct SurveyAnswer {
   std::string text;
 };
 
+// Somebody is here whose profile the box has only while they come: it asks for it, or says that it
+// is still needed.
+struct ProfileWanted {};
+
 struct FeedRejected {
   Collection collection = Collection::profiles;
   std::string key;
@@ -213,7 +217,7 @@ struct HealthNews {
 
 using EventData = std::variant<VisitNews, OfferNews, PromptNews, SuppressedNews, SurveyNews,
                                StaffNews, ConsentNews, EnrolmentNews, ErasureReceipt, SurveyAnswer,
-                               FeedRejected, HealthNews>;
+                               ProfileWanted, FeedRejected, HealthNews>;
 
 struct EventMessage {
   MessageId id;  // new_uuid()

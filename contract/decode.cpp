@@ -75,7 +75,11 @@ Result<void> check_head(const BoxAddress& self, const json& payload, FeedBatch& 
                 static_cast<std::uint64_t>(integer(*found, "seq")), text(*found, "digest"),
                 time_of(*found, "at")};
   if (head.tenant != self.tenant) return fail(ErrorCode::refused, "feed: made for another tenant");
-  if (head.scope != kScopeAll) return fail(ErrorCode::refused, "feed: made for another scope");
+  const bool on_sight =
+      batch.collection == Collection::profiles && head.scope == address_text(self);
+  if (head.scope != kScopeAll && !on_sight) {
+    return fail(ErrorCode::refused, "feed: made for another scope");
+  }
   if (head.seq < batch.to_seq || (batch.snapshot && head.seq != batch.to_seq)) {
     return fail(ErrorCode::refused, "feed: the head is not where the batch leads");
   }
@@ -527,6 +531,7 @@ constexpr EventReader kEventReaders[] = {
     {kEventName<ErasureReceipt>,
      [](const json& data) -> EventData { return erasure_receipt(data); }},
     {kEventName<SurveyAnswer>, [](const json& data) -> EventData { return survey_answer(data); }},
+    {kEventName<ProfileWanted>, [](const json&) -> EventData { return ProfileWanted{}; }},
     {kEventName<FeedRejected>, [](const json& data) -> EventData { return feed_rejected(data); }},
     {kEventName<HealthNews>, [](const json& data) -> EventData { return health_news(data); }},
 };

@@ -153,6 +153,8 @@ json data_of(const SurveyAnswer& answer) {
   return data;
 }
 
+json data_of(const ProfileWanted&) { return json::object(); }
+
 json data_of(const FeedRejected& news) {
   json data{{"collection", to_string(news.collection)},
             {"key", news.key},

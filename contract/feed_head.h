@@ -10,7 +10,8 @@
 
 namespace welcome::contract {
 
-// For whom a batch is: every box of the tenant.
+// For whom a batch is: every box of the tenant, or, for the profiles of those alone whom a box has
+// seen, the one that address_text() names.
 inline constexpr std::string_view kScopeAll = "all";
 
 struct FeedHead {

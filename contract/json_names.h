@@ -101,6 +101,8 @@ inline constexpr std::string_view kEventName<ErasureReceipt> = "erasure.receipt"
 template <>
 inline constexpr std::string_view kEventName<SurveyAnswer> = "survey.answer";
 template <>
+inline constexpr std::string_view kEventName<ProfileWanted> = "profile.wanted";
+template <>
 inline constexpr std::string_view kEventName<FeedRejected> = "feed.rejected";
 template <>
 inline constexpr std::string_view kEventName<HealthNews> = "health";

@@ -21,16 +21,17 @@ enum class OutboxKind : std::uint8_t {
   consent,    // given at the desk
   enrolment,  // a template was made
   feed,       // an item was set aside
+  wanted,     // a profile
   receipt,    // of an erasure
   response,   // to a command
   health,
 };
 
 inline constexpr std::array kAllOutboxKinds{
-    OutboxKind::visit,     OutboxKind::offer, OutboxKind::survey,  OutboxKind::report,
-    OutboxKind::prompt,    OutboxKind::told,  OutboxKind::staff,   OutboxKind::consent,
-    OutboxKind::enrolment, OutboxKind::feed,  OutboxKind::receipt, OutboxKind::response,
-    OutboxKind::health};
+    OutboxKind::visit,     OutboxKind::offer, OutboxKind::survey, OutboxKind::report,
+    OutboxKind::prompt,    OutboxKind::told,  OutboxKind::staff,  OutboxKind::consent,
+    OutboxKind::enrolment, OutboxKind::feed,  OutboxKind::wanted, OutboxKind::receipt,
+    OutboxKind::response,  OutboxKind::health};
 
 std::string_view to_string(OutboxKind kind);
 std::optional<OutboxKind> outbox_kind_from_string(std::string_view text);

@@ -27,6 +27,7 @@ void Effects::append(Effects&& o) {
   const auto move_all = [](auto& to, auto& from) {
     to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
   };
+  move_all(near, o.near);
   move_all(visits, o.visits);
   move_all(decisions, o.decisions);
   move_all(prompts, o.prompts);

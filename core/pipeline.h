@@ -192,6 +192,7 @@ struct ConsentEffect {
 };
 
 struct Effects {
+  std::vector<CustomerId> near;  // who was not near before
   std::vector<VisitEvent> visits;
   std::vector<Decision> decisions;
   std::vector<Prompt> prompts;           // publish; replaces what the visit's topic held

@@ -65,6 +65,7 @@ Presence& Pipeline::Impl::begin(const CustomerId& customer) {
   p.last_seen = now_.wall;
   p.last_heard = p.last_radio = p.last_in = p.still_since = now_.mono;
   visits_[p.visit] = customer;
+  if (!settings_.rehearsal) out_->near.push_back(customer);
   return p;
 }
 

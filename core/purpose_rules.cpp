@@ -68,6 +68,7 @@ constexpr Unowned kUnowned[] = {
     {K::consent, "the consent itself, and its proof"},
     {K::enrolment, "says that there was one; the template is erased here"},
     {K::feed, "about an item, not a person"},
+    {K::wanted, "the CRM answers only what is allowed when it comes"},
     {K::receipt, "must outlive what was erased"},
     {K::response, "to who asked"},
     {K::health, "about the box"},
@@ -80,7 +81,7 @@ constexpr UnownedRow kUnownedRows[] = {
     {Row::store, "about nobody"},
 };
 
-constexpr EnumNames<OutboxKind, 13> kKindNames{{
+constexpr EnumNames<OutboxKind, 14> kKindNames{{
     {K::visit, "visit"},
     {K::offer, "offer"},
     {K::survey, "survey"},
@@ -91,6 +92,7 @@ constexpr EnumNames<OutboxKind, 13> kKindNames{{
     {K::consent, "consent"},
     {K::enrolment, "enrolment"},
     {K::feed, "feed"},
+    {K::wanted, "wanted"},
     {K::receipt, "receipt"},
     {K::response, "response"},
     {K::health, "health"},

@@ -29,6 +29,7 @@ struct VisitOf {
   VisitId operator()(const contract::EnrolmentNews&) const { return {}; }
   VisitId operator()(const contract::SurveyAnswer&) const { return {}; }
   VisitId operator()(const ErasureReceipt&) const { return {}; }
+  VisitId operator()(const contract::ProfileWanted&) const { return {}; }
   VisitId operator()(const contract::FeedRejected&) const { return {}; }
   VisitId operator()(const contract::HealthNews&) const { return {}; }
 };
@@ -42,6 +43,7 @@ std::string Belief::doubt(const Word& word, const contract::EventData& data, Wal
   if (const auto* consent = std::get_if<contract::ConsentNews>(&data)) {
     return doubt_grant(word, *consent, now);
   }
+  if (std::holds_alternative<contract::ProfileWanted>(data)) return doubt_wanted(word, now);
   return doubt_visit(word, std::visit(VisitOf{}, data), now);
 }
 
@@ -76,6 +78,18 @@ std::string Belief::doubt_grant(const Word& word, const contract::ConsentNews& n
           .at(0)
           .integer(0);
   return taken < kGrantsAnHour ? std::string() : "more consents than a desk can take";
+}
+
+// Whoever has a box must not ask for everybody.
+std::string Belief::doubt_wanted(const Word& word, WallTime now) {
+  const auto asked =
+      db_.query(
+             "SELECT COUNT(*) FROM ledger WHERE type = 'com.welcomed.profile.wanted.v1' AND "
+             "received_at >= $1 AND store = $2 AND box = $3 AND handled = 1 AND note = ''",
+             {contract::to_rfc3339(now - std::chrono::hours(1)), word.store, word.box})
+          .at(0)
+          .integer(0);
+  return asked < kWantedAnHour ? std::string() : "more guests than a box sees in an hour";
 }
 
 // A visit is one customer's in one store: what comes first opens it, as a customer who does not

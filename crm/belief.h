@@ -19,6 +19,8 @@ namespace welcome::crm {
 
 // So many grants one box may bring in an hour: a desk has one queue.
 inline constexpr std::int64_t kGrantsAnHour = 60;
+// So many guests one box may ask about in an hour.
+inline constexpr std::int64_t kWantedAnHour = 600;
 // A visit is known for so long after its last word.
 inline constexpr std::chrono::hours kVisitLife{7 * 24};
 
@@ -39,6 +41,7 @@ class Belief {
  private:
   std::string doubt_time(const Word& word, const contract::EventData& data, WallTime now);
   std::string doubt_grant(const Word& word, const contract::ConsentNews& news, WallTime now);
+  std::string doubt_wanted(const Word& word, WallTime now);
   std::string doubt_visit(const Word& word, const VisitId& visit, WallTime now);
 
   Crm& crm_;

@@ -74,7 +74,8 @@ Standing standing_of(Opened& opened, const std::string& store, const std::string
   Standing out;
   for (const Collection collection : contract::kAllCollections) {
     const std::string name(contract::to_string(collection));
-    const Position head = opened.crm.feed().head(collection);
+    const Position head =
+        opened.crm.feed().head(collection, opened.crm.feed().scope_of(collection, {store, box}));
     const auto at = [&](const Rows& rows) -> std::optional<std::int64_t> {
       if (rows.empty() || rows[0].text(0) != head.epoch) return std::nullopt;
       return rows[0].integer(1);
@@ -314,9 +315,49 @@ constexpr Option kTrust[] = {
 
 constexpr Option kStore[] = {{"store", nullptr, "one store instead of all"}};
 
+int scope(const Call& call) {
+  call.at_most(1);
+  Opened opened(call);
+  const Sight& sight = opened.crm.feed().sight();
+  if (!call.words.empty()) {
+    const std::string& word = call.words[0];
+    if (word != "all" && word != "visited") throw Usage("a scope is all or visited");
+    if (word == "visited" && !opened.crm.signer()) {
+      return call.no({ErrorCode::refused,
+                      "a box knows its scope by the signature: make a key with `welcome-crm "
+                      "sign-keys --new`"});
+    }
+    Transaction transaction(*opened.db);
+    opened.crm.feed().set_on_sight(word == "visited", call.has("keep-days")
+                                                          ? call.number("keep-days", 1, 3650)
+                                                          : sight.keep_days());
+    transaction.commit();
+    opened.db->announce();
+  } else if (call.has("keep-days")) {
+    throw Usage("--keep-days goes with a scope: welcome-crm scope visited --keep-days N");
+  }
+  const std::int64_t days = sight.keep_days();
+  if (call.json_wanted) {
+    call.print({{"scope", sight.on() ? "visited" : "all"}, {"keep_days", days}});
+  } else if (sight.on()) {
+    *call.out << "visited: a box has the profiles of those that it has seen in the last " << days
+              << " days\n";
+  } else {
+    *call.out << "all: every box has every profile\n";
+  }
+  return kDone;
+}
+
+constexpr Option kScope[] = {
+    {"keep-days", nullptr, "how long after their last visit a box has their profile; else 90"},
+};
+
 constexpr Command kFleetCommands[] = {
     {"boxes trust", "STORE/BOX", "count receipts signed with the key that it says now", boxes_trust,
      kTrust},
+    {"scope", "[all|visited]",
+     "whose profiles boxes have: everybody's, or of those alone that they have seen", scope,
+     kScope},
     {"boxes list", "", "every box, what it has confirmed, and its key", boxes},
     {"boxes", "", "the same", boxes},
     {"ledger", "", "every event, once; one JSON object a line with --json", ledger, kLedger},

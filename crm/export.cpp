@@ -45,7 +45,8 @@ Result<json> Crm::export_customer(const std::string& customer, WallTime now) {
               {"events", json::array()},
               {"offers", json::array()},
               {"survey_answers", json::array()},
-              {"app_requests", json::array()}};
+              {"app_requests", json::array()},
+              {"profile_at", json::array()}};
   for (json& record : consents(customer)) {
     out["consents"].push_back(whole_record(db_, std::move(record)));
   }
@@ -85,6 +86,12 @@ Result<json> Crm::export_customer(const std::string& customer, WallTime now) {
                                   {customer})) {
     out["app_requests"].push_back(
         {{"kind", row.text(0)}, {"at", row.text(1)}, {"body", json::parse(row.text(2))}});
+  }
+  for (const Row& row : db_.query("SELECT store, box, seen_on FROM sight WHERE customer = $1 "
+                                  "ORDER BY store, box",
+                                  {customer})) {
+    out["profile_at"].push_back(
+        {{"store", row.text(0)}, {"box", row.text(1)}, {"seen_on", row.text(2)}});
   }
   return out;
 }

@@ -84,8 +84,56 @@ std::int64_t Feed::advance(Collection collection, const Change& change) {
   if (change.live) digest->toggle(change.key, static_cast<std::uint64_t>(seq));
   db_.execute("UPDATE feed SET seq = $2, digest = $3 WHERE collection = $1",
               {name_of(collection), seq, digest->hex()});
+  if (collection == Collection::profiles) {
+    sight_.changed(change.key, change.old_live_seq, change.live ? seq : 0, seq);
+  }
   return seq;
 }
+
+// ---- on sight ----
+
+Scope Feed::scope_of(Collection collection, const BoxKey& box) {
+  if (collection != Collection::profiles || !sight_.on()) return std::nullopt;
+  return box;
+}
+
+void Feed::set_on_sight(bool on, std::int64_t keep_days) {
+  if (on != sight_.on()) new_epoch(Collection::profiles);
+  sight_.set(on, keep_days);
+}
+
+// The profile counts as changed, so that it comes after all that the box has.
+void Feed::seen(const BoxKey& box, const std::string& customer, WallTime now) {
+  if (sight_.seen_again(box, customer, now)) return;
+  const std::int64_t before = live_seq(Collection::profiles, customer);
+  if (before == 0) return;
+  const std::int64_t seq = advance(Collection::profiles, {customer, before, true});
+  db_.execute("UPDATE item SET seq = $3 WHERE collection = $1 AND key = $2",
+              {name_of(Collection::profiles), customer, seq});
+  sight_.add(box, customer, seq, now);
+}
+
+bool Feed::let_sights_end(WallTime now, int at_most) {
+  if (!sight_.on()) return false;
+  const auto old = sight_.old(now, at_most);
+  for (const Sight::Old& one : old) {
+    const Position before = head(Collection::profiles);
+    db_.execute("UPDATE feed SET seq = $2 WHERE collection = $1",
+                {name_of(Collection::profiles), before.seq + 1});
+    sight_.remove(one.box, one.customer, live_seq(Collection::profiles, one.customer),
+                  before.seq + 1);
+  }
+  return old.size() >= static_cast<std::size_t>(at_most);
+}
+
+std::int64_t Feed::live_seq(Collection collection, const std::string& key) {
+  const Rows rows =
+      db_.query("SELECT seq FROM item WHERE collection = $1 AND key = $2 AND deleted = 0",
+                {name_of(collection), key});
+  return rows.empty() ? 0 : rows[0].integer(0);
+}
+
+// ---- items ----
 
 bool Feed::put(Collection collection, const std::string& key, const std::string& customer,
                const std::string& value) {
@@ -133,26 +181,39 @@ std::vector<Item> Feed::of_customer(Collection collection, const std::string& cu
                 {name_of(collection), customer}));
 }
 
-std::vector<Item> Feed::live(Collection collection) {
+std::vector<Item> Feed::live(Collection collection, const Scope& scope) {
+  if (scope) {
+    return to_items(db_.query(
+        "SELECT item.key, item.customer, item.seq, item.deleted, item.value FROM sight "
+        "JOIN item ON item.collection = $1 AND item.key = sight.customer "
+        "WHERE sight.store = $2 AND sight.box = $3 AND item.deleted = 0 ORDER BY item.seq",
+        {name_of(collection), scope->first, scope->second}));
+  }
   return to_items(
       db_.query("SELECT key, customer, seq, deleted, value FROM item "
                 "WHERE collection = $1 AND deleted = 0 ORDER BY seq",
                 {name_of(collection)}));
 }
 
-Position Feed::head(Collection collection) {
+Position Feed::head(Collection collection, const Scope& scope) {
   const Rows rows =
       db_.query("SELECT epoch, seq, digest FROM feed WHERE collection = $1", {name_of(collection)});
   if (rows.empty()) throw DatabaseError("the database has no feed: run `welcome-crm init` first");
+  if (scope) {
+    const Sight::Place place = sight_.place(*scope);
+    return {rows[0].text(0), place.seq, place.digest};
+  }
   return {rows[0].text(0), rows[0].integer(1), rows[0].text(2)};
 }
 
 void Feed::new_epoch(Collection collection) {
   db_.execute("UPDATE feed SET epoch = $2 WHERE collection = $1",
               {name_of(collection), contract::new_uuid()});
+  if (collection == Collection::profiles) sight_.new_epoch();
 }
 
 void Feed::purge_deleted(const std::string& customer) {
+  sight_.forget(customer);
   for (const Collection collection : contract::kAllCollections) {
     const std::int64_t gone =
         db_.execute("DELETE FROM item WHERE collection = $1 AND customer = $2 AND deleted = 1",
@@ -162,7 +223,16 @@ void Feed::purge_deleted(const std::string& customer) {
   }
 }
 
-std::vector<Item> Feed::since(Collection collection, std::int64_t seq) {
+std::vector<Item> Feed::since(Collection collection, std::int64_t seq, const Scope& scope) {
+  if (scope) {
+    return to_items(
+        db_.query("SELECT item.key, item.customer, item.seq, item.deleted, item.value FROM sight "
+                  "JOIN item ON item.collection = $1 AND item.key = sight.customer "
+                  "WHERE sight.store = $2 AND sight.box = $3 AND item.seq > $4 "
+                  "UNION ALL SELECT customer, customer, seq, 1, '' FROM sight_gone "
+                  "WHERE store = $2 AND box = $3 AND seq > $4 ORDER BY 3",
+                  {name_of(collection), scope->first, scope->second, seq}));
+  }
   return to_items(
       db_.query("SELECT key, customer, seq, deleted, value FROM item "
                 "WHERE collection = $1 AND seq > $2 ORDER BY seq",

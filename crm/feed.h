@@ -14,6 +14,7 @@
 #include "contract/contract.h"
 #include "contract/topics.h"
 #include "crm/database.h"
+#include "crm/sight.h"
 
 namespace welcome::crm {
 
@@ -37,7 +38,7 @@ struct Position {
 
 class Feed {
  public:
-  explicit Feed(Database& db) : db_(db) {}
+  explicit Feed(Database& db) : db_(db), sight_(db) {}
 
   // Makes the collections that are missing, each with a new epoch.
   void create();
@@ -51,9 +52,23 @@ class Feed {
   // About whom the item is or was; empty: about nobody, or unknown.
   std::string owner(Collection collection, const std::string& key);
   std::vector<Item> of_customer(Collection collection, const std::string& customer);
-  std::vector<Item> live(Collection collection);
+  std::vector<Item> live(Collection collection, const Scope& scope = {});
 
-  Position head(Collection collection);
+  Position head(Collection collection, const Scope& scope = {});
+
+  // ---- who is sent what ----
+  // How a box is sent a collection: as everybody, or in a scope of its own.
+  Scope scope_of(Collection collection, const BoxKey& box);
+  const Sight& sight() const { return sight_; }
+  // Whether boxes have the profiles of those alone that they have seen, and how long. A change of
+  // that is a new epoch of the profiles.
+  void set_on_sight(bool on, std::int64_t keep_days);
+  // A box has seen somebody.
+  void seen(const BoxKey& box, const std::string& customer, WallTime now);
+  // Takes profiles from boxes where nobody has seen them for long. True: there may be more.
+  bool let_sights_end(WallTime now, int at_most);
+  void confirmed(const BoxKey& box, std::int64_t seq) { sight_.confirmed(box, seq); }
+  void forget(const BoxKey& box) { sight_.forget(box); }
 
   // From now on every box is told everything: nobody knows what they have.
   void new_epoch(Collection collection);
@@ -62,7 +77,7 @@ class Feed {
   void purge_deleted(const std::string& customer);
 
   // Every item after `seq` in order of change, deletions included.
-  std::vector<Item> since(Collection collection, std::int64_t seq);
+  std::vector<Item> since(Collection collection, std::int64_t seq, const Scope& scope = {});
   // The oldest `seq` from which since() still tells everything.
   std::int64_t oldest(Collection collection);
 
@@ -73,8 +88,10 @@ class Feed {
     bool live = true;
   };
   std::int64_t advance(Collection collection, const Change& change);
+  std::int64_t live_seq(Collection collection, const std::string& key);
 
   Database& db_;
+  Sight sight_;
 };
 
 enum class Remedy : std::uint8_t { nothing, delta, snapshot };

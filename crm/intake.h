@@ -84,6 +84,7 @@ class Intake {
   std::string on(const Entry& entry, const contract::EnrolmentNews& news, WallTime now);
   std::string on(const Entry& entry, const contract::SurveyAnswer& news, WallTime now);
   std::string on(const Entry& entry, const ErasureReceipt& news, WallTime now);
+  std::string on(const Entry& entry, const contract::ProfileWanted& news, WallTime now);
   std::string on(const Entry& entry, const contract::FeedRejected& news, WallTime now);
   std::string on(const Entry& entry, const contract::HealthNews& news, WallTime now);
 

@@ -41,6 +41,7 @@ struct Needs {
   Purposes operator()(const contract::SurveyAnswer&) const { return std::nullopt; }
   Purposes operator()(const contract::ConsentNews&) const { return std::nullopt; }
   Purposes operator()(const ErasureReceipt&) const { return std::nullopt; }
+  Purposes operator()(const contract::ProfileWanted&) const { return std::nullopt; }
   Purposes operator()(const contract::FeedRejected&) const { return std::nullopt; }
   Purposes operator()(const contract::HealthNews&) const { return std::nullopt; }
 };
@@ -201,6 +202,13 @@ std::string Intake::on(const Entry& entry, const ErasureReceipt& /*news*/, WallT
   spdlog::warn("the erasure receipt of {}/{} does not count: {}", entry.store, entry.box,
                taken.error().message);
   return "refused: " + taken.error().message;
+}
+
+// Who was where is kept as a day, for as long as the box has the profile, and not in the ledger.
+std::string Intake::on(const Entry& entry, const contract::ProfileWanted& /*news*/, WallTime now) {
+  db_.execute("UPDATE ledger SET customer = '' WHERE position = $1", {entry.position});
+  if (crm_.feed().sight().on()) crm_.feed().seen({entry.store, entry.box}, entry.customer, now);
+  return {};
 }
 
 std::string Intake::on(const Entry& entry, const contract::FeedRejected& news, WallTime /*now*/) {

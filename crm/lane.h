@@ -10,10 +10,9 @@
 #include <utility>
 
 #include "contract/topics.h"
+#include "crm/sight.h"
 
 namespace welcome::crm {
-
-using BoxKey = std::pair<std::string, std::string>;  // store, box
 
 // A batch of the feed, put into JSON once for all boxes.
 struct Parcel {

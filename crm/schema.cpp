@@ -175,9 +175,28 @@ constexpr const char* kVersion6[] = {
     "WHERE type = 'com.welcomed.consent.changed.v1'",
 };
 
+constexpr const char* kVersion7[] = {
+    // Which profiles a box has, where it has those alone that it has seen, and the day on which it
+    // last said so.
+    "CREATE TABLE sight (store {text} NOT NULL, box {text} NOT NULL, customer {text} NOT NULL, "
+    "seen_on {text} NOT NULL, PRIMARY KEY (store, box, customer)){end}",
+    "CREATE INDEX sight_customer ON sight (customer)",
+    "CREATE INDEX sight_old ON sight (seen_on)",
+    // What a box asked for in the last hour.
+    "CREATE INDEX ledger_wanted ON ledger (store, box, received_at) "
+    "WHERE type = 'com.welcomed.profile.wanted.v1'",
+    // Where its profiles stand: the number of the last change that was one for it.
+    "CREATE TABLE sight_box (store {text} NOT NULL, box {text} NOT NULL, seq {int} NOT NULL, "
+    "digest {text} NOT NULL, PRIMARY KEY (store, box)){end}",
+    // Those that it has to delete, until it says that it has.
+    "CREATE TABLE sight_gone (store {text} NOT NULL, box {text} NOT NULL, customer {text} NOT "
+    "NULL, seq {int} NOT NULL, PRIMARY KEY (store, box, customer)){end}",
+    "CREATE INDEX sight_gone_customer ON sight_gone (customer)",
+};
+
 // A database, new or old, takes every step that it has not taken.
-constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3,
-                                                   kVersion4, kVersion5, kVersion6};
+constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4,
+                                                   kVersion5, kVersion6, kVersion7};
 constexpr std::int64_t kSchemaVersion = std::size(kSteps);
 
 std::string spell(std::string sql, const Database::Types& types) {

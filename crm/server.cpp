@@ -168,6 +168,7 @@ bool Server::let_age() {
     Transaction transaction(db_);
     more = crm_.let_consents_end(wall_now(), kAgeAtOnce);
     more = crm_.forget_the_old(wall_now(), kAgeAtOnce) || more;
+    more = crm_.feed().let_sights_end(wall_now(), kAgeAtOnce) || more;
     transaction.commit();
   }
   return !crm_.scrub_what_was_erased() || more;
@@ -297,7 +298,7 @@ void Server::on_hello(const contract::BoxAddress& from, const contract::Hello& h
   ++counters_.hellos;
   see_box(box, "online", static_cast<std::int64_t>(hello.session), hello.version);
   note_confirmed(box, hello);
-  if (is_ahead(hello)) set_back(box);
+  if (is_ahead(box, hello)) set_back(box);
   if (hello.confirms) return;
   taken_[box];  // before all else, without ids: that there will be more of them
   forget_told(box);
@@ -320,13 +321,16 @@ void Server::note_confirmed(const BoxKey& box, const contract::Hello& hello) {
         "seq = excluded.seq",
         {box.first, box.second, std::string(contract::to_string(collection)), have.epoch,
          static_cast<std::int64_t>(have.seq)});
+    if (collection == Collection::profiles) {
+      crm_.feed().confirmed(box, static_cast<std::int64_t>(have.seq));
+    }
   }
   if (!may_be_ours(hello.control)) return;
   db_.execute("UPDATE box SET control = $3 WHERE store = $1 AND box = $2",
               {box.first, box.second, static_cast<std::int64_t>(hello.control)});
 }
 
-bool Server::is_ahead(const contract::Hello& hello) {
+bool Server::is_ahead(const BoxKey& box, const contract::Hello& hello) {
   const std::int64_t newest =
       db_.query("SELECT COALESCE(MAX(seq), 0) FROM control").at(0).integer(0);
   if (newest > 0 && hello.control > static_cast<std::uint64_t>(newest) &&
@@ -334,7 +338,7 @@ bool Server::is_ahead(const contract::Hello& hello) {
     return true;
   }
   return std::any_of(hello.have.begin(), hello.have.end(), [&](const auto& one) {
-    const Position head = crm_.feed().head(one.first);
+    const Position head = crm_.feed().head(one.first, crm_.feed().scope_of(one.first, box));
     return one.second.epoch == head.epoch && static_cast<std::int64_t>(one.second.seq) > head.seq;
   });
 }
@@ -359,19 +363,19 @@ void Server::set_back(const BoxKey& box) {
 
 void Server::bring_up_to_date(const BoxKey& box, Collection collection,
                               const std::optional<Position>& have) {
-  const Position head = crm_.feed().head(collection);
+  const Scope scope = crm_.feed().scope_of(collection, box);
+  const Position head = crm_.feed().head(collection, scope);
   switch (remedy(have, head, crm_.feed().oldest(collection))) {
     case Remedy::nothing:
-      tell(box, beat(collection, head));
+      tell(box, beat(collection, scope));
       break;
     case Remedy::delta:
-      tell(box, packed(head, delta(collection, head, have->seq,
-                                   crm_.feed().since(collection, have->seq), batch_bytes())));
+      tell(box, delta_since(have->seq, collection, head, scope));
       ++counters_.deltas;
       break;
     case Remedy::snapshot:
-      tell(box, snapshot_of(collection, head));
-      tell(box, beat(collection, head));  // the snapshot may have been made long ago
+      tell(box, snapshot_of(collection, head, scope));
+      tell(box, beat(collection, scope));  // the snapshot may have been made long ago
       ++counters_.snapshots;
       break;
   }

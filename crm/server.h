@@ -72,8 +72,11 @@ class Server {
   static constexpr std::int64_t kNoRow = 0;
 
   // Signed, where there is a key; `head` is where the feed stands now.
-  Batches packed(const Position& head, std::vector<contract::FeedBatch> batches);
-  Batches beat(Collection collection, const Position& head);
+  Batches packed(const Position& head, std::vector<contract::FeedBatch> batches,
+                 const Scope& scope = {});
+  Batches beat(Collection collection, const Scope& scope = {});
+  Batches delta_since(std::int64_t seq, Collection collection, const Position& head,
+                      const Scope& scope);
   std::size_t batch_bytes() const;
   void published(std::int64_t tag, std::uint8_t reason);
 
@@ -83,7 +86,7 @@ class Server {
   void on_key(const contract::BoxAddress& box, const std::string& said);
   void on_hello(const contract::BoxAddress& box, const contract::Hello& hello);
   void note_confirmed(const BoxKey& box, const contract::Hello& hello);
-  bool is_ahead(const contract::Hello& hello);
+  bool is_ahead(const BoxKey& box, const contract::Hello& hello);
   void set_back(const BoxKey& box);
   void bring_up_to_date(const BoxKey& box, Collection collection,
                         const std::optional<Position>& have);
@@ -92,8 +95,9 @@ class Server {
                const std::string& version);
   void forget_told(const BoxKey& box);
   void tell(const BoxKey& box, const Batches& batches);
-  const Batches& snapshot_of(Collection collection, const Position& head);
+  Batches snapshot_of(Collection collection, const Position& head, const Scope& scope);
   void forget_old_epochs();
+  Rows behind();
   void push_changes();
   void push_commands();
   void heartbeat();

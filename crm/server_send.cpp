@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <spdlog/spdlog.h>
+#include <tuple>
 #include <utility>
 
 #include "crm/server.h"
@@ -27,7 +29,8 @@ bool urgent(Collection collection) {
 
 }  // namespace
 
-Server::Batches Server::packed(const Position& head, std::vector<contract::FeedBatch> batches) {
+Server::Batches Server::packed(const Position& head, std::vector<contract::FeedBatch> batches,
+                               const Scope& scope) {
   const auto key = crm_.signer();
   const WallTime now = wall_now();
   Batches out;
@@ -41,8 +44,10 @@ Server::Batches Server::packed(const Position& head, std::vector<contract::FeedB
                     contract::to_string(batch.collection));
     }
     if (key) {
-      batch.head = contract::FeedHead{crm_.settings().tenant, std::string(contract::kScopeAll),
-                                      static_cast<std::uint64_t>(head.seq), head.digest, now};
+      batch.head = contract::FeedHead{
+          crm_.settings().tenant,
+          scope ? contract::address_text(address(*scope)) : std::string(contract::kScopeAll),
+          static_cast<std::uint64_t>(head.seq), head.digest, now};
     }
     out.push_back(std::make_shared<const Parcel>(
         Parcel{batch.collection, batch.epoch, batch.to_seq,
@@ -52,8 +57,16 @@ Server::Batches Server::packed(const Position& head, std::vector<contract::FeedB
 }
 
 // "This is where the feed stands, and I am alive."
-Server::Batches Server::beat(Collection collection, const Position& head) {
-  return packed(head, delta(collection, head, head.seq, {}));
+Server::Batches Server::beat(Collection collection, const Scope& scope) {
+  const Position head = crm_.feed().head(collection, scope);
+  return packed(head, delta(collection, head, head.seq, {}), scope);
+}
+
+Server::Batches Server::delta_since(std::int64_t seq, Collection collection, const Position& head,
+                                    const Scope& scope) {
+  return packed(
+      head, delta(collection, head, seq, crm_.feed().since(collection, seq, scope), batch_bytes()),
+      scope);
 }
 
 // What the broker takes says its CONNACK.
@@ -88,7 +101,13 @@ void Server::published(std::int64_t tag, std::uint8_t reason) {
   }
 }
 
-const Server::Batches& Server::snapshot_of(Collection collection, const Position& head) {
+Server::Batches Server::snapshot_of(Collection collection, const Position& head,
+                                    const Scope& scope) {
+  if (scope) {
+    return packed(head,
+                  snapshot(collection, head, crm_.feed().live(collection, scope), batch_bytes()),
+                  scope);
+  }
   const auto key = crm_.signer();
   const std::string signed_by = key ? key->key_id() : "";
   Snapshot& kept = snapshots_[collection];
@@ -129,26 +148,44 @@ void Server::forget_old_epochs() {
   next_heartbeat_ = {};
 }
 
-void Server::push_changes() {
-  constexpr const char* kBehind =
+// Boxes that were told less than there is. Where profiles come on sight, each has its own place in
+// them.
+Rows Server::behind() {
+  constexpr const char* kAll =
       "SELECT told.store, told.box, told.collection, told.seq FROM told "
       "JOIN feed ON feed.collection = told.collection "
       "WHERE told.seq <> feed.seq AND told.epoch = feed.epoch";
+  constexpr const char* kShared =
+      "SELECT told.store, told.box, told.collection, told.seq FROM told "
+      "JOIN feed ON feed.collection = told.collection "
+      "WHERE told.seq <> feed.seq AND told.epoch = feed.epoch AND told.collection <> 'profiles'";
+  if (!crm_.feed().sight().on()) return db_.query(kAll);
+  Rows rows = db_.query(kShared);
+  for (Row& row : db_.query("SELECT told.store, told.box, told.collection, told.seq FROM sight_box "
+                            "JOIN told ON told.store = sight_box.store AND told.box = "
+                            "sight_box.box AND told.collection = 'profiles' "
+                            "JOIN feed ON feed.collection = told.collection "
+                            "WHERE told.seq <> sight_box.seq AND told.epoch = feed.epoch")) {
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void Server::push_changes() {
   if (!client_.up()) return;
   forget_old_epochs();
-  if (db_.query(kBehind).empty()) return;
+  if (behind().empty()) return;
   Transaction transaction(db_);
-  std::map<std::pair<Collection, std::int64_t>, Batches> deltas;
-  for (const Row& row : db_.query(kBehind)) {
+  std::map<std::tuple<Collection, std::int64_t, Scope>, Batches> deltas;
+  for (const Row& row : behind()) {
     const auto collection = contract::collection_from_string(row.text(2)).value();
-    const std::int64_t at = row.integer(3);
-    Batches& batches = deltas[{collection, at}];
+    const BoxKey box{row.text(0), row.text(1)};
+    const Scope scope = crm_.feed().scope_of(collection, box);
+    Batches& batches = deltas[{collection, row.integer(3), scope}];
     if (batches.empty()) {
-      const Position head = crm_.feed().head(collection);
-      batches = packed(
-          head, delta(collection, head, at, crm_.feed().since(collection, at), batch_bytes()));
+      batches = delta_since(row.integer(3), collection, crm_.feed().head(collection, scope), scope);
     }
-    tell({row.text(0), row.text(1)}, batches);
+    tell(box, batches);
     ++counters_.deltas;
   }
   transaction.commit();
@@ -190,9 +227,14 @@ void Server::heartbeat() {
   const Rows boxes = db_.query("SELECT store, box FROM box WHERE state IN ('online', 'new')");
   if (boxes.empty()) return;
   for (const Collection collection : contract::kAllCollections) {
-    const auto parcel = beat(collection, crm_.feed().head(collection)).back();
     Lane& lane = urgent(collection) ? urgent_ : bulk_;
-    for (const Row& row : boxes) lane.add({row.text(0), row.text(1)}, parcel);
+    const bool each = collection == Collection::profiles && crm_.feed().sight().on();
+    std::shared_ptr<const Parcel> parcel;
+    for (const Row& row : boxes) {
+      const BoxKey box{row.text(0), row.text(1)};
+      if (each || !parcel) parcel = beat(collection, each ? Scope(box) : std::nullopt).back();
+      lane.add(box, parcel);
+    }
   }
 }
 

@@ -135,7 +135,12 @@ void CrmFeed::take(sync::FeedPiece piece, const Now& now) {
         {ErrorCode::refused, "feed: signed more than a day before what the CRM said since"}, now);
   }
   heard(now);
-  if (head) heard(*head, now);
+  if (head) {
+    heard(*head, now);
+    if (collection == contract::Collection::profiles) {
+      profiles_on_sight_ = head->scope != contract::kScopeAll;
+    }
+  }
   sync::FeedPlan plan = receiver_.plan(std::move(piece.batch), piece.cut);
   if (plan.verdict == sync::FeedVerdict::gap) {
     spdlog::info("feed {}: {}", contract::to_string(plan.collection), plan.reason);

@@ -74,6 +74,9 @@ class CrmFeed {
     return keys_;
   }
 
+  // This box has the profiles of those alone that it has seen, as their newest head says.
+  bool profiles_on_sight() const { return profiles_on_sight_; }
+
   // Why a record may not count although it is well formed and signed.
   std::optional<std::string> refuse_consent(const ConsentRecord& record);
   void note_refused(const std::string& why);
@@ -154,6 +157,7 @@ class CrmFeed {
   std::shared_ptr<const contract::KeyRing> keys_;
   const StoredFeed stored_feed_;
   sync::FeedReceiver receiver_;
+  bool profiles_on_sight_ = false;
   std::vector<CustomerId> changed_profiles_;  // not yet told to the pipeline
   bool hello_due_ = false;
   MonoTime next_hello_;

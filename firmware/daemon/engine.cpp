@@ -380,7 +380,11 @@ Result<void> Engine::rows_left(const std::vector<Delivery::Left>& rows, const Al
 Result<void> Engine::carry_out(Effects effects, const Now& now, const Also& also,
                                store::Durable durable) {
   Result<void> written;
-  const bool writes = also || effects.to_store();
+  std::erase_if(effects.near, [&](const CustomerId& customer) {
+    return !on_sight_.due(customer, profile(customer) != nullptr, feed_.profiles_on_sight(),
+                          now.mono);
+  });
+  const bool writes = also || !effects.near.empty() || effects.to_store();
   if (writes) {
     const auto all = [&](store::Tx& tx) {
       if (also) also(tx);
@@ -390,6 +394,8 @@ Result<void> Engine::carry_out(Effects effects, const Now& now, const Also& also
     if (!written) {
       health_.store_failed(written.error());
       health_.could_not_store(effects, now);
+    } else {
+      for (const auto& customer : effects.near) on_sight_.asked(customer, now.mono);
     }
   }
   count(effects);

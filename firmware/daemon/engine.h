@@ -38,6 +38,7 @@
 #include "firmware/daemon/health.h"
 #include "firmware/daemon/key_watch.h"
 #include "firmware/daemon/listening.h"
+#include "firmware/daemon/on_sight.h"
 #include "firmware/daemon/rehearsal_stage.h"
 #include "firmware/daemon/report.h"
 #include "firmware/daemon/shared.h"
@@ -308,6 +309,7 @@ class Engine : private Pipeline::Directory,
   RehearsalStage rehearsal_;
   Tablets tablets_;
   Timelines timelines_;
+  OnSight on_sight_;
   std::optional<Neighbours> neighbours_;  // nothing: this box is alone in its store
   const Report report_;
 

@@ -13,6 +13,9 @@ namespace {
 
 using nlohmann::json;
 
+// Who was here longer ago needs no profile here any more.
+constexpr std::chrono::hours kWantedLife{24};
+
 std::string explain_text(const Decision& d) {
   json steps = json::array();
   for (const auto& step : d.steps) {
@@ -37,6 +40,13 @@ void Engine::write(store::Tx& tx, const Effects& effects, const Now& now) {
   }
   for (const auto& decision : effects.withdrawn_decisions) tx.outbox().remove_ref(decision.str());
   write_store_words(tx, effects, now);
+  for (const auto& customer : effects.near) {
+    delivery_.enqueue(
+        tx,
+        contract::encode_event(settings_.box, {MessageId(ids_.next()), now.wall, customer,
+                                               contract::ProfileWanted{}, settings_.box}),
+        OutboxKind::wanted, customer.str(), now.wall + kWantedLife, {}, now);
+  }
   write_visits(tx, effects, now);
   write_decisions(tx, effects, now);
   write_staff(tx, effects, now);

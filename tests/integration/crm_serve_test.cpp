@@ -471,6 +471,39 @@ TEST_F(CrmServeTest, ABrokerThatTakesSmallPacketsGetsSmallPackets) {
   EXPECT_TRUE(box.peer().downs.empty());
 }
 
+TEST_F(CrmServeTest, ABoxHasTheProfilesOfThoseThatItHasSeen) {
+  EXPECT_EQ(crm_->command({"scope", "visited"}), 1) << "nothing is signed";
+  ASSERT_EQ(crm_->command({"sign-keys", "--new"}), 0);
+  ASSERT_EQ(crm_->command({"scope", "visited"}), 0);
+  ASSERT_EQ(crm_->command({"boxes", "admit", "aroma-1/box-2"}), 0);
+  crm_->serve({"--heartbeat-s", "1"});
+  ModelBox box(*broker_), other(*broker_, "box-2");
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(other.connect());
+  const auto has_consents = [](ModelBox& b) { return b.count(Collection::consents) == 5; };
+  ASSERT_TRUE(box.until(has_consents));
+  ASSERT_TRUE(other.until(has_consents));
+  EXPECT_FALSE(box.has(Collection::profiles, "c-paul"));
+
+  const auto start = std::chrono::steady_clock::now();
+  box.event("e-1", "c-paul", contract::ProfileWanted{});
+  ASSERT_TRUE(box.until([](ModelBox& b) { return b.has(Collection::profiles, "c-paul"); }));
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - start);
+  RecordProperty("profile_ms", static_cast<int>(took.count()));
+  const int hellos = box.hellos;
+  ASSERT_EQ(crm_->command({"customer", "consent", "c-paul", "face_recognition", "withdrawn"}), 0);
+  const auto withdrawn = [](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); };
+  ASSERT_TRUE(other.until(withdrawn));
+  EXPECT_FALSE(other.has(Collection::profiles, "c-paul"));
+  EXPECT_TRUE(box.until(withdrawn));
+  EXPECT_EQ(box.hellos, hellos) << "heartbeats and deltas are its own";
+  EXPECT_EQ(box.count(Collection::profiles), 1U);
+
+  ASSERT_EQ(crm_->command({"scope", "all"}), 0);
+  EXPECT_TRUE(other.until([](ModelBox& b) { return b.has(Collection::profiles, "c-paul"); }));
+}
+
 TEST_F(CrmServeTest, ABadMessageIsRefusedAndTheRestGoesOn) {
   crm_->serve();
   ModelBox box(*broker_);

@@ -164,6 +164,7 @@ TEST(Contract, EveryEventArrivesAsItWasSent) {
       EnrolmentNews{TemplateId("t"), "model/1", 3, "eva"},
       ErasureReceipt{MessageId("cmd"), CustomerId("c"), {{"profiles", 1}}, kAt, true},
       SurveyAnswer{"s", DecisionId("d"), SurveyKind::nps, 9, "Kind."},
+      ProfileWanted{},
       FeedRejected{Collection::profiles, "k", 4, "why", true},
       HealthNews{"radio", "degraded", "quiet", {{"restarts", 1}}},
   };

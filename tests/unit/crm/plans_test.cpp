@@ -21,9 +21,9 @@ namespace welcome::crm {
 namespace {
 
 // As many rows as there are boxes, collections or keys.
-const std::set<std::string> kSmall{"box",         "box_key",        "confirmed", "control",
-                                   "feed",        "schema_version", "serving",   "setting",
-                                   "signing_key", "stranger",       "told"};
+const std::set<std::string> kSmall{"box",       "box_key",        "confirmed", "control",
+                                   "feed",      "schema_version", "serving",   "setting",
+                                   "sight_box", "signing_key",    "stranger",  "told"};
 
 // What reads everything because everything is asked for.
 const std::map<std::string, const char*> kWholeOnPurpose{

@@ -62,8 +62,9 @@ class SignedFeedTest : public testing::Test {
   }
 
   // Signed at that time; by nobody, where `by` is null.
-  void receive(contract::FeedBatch batch, WallTime at, const contract::Signer* by) {
-    batch.head = contract::FeedHead{"demo", "all", batch.to_seq, batch.digest, at};
+  void receive(contract::FeedBatch batch, WallTime at, const contract::Signer* by,
+               const std::string& scope = "all") {
+    batch.head = contract::FeedHead{"demo", scope, batch.to_seq, batch.digest, at};
     const auto message = encode_feed(test::bench_address, batch, by);
     box_.inbound(LinkName::uplink, message.topic, message.payload);
   }
@@ -215,6 +216,23 @@ TEST_F(SignedFeedTest, ACommandWhoseTimeIsOverIsAnsweredAndNotCarriedOut) {
   const auto unsure = box_.sent("/response").back();
   EXPECT_EQ(unsure["id"], "c");
   EXPECT_EQ(unsure["ok"], true) << unsure;
+}
+
+// The broker hands one box the profiles of another's guests.
+TEST_F(SignedFeedTest, ProfilesOnSightAreThoseThatNameThisBox) {
+  const WallTime now = box_.now().wall;
+  const auto has = [&](const char* id) {
+    return box_.store().replica().find(store::Collection::profiles, id).has_value();
+  };
+  receive(snapshot(Collection::profiles, {profile("c-other", 1)}), now, &crm_,
+          "demo/aroma-1/box-2");
+  EXPECT_FALSE(has("c-other"));
+  receive(snapshot(Collection::profiles, {profile("c-mine", 1)}), now, &crm_, "demo/aroma-1/box-1");
+  EXPECT_TRUE(has("c-mine"));
+  receive(snapshot(Collection::campaigns), now, &crm_, "demo/aroma-1/box-1");
+  box_.link_up(LinkName::uplink);
+  EXPECT_TRUE(have().contains("profiles"));
+  EXPECT_FALSE(have().contains("campaigns")) << "the rest is everybody's";
 }
 
 }  // namespace
