@@ -61,28 +61,32 @@ Server::Server(Database& db, SigningKeys keys, ServeConfig config)
       boxes_(crm_),
       intake_(crm_),
       config_(std::move(config)),
-      client_(with_subscriptions(config_.broker, crm_.settings().tenant, config_.share),
-              {.up =
-                   [this](const mqtt::Limits&) {
-                     spdlog::info("serving: connected to the broker");
-                     outbox_sent_ = 0;
-                     snapshots_.clear();  // this broker may take less
-                     next_heartbeat_ = {};
-                   },
-               .down =
-                   [this](const mqtt::Down& down) {
-                     spdlog::warn("no broker: {}; again in {} ms", down.why, down.retry_in.count());
-                     why_down_ = down.why;
-                     received_.clear();  // not acknowledged: they come again
-                     urgent_.clear();
-                     bulk_.clear();
-                     commands_.clear();
-                     taken_.clear();         // the boxes send it again
-                     outbox_again_.clear();  // with the next line everything goes again
-                   },
-               .message = [this](const mqtt::Publish& message) { received_.push_back(message); },
-               .published = [this](std::int64_t tag,
-                                   std::uint8_t reason) { published(tag, reason); }}) {
+      client_(
+          with_subscriptions(config_.broker, crm_.settings().tenant, config_.share),
+          {.up =
+               [this](const mqtt::Limits&) {
+                 spdlog::info("serving: connected to the broker");
+                 outbox_.line_is_up();
+                 snapshots_.clear();  // this broker may take less
+                 next_heartbeat_ = {};
+               },
+           .down =
+               [this](const mqtt::Down& down) {
+                 spdlog::warn("no broker: {}; again in {} ms", down.why, down.retry_in.count());
+                 why_down_ = down.why;
+                 received_.clear();  // not acknowledged: they come again
+                 urgent_.clear();
+                 bulk_.clear();
+                 commands_.clear();
+                 taken_.clear();  // the boxes send it again
+                 outbox_.line_is_down();
+               },
+           .message = [this](const mqtt::Publish& message) { received_.push_back(message); },
+           .published = [this](std::int64_t tag, std::uint8_t reason) { published(tag, reason); }}),
+      outbox_(crm_, !config_.share.empty(),
+              {.room = [this] { return client_.room(); },
+               .publish = [this](const contract::Message& message,
+                                 std::int64_t position) { publish(message, position); }}) {
   db_.listen();
 }
 
@@ -95,9 +99,9 @@ void Server::run(int stop_fd) {
   intake_.work(wall_now());
   next_heartbeat_ = steady_clock::now() + config_.heartbeat;
   while (true) {
-    auto deadline = std::min({client_.deadline(), next_heartbeat_, next_ageing_});
+    auto deadline =
+        std::min({client_.deadline(), next_heartbeat_, next_ageing_, outbox_.deadline()});
     if (controls_due_) deadline = std::min(deadline, next_controls_);
-    if (!outbox_again_.empty()) deadline = std::min(deadline, next_again_);
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
     std::array<pollfd, 3> fds{
         {{stop_fd, POLLIN, 0}, {db_.wake_fd(), POLLIN, 0}, {client_.fd(), client_.events(), 0}}};
@@ -113,8 +117,8 @@ void Server::run(int stop_fd) {
       process_received();
       work = true;
     }
-    drop_sent();
-    if (!client_.up()) give_back();
+    outbox_.write_down();
+    if (!client_.up()) outbox_.give_back();
     if (work) {
       intake_.work(wall_now());
       push_changes();
@@ -157,8 +161,8 @@ void Server::let_arrive() {
     client_.tick(steady_clock::now());
   }
   received_.clear();  // not acknowledged: they come again
-  drop_sent();
-  give_back();
+  outbox_.write_down();
+  outbox_.give_back();
 }
 
 // What has come to its end goes, a little at a time. True: there is more.
@@ -398,8 +402,8 @@ json Server::counted() const {
           {"deltas", c.deltas},
           {"snapshots", c.snapshots},
           {"sent", c.sent},
-          {"sent_expired", c.expired},
-          {"sent_taken_back", c.taken_back},
+          {"sent_expired", outbox_.counters().expired},
+          {"sent_taken_back", outbox_.counters().taken_back},
           {"undeliverable", c.undeliverable},
           {"too_large", c.too_large},
           {"receipts_refused", i.receipts_refused},

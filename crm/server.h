@@ -28,6 +28,7 @@
 #include "crm/database.h"
 #include "crm/intake.h"
 #include "crm/lane.h"
+#include "crm/outbox.h"
 #include "crm/wall_clock.h"
 #include "mqtt/client.h"
 
@@ -46,9 +47,8 @@ struct ServeCounters {
   std::uint64_t strangers = 0;     // messages of boxes that nobody admitted
   std::uint64_t keys_refused = 0;  // a box says another key than the trusted one
   std::uint64_t hellos = 0, deltas = 0, snapshots = 0;
-  std::uint64_t set_back = 0;    // a box was ahead of this database
-  std::uint64_t taken_back = 0;  // messages whose customer withdrew before they left
-  std::uint64_t sent = 0, expired = 0, undeliverable = 0;
+  std::uint64_t set_back = 0;  // a box was ahead of this database
+  std::uint64_t sent = 0, undeliverable = 0;
   std::uint64_t too_large = 0;  // items of the feed that no message can carry
 };
 
@@ -105,13 +105,7 @@ class Server {
   void send_controls();
   void send_taken();
   void send();
-  void send_outbox();
   void publish(const contract::Message& message, std::int64_t tag);
-  void send_outbox_shared();
-  void publish_row(const Row& row);
-  void send_again();
-  void drop_sent();
-  void give_back();
   void let_arrive();
   contract::BoxAddress address(const BoxKey& box) const;
 
@@ -122,6 +116,7 @@ class Server {
   ServeConfig config_;
   ServeCounters counters_;
   mqtt::Client client_;
+  Outbox outbox_;
 
   std::vector<mqtt::Publish> received_;
   Lane urgent_, bulk_;
@@ -134,15 +129,9 @@ class Server {
     Batches batches;
   };
   std::map<Collection, Snapshot> snapshots_;  // the newest, for the next box
-  std::int64_t outbox_sent_ = 0;              // position up to which rows are in flight
-  std::set<std::int64_t> leased_;             // rows that only this instance sends now
-  std::vector<std::int64_t> outbox_done_;
-  std::vector<std::int64_t> outbox_again_;  // rows that the broker did not take now
-  std::set<std::int64_t> refused_once_;
-  std::map<std::int64_t, std::string> outbox_refused_;  // rows that it never takes, and why
   std::size_t taken_bytes_ = SIZE_MAX;  // a broker that says no limit may have one nevertheless
   bool controls_due_ = false;
-  Steady next_heartbeat_, next_controls_, next_epoch_, next_again_, next_ageing_;
+  Steady next_heartbeat_, next_controls_, next_epoch_, next_ageing_;
   WallTime started_ = wall_now();
   std::string why_down_ = "not connected yet";
 };

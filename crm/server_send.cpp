@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a serving CRM sends: the feed, commands, controls, and what waits for apps.
+// What a serving CRM sends: the feed, commands, controls, and what its outbox holds.
 
 #include <algorithm>
 #include <chrono>
@@ -17,11 +17,8 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
 constexpr auto kControlsEvery = 1s;
-constexpr auto kAgainEvery = 2s;
-constexpr std::size_t kOutboxBatch = 500;
 constexpr auto kCommandPatience = 30s;  // a box that has not answered is told again
 constexpr auto kSnapshotLife = 1h;      // boxes refuse what was signed long ago
-constexpr auto kLease = 30s;            // of an outbox row, among several instances
 
 bool urgent(Collection collection) {
   return collection == Collection::consents || collection == Collection::policy;
@@ -78,22 +75,15 @@ std::size_t Server::batch_bytes() const {
 
 // A message that the broker does not take must neither be lost without a word nor hold up others.
 void Server::published(std::int64_t tag, std::uint8_t reason) {
+  const bool row = tag > kNoRow;
   if (reason < mqtt::kRefused) {
-    if (tag > kNoRow) outbox_done_.push_back(tag);
+    if (row) outbox_.arrived(tag);
     return;
   }
-  const std::string why = mqtt::reason_text(reason);
-  if (tag > kNoRow && !mqtt::refused_for_good(reason) &&
-      (mqtt::broker_is_full(reason) || refused_once_.insert(tag).second)) {
-    spdlog::warn("the broker does not take a message now: {}", why);
-    outbox_again_.push_back(tag);
-    next_again_ = steady_clock::now() + kAgainEvery;
-    return;
-  }
+  if (row && outbox_.refused(tag, reason, steady_clock::now())) return;
   ++counters_.undeliverable;
-  spdlog::error("a message is set aside, the broker does not take it: {}", why);
-  refused_once_.erase(tag);
-  if (tag > kNoRow) outbox_refused_.emplace(tag, why);
+  spdlog::error("a message is set aside, the broker does not take it: {}",
+                mqtt::reason_text(reason));
   // Boxes ask for it again, and then it goes in smaller parts.
   if (tag < kNoRow && reason == mqtt::kPacketTooLarge) {
     taken_bytes_ = std::min(taken_bytes_, static_cast<std::size_t>(-tag) / 2);
@@ -297,118 +287,8 @@ void Server::send() {
     }
   };
   drain(urgent_);
-  if (!outbox_again_.empty() && steady_clock::now() >= next_again_) send_again();
-  if (client_.room() > 0) send_outbox();
+  outbox_.send(steady_clock::now());
   drain(bulk_);
-}
-
-void Server::publish_row(const Row& row) {
-  contract::Message message;
-  message.topic = row.text(1);
-  message.payload = row.text(2);
-  message.retain = row.integer(3) != 0;
-  message.content_type = contract::content_type_of(message.topic);
-  if (!row.null(4)) message.expires_at = contract::from_rfc3339(row.text(4));
-  if (message.expires_at && *message.expires_at <= wall_now()) {
-    ++counters_.expired;
-    outbox_done_.push_back(row.integer(0));
-    return;
-  }
-  // Asked now, not only when it was written: she may have taken it back while the broker was away.
-  const auto purpose = purpose_from_string(row.text(6));
-  if (purpose && !crm_.given(row.text(5), wall_now()).has(*purpose)) {
-    ++counters_.taken_back;
-    outbox_done_.push_back(row.integer(0));
-    return;
-  }
-  publish(message, row.integer(0));
-}
-
-void Server::send_outbox() {
-  if (!config_.share.empty()) {
-    send_outbox_shared();
-    return;
-  }
-  for (const Row& row : db_.query(
-           "SELECT position, topic, payload, retain, expires_at, customer, purpose FROM outbox "
-           "WHERE position > $1 "
-           "AND refused IS NULL ORDER BY position LIMIT $2",
-           {outbox_sent_, static_cast<std::int64_t>(std::min(client_.room(), kOutboxBatch))})) {
-    outbox_sent_ = row.integer(0);
-    publish_row(row);
-  }
-}
-
-// Among several instances a row belongs to who took it, for as long as sending may take.
-void Server::send_outbox_shared() {
-  const WallTime now = wall_now();
-  const std::vector<Value> free{contract::to_rfc3339(now), static_cast<std::int64_t>(kOutboxBatch)};
-  constexpr const char* kFree =
-      "SELECT position, topic, payload, retain, expires_at, customer, purpose FROM outbox "
-      "WHERE (leased_until IS NULL OR leased_until < $1) AND refused IS NULL "
-      "ORDER BY position LIMIT $2";
-  if (db_.query(kFree, free).empty()) return;
-  Rows rows;
-  {
-    Transaction transaction(db_);
-    rows = db_.query(kFree, free);
-    rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), client_.room())),
-               rows.end());
-    for (const Row& row : rows) {
-      leased_.insert(row.integer(0));
-      db_.execute("UPDATE outbox SET leased_until = $2 WHERE position = $1",
-                  {row.integer(0), contract::to_rfc3339(now + kLease)});
-    }
-    transaction.commit();
-  }
-  for (const Row& row : rows) publish_row(row);
-}
-
-void Server::send_again() {
-  next_again_ = steady_clock::now() + kAgainEvery;
-  for (const std::int64_t position : std::exchange(outbox_again_, {})) {
-    if (client_.room() == 0) {
-      outbox_again_.push_back(position);
-      continue;
-    }
-    for (const Row& row :
-         db_.query("SELECT position, topic, payload, retain, expires_at, customer, "
-                   "purpose FROM outbox WHERE position = $1",
-                   {position})) {
-      publish_row(row);
-    }
-  }
-}
-
-// What has left leaves the database. Of what the broker never takes it is kept that it was, and
-// why.
-void Server::drop_sent() {
-  if (outbox_done_.empty() && outbox_refused_.empty()) return;
-  Transaction transaction(db_);
-  for (const auto& [position, why] : outbox_refused_) {
-    db_.execute("UPDATE outbox SET refused = $2, payload = '' WHERE position = $1",
-                {position, why});
-  }
-  for (const std::int64_t position : outbox_done_) {
-    db_.execute("DELETE FROM outbox WHERE position = $1", {position});
-  }
-  transaction.commit();
-  for (const auto& [position, why] : outbox_refused_) leased_.erase(position);
-  for (const std::int64_t position : outbox_done_) leased_.erase(position);
-  outbox_done_.clear();
-  outbox_refused_.clear();
-}
-
-// Without a line nothing of ours arrives: who has one need not wait for the lease to end.
-void Server::give_back() {
-  if (leased_.empty()) return;
-  Transaction transaction(db_);
-  for (const std::int64_t position : leased_) {
-    db_.execute("UPDATE outbox SET leased_until = NULL WHERE position = $1", {position});
-  }
-  transaction.commit();
-  leased_.clear();
-  db_.announce();
 }
 
 }  // namespace welcome::crm
