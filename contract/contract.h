@@ -72,16 +72,32 @@ struct Have {
   friend bool operator==(const Have&, const Have&) = default;
 };
 
+// What a box answers when the CRM asks how its audit log goes on from an entry (Taken::audit). A
+// store that was put back from a copy does not have that entry, or another one; or its session
+// begins a second time. Signed by the box's key; nothing else of a hello is.
+struct AuditWord {
+  std::string asked;          // the question
+  std::uint64_t session = 1;  // grows with every start
+  std::string run;            // random: which start of this number
+  std::uint64_t seq = 0;      // the newest entry that is on the disk; 0: there is none
+  std::string hash{};         // of it, hex
+  std::string before{};       // hash of the entry asked for; empty: the box does not have it
+  std::uint64_t since = 1;    // the first entry that is kept: older ones are removed in time
+  std::string text{};         // all of it as it was signed
+};
+
 struct Hello {
   std::uint64_t session = 1;
   std::string version;
   std::map<Collection, Have> have;  // without collections that were never received
   std::uint64_t control = 0;        // the newest control message that the box has; 0: none
   bool confirms = false;            // nothing is asked for: the box says that it has come this far
+  std::optional<AuditWord> audit{};
 };
 
 Message encode_state(const BoxAddress& box, const BoxState& state);
-Message encode_hello(const BoxAddress& box, const Hello& hello);
+// `signer` signs what it says of the audit log.
+Message encode_hello(const BoxAddress& box, const Hello& hello, const Signer* signer = nullptr);
 
 // ---- feed (CRM → box) ----
 
@@ -120,6 +136,12 @@ Message encode_feed(const BoxAddress& box, const FeedBatch& batch, const Signer*
 // so of every event, from here on.
 struct Taken {
   std::vector<MessageId> ids;
+  // How does the audit log go on from this entry? A box says so in each hello from then on.
+  struct AuditQuestion {
+    std::string ask;  // random: an older answer is none
+    std::uint64_t seq = 0;
+  };
+  std::optional<AuditQuestion> audit{};
 };
 inline constexpr std::size_t kTakenAtOnce = 500;
 

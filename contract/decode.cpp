@@ -182,6 +182,9 @@ Result<BoxInbound> taken(const BoxAddress& self, const RawMessage& raw, const Ke
   }
   Taken out;
   for (const json& id : payload->at("ids")) out.ids.emplace_back(id.get<std::string>());
+  if (const auto asks = payload->find("audit"); asks != payload->end()) {
+    out.audit = {text(*asks, "ask"), static_cast<std::uint64_t>(integer(*asks, "seq"))};
+  }
   return out;
 }
 
@@ -389,12 +392,25 @@ Result<CrmInbound> box_state(const json& payload) {
   return out;
 }
 
-Result<CrmInbound> hello(const json& payload) {
+// What was signed for another box, or as another, says nothing of this one.
+std::optional<AuditWord> audit_word(const BoxAddress& from, const json& payload) {
+  const auto found = payload.find("audit");
+  if (found == payload.end() || !is_for(from, *found)) return std::nullopt;
+  const auto number = [&](const char* name) {
+    return static_cast<std::uint64_t>(integer(*found, name));
+  };
+  return AuditWord{text(*found, "asked"),  number("session"),     text(*found, "run"),
+                   number("seq"),          text(*found, "hash"),  text(*found, "before"),
+                   number("since"),        found->dump()};
+}
+
+Result<CrmInbound> hello(const BoxAddress& from, const json& payload) {
   Hello out;
   out.session = static_cast<std::uint64_t>(integer(payload, "session"));
   out.version = text(payload, "version");
   out.control = static_cast<std::uint64_t>(integer(payload, "control"));
   out.confirms = payload.value("confirms", false);
+  out.audit = audit_word(from, payload);
   for (const Collection collection : kAllCollections) {
     const auto found = payload.at("have").find(to_string(collection));
     if (found == payload.at("have").end()) continue;
@@ -636,7 +652,7 @@ Result<CrmInbound> crm_message(const ParsedTopic& topic, std::string_view payloa
     case TopicKind::state:
       return box_state(*value);
     case TopicKind::hello:
-      return hello(*value);
+      return hello(topic.address, *value);
     case TopicKind::event:
       return event(*value);
     case TopicKind::response:

@@ -196,7 +196,19 @@ Message encode_state(const BoxAddress& box, const BoxState& state) {
   return message;
 }
 
-Message encode_hello(const BoxAddress& box, const Hello& hello) {
+json audit_word(const BoxAddress& box, const AuditWord& word, const Signer* signer) {
+  json out{{"asked", word.asked},
+           {"session", word.session},
+           {"run", word.run},
+           {"seq", word.seq},
+           {"since", word.since}};
+  put_address(out, box);
+  set_if(out, "hash", word.hash);
+  set_if(out, "before", word.before);
+  return signed_by(out, signer);
+}
+
+Message encode_hello(const BoxAddress& box, const Hello& hello, const Signer* signer) {
   json have = json::object();
   for (const auto& [collection, at] : hello.have) {
     have[std::string(to_string(collection))] = {
@@ -209,6 +221,7 @@ Message encode_hello(const BoxAddress& box, const Hello& hello) {
                {"have", have}};
   if (hello.control != 0) payload["control"] = hello.control;
   if (hello.confirms) payload["confirms"] = true;
+  if (hello.audit) payload["audit"] = audit_word(box, *hello.audit, signer);
   Message message = message_on(hello_topic(box), payload);
   message.priority = Priority::consent;
   return message;
@@ -381,6 +394,7 @@ Message encode_taken(const BoxAddress& box, const Taken& taken, const Signer* si
   json ids = json::array();
   for (const MessageId& id : taken.ids) ids.push_back(id.str());
   json payload{{"v", 1}, {"ids", std::move(ids)}};
+  if (taken.audit) payload["audit"] = {{"ask", taken.audit->ask}, {"seq", taken.audit->seq}};
   put_address(payload, box);
   return message_on(taken_topic(box), signed_by(payload, signer));
 }

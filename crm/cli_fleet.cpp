@@ -8,6 +8,7 @@
 #include "contract/signing.h"
 #include "crm/boxes.h"
 #include "crm/cli_command.h"
+#include "crm/trails.h"
 
 namespace welcome::crm::cli {
 namespace {
@@ -48,6 +49,34 @@ int boxes_trust(const Call& call) {
   } else {
     *call.out << call.words[0] << " is trusted with the key " << contract::fingerprint(known->key)
               << "\n";
+  }
+  return kDone;
+}
+
+json to_json(const std::optional<TrailState>& trail) {
+  if (!trail || trail->session == 0) return nullptr;
+  json back = nullptr;
+  if (trail->back_at) back = {{"at", *trail->back_at}, {"why", trail->back_why}};
+  return {{"session", trail->session},
+          {"seq", trail->seq},
+          {"hash", trail->hash},
+          {"heard_at", trail->heard_at},
+          {"asked_at", trail->asked_at},
+          {"set_back", std::move(back)}};
+}
+
+int boxes_acknowledge(const Call& call) {
+  const auto [store, box] = box_of(call);
+  Opened opened(call);
+  Transaction transaction(*opened.db);
+  if (const auto done = Trails(opened.crm).acknowledge(store, box); !done) {
+    return call.no(done.error());
+  }
+  transaction.commit();
+  if (call.json_wanted) {
+    call.print(to_json(Trails(opened.crm).of(store, box)));
+  } else {
+    *call.out << call.words[0] << " goes on from where it is now\n";
   }
   return kDone;
 }
@@ -155,6 +184,7 @@ int boxes(const Call& call) {
   Opened opened(call);
   json list = json::array();
   Table table{{"STORE", "BOX", "STATE", "SESSION", "VERSION", "SEEN", "FEED", "KEY"}};
+  std::string set_back;
   for (const Row& row : opened.db->query("SELECT store, box, state, session, version, seen_at, "
                                          "control, admitted_at, admitted_by FROM box "
                                          "ORDER BY store, box")) {
@@ -162,6 +192,7 @@ int boxes(const Call& call) {
     const json refused = refused_items(opened, row.text(0), row.text(1));
     const auto key = opened.crm.box_key(row.text(0), row.text(1));
     const std::int64_t receipts = refused_receipts(opened, row.text(0), row.text(1));
+    const auto trail = Trails(opened.crm).of(row.text(0), row.text(1));
     list.push_back({{"store", row.text(0)},
                     {"box", row.text(1)},
                     {"state", row.text(2)},
@@ -177,20 +208,29 @@ int boxes(const Call& call) {
                     {"control_confirmed", standing.control},
                     {"refuses", refused},
                     {"key", to_json(key)},
-                    {"receipts_refused", receipts}});
+                    {"receipts_refused", receipts},
+                    {"audit", to_json(trail)}});
     std::string feed = standing.text();
     for (const json& one : refused) {
       if (one.at("collection") == "policy") feed += "; refuses the policy";
     }
     if (!refused.empty()) feed += "; refuses items: " + std::to_string(refused.size());
-    table.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.text(5),
-                     feed, trust_of(key, receipts)});
+    std::string state = row.text(2);
+    if (trail && trail->back_at) {
+      const std::string name = row.text(0) + "/" + row.text(1);
+      state += ", SET BACK";
+      set_back += name + " was set back, noticed " + *trail->back_at + ": " + trail->back_why +
+                  ".\n  Once you know why: welcome-crm boxes acknowledge " + name + "\n";
+    }
+    table.push_back({row.text(0), row.text(1), state, row.text(3), row.text(4), row.text(5), feed,
+                     trust_of(key, receipts)});
   }
   add_strangers(opened, list, table);
   if (call.json_wanted) {
     call.print(list);
   } else {
     print_table(*call.out, table);
+    *call.out << set_back;
   }
   return kDone;
 }
@@ -358,6 +398,8 @@ constexpr Command kFleetCommands[] = {
     {"scope", "[all|visited]",
      "whose profiles boxes have: everybody's, or of those alone that they have seen", scope,
      kScope},
+    {"boxes acknowledge", "STORE/BOX",
+     "its store was put back from a copy, and you know why: go on from there", boxes_acknowledge},
     {"boxes list", "", "every box, what it has confirmed, and its key", boxes},
     {"boxes", "", "the same", boxes},
     {"ledger", "", "every event, once; one JSON object a line with --json", ledger, kLedger},

@@ -194,9 +194,19 @@ constexpr const char* kVersion7[] = {
     "CREATE INDEX sight_gone_customer ON sight_gone (customer)",
 };
 
+constexpr const char* kVersion8[] = {
+    // Where each box's store was by its own signed word, and what it was asked last. `back_at`: it
+    // came back older than that; `said` is then what it says instead (crm/trails.h).
+    "CREATE TABLE box_trail (store {text} NOT NULL, box {text} NOT NULL, public_key {text} NOT "
+    "NULL, session {int} NOT NULL, run {text} NOT NULL, seq {int} NOT NULL, hash {text} NOT NULL, "
+    "heard_at {text} NOT NULL, ask {text} NOT NULL, ask_seq {int} NOT NULL, ask_hash {text} NOT "
+    "NULL, asked_at {text} NOT NULL, back_at {text}, back_why {text} NOT NULL, said {text} NOT "
+    "NULL, PRIMARY KEY (store, box)){end}",
+};
+
 // A database, new or old, takes every step that it has not taken.
 constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4,
-                                                   kVersion5, kVersion6, kVersion7};
+                                                   kVersion5, kVersion6, kVersion7, kVersion8};
 constexpr std::int64_t kSchemaVersion = std::size(kSteps);
 
 std::string spell(std::string sql, const Database::Types& types) {

@@ -59,6 +59,7 @@ Server::Server(Database& db, SigningKeys keys, ServeConfig config)
     : db_(db),
       crm_(db, std::move(keys)),
       boxes_(crm_),
+      trails_(crm_),
       intake_(crm_),
       config_(std::move(config)),
       client_(
@@ -303,8 +304,10 @@ void Server::on_hello(const contract::BoxAddress& from, const contract::Hello& h
   see_box(box, "online", static_cast<std::int64_t>(hello.session), hello.version);
   note_confirmed(box, hello);
   if (is_ahead(box, hello)) set_back(box);
+  if (hello.audit) on_audit(from, *hello.audit);
   if (hello.confirms) return;
   taken_[box];  // before all else, without ids: that there will be more of them
+  asks_[box] = trails_.ask(from.store, from.box, wall_now());
   forget_told(box);
   for (const Collection collection : contract::kAllCollections) {
     std::optional<Position> have;
@@ -315,6 +318,17 @@ void Server::on_hello(const contract::BoxAddress& from, const contract::Hello& h
     bring_up_to_date(box, collection, have);
   }
   if (!crm_.controls().empty()) controls_due_ = true;
+}
+
+void Server::on_audit(const contract::BoxAddress& from, const contract::AuditWord& word) {
+  const std::string why = trails_.take(from.store, from.box, word, wall_now());
+  if (why.empty()) return;
+  ++counters_.boxes_set_back;
+  spdlog::error(
+      "{0}/{1} was set back: {2}. Somebody put an old copy of its card in, or its store was lost; "
+      "docs/crm.md, \"A box that was set back\". It stays marked until `welcome-crm boxes "
+      "acknowledge {0}/{1}`",
+      from.store, from.box, why);
 }
 
 void Server::note_confirmed(const BoxKey& box, const contract::Hello& hello) {
@@ -399,6 +413,7 @@ json Server::counted() const {
           {"keys_refused", c.keys_refused},
           {"hellos", c.hellos},
           {"set_back", c.set_back},
+          {"boxes_set_back", c.boxes_set_back},
           {"deltas", c.deltas},
           {"snapshots", c.snapshots},
           {"sent", c.sent},

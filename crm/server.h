@@ -29,6 +29,7 @@
 #include "crm/intake.h"
 #include "crm/lane.h"
 #include "crm/outbox.h"
+#include "crm/trails.h"
 #include "crm/wall_clock.h"
 #include "mqtt/client.h"
 
@@ -47,7 +48,8 @@ struct ServeCounters {
   std::uint64_t strangers = 0;     // messages of boxes that nobody admitted
   std::uint64_t keys_refused = 0;  // a box says another key than the trusted one
   std::uint64_t hellos = 0, deltas = 0, snapshots = 0;
-  std::uint64_t set_back = 0;  // a box was ahead of this database
+  std::uint64_t set_back = 0;        // a box was ahead of this database
+  std::uint64_t boxes_set_back = 0;  // a box's store is older than it was
   std::uint64_t sent = 0, undeliverable = 0;
   std::uint64_t too_large = 0;  // items of the feed that no message can carry
 };
@@ -85,6 +87,7 @@ class Server {
   void on_state(const contract::BoxAddress& box, const contract::BoxState& state, bool retained);
   void on_key(const contract::BoxAddress& box, const std::string& said);
   void on_hello(const contract::BoxAddress& box, const contract::Hello& hello);
+  void on_audit(const contract::BoxAddress& box, const contract::AuditWord& word);
   void note_confirmed(const BoxKey& box, const contract::Hello& hello);
   bool is_ahead(const BoxKey& box, const contract::Hello& hello);
   void set_back(const BoxKey& box);
@@ -112,6 +115,7 @@ class Server {
   Database& db_;
   Crm crm_;
   Boxes boxes_;
+  Trails trails_;
   Intake intake_;
   ServeConfig config_;
   ServeCounters counters_;
@@ -122,6 +126,7 @@ class Server {
   Lane urgent_, bulk_;
   std::deque<contract::Message> commands_;
   std::map<BoxKey, std::deque<MessageId>> taken_;  // in the ledger, and the box is to be told
+  std::map<BoxKey, contract::Taken::AuditQuestion> asks_;  // goes with the next of these
   struct Snapshot {
     Position at;
     std::string key;  // that signed it

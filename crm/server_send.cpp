@@ -245,6 +245,7 @@ void Server::send_taken() {
   while (client_.room() > 0 && !taken_.empty()) {
     const auto box = taken_.begin();
     contract::Taken some;
+    if (auto ask = asks_.extract(box->first)) some.audit = std::move(ask.mapped());
     while (!box->second.empty() && some.ids.size() < contract::kTakenAtOnce) {
       some.ids.push_back(std::move(box->second.front()));
       box->second.pop_front();

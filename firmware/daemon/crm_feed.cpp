@@ -24,12 +24,13 @@ constexpr auto kLateBatch = 24h;     // that a batch may take on its way, in a q
 }  // namespace
 
 CrmFeed::CrmFeed(Shared& shared, Delivery& delivery, Desk& desk, FaceWatch& faces,
-                 DeviceIndex& devices, Needs& needs)
+                 DeviceIndex& devices, Witness& witness, Needs& needs)
     : shared_(shared),
       delivery_(delivery),
       desk_(desk),
       faces_(faces),
       devices_(devices),
+      witness_(witness),
       needs_(needs),
       stored_feed_(shared.store.replica()),
       receiver_(stored_feed_) {}
@@ -97,7 +98,10 @@ void CrmFeed::say_hello(bool confirms) {
   hello.session = static_cast<std::uint64_t>(shared_.session);
   hello.version = shared_.settings.version;
   hello.have = receiver_.have();
-  shared_.ports.publish(contract::encode_hello(shared_.settings.box, hello), kNoRow, std::nullopt);
+  hello.audit = witness_.word();
+  shared_.ports.publish(
+      contract::encode_hello(shared_.settings.box, hello, &witness_.signer()), kNoRow,
+      std::nullopt);
 }
 
 void CrmFeed::ask_again(const Now& now) {

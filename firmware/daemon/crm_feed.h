@@ -19,6 +19,7 @@
 #include "firmware/daemon/face_watch.h"
 #include "firmware/daemon/shared.h"
 #include "firmware/daemon/stored_feed.h"
+#include "firmware/daemon/witness.h"
 #include "sync/feed.h"
 
 namespace welcome::daemon {
@@ -37,7 +38,7 @@ class CrmFeed {
     virtual void message_refused(const Error& error, const Now& now) = 0;
   };
   CrmFeed(Shared& shared, Delivery& delivery, Desk& desk, FaceWatch& faces, DeviceIndex& devices,
-          Needs& needs);
+          Witness& witness, Needs& needs);
 
   // At start. Throw std::runtime_error.
   void load_keys();
@@ -152,6 +153,7 @@ class CrmFeed {
   Desk& desk_;
   FaceWatch& faces_;
   DeviceIndex& devices_;
+  Witness& witness_;
   Needs& needs_;
   mutable std::mutex keys_mutex_;  // written by the engine's thread alone
   std::shared_ptr<const contract::KeyRing> keys_;

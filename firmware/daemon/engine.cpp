@@ -73,7 +73,8 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
       key_watch_(shared_, delivery_, *this),
       faces_(shared_, *this),
       desk_(shared_, delivery_, faces_, *this),
-      feed_(shared_, delivery_, desk_, faces_, devices_, *this),
+      witness_(shared_, signer_),
+      feed_(shared_, delivery_, desk_, faces_, devices_, witness_, *this),
       commands_(shared_, delivery_, signer_, *this),
       listening_(shared_, tracker_, devices_, key_watch_, *this),
       rehearsal_(shared_, delivery_, *this),
@@ -271,6 +272,10 @@ void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw
         } else if constexpr (std::is_same_v<What, contract::Taken>) {
           feed_.heard(now);
           delivery_.taken(what, now);
+          if (what.audit) {
+            witness_.hear(*what.audit);
+            feed_.came_further(now);
+          }
         } else if constexpr (std::is_same_v<What, contract::Command>) {
           feed_.heard(now);
           if (what.refused) on_undecodable(link, *what.refused, now);
@@ -475,6 +480,7 @@ void Engine::keep_house(const Now& now) {
     next_clock_write_ = now.mono + kWriteClockEvery;
     remember_clock();
   }
+  if (witness_.has_news(now)) feed_.came_further(now);
   delivery_.drop_unsendable(now);
   delivery_.send_untaken_again(now);
   report_copies(now);

@@ -44,6 +44,7 @@
 #include "firmware/daemon/shared.h"
 #include "firmware/daemon/tablets.h"
 #include "firmware/daemon/timelines.h"
+#include "firmware/daemon/witness.h"
 #include "firmware/recording/recorder.h"
 #include "firmware/recording/replay.h"
 #include "sync/link.h"
@@ -303,6 +304,7 @@ class Engine : private Pipeline::Directory,
   KeyWatch key_watch_;
   FaceWatch faces_;
   Desk desk_;
+  Witness witness_;
   CrmFeed feed_;
   Commands commands_;
   Listening listening_;

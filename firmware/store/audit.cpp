@@ -118,10 +118,32 @@ Result<AuditVerdict> Audit::verify() const {
 
 Result<AuditHead> Audit::head() const {
   return context_.db.read([&] {
-    AuditHead head;
     auto s = context_.db.query("SELECT seq, hash, signature FROM audit ORDER BY seq DESC LIMIT 1");
-    if (s.step()) head = {s.int64(0), to_hex(s.blob(1)), to_base64(s.blob(2))};
-    return head;
+    if (s.step()) return AuditHead{s.int64(0), to_hex(s.blob(1)), to_base64(s.blob(2))};
+    const ChainLink last = anchor(context_.db);  // all of it came to its end
+    return AuditHead{last.seq, to_hex(last.hash), {}};
+  });
+}
+
+Result<AuditAccount> Audit::account(std::int64_t of) const {
+  return context_.db.read([&] {
+    AuditAccount out;
+    const ChainLink removed = anchor(context_.db);
+    out.since = removed.seq + 1;
+    ChainLink newest = removed;
+    {
+      auto s = context_.db.query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1");
+      if (s.step()) newest = {s.int64(0), std::string(s.blob(1))};
+    }
+    out.seq = newest.seq;
+    out.hash = to_hex(newest.hash);
+    if (of == removed.seq) {
+      out.before = to_hex(removed.hash);
+    } else {
+      auto s = context_.db.query("SELECT hash FROM audit WHERE seq = ?", of);
+      if (s.step()) out.before = to_hex(s.blob(0));
+    }
+    return out;
   });
 }
 

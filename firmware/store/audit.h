@@ -34,6 +34,14 @@ struct AuditHead {
   std::string signature;  // Base64; tell it to somebody else, and cutting the tail shows
 };
 
+// How the trail goes on from an entry, for somebody who remembers it.
+struct AuditAccount {
+  std::int64_t seq = 0;  // the newest entry
+  std::string hash;      // of it, hex; empty: there is none
+  std::string before;    // of the entry asked for; empty: there is no such entry here
+  std::int64_t since = 1;  // the first entry that is kept
+};
+
 struct AuditVerdict {
   bool intact = true;
   std::int64_t entries = 0;
@@ -48,6 +56,7 @@ class Audit {
   Result<std::vector<AuditEntry>> show(std::size_t limit) const;  // newest first
   Result<AuditVerdict> verify() const;
   Result<AuditHead> head() const;
+  Result<AuditAccount> account(std::int64_t of) const;
 
   // The box's public key (Ed25519, Base64), for whoever checks receipts and trail.
   std::string public_key() const;

@@ -141,6 +141,38 @@ TEST(Contract, StateAndHelloArriveAsTheyWereSent) {
   EXPECT_TRUE(encode_state(kBox, {}).retain);
 }
 
+TEST(Contract, TheWordOfTheAuditLogArrivesSignedAndOnlyOfTheBoxItself) {
+  const Signer signer("box-1", {});
+  KeyRing ring;
+  ring.pin("box-1", signer.public_key());
+  Hello hello{7, "0.1.0", {}};
+  EXPECT_FALSE(at_crm<Hello>(encode_hello(kBox, hello, &signer)).audit);
+  hello.audit = AuditWord{"q-1", 7, "run", 42, std::string(64, 'a'), std::string(64, 'b'), 3};
+  const auto word = at_crm<Hello>(encode_hello(kBox, hello, &signer)).audit;
+  ASSERT_TRUE(word);
+  EXPECT_TRUE(ring.verify(word->text));
+  EXPECT_EQ(word->asked, "q-1");
+  EXPECT_EQ(word->run, "run");
+  EXPECT_EQ(word->seq, 42U);
+  EXPECT_EQ(word->hash, hello.audit->hash);
+  EXPECT_EQ(word->before, hello.audit->before);
+  EXPECT_EQ(word->since, 3U);
+  auto moved = encode_hello({"demo", "aroma-1", "box-9"}, hello, &signer);
+  moved.topic = hello_topic(kBox);
+  EXPECT_FALSE(at_crm<Hello>(moved).audit) << "another box's";
+
+  Taken taken;
+  taken.audit = {"q-1", 42};
+  const auto message = encode_taken(kBox, taken);
+  RawMessage raw;
+  raw.topic = message.topic;
+  raw.payload = message.payload;
+  const auto asked = std::get<Taken>(decode_for_box(kBox, raw).value()).audit;
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->ask, "q-1");
+  EXPECT_EQ(asked->seq, 42U);
+}
+
 TEST(Contract, EveryEventArrivesAsItWasSent) {
   StaffAction preference;
   preference.visit = VisitId("v");

@@ -505,6 +505,7 @@ TEST_F(RetentionTest, WhatIsTooOldGoesAndTheRestStays) {
       store().transaction([&](Tx& tx) { return tx.audit().append(at(0), "a", "box", {}, ""); }));
   ASSERT_TRUE(store().transaction(
       [&](Tx& tx) { return tx.audit().append(at(500 * kDay), "b", "box", {}, ""); }));
+  const std::string gone = store().audit().account(1)->before;
   auto removed = store().transaction(
       [&](Tx& tx) { return tx.registers().apply_retention({}, test::agreed(at(91 * kDay))); });
   ASSERT_TRUE(removed);
@@ -519,9 +520,25 @@ TEST_F(RetentionTest, WhatIsTooOldGoesAndTheRestStays) {
                                                       Pair("audit", 1)));
   EXPECT_TRUE(store().audit().verify()->intact);
   EXPECT_EQ(store().audit().verify()->entries, 1);
+  // Who remembers an entry that is gone is told where the log begins; of the last one the hash.
+  const auto entry = [&](std::int64_t of) { return store().audit().account(of).value(); };
+  EXPECT_EQ(entry(1).since, 2);
+  EXPECT_EQ(entry(1).before, gone);
+  EXPECT_EQ(entry(2).before, store().audit().head()->hash);
+  EXPECT_EQ(entry(7).before, "");
+  EXPECT_EQ(entry(0).before, "");
   ASSERT_TRUE(store().transaction(
       [&](Tx& tx) { return tx.audit().append(at(1097 * kDay), "c", "box", {}, ""); }));
   EXPECT_TRUE(store().audit().verify()->intact);
+  // And when all of them are.
+  const auto newest = entry(0);
+  removed = store().transaction(
+      [&](Tx& tx) { return tx.registers().apply_retention({}, test::agreed(at(9000 * kDay))); });
+  ASSERT_TRUE(removed);
+  EXPECT_EQ(store().audit().verify()->entries, 0);
+  EXPECT_EQ(entry(0).seq, newest.seq);
+  EXPECT_EQ(entry(0).hash, newest.hash);
+  EXPECT_EQ(store().audit().head()->seq, newest.seq) << "it is where it was";
 }
 
 // One row of everything, and the clock moved behind each term in turn.
