@@ -15,6 +15,7 @@
 
 #include "core/nearest.h"
 #include "firmware/control/commands.h"
+#include "firmware/ctl/box_key.h"
 #include "firmware/ctl/client.h"
 #include "firmware/ctl/metrics.h"
 #include "firmware/ctl/print.h"
@@ -28,6 +29,7 @@ namespace {
 using control::CommandId;
 using nlohmann::json;
 
+constexpr std::string_view kDefaultBoxKey = "/etc/credstore/welcomed.box-key";
 constexpr std::string_view kDefaultConfig = "/etc/welcomed/welcomed.conf";
 
 constexpr std::array kCommon{
@@ -42,6 +44,7 @@ constexpr std::array kSpecial{
            "JSON file with campaigns and policy as welcome-crm imports it, to take the place of "
            "those of the same id"},
     Option{"config", "c", "FILE", "configuration file (/etc/welcomed/welcomed.conf)"},
+    Option{"file", "", "FILE", "of the box key (/etc/credstore/welcomed.box-key)"},
     Option{"for", "", "TIME", "how long, as 45s, 10m or 2h; calibrate: at each place (20s)"},
     Option{"max-mb", "", "N", "ends at that size (1000)"},
     Option{"with-strangers", "", "",
@@ -123,6 +126,24 @@ int trust_clock(const Verb& /*verb*/, const Call& call) {
     }
   }
   return show_clock(call, ask(call, CommandId::clock_trust, {{"shown", shown}}));
+}
+
+int key_new(const Verb& /*verb*/, const Call& call) {
+  const auto done = begin_key_change(call.text("file", kDefaultBoxKey));
+  if (!done) return failed(done.error());
+  return show(call, json{{"next", "systemctl restart welcomed && welcomectl key settle"}});
+}
+
+// The old key goes when the box says that it does without.
+int key_settle(const Verb& /*verb*/, const Call& call) {
+  const auto status = ask(call, CommandId::status, json::object());
+  if (!status) return failed(status.error());
+  if (!status->at("box").value("key_changing", false)) {
+    return failed("welcomed does not have the new key yet: systemctl restart welcomed");
+  }
+  const auto done = end_key_change(call.text("file", kDefaultBoxKey));
+  if (!done) return failed(done.error());
+  return show(call, json{{"done", "the old box key opens nothing any more"}});
 }
 
 int enrol(const Verb& /*verb*/, const Call& call) {
@@ -216,6 +237,12 @@ const std::vector<Verb>& table() {
       {"identity clock", "ID", of(C::identity_clock), {}, plain<C::identity_clock>},
       {"clock", "", of(C::clock), {}, clock},
       {"clock trust", "", of(C::clock_trust), {"yes"}, trust_clock},
+      {"key new", "", "begin to change the box key: a second one in its file", {"file"}, key_new},
+      {"key settle",
+       "",
+       "end it: the box has the new key, and the old one goes",
+       {"file"},
+       key_settle},
       {"config check",
        "",
        "read the configuration files and say all that is wrong",

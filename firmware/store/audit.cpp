@@ -6,6 +6,7 @@
 #include "core/base64.h"
 #include "core/hex.h"
 #include "firmware/store/context.h"
+#include "firmware/store/rekey.h"
 
 namespace welcome::store {
 
@@ -90,6 +91,13 @@ Result<AuditVerdict> Audit::verify() const {
   return context_.db.read([&] {
     AuditVerdict verdict;
     ChainLink before = anchor(context_.db);
+    const auto former = former_keys(context_);
+    const auto key_of = [&](std::int64_t seq) {
+      const auto theirs = std::find_if(former.begin(), former.end(),
+                                       [&](const FormerKey& key) { return seq <= key.until; });
+      return theirs == former.end() ? context_.sealer.public_key()
+                                    : std::string_view(theirs->public_key);
+    };
     auto s = context_.db.query(
         "SELECT seq, at, kind, actor, subject, detail, hash, signature FROM audit ORDER BY seq");
     while (s.step()) {
@@ -99,8 +107,7 @@ Result<AuditVerdict> Audit::verify() const {
         problem = "an entry before it is missing";
       } else if (chain(before.hash, entry) != entry.hash) {
         problem = "the entry was changed";
-      } else if (!Sealer::verify(signed_text(entry.hash), s.blob(7),
-                                 context_.sealer.public_key())) {
+      } else if (!Sealer::verify(signed_text(entry.hash), s.blob(7), key_of(entry.seq))) {
         problem = "the signature is not this box's";
       }
       if (problem) {

@@ -36,9 +36,9 @@ struct AuditHead {
 
 // How the trail goes on from an entry, for somebody who remembers it.
 struct AuditAccount {
-  std::int64_t seq = 0;  // the newest entry
-  std::string hash;      // of it, hex; empty: there is none
-  std::string before;    // of the entry asked for; empty: there is no such entry here
+  std::int64_t seq = 0;    // the newest entry
+  std::string hash;        // of it, hex; empty: there is none
+  std::string before;      // of the entry asked for; empty: there is no such entry here
   std::int64_t since = 1;  // the first entry that is kept
 };
 

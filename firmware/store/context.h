@@ -23,7 +23,7 @@ class Context {
   Context(std::string path, const std::string& vfs, std::span<const std::uint8_t, 32> box_key);
 
   const std::string path;
-  const Sealer sealer;
+  Sealer sealer;
   Database db;
 
   // Whose row it is and what seals it. No id: about nobody.
@@ -91,5 +91,14 @@ inline std::string label_of(std::string_view table, std::string_view id) {
   label.append(id);
   return label;
 }
+
+// Of a row of `state`; `key` is its hash.
+inline std::string state_label(std::int64_t kind, std::string_view key) {
+  std::string label = label_of("state", key);
+  label.push_back(static_cast<char>(kind));
+  return label;
+}
+
+inline constexpr std::string_view kBriefLabel = "brief";
 
 }  // namespace welcome::store

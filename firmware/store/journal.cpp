@@ -59,12 +59,6 @@ Result<Row> the_one(Result<std::vector<Row>> rows, const char* what) {
   return std::move(rows->front());
 }
 
-std::string state_label(StateRow::Kind kind, const CustomerHash& key) {
-  std::string label = label_of("state", view(key));
-  label.push_back(static_cast<char>(kind));
-  return label;
-}
-
 CustomerHash state_key(Context& context, StateRow::Kind kind, std::string_view key) {
   return context.sealer.item_hash(
       static_cast<std::uint8_t>(kStateKeys + static_cast<std::uint8_t>(kind)), key);
@@ -75,9 +69,7 @@ std::vector<StateRow> read_states(Context& context, Statement s) {
   while (s.step()) {
     StateRow row;
     row.kind = static_cast<StateRow::Kind>(s.int64(0));
-    std::string label = label_of("state", s.blob(1));
-    label.push_back(static_cast<char>(row.kind));
-    const auto plain = context.unseal(s.int64(2), label, s.blob(3));
+    const auto plain = context.unseal(s.int64(2), state_label(s.int64(0), s.blob(1)), s.blob(3));
     const auto fields = plain ? unpack(*plain, 3) : std::nullopt;
     if (!fields) continue;
     row.key = (*fields)[0];
@@ -251,7 +243,8 @@ void Journal::Writer::put_state(const StateRow& row, WallTime at) {
     }
     const auto owner = context_.owner_of(row.customer);
     const std::string sealed = context_.sealer.seal(
-        *owner.key, state_label(row.kind, key), pack({row.key, row.customer.str(), *row.value}));
+        *owner.key, state_label(static_cast<std::int64_t>(row.kind), view(key)),
+        pack({row.key, row.customer.str(), *row.value}));
     context_.db.run(
         "INSERT INTO state VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
         " customer = excluded.customer, changed = excluded.changed, sealed = excluded.sealed",
@@ -293,8 +286,9 @@ Result<std::optional<std::string>> Journal::facts(const CustomerId& customer) co
     auto s = context_.db.query("SELECT customer, sealed FROM state WHERE kind = ? AND key_hash = ?",
                                StateRow::Kind::facts, Blob{view(key)});
     if (!s.step()) return std::nullopt;
-    const auto plain =
-        context_.unseal(s.int64(0), state_label(StateRow::Kind::facts, key), s.blob(1));
+    const auto plain = context_.unseal(
+        s.int64(0), state_label(static_cast<std::int64_t>(StateRow::Kind::facts), view(key)),
+        s.blob(1));
     const auto fields = plain ? unpack(*plain, 3) : std::nullopt;
     if (!fields) return std::nullopt;
     return std::string((*fields)[2]);

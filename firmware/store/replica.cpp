@@ -24,7 +24,6 @@ Digest digest_from(std::string_view bytes) {
 }
 
 // A brief has its key inside.
-constexpr std::string_view kBriefLabel = "brief";
 
 struct Position {
   std::int64_t part = 0;

@@ -178,6 +178,12 @@ CREATE TABLE audit_anchor (
   seq INTEGER PRIMARY KEY,
   hash BLOB NOT NULL
 ) STRICT;
+
+-- After the box key was changed: what customers are hashed with, and the keys before (rekey.h).
+CREATE TABLE kept (
+  name TEXT NOT NULL PRIMARY KEY,
+  sealed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
 )sql";
 
 }  // namespace
@@ -217,6 +223,13 @@ CREATE TABLE erasure (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO erasure SELECT * FROM erasure_before;
 DROP TABLE erasure_before;
+)sql",
+      // 4 → 5: the box key may be changed.
+      R"sql(
+CREATE TABLE kept (
+  name TEXT NOT NULL PRIMARY KEY,
+  sealed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
 )sql",
   };
   return kSteps;

@@ -65,6 +65,8 @@ Sealer::Sealer(std::span<const std::uint8_t, 32> box_key) {
   wrap_ = derive(master, 1);
   hash_ = derive(master, 2);
   box_data_ = derive(master, 3);
+  keep_ = derive(master, 5);
+  key_check_ = to_hex(view(keyed_hash(hash_, 'k', "key check")));
   const Secret seed = derive(master, 4);
   crypto_sign_seed_keypair(sign_public_.data(), sign_secret_.data(), seed.data());
   randombytes_buf(nonce_prefix_.data(), nonce_prefix_.size());
@@ -117,8 +119,6 @@ CustomerHash Sealer::hash(const CustomerId& customer) const {
 CustomerHash Sealer::item_hash(std::uint8_t collection, std::string_view key) const {
   return keyed_hash(hash_, static_cast<char>('0' + collection), key);
 }
-
-std::string Sealer::key_check() const { return to_hex(view(keyed_hash(hash_, 'k', "key check"))); }
 
 std::string Sealer::sign(std::string_view message) const {
   std::string signature(crypto_sign_BYTES, '\0');

@@ -63,10 +63,16 @@ class Sealer {
   // Of a feed item's key, within its collection.
   CustomerHash item_hash(std::uint8_t collection, std::string_view key) const;
   // Tells whether a file was sealed by this box key.
-  std::string key_check() const;
+  const std::string& key_check() const { return key_check_; }
 
   // For what is about nobody.
   const Secret& box_data_key() const { return box_data_; }
+
+  // A file whose box key was changed keeps what customers are hashed with (rekey.h).
+  const Secret& hash_key() const { return hash_; }
+  void keep_hash_key(const Secret& key) { hash_ = key; }
+  // For what such a file keeps.
+  const Secret& keep_key() const { return keep_; }
 
   std::string sign(std::string_view message) const;  // 64 bytes
   static bool verify(std::string_view message, std::string_view signature,
@@ -78,6 +84,8 @@ class Sealer {
   Secret wrap_;
   Secret hash_;
   Secret box_data_;
+  Secret keep_;
+  std::string key_check_;
   std::array<std::uint8_t, 64> sign_secret_{};
   std::array<std::uint8_t, 32> sign_public_{};
   std::array<std::uint8_t, 16> nonce_prefix_{};

@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 
 #include "firmware/store/context.h"
+#include "firmware/store/rekey.h"
 #include "firmware/store/salvage.h"
 #include "firmware/store/schema.h"
 #include "firmware/store/tables.h"
@@ -26,7 +27,6 @@ constexpr int kCheckpointPages = 256;
 constexpr int kCheckpointAtOnce = 1024;
 // Files up to this size are checked in full at every start (measured: about 1 ms per MiB).
 constexpr std::uintmax_t kCheckUpTo = 64U << 20;
-constexpr const char* kKeyCheck = "store:key_check";
 constexpr std::chrono::minutes kCollectEvery{60};
 
 std::string suspect_file(const std::string& path) { return path + ".suspect"; }
@@ -112,9 +112,11 @@ void check_pages(Context& context) {
 struct Opened {
   std::unique_ptr<Context> context;
   int version = 0;
+  bool rekeyed = false;
 };
 
-Opened open_file(const std::string& path, const BoxKey& key, const StoreOptions& options) {
+// With exactly this key.
+Opened open_with(const std::string& path, const BoxKey& key, const StoreOptions& options) {
   Opened opened;
   opened.context =
       std::make_unique<Context>(path, options.vfs, std::span<const std::uint8_t, 32>(key));
@@ -122,7 +124,50 @@ Opened open_file(const std::string& path, const BoxKey& key, const StoreOptions&
   opened.version = migrate(*opened.context);
   if (opened.version != 0) check_pages(*opened.context);
   check_key(*opened.context);
+  adopt_hash_key(*opened.context);
   return opened;
+}
+
+// A file that has the next key already was changed before, and whoever changes it was stopped.
+Opened open_file(const std::string& path, const BoxKey& key, const StoreOptions& options) {
+  if (!options.next_key) return open_with(path, key, options);
+  try {
+    return open_with(path, *options.next_key, options);
+  } catch (const DbError& e) {
+    if (e.error.code != ErrorCode::refused) throw;
+  }
+  Opened opened = open_with(path, key, options);
+  rekey(*opened.context, *options.next_key, options.vouch);
+  const int version = opened.version;
+  opened.context.reset();
+  opened = open_with(path, *options.next_key, options);
+  opened.version = version;
+  opened.rekeyed = true;
+  return opened;
+}
+
+// By which of the two keys a damaged file was sealed, as far as that can be read.
+const BoxKey& key_of(const std::string& damaged, const BoxKey& key, const StoreOptions& options) {
+  if (!options.next_key) return key;
+  try {
+    Database db(damaged, options.vfs, false);
+    auto s = db.prepare("SELECT value FROM meta WHERE name = 'store:key_check'");
+    if (s.step() && s.text(0) == Sealer(*options.next_key).key_check()) return *options.next_key;
+  } catch (const DbError&) {
+  }
+  return key;
+}
+
+// What is readable of a damaged file goes into a fresh one, by its key; then the fresh one changes.
+Opened begin_afresh(const std::string& path, const std::string& aside, const BoxKey& key,
+                    const StoreOptions& options, OpenReport& report) {
+  const BoxKey& its = key_of(aside, key, options);
+  {
+    const Opened fresh = open_with(path, its, options);
+    if (options.salvage) report.salvaged_rows = salvage(*fresh.context, aside, options.vfs);
+    drop_unreadable(*fresh.context);
+  }
+  return open_file(path, its, options);
 }
 
 // Renames the database and its log; returns the new name.
@@ -208,9 +253,9 @@ Result<Store> Store::open(const std::string& path, const BoxKey& key, const Stor
     if (report.set_aside) {
       const std::string aside = set_aside(path);
       report.set_aside_as = fs::path(aside).filename().string();
-      opened = open_file(path, key, options);
-      if (options.salvage) report.salvaged_rows = salvage(*opened.context, aside, options.vfs);
+      opened = begin_afresh(path, aside, key, options, report);
     }
+    report.rekeyed = opened.rekeyed;
     report.created = opened.version == 0 && !report.set_aside;
     report.migrated_from = opened.version == 0 ? kSchemaVersion : opened.version;
 
@@ -247,6 +292,14 @@ Outbox& Store::outbox() { return impl_->outbox; }
 Erasure& Store::erasure() { return impl_->erasure; }
 Audit& Store::audit() { return impl_->audit; }
 Registers& Store::registers() { return impl_->registers; }
+
+Result<std::vector<std::string>> Store::vouched() const {
+  return impl_->context->db.read([&] {
+    std::vector<std::string> out;
+    for (auto& former : former_keys(*impl_->context)) out.push_back(std::move(former.vouched));
+    return out;
+  });
+}
 
 std::array<std::uint8_t, 32> Store::signing_seed() const {
   return impl_->context->sealer.signing_seed();

@@ -14,8 +14,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "core/result.h"
 #include "core/time.h"
@@ -36,10 +38,18 @@ using BoxKey = std::array<std::uint8_t, 32>;
 // A new random box key, for a box that is provisioned (or a test).
 BoxKey make_box_key();
 
+// With the former signing seed: a statement that this public key (32 bytes) comes after it.
+using Vouch =
+    std::function<std::string(std::span<const std::uint8_t, 32> former, std::string_view key)>;
+
 struct StoreOptions {
   std::string vfs;       // SQLite VFS by name; empty = the default. Tests cut the power with it
   int cache_kib = 8192;  // page cache
-  bool salvage = true;   // from a corrupt file, bring over what is readable and not the CRM's
+  // The key that the file is to have from now on. A file that has it already is opened with it, so
+  // both may be given until the change is over.
+  std::optional<BoxKey> next_key;
+  Vouch vouch;
+  bool salvage = true;  // from a corrupt file, bring over what is readable and not the CRM's
 };
 
 // What open() found, to be reported by the daemon.
@@ -50,6 +60,7 @@ struct OpenReport {
   std::string set_aside_why;  // for a person
   std::string set_aside_as;   // file name
   std::size_t salvaged_rows = 0;
+  bool rekeyed = false;  // the box key was changed
 };
 
 class Store {
@@ -94,6 +105,8 @@ class Store {
   // Of the box's Ed25519 key, with which receipts and trail are signed; for signing messages with
   // the same one. Secret.
   std::array<std::uint8_t, 32> signing_seed() const;
+  // What the keys before it said of the one that came next, oldest first (StoreOptions::vouch).
+  Result<std::vector<std::string>> vouched() const;
 
   // Housekeeping in small steps: checkpoint, keys of nobody. Call when idle,
   // about once a second; stops after roughly `budget`. True = there is more to do.

@@ -24,6 +24,7 @@ struct TableRule {
 
 // In the order in which they are brought over: keys first, because other rows refer to them.
 inline constexpr std::array kTables{
+    TableRule{"kept", Owner::box, 2},
     TableRule{"customer", Owner::customer, 3},
     TableRule{"tombstone", Owner::box, 2},
     TableRule{"withdrawal", Owner::box, 3},

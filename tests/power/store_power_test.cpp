@@ -113,6 +113,45 @@ TEST(StorePower, KeepsEveryPromiseWhereverThePlugIsPulled) {
   }
 }
 
+// Another box key: until its commit the old one opens the file, after it the new one, and nobody
+// who gives both need know which it is.
+TEST(StorePower, ABoxKeyIsChangedWhereverThePlugIsPulled) {
+  std::string whole;
+  const auto cut_at = [&](std::int64_t cut) {
+    TempDir dir;
+    PowerVfs vfs("power-key");
+    {
+      auto store = open(dir, vfs);
+      for (const auto& step : busy_day()) EXPECT_TRUE(step.run(*store)) << step.name;
+      whole = describe(*store);
+    }
+    StoreOptions options;
+    options.vfs = vfs.name();
+    options.next_key = test_key(8);
+    const std::int64_t before = vfs.operations();
+    if (cut > 0) vfs.cut_at(before + cut);
+    { const auto interrupted = Store::open(dir.file("box.db"), test_key(), options); }
+    const std::int64_t operations = vfs.operations() - before;
+    vfs.restore(static_cast<std::uint64_t>(cut));
+    auto store = Store::open(dir.file("box.db"), test_key(), options);
+    EXPECT_TRUE(store) << store.error().message;
+    if (!store) return operations;
+    EXPECT_FALSE(store->open_report().set_aside) << store->open_report().set_aside_why;
+    EXPECT_EQ(describe(*store), whole);
+    EXPECT_TRUE(store->audit().verify()->intact);
+    return operations;
+  };
+  const std::int64_t operations = cut_at(0);
+  ASSERT_GT(operations, 5);
+  const bool all = std::getenv("WELCOME_POWER_ALL") != nullptr;
+  const std::int64_t step = all ? 1 : std::max<std::int64_t>(operations / 40, 1);
+  for (std::int64_t cut = 1; cut <= operations; cut += step) {
+    SCOPED_TRACE("power cut at operation " + std::to_string(cut));
+    cut_at(cut);
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
 // What may be durable later: three commits, of which only the second is promised at once. Wherever
 // the plug is pulled the file is whole and has the first so many, and the promised one with all
 // before it.
