@@ -22,6 +22,7 @@
 #include "contract/feed_head.h"
 #include "contract/items.h"
 #include "contract/message.h"
+#include "contract/signing.h"
 #include "contract/topics.h"
 #include "core/claim.h"
 #include "core/consent_gate.h"
@@ -34,9 +35,6 @@
 #include "core/time.h"
 
 namespace welcome::contract {
-
-class KeyRing;  // contract/signing.h: the CRM's public keys as pinned at provisioning
-class Signer;   // contract/signing.h: the CRM's (or the box's) secret key
 
 inline constexpr std::size_t kMaxPayload = 4 * 1024 * 1024;
 inline constexpr int kMaxDepth = 32;
@@ -61,7 +59,18 @@ struct BoxState {
   std::string version;
   WallTime at;
   std::string key{};  // online: the box's public key, base64; may be empty
+  // Online: how it came to that key, oldest first: each signed by the key before (vouch_for()).
+  std::vector<std::string> vouched{};
 };
+
+// A box's key says which one comes after it: JSON, signed.
+std::string vouch_for(const BoxAddress& box, const Ed25519Public& next, const Signer& former);
+// An event as it was encoded; what it says with a signature is signed with this key instead.
+std::string event_signed_again(const std::string& payload, const Signer& signer);
+// The key that `trusted` leads to over statements about this box; `trusted` where none goes on
+// from it.
+Ed25519Public vouched_key(const BoxAddress& box, const Ed25519Public& trusted,
+                          const std::vector<std::string>& statements);
 
 // How far a box is in one collection. Digest: hex of XOR over live items of
 // BLAKE2b-128(key '\0' seq), items that were set aside included.
@@ -93,6 +102,7 @@ struct Hello {
   std::uint64_t control = 0;        // the newest control message that the box has; 0: none
   bool confirms = false;            // nothing is asked for: the box says that it has come this far
   std::optional<AuditWord> audit{};
+  std::vector<std::string> keys{};  // ids of the CRM's keys that it believes
 };
 
 Message encode_state(const BoxAddress& box, const BoxState& state);
@@ -142,6 +152,12 @@ struct Taken {
     std::uint64_t seq = 0;
   };
   std::optional<AuditQuestion> audit{};
+  // The CRM's keys from now on, of which one has signed this: to be believed, and no others.
+  struct Keys {
+    KeyRing ring;
+    WallTime at;  // an older word is none
+  };
+  std::optional<Keys> keys{};
 };
 inline constexpr std::size_t kTakenAtOnce = 500;
 

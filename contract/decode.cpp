@@ -185,6 +185,14 @@ Result<BoxInbound> taken(const BoxAddress& self, const RawMessage& raw, const Ke
   if (const auto asks = payload->find("audit"); asks != payload->end()) {
     out.audit = {text(*asks, "ask"), static_cast<std::uint64_t>(integer(*asks, "seq"))};
   }
+  if (const auto found = payload->find("keys"); found != payload->end()) {
+    out.keys = Taken::Keys{{}, time_of(*payload, "keys_at")};
+    for (const json& one : *found) {
+      const auto key = public_key_from_text(text(one, "key"));
+      if (!key) return fail(ErrorCode::malformed, "taken: keys: " + key.error().message);
+      out.keys->ring.pin(text(one, "id"), *key);
+    }
+  }
   return out;
 }
 
@@ -389,6 +397,9 @@ Result<CrmInbound> box_state(const json& payload) {
   out.version = text(payload, "version");
   out.at = time_of(payload, "at");
   out.key = text(payload, "key");
+  if (const auto found = payload.find("vouched"); found != payload.end()) {
+    for (const json& statement : *found) out.vouched.push_back(statement.dump());
+  }
   return out;
 }
 
@@ -399,9 +410,9 @@ std::optional<AuditWord> audit_word(const BoxAddress& from, const json& payload)
   const auto number = [&](const char* name) {
     return static_cast<std::uint64_t>(integer(*found, name));
   };
-  return AuditWord{text(*found, "asked"),  number("session"),     text(*found, "run"),
-                   number("seq"),          text(*found, "hash"),  text(*found, "before"),
-                   number("since"),        found->dump()};
+  return AuditWord{text(*found, "asked"), number("session"),    text(*found, "run"),
+                   number("seq"),         text(*found, "hash"), text(*found, "before"),
+                   number("since"),       found->dump()};
 }
 
 Result<CrmInbound> hello(const BoxAddress& from, const json& payload) {
@@ -411,6 +422,7 @@ Result<CrmInbound> hello(const BoxAddress& from, const json& payload) {
   out.control = static_cast<std::uint64_t>(integer(payload, "control"));
   out.confirms = payload.value("confirms", false);
   out.audit = audit_word(from, payload);
+  out.keys = words(payload, "keys");
   for (const Collection collection : kAllCollections) {
     const auto found = payload.at("have").find(to_string(collection));
     if (found == payload.at("have").end()) continue;
@@ -714,6 +726,20 @@ Result<EventData> decode_event_data(std::string_view type, std::string_view data
   } catch (const BadField& bad) {
     return fail(ErrorCode::malformed, bad.what());
   }
+}
+
+Ed25519Public vouched_key(const BoxAddress& box, const Ed25519Public& trusted,
+                          const std::vector<std::string>& statements) {
+  Ed25519Public key = trusted;
+  for (const std::string& statement : statements) {
+    const auto said = parse_json(statement);
+    if (!said || !said->is_object() || !is_for(box, *said)) continue;
+    const auto next = public_key_from_text(text(*said, "key"));
+    KeyRing ring;
+    ring.pin(box.box, key);
+    if (next && verify_value(ring, *said)) key = *next;
+  }
+  return key;
 }
 
 std::string language_tag(std::string_view text) {

@@ -191,9 +191,26 @@ Message encode_state(const BoxAddress& box, const BoxState& state) {
                {"version", state.version},
                {"at", to_rfc3339(state.at)}};
   set_if(payload, "key", state.key);
+  for (const std::string& statement : state.vouched)
+    payload["vouched"].push_back(json::parse(statement));
   Message message = message_on(state_topic(box), payload);
   message.retain = true;
   return message;
+}
+
+std::string event_signed_again(const std::string& payload, const Signer& signer) {
+  json event = json::parse(payload, nullptr, false);
+  if (!event.is_object() || !event.contains("data") || !event["data"].contains("sig")) {
+    return payload;
+  }
+  event["data"] = signed_by(event["data"], &signer);
+  return dump(event);
+}
+
+std::string vouch_for(const BoxAddress& box, const Ed25519Public& next, const Signer& former) {
+  json statement{{"key", public_key_text(next)}};
+  put_address(statement, box);
+  return dump(signed_by(statement, &former));
 }
 
 json audit_word(const BoxAddress& box, const AuditWord& word, const Signer* signer) {
@@ -221,6 +238,7 @@ Message encode_hello(const BoxAddress& box, const Hello& hello, const Signer* si
                {"have", have}};
   if (hello.control != 0) payload["control"] = hello.control;
   if (hello.confirms) payload["confirms"] = true;
+  if (!hello.keys.empty()) payload["keys"] = hello.keys;
   if (hello.audit) payload["audit"] = audit_word(box, *hello.audit, signer);
   Message message = message_on(hello_topic(box), payload);
   message.priority = Priority::consent;
@@ -394,6 +412,12 @@ Message encode_taken(const BoxAddress& box, const Taken& taken, const Signer* si
   json ids = json::array();
   for (const MessageId& id : taken.ids) ids.push_back(id.str());
   json payload{{"v", 1}, {"ids", std::move(ids)}};
+  if (taken.keys) {
+    payload["keys"] = json::array();
+    payload["keys_at"] = to_rfc3339(taken.keys->at);
+    for (const auto& [id, key] : taken.keys->ring.keys())
+      payload["keys"].push_back({{"id", id}, {"key", public_key_text(key)}});
+  }
   if (taken.audit) payload["audit"] = {{"ask", taken.audit->ask}, {"seq", taken.audit->seq}};
   put_address(payload, box);
   return message_on(taken_topic(box), signed_by(payload, signer));

@@ -55,6 +55,8 @@ class KeyRing {
   void drop(std::string_view key_id);
   bool empty() const { return keys_.empty(); }
   bool includes(const KeyRing& other) const;
+  bool has(std::string_view key_id) const { return keys_.find(key_id) != keys_.end(); }
+  const std::map<std::string, Ed25519Public, std::less<>>& keys() const { return keys_; }
 
   // The object's "sig" must be by a pinned key over everything else.
   Result<void> verify(std::string_view json) const;

@@ -67,7 +67,7 @@ std::string Belief::doubt_grant(const Word& word, const contract::ConsentNews& n
   if (said.value("customer", "") != word.customer || said.value("box", "") != address) {
     return "a consent that was signed about somebody else";
   }
-  if (!crm_.signed_by_box(word.store, word.box, word.data)) {
+  if (!crm_.signed_by_box(word.store, word.box, word.data, now)) {
     return "a consent that is not signed with the box's key";
   }
   const auto taken =

@@ -57,12 +57,9 @@ json to_json(const std::optional<TrailState>& trail) {
   if (!trail || trail->session == 0) return nullptr;
   json back = nullptr;
   if (trail->back_at) back = {{"at", *trail->back_at}, {"why", trail->back_why}};
-  return {{"session", trail->session},
-          {"seq", trail->seq},
-          {"hash", trail->hash},
-          {"heard_at", trail->heard_at},
-          {"asked_at", trail->asked_at},
-          {"set_back", std::move(back)}};
+  return {{"session", trail->session},   {"seq", trail->seq},
+          {"hash", trail->hash},         {"heard_at", trail->heard_at},
+          {"asked_at", trail->asked_at}, {"set_back", std::move(back)}};
 }
 
 int boxes_acknowledge(const Call& call) {
@@ -184,7 +181,7 @@ int boxes(const Call& call) {
   Opened opened(call);
   json list = json::array();
   Table table{{"STORE", "BOX", "STATE", "SESSION", "VERSION", "SEEN", "FEED", "KEY"}};
-  std::string set_back;
+  std::string loud;
   for (const Row& row : opened.db->query("SELECT store, box, state, session, version, seen_at, "
                                          "control, admitted_at, admitted_by FROM box "
                                          "ORDER BY store, box")) {
@@ -192,6 +189,7 @@ int boxes(const Call& call) {
     const json refused = refused_items(opened, row.text(0), row.text(1));
     const auto key = opened.crm.box_key(row.text(0), row.text(1));
     const std::int64_t receipts = refused_receipts(opened, row.text(0), row.text(1));
+    const auto believes = opened.crm.believed(row.text(0), row.text(1));
     const auto trail = Trails(opened.crm).of(row.text(0), row.text(1));
     list.push_back({{"store", row.text(0)},
                     {"box", row.text(1)},
@@ -209,7 +207,9 @@ int boxes(const Call& call) {
                     {"refuses", refused},
                     {"key", to_json(key)},
                     {"receipts_refused", receipts},
-                    {"audit", to_json(trail)}});
+                    {"audit", to_json(trail)},
+                    {"believes", believes.keys},
+                    {"believes_signer", believes.signer}});
     std::string feed = standing.text();
     for (const json& one : refused) {
       if (one.at("collection") == "policy") feed += "; refuses the policy";
@@ -219,8 +219,14 @@ int boxes(const Call& call) {
     if (trail && trail->back_at) {
       const std::string name = row.text(0) + "/" + row.text(1);
       state += ", SET BACK";
-      set_back += name + " was set back, noticed " + *trail->back_at + ": " + trail->back_why +
-                  ".\n  Once you know why: welcome-crm boxes acknowledge " + name + "\n";
+      loud += name + " was set back, noticed " + *trail->back_at + ": " + trail->back_why +
+              ".\n  Once you know why: welcome-crm boxes acknowledge " + name + "\n";
+    }
+    if (!believes.signer) {
+      loud += row.text(0) + "/" + row.text(1) +
+              " does not believe the key that signs now, and obeys nothing new.\n  If that does "
+              "not change when it has come again: put what `welcome-crm sign-keys` prints into\n  "
+              "the file of its consent.crm_keys, and say `welcomectl reload` there\n";
     }
     table.push_back({row.text(0), row.text(1), state, row.text(3), row.text(4), row.text(5), feed,
                      trust_of(key, receipts)});
@@ -230,7 +236,7 @@ int boxes(const Call& call) {
     call.print(list);
   } else {
     print_table(*call.out, table);
-    *call.out << set_back;
+    *call.out << loud;
   }
   return kDone;
 }

@@ -212,8 +212,13 @@ int sign_keys(const Call& call) {
     Transaction transaction(*opened.db);
     if (call.has("new")) opened.crm.new_signing_key(wall_now());
     if (call.has("use")) {
+      const auto late = opened.crm.boxes_without(call.text("use"));
       const auto used = opened.crm.use_signing_key(call.text("use"), wall_now());
       if (!used) return call.no(used.error());
+      for (const auto& [store, box] : late) {
+        call.warn(store + "/" + box +
+                  " has not heard of this key yet: when it comes, the key before tells it");
+      }
     }
     transaction.commit();
     opened.db->announce();

@@ -10,6 +10,7 @@
 // Every call that changes something runs inside the caller's Transaction. One thread. Personal
 // data passes through here: nothing of it is logged.
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -77,6 +78,8 @@ struct PinnedKey {
   std::string trusted_at;
   std::optional<contract::Ed25519Public> other;
   std::string other_at;
+  std::optional<contract::Ed25519Public> former;  // that vouched for `key`
+  std::string former_until;  // what it signed counts: messages overtake each other
 };
 
 struct Erasure {
@@ -106,6 +109,9 @@ class Crm {
   Result<void> check_identity(const json& identity);  // but for whose it is
   // Refused: the device is another customer's, by another identity.
   Result<void> check_device(const json& identity);
+  // Another secret key (32 hexadecimal digits) of a device that has one. Errors: not_found,
+  // refused (its kind has none, it is the old one), as of put_identity().
+  Result<void> set_device_key(const std::string& identity, const std::string& key);
   // A device with a new battery: its clock said 0 then. Returns the identity as it is now. Errors:
   // not_found, refused (its kind has no clock).
   Result<json> set_clock(const std::string& identity, WallTime began);
@@ -171,8 +177,14 @@ class Crm {
   // A box says its key. False: it is not the trusted one.
   bool box_says_key(const std::string& store, const std::string& box,
                     const contract::Ed25519Public& key, WallTime now);
+  // The box has another key, for which the trusted one vouches (contract::vouched_key()): it is
+  // trusted from now on. False: it does not.
+  bool hand_over(const std::string& store, const std::string& box,
+                 const contract::Ed25519Public& key, const std::vector<std::string>& vouched,
+                 WallTime now);
   // Whether the trusted key of this box signed the text (JSON with `sig`).
-  bool signed_by_box(const std::string& store, const std::string& box, const std::string& text);
+  bool signed_by_box(const std::string& store, const std::string& box, const std::string& text,
+                     WallTime now);
   // An operator trusts `key`, or the other one that the box says. Receipts that were refused are
   // looked at again. Errors: not_found (the box never said a key).
   Result<void> trust_box(const std::string& store, const std::string& box,
@@ -199,6 +211,21 @@ class Crm {
   bool sign_consents_again(std::string& from, int at_most);
   // For the key ring of a box: contract/signing.h KeyRing::parse.
   std::string public_keys();
+  // Which of our keys each box believes, by its own word.
+  void note_believed(const std::string& store, const std::string& box,
+                     const std::vector<std::string>& keys);
+  struct Believed {
+    std::vector<std::string> keys;  // ids; empty: it does not say, as boxes before 0.2.0
+    bool signer = true;             // the one that signs now is among them, or nobody knows
+    std::string last_word;          // of the key before, to this box; empty: there is none
+  };
+  Believed believed(const std::string& store, const std::string& box);
+  // What the box should believe instead; nothing: it does. A key that is retired stays until the
+  // box has every consent that the new one signed.
+  std::optional<contract::Taken::Keys> keys_to_tell(const std::string& store,
+                                                    const std::string& box, WallTime now);
+  // Boxes that say what they believe, and do not know this key.
+  std::vector<std::pair<std::string, std::string>> boxes_without(const std::string& key);
   // The current key, or null when nothing is signed.
   std::shared_ptr<const contract::Signer> signer();
   // A database of an older version holds keys; they go to where they belong.
@@ -224,6 +251,9 @@ class Crm {
   void to_outbox(const contract::Message& message, std::optional<Purpose> needs = {});
 
  private:
+  // What a key signed may come after the word of the next one, but not by much.
+  static constexpr std::chrono::hours kFormerKeyLife{1};
+
   static bool signed_with(const contract::Ed25519Public& key, const std::string& box,
                           const std::string& text);
   Result<void> must_exist(const std::string& customer);
@@ -236,7 +266,8 @@ class Crm {
   void must_scrub();
   std::string hash(const std::string& customer) const;
   Result<void> check_receipt(const std::string& store, const std::string& box, json receipt,
-                             const std::string& customer);
+                             const std::string& customer, WallTime now);
+  void leave_last_words(const std::string& retiring, const std::string& next, WallTime now);
   void pin(const std::string& store, const std::string& box, const contract::Ed25519Public& key,
            WallTime now);
   Result<void> sign(json& record);

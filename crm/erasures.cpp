@@ -139,7 +139,7 @@ Result<void> Crm::take_receipt(const std::string& store, const std::string& box,
       "AND erasure_box.done_at IS NULL AND erasure_box.revoked_at IS NULL",
       {erasure, store, box});
   if (rows.empty()) return {};  // nobody waits for it (any more)
-  if (auto good = check_receipt(store, box, receipt, rows[0].text(0)); !good) {
+  if (auto good = check_receipt(store, box, receipt, rows[0].text(0), now); !good) {
     db_.execute(
         "UPDATE erasure_box SET refused = $4 WHERE erasure = $1 AND store = $2 AND box = $3",
         {erasure, store, box, good.error().message});
@@ -166,14 +166,14 @@ Result<void> check_bytes_gone(const json& receipt) {
 }  // namespace
 
 Result<void> Crm::check_receipt(const std::string& store, const std::string& box, json receipt,
-                                const std::string& customer) {
+                                const std::string& customer, WallTime now) {
   if (receipt.at("box") != box) return fail(ErrorCode::refused, "it is another box's");
   if (!receipt.contains("sig")) return fail(ErrorCode::refused, "it is not signed");
   const auto known = box_key(store, box);
   if (!known) return fail(ErrorCode::refused, "the box has not said its key");
   receipt["customer"] = customer;
   const std::string text = receipt.dump();
-  if (signed_with(known->key, box, text)) return check_bytes_gone(receipt);
+  if (signed_by_box(store, box, text, now)) return check_bytes_gone(receipt);
   if (known->other && signed_with(*known->other, box, text)) {
     return fail(ErrorCode::refused, "it is signed with a key that is not trusted");
   }

@@ -202,6 +202,13 @@ constexpr const char* kVersion8[] = {
     "heard_at {text} NOT NULL, ask {text} NOT NULL, ask_seq {int} NOT NULL, ask_hash {text} NOT "
     "NULL, asked_at {text} NOT NULL, back_at {text}, back_why {text} NOT NULL, said {text} NOT "
     "NULL, PRIMARY KEY (store, box)){end}",
+    // The key before, if it vouched for the one that is trusted; what it signed counts until then.
+    "ALTER TABLE box_key ADD COLUMN former {text}",
+    "ALTER TABLE box_key ADD COLUMN former_until {text}",
+    // Which of our keys the box believes, by its own word (empty: it does not say), and the last
+    // word to it of a key that is retired: which one comes after it.
+    "ALTER TABLE box ADD COLUMN believes {text} NOT NULL DEFAULT ''",
+    "ALTER TABLE box ADD COLUMN last_word {text} NOT NULL DEFAULT ''",
 };
 
 // A database, new or old, takes every step that it has not taken.

@@ -264,7 +264,7 @@ void Server::on_state(const contract::BoxAddress& from, const contract::BoxState
                       bool retained) {
   const BoxKey box{from.store, from.box};
   const auto session = static_cast<std::int64_t>(state.session);
-  if (state.state == contract::LinkState::online && !state.key.empty()) on_key(from, state.key);
+  if (state.state == contract::LinkState::online && !state.key.empty()) on_key(from, state);
   const Rows rows =
       db_.query("SELECT session FROM box WHERE store = $1 AND box = $2", {box.first, box.second});
   // The will of an earlier session may come late.
@@ -281,14 +281,20 @@ void Server::on_state(const contract::BoxAddress& from, const contract::BoxState
 }
 
 // Whatever its session: a box that begins afresh, with a new key, counts from one again.
-void Server::on_key(const contract::BoxAddress& from, const std::string& said) {
-  const auto key = contract::public_key_from_text(said);
+void Server::on_key(const contract::BoxAddress& from, const contract::BoxState& state) {
+  const auto key = contract::public_key_from_text(state.key);
   if (!key) return;  // the schema does not let it through
+  if (crm_.hand_over(from.store, from.box, *key, state.vouched, wall_now())) {
+    spdlog::warn("{}/{} has another key, {}, and the one before vouches for it: it is trusted",
+                 from.store, from.box, contract::fingerprint(*key));
+    return;
+  }
   const bool first = !crm_.box_key(from.store, from.box);
   if (!crm_.box_says_key(from.store, from.box, *key, wall_now())) {
     ++counters_.keys_refused;
     spdlog::warn(
-        "{0}/{1} says another key than before, {2}: its erasure receipts do not count until "
+        "{0}/{1} says another key than before, {2}, for which that one does not vouch: its erasure "
+        "receipts do not count until "
         "`welcome-crm boxes trust {0}/{1}`",
         from.store, from.box, contract::fingerprint(*key));
   } else if (first) {
@@ -303,11 +309,14 @@ void Server::on_hello(const contract::BoxAddress& from, const contract::Hello& h
   ++counters_.hellos;
   see_box(box, "online", static_cast<std::int64_t>(hello.session), hello.version);
   note_confirmed(box, hello);
+  crm_.note_believed(from.store, from.box, hello.keys);
   if (is_ahead(box, hello)) set_back(box);
   if (hello.audit) on_audit(from, *hello.audit);
   if (hello.confirms) return;
   taken_[box];  // before all else, without ids: that there will be more of them
   asks_[box] = trails_.ask(from.store, from.box, wall_now());
+  offer_keys(box);
+  if (const auto has = crm_.believed(from.store, from.box); !has.signer) help_with_keys(box, has);
   forget_told(box);
   for (const Collection collection : contract::kAllCollections) {
     std::optional<Position> have;
@@ -318,6 +327,25 @@ void Server::on_hello(const contract::BoxAddress& from, const contract::Hello& h
     bring_up_to_date(box, collection, have);
   }
   if (!crm_.controls().empty()) controls_due_ = true;
+}
+
+// It was away while our key was changed: the old key has left it a word.
+void Server::help_with_keys(const BoxKey& box, const Crm::Believed& has) {
+  if (!has.last_word.empty()) {
+    commands_.emplace_front();
+    commands_.front().topic = contract::taken_topic(address(box));
+    commands_.front().payload = has.last_word;
+  }
+  spdlog::warn("{}/{} does not believe the key that signs now{}; see `welcome-crm boxes`",
+               box.first, box.second,
+               has.last_word.empty() ? "" : ": it is told by the key that signed before");
+}
+
+void Server::offer_keys(const BoxKey& box) {
+  auto keys = crm_.keys_to_tell(box.first, box.second, wall_now());
+  if (!keys) return;
+  keys_[box] = std::move(*keys);
+  taken_[box];
 }
 
 void Server::on_audit(const contract::BoxAddress& from, const contract::AuditWord& word) {

@@ -85,8 +85,10 @@ class Server {
   void process_received();
   bool may_speak(const contract::FromBox& from);
   void on_state(const contract::BoxAddress& box, const contract::BoxState& state, bool retained);
-  void on_key(const contract::BoxAddress& box, const std::string& said);
+  void on_key(const contract::BoxAddress& box, const contract::BoxState& state);
   void on_hello(const contract::BoxAddress& box, const contract::Hello& hello);
+  void offer_keys(const BoxKey& box);
+  void help_with_keys(const BoxKey& box, const Crm::Believed& has);
   void on_audit(const contract::BoxAddress& box, const contract::AuditWord& word);
   void note_confirmed(const BoxKey& box, const contract::Hello& hello);
   bool is_ahead(const BoxKey& box, const contract::Hello& hello);
@@ -127,6 +129,7 @@ class Server {
   std::deque<contract::Message> commands_;
   std::map<BoxKey, std::deque<MessageId>> taken_;  // in the ledger, and the box is to be told
   std::map<BoxKey, contract::Taken::AuditQuestion> asks_;  // goes with the next of these
+  std::map<BoxKey, contract::Taken::Keys> keys_;           // and these
   struct Snapshot {
     Position at;
     std::string key;  // that signed it

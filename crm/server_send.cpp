@@ -226,6 +226,10 @@ void Server::heartbeat() {
       lane.add(box, parcel);
     }
   }
+  for (const Row& row : db_.query("SELECT store, box FROM box WHERE state = 'online' AND "
+                                  "believes <> ''")) {
+    offer_keys({row.text(0), row.text(1)});
+  }
 }
 
 // The broker retains one message per control topic; a box that is new needs them all.
@@ -246,6 +250,7 @@ void Server::send_taken() {
     const auto box = taken_.begin();
     contract::Taken some;
     if (auto ask = asks_.extract(box->first)) some.audit = std::move(ask.mapped());
+    if (auto keys = keys_.extract(box->first)) some.keys = std::move(keys.mapped());
     while (!box->second.empty() && some.ids.size() < contract::kTakenAtOnce) {
       some.ids.push_back(std::move(box->second.front()));
       box->second.pop_front();

@@ -75,7 +75,8 @@ std::string Trails::doubt(const Known& known, const contract::AuditWord& word, W
 std::string Trails::take(const std::string& store, const std::string& box,
                          const contract::AuditWord& word, WallTime now) {
   const auto before = known(store, box);
-  if (!before || before->ask != word.asked || !crm_.signed_by_box(store, box, word.text)) return {};
+  if (!before || before->ask != word.asked || !crm_.signed_by_box(store, box, word.text, now))
+    return {};
   const std::string why = doubt(*before, word, now);
   if (!why.empty() || before->back_at) {
     db_.execute(
@@ -96,9 +97,9 @@ std::string Trails::take(const std::string& store, const std::string& box,
 }
 
 Result<void> Trails::acknowledge(const std::string& store, const std::string& box) {
-  const Rows rows = db_.query(
-      "SELECT said FROM box_trail WHERE store = $1 AND box = $2 AND back_at IS NOT NULL",
-      {store, box});
+  const Rows rows =
+      db_.query("SELECT said FROM box_trail WHERE store = $1 AND box = $2 AND back_at IS NOT NULL",
+                {store, box});
   if (rows.empty()) return fail(ErrorCode::not_found, "this box was not set back");
   const json said = json::parse(rows[0].text(0));
   db_.execute(

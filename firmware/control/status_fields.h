@@ -14,6 +14,7 @@ inline constexpr Field kStatusFields[] = {
     {"box.session", Type::number, "starts of this box", Occurs::always, "session"},
     {"box.public_key", Type::text, "signs what the box has erased"},
     {"box.fingerprint", Type::text, "of that key, to compare"},
+    {"box.key_changing", Type::yes_no, "two box keys are given: `welcomectl key settle` ends it"},
     {"clock.wall", Type::text, "the time of day that counts"},
     {"clock.trusted", Type::yes_no, "whether consents count by it", Occurs::always,
      "clock_trusted"},

@@ -70,25 +70,25 @@ nlohmann::json radio_health(const beacon::SourceStatus& radio) {
 
 class App : private Ports {
  public:
-  App(int argc, const char* const* argv, const CommandLine& line, const store::BoxKey& key)
-      : App(argc, argv, line.config, key) {
+  App(int argc, const char* const* argv, const CommandLine& line, const BoxKeys& keys)
+      : App(argc, argv, line.config, keys) {
     engine_.note_config(line.given, clock_->now());
   }
 
-  App(int argc, const char* const* argv, const Config& config, const store::BoxKey& key)
+  App(int argc, const char* const* argv, const Config& config, const BoxKeys& keys)
       : argc_(argc),
         argv_(argv),
         config_(config),
         pack_(load_models(config)),
-        eid_(box_eid(config, key)),
-        store_(open_store(config, key)),
+        eid_(box_eid(config, keys.next.value_or(keys.key))),
+        store_(open_store(config, keys)),
         clock_(make_clock(config, store_)),
         inbox_({}, [this] { asio::post(loop_, [this] { drain_inbox(); }); }),
         cameras_(config, pack_, *clock_,
                  [this](vision::FaceMatch match, Zone zone) {
                    inbox_.post_sensor(input::Face{std::move(match), zone, steady_now()});
                  }),
-        engine_(engine_settings(config, pack_, eid_), store_, *this, uuids_, clock_->now()),
+        engine_(settings_of(config, keys), store_, *this, uuids_, clock_->now()),
         enroller_(
             pack_, enrolment_options(config, pack_),
             [this](std::uint64_t job, vision::Guidance guidance) {
@@ -181,6 +181,12 @@ class App : private Ports {
 
   // -- making the parts
 
+  EngineSettings settings_of(const Config& config, const BoxKeys& keys) const {
+    EngineSettings settings = engine_settings(config, pack_, eid_);
+    settings.key_changing = keys.next.has_value();
+    return settings;
+  }
+
   std::unique_ptr<sync::Link> make_uplink() {
     const contract::BoxAddress box{config_.tenant, config_.store, config_.box};
     auto link = link_config(config_.uplink, contract::address_text(box),
@@ -188,8 +194,10 @@ class App : private Ports {
     const auto subscriptions = contract::Subscriptions::box_uplink(box);
     link.subscriptions.assign(subscriptions.begin(), subscriptions.end());
     const auto state = [&](contract::LinkState what, const std::string& key = {}) {
-      return contract::encode_state(box, {what, static_cast<std::uint64_t>(engine_.session()),
-                                          kVersion, clock_->now().wall, key});
+      contract::BoxState said{what, static_cast<std::uint64_t>(engine_.session()), kVersion,
+                              clock_->now().wall, key};
+      if (!key.empty()) said.vouched = engine_.vouched();
+      return contract::encode_state(box, said);
     };
     link.will = state(contract::LinkState::offline);
     link.birth = state(contract::LinkState::online, engine_.public_key());
@@ -507,9 +515,10 @@ class App : private Ports {
 
 void run(int argc, const char* const* argv, const CommandLine& line) {
   for (const auto& file : line.unreadable) log_notable(Notable::file_unreadable, file);
-  store::BoxKey key = read_box_key();
-  App app(argc, argv, line, key);
-  sodium_memzero(key.data(), key.size());
+  BoxKeys keys = read_box_keys();
+  App app(argc, argv, line, keys);
+  sodium_memzero(keys.key.data(), keys.key.size());
+  if (keys.next) sodium_memzero(keys.next->data(), keys.next->size());
   app.run();
 }
 

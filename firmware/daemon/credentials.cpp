@@ -50,14 +50,29 @@ std::string read_credential(const std::string& name) {
   return text;
 }
 
-std::array<std::uint8_t, 32> read_box_key() {
-  const auto key = key_of("box-key");
-  if (!key) {
+std::optional<BoxKeys> box_keys_in(std::string_view text) {
+  constexpr std::size_t kLine = 64;
+  if (text.size() > kLine + 1 && text[kLine] == '\n') {
+    const auto key = key_in(text.substr(0, kLine));
+    const auto next = key_in(text.substr(kLine + 1));
+    if (!key || !next) return std::nullopt;
+    return BoxKeys{*key, next};
+  }
+  const auto key = key_in(text);
+  if (!key) return std::nullopt;
+  return BoxKeys{*key, std::nullopt};
+}
+
+BoxKeys read_box_keys() {
+  std::string text = file_text("box-key");
+  const auto keys = box_keys_in(text);
+  sodium_memzero(text.data(), text.size());
+  if (!keys) {
     throw std::runtime_error(
         "credential box-key is missing or not 32 bytes (raw, or 64 hexadecimal digits): run under "
         "systemd with LoadCredential=box-key:…, or set CREDENTIALS_DIRECTORY");
   }
-  return *key;
+  return *keys;
 }
 
 std::optional<std::array<std::uint8_t, 32>> read_store_key() { return key_of("store-key"); }

@@ -18,8 +18,14 @@ std::string read_credential(const std::string& name);
 // else.
 std::optional<std::array<std::uint8_t, 32>> key_in(std::string_view text);
 
-// The box key: 32 bytes, raw or as 64 hexadecimal digits.
-std::array<std::uint8_t, 32> read_box_key();
+// The box key: 32 bytes, raw or as 64 hexadecimal digits. While it is changed there are two lines
+// of 64 digits, the one in use and the next.
+struct BoxKeys {
+  std::array<std::uint8_t, 32> key{};
+  std::optional<std::array<std::uint8_t, 32>> next;
+};
+std::optional<BoxKeys> box_keys_in(std::string_view text);
+BoxKeys read_box_keys();
 // What the boxes of a store share, in the same form; nothing where there is none.
 std::optional<std::array<std::uint8_t, 32>> read_store_key();
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of CrmFeed that decides which consent records count.
 
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 #include <stdexcept>
 #include <utility>
@@ -13,10 +14,15 @@ namespace welcome::daemon {
 
 namespace {
 
+using nlohmann::json;
+
 // Register that holds the key ring by which the stored consents were checked; public keys only.
 constexpr std::string_view kPinnedRegister = "crm_keys";
 // Register that holds the key ring under which all that is here of the feed came.
 constexpr std::string_view kFeedRegister = "feed_keys";
+// Register that holds what the CRM said its keys are: JSON {file, ring, at}. It counts for as long
+// as the technician's file is what it was then.
+constexpr std::string_view kSaidRegister = "crm_keys_said";
 constexpr std::string_view kAnybody = "not asked for";  // and no text of a key ring
 constexpr std::size_t kReasons = 16;                    // that are counted apart
 
@@ -30,7 +36,44 @@ void CrmFeed::load_keys() {
   if (!shared_.settings.crm_keys) return;
   auto keys = contract::KeyRing::parse(*shared_.settings.crm_keys);
   if (!keys) throw std::runtime_error("cannot read the CRM's keys: " + keys.error().message);
-  put_in_force(std::move(*keys));
+  auto said = said_keys();
+  put_in_force(said ? std::move(said->ring) : std::move(*keys));
+}
+
+std::optional<contract::Taken::Keys> CrmFeed::said_keys() const {
+  const auto said = shared_.store.registers().get(kSaidRegister);
+  if (!said || !*said || !shared_.settings.crm_keys) return std::nullopt;
+  const json value = json::parse(**said, nullptr, false);
+  if (!value.is_object() || value.value("file", "") != *shared_.settings.crm_keys) {
+    return std::nullopt;
+  }
+  auto ring = contract::KeyRing::parse(value.value("ring", ""));
+  if (!ring || ring->empty()) return std::nullopt;
+  return contract::Taken::Keys{
+      std::move(*ring), WallTime(std::chrono::milliseconds(value.value("at", std::int64_t{0})))};
+}
+
+Result<void> CrmFeed::hear_keys(const contract::Taken::Keys& keys, const Now& now) {
+  if (!keys_ || keys.ring.empty()) return {};
+  const auto before = said_keys();
+  if (before && keys.at <= before->at) return {};
+  if (keys.ring.to_text() == keys_text()) return {};
+  const json value{{"file", *shared_.settings.crm_keys},
+                   {"ring", keys.ring.to_text()},
+                   {"at", keys.at.time_since_epoch().count()}};
+  const auto noted = shared_.store.transaction(
+      [&](store::Tx& tx) { tx.registers().put(kSaidRegister, value.dump()); });
+  if (!noted) return noted;
+  spdlog::warn("the CRM has other keys from now on, and one that was believed says so");
+  came_further(now);
+  return set_keys(shared_.settings.crm_keys, now, "crm");
+}
+
+std::vector<std::string> CrmFeed::key_ids() const {
+  std::vector<std::string> out;
+  if (!keys_) return out;
+  for (const auto& [id, key] : keys_->keys()) out.push_back(id);
+  return out;
 }
 
 void CrmFeed::put_in_force(contract::KeyRing keys) {
@@ -63,7 +106,7 @@ bool CrmFeed::vouched_for() const {
 
 // The stored consents are checked against the ring: the next start need not do it again. What else
 // came unsigned, or under a key that is no longer pinned, stays in use until all came again.
-void CrmFeed::note_pinned(store::Tx& tx, const Now& now) {
+void CrmFeed::note_pinned(store::Tx& tx, const Now& now, std::string_view by) {
   if (!vouched_for()) {
     for (const auto collection : contract::kAllCollections) {
       tx.replica().distrust(store_collection(collection));
@@ -74,14 +117,16 @@ void CrmFeed::note_pinned(store::Tx& tx, const Now& now) {
   if (!noted || *noted != came_under) tx.registers().put(kFeedRegister, came_under);
   if (pinned_before()) return;
   tx.registers().put(kPinnedRegister, keys_text());
-  tx.audit().append(now, "config", "technician", {}, "the CRM's keys");
+  tx.audit().append(now, "config", by, {}, "the CRM's keys");
 }
 
-Result<void> CrmFeed::set_keys(const std::optional<std::string>& text, const Now& now) {
+Result<void> CrmFeed::set_keys(const std::optional<std::string>& text, const Now& now,
+                               std::string_view by) {
   auto keys = contract::KeyRing::parse(text.value_or(""));
   if (!keys) return tl::unexpected(keys.error());
   shared_.settings.crm_keys = text;
-  put_in_force(std::move(*keys));
+  auto said = said_keys();
+  put_in_force(said ? std::move(said->ring) : std::move(*keys));
   const bool all_again = !vouched_for();
   if (pinned_before() && !all_again) return {};
 
@@ -100,7 +145,7 @@ Result<void> CrmFeed::set_keys(const std::optional<std::string>& text, const Now
   auto stored = needs_.carry_out(std::move(news.effects), now, [&](store::Tx& tx) {
     write(tx, news, now);
     if (again) tx.replica().distrust(store::Collection::consents, unsigned_ones);
-    note_pinned(tx, now);
+    note_pinned(tx, now, by);
   });
   if (!stored) return stored;
   desk_.forget(news.desk_consents);

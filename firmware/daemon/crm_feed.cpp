@@ -99,9 +99,9 @@ void CrmFeed::say_hello(bool confirms) {
   hello.version = shared_.settings.version;
   hello.have = receiver_.have();
   hello.audit = witness_.word();
-  shared_.ports.publish(
-      contract::encode_hello(shared_.settings.box, hello, &witness_.signer()), kNoRow,
-      std::nullopt);
+  hello.keys = key_ids();
+  shared_.ports.publish(contract::encode_hello(shared_.settings.box, hello, &witness_.signer()),
+                        kNoRow, std::nullopt);
 }
 
 void CrmFeed::ask_again(const Now& now) {

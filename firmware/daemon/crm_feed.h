@@ -68,7 +68,11 @@ class CrmFeed {
   // A new key ring (its text; nothing = signatures are not asked for). Consents that none of its
   // keys signed no longer count, and are asked for again. The old ring stays when this one is
   // malformed.
-  Result<void> set_keys(const std::optional<std::string>& text, const Now& now);
+  Result<void> set_keys(const std::optional<std::string>& text, const Now& now,
+                        std::string_view by = "technician");
+  // The CRM says which keys it has from now on; one that is believed has signed it. The next
+  // change of the technician's file ends it.
+  Result<void> hear_keys(const contract::Taken::Keys& keys, const Now& now);
   // Null: signatures are not asked for. Any thread.
   std::shared_ptr<const contract::KeyRing> keys() const {
     const std::lock_guard lock(keys_mutex_);
@@ -142,7 +146,9 @@ class CrmFeed {
   bool pinned_before() const;
   // Whether all that is here came under keys that are pinned still.
   bool vouched_for() const;
-  void note_pinned(store::Tx& tx, const Now& now);
+  void note_pinned(store::Tx& tx, const Now& now, std::string_view by = "technician");
+  std::optional<contract::Taken::Keys> said_keys() const;
+  std::vector<std::string> key_ids() const;
   using Withdrawals = store::People::Withdrawals;
   bool load_briefs(const Withdrawals& withdrawals);
   std::vector<std::string> load_bodies(const Withdrawals& withdrawals, bool check);

@@ -35,7 +35,10 @@ constexpr std::chrono::milliseconds kConsentsPatience = 1h;
 }  // namespace
 
 Delivery::Delivery(Shared& shared, const contract::Signer& signer, Needs& needs, const Now& now)
-    : shared_(shared), signer_(signer), needs_(needs) {
+    : shared_(shared),
+      signer_(signer),
+      needs_(needs),
+      had_another_key_(!shared.store.vouched().value_or(std::vector<std::string>()).empty()) {
   uplink_.patience = now.mono + shared.settings.crm_speaks_first;
 }
 
@@ -292,6 +295,11 @@ bool Delivery::hand_over(const store::OutboxRow& row, LinkName link, const Now& 
     expiry = std::max(1s, std::chrono::ceil<std::chrono::seconds>(*row.expires - now.wall));
   }
   const bool event = message.topic == contract::event_topic(shared_.settings.box);
+  // It may be from before the box key was changed, and the CRM believes the new one.
+  if (event && had_another_key_ &&
+      (row.kind == OutboxKind::consent || row.kind == OutboxKind::receipt)) {
+    message.payload = contract::event_signed_again(message.payload, signer_);
+  }
   if (!shared_.ports.publish(std::move(message), row.row, expiry)) return false;
   if (event) mutable_side(link).on_the_line.insert_or_assign(row.row, Event{row.id, row.ref});
   return true;

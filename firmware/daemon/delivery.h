@@ -121,6 +121,7 @@ class Delivery {
   Shared& shared_;
   const contract::Signer& signer_;
   Needs& needs_;
+  const bool had_another_key_;  // what waits may be signed with the one before
   Side uplink_;
   Side floor_;
   Latency latency_;

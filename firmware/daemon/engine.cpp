@@ -26,6 +26,8 @@ constexpr auto kRetentionEvery = 1h;
 constexpr auto kWriteClockEvery = 60s;
 // Register that holds the configuration as it was given; it has no secrets in it.
 constexpr std::string_view kConfigRegister = "config";
+// Register that holds the public key with which the box signed last.
+constexpr std::string_view kKeyRegister = "signs_with";
 constexpr auto kTellRefusedEvery = 10s;
 
 void must(const auto& result, const char* what) {
@@ -107,6 +109,7 @@ void Engine::load(const Now& now) {
   feed_.load_consents();
   desk_.load();
   must(feed_.note_pinned(now), "the CRM's keys");
+  must(note_own_key(now), "the box's own key");
   Effects effects = load_rules(now);
 
   const auto states = store_.journal().states();
@@ -272,6 +275,10 @@ void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw
         } else if constexpr (std::is_same_v<What, contract::Taken>) {
           feed_.heard(now);
           delivery_.taken(what, now);
+          if (what.keys) {
+            const auto heard = feed_.hear_keys(*what.keys, now);
+            if (!heard) store_failed(heard.error());
+          }
           if (what.audit) {
             witness_.hear(*what.audit);
             feed_.came_further(now);
@@ -506,6 +513,26 @@ void Engine::keep_house_hourly(const Now& now) {
   }
   commands_.scrub_again();
   commands_.report_erasures(now);
+}
+
+// After the box key was changed. The register is written with the entry, so none is missing.
+Result<void> Engine::note_own_key(const Now& now) {
+  const std::string key = public_key();
+  const auto before = store_.registers().get(kKeyRegister);
+  if (!before) return tl::unexpected(before.error());
+  if (*before == key) return {};
+  return store_.transaction([&](store::Tx& tx) {
+    tx.registers().put(kKeyRegister, key);
+    if (*before) tx.audit().append(now, "key", "technician", {}, "the box key was changed");
+  });
+}
+
+// A message holds so many of them.
+std::vector<std::string> Engine::vouched() const {
+  constexpr std::size_t kMost = 16;
+  auto all = store_.vouched().value_or(std::vector<std::string>());
+  if (all.size() > kMost) all.erase(all.begin(), all.end() - kMost);
+  return all;
 }
 
 void Engine::report_copies(const Now& now) {

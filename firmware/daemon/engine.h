@@ -148,6 +148,8 @@ class Engine : private Pipeline::Directory,
   std::int64_t session() const { return shared_.session; }
   // With which the box signs its receipts; base64.
   std::string public_key() const { return contract::public_key_text(signer_.public_key()); }
+  // How the box came to that key (contract::BoxState).
+  std::vector<std::string> vouched() const;
   const EngineCounters& counters() const { return counters_; }
 
   // Told of every report that the tracker has handled, known or not.
@@ -284,6 +286,7 @@ class Engine : private Pipeline::Directory,
   void keep_house(const Now& now);
   void keep_house_hourly(const Now& now);
   void report_copies(const Now& now);
+  Result<void> note_own_key(const Now& now);
   void begin_recording(const Now& now);
   void remember_clock();
 

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sodium.h>
+#include <spdlog/spdlog.h>
 #include <stdexcept>
 
 #include "core/version.h"
@@ -58,13 +60,26 @@ std::unique_ptr<Clock> make_clock(const Config& config, store::Store& store) {
   return clock;
 }
 
-store::Store open_store(const Config& config, const store::BoxKey& key) {
+store::Store open_store(const Config& config, const BoxKeys& keys) {
   std::filesystem::create_directories(config.state_dir);
-  auto store = store::Store::open((config.state_dir / "welcomed.db").string(), key);
+  store::StoreOptions options;
+  options.next_key = keys.next;
+  options.vouch = [&](std::span<const std::uint8_t, 32> former, std::string_view key) {
+    std::array<std::uint8_t, 32> seed{};
+    std::copy(former.begin(), former.end(), seed.begin());
+    contract::Ed25519Public next{};
+    std::copy(key.begin(), key.end(), next.begin());
+    auto said = contract::vouch_for({config.tenant, config.store, config.box}, next,
+                                    contract::Signer(config.box, seed));
+    sodium_memzero(seed.data(), seed.size());
+    return said;
+  };
+  auto store = store::Store::open((config.state_dir / "welcomed.db").string(), keys.key, options);
   if (!store) {
     throw std::runtime_error("cannot open the database in " + config.state_dir.string() + ": " +
                              store.error().message);
   }
+  if (store->open_report().rekeyed) spdlog::warn("the database has another box key from now on");
   if (const auto& report = store->open_report(); report.set_aside) {
     log_notable(Notable::database_set_aside, "the database was set aside as " +
                                                  report.set_aside_as + " (" + report.set_aside_why +

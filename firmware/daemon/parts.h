@@ -12,6 +12,7 @@
 #include "beacon/tracker.h"
 #include "firmware/daemon/clock.h"
 #include "firmware/daemon/config.h"
+#include "firmware/daemon/credentials.h"
 #include "firmware/daemon/engine.h"
 #include "firmware/store/store.h"
 #include "sync/link.h"
@@ -23,7 +24,8 @@
 namespace welcome::daemon {
 
 std::unique_ptr<Clock> make_clock(const Config& config, store::Store& store);
-store::Store open_store(const Config& config, const store::BoxKey& key);
+// With both keys the file has the next one from here on.
+store::Store open_store(const Config& config, const BoxKeys& keys);
 
 beacon::TrackerConfig tracker_config(const Config& config);
 sync::LinkConfig link_config(const BrokerConfig& broker, const std::string& name,

@@ -89,6 +89,7 @@ json Report::box() const {
           {"id", settings.box.box},
           {"version", settings.version},
           {"session", about_.shared.session},
+          {"key_changing", settings.key_changing},
           {"public_key", contract::public_key_text(key)},
           {"fingerprint", contract::fingerprint(key)}};
 }

@@ -72,6 +72,7 @@ struct EngineSettings {
   std::optional<beacon::BoxAdverts::RotatingEid> box_eid;  // what phones may have heard of us
   // Text of the key ring; nothing = signatures are not asked for (consent.unsigned = yes).
   std::optional<std::string> crm_keys;
+  bool key_changing = false;          // two box keys were given: the store has the next one
   std::optional<StoreKey> store_key;  // with tracker.store: what the boxes of the store share
   std::size_t uplink_window = 100;    // messages in flight
   // At a start and at a new line the CRM may first say who withdrew or was erased meanwhile.

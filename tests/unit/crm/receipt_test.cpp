@@ -183,5 +183,62 @@ TEST_F(ReceiptTest, ADatabaseOfVersionOneIsBroughtUpToDate) {
   EXPECT_TRUE(crm.erasure("c-paul")->done_at);
 }
 
+// ---- another key, for which the one before vouches ----
+
+TEST_F(ReceiptTest, AKeyForWhichTheOneBeforeVouchesCountsWithoutAnOperator) {
+  const contract::BoxAddress box{"demo", "aroma-1", "box-1"};
+  says(key_);
+  const auto statement = contract::vouch_for(box, other_.public_key(), key_);
+  ASSERT_TRUE(crm_->hand_over("aroma-1", "box-1", other_.public_key(), {statement}, now_));
+  EXPECT_FALSE(crm_->hand_over("aroma-1", "box-1", other_.public_key(), {statement}, now_))
+      << "it is trusted already";
+  EXPECT_FALSE(crm_->box_key("aroma-1", "box-1")->other);
+  EXPECT_TRUE(after(receipt(erasure_, "c-paul", &other_)).done_at);
+}
+
+TEST_F(ReceiptTest, WhatTheOldKeySignedCountsForAnHourMore) {
+  const contract::BoxAddress box{"demo", "aroma-1", "box-1"};
+  says(key_);
+  ASSERT_TRUE(crm_->hand_over("aroma-1", "box-1", other_.public_key(),
+                              {contract::vouch_for(box, other_.public_key(), key_)}, now_));
+  const auto before = now_;
+  now_ += std::chrono::hours(1);
+  EXPECT_FALSE(after(receipt(erasure_, "c-paul", &key_)).done_at)
+      << "a stolen old key is of no use";
+  now_ = before + std::chrono::minutes(30);
+  EXPECT_TRUE(after(receipt(erasure_, "c-paul", &key_)).done_at) << "it was under way";
+}
+
+TEST_F(ReceiptTest, AKeyIsFollowedOverThoseOfWhichTheCrmNeverHeard) {
+  const contract::BoxAddress box{"demo", "aroma-1", "box-1"};
+  const contract::Signer third("box-1", contract::Signer::new_seed());
+  says(key_);
+  const std::vector<std::string> way{contract::vouch_for(box, other_.public_key(), key_),
+                                     contract::vouch_for(box, third.public_key(), other_)};
+  EXPECT_FALSE(crm_->hand_over("aroma-1", "box-1", third.public_key(), {way[1]}, now_));
+  EXPECT_TRUE(crm_->hand_over("aroma-1", "box-1", third.public_key(), way, now_));
+}
+
+TEST_F(ReceiptTest, NobodyElseVouchesForAKey) {
+  const contract::BoxAddress box{"demo", "aroma-1", "box-1"};
+  says(key_);
+  const auto& other = other_.public_key();
+  const contract::Signer by_another_name("box-2", contract::Signer::new_seed());
+  json changed = json::parse(contract::vouch_for(box, key_.public_key(), key_));
+  changed["key"] = contract::public_key_text(other);
+  const std::string bad[] = {
+      contract::vouch_for(box, other, other_),  // itself
+      contract::vouch_for({"demo", "aroma-1", "box-2"}, other, key_),
+      contract::vouch_for(box, other, by_another_name),
+      contract::vouch_for(box, by_another_name.public_key(), key_),
+      changed.dump(),
+      "nonsense",
+  };
+  for (const auto& statement : bad) {
+    EXPECT_FALSE(crm_->hand_over("aroma-1", "box-1", other, {statement}, now_)) << statement;
+  }
+  EXPECT_EQ(crm_->box_key("aroma-1", "box-1")->key, key_.public_key());
+}
+
 }  // namespace
 }  // namespace welcome::crm

@@ -159,6 +159,18 @@ TEST_F(TrailsTest, AnotherKeyIsAnotherBox) {
   EXPECT_EQ(state().seq, 1);
 }
 
+TEST_F(TrailsTest, AKeyThatWasHandedOverIsTheSameBox) {
+  EXPECT_EQ(starts(7, 9), "");
+  const contract::Signer fresh(kBox, contract::Signer::new_seed());
+  const contract::BoxAddress box{"demo", kStore, kBox};
+  ASSERT_TRUE(crm_->hand_over(kStore, kBox, fresh.public_key(),
+                              {contract::vouch_for(box, fresh.public_key(), key_)}, now_));
+  asked_ = trails_.ask(kStore, kBox, now_);
+  EXPECT_EQ(asked_.seq, 9U);
+  run_ = "run-of-the-new-key";
+  EXPECT_EQ(says(8, 6, 'a', 1, &fresh), "it does not have entry 9 of its audit log");
+}
+
 TEST_F(TrailsTest, ABoxThatWasRevokedAndAdmittedBeginsAnew) {
   EXPECT_EQ(starts(7, 9), "");
   ASSERT_TRUE(Boxes(*crm_).revoke(kStore, kBox, now_));

@@ -70,6 +70,21 @@ class SignedFeedTest : public testing::Test {
   }
   void receive(contract::FeedBatch batch, WallTime at) { receive(std::move(batch), at, &crm_); }
 
+  // Which keys it has from now on, signed by that one.
+  void says_keys(const std::vector<const contract::Signer*>& keys, WallTime at,
+                 const contract::Signer* by,
+                 const contract::BoxAddress& box = test::bench_address) {
+    contract::Taken taken;
+    taken.keys = contract::Taken::Keys{{}, at};
+    for (const auto* key : keys) taken.keys->ring.pin(key->key_id(), key->public_key());
+    const auto message = encode_taken(box, taken, by);
+    box_.inbound(LinkName::uplink, taken_topic(test::bench_address), message.payload);
+    box_.advance(1100ms);
+  }
+  std::vector<std::string> believes() {
+    return box_.sent("/hello").back().value("keys", std::vector<std::string>());
+  }
+
   json crm() { return box_.engine().status(box_.now())["crm"]; }
   json last_heard() { return crm()["last_heard"]; }
   json have() { return box_.sent("/hello").back()["have"]; }
@@ -162,6 +177,62 @@ TEST_F(SignedFeedTest, TheWorldHearsSignedTimesAndNoOthers) {
 
 // What came unsigned, or under a key that is no longer pinned, is asked for again; until then it is
 // used.
+// ---- the CRM's next key ----
+
+TEST_F(SignedFeedTest, AKeyThatTheCrmHasDroppedSignsNothingAnyMore) {
+  const contract::Signer next("k2", contract::Signer::new_seed());
+  const WallTime now = box_.now().wall;
+  receive(snapshot(Collection::consents), now);
+  EXPECT_EQ(believes(), std::vector<std::string>{"k1"});
+  says_keys({&crm_, &next}, now, &crm_);
+  EXPECT_EQ(believes(), (std::vector<std::string>{"k1", "k2"})) << "it says so";
+  receive(beat(Collection::consents), now + 1s, &next);
+  receive(beat(Collection::consents), now + 2s, &crm_);
+  EXPECT_EQ(last_heard(), text(now + 2s)) << "for a while both count";
+
+  says_keys({&next}, now + 3s, &next);
+  EXPECT_EQ(believes(), std::vector<std::string>{"k2"});
+  receive(beat(Collection::consents), now + 4s, &crm_);
+  EXPECT_EQ(last_heard(), text(now + 2s));
+  EXPECT_GE(crm()["refused"]["refused"], 1);
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  EXPECT_EQ(believes(), std::vector<std::string>{"k2"}) << "also after a start";
+  says_keys({&crm_, &next}, now + 5s, &crm_);
+  EXPECT_EQ(believes(), std::vector<std::string>{"k2"}) << "the old one does not come back";
+}
+
+TEST_F(SignedFeedTest, NobodyElseSaysWhichKeysThereAre) {
+  const contract::Signer mine("k-mine", contract::Signer::new_seed());
+  const contract::Signer next("k2", contract::Signer::new_seed());
+  const WallTime now = box_.now().wall;
+  says_keys({&crm_, &mine}, now, nullptr);
+  says_keys({&crm_, &mine}, now, &mine);
+  says_keys({&crm_, &mine}, now, &crm_, {"demo", "aroma-1", "box-2"});
+  EXPECT_EQ(believes(), std::vector<std::string>{"k1"});
+  // An old word that is played again takes no key away.
+  says_keys({&crm_, &next}, now + 2s, &crm_);
+  says_keys({&crm_}, now + 1s, &crm_);
+  EXPECT_EQ(believes(), (std::vector<std::string>{"k1", "k2"}));
+}
+
+TEST_F(SignedFeedTest, WhatATechnicianPinsWinsOverWhatWasHeardBefore) {
+  const contract::Signer next("k2", contract::Signer::new_seed());
+  const contract::Signer third("k3", contract::Signer::new_seed());
+  const WallTime now = box_.now().wall;
+  says_keys({&next}, now, &crm_);
+  EXPECT_EQ(believes(), std::vector<std::string>{"k2"});
+  // The file is read again as it was: nothing changes.
+  ASSERT_TRUE(box_.engine().set_crm_keys(pinned({&crm_}), box_.now()));
+  box_.link_down(LinkName::uplink);
+  box_.link_up(LinkName::uplink);
+  EXPECT_EQ(believes(), std::vector<std::string>{"k2"});
+  ASSERT_TRUE(box_.engine().set_crm_keys(pinned({&third}), box_.now()));
+  box_.link_down(LinkName::uplink);
+  box_.link_up(LinkName::uplink);
+  EXPECT_EQ(believes(), std::vector<std::string>{"k3"});
+}
+
 TEST_F(SignedFeedTest, WhatNoPinnedKeySignedIsAskedForAgain) {
   const contract::Signer next("k2", contract::Signer::new_seed());
   const WallTime now = box_.now().wall;
