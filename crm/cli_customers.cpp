@@ -2,6 +2,7 @@
 // customer …, erasure …
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
@@ -243,6 +244,28 @@ int erasure_status(const Call& call) {
   return erasure->done_at ? kDone : kNo;
 }
 
+// From a file: a secret on the command line is everybody's who lists processes.
+int identity_key(const Call& call) {
+  const std::string& identity = call.word(0, "ID");
+  const std::string file = call.word(1, "FILE");
+  call.at_most(2);
+  std::string key = read_file(file);
+  while (!key.empty() && std::isspace(static_cast<unsigned char>(key.back())) != 0) key.pop_back();
+  Opened opened(call);
+  Transaction transaction(*opened.db);
+  if (const auto done = opened.crm.set_device_key(identity, key); !done) {
+    return call.no(done.error());
+  }
+  transaction.commit();
+  opened.db->announce();
+  if (call.json_wanted) {
+    call.print({{"ok", true}, {"identity", identity}});
+  } else {
+    *call.out << identity << " has another key\n";
+  }
+  return kDone;
+}
+
 int identity_clock(const Call& call) {
   const std::string& identity = call.word(0, "ID");
   call.at_most(1);
@@ -292,6 +315,8 @@ constexpr Command kCustomerCommands[] = {
      customer_consent, kConsent},
     {"customer export", "ID", "everything that is held on a customer, as JSON", customer_export},
     {"customer forget", "ID", "erase a customer here and on every box", customer_forget},
+    {"identity key", "ID FILE", "a device's new secret key, as hexadecimal digits; - is stdin",
+     identity_key},
     {"identity clock", "ID", "a fob with a new battery: when its clock began again", identity_clock,
      kClock},
     {"erasure status", "ID", "how many boxes have confirmed; exit code 1 while some are late",

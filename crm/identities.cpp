@@ -50,6 +50,20 @@ Result<void> Crm::put_identity(const json& value) {
   return {};
 }
 
+Result<void> Crm::set_device_key(const std::string& identity, const std::string& key) {
+  const Rows rows = db_.query("SELECT value FROM identity WHERE identity = $1", {identity});
+  if (rows.empty()) return fail(ErrorCode::not_found, "there is no such identity");
+  json value = json::parse(rows[0].text(0));
+  const char* name = value.contains("irk") ? "irk" : "key";
+  if (!value.contains(name)) {
+    return fail(ErrorCode::refused, "an identity of kind " + value.at("kind").get<std::string>() +
+                                        " has no secret key: give its owner another device");
+  }
+  if (value.at(name) == key) return fail(ErrorCode::refused, "that is the key it has");
+  value[name] = key;
+  return put_identity(value);
+}
+
 Result<json> Crm::set_clock(const std::string& identity, WallTime began) {
   const Rows rows = db_.query("SELECT value FROM identity WHERE identity = $1", {identity});
   if (rows.empty()) return fail(ErrorCode::not_found, "there is no such identity");

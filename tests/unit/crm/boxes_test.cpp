@@ -279,5 +279,28 @@ TEST_F(BoxesTest, WhereThereIsNoBrokerNothingIsAdmitted) {
   EXPECT_FALSE(boxes_.admitted("aroma-1", "box-1"));
 }
 
+TEST_F(BoxesTest, ADeviceGetsAnotherKeyAndBoxesAreToldOfThatOne) {
+  const std::string old = "c2a94d1087e35f6b0b7d9e4421a6f83c";
+  const std::string fresh = "5b1e0f7a9c3d48264e80b1d2f3657a91";
+  ASSERT_TRUE(crm_->put_identity(
+      {{"identity", "i-phone"}, {"customer", "c-paul"}, {"kind", "irk"}, {"irk", old}}));
+  ASSERT_TRUE(crm_->put_identity({{"identity", "i-card"},
+                                  {"customer", "c-paul"},
+                                  {"kind", "ibeacon"},
+                                  {"uuid", "7d1c6f52-40b3-4a0e-9c55-0d2f8a7e1b36"},
+                                  {"major", 1},
+                                  {"minor", 2}}));
+  ASSERT_TRUE(crm_->set_device_key("i-phone", fresh));
+  const auto told = crm_->feed().get(Collection::identities, "i-phone");
+  ASSERT_TRUE(told);
+  EXPECT_NE(told->value.find(fresh), std::string::npos);
+  EXPECT_EQ(told->value.find(old), std::string::npos);
+  EXPECT_FALSE(crm_->set_device_key("i-phone", fresh)) << "it has that one";
+  EXPECT_FALSE(crm_->set_device_key("i-phone", std::string(32, '0')));
+  EXPECT_FALSE(crm_->set_device_key("i-phone", "none"));
+  EXPECT_FALSE(crm_->set_device_key("i-card", fresh)) << "a number is no secret";
+  EXPECT_FALSE(crm_->set_device_key("i-none", fresh));
+}
+
 }  // namespace
 }  // namespace welcome::crm

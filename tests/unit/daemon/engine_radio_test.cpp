@@ -144,6 +144,40 @@ TEST_F(EngineRadioTest, AFobWithANewBatteryIsReportedAndItsClockCanBeSetAtTheBox
   EXPECT_EQ(identified(), 2);
 }
 
+// After a box was stolen: whoever has the old key follows nobody any more.
+TEST_F(EngineRadioTest, ADeviceWithAnotherKeyIsKnownByThatOneAlone) {
+  const WallTime sold = test::kStart - std::chrono::days{400};
+  feed_fob(sold);
+  hear_fob(sold);
+  EXPECT_EQ(identified(), 1);
+  const beacon::Block old = key_;
+  key_[0] ^= 0x55U;
+  const WallTime changed = test::kStart - std::chrono::hours{1};
+  feed({{"identity", "i-fob"},
+        {"kind", "eddystone_eid"},
+        {"key", to_hex(key_)},
+        {"rotation_exponent", kExponent},
+        {"clock_zero", contract::to_rfc3339(changed)}});
+  hear_fob(changed);
+  EXPECT_EQ(identified(), 2) << "the new key";
+  key_ = old;
+  hear_fob(sold);
+  hear_fob(changed);
+  EXPECT_EQ(identified(), 2) << "and not the old one";
+
+  feed({{"identity", "i-phone"}, {"kind", "irk"}, {"irk", to_hex(old)}});
+  hear_address(old, 1);
+  EXPECT_EQ(identified(), 3);
+  beacon::Block fresh = old;
+  fresh[15] ^= 0x55U;
+  feed({{"identity", "i-phone"}, {"kind", "irk"}, {"irk", to_hex(fresh)}});
+  hear_address(fresh, 2);
+  EXPECT_EQ(identified(), 4);
+  hear_address(old, 3);
+  hear_address(old, 1);
+  EXPECT_EQ(identified(), 4) << "nor an address that was known before";
+}
+
 TEST_F(EngineRadioTest, AnIrkTheWrongWayRoundIsReported) {
   beacon::Block turned = key_;
   std::reverse(turned.begin(), turned.end());
