@@ -11,6 +11,7 @@
 #include "contract/item_value.h"
 #include "contract/json_fields.h"
 #include "contract/json_text.h"
+#include "contract/quick_items.h"
 #include "contract/schema_set.h"
 
 namespace welcome::contract {
@@ -341,6 +342,9 @@ Result<Item> decode_value(Collection collection, json& value) {
 }
 
 Result<Item> decode_item(Collection collection, std::string_view text) {
+  if (text.size() <= kMaxPayload && valid_utf8(text)) {
+    if (auto quick = quick_item(collection, text)) return std::move(quick->item);
+  }
   auto value = parse_json(text);
   if (!value) return tl::unexpected(value.error());
   return decode_value(collection, *value);

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever bytes a broker delivers on any topic: refused or decoded, never a crash. What was
-// decoded at one end can be encoded there again.
+// decoded at one end can be encoded there again. What the quick reader of items takes, the schema
+// takes, too.
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "contract/contract.h"
+#include "contract/item_value.h"
+#include "contract/json_text.h"
+#include "contract/quick_items.h"
 #include "contract/signing.h"
 
 namespace {
@@ -29,6 +35,12 @@ const KeyRing& keys() {
   return ring;
 }
 
+void read_twice(Collection collection, const std::string& text) {
+  if (!valid_utf8(text) || !quick_item(collection, text)) return;
+  auto value = parse_json(text);
+  if (!value || !decode_value(collection, *value)) std::abort();
+}
+
 // Each message that comes in, at either end, and each text that is read besides.
 const std::vector<std::function<void(const std::string&)>>& readers() {
   static const auto all = [] {
@@ -40,7 +52,10 @@ const std::vector<std::function<void(const std::string&)>>& readers() {
     };
     for (const Collection collection : kAllCollections) {
       at_box(feed_topic(kBox, collection), nullptr);
-      out.emplace_back([collection](const std::string& p) { (void)decode_item(collection, p); });
+      out.emplace_back([collection](const std::string& p) {
+        (void)decode_item(collection, p);
+        read_twice(collection, p);
+      });
     }
     for (const KeyRing* ring : {static_cast<const KeyRing*>(nullptr), &keys()}) {
       at_box(feed_topic(kBox, Collection::consents), ring);
