@@ -124,6 +124,8 @@ Database::Database(const std::string& path, const std::string& vfs, bool read_on
     sqlite3_close_v2(db_);
     throw DbError(std::move(error));
   }
+  // In place of SQLite's own, which moves the log in the middle of things. `PRAGMA
+  // wal_autocheckpoint` would take ours away again.
   sqlite3_wal_hook(
       db_,
       [](void* self, sqlite3*, const char*, int pages) {

@@ -22,9 +22,9 @@ namespace fs = std::filesystem;
 namespace {
 
 // A log of this many pages (4 KiB) is moved into the database when there is time…
-constexpr int kCheckpointPages = 256;
-// …and at this size even when there is none.
-constexpr int kCheckpointAtOnce = 1024;
+constexpr int kCheckpointPages = 128;
+// …and at this size even when there is none: some milliseconds' work.
+constexpr int kCheckpointAtOnce = 512;
 // Files up to this size are checked in full at every start (measured: about 1 ms per MiB).
 constexpr std::uintmax_t kCheckUpTo = 64U << 20;
 constexpr std::chrono::minutes kCollectEvery{60};
@@ -40,8 +40,6 @@ void configure(Database& db, const StoreOptions& options) {
   db.script("PRAGMA synchronous = FULL");
   db.script("PRAGMA foreign_keys = ON");
   db.script("PRAGMA secure_delete = ON");
-  // maintain() does it, away from decisions.
-  db.script("PRAGMA wal_autocheckpoint = 0");
   db.script("PRAGMA journal_size_limit = 4194304");
   db.script("PRAGMA cell_size_check = ON");
   db.script("PRAGMA trusted_schema = OFF");

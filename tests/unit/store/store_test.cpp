@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/store/store.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <gmock/gmock.h>
 
 #include "tests/unit/store/fixture.h"
@@ -101,6 +103,29 @@ TEST_F(TransactionTest, InsideAnotherIsPartOfIt) {
   EXPECT_FALSE(outer);
   EXPECT_EQ(*store().registers().get("inner"), std::nullopt);
   EXPECT_FALSE(*store().erasure().erased_at(CustomerId("c-paul")));
+}
+
+// The log is moved into the database while the store works, not only at its end: else the file
+// grows for as long as the box runs.
+TEST_F(TransactionTest, TheLogStaysShort) {
+  const auto log_bytes = [&] { return std::filesystem::file_size(path() + "-wal"); };
+  std::uintmax_t longest = 0;
+  for (int n = 0; n < 400; ++n) {
+    ASSERT_TRUE(store().transaction([&](Tx& tx) {
+      for (int i = 0; i < 50; ++i) {
+        const std::string id = std::to_string(50 * n + i);
+        tx.journal().put_visit(visit("v-" + id, "c-" + id));
+      }
+    }));
+    longest = std::max(longest, log_bytes());
+  }
+  EXPECT_GT(store().size()->database_bytes, 4 << 20);
+  EXPECT_LE(longest, 4U << 20U);
+
+  ASSERT_GT(store().size()->wal_bytes, 0);
+  while (*store().maintain({})) {
+  }
+  EXPECT_LT(store().size()->wal_bytes, 1 << 20);
 }
 
 class JournalTest : public StoreTest {};
