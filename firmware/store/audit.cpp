@@ -2,6 +2,7 @@
 #include "firmware/store/audit.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base64.h"
 #include "core/hex.h"
@@ -12,10 +13,7 @@ namespace welcome::store {
 
 namespace {
 
-struct ChainLink {
-  std::int64_t seq = 0;
-  std::string hash;
-};
+using ChainLink = Context::TrailEnd;
 
 // The entry before the first one that is kept: where the chain hangs after old entries were
 // removed.
@@ -50,18 +48,26 @@ AuditEntry read_entry(const Statement& s) {
 
 void append_audit(Context& context, WallTime at, std::string_view kind, std::string_view actor,
                   std::string_view subject, std::string_view detail) {
-  ChainLink before;
-  {
+  if (!context.trail_end) {
     auto s = context.db.query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1");
-    before = s.step() ? ChainLink{s.int64(0), std::string(s.blob(1))} : anchor(context.db);
+    context.trail_end =
+        s.step() ? ChainLink{s.int64(0), std::string(s.blob(1))} : anchor(context.db);
   }
+  const ChainLink& before = *context.trail_end;
   const AuditEntry entry{
       before.seq + 1,      at, std::string(kind), std::string(actor), std::string(subject),
       std::string(detail), {}};
-  const std::string hash = chain(before.hash, entry);
-  const std::string signature = context.sealer.sign(signed_text(hash));
+  std::string hash = chain(before.hash, entry);
   context.db.run("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", entry.seq, entry.at,
-                 entry.kind, entry.actor, entry.subject, entry.detail, Blob{hash}, Blob{signature});
+                 entry.kind, entry.actor, entry.subject, entry.detail, Blob{hash}, Blob{""});
+  context.trail_end = ChainLink{entry.seq, std::move(hash)};
+}
+
+void sign_audit(Context& context) {
+  if (!context.trail_end) return;
+  const ChainLink end = *std::exchange(context.trail_end, std::nullopt);
+  const std::string signature = context.sealer.sign(signed_text(end.hash));
+  context.db.run("UPDATE audit SET signature = ? WHERE seq = ?", Blob{signature}, end.seq);
 }
 
 Audit::Audit(Context& context) : context_(context) {}
@@ -98,6 +104,8 @@ Result<AuditVerdict> Audit::verify() const {
       return theirs == former.end() ? context_.sealer.public_key()
                                     : std::string_view(theirs->public_key);
     };
+    // Entries without a signature of their own stand on that of a later one, over the chain.
+    std::optional<std::int64_t> unsigned_since;
     auto s = context_.db.query(
         "SELECT seq, at, kind, actor, subject, detail, hash, signature FROM audit ORDER BY seq");
     while (s.step()) {
@@ -107,7 +115,11 @@ Result<AuditVerdict> Audit::verify() const {
         problem = "an entry before it is missing";
       } else if (chain(before.hash, entry) != entry.hash) {
         problem = "the entry was changed";
-      } else if (!Sealer::verify(signed_text(entry.hash), s.blob(7), key_of(entry.seq))) {
+      } else if (s.blob(7).empty()) {
+        if (!unsigned_since) unsigned_since = entry.seq;
+      } else if (Sealer::verify(signed_text(entry.hash), s.blob(7), key_of(entry.seq))) {
+        unsigned_since.reset();
+      } else {
         problem = "the signature is not this box's";
       }
       if (problem) {
@@ -118,6 +130,11 @@ Result<AuditVerdict> Audit::verify() const {
       }
       ++verdict.entries;
       before = {entry.seq, entry.hash};
+    }
+    if (unsigned_since) {
+      verdict.intact = false;
+      verdict.first_bad = *unsigned_since;
+      verdict.problem = "no signature follows";
     }
     return verdict;
   });

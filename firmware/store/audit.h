@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Audit: a trail of every export, erasure, enrolment, consent change, pause and configuration
-// change. Each entry carries the hash of the one before and the box's Ed25519 signature. It holds
-// no personal data: a person appears as a keyed hash that only this box can compute.
+// change. Each entry carries the hash of the one before, the last of a transaction also the box's
+// Ed25519 signature. No personal data: a person is a keyed hash that only this box can compute.
 
 #include <cstdint>
 #include <optional>

@@ -12,8 +12,14 @@ constexpr std::size_t kCachedKeys = 4096;
 Context::Context(std::string file, const std::string& vfs,
                  std::span<const std::uint8_t, 32> box_key)
     : path(std::move(file)), sealer(box_key), db(path, vfs, false) {
-  // A key that was made in a transaction that failed must not be used again.
-  db.on_rollback = [this] { forget_keys(); };
+  // Before it commits, while what it wrote can still fail as a whole.
+  db.before_commit = [this] { sign_audit(*this); };
+  // What was made in a transaction that failed must not be used again.
+  db.on_rollback = [this] {
+    forget_keys();
+    trail_end.reset();
+    parts.fill(std::nullopt);
+  };
 }
 
 std::int64_t Context::id_of(const CustomerId& customer) { return id_of(sealer.hash(customer)); }

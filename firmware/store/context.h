@@ -2,6 +2,7 @@
 #pragma once
 // Context: what the parts of the store share. Internal to firmware/store.
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -16,6 +17,8 @@
 #include "firmware/store/sealing.h"
 
 namespace welcome::store {
+
+inline constexpr std::size_t kCollections = 5;  // of the feed
 
 class Context {
  public:
@@ -62,6 +65,14 @@ class Context {
   std::set<std::int64_t> damaged_outbox;
   // What the wrapped keys were of erasures whose bytes may still be in a file, by request.
   std::map<std::string, std::string> unscrubbed;
+  // The trail's newest entry, from the first that a transaction adds to its end.
+  struct TrailEnd {
+    std::int64_t seq = 0;
+    std::string hash;
+  };
+  std::optional<TrailEnd> trail_end;
+  // The part of each collection (replica.cpp), once it was read.
+  std::array<std::optional<std::int64_t>, kCollections> parts;
   // Rows may be gone whose customer has nothing else: maintain() looks for keys of nobody.
   bool keys_to_collect = true;
   std::int64_t collect_cursor = 0;
@@ -82,8 +93,10 @@ class Context {
 };
 
 // Adds to the audit trail, within a write. Throws DbError. (audit.cpp)
+// A transaction's last entry is signed at its end, and with it all before.
 void append_audit(Context& context, WallTime at, std::string_view kind, std::string_view actor,
                   std::string_view subject, std::string_view detail);
+void sign_audit(Context& context);
 
 inline std::string label_of(std::string_view table, std::string_view id) {
   std::string label(table);

@@ -195,7 +195,11 @@ Result<void> Database::begin(Durable durable) {
 Result<void> Database::end() {
   in_transaction_ = false;
   if (!sticky_) {
-    if (auto committed = read([&] { run("COMMIT"); }); !committed) sticky_ = committed.error();
+    const auto committed = read([&] {
+      if (before_commit) before_commit();
+      run("COMMIT");
+    });
+    if (!committed) sticky_ = committed.error();
   }
   if (!sticky_) return {};
   // Some errors (a full disk) have rolled back already.

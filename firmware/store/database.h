@@ -156,6 +156,7 @@ class Database {
   // Set when SQLite found the file damaged while working.
   bool saw_corruption() const { return saw_corruption_; }
 
+  std::function<void()> before_commit;  // may write, and throw DbError
   std::function<void()> on_rollback;
 
   sqlite3* handle() { return db_; }

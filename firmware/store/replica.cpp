@@ -10,8 +10,8 @@ namespace welcome::store {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames{"profiles", "consents", "identities", "campaigns",
-                                                 "policy"};
+constexpr std::array<std::string_view, kCollections> kNames{"profiles", "consents", "identities",
+                                                            "campaigns", "policy"};
 
 std::string_view digest_view(const Digest& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
@@ -48,8 +48,16 @@ Position live(Database& db, Collection c) {
       db.query("SELECT part, epoch, seq, digest FROM feed WHERE collection = ?", c));
 }
 
-void write_live(Database& db, Collection c, const Position& p) {
-  db.run(
+// Of a collection that nothing has come of: 0, which no item has.
+std::int64_t live_part(Context& context, Collection c) {
+  auto& part = context.parts.at(static_cast<std::size_t>(c));
+  if (!part) part = live(context.db, c).part;
+  return *part;
+}
+
+void write_live(Context& context, Collection c, const Position& p) {
+  context.parts.at(static_cast<std::size_t>(c)) = p.part;
+  context.db.run(
       "INSERT INTO feed VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET part = excluded.part,"
       " epoch = excluded.epoch, seq = excluded.seq, digest = excluded.digest",
       c, p.part, p.epoch, p.seq, Blob{digest_view(p.digest)});
@@ -212,7 +220,7 @@ ApplyReport Replica::Writer::apply(Collection collection, const std::optional<Fe
       here.seq = position->seq;
       here.digest = position->digest;
     }
-    if (first || position) write_live(context_.db, collection, here);
+    if (first || position) write_live(context_, collection, here);
     return report;
   });
 }
@@ -227,7 +235,7 @@ Result<void> Replica::for_each_name(Collection collection,
     auto s = context_.db.query(
         "SELECT key_hash FROM feed_item INDEXED BY feed_item_key"
         " WHERE part = ?",
-        live(context_.db, collection).part);
+        live_part(context_, collection));
     while (s.step()) fn(s.blob(0));
   });
 }
@@ -237,7 +245,7 @@ Result<std::optional<std::int64_t>> Replica::seq_of(Collection collection,
   return context_.db.read([&]() -> std::optional<std::int64_t> {
     const CustomerHash hash = context_.sealer.item_hash(static_cast<std::uint8_t>(collection), key);
     auto s = context_.db.query("SELECT seq FROM feed_item WHERE part = ? AND key_hash = ?",
-                               live(context_.db, collection).part, Blob{view(hash)});
+                               live_part(context_, collection), Blob{view(hash)});
     if (!s.step()) return std::nullopt;
     return s.int64(0);
   });
@@ -245,7 +253,7 @@ Result<std::optional<std::int64_t>> Replica::seq_of(Collection collection,
 
 void Replica::Writer::distrust(Collection collection, std::span<const std::string> keys) {
   context_.db.part([&] {
-    const std::int64_t part = live(context_.db, collection).part;
+    const std::int64_t part = live_part(context_, collection);
     for (const std::string& key : keys) {
       const CustomerHash hash =
           context_.sealer.item_hash(static_cast<std::uint8_t>(collection), key);
@@ -268,7 +276,7 @@ Result<ReplicaItem> Replica::find_named(Collection collection, std::string_view 
     auto s = context_.db.query(
         "SELECT customer, seq, sealed FROM feed_item WHERE part = ? AND key_hash = ?"
         " AND sealed IS NOT NULL",
-        live(context_.db, collection).part, Blob{name});
+        live_part(context_, collection), Blob{name});
     if (!s.step()) return std::nullopt;
     return open_item(context_.unseal(s.int64(0), label_of("item", name), s.blob(2)), s.int64(1),
                      false);
@@ -284,7 +292,7 @@ Result<std::vector<ReplicaItem>> Replica::of_customer(Collection collection,
     std::vector<ReplicaItem> items;
     auto s = context_.db.query(
         "SELECT key_hash, customer, seq, sealed FROM feed_item WHERE customer = ? AND +part = ?",
-        context_.id_of(customer), live(context_.db, collection).part);
+        context_.id_of(customer), live_part(context_, collection));
     while (s.step()) {
       auto item = open_item(context_.unseal(s.int64(1), label_of("item", s.blob(0)), s.blob(3)),
                             s.int64(2), false);
@@ -304,7 +312,7 @@ Result<std::vector<ReplicaItem>> Replica::briefs_of_customer(Collection collecti
         " FROM feed_item LEFT JOIN feed_brief ON feed_brief.part = feed_item.part"
         " AND feed_brief.item = feed_item.id"
         " WHERE feed_item.customer = ? AND +feed_item.part = ?",
-        context_.id_of(customer), live(context_.db, collection).part);
+        context_.id_of(customer), live_part(context_, collection));
     while (s.step()) {
       const bool is_brief = s.int64(4) != 0;
       const std::string label = is_brief ? std::string(kBriefLabel) : label_of("item", s.blob(0));
@@ -319,7 +327,7 @@ Result<bool> Replica::empty(Collection collection) const {
   return context_.db.read([&] {
     return !context_.db
                 .query("SELECT 1 FROM feed_item WHERE part = ? LIMIT 1",
-                       live(context_.db, collection).part)
+                       live_part(context_, collection))
                 .step();
   });
 }
@@ -331,7 +339,7 @@ Result<Replica::LoadReport> Replica::load(Collection collection,
                      context_.db.query("SELECT customer, seq, sealed, key_hash FROM feed_item"
                                        " INDEXED BY feed_item_part"
                                        " WHERE part = ? AND sealed IS NOT NULL",
-                                       live(context_.db, collection).part),
+                                       live_part(context_, collection)),
                      false, fn);
   });
 }
@@ -342,7 +350,7 @@ Result<Replica::LoadReport> Replica::load_briefs(
     return load_rows(context_,
                      context_.db.query("SELECT customer, seq, sealed FROM feed_brief"
                                        " WHERE part = ?",
-                                       live(context_.db, collection).part),
+                                       live_part(context_, collection)),
                      true, fn);
   });
 }
@@ -351,7 +359,7 @@ Result<std::int64_t> Replica::count(Collection collection) const {
   return context_.db.read([&] {
     auto s =
         context_.db.query("SELECT count(*) FROM feed_item WHERE part = ? AND sealed IS NOT NULL",
-                          live(context_.db, collection).part);
+                          live_part(context_, collection));
     return s.step() ? s.int64(0) : 0;
   });
 }

@@ -480,6 +480,46 @@ TEST_F(AuditTest, AForgedEntryShows) {
   EXPECT_EQ(audit().verify()->first_bad, 2);
 }
 
+// A thousand consents at once need no thousand signatures: the last one covers all before it.
+TEST_F(AuditTest, ATransactionIsSignedAtItsEnd) {
+  ASSERT_TRUE(store().transaction([&](Tx& tx) {
+    for (const char* detail : {"1", "2", "3"}) tx.audit().append(at(1), "a", "desk", {}, detail);
+  }));
+  append("b", "4");
+  EXPECT_TRUE(audit().verify()->intact);
+  EXPECT_EQ(audit().verify()->entries, 4);
+  EXPECT_FALSE(audit().head()->signature.empty());
+
+  const auto bad_after = [&](const char* sql) {
+    tamper(sql);
+    return audit().verify()->first_bad;
+  };
+  // Whoever cuts the trail off within a transaction is left with an end that nobody signed.
+  EXPECT_EQ(bad_after("DELETE FROM audit WHERE seq > 2"), 1);
+}
+
+TEST_F(AuditTest, AChangedEntryOfATransactionShows) {
+  ASSERT_TRUE(store().transaction([&](Tx& tx) {
+    for (const char* detail : {"1", "2", "3"}) tx.audit().append(at(1), "a", "desk", {}, detail);
+  }));
+  tamper("UPDATE audit SET detail = '9' WHERE seq = 1");
+  EXPECT_EQ(audit().verify()->first_bad, 1);
+}
+
+// What was rolled back is no part of the chain.
+TEST_F(AuditTest, AFailedTransactionLeavesTheTrailAsItWas) {
+  append("a", "1");
+  const auto failed = store().transaction([&](Tx& tx) {
+    tx.audit().append(at(1), "a", "desk", {}, "2");
+    tx.journal().add_decision({});
+    tx.journal().add_decision({});
+  });
+  ASSERT_FALSE(failed);
+  append("a", "3");
+  EXPECT_TRUE(audit().verify()->intact);
+  EXPECT_EQ(audit().verify()->entries, 2);
+}
+
 TEST_F(AuditTest, AnErasureIsInTheTrail) {
   ASSERT_TRUE(store().erasure().erase(CustomerId("c-paul"), MessageId("req-1"), at()));
   const auto entries = *audit().show(10);
