@@ -41,6 +41,9 @@ class After {
   After(const ReplicaView& replica, contract::Collection collection, contract::Digest digest)
       : replica_(replica), collection_(collection), digest_(digest) {}
 
+  // Not in the replica, as the caller knows.
+  void is_new(const std::string& key) { known_.emplace(key, std::nullopt); }
+
   std::optional<std::uint64_t> seq_of(const std::string& key) {
     const auto known = known_.find(key);
     if (known != known_.end()) return known->second;
@@ -195,14 +198,23 @@ FeedPlan FeedReceiver::plan_snapshot(contract::FeedBatch batch, Cut cut) const {
   FeedPlan plan;
   plan.verdict = FeedVerdict::apply;
   plan.collection = collection;
-  plan.part = FeedPlan::Part{batch.epoch, batch.to_seq, batch.part, batch.parts, cut, {}, {}};
+  plan.part =
+      FeedPlan::Part{batch.epoch, batch.to_seq, batch.part, batch.parts, cut, {}, {}, false, {}};
   const auto running = snapshots_.find(collection);
   const bool begins = cut.first && batch.part == 1;
   if (!begins) plan.part->digest = running->second.last.digest;
   const auto here = begins ? digest_here(collection) : running->second.last.here;
+  plan.part->from_nothing =
+      begins ? here && have == have_.end() : running->second.last.from_nothing;
 
   After after(replica_, collection, here.value_or(digest_of(have_, collection)));
   for (contract::FeedItem& item : batch.items) {
+    const std::uint64_t name = hash(replica_.name_of(collection, item.key));
+    plan.part->names.push_back(name);
+    // What a snapshot brings where nothing was is there only if it came with it: no need to look.
+    if (plan.part->from_nothing && (begins || !running->second.seen.contains(name))) {
+      after.is_new(item.key);
+    }
     after.apply(item);
     plan.part->digest.toggle(item.key, item.seq);
     plan.items.push_back(std::move(item));
@@ -236,15 +248,11 @@ std::optional<contract::Digest> FeedReceiver::digest_here(contract::Collection c
 
 // Names that the snapshot does not have.
 std::vector<std::string> FeedReceiver::left_over(const FeedPlan& plan, bool begins) const {
-  std::vector<std::uint64_t> seen;
-  if (!begins) seen = snapshots_.at(plan.collection).seen;
-  for (const contract::FeedItem& item : plan.items) {
-    seen.push_back(hash(replica_.name_of(plan.collection, item.key)));
-  }
-  std::sort(seen.begin(), seen.end());
+  std::unordered_set<std::uint64_t> seen(plan.part->names.begin(), plan.part->names.end());
+  if (!begins) seen.merge(std::unordered_set(snapshots_.at(plan.collection).seen));
   std::vector<std::string> names;
   replica_.for_each(plan.collection, [&](std::string_view name) {
-    if (!std::binary_search(seen.begin(), seen.end(), hash(name))) names.emplace_back(name);
+    if (!seen.contains(hash(name))) names.emplace_back(name);
   });
   return names;
 }
@@ -262,10 +270,9 @@ void FeedReceiver::committed(const FeedPlan& plan) {
   }
   Snapshot& snapshot = snapshots_[plan.collection];
   if (plan.part->cut.first && plan.part->part == 1) snapshot.seen.clear();
+  snapshot.seen.insert(plan.part->names.begin(), plan.part->names.end());
   snapshot.last = *plan.part;
-  for (const contract::FeedItem& item : plan.items) {
-    snapshot.seen.push_back(hash(replica_.name_of(plan.collection, item.key)));
-  }
+  snapshot.last.names.clear();
 }
 
 void FeedReceiver::forget(contract::Collection collection) {

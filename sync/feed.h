@@ -18,6 +18,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -79,6 +80,8 @@ struct FeedPlan {
     Cut cut;
     contract::Digest digest;               // of all parts so far
     std::optional<contract::Digest> here;  // of all that the store then has, where that is known
+    bool from_nothing = false;             // before the snapshot the store had none of it
+    std::vector<std::uint64_t> names;      // keyed hashes of those of the items
   };
   std::optional<Part> part;
   bool distrust = false;  // what is here differs from what the CRM says: ask for everything
@@ -121,7 +124,7 @@ class FeedReceiver {
  private:
   struct Snapshot {
     FeedPlan::Part last;
-    std::vector<std::uint64_t> seen;  // keyed hashes of the names that it has
+    std::unordered_set<std::uint64_t> seen;  // keyed hashes of the names that it has
   };
   FeedPlan plan_delta(contract::FeedBatch batch) const;
   FeedPlan plan_snapshot(contract::FeedBatch batch, Cut cut) const;

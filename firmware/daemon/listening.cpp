@@ -150,8 +150,11 @@ void Listening::fetch(const Now& now) {
   if (to_fetch_.size() > kFetchFreely) next_fetch_ = now.mono + kFetchEvery;
   std::unordered_set<CustomerId> customers;
   std::vector<beacon::IdentityKey> keys;
+  // In a first snapshot consents come before the keys, which say themselves whose they are.
+  const bool none = shared_.store.replica().empty(store::Collection::identities).value_or(false);
   while (!to_fetch_.empty() && customers.size() < kFetchAtOnce) {
     const auto next = customers.insert(to_fetch_.extract(to_fetch_.begin())).position;
+    if (none) continue;
     const auto items =
         shared_.store.replica().briefs_of_customer(store::Collection::identities, *next);
     if (!items) return needs_.store_failed(items.error());
