@@ -7,6 +7,8 @@
 
 #include "contract/contract.h"
 #include "contract/json_names.h"
+#include "contract/json_text.h"
+#include "contract/quick_items.h"
 #include "contract/signed_text.h"
 #include "contract/signing.h"
 
@@ -245,20 +247,36 @@ Message encode_hello(const BoxAddress& box, const Hello& hello, const Signer* si
   return message;
 }
 
+namespace {
+
+// A put or a delete as it stands in a batch.
+void append_entry(Collection collection, const FeedItem& item, std::string& out) {
+  out.append(R"({"key":)").append(dump(item.key));
+  out.append(item.deleted ? R"(,"op":"delete","seq":)" : R"(,"op":"put","seq":)");
+  out.append(std::to_string(item.seq));
+  if (!item.deleted && !item.value.empty()) {
+    const bool as_it_is = valid_utf8(item.value) && quick_item(collection, item.value);
+    out.append(R"(,"value":)");
+    as_it_is ? out.append(item.value) : out.append(dump(object_of(item.value)));
+  }
+  out.push_back('}');
+}
+
+}  // namespace
+
 Message encode_feed(const BoxAddress& box, const FeedBatch& batch, const Signer* signer) {
-  json items = json::array();
+  std::string items;
   for (const FeedItem& item : batch.items) {
     if (!item.error.empty()) continue;
-    json entry{{"seq", item.seq}, {"op", item.deleted ? "delete" : "put"}, {"key", item.key}};
-    if (!item.deleted && !item.value.empty()) entry["value"] = object_of(item.value);
-    items.push_back(std::move(entry));
+    if (!items.empty()) items.push_back(',');
+    append_entry(batch.collection, item, items);
   }
   json payload{{"v", 1},
                {"collection", to_string(batch.collection)},
                {"epoch", batch.epoch},
                {"kind", batch.snapshot ? "snapshot" : "delta"},
                {"to_seq", batch.to_seq},
-               {"items", std::move(items)}};
+               {"items", json::array()}};
   set_if(payload, "digest", batch.digest);
   if (batch.snapshot) {
     payload["part"] = batch.part;
@@ -274,6 +292,8 @@ Message encode_feed(const BoxAddress& box, const FeedBatch& batch, const Signer*
                        {"at", to_rfc3339(batch.head->at)}};
   }
   Message message = message_on(feed_topic(box, batch.collection), payload);
+  constexpr std::string_view kNone = R"("items":[])";  // no string has a bare quote in it
+  message.payload.insert(message.payload.find(kNone) + kNone.size() - 1, items);
   if (signer != nullptr) message.payload = sign_text(*signer, message.payload);
   return message;
 }
