@@ -29,6 +29,18 @@ COLLECTIONS = {"consents", "identities", "profiles", "policy"}
 PURPOSES = ("proximity_offers", "preference_prompts")
 
 
+def crm_with(db):
+    return [os.path.join(BIN, "welcome-crm"), "--database", db]
+
+
+def public_keys(db):
+    """What the box pins: everything is signed, as in a shop."""
+    listed = subprocess.run(crm_with(db) + ["sign-keys"], check=True, capture_output=True, text=True).stdout
+    if listed.strip():
+        return listed
+    return subprocess.run(crm_with(db) + ["sign-keys", "--new"], check=True, capture_output=True, text=True).stdout
+
+
 def fill(db, customers, folder):
     def write(name, text):
         path = os.path.join(folder, name)
@@ -67,8 +79,9 @@ def fill(db, customers, folder):
             ),
         ),
     ]
-    crm = [os.path.join(BIN, "welcome-crm"), "--database", db]
+    crm = crm_with(db)
     subprocess.run(crm + ["init", "--tenant", "demo", "--controller", "Aroma Ltd"], check=True, stdout=sys.stderr)
+    subprocess.run(crm + ["sign-keys", "--new"], check=True, stdout=sys.stderr)
     subprocess.run(crm + ["boxes", "admit", "aroma-1/box-1"], check=True, stdout=subprocess.DEVNULL)
     subprocess.run(crm + ["import", *files], check=True, stdout=sys.stderr)
 
@@ -131,16 +144,19 @@ def main():
             fill(db_given, customers, folder)
         if db_given:
             shutil.copy(db_given, db)
+            if os.path.isdir(db_given + ".keys"):
+                shutil.copytree(db_given + ".keys", db + ".keys")
         else:
             fill(db, customers, folder)
 
+        keys = public_keys(db)
         port = free_port()
         conf = os.path.join(folder, "mosquitto.conf")
         with open(conf, "w", encoding="utf-8") as file:
             file.write(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
         start(["mosquitto", "-c", conf])
         wait_for_port(port)
-        crm = start([os.path.join(BIN, "welcome-crm"), "--database", db, "serve", "--broker", f"mqtt://127.0.0.1:{port}"])
+        crm = start(crm_with(db) + ["serve", "--broker", f"mqtt://127.0.0.1:{port}"])
         # What is retained comes when the subscription is there: from then on no hello is missed.
         subprocess.run(["mosquitto_pub", "-p", str(port), "-r", "-t", "ready", "-m", "ready"], check=True)
         hello = subprocess.Popen(
@@ -156,6 +172,8 @@ def main():
         with open(os.path.join(state, "credentials", "box-key"), "w", encoding="utf-8") as file:
             file.write("7" * 64)
         open(os.path.join(state, "empty.conf"), "w", encoding="utf-8").close()
+        with open(os.path.join(state, "crm-keys"), "w", encoding="utf-8") as file:
+            file.write(keys)
         control = os.path.join(state, "control.sock")
         settings = {
             "box.tenant": "demo",
@@ -165,6 +183,7 @@ def main():
             "box.control_socket": control,
             "uplink.port": port,
             "floor.port": port,
+            "consent.crm_keys": os.path.join(state, "crm-keys"),
             "radio.source": "none",
             "vision.models_dir": os.path.join(ROOT, "build/models"),
         }
