@@ -61,7 +61,7 @@ Result<void> CrmFeed::hear_keys(const contract::Taken::Keys& keys, const Now& no
   const json value{{"file", *shared_.settings.crm_keys},
                    {"ring", keys.ring.to_text()},
                    {"at", keys.at.time_since_epoch().count()}};
-  const auto noted = shared_.store.transaction(
+  auto noted = shared_.store.transaction(
       [&](store::Tx& tx) { tx.registers().put(kSaidRegister, value.dump()); });
   if (!noted) return noted;
   spdlog::warn("the CRM has other keys from now on, and one that was believed says so");
