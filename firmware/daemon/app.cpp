@@ -70,12 +70,12 @@ nlohmann::json radio_health(const beacon::SourceStatus& radio) {
 
 class App : private Ports {
  public:
-  App(int argc, const char* const* argv, const CommandLine& line, const BoxKeys& keys)
+  App(int argc, const char* const* argv, const CommandLine& line, const control::BoxKeys& keys)
       : App(argc, argv, line.config, keys) {
     engine_.note_config(line.given, clock_->now());
   }
 
-  App(int argc, const char* const* argv, const Config& config, const BoxKeys& keys)
+  App(int argc, const char* const* argv, const Config& config, const control::BoxKeys& keys)
       : argc_(argc),
         argv_(argv),
         config_(config),
@@ -181,7 +181,7 @@ class App : private Ports {
 
   // -- making the parts
 
-  EngineSettings settings_of(const Config& config, const BoxKeys& keys) const {
+  EngineSettings settings_of(const Config& config, const control::BoxKeys& keys) const {
     EngineSettings settings = engine_settings(config, pack_, eid_);
     settings.key_changing = keys.next.has_value();
     return settings;
@@ -515,7 +515,7 @@ class App : private Ports {
 
 void run(int argc, const char* const* argv, const CommandLine& line) {
   for (const auto& file : line.unreadable) log_notable(Notable::file_unreadable, file);
-  BoxKeys keys = read_box_keys();
+  control::BoxKeys keys = read_box_keys();
   App app(argc, argv, line, keys);
   sodium_memzero(keys.key.data(), keys.key.size());
   if (keys.next) sodium_memzero(keys.next->data(), keys.next->size());

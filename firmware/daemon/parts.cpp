@@ -60,7 +60,7 @@ std::unique_ptr<Clock> make_clock(const Config& config, store::Store& store) {
   return clock;
 }
 
-store::Store open_store(const Config& config, const BoxKeys& keys) {
+store::Store open_store(const Config& config, const control::BoxKeys& keys) {
   std::filesystem::create_directories(config.state_dir);
   store::StoreOptions options;
   options.next_key = keys.next;

@@ -25,7 +25,7 @@ namespace welcome::daemon {
 
 std::unique_ptr<Clock> make_clock(const Config& config, store::Store& store);
 // With both keys the file has the next one from here on.
-store::Store open_store(const Config& config, const BoxKeys& keys);
+store::Store open_store(const Config& config, const control::BoxKeys& keys);
 
 beacon::TrackerConfig tracker_config(const Config& config);
 sync::LinkConfig link_config(const BrokerConfig& broker, const std::string& name,

@@ -7,10 +7,15 @@
 #include <iterator>
 #include <unistd.h>
 
+#include "core/hex.h"
+#include "firmware/control/box_keys.h"
+
 namespace welcome::ctl {
 namespace {
 
 namespace fs = std::filesystem;
+
+using control::box_keys_in;
 
 class BoxKeyFile : public ::testing::Test {
  protected:
@@ -33,16 +38,18 @@ class BoxKeyFile : public ::testing::Test {
 TEST_F(BoxKeyFile, IsChangedInTwoStepsAndHasTheOldKeyUntilTheSecond) {
   write(kKey + "\n");
   ASSERT_TRUE(begin_key_change(file()));
-  const auto both = box_key_text(read());
+  const auto both = box_keys_in(read());
   ASSERT_TRUE(both);
-  EXPECT_EQ(both->key, kKey);
-  EXPECT_EQ(both->next.size(), 64U);
-  EXPECT_NE(both->next, kKey);
+  EXPECT_EQ(to_hex(both->key), kKey);
+  ASSERT_TRUE(both->next);
+  const std::string next = to_hex(*both->next);
+  EXPECT_EQ(next.size(), 64U);
+  EXPECT_NE(next, kKey);
   EXPECT_EQ(fs::status(file()).permissions(), fs::perms::owner_read | fs::perms::owner_write);
   EXPECT_FALSE(begin_key_change(file())) << "a third key would leave the box without one of them";
-  EXPECT_EQ(box_key_text(read())->next, both->next);
+  EXPECT_EQ(box_keys_in(read())->next, both->next);
   ASSERT_TRUE(end_key_change(file()));
-  EXPECT_EQ(read(), both->next + "\n");
+  EXPECT_EQ(read(), next + "\n");
   EXPECT_FALSE(end_key_change(file()));
   EXPECT_EQ(std::distance(fs::directory_iterator(dir_), {}), 1) << "no copy is left";
 }
@@ -50,13 +57,13 @@ TEST_F(BoxKeyFile, IsChangedInTwoStepsAndHasTheOldKeyUntilTheSecond) {
 TEST_F(BoxKeyFile, TakesTheKeyAsPeopleKeepIt) {
   write(std::string(31, 'x') + "\n");  // 32 raw bytes, the last of which looks like a line's end
   ASSERT_TRUE(begin_key_change(file()));
-  EXPECT_EQ(box_key_text(read())->key.substr(0, 4), "7878");
+  EXPECT_EQ(to_hex(box_keys_in(read())->key).substr(0, 4), "7878");
   for (const char* bad : {"", "abc", "\n\n"}) {
     write(bad);
     EXPECT_FALSE(begin_key_change(file())) << bad;
     EXPECT_EQ(read(), bad);
   }
-  EXPECT_FALSE(box_key_text(kKey + "\n" + kKey.substr(1)));
+  EXPECT_FALSE(box_keys_in(kKey + "\n" + kKey.substr(1)));
   EXPECT_FALSE(begin_key_change((dir_ / "none").string()));
 }
 
