@@ -51,7 +51,7 @@ class SqliteDatabase : public Database {
     }
     try {
       sqlite3_busy_handler(db_, &SqliteDatabase::wait_for_turn, this);
-      query("PRAGMA journal_mode = WAL");
+      begin_log();
       query("PRAGMA synchronous = FULL");
       query("PRAGMA secure_delete = ON");
       query("PRAGMA foreign_keys = ON");
@@ -153,6 +153,16 @@ class SqliteDatabase : public Database {
   }
 
  private:
+  // For the first log of a file SQLite wants the file to itself and does not ask whether to wait:
+  // somebody else may just be opening what is new, or was put back from a backup.
+  void begin_log() {
+    for (int times = 0;; ++times) {
+      const int rc = sqlite3_exec(db_, "PRAGMA journal_mode = WAL", nullptr, nullptr, nullptr);
+      if (rc == SQLITE_OK) return;
+      if (rc != SQLITE_BUSY || wait_for_turn(this, times) == 0) raise();
+    }
+  }
+
   static int wait_for_turn(void* self, int times) {
     const auto* db = static_cast<const SqliteDatabase*>(self);
     if (db->lock_fd_ < 0 && times * kAskAgain > kPatience) return 0;

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files of a CRM on SQLite, as another user of the machine meets them.
 
+#include <atomic>
+#include <barrier>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
+#include <vector>
 
 #include "crm/database.h"
 
@@ -48,6 +52,28 @@ TEST_F(SqliteFiles, ThatOthersCouldReadAreTheOwnersFromNowOn) {
   std::ofstream(path_).close();
   ASSERT_NE(fs::status(path_).permissions() & fs::perms::others_read, fs::perms::none);
   expect_private(*open_database(path_));
+}
+
+// A new database, or one that was put back from a backup, is one without a log: `serve` and a
+// command that begin together both want to make it.
+TEST_F(SqliteFiles, ManyMayOpenAtOnceWhatHasNoLogYet) {
+  std::atomic<int> failed = 0;
+  for (int round = 0; round < 100; ++round) {
+    for (const char* end : {"", "-wal", "-shm"}) fs::remove(path_ + end);
+    std::barrier together(4);
+    std::vector<std::jthread> all;
+    for (int i = 0; i < 4; ++i) {
+      all.emplace_back([&] {
+        together.arrive_and_wait();
+        try {
+          open_database(path_)->query("SELECT 1 FROM sqlite_schema");
+        } catch (const DatabaseError&) {
+          ++failed;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(failed, 0);
 }
 
 }  // namespace
