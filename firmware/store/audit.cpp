@@ -22,6 +22,12 @@ ChainLink anchor(Database& db) {
   return s.step() ? ChainLink{s.int64(0), std::string(s.blob(1))} : ChainLink{};
 }
 
+// Where the chain ends.
+ChainLink newest(Database& db) {
+  auto s = db.query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1");
+  return s.step() ? ChainLink{s.int64(0), std::string(s.blob(1))} : anchor(db);
+}
+
 std::string chain(std::string_view before, const AuditEntry& e) {
   return blake2b(
       pack({before, std::to_string(e.seq), std::to_string(e.at.time_since_epoch().count()), e.kind,
@@ -48,11 +54,7 @@ AuditEntry read_entry(const Statement& s) {
 
 void append_audit(Context& context, WallTime at, std::string_view kind, std::string_view actor,
                   std::string_view subject, std::string_view detail) {
-  if (!context.trail_end) {
-    auto s = context.db.query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1");
-    context.trail_end =
-        s.step() ? ChainLink{s.int64(0), std::string(s.blob(1))} : anchor(context.db);
-  }
+  if (!context.trail_end) context.trail_end = newest(context.db);
   const ChainLink& before = *context.trail_end;
   const AuditEntry entry{
       before.seq + 1,      at, std::string(kind), std::string(actor), std::string(subject),
@@ -154,13 +156,9 @@ Result<AuditAccount> Audit::account(std::int64_t of) const {
     AuditAccount out;
     const ChainLink removed = anchor(context_.db);
     out.since = removed.seq + 1;
-    ChainLink newest = removed;
-    {
-      auto s = context_.db.query("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1");
-      if (s.step()) newest = {s.int64(0), std::string(s.blob(1))};
-    }
-    out.seq = newest.seq;
-    out.hash = to_hex(newest.hash);
+    const ChainLink last = newest(context_.db);
+    out.seq = last.seq;
+    out.hash = to_hex(last.hash);
     if (of == removed.seq) {
       out.before = to_hex(removed.hash);
     } else {

@@ -112,6 +112,7 @@ inline std::string state_label(std::int64_t kind, std::string_view key) {
   return label;
 }
 
+// Of every brief: it has its key inside.
 inline constexpr std::string_view kBriefLabel = "brief";
 
 }  // namespace welcome::store

@@ -23,8 +23,6 @@ Digest digest_from(std::string_view bytes) {
   return digest;
 }
 
-// A brief has its key inside.
-
 struct Position {
   std::int64_t part = 0;
   std::string epoch;
