@@ -70,25 +70,26 @@ std::string Belief::doubt_grant(const Word& word, const contract::ConsentNews& n
   if (!crm_.signed_by_box(word.store, word.box, word.data, now)) {
     return "a consent that is not signed with the box's key";
   }
-  const auto taken =
-      db_.query(
-             "SELECT COUNT(*) FROM ledger WHERE type = 'com.welcomed.consent.changed.v1' AND "
-             "received_at >= $1 AND store = $2 AND box = $3 AND handled = 1 AND note = ''",
-             {contract::to_rfc3339(now - std::chrono::hours(1)), word.store, word.box})
-          .at(0)
-          .integer(0);
+  const std::int64_t taken = in_an_hour(
+      "SELECT COUNT(*) FROM ledger WHERE type = 'com.welcomed.consent.changed.v1' AND "
+      "received_at >= $1 AND store = $2 AND box = $3 AND handled = 1 AND note = ''",
+      word, now);
   return taken < kGrantsAnHour ? std::string() : "more consents than a desk can take";
+}
+
+// `count` counts since $1, of the box $2 $3.
+std::int64_t Belief::in_an_hour(Sql count, const Word& word, WallTime now) {
+  return db_.query(count, {contract::to_rfc3339(now - std::chrono::hours(1)), word.store, word.box})
+      .at(0)
+      .integer(0);
 }
 
 // Whoever has a box must not ask for everybody.
 std::string Belief::doubt_wanted(const Word& word, WallTime now) {
-  const auto asked =
-      db_.query(
-             "SELECT COUNT(*) FROM ledger WHERE type = 'com.welcomed.profile.wanted.v1' AND "
-             "received_at >= $1 AND store = $2 AND box = $3 AND handled = 1 AND note = ''",
-             {contract::to_rfc3339(now - std::chrono::hours(1)), word.store, word.box})
-          .at(0)
-          .integer(0);
+  const std::int64_t asked = in_an_hour(
+      "SELECT COUNT(*) FROM ledger WHERE type = 'com.welcomed.profile.wanted.v1' AND "
+      "received_at >= $1 AND store = $2 AND box = $3 AND handled = 1 AND note = ''",
+      word, now);
   return asked < kWantedAnHour ? std::string() : "more guests than a box sees in an hour";
 }
 

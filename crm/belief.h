@@ -42,6 +42,7 @@ class Belief {
   std::string doubt_time(const Word& word, const contract::EventData& data, WallTime now);
   std::string doubt_grant(const Word& word, const contract::ConsentNews& news, WallTime now);
   std::string doubt_wanted(const Word& word, WallTime now);
+  std::int64_t in_an_hour(Sql count, const Word& word, WallTime now);
   std::string doubt_visit(const Word& word, const VisitId& visit, WallTime now);
 
   Crm& crm_;

@@ -220,6 +220,8 @@ class Crm {
     std::string last_word;          // of the key before, to this box; empty: there is none
   };
   Believed believed(const std::string& store, const std::string& box);
+  // Our keys that are not retired, as a box that believes these and no others says it.
+  std::string keys_in_use();
   // What the box should believe instead; nothing: it does. A key that is retired stays until the
   // box has every consent that the new one signed.
   std::optional<contract::Taken::Keys> keys_to_tell(const std::string& store,

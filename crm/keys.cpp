@@ -177,6 +177,12 @@ bool among(const std::vector<std::string>& ids, std::string_view id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
+std::string in_words(const std::vector<std::string>& ids) {
+  std::string out;
+  for (const std::string& id : ids) out += (out.empty() ? "" : " ") + id;
+  return out;
+}
+
 void pin_all(const std::string& text, contract::KeyRing& out) {
   const auto ring = contract::KeyRing::parse(text);
   if (!ring) throw DatabaseError("a public key is damaged");
@@ -185,12 +191,19 @@ void pin_all(const std::string& text, contract::KeyRing& out) {
 
 }  // namespace
 
+std::string Crm::keys_in_use() {
+  std::vector<std::string> ids;
+  for (const Row& row :
+       db_.query("SELECT id FROM signing_key WHERE retired_at IS NULL ORDER BY id")) {
+    ids.push_back(row.text(0));
+  }
+  return in_words(ids);
+}
+
 void Crm::note_believed(const std::string& store, const std::string& box,
                         const std::vector<std::string>& keys) {
-  std::string text;
-  for (const std::string& id : keys) text += (text.empty() ? "" : " ") + id;
   db_.execute("UPDATE box SET believes = $3 WHERE store = $1 AND box = $2 AND believes <> $3",
-              {store, box, text});
+              {store, box, in_words(keys)});
 }
 
 Crm::Believed Crm::believed(const std::string& store, const std::string& box) {

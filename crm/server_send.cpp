@@ -141,24 +141,14 @@ void Server::forget_old_epochs() {
 // Boxes that were told less than there is. Where profiles come on sight, each has its own place in
 // them.
 Rows Server::behind() {
-  constexpr const char* kAll =
+  constexpr const char* kBehind =
       "SELECT told.store, told.box, told.collection, told.seq FROM told "
       "JOIN feed ON feed.collection = told.collection "
-      "WHERE told.seq <> feed.seq AND told.epoch = feed.epoch";
-  constexpr const char* kShared =
-      "SELECT told.store, told.box, told.collection, told.seq FROM told "
-      "JOIN feed ON feed.collection = told.collection "
-      "WHERE told.seq <> feed.seq AND told.epoch = feed.epoch AND told.collection <> 'profiles'";
-  if (!crm_.feed().sight().on()) return db_.query(kAll);
-  Rows rows = db_.query(kShared);
-  for (Row& row : db_.query("SELECT told.store, told.box, told.collection, told.seq FROM sight_box "
-                            "JOIN told ON told.store = sight_box.store AND told.box = "
-                            "sight_box.box AND told.collection = 'profiles' "
-                            "JOIN feed ON feed.collection = told.collection "
-                            "WHERE told.seq <> sight_box.seq AND told.epoch = feed.epoch")) {
-    rows.push_back(std::move(row));
-  }
-  return rows;
+      "LEFT JOIN sight_box ON sight_box.store = told.store AND sight_box.box = told.box "
+      "WHERE told.epoch = feed.epoch AND told.seq <> CASE WHEN told.collection = $1 "
+      "THEN COALESCE(sight_box.seq, 0) ELSE feed.seq END";
+  const std::string on_sight(contract::to_string(Collection::profiles));
+  return db_.query(kBehind, {crm_.feed().sight().on() ? on_sight : std::string()});
 }
 
 void Server::push_changes() {
@@ -227,7 +217,8 @@ void Server::heartbeat() {
     }
   }
   for (const Row& row : db_.query("SELECT store, box FROM box WHERE state = 'online' AND "
-                                  "believes <> ''")) {
+                                  "believes NOT IN ('', $1)",
+                                  {crm_.keys_in_use()})) {
     offer_keys({row.text(0), row.text(1)});
   }
 }
