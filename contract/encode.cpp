@@ -256,8 +256,7 @@ void append_entry(Collection collection, const FeedItem& item, std::string& out)
   out.append(std::to_string(item.seq));
   if (!item.deleted && !item.value.empty()) {
     const bool as_it_is = valid_utf8(item.value) && quick_item(collection, item.value);
-    out.append(R"(,"value":)");
-    as_it_is ? out.append(item.value) : out.append(dump(object_of(item.value)));
+    out.append(R"(,"value":)").append(as_it_is ? item.value : dump(object_of(item.value)));
   }
   out.push_back('}');
 }
