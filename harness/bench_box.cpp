@@ -285,17 +285,21 @@ void BenchBox::feed_consent(json record, int nth) {
               .dump());
 }
 
-void BenchBox::feed_step_of_consent(const std::string& customer, const std::string& purpose,
-                                    const std::string& state) {
-  json batch = shop_consents();
-  for (json& item : batch["items"]) {
-    json& record = item["value"];
-    if (record["customer"] != customer || record["purpose"] != purpose) continue;
-    record["history"].push_back(
-        {{"state", state}, {"at", contract::to_rfc3339(now().wall)}, {"how", "app"}});
-    return feed_consent(std::move(record));
+json BenchBox::shop_consent(const std::string& customer, const std::string& purpose) {
+  const json batch = shop_consents();
+  for (const json& item : batch.at("items")) {
+    const json& record = item.at("value");
+    if (record.at("customer") == customer && record.at("purpose") == purpose) return record;
   }
   throw std::runtime_error("no consent of " + customer + " to " + purpose);
+}
+
+void BenchBox::feed_step_of_consent(const std::string& customer, const std::string& purpose,
+                                    const std::string& state, int nth) {
+  json record = shop_consent(customer, purpose);
+  record["history"].push_back(
+      {{"state", state}, {"at", contract::to_rfc3339(now().wall)}, {"how", "app"}});
+  feed_consent(std::move(record), nth);
 }
 
 std::string BenchBox::feed_an_offer() {

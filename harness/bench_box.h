@@ -115,11 +115,13 @@ class BenchBox {
   void feed_shop();
   // The batch of that feed that has the consents.
   static nlohmann::json shop_consents();
+  // Of it, the customer's record of this purpose.
+  static nlohmann::json shop_consent(const std::string& customer, const std::string& purpose);
   // This consent record as the `nth` change after that feed.
   void feed_consent(nlohmann::json record, int nth = 1);
   // The customer's record of that feed with one more step: "given" or "withdrawn", by now.
   void feed_step_of_consent(const std::string& customer, const std::string& purpose,
-                            const std::string& state);
+                            const std::string& state, int nth = 1);
 
   // The CRM sends a profile that cannot be read, which the box reports: an event of its own.
   void have_an_item_refused(const std::string& about);

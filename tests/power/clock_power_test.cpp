@@ -23,15 +23,6 @@ constexpr auto kFourYears = 24h * 365 * 4;
 const CustomerId kErased("c-paul");
 const CustomerId kWithdrew("c-bruno");
 
-json record_of(const std::string& customer, const std::string& purpose) {
-  const json batch = BenchBox::shop_consents();
-  for (const json& item : batch["items"]) {
-    const json& value = item["value"];
-    if (value["customer"] == customer && value["purpose"] == purpose) return value;
-  }
-  throw std::runtime_error("no such record");
-}
-
 // A box that holds proofs, until the plug is pulled so many changes to the disk after the jump.
 class Shop {
  public:
@@ -40,10 +31,7 @@ class Shop {
     crm_speaks();
     box_.feed_shop();
     box_.erase("c-paul", "erase-1");
-    json record = record_of("c-bruno", "visit_analytics");
-    record["history"].push_back(
-        {{"state", "withdrawn"}, {"at", contract::to_rfc3339(box_.right_time())}, {"how", "app"}});
-    box_.feed_consent(record, ++changes_);
+    box_.feed_step_of_consent("c-bruno", "visit_analytics", "withdrawn", ++changes_);
     box_.hear_mia_for(3s);
     const auto stored = box_.store().transaction([&](store::Tx& tx) {
       tx.people().add_template({TemplateId("t-1"), kWithdrew, "test-model", box_.now().wall,
@@ -93,8 +81,8 @@ class Shop {
     EXPECT_TRUE(trail && trail->intact);
     EXPECT_GE(trail->entries, audit_);
     // Nor does what somebody has kept bring anybody back.
-    box_.feed_consent(record_of("c-paul", "proximity_offers"), ++changes_);
-    box_.feed_consent(record_of("c-bruno", "visit_analytics"), ++changes_);
+    box_.feed_consent(BenchBox::shop_consent("c-paul", "proximity_offers"), ++changes_);
+    box_.feed_consent(BenchBox::shop_consent("c-bruno", "visit_analytics"), ++changes_);
     EXPECT_TRUE(*box_.store().erasure().erased_at(kErased));
   }
 

@@ -47,7 +47,7 @@ class WrongClock : public testing::Test {
     return identified() > before;
   }
   void mia_agreed(WallTime at, WallTime until) {
-    json record = record_of("c-mia", "proximity_offers");
+    json record = BenchBox::shop_consent("c-mia", "proximity_offers");
     record["history"] = {{{"state", "given"}, {"at", contract::to_rfc3339(at)}, {"how", "app"}}};
     record["expires_at"] = contract::to_rfc3339(until);
     box_.feed_consent(record, ++changes_);
@@ -59,10 +59,7 @@ class WrongClock : public testing::Test {
   void fill() {
     box_.feed_shop();
     box_.erase("c-paul", "erase-1");
-    json record = record_of("c-bruno", "visit_analytics");
-    record["history"].push_back(
-        {{"state", "withdrawn"}, {"at", contract::to_rfc3339(box_.right_time())}, {"how", "app"}});
-    box_.feed_consent(record, ++changes_);
+    box_.feed_step_of_consent("c-bruno", "visit_analytics", "withdrawn", ++changes_);
     ASSERT_TRUE(mia_is_here());
     ASSERT_TRUE(box_.store().transaction([&](store::Tx& tx) {
       tx.people().add_template({TemplateId("t-1"), CustomerId("c-bruno"), "test-model",
@@ -91,17 +88,9 @@ class WrongClock : public testing::Test {
       box_.advance(1s);
     }
   }
-  static json record_of(const std::string& customer, const std::string& purpose) {
-    const json batch = BenchBox::shop_consents();
-    for (const json& item : batch["items"]) {
-      const json& value = item["value"];
-      if (value["customer"] == customer && value["purpose"] == purpose) return value;
-    }
-    throw std::runtime_error("no such record");
-  }
   // As somebody has kept it.
   void replay_old_record() {
-    box_.feed_consent(record_of("c-paul", "proximity_offers"), ++changes_);
+    box_.feed_consent(BenchBox::shop_consent("c-paul", "proximity_offers"), ++changes_);
   }
 
   BenchBox box_;
@@ -217,7 +206,7 @@ TEST_F(WrongClock, WhoeverIsErasedWhileTheClockIsYearsBehindDoesNotComeBackByAnO
 
 TEST_F(WrongClock, AGrantFromTheFutureWaitsAndNobodyComesBackByOne) {
   box_.feed_shop();
-  json record = record_of("c-mia", "proximity_offers");
+  json record = BenchBox::shop_consent("c-mia", "proximity_offers");
   const WallTime later = box_.right_time() + 6h;
   record["history"] = {{{"state", "given"}, {"at", contract::to_rfc3339(later)}, {"how", "app"}}};
   box_.feed_consent(record, ++changes_);
