@@ -8,6 +8,15 @@
 #include "crm/crm.h"
 
 namespace welcome::crm {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLinkRemembered = 24h;        // so that who opens it late is told what it was
+constexpr auto kShownAfterwards = 30 * 24h;  // an offer that is over, under "Earlier"
+constexpr auto kNewsLife = 10min;            // longer than any page waits for its next round
+
+}  // namespace
 
 // ---- consents ----
 
@@ -74,8 +83,31 @@ bool Crm::forget_the_old(WallTime now, int at_most) {
       "DELETE FROM request WHERE position IN (SELECT position FROM request WHERE handled = 1 "
       "AND received_at < $1 ORDER BY received_at LIMIT $2)",
       old);
+  gone += forget_old_pages(now, at_most);
   if (gone > 0) must_scrub();
   return gone >= at_most;
+}
+
+// Links, devices and messages that are over, and news that every open page has had.
+std::int64_t Crm::forget_old_pages(WallTime now, int at_most) {
+  const std::int64_t limit = at_most;
+  std::int64_t gone = db_.execute(
+      "DELETE FROM door_link WHERE token_hash IN (SELECT token_hash FROM door_link "
+      "WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+      {contract::to_rfc3339(now - kLinkRemembered), limit});
+  gone += db_.execute(
+      "DELETE FROM door_session WHERE token_hash IN (SELECT token_hash FROM door_session "
+      "WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+      {contract::to_rfc3339(now), limit});
+  gone += db_.execute(
+      "DELETE FROM app_message WHERE id IN (SELECT id FROM app_message WHERE expires_at < $1 "
+      "ORDER BY expires_at LIMIT $2)",
+      {contract::to_rfc3339(now - kShownAfterwards), limit});
+  gone += db_.execute(
+      "DELETE FROM news WHERE position IN (SELECT position FROM news WHERE at < $1 "
+      "ORDER BY at LIMIT $2)",
+      {contract::to_rfc3339(now - kNewsLife), limit});
+  return gone;
 }
 
 }  // namespace welcome::crm

@@ -25,10 +25,11 @@ constexpr const char* kDefaultDatabase = "/var/lib/welcome-crm/crm.db";
 constexpr const char* kDatabaseVariable = "WELCOME_CRM_DATABASE";
 constexpr const char* kKeysVariable = "WELCOME_CRM_SIGNING_KEYS";
 
-std::vector<const Command*> all_commands() {
+std::vector<const Command*> all_commands(const Beyond* beyond) {
   std::vector<const Command*> out;
-  for (const auto& some : {set_up_commands(), customer_commands(), box_commands(), fleet_commands(),
-                           serve_commands()}) {
+  for (const auto& some :
+       {set_up_commands(), customer_commands(), box_commands(), fleet_commands(), serve_commands(),
+        beyond == nullptr ? std::span<const Command>() : beyond->commands}) {
     for (const Command& command : some) out.push_back(&command);
   }
   return out;
@@ -58,11 +59,11 @@ void global_options(po::options_description& options) {
       "version", "print the version");
 }
 
-void print_help(std::ostream& out) {
+void print_help(std::ostream& out, const Beyond* beyond) {
   out << "welcome-crm: the CRM's half of the contract, for demos, tests and as an example\n\n"
          "usage: welcome-crm [--database DB] [--json] COMMAND …\n\n";
   Table table;
-  for (const Command* command : all_commands()) {
+  for (const Command* command : all_commands(beyond)) {
     table.push_back({std::string("  ") + command->name + " " + command->words, command->help});
   }
   print_table(out, table);
@@ -87,8 +88,8 @@ void print_help(const Command& command, std::ostream& out) {
 }
 
 // The command's one or two words may stand anywhere before its own words.
-const Command* find_command(std::vector<std::string>& words) {
-  for (const Command* command : all_commands()) {
+const Command* find_command(std::vector<std::string>& words, const Beyond* beyond) {
+  for (const Command* command : all_commands(beyond)) {
     std::istringstream names(command->name);
     std::vector<std::string> name;
     for (std::string word; names >> word;) name.push_back(word);
@@ -120,7 +121,7 @@ std::vector<std::string> words_of(const std::vector<std::string>& args,
 }
 
 Call parsed(const Command& command, const po::options_description& everywhere,
-            const std::vector<std::string>& args) {
+            const std::vector<std::string>& args, const Beyond* beyond) {
   po::options_description options;
   describe(command, options);
   options.add(everywhere).add_options()("words", po::value<std::vector<std::string>>());
@@ -139,7 +140,7 @@ Call parsed(const Command& command, const po::options_description& everywhere,
   if (call.has("help")) return call;
   po::notify(found);
   call.words = found["words"].as<std::vector<std::string>>();
-  find_command(call.words);
+  find_command(call.words, beyond);
   call.json_wanted = call.has("json");
   return call;
 }
@@ -152,11 +153,12 @@ std::string from_outside(const Call& call, const char* option, const char* varia
   return value != nullptr ? value : usual;
 }
 
-int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostream& err) {
+int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostream& err,
+             const Beyond* beyond) {
   po::options_description everywhere;
   global_options(everywhere);
   std::vector<std::string> first = words_of(args, everywhere);
-  const Command* command = find_command(first);
+  const Command* command = find_command(first, beyond);
   if (command == nullptr) {
     if (std::find(args.begin(), args.end(), "--version") != args.end()) {
       out << "welcome-crm " << kVersion << '\n';
@@ -166,17 +168,18 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
                       std::find(args.begin(), args.end(), "-h") != args.end() ||
                       (first.size() == 1 && first[0] == "help");
     if (!help) throw Usage("unknown command \"" + (first.empty() ? args[0] : first[0]) + "\"");
-    print_help(out);
+    print_help(out, beyond);
     return args.empty() ? kUsage : kDone;
   }
 
-  Call call = parsed(*command, everywhere, args);
+  Call call = parsed(*command, everywhere, args, beyond);
   if (call.has("help")) {
     print_help(*command, out);
     return kDone;
   }
   call.out = &out;
   call.err = &err;
+  call.beyond = beyond;
   call.url = from_outside(call, "database", kDatabaseVariable, kDefaultDatabase);
   call.keys =
       from_outside(call, "signing-keys", kKeysVariable, SigningKeys::usual_folder(call.url));
@@ -186,10 +189,11 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
 }  // namespace
 }  // namespace cli
 
-int run(const std::vector<std::string>& args, std::ostream& out, std::ostream& err) {
+int run(const std::vector<std::string>& args, std::ostream& out, std::ostream& err,
+        const cli::Beyond* beyond) {
   try {
     if (sodium_init() < 0) throw std::runtime_error("libsodium does not start");
-    return cli::dispatch(args, out, err);
+    return cli::dispatch(args, out, err, beyond);
   } catch (const cli::Usage& error) {
     err << "welcome-crm: " << error.what() << "\nTry welcome-crm --help\n";
     return kUsage;

@@ -9,12 +9,18 @@
 
 namespace welcome::crm {
 
+namespace cli {
+struct Beyond;
+}
+
 inline constexpr int kDone = 0;
 inline constexpr int kNo = 1;
 inline constexpr int kUsage = 2;
 inline constexpr int kFailed = 3;
 
-// `args` without the program's name. Results go to `out`, complaints to `err`.
-int run(const std::vector<std::string>& args, std::ostream& out, std::ostream& err);
+// `args` without the program's name. Results go to `out`, complaints to `err`. `beyond`: what the
+// program has from rooms that stand on this one (crm/cli_command.h).
+int run(const std::vector<std::string>& args, std::ostream& out, std::ostream& err,
+        const cli::Beyond* beyond = nullptr);
 
 }  // namespace welcome::crm

@@ -19,6 +19,7 @@
 #include "crm/cli.h"
 #include "crm/crm.h"
 #include "crm/database.h"
+#include "crm/server.h"
 #include "crm/wall_clock.h"
 
 namespace welcome::crm::cli {
@@ -36,6 +37,8 @@ struct Option {
   bool needed = false;  // has to be given
 };
 
+struct Beyond;
+
 // What every command gets: its own options, its words, and where to write.
 struct Call {
   std::map<std::string, std::string> options;
@@ -43,6 +46,7 @@ struct Call {
   std::string url;
   std::string keys;  // folder of the signing keys; empty: nobody said
   bool json_wanted = false;
+  const Beyond* beyond = nullptr;
   std::ostream* out = nullptr;
   std::ostream* err = nullptr;
 
@@ -64,6 +68,13 @@ struct Command {
   const char* help;
   int (*run)(const Call&);
   std::span<const Option> options = {};
+};
+
+// What the program has from rooms that stand on this one.
+struct Beyond {
+  std::span<const Command> commands;
+  // `serve --door`: by the call's options `door` and `door-page`.
+  std::unique_ptr<Beside> (*open_door)(const Call&);
 };
 
 std::span<const Command> set_up_commands();

@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "crm/cli_command.h"
+#include "crm/token.h"
 
 namespace welcome::crm::cli {
 namespace {
@@ -202,14 +203,21 @@ int customer_forget(const Call& call) {
   Transaction transaction(*opened.db);
   const auto erasure = opened.crm.forget(id, wall_now());
   if (!erasure) return call.no(erasure.error());
+  // For the person: how far it is, until the last box.
+  const std::string page = opened.crm.page_address();
+  const std::string status =
+      page.empty() ? "" : status_url(page, opened.crm.new_erasure_token(*erasure));
   transaction.commit();
   opened.crm.scrub_what_was_erased();
   opened.db->announce();
   if (call.json_wanted) {
-    call.print(to_json(*opened.crm.erasure(*erasure)));
+    json out = to_json(*opened.crm.erasure(*erasure));
+    if (!status.empty()) out["status_url"] = status;
+    call.print(out);
   } else {
     *call.out << "erased here; erasure " << *erasure << " runs on "
               << opened.crm.erasure(*erasure)->boxes.size() << " boxes\n";
+    if (!status.empty()) *call.out << "for the person, to see how far it is: " << status << "\n";
   }
   return kDone;
 }

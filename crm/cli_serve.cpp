@@ -91,6 +91,12 @@ int serve(const Call& call) {
     }
     transaction.commit();
   }
+  std::unique_ptr<Beside> door;
+  if (call.has("door")) {
+    if (call.beyond == nullptr) throw Usage("--door: this program has none");
+    door = call.beyond->open_door(call);
+    config.changed = [&door] { door->changed(); };
+  }
   Server server(*opened.db, SigningKeys(call.keys), config);
   server.run(stop_fd);
   spdlog::info("stopped; {}", server.counted().dump());
@@ -107,6 +113,10 @@ constexpr Option kServe[] = {
     {"cert", nullptr, "mqtts: our certificate, PEM"},
     {"key", nullptr, "mqtts: its key, PEM"},
     {"share", nullptr, "several instances: name of their shared subscription"},
+    {"door", nullptr,
+     "HOST:PORT where customers' pages come in, over HTTP: behind a proxy with TLS"},
+    {"door-page", nullptr,
+     "address of the customer's page, https://my.example.com/phone/; as it was said last"},
     {"heartbeat-s", "30", "how often every box is told where the feed stands"},
 };
 

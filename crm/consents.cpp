@@ -295,6 +295,7 @@ Result<json> Crm::set_consent(const ConsentChange& change, WallTime now) {
   feed_.put(Collection::consents, record.at("record_id"), change.customer, record.dump());
   note_end(record, now);
   refresh(change.customer);
+  tell_page(change.customer, "consents", now);
   return record;
 }
 

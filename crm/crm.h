@@ -161,6 +161,9 @@ class Crm {
   Result<std::string> forget(const std::string& customer, WallTime now);
   bool was_erased(const std::string& customer);
   std::optional<Erasure> erasure(const std::string& id_or_customer);
+  // Whoever has it may ask how far this erasure is, and learns nothing else. It is kept as a hash.
+  std::string new_erasure_token(const std::string& erasure);
+  std::optional<Erasure> erasure_of_token(const std::string& token);
   // A box's receipt (data of erasure.receipt, without the customer) counts when the box's trusted
   // key signed it and it says that the bytes are gone. Errors: refused, and `erasure status` says
   // why.
@@ -251,6 +254,33 @@ class Crm {
               const contract::AppMessage& message, WallTime expires_at,
               std::optional<Purpose> needs = {});
   void to_outbox(const contract::Message& message, std::optional<Purpose> needs = {});
+  // The same message for the customer's page, which shows it until it is over (crm/inbox.cpp).
+  void to_page(const std::string& customer, const contract::AppMessage& message,
+               std::optional<Purpose> needs);
+  struct PageMessage {
+    std::string body;  // docs/schemas/app.inbox.json
+    std::string at;
+    // of an offer
+    std::optional<std::string> opened_at, redeemed_at, dismissed_at;
+  };
+  // Newest first; what needs a purpose that is not given now is not shown.
+  std::vector<PageMessage> on_page(const std::string& customer, WallTime now);
+  // A question was answered, or is not wanted.
+  bool take_off_page(const std::string& customer, const std::string& survey);
+
+  // Where the page is, as it was said last (https://my.example.com/phone/); empty: nobody did.
+  std::string page_address();
+  void set_page_address(const std::string& page);
+
+  // Something has changed for whoever has this page open: a customer, or an erasure. Empty: they
+  // all look whether they may still be open. `what` is an event of `/v1/events`.
+  void tell_page(const std::string& whose, std::string_view what, WallTime now);
+  struct News {
+    std::int64_t position = 0;
+    std::string whose, what;
+  };
+  std::vector<News> news_after(std::int64_t position);
+  std::int64_t newest_news();
 
  private:
   // What a key signed may come after the word of the next one, but not by much.
@@ -265,6 +295,7 @@ class Crm {
   void refresh(const std::string& customer);
   void note_end(const json& record, WallTime now);
   void forget_answer(const std::string& id);
+  std::int64_t forget_old_pages(WallTime now, int at_most);
   void must_scrub();
   std::string hash(const std::string& customer) const;
   Result<void> check_receipt(const std::string& store, const std::string& box, json receipt,

@@ -9,6 +9,7 @@
 #include "contract/signing.h"
 #include "core/hex.h"
 #include "crm/crm.h"
+#include "crm/token.h"
 
 namespace welcome::crm {
 
@@ -56,6 +57,12 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
   db_.execute("DELETE FROM withdrawn_again WHERE customer = $1", {customer});
   db_.execute("DELETE FROM set_aside WHERE customer = $1", {customer});
   db_.execute("DELETE FROM visit WHERE customer = $1", {customer});
+  db_.execute("DELETE FROM app_message WHERE customer = $1", {customer});
+  db_.execute("DELETE FROM news WHERE whose = $1", {customer});
+  // None of their devices gets in any more.
+  db_.execute("DELETE FROM door_link WHERE customer = $1", {customer});
+  db_.execute("DELETE FROM door_session WHERE customer = $1", {customer});
+  tell_page("", "devices", now);
 
   db_.execute("INSERT INTO tombstone (customer_hash, at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
               {hash(customer), at});
@@ -126,7 +133,22 @@ void Crm::erasure_done(const std::string& erasure, const std::string& store, con
       "WHERE erasure = $1 AND store = $2 AND box = $3 AND done_at IS NULL AND revoked_at IS NULL",
       {erasure, store, box, contract::to_rfc3339(now), receipt});
   answered(erasure, store, box);
+  tell_page(erasure, "erasure", now);
   finish_erasure(erasure, now);
+}
+
+std::string Crm::new_erasure_token(const std::string& erasure) {
+  std::string token = new_token();
+  db_.execute("INSERT INTO erasure_token (token_hash, erasure) VALUES ($1, $2)",
+              {token_hash(token), erasure});
+  return token;
+}
+
+std::optional<Erasure> Crm::erasure_of_token(const std::string& token) {
+  const Rows rows =
+      db_.query("SELECT erasure FROM erasure_token WHERE token_hash = $1", {token_hash(token)});
+  if (rows.empty()) return std::nullopt;
+  return erasure(rows[0].text(0));
 }
 
 Result<void> Crm::take_receipt(const std::string& store, const std::string& box,

@@ -46,7 +46,9 @@ Result<json> Crm::export_customer(const std::string& customer, WallTime now) {
               {"offers", json::array()},
               {"survey_answers", json::array()},
               {"app_requests", json::array()},
-              {"profile_at", json::array()}};
+              {"profile_at", json::array()},
+              {"devices", json::array()},
+              {"shown", json::array()}};
   for (json& record : consents(customer)) {
     out["consents"].push_back(whole_record(db_, std::move(record)));
   }
@@ -92,6 +94,16 @@ Result<json> Crm::export_customer(const std::string& customer, WallTime now) {
                                   {customer})) {
     out["profile_at"].push_back(
         {{"store", row.text(0)}, {"box", row.text(1)}, {"seen_on", row.text(2)}});
+  }
+  for (const Row& row : db_.query("SELECT device, made_at, seen_at FROM door_session "
+                                  "WHERE customer = $1 ORDER BY seen_at",
+                                  {customer})) {
+    out["devices"].push_back(
+        {{"name", row.text(0)}, {"since", row.text(1)}, {"seen_at", row.text(2)}});
+  }
+  for (const Row& row :
+       db_.query("SELECT body FROM app_message WHERE customer = $1 ORDER BY at", {customer})) {
+    out["shown"].push_back(json::parse(row.text(0)));
   }
   return out;
 }

@@ -79,8 +79,8 @@ bool Intake::work_waits() {
 }
 
 // The entry that comes next; its columns in the order of Entry.
-std::optional<Intake::Entry> Intake::next(Sql sql) {
-  const Rows rows = db_.query(sql);
+std::optional<Intake::Entry> Intake::next(Sql sql, const std::vector<Value>& values) {
+  const Rows rows = db_.query(sql, values);
   if (rows.empty()) return std::nullopt;
   const Row& row = rows[0];
   return Entry{row.integer(0), row.text(1), row.text(2), row.text(3), row.text(4),
@@ -113,18 +113,33 @@ bool Intake::work_request(WallTime now) {
       "SELECT position, id, '', received_at, body, '', '', customer, app_id FROM request "
       "WHERE handled = 0 ORDER BY position LIMIT 1");
   if (!entry) return false;
+  finish_request(std::move(*entry), now);
+  return true;
+}
+
+std::string Intake::do_request(const contract::AppRequest& request, const std::string& payload,
+                               WallTime now) {
+  if (!take_request(request, payload, now)) return {};
+  auto entry = next(
+      "SELECT position, id, '', received_at, body, '', '', customer, app_id FROM request "
+      "WHERE app_id = $1 AND id = $2",
+      {request.app, request.id.str()});
+  return finish_request(std::move(entry.value()), now);
+}
+
+std::string Intake::finish_request(Entry entry, WallTime now) {
   // Whose app it was when the request came, or has become since.
-  if (entry->customer.empty()) entry->customer = crm_.customer_of(entry->app).value_or("");
-  const std::string note = act_on_request(*entry, now);
+  if (entry.customer.empty()) entry.customer = crm_.customer_of(entry.app).value_or("");
+  std::string note = act_on_request(entry, now);
   if (note == kSetAside) ++counters_.set_aside;
   // Of an app that belongs to nobody (any more) nothing is kept.
-  if (crm_.app_of(entry->customer)) {
+  if (crm_.app_of(entry.customer)) {
     db_.execute("UPDATE request SET handled = 1, customer = $2, note = $3 WHERE position = $1",
-                {entry->position, entry->customer, note});
+                {entry.position, entry.customer, note});
   } else {
-    db_.execute("DELETE FROM request WHERE position = $1", {entry->position});
+    db_.execute("DELETE FROM request WHERE position = $1", {entry.position});
   }
-  return true;
+  return note;
 }
 
 void Intake::tell_boxes(const std::string& store, const std::string& but,

@@ -41,6 +41,12 @@ class Intake {
   // `payload`: the request as it came.
   bool take_request(const contract::AppRequest& request, const std::string& payload, WallTime now);
 
+  // From who waits for the answer: written down and acted on at once, beside what waits. A word
+  // when nothing was done, and why. A request that was here already is not acted on again. Inside
+  // the caller's Transaction.
+  std::string do_request(const contract::AppRequest& request, const std::string& payload,
+                         WallTime now);
+
   // Acts on what was written down and not yet acted on, in order. Returns how many.
   int work(WallTime now);
 
@@ -65,11 +71,12 @@ class Intake {
     std::string customer;  // about whom, or whose request
     std::string app;       // requests: whose
   };
-  std::optional<Entry> next(Sql sql);
+  std::optional<Entry> next(Sql sql, const std::vector<Value>& values = {});
   bool work_waits();
   // The next one, inside a transaction; false: none is left.
   bool work_event(WallTime now);
   bool work_request(WallTime now);
+  std::string finish_request(Entry entry, WallTime now);
 
   // Each returns a word for the ledger when nothing was done, and why.
   std::string without_consent(const Entry& entry, const contract::EventData& data, WallTime now);

@@ -121,6 +121,8 @@ std::string Intake::on(const Entry& entry, const contract::OfferNews& news, Wall
   message.text = words->text;
   message.code = words->code;
   message.expires_at = life(entry.time, news.expires_at, words->lives, now);
+  message.at = now;
+  crm_.to_page(entry.customer, message, Purpose::proximity_offers);
   crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message, *message.expires_at,
               Purpose::proximity_offers);
   return {};
@@ -138,6 +140,8 @@ std::string Intake::on(const Entry& entry, const contract::SurveyNews& news, Wal
   message.survey_kind = words->kind;
   message.question = words->question;
   message.expires_at = life(entry.time, news.expires_at, words->lives, now);
+  message.at = now;
+  crm_.to_page(entry.customer, message, Purpose::visit_analytics);
   crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message, *message.expires_at,
               Purpose::visit_analytics);
   return {};

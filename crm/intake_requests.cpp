@@ -69,6 +69,9 @@ std::string Intake::act_on_request(const Entry& entry, WallTime now) {
       return outcome(entry, *request, now) ? "" : "unknown decision";
     case Kind::survey_answer:
       answer_survey(entry, entry.app + "/" + entry.id, request->survey_kind, request->score);
+      if (crm_.take_off_page(entry.customer, request->survey)) {
+        crm_.tell_page(entry.customer, "offers", now);
+      }
       return {};
     case Kind::export_data:
       export_to_app(entry, *request, now);
@@ -123,6 +126,7 @@ bool Intake::outcome(const Entry& entry, const contract::AppRequest& request, Wa
     store = rows[0].text(0);
     command.decision = request.decision;
     note_outcome(db_, request.decision, command.outcome, entry.time);
+    crm_.tell_page(entry.customer, "offers", now);
   }
   tell_boxes(store, "", command, now);
   return true;

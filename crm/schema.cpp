@@ -211,9 +211,37 @@ constexpr const char* kVersion8[] = {
     "ALTER TABLE box ADD COLUMN last_word {text} NOT NULL DEFAULT ''",
 };
 
+constexpr const char* kVersion9[] = {
+    // One-time links to the customer's page, by the hash of their token (crm/token.h).
+    "CREATE TABLE door_link (token_hash {text} PRIMARY KEY, customer {text} NOT NULL, "
+    "made_at {text} NOT NULL, expires_at {text} NOT NULL, used_at {text}){end}",
+    "CREATE INDEX door_link_customer ON door_link (customer)",
+    "CREATE INDEX door_link_old ON door_link (expires_at)",
+    // Devices that opened one. `linked_at`: the last time that they opened one.
+    "CREATE TABLE door_session (token_hash {text} PRIMARY KEY, id {text} NOT NULL UNIQUE, "
+    "customer {text} NOT NULL, device {text} NOT NULL, made_at {text} NOT NULL, "
+    "seen_at {text} NOT NULL, linked_at {text} NOT NULL, expires_at {text} NOT NULL){end}",
+    "CREATE INDEX door_session_customer ON door_session (customer, seen_at)",
+    "CREATE INDEX door_session_old ON door_session (expires_at)",
+    // What somebody who was forgotten may still ask: how far that is. Says nothing of who it was.
+    "CREATE TABLE erasure_token (token_hash {text} PRIMARY KEY, erasure {text} NOT NULL){end}",
+    // What a customer's page shows until it is over: offers and questions.
+    "CREATE TABLE app_message (id {text} PRIMARY KEY, customer {text} NOT NULL, "
+    "kind {text} NOT NULL, decision {text} NOT NULL, body {text} NOT NULL, "
+    "purpose {text} NOT NULL, at {text} NOT NULL, expires_at {text} NOT NULL){end}",
+    "CREATE INDEX app_message_customer ON app_message (customer, at)",
+    "CREATE INDEX app_message_old ON app_message (expires_at)",
+    // What has changed for whom, for pages that are open: a customer or an erasure. Empty: whoever.
+    "CREATE TABLE news (position {serial}, whose {text} NOT NULL, what {text} NOT NULL, "
+    "at {text} NOT NULL){end}",
+    "CREATE INDEX news_whose ON news (whose)",
+    "CREATE INDEX news_old ON news (at)",
+};
+
 // A database, new or old, takes every step that it has not taken.
-constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4,
-                                                   kVersion5, kVersion6, kVersion7, kVersion8};
+constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3,
+                                                   kVersion4, kVersion5, kVersion6,
+                                                   kVersion7, kVersion8, kVersion9};
 constexpr std::int64_t kSchemaVersion = std::size(kSteps);
 
 std::string spell(std::string sql, const Database::Types& types) {

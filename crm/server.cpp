@@ -126,6 +126,7 @@ void Server::run(int stop_fd) {
       push_commands();
       // What was decided here may be for boxes that another instance talks to.
       if (!config_.share.empty() && !woken) db_.announce();
+      if (config_.changed) config_.changed();
     }
     if (now >= next_ageing_) {
       next_ageing_ = now + (let_age() ? kAgeingTurn : config_.heartbeat);

@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,6 +40,18 @@ struct ServeConfig {
   mqtt::ClientConfig broker;
   std::string share;  // several instances: the name of their shared subscription
   std::chrono::seconds heartbeat{30};
+  std::function<void()> changed;  // something may have, in the database; called from run()
+};
+
+// What runs beside it, as long as it is there.
+class Beside {
+ public:
+  virtual ~Beside() = default;
+  Beside() = default;
+  Beside(const Beside&) = delete;
+  Beside& operator=(const Beside&) = delete;
+  // Something may have changed in the database. Any thread.
+  virtual void changed() = 0;
 };
 
 struct ServeCounters {

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { Device } from '../harness/door.mjs';
 import { startStack } from '../harness/stack.mjs';
 
 const kHere = path.dirname(fileURLToPath(import.meta.url));
@@ -146,9 +147,21 @@ export class Story {
         '{dir}/password',
         '--heartbeat-s',
         '5',
+        '--door',
+        `127.0.0.1:${this.stack.ports.door}`,
+        '--door-page',
+        `${this.stack.web}/phone/`,
       ],
       ready: { line: /connected/i },
     });
+  }
+
+  // A new one-time link to a customer's page, and a device that has opened one.
+  async link(customer) {
+    return JSON.parse((await this.crm('--json', 'link', customer)).stdout).url;
+  }
+  async device(customer, name) {
+    return Device.signedIn(`http://127.0.0.1:${this.stack.ports.door}`, await this.link(customer), name);
   }
 
   // Writes the CRM's public keys where the box reads them.

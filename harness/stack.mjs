@@ -150,7 +150,7 @@ class Stack {
     if (pages && !existsSync(path.join(pages, 'tablet/index.html')))
       throw new Error(`no pages in ${pages}: build them with "npm run build"`);
     const stack = new Stack({ run: path.resolve(run), tenant, store, box });
-    const names = ['web', 'uplink', 'uplinkWs', 'uplinkOwner', 'floor', 'floorWs', 'floorOwner'];
+    const names = ['web', 'door', 'uplink', 'uplinkWs', 'uplinkOwner', 'floor', 'floorWs', 'floorOwner'];
     const free = await freePorts(names.length);
     names.forEach((name, i) => (stack.ports[name] = ports[name] ?? free[i]));
     const account = (name) => (stack.accounts[name] = randomBytes(12).toString('base64url'));

@@ -21,6 +21,7 @@ import decisions
 import figures
 import hygiene
 import licence
+import openapi
 import schemas
 import tidy
 import version
@@ -175,6 +176,7 @@ CHECKS = {
     "installed files": installed_files,
     "contract files": lambda: schemas.check(ROOT, tracked()),
     "asyncapi": lambda: asyncapi.check(ROOT),
+    "openapi": lambda: openapi.check(ROOT),
     "contract of the pages": lambda: run("node", "console/contract.mjs", "--check"),
     "one version": lambda: version.check(ROOT),
     "types of the pages": lambda: run("node_modules/.bin/tsc", "--noEmit", "-p", "console"),

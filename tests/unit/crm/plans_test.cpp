@@ -77,8 +77,8 @@ bool is_statement(const std::string& text) {
 
 std::map<std::string, std::string> all_statements() {
   std::map<std::string, std::string> out;  // and the file
-  for (const auto& file :
-       std::filesystem::directory_iterator(std::filesystem::path(WELCOME_SOURCE_DIR) / "crm")) {
+  for (const auto& file : std::filesystem::recursive_directory_iterator(
+           std::filesystem::path(WELCOME_SOURCE_DIR) / "crm")) {
     const std::string name = file.path().filename().string();
     // What only PostgreSQL understands is in its own file.
     if (!name.ends_with(".cpp") || name == "schema.cpp" || name == "postgres_database.cpp") {

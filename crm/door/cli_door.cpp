@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// link, device …, and the door of serve
+
+#include "crm/door/cli_door.h"
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "crm/door/door.h"
+#include "crm/door/service.h"
+#include "crm/door/sessions.h"
+#include "crm/qr.h"
+#include "crm/token.h"
+#include "mqtt/loopback.h"
+
+namespace welcome::crm::cli {
+namespace {
+
+int link(const Call& call) {
+  const std::string& customer = call.word(0, "CUSTOMER");
+  call.at_most(1);
+  const std::chrono::minutes life(call.number("minutes", 1, 7 * 24 * 60));
+  Opened opened(call);
+  const std::string page = call.has("page") ? call.text("page") : opened.crm.page_address();
+  if (origin_of(page).empty()) {
+    throw Usage(page.empty() ? "nobody has said where the page is: --page https://…/phone/, or "
+                               "serve --door-page"
+                             : "--page is an address like https://my.example.com/phone/");
+  }
+  const WallTime now = wall_now();
+  Transaction transaction(*opened.db);
+  const auto token = Sessions(opened.crm).new_link(customer, now, life);
+  if (!token) return call.no(token.error());
+  transaction.commit();
+  const std::string url = link_url(page, *token);
+  const std::string until = contract::to_rfc3339(now + life);
+  if (call.json_wanted) {
+    call.print({{"url", url}, {"expires_at", until}});
+  } else {
+    *call.out << qr_for_terminal(url) << url << "\nGood once, until " << until << ".\n";
+  }
+  return kDone;
+}
+
+int device_list(const Call& call) {
+  const std::string& customer = call.word(0, "CUSTOMER");
+  call.at_most(1);
+  Opened opened(call);
+  if (!opened.crm.app_of(customer)) {
+    return call.no({ErrorCode::not_found, "there is no such customer"});
+  }
+  json list = json::array();
+  Table table{{"DEVICE", "NAME", "SINCE", "SEEN"}};
+  for (const Device& one : Sessions(opened.crm).devices(customer, wall_now())) {
+    list.push_back(
+        {{"device", one.id}, {"name", one.name}, {"since", one.made_at}, {"seen_at", one.seen_at}});
+    table.push_back({one.id, one.name, one.made_at, one.seen_at});
+  }
+  if (call.json_wanted) {
+    call.print(list);
+  } else {
+    print_table(*call.out, table);
+  }
+  return kDone;
+}
+
+int device_revoke(const Call& call) {
+  const std::string& customer = call.word(0, "CUSTOMER");
+  const std::string& id = call.word(1, "DEVICE");
+  call.at_most(2);
+  Opened opened(call);
+  Transaction transaction(*opened.db);
+  if (!Sessions(opened.crm).revoke(customer, id, wall_now())) {
+    return call.no({ErrorCode::not_found, "there is no such device of this customer"});
+  }
+  transaction.commit();
+  opened.db->announce();
+  if (call.json_wanted) {
+    call.print({{"ok", true}});
+  } else {
+    *call.out << "it is signed out\n";
+  }
+  return kDone;
+}
+
+std::unique_ptr<Beside> open_door(const Call& call) {
+  const std::string where = call.text("door");
+  const auto colon = where.rfind(':');
+  const std::string port = colon == std::string::npos ? "" : where.substr(colon + 1);
+  const bool digits = !port.empty() && port.size() <= 5 &&
+                      port.find_first_not_of("0123456789") == std::string::npos;
+  if (!digits || std::stoi(port) > 65535) throw Usage("--door is HOST:PORT, 127.0.0.1:8080");
+  DoorConfig config;
+  config.host = where.substr(0, colon);
+  config.port = static_cast<std::uint16_t>(std::stoi(port));
+  config.page = call.text("door-page");
+  // In clear, and with whatever address anybody says: only a proxy of this machine comes here.
+  if (!mqtt::on_this_machine(config.host)) {
+    throw Usage("--door listens on this machine alone (127.0.0.1): a proxy with TLS is before it");
+  }
+  return welcome::crm::open_door(open_database(call.url), SigningKeys(call.keys), config);
+}
+
+constexpr Option kLink[] = {
+    {"minutes", "15", "how long it is good"},
+    {"page", nullptr, "address of the customer's page; as serve --door-page says"},
+};
+
+constexpr Command kDoorCommands[] = {
+    {"link", "CUSTOMER", "a link that signs one device of a customer in, once, and its QR code",
+     link, kLink},
+    {"device list", "CUSTOMER", "the devices on which a customer is signed in", device_list},
+    {"device revoke", "CUSTOMER DEVICE", "sign one of them out", device_revoke},
+};
+
+}  // namespace
+
+const Beyond kWithDoor{kDoorCommands, open_door};
+
+}  // namespace welcome::crm::cli

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What the door adds to the command line of welcome-crm.
+
+#include "crm/cli_command.h"
+
+namespace welcome::crm::cli {
+
+extern const Beyond kWithDoor;
+
+}  // namespace welcome::crm::cli

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each route answers. Bodies and answers are described in docs/openapi.yaml.
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "crm/door/ask.h"
+#include "crm/token.h"
+
+namespace welcome::crm {
+namespace {
+
+constexpr std::size_t kDeviceNameMost = 60;  // bytes
+
+Response ok(const json& body) {
+  Response out;
+  out.body = body.dump();
+  return out;
+}
+
+Response nothing() {
+  Response out;
+  out.status = 204;
+  return out;
+}
+
+Response malformed() { return problem(400, "malformed", "The request is not as described"); }
+
+// The name of a device, for its owner to read: one line, and not too long.
+std::string clean(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) out += c;
+  }
+  if (out.size() <= kDeviceNameMost) return out;
+  std::size_t end = kDeviceNameMost;
+  while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xC0) == 0x80) --end;
+  return out.substr(0, end);
+}
+
+void copy(const json& from, json& to, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (const auto found = from.find(name); found != from.end()) to[name] = *found;
+  }
+}
+
+json purposes(PurposeSet given) {
+  json out = json::object();
+  for (const Purpose purpose : kAllPurposes) {
+    out[std::string(to_string(purpose))] = given.has(purpose);
+  }
+  return out;
+}
+
+json to_json(const Erasure& erasure) {
+  json receipts = json::array();
+  int done = 0, revoked = 0;
+  for (const ErasureBox& box : erasure.boxes) {
+    json one = {{"store", box.store}, {"box", box.box}, {"done_at", nullptr}};
+    if (box.done_at) {
+      ++done;
+      one["done_at"] = *box.done_at;
+    } else if (box.revoked_at) {
+      ++revoked;
+      one["revoked_at"] = *box.revoked_at;
+    }
+    receipts.push_back(std::move(one));
+  }
+  return {{"asked_at", erasure.asked_at},
+          {"done_at", erasure.done_at ? json(*erasure.done_at) : json(nullptr)},
+          {"boxes", erasure.boxes.size()},
+          {"done", done},
+          {"revoked", revoked},
+          {"receipts", std::move(receipts)}};
+}
+
+Response stream_of(std::string whose, std::string session) {
+  Response out;
+  out.type = "text/event-stream";
+  out.stream = Stream{std::move(whose), std::move(session)};
+  return out;
+}
+
+}  // namespace
+
+// ---- the session ----
+
+Response Door::open_session(const Ask& ask) {
+  if (!links_.take(ask.request.address, ask.now.mono)) {
+    Response out = problem(429, "too-many-requests", "Too many links: again a little later");
+    out.retry_after_s = 10;
+    return out;
+  }
+  const std::string token = ask.text("link");
+  if (token.empty()) return malformed();
+  Transaction transaction(db_);
+  const auto link = sessions_.link(token, ask.now.wall);
+  if (!link) return problem(404, "link-unknown", "There is no such link");
+  if (link->used) return problem(410, "link-used", "This link was opened already");
+  if (link->over) return problem(410, "link-over", "This link has expired");
+  const auto session = known_session(ask.request, ask.now.wall);
+  // A link that somebody else sent does not turn this device into theirs behind its owner's back.
+  if (session && session->customer != link->customer && ask.body.value("replace", json()) != true) {
+    return problem(409, "another-customer", "This device is signed in for somebody else");
+  }
+  if (!sessions_.use(token, ask.now.wall)) {
+    return problem(410, "link-used", "This link was opened already");
+  }
+  Response out = nothing();
+  if (session && session->customer == link->customer) {
+    sessions_.refresh(*session, ask.now.wall);
+  } else {
+    if (session) sessions_.revoke(session->customer, session->id, ask.now.wall);
+    out.set_cookie =
+        session_cookie(sessions_.open(link->customer, clean(ask.text("device")), ask.now.wall));
+  }
+  transaction.commit();
+  return out;
+}
+
+Response Door::end_session(const Ask& ask) {
+  Transaction transaction(db_);
+  sessions_.revoke(ask.session.customer, ask.session.id, ask.now.wall);
+  transaction.commit();
+  Response out = nothing();
+  out.set_cookie = session_cookie("");
+  return out;
+}
+
+Response Door::revoke_device(const Ask& ask) {
+  Transaction transaction(db_);
+  if (!sessions_.revoke(ask.session.customer, ask.words[0], ask.now.wall)) {
+    return problem(404, "no-such-device", "There is no such device of yours");
+  }
+  transaction.commit();
+  return nothing();
+}
+
+// ---- what is known ----
+
+Response Door::me(const Ask& ask) {
+  const auto profile = crm_.profile(ask.session.customer);
+  if (!profile) return problem(401, "signed-out", "This device is not signed in (any more)");
+  json out = json::object();
+  copy(*profile, out, {"name", "greeting", "language", "tier"});
+  const ConsentNotice& notice = crm_.settings().notice;
+  out["notice"] = {{"id", notice.id}, {"version", notice.version}, {"language", notice.language}};
+  PurposeSet given;
+  out["consents"] = json::array();
+  for (json& record : crm_.consents(ask.session.customer)) {
+    const auto purpose = purpose_from_string(record.at("purpose").get_ref<const std::string&>());
+    if (purpose && is_given(record, ask.now.wall)) given.add(*purpose);
+    out["consents"].push_back(std::move(record));
+  }
+  out["purposes"] = purposes(given);
+  out["devices"] = json::array();
+  for (const Device& device : sessions_.devices(ask.session.customer, ask.now.wall)) {
+    out["devices"].push_back({{"device", device.id},
+                              {"name", device.name},
+                              {"since", device.made_at},
+                              {"seen_at", device.seen_at},
+                              {"this", device.id == ask.session.id}});
+  }
+  out["fresh_until"] = contract::to_rfc3339(ask.session.fresh_until());
+  return ok(out);
+}
+
+Response Door::offers(const Ask& ask) {
+  json offers = json::array(), surveys = json::array();
+  for (const Crm::PageMessage& one : crm_.on_page(ask.session.customer, ask.now.wall)) {
+    const json body = json::parse(one.body);
+    json shown = {{"at", one.at}};
+    if (body.at("kind") == "survey") {
+      const auto until = contract::from_rfc3339(body.value("expires_at", ""));
+      if (!until || *until <= ask.now.wall) continue;
+      copy(body, shown, {"survey", "survey_kind", "question", "expires_at"});
+      surveys.push_back(std::move(shown));
+      continue;
+    }
+    if (one.dismissed_at) continue;
+    copy(body, shown, {"decision", "title", "text", "code", "expires_at"});
+    if (one.opened_at) shown["opened_at"] = *one.opened_at;
+    if (one.redeemed_at) shown["redeemed_at"] = *one.redeemed_at;
+    offers.push_back(std::move(shown));
+  }
+  return ok({{"offers", std::move(offers)}, {"surveys", std::move(surveys)}});
+}
+
+// ---- what is asked for ----
+
+// The request of docs/schemas/app.request.json, acted on before it is answered. What comes again
+// under its id is answered again and not done again.
+Response Door::do_request(const Ask& ask, json request) {
+  request["at"] = contract::to_rfc3339(ask.now.wall);  // unless the page says otherwise
+  copy(ask.body, request, {"id", "at"});
+  request["v"] = 1;
+  const auto app = crm_.app_of(ask.session.customer);
+  if (!app) return problem(401, "signed-out", "This device is not signed in (any more)");
+  const std::string payload = request.dump();
+  const auto decoded = contract::decode_request(*app, payload);
+  if (!decoded) return malformed();
+  Transaction transaction(db_);
+  const std::string note = intake_.do_request(*decoded, payload, ask.now.wall);
+  transaction.commit();
+  db_.announce();
+  if (note == "unknown decision") {
+    return problem(404, "no-such-offer", "There is no such offer of yours");
+  }
+  if (!note.empty()) return problem(409, "refused", "This was not done");
+  return nothing();
+}
+
+Response Door::set_consent(const Ask& ask) {
+  json request = {{"kind", "consent.set"}};
+  copy(ask.body, request, {"purpose", "given", "notice"});
+  Response done = do_request(ask, std::move(request));
+  if (done.status != 204) return done;
+  json record;
+  for (json& one : crm_.consents(ask.session.customer)) {
+    if (one.at("purpose") == ask.body.at("purpose")) record = std::move(one);
+  }
+  return ok({{"consent", std::move(record)},
+             {"purposes", purposes(crm_.given(ask.session.customer, ask.now.wall))}});
+}
+
+Response Door::offer_outcome(const Ask& ask) {
+  constexpr std::array kOutcomes{"opened", "redeemed", "dismissed"};
+  if (std::find(kOutcomes.begin(), kOutcomes.end(), ask.words[1]) == kOutcomes.end()) {
+    return problem(404, "unknown-path", "There is nothing here");
+  }
+  return do_request(ask, {{"kind", "offer." + ask.words[1]}, {"decision", ask.words[0]}});
+}
+
+Response Door::complain(const Ask& ask) { return do_request(ask, {{"kind", "complaint"}}); }
+
+Response Door::answer_survey(const Ask& ask) {
+  json request = {{"kind", "survey.answer"}, {"survey", ask.words[0]}};
+  copy(ask.body, request, {"survey_kind", "score", "text"});
+  return do_request(ask, std::move(request));
+}
+
+Response Door::dismiss_survey(const Ask& ask) {
+  Transaction transaction(db_);
+  if (!crm_.take_off_page(ask.session.customer, ask.words[0])) {
+    return problem(404, "no-such-survey", "There is no such question");
+  }
+  crm_.tell_page(ask.session.customer, "offers", ask.now.wall);
+  transaction.commit();
+  return nothing();
+}
+
+Response Door::export_data(const Ask& ask) {
+  const auto data = crm_.export_customer(ask.session.customer, ask.now.wall);
+  if (!data) return problem(401, "signed-out", "This device is not signed in (any more)");
+  return ok(*data);
+}
+
+// ---- erasure ----
+
+Response Door::forget(const Ask& ask) {
+  Transaction transaction(db_);
+  const auto id = crm_.forget(ask.session.customer, ask.now.wall);
+  if (!id) return problem(401, "signed-out", "This device is not signed in (any more)");
+  const std::string token = crm_.new_erasure_token(*id);
+  transaction.commit();
+  db_.announce();
+  Response out = ok({{"token", token},
+                     {"url", status_url(page_, token)},
+                     {"erasure", to_json(crm_.erasure(*id).value())}});
+  out.status = 202;
+  out.set_cookie = session_cookie("");
+  return out;
+}
+
+Response Door::erasure(const Ask& ask) {
+  const auto found = crm_.erasure_of_token(ask.words[0]);
+  if (!found) return problem(404, "no-such-erasure", "There is no such erasure");
+  return ok(to_json(*found));
+}
+
+// ---- what changes ----
+
+Response Door::events(const Ask& ask) { return stream_of(ask.session.customer, ask.session.hash); }
+
+Response Door::erasure_events(const Ask& ask) {
+  const auto found = crm_.erasure_of_token(ask.words[0]);
+  if (!found) return problem(404, "no-such-erasure", "There is no such erasure");
+  return stream_of(found->id, "");
+}
+
+}  // namespace welcome::crm

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a customer's page shows, and what it is told while it is open.
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "crm/crm.h"
+
+namespace welcome::crm {
+namespace {
+
+constexpr std::int64_t kShownAtMost = 50;
+constexpr std::int64_t kNewsAtOnce = 1000;
+
+}  // namespace
+
+void Crm::to_page(const std::string& customer, const contract::AppMessage& message,
+                  std::optional<Purpose> needs) {
+  const contract::Message out = contract::encode_inbox(settings_.tenant, "page", message);
+  const WallTime at = message.at.value_or(WallTime{});
+  db_.execute(
+      "INSERT INTO app_message (id, customer, kind, decision, body, purpose, at, expires_at) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+      {message.id.str(), customer,
+       std::string(message.kind == contract::AppMessage::Kind::offer ? "offer" : "survey"),
+       message.decision.str(), out.payload, needs ? std::string(to_string(*needs)) : std::string(),
+       contract::to_rfc3339(at), contract::to_rfc3339(message.expires_at.value_or(at))});
+  tell_page(customer, "offers", at);
+}
+
+std::vector<Crm::PageMessage> Crm::on_page(const std::string& customer, WallTime now) {
+  const PurposeSet given = this->given(customer, now);
+  std::vector<PageMessage> out;
+  for (const Row& row :
+       db_.query("SELECT app_message.body, app_message.at, app_message.purpose, offer.opened_at, "
+                 "offer.redeemed_at, offer.dismissed_at FROM app_message LEFT JOIN offer ON "
+                 "offer.decision = app_message.decision WHERE app_message.customer = $1 "
+                 "ORDER BY app_message.at DESC LIMIT $2",
+                 {customer, kShownAtMost})) {
+    const auto purpose = purpose_from_string(row.text(2));
+    if (purpose && !given.has(*purpose)) continue;
+    out.push_back({row.text(0), row.text(1), row.maybe(3), row.maybe(4), row.maybe(5)});
+  }
+  return out;
+}
+
+bool Crm::take_off_page(const std::string& customer, const std::string& survey) {
+  for (const Row& row : db_.query(
+           "SELECT id, body FROM app_message WHERE customer = $1 AND kind = 'survey' ORDER BY at",
+           {customer})) {
+    if (json::parse(row.text(1)).at("survey") != survey) continue;
+    return db_.execute("DELETE FROM app_message WHERE id = $1", {row.text(0)}) == 1;
+  }
+  return false;
+}
+
+std::string Crm::page_address() {
+  const Rows rows = db_.query("SELECT value FROM setting WHERE name = 'page'");
+  return rows.empty() ? std::string() : rows[0].text(0);
+}
+
+void Crm::set_page_address(const std::string& page) {
+  db_.execute(
+      "INSERT INTO setting (name, value) VALUES ('page', $1) "
+      "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+      {page});
+}
+
+void Crm::tell_page(const std::string& whose, std::string_view what, WallTime now) {
+  db_.execute("INSERT INTO news (whose, what, at) VALUES ($1, $2, $3)",
+              {whose, std::string(what), contract::to_rfc3339(now)});
+}
+
+std::vector<Crm::News> Crm::news_after(std::int64_t position) {
+  std::vector<News> out;
+  for (const Row& row :
+       db_.query("SELECT position, whose, what FROM news WHERE position > $1 ORDER BY position "
+                 "LIMIT $2",
+                 {position, kNewsAtOnce})) {
+    out.push_back({row.integer(0), row.text(1), row.text(2)});
+  }
+  return out;
+}
+
+std::int64_t Crm::newest_news() {
+  return db_.query("SELECT COALESCE(MAX(position), 0) FROM news").at(0).integer(0);
+}
+
+}  // namespace welcome::crm

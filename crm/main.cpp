@@ -1,8 +1,0 @@
-// SPDX-License-Identifier: Apache-2.0
-#include <iostream>
-
-#include "crm/cli.h"
-
-int main(int argc, char** argv) {
-  return welcome::crm::run({argv + 1, argv + argc}, std::cout, std::cerr);
-}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+// The door of the real welcome-crm over real HTTP, with a real box: a link opens one device, what is said on
+// one is heard on the other and in the shop, and an erasure tells how far it is. Every answer is held against
+// docs/openapi.yaml.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import Ajv from 'ajv';
+import { Story } from '../../demo/story.mjs';
+import { Device } from '../../harness/door.mjs';
+
+const kDocs = fileURLToPath(new URL('../../docs/', import.meta.url));
+const kDocument = JSON.parse(
+  execFileSync('/usr/bin/python3', [
+    '-c',
+    'import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)',
+    path.join(kDocs, 'openapi.yaml'),
+  ]),
+);
+
+const { campaigns: kCampaigns } = JSON.parse(
+  readFileSync(new URL('../../demo/data/campaigns.json', import.meta.url), 'utf8'),
+);
+
+// What the document says of answers: a schema for each route and status.
+class Document {
+  answered = new Set();
+  #ajv = new Ajv({ strict: false, allErrors: true });
+
+  constructor() {
+    this.#ajv.addSchema({ $id: 'openapi', ...this.#local(kDocument) });
+  }
+
+  // References of the document are to itself, or to docs/schemas.
+  #local(node) {
+    if (Array.isArray(node)) return node.map((one) => this.#local(one));
+    if (typeof node !== 'object' || node === null) return node;
+    if (node.$ref?.startsWith('#')) return { $ref: `openapi${node.$ref}` };
+    if (node.$ref) {
+      const id = node.$ref.replaceAll('/', '-');
+      if (!this.#ajv.getSchema(id)) {
+        const { $schema, ...schema } = JSON.parse(readFileSync(path.join(kDocs, node.$ref), 'utf8'));
+        this.#ajv.addSchema({ ...schema, $id: id });
+      }
+      return { $ref: id };
+    }
+    return Object.fromEntries(Object.entries(node).map(([name, value]) => [name, this.#local(value)]));
+  }
+
+  #path(target) {
+    const words = target.split('/');
+    const fits = (pattern) => {
+      const wanted = pattern.split('/');
+      return (
+        wanted.length === words.length && wanted.every((word, i) => word[0] === '{' || word === words[i])
+      );
+    };
+    return Object.keys(kDocument.paths).find(fits);
+  }
+
+  check(method, target, { status, body, headers }) {
+    const name = this.#path(target);
+    const operation = kDocument.paths[name]?.[method.toLowerCase()];
+    assert.ok(operation, `${method} ${target} is not in docs/openapi.yaml`);
+    this.answered.add(`${method} ${name}`);
+    const type = status >= 400 ? 'application/problem+json' : 'application/json';
+    if (status !== 204) assert.equal(headers.get('content-type'), type);
+    let said = operation.responses[status];
+    if (!said && status >= 400) said = { $ref: '#/components/responses/problem' };
+    assert.ok(said, `${method} ${target}: ${status} is not in docs/openapi.yaml`);
+    if (said.$ref) said = kDocument.components.responses[said.$ref.split('/').pop()];
+    const schema = said.content?.[type]?.schema;
+    assert.equal(body === null, !schema, `${method} ${target} ${status}: a body, or none`);
+    if (!schema) return;
+    const valid = this.#ajv.compile(this.#local(schema));
+    assert.ok(
+      valid(body),
+      `${method} ${target}: ${this.#ajv.errorsText(valid.errors)} in ${JSON.stringify(body)}`,
+    );
+  }
+}
+
+describe('the door', () => {
+  const document = new Document();
+  let story, phone, tablet, dir;
+
+  const checked = (device) => {
+    const ask = device.ask.bind(device);
+    device.ask = async (method, target, ...rest) => {
+      const answer = await ask(method, target, ...rest);
+      document.check(method, target, answer);
+      return answer;
+    };
+    return device;
+  };
+  const device = async (customer, name) => checked(await story.device(customer, name));
+  const until = (what, why) => story.until(async () => what(), why);
+
+  before(async () => {
+    dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-door-'));
+    story = new Story({ dir, pages: null });
+    await story.prepare({ enrol: false });
+    story.daemon = await story.startDaemon();
+    await story.until(
+      async () => (await story.ctl('status')).crm.feed.consents?.items >= 11,
+      'the box has its consents',
+    );
+  });
+  after(async () => {
+    await story?.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('lets a device in by a link, once', async () => {
+    const url = await story.link('c-paul');
+    assert.match(url, /\/phone\/#link=[\w-]{43}$/);
+    const base = `http://127.0.0.1:${story.stack.ports.door}`;
+    phone = checked(new Device(base, story.stack.web));
+    assert.equal((await phone.ask('GET', '/v1/me')).status, 401);
+    assert.equal((await phone.open(url, { device: 'My phone' })).status, 204);
+    const { body } = await phone.ask('GET', '/v1/me');
+    assert.equal(body.name, 'Paul Moreau');
+    assert.deepEqual(
+      body.devices.map(({ name }) => name),
+      ['My phone'],
+    );
+    const thief = checked(new Device(base, story.stack.web));
+    const again = await thief.open(url);
+    assert.deepEqual([again.status, again.body.type], [410, 'urn:welcomed:problem:link-used']);
+    assert.equal(thief.cookie, '');
+  });
+
+  it('says what no browser may do with its answers', async () => {
+    const { headers } = await phone.ask('GET', '/v1/me');
+    assert.equal(headers.get('cache-control'), 'no-store');
+    assert.equal(headers.get('x-content-type-options'), 'nosniff');
+    assert.match(headers.get('content-security-policy'), /default-src 'none'/);
+  });
+
+  it('tells the other device, and the shop, what was switched off on one', async () => {
+    tablet = await device('c-paul', 'Kitchen');
+    const heard = await tablet.listen();
+    const answer = await phone.choose('proximity_offers', false);
+    assert.equal(answer.body.purposes.proximity_offers, false);
+    await until(() => heard.events.includes('consents'), 'the other device hears it');
+    assert.equal((await tablet.ask('GET', '/v1/me')).body.purposes.proximity_offers, false);
+    await story.until(async () => {
+      const held = JSON.stringify(await story.ctl('customer', 'export', 'c-paul'));
+      return held.includes('"how":"app"') && held.includes('"state":"withdrawn"');
+    }, 'the box has the withdrawal');
+    assert.equal((await phone.choose('proximity_offers', true)).status, 200);
+    heard.end();
+  });
+
+  it('shows an offer on every device, as what came of it', async () => {
+    const decision = randomUUID();
+    const box = await story.stack.connect('uplink', 'owner');
+    const event = (type, data) =>
+      box.publishAsync(
+        `${story.stack.prefix}/event`,
+        JSON.stringify({
+          specversion: '1.0',
+          id: randomUUID(),
+          source: `/${story.stack.address}`,
+          type: `com.welcomed.${type}.v1`,
+          time: new Date().toISOString(),
+          datacontenttype: 'application/json',
+          subject: 'c-paul',
+          data,
+        }),
+        { qos: 1 },
+      );
+    const { campaign, variants } = kCampaigns[0];
+    const heard = await tablet.listen();
+    await event('visit.started', { visit: 'v-door', zone: 'door', level: 'near' });
+    await event('decision.offer', {
+      decision,
+      visit: 'v-door',
+      campaign,
+      variant: variants[0].id,
+      language: 'en',
+      title: 'x',
+      text: 'x',
+      expires_at: new Date(Date.now() + 600e3).toISOString(),
+    });
+    await until(() => heard.events.includes('offers'), 'the offer is there');
+    heard.end();
+    await box.endAsync();
+    const offers = async (one) => (await one.ask('GET', '/v1/offers')).body.offers;
+    assert.equal((await offers(phone))[0].decision, decision);
+    const path = `/v1/offers/${decision}/opened`;
+    assert.equal((await phone.ask('POST', path, { id: randomUUID() })).status, 204);
+    assert.ok((await offers(tablet))[0].opened_at);
+    assert.equal((await tablet.ask('POST', '/v1/offers/nobodys/opened', { id: 'x' })).status, 404);
+    assert.equal((await tablet.ask('POST', '/v1/complaints', { id: randomUUID() })).status, 204);
+    const answer = { id: randomUUID(), survey_kind: 'nps', score: 9 };
+    assert.equal((await tablet.ask('POST', '/v1/surveys/s-visit/answer', answer)).status, 204);
+    assert.equal((await tablet.ask('POST', '/v1/surveys/s-none/dismiss', {})).status, 404);
+  });
+
+  it('ends a device that is sent away, while its page is open', async () => {
+    const heard = await tablet.listen();
+    const { devices } = (await phone.ask('GET', '/v1/me')).body;
+    const other = devices.find((one) => !one.this).device;
+    assert.equal((await phone.ask('DELETE', `/v1/devices/${other}`)).status, 204);
+    await until(() => heard.closed, 'the stream ends');
+    assert.equal((await tablet.ask('GET', '/v1/me')).status, 401);
+    assert.equal((await tablet.ask('DELETE', '/v1/session')).status, 401);
+  });
+
+  it('takes nothing from another site', async () => {
+    const { status } = await phone.ask(
+      'POST',
+      '/v1/consents',
+      { id: 'x', purpose: 'proximity_offers', given: false },
+      { origin: 'https://evil.example' },
+    );
+    assert.equal(status, 403);
+  });
+
+  it('ends what is too large, too slow or no HTTP', async () => {
+    const say = (...parts) =>
+      new Promise((resolve) => {
+        const socket = net.connect(story.stack.ports.door, '127.0.0.1');
+        let heard = '';
+        socket.on('data', (bytes) => (heard += bytes));
+        socket.on('close', () => resolve(heard));
+        socket.on('error', () => {});
+        for (const part of parts) socket.write(part);
+      });
+    assert.match(await say('nonsense\r\n\r\n'), /^HTTP\/1\.1 400 /);
+    assert.match(await say(`GET /v1/me HTTP/1.1\r\nCookie: ${'a'.repeat(9000)}\r\n\r\n`), /^HTTP\/1\.1 431 /);
+    const large = `POST /v1/consents HTTP/1.1\r\nContent-Length: 999999999\r\n\r\n`;
+    assert.match(await say(large), /^HTTP\/1\.1 413 /);
+    assert.equal(await say('GET /v1/me HTT'), '', 'who does not finish in ten seconds is cut off');
+  });
+
+  it('hands out everything', async () => {
+    const { status, body } = await phone.ask('POST', '/v1/export', {});
+    assert.equal(status, 200);
+    assert.equal(body.customer, 'c-paul');
+  });
+
+  it('tells the truth about an erasure, until the last box', async () => {
+    const second = await device('c-paul', 'Second');
+    const open = await second.listen();
+    await story.daemon.stop();
+    const { status, body } = await phone.ask('POST', '/v1/forget', {});
+    assert.equal(status, 202);
+    assert.deepEqual([body.erasure.done, body.erasure.boxes, body.erasure.done_at], [0, 1, null]);
+    assert.equal((await second.ask('GET', '/v1/me')).status, 401);
+    await until(() => open.closed, 'the page on the other device ends');
+    // Nobody is signed in any more, and whoever has the link sees how far it is.
+    const anybody = checked(new Device(phone.base, phone.origin));
+    const target = `/v1/erasures/${body.url.split('#status=')[1]}`;
+    assert.equal((await anybody.ask('GET', target)).body.done, 0);
+    const heard = await anybody.listen(`${target}/events`);
+    assert.equal(heard.response.headers.get('content-type'), 'text/event-stream');
+    story.daemon = await story.startDaemon();
+    await until(() => heard.events.includes('erasure'), 'the box has erased');
+    const state = (await anybody.ask('GET', target)).body;
+    assert.equal(state.done, 1);
+    assert.ok(state.done_at);
+    assert.deepEqual(
+      state.receipts.map(({ store, box }) => `${store}/${box}`),
+      [`${story.stack.store}/${story.stack.box}`],
+    );
+    assert.ok(!JSON.stringify(state).includes('paul'));
+    heard.end();
+  });
+
+  it('was asked everything that its document describes', () => {
+    for (const stream of ['GET /v1/events', 'GET /v1/erasures/{token}/events']) document.answered.add(stream);
+    const described = Object.entries(kDocument.paths).flatMap(([name, item]) =>
+      ['get', 'post', 'delete'].filter((verb) => item[verb]).map((verb) => `${verb.toUpperCase()} ${name}`),
+    );
+    assert.deepEqual([...document.answered].sort(), described.sort());
+  });
+});
