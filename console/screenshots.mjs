@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the pictures of the pages in docs/images: `node console/screenshots.mjs` after `npm run build`.
-// The guests are invented; a fake box and a fake CRM publish them on real brokers.
+// The guests are invented; a fake box publishes them on real brokers, and the real CRM has the customer.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FakeBox, FakeCrm } from '../tests/e2e/fakes.mjs';
+import { Story } from '../demo/story.mjs';
+import { FakeBox, FakeEvents } from '../tests/e2e/fakes.mjs';
 import { Pages } from '../tests/e2e/pages.mjs';
 
 const kImages = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../docs/images');
@@ -21,7 +23,26 @@ const kPalette =
   'split[a][b];[a]palettegen=max_colors=96:reserve_transparent=0[p];[b][p]paletteuse=dither=none';
 const kSmall = ['-v', 'error', '-y', '-f', 'png_pipe', '-i', '-', '-vf', kPalette];
 
-const pages = await Pages.start();
+const kCampaign = {
+  campaign: 'k-picture',
+  name: 'Picture',
+  trigger: { on: 'pass_by' },
+  code: 'AROMA-7F3K',
+  variants: [
+    {
+      id: 'a',
+      title: { en: 'An espresso on us' },
+      text: {
+        en: 'Hello Mr Moreau, the new single origin from Huila is open. Your first cup is on us this morning.',
+      },
+    },
+  ],
+};
+
+const dir = mkdtempSync(path.join(os.tmpdir(), 'welcome-pictures-'));
+const story = new Story({ dir });
+await story.prepare({ enrol: false });
+const pages = await Pages.start(story.stack);
 try {
   mkdirSync(kImages, { recursive: true });
   const shoot = async (page, name) => {
@@ -29,7 +50,7 @@ try {
     execFileSync('ffmpeg', [...kSmall, path.join(kImages, `${name}.png`)], { input });
   };
   const box = await FakeBox.start(pages.stack);
-  const crm = await FakeCrm.start(pages.stack, 'paul');
+  const events = await FakeEvents.start(pages.stack);
 
   await box.status({ in_store: 2 });
   await box.prompt('v-paul', { since: today(9, 41), next_reward_points: 1500 });
@@ -64,28 +85,22 @@ try {
   await tablet.getByRole('switch', { name: 'Staff may know me' }).click();
   await shoot(tablet, 'enrolment');
 
-  const phone = await pages.phone('paul', kPhone);
-  await crm.send({
-    kind: 'offer',
-    decision: 'd-1',
-    title: 'An espresso on us',
-    text: 'Hello Mr Moreau, the new single origin from Huila is open. Your first cup is on us this morning.',
-    code: 'AROMA-7F3K',
-    expires_at: today(23, 59),
-  });
+  writeFileSync(path.join(dir, 'picture.json'), JSON.stringify({ campaigns: [kCampaign] }));
+  await story.crm('import', path.join(dir, 'picture.json'));
+  await events.arrive('c-paul', 'v-paul');
+  const lasts = Date.parse(today(23, 59)) - Date.now();
+  await events.offer('c-paul', 'v-paul', 'k-picture', 'a', lasts);
+  const phone = await pages.phone(await story.link('c-paul'), kPhone);
   await phone.getByRole('button', { name: 'Show the code' }).click();
   await shoot(phone, 'phone-offer');
-  await crm.send({
-    kind: 'consents',
-    purposes: { proximity_offers: true, preference_prompts: true, face_recognition: false },
-    notice: { id: 'n-1', version: '3', language: 'en' },
-  });
   await phone.getByRole('tab', { name: 'My choices' }).click();
   await phone.getByRole('heading', { name: 'My choices' }).scrollIntoViewIfNeeded();
   await phone.evaluate(() => scrollTo(0, document.querySelector('.choices').offsetTop - 16));
   await shoot(phone, 'phone-choices');
   box.stop();
-  crm.stop();
+  events.stop();
 } finally {
   await pages.stop();
+  await story.stop();
+  rmSync(dir, { recursive: true, force: true });
 }

@@ -77,7 +77,7 @@ try {
   await story.prepare();
   say('');
   say(`  tablet page   ${story.stack.tabletLink('tablet-1')}`);
-  say(`  phone page    ${story.stack.phoneLink('a-7c41e09d')}`);
+  say(`  phone page    ${await story.link('c-paul')}`);
   say('');
   say(`the story takes ${Math.round(kStorySeconds / wanted.speed)} s`);
   const result = await story.play();

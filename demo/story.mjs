@@ -293,19 +293,8 @@ export class Story {
     });
     this.at(kWithdrawn).then(async () => {
       this.#tell('Bruno switches face recognition off on his phone');
-      const phone = await this.stack.connect('uplink', `app-${kApps.bruno}`);
-      await phone.publishAsync(
-        `welcome/v1/demo/app/${kApps.bruno}/request`,
-        JSON.stringify({
-          v: 1,
-          id: randomUUID(),
-          kind: 'consent.set',
-          purpose: 'face_recognition',
-          given: false,
-        }),
-        { qos: 1 },
-      );
-      await phone.endAsync();
+      const phone = await this.device('c-bruno', 'Bruno’s phone');
+      await phone.choose('face_recognition', false);
     });
   }
 
@@ -347,7 +336,6 @@ export class Story {
     });
     await listen('uplink', 'owner', `${this.stack.prefix}/event`, (_, event) => this.#onEvent(event));
     for (const [name, app] of Object.entries(kApps)) {
-      await this.stack.pairPhone(app);
       await listen('uplink', 'owner', `welcome/v1/demo/app/${app}/inbox`, (_, message) => {
         this.inbox[name].push(message);
         if (message.kind === 'offer') {

@@ -187,10 +187,6 @@ class Stack {
     return `${this.web}/tablet/#${account}:${this.accounts[account]}`;
   }
 
-  phoneLink(app) {
-    return `${this.web}/phone/#${this.tenant}/app-${app}:${this.accounts[`app-${app}`]}`;
-  }
-
   // Starts a program beside the brokers and waits until it is ready:
   //   ready: { port } accepts | { line: /regex/ } is written | { retained: [link, topic, accept?] }
   // A `conf` (sections of keys) is written to `<run>/<name>/<name>.conf`; `credentials` become files in
@@ -270,14 +266,6 @@ class Stack {
     }
   }
 
-  // Leaves a session for this app at the central broker, as an installed app has one: what is sent
-  // before the page is first opened waits there.
-  async pairPhone(app) {
-    const client = await this.connect('uplink', `app-${app}`, kPhoneSession);
-    await client.subscribeAsync(`welcome/v1/${this.tenant}/app/${app}/inbox`, { qos: 1 });
-    await client.endAsync();
-  }
-
   // Starts one of the brokers (again, on the same port): 'uplink' or 'floor'.
   startBroker(link) {
     const name = link === 'floor' ? 'mosquitto-floor' : 'mosquitto-central';
@@ -345,9 +333,11 @@ class Stack {
         USER: user && `${user};`,
         WEB: this.ports.web,
         PAGES: path.join(this.run, 'pages'),
-        UPLINK_WS: this.ports.uplinkWs,
         FLOOR_WS: this.ports.floorWs,
+        DOOR_LOCATION: path.join(this.run, 'nginx/door-location.conf'),
       });
+      const location = filled('nginx/door-location.conf.in', { DOOR: this.ports.door });
+      writeFileSync(path.join(this.run, 'nginx/door-location.conf'), location);
       writeFileSync(path.join(this.run, 'nginx/nginx.conf'), conf, { mode: 0o600 });
       starting.push(
         this.start({
@@ -379,13 +369,11 @@ class Stack {
   }
 }
 
-// The phone page keeps the same session (console/src/phone/model.ts).
-const kPhoneSession = { clean: false, properties: { sessionExpiryInterval: 7 * 24 * 3600 } };
-
 const kOwnerRules = 'user owner\ntopic readwrite #\n';
 
 // A template of packaging/ with its @NAMES@ filled in.
-function filled(template, values) {
+// A template of packaging/ with its names filled in.
+export function filled(template, values) {
   const text = readFileSync(path.join(kRoot, 'packaging', template), 'utf8');
   return text.replace(/@([A-Z_]+)@/g, (_, key) => {
     if (!(key in values)) throw new Error(`${template}: nothing for @${key}@`);

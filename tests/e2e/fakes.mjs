@@ -153,22 +153,57 @@ export class FakeBox {
   }
 }
 
-export class FakeCrm {
-  requests = new Inbox('app.request');
-
-  static async start(stack, app) {
-    const crm = new FakeCrm();
-    crm.topic = `welcome/v1/${stack.tenant}/app/${app}`;
-    crm.client = await stack.connect('uplink', 'crm', { reconnectPeriod: 100 });
-    crm.client.on('message', (_, payload) => crm.requests.push(JSON.parse(payload)));
-    await crm.client.subscribeAsync(`${crm.topic}/request`, { qos: 1 });
-    return crm;
+// What a box tells the real CRM.
+export class FakeEvents {
+  static async start(stack) {
+    const events = new FakeEvents();
+    events.stack = stack;
+    events.client = await stack.connect('uplink', 'owner', { reconnectPeriod: 100 });
+    return events;
   }
 
-  send(message) {
-    const json = { ...example(`app.inbox.${message.kind}`), id: randomUUID(), ...message };
-    assertFits('app.inbox', json);
-    return publish(this.client, `${this.topic}/inbox`, JSON.stringify(json), { qos: 1 });
+  send(type, subject, data) {
+    const event = {
+      specversion: '1.0',
+      id: randomUUID(),
+      source: `/${this.stack.address}`,
+      type: `com.welcomed.${type}.v1`,
+      time: new Date().toISOString(),
+      datacontenttype: 'application/json',
+      subject,
+      data,
+    };
+    return publish(this.client, `${this.stack.prefix}/event`, JSON.stringify(event), { qos: 1 });
+  }
+
+  arrive(subject, visit) {
+    return this.send('visit.started', subject, { visit, zone: 'door', level: 'near' });
+  }
+
+  // The words are the campaign's, whatever the box says. Returns the decision.
+  async offer(subject, visit, campaign, variant, lifeMs = 600e3) {
+    const decision = randomUUID();
+    await this.send('decision.offer', subject, {
+      decision,
+      visit,
+      campaign,
+      variant,
+      language: 'en',
+      title: 'x',
+      text: 'x',
+      expires_at: new Date(Date.now() + lifeMs).toISOString(),
+    });
+    return decision;
+  }
+
+  survey(subject, visit, survey) {
+    return this.send('decision.survey', subject, {
+      ...example('event.decision.survey').data,
+      decision: randomUUID(),
+      visit,
+      survey,
+      expires_at: new Date(Date.now() + 600e3).toISOString(),
+    });
   }
 
   stop() {

@@ -1,147 +1,188 @@
 // SPDX-License-Identifier: Apache-2.0
-// The customer's phone page in Chromium, with a fake CRM on the real central broker.
+// The customer's page in Chromium, with the real CRM behind nginx and a real box: what a person with two
+// phones does.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Story } from '../../demo/story.mjs';
 import { assertAccessible, assertOnlyText, kHostile } from './checks.mjs';
-import { example } from './contract.mjs';
-import { FakeCrm } from './fakes.mjs';
+import { FakeEvents } from './fakes.mjs';
 import { Pages } from './pages.mjs';
 
-const inMinutes = (minutes) => new Date(Date.now() + minutes * 60e3).toISOString();
+const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const bin = path.resolve(kRoot, process.env.WELCOME_BIN ?? 'build/release/bin');
+const kNeeds = ['welcomed', 'welcome-crm', 'welcomectl', 'welcome-shop'].map((name) => path.join(bin, name));
+const missing = kNeeds.filter((file) => !existsSync(file)).map((file) => path.relative(kRoot, file));
 
-function offer(decision, changes = {}) {
-  return { kind: 'offer', decision, expires_at: inMinutes(10), ...changes };
-}
-
-const kNotice = example('app.inbox.consents').notice;
-const kCode = example('app.inbox.offer').code;
-const kAll = {
-  proximity_offers: true,
-  face_recognition: true,
-  preference_prompts: true,
-  personalised_offers: true,
-  visit_analytics: false,
+const kPurposes = [
+  'proximity_offers',
+  'face_recognition',
+  'preference_prompts',
+  'personalised_offers',
+  'visit_analytics',
+];
+const [kTitle, kText, kCode, kQuestion] = kHostile;
+const kCampaigns = {
+  campaigns: [
+    {
+      campaign: 'k-test',
+      name: 'Test',
+      trigger: { on: 'pass_by' },
+      code: 'AROMA-7F3K',
+      variants: [
+        {
+          id: 'a',
+          title: { en: 'Your espresso is waiting' },
+          text: { en: 'The first one is on us.' },
+        },
+      ],
+    },
+    {
+      campaign: 'k-hostile',
+      name: 'Hostile',
+      trigger: { on: 'pass_by' },
+      code: kCode,
+      variants: [{ id: 'a', title: { en: kTitle }, text: { en: kText } }],
+    },
+  ],
 };
+const survey = (id, kind, question) => ({
+  id,
+  kind,
+  percent: 50,
+  min_visit_min: 3,
+  gap_days: 90,
+  expires_s: 86400,
+  question: { en: question },
+});
 
-function receipt(purpose, ...states) {
-  const message = example('app.inbox.receipt');
-  const history = states.map((state, i) => ({ state, at: inMinutes(i - 60), how: i ? 'app' : 'desk' }));
-  Object.assign(message.record, { record_id: `r-${purpose}`, purpose, history });
-  return { kind: 'receipt', record: message.record };
-}
-
-describe('customer phone', () => {
-  let pages, crm, phone;
-  const tab = (name) => phone.getByRole('tab', { name }).click();
-  const choice = (purpose) => phone.locator(`input[name=${purpose}]`);
-  const requests = (kind) => crm.requests.all.filter((one) => one.kind === kind);
+describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.join(', ')}` }, () => {
+  const dir = mkdtempSync(path.join(os.tmpdir(), 'welcome-phone-'));
+  let story, pages, events, phone, tablet;
+  const tab = (name, page = phone) => page.getByRole('tab', { name }).click();
+  const choice = (purpose, page = phone) => page.locator(`input[name=${purpose}]`);
+  const given = async () =>
+    JSON.parse((await story.crm('--json', 'customer', 'show', 'c-paul')).stdout).purposes;
+  const until = (what, why) => story.until(what, why);
 
   before(async () => {
-    pages = await Pages.start();
-    crm = await FakeCrm.start(pages.stack, 'paul');
-    await pages.stack.pairPhone('paul');
+    story = new Story({ dir, bin });
+    await story.prepare({ enrol: false });
+    const policy = JSON.parse(readFileSync(path.join(dir, 'crm/policy.json'), 'utf8'));
+    policy.policy.surveys = [
+      survey('s-1', 'nps', 'How likely are you to recommend us?'),
+      survey('s-hostile', 'ces', kQuestion),
+    ];
+    for (const [name, file] of Object.entries({ campaigns: kCampaigns, policy })) {
+      writeFileSync(path.join(dir, `${name}.json`), JSON.stringify(file));
+      await story.crm('import', path.join(dir, `${name}.json`));
+    }
+    pages = await Pages.start(story.stack);
+    events = await FakeEvents.start(story.stack);
+    await events.arrive('c-paul', 'v-1');
   });
   after(async () => {
-    crm?.stop();
+    events?.stop();
     await pages?.stop();
+    await story?.stop();
+    rmSync(dir, { recursive: true, force: true });
   });
   afterEach(() => assert.deepEqual(pages.problems.splice(0), []));
 
-  it('shows an offer that came before the page was open, once, with its code', async () => {
-    const message = { id: 'm-1', ...offer('d-1') };
-    await crm.send(message);
-    await crm.send(message);
-    await crm.send({ ...message, id: 'm-2' });
-    phone = await pages.phone('paul');
-    const card = phone.locator('[data-decision=d-1]');
+  it('shows an offer that came before the page was open, on both of their devices', async () => {
+    const decision = await events.offer('c-paul', 'v-1', 'k-test', 'a');
+    const url = await story.link('c-paul');
+    phone = await pages.phone(url);
+    const card = phone.locator(`[data-decision="${decision}"]`);
     await card.getByText('Your espresso is waiting').waitFor();
-    assert.equal(await card.count(), 1);
-    assert.equal(await phone.getByText(kCode).count(), 0);
+    assert.equal(await phone.getByText('AROMA-7F3K').count(), 0);
     await pages.screenshot(phone, 'phone');
     await assertAccessible(phone);
+    tablet = await pages.phone(await story.link('c-paul'));
     await card.getByRole('button', { name: 'Show the code' }).click();
-    await phone.getByText(kCode).waitFor();
-    await crm.requests.next(({ kind, decision }) => kind === 'offer.opened' && decision === 'd-1');
+    await phone.getByText('AROMA-7F3K').waitFor();
+    await tablet.getByText('AROMA-7F3K').waitFor(); // opened there too
     await pages.screenshot(phone, 'phone-code');
+    // The same link opens nothing any more.
+    const again = await pages.open(url);
+    await again.getByText('This link was opened already').waitFor();
+    await assertAccessible(again);
+    await again.context().close();
   });
 
-  it('reports an offer as used and keeps it among the earlier ones', async () => {
+  it('reports an offer as used, and every device has it among the earlier ones', async () => {
     await phone.getByRole('button', { name: 'I have used it' }).click();
-    await crm.requests.next(({ kind, decision }) => kind === 'offer.redeemed' && decision === 'd-1');
-    await phone.getByText('Used', { exact: true }).waitFor();
+    await tablet.getByText('Used', { exact: true }).waitFor();
     await phone.reload();
     await phone.getByText('Used', { exact: true }).waitFor();
-    assert.equal(requests('offer.opened').length, 1);
-    assert.equal(requests('offer.redeemed').length, 1);
-    await phone.getByRole('button', { name: 'Clear the list' }).click();
     await phone.getByText('No offers at the moment').waitFor();
   });
 
-  it('offers nothing that has expired', async () => {
-    await crm.send(offer('d-old', { expires_at: inMinutes(-5) }));
+  it('moves an offer whose time is over to the earlier ones', async () => {
+    await events.offer('c-paul', 'v-1', 'k-test', 'a', 4000);
     await phone.getByText(/^ended /).waitFor();
     assert.equal(await phone.getByRole('button', { name: 'Show the code' }).count(), 0);
-    await phone.getByRole('button', { name: 'Clear the list' }).click();
   });
 
-  it('keeps the account out of the address bar and out of storage that stays', async () => {
+  it('keeps the link out of the address bar, and the session out of every script', async () => {
     assert.ok(!phone.url().includes('#'));
-    const kept = await phone.evaluate(() => JSON.stringify({ ...localStorage }));
-    assert.ok(!kept.includes(pages.stack.accounts['app-paul']));
+    const kept = await phone.evaluate(() =>
+      JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]),
+    );
+    const cookies = await phone.context().cookies();
+    assert.equal(cookies.length, 1);
+    const [{ name, value, httpOnly, secure, sameSite }] = cookies;
+    assert.deepEqual([name, httpOnly, secure, sameSite], ['__Host-welcome', true, true, 'Strict']);
+    assert.ok(!kept.includes(value));
+    assert.ok(!/Moreau|espresso/i.test(kept), kept);
   });
 
-  it('asks for the choices and shows each purpose with its own switch, off until the CRM says on', async () => {
+  it('has a bundle that speaks to no broker', async () => {
+    const scripts = await phone.evaluate(() =>
+      performance
+        .getEntriesByType('resource')
+        .map(({ name }) => name)
+        .filter((name) => name.endsWith('.js')),
+    );
+    assert.ok(scripts.length > 0);
+    for (const script of scripts)
+      assert.ok(!/mqtt/i.test(await (await phone.request.get(script)).text()), script);
+  });
+
+  it('shows each purpose with its own switch, as the CRM has it', async () => {
     await tab('My choices');
-    await crm.requests.next(({ kind }) => kind === 'consents.get');
-    for (const purpose of Object.keys(kAll)) {
-      assert.equal(await choice(purpose).isChecked(), false);
-      assert.ok(await choice(purpose).isDisabled());
-    }
-    await crm.send({ kind: 'consents', purposes: kAll, notice: kNotice });
     await phone.getByText('You decide what we may do').waitFor();
-    for (const [purpose, given] of Object.entries(kAll))
-      assert.equal(await choice(purpose).isChecked(), given);
+    for (const [purpose, on] of Object.entries(await given()))
+      assert.equal(await choice(purpose).isChecked(), on, purpose);
     await phone.getByText('What we promise').waitFor();
     await pages.screenshot(phone, 'phone-choices', { fullPage: true });
     await assertAccessible(phone);
   });
 
-  it('withdraws one purpose with one tap and shows its receipt', async () => {
+  it('withdraws one purpose with one tap, everywhere, and shows its receipt', async () => {
+    await tab('My choices', tablet);
     await choice('face_recognition').click();
-    const request = await crm.requests.next(({ kind }) => kind === 'consent.set');
-    assert.equal(request.purpose, 'face_recognition');
-    assert.equal(request.given, false);
-    assert.deepEqual(request.notice, kNotice);
-    await phone.getByText('Being saved…').waitFor();
-    await crm.send({ kind: 'consents', purposes: kAll, notice: kNotice }); // was on its way before
-    await crm.send(receipt('face_recognition', 'given', 'withdrawn'));
-    await phone.getByText('Being saved…').waitFor({ state: 'detached' });
-    assert.equal(await choice('face_recognition').isChecked(), false);
+    await until(async () => !(await given()).face_recognition, 'the CRM has it');
+    await until(
+      async () => !(await choice('face_recognition', tablet).isChecked()),
+      'the other device has it',
+    );
     assert.equal(await choice('preference_prompts').isChecked(), true);
     const details = phone.locator('.receipt[data-purpose=face_recognition]');
     await details.locator('summary').click();
-    for (const words of ['Switched off', 'Aroma Ltd', '365 days', 'face template', 'in this app'])
+    await details.getByText('Switched off').first().waitFor();
+    for (const words of ['Aroma Ltd', '365 days', 'face template', 'in this app'])
       assert.ok((await details.innerText()).includes(words), words);
     await assertAccessible(phone);
-    await crm.send({ kind: 'consents', purposes: { ...kAll, face_recognition: false }, notice: kNotice });
   });
 
-  it('counts a withdrawal and a grant of the same instant as withdrawn', async () => {
-    const tie = receipt('visit_analytics', 'given');
-    const { at } = tie.record.history[0];
-    tie.record.history = [
-      { state: 'withdrawn', at, how: 'app' },
-      { state: 'given', at, how: 'desk' },
-    ];
-    await crm.send(tie);
-    await phone.locator('.receipt[data-purpose=visit_analytics]').getByText('Switched off').first().waitFor();
-    assert.equal(await choice('visit_analytics').isChecked(), false);
-  });
-
-  it('keeps a withdrawal made without a line, over a reload, and sends it when the line is back', async () => {
-    await pages.stack.program('mosquitto-central').stop();
+  it('keeps a withdrawal made without a line, over a reload, and sends it once when the line is back', async () => {
+    await story.stack.program('crm').stop();
     await phone.locator('[data-banner=lost]').waitFor();
     await choice('proximity_offers').click();
     await phone.getByText('Saved on this phone').waitFor();
@@ -149,129 +190,140 @@ describe('customer phone', () => {
     await tab('My choices');
     await phone.getByText('Saved on this phone').waitFor();
     assert.equal(await choice('proximity_offers').isChecked(), false);
-    await pages.stack.startBroker('uplink');
-    const request = await crm.requests.next(({ purpose }) => purpose === 'proximity_offers');
-    assert.equal(request.given, false);
-    const none = { ...kAll, face_recognition: false, proximity_offers: false };
-    await crm.send({ kind: 'consents', purposes: none, notice: kNotice });
-    await phone.getByText('Being saved…').waitFor({ state: 'detached' });
+    await story.serveCrm();
+    await until(async () => !(await given()).proximity_offers, 'the CRM has it');
+    await phone.getByText('Saved on this phone').waitFor({ state: 'detached' });
     await phone.locator('[data-banner=lost]').waitFor({ state: 'detached' });
-    assert.equal(crm.requests.all.filter(({ purpose }) => purpose === 'proximity_offers').length, 1);
+    const { stdout } = await story.crm('--json', 'customer', 'export', 'c-paul');
+    const asked = JSON.parse(stdout).app_requests.filter(({ body }) => body.purpose === 'proximity_offers');
+    assert.equal(asked.length, 1);
   });
 
   it('switches everything off at once', async () => {
     await phone.getByRole('button', { name: 'Switch everything off' }).click();
-    for (const purpose of ['preference_prompts', 'personalised_offers'])
-      await crm.requests.next((one) => one.purpose === purpose && one.given === false);
-    assert.equal(requests('consent.set').length, 4);
-    await crm.send({
-      kind: 'consents',
-      purposes: Object.fromEntries(Object.keys(kAll).map((p) => [p, false])),
-      notice: kNotice,
-    });
+    await until(async () => Object.values(await given()).every((on) => !on), 'the CRM has all of it');
+    for (const purpose of kPurposes) assert.equal(await choice(purpose).isChecked(), false);
+    for (const purpose of ['proximity_offers', 'visit_analytics']) await choice(purpose).click();
+    await until(async () => (await given()).visit_analytics, 'two are on again');
   });
 
-  it('asks one short question and sends the answer', async () => {
+  it('asks one short question, and every device knows the answer', async () => {
     await tab('Offers');
-    await crm.send({
-      kind: 'survey',
-      survey: 's-1',
-      survey_kind: 'nps',
-      question: 'How likely are you to recommend us?',
-    });
+    await tab('Offers', tablet);
+    await events.arrive('c-paul', 'v-2');
+    await events.survey('c-paul', 'v-2', 's-1');
     await phone.getByText('How likely are you').waitFor();
+    await tablet.getByText('How likely are you').waitFor();
     await assertAccessible(phone);
     await phone.getByRole('radio', { name: '9', exact: true }).check({ force: true });
     await phone.getByRole('textbox').fill('The espresso!');
     await pages.screenshot(phone, 'phone-survey');
     await phone.getByRole('button', { name: 'Send' }).click();
-    const answer = await crm.requests.next(({ kind }) => kind === 'survey.answer');
-    assert.deepEqual(
-      [answer.survey, answer.survey_kind, answer.score, answer.text],
-      ['s-1', 'nps', 9, 'The espresso!'],
-    );
     await phone.getByText('How likely are you').waitFor({ state: 'detached' });
+    await tablet.getByText('How likely are you').waitFor({ state: 'detached' });
+    const { stdout } = await story.crm('--json', 'customer', 'export', 'c-paul');
+    const [{ kind, score }] = JSON.parse(stdout).survey_answers;
+    assert.deepEqual([kind, score], ['nps', 9]);
   });
 
   it('shows hostile words as words', async () => {
-    const [a, b, c, d] = kHostile;
-    await crm.send(offer('d-hostile', { title: a, text: b, code: c }));
+    await events.offer('c-paul', 'v-2', 'k-hostile', 'a');
     await phone.getByRole('button', { name: 'Show the code' }).click();
-    await crm.send({ kind: 'survey', survey: 's-hostile', survey_kind: 'ces', question: d });
-    await phone.getByText(d).waitFor();
-    await assertOnlyText(phone, [a, b, c, d]);
-    for (const payload of ['no json', '[1]', '{"v":1,"id":"x","kind":"offer"}', '{"v":1,"id":7}'])
-      await crm.client.publishAsync(`${crm.topic}/inbox`, payload, { qos: 1 });
+    await events.survey('c-paul', 'v-2', 's-hostile');
+    await phone.getByText(kQuestion).waitFor();
+    await assertOnlyText(phone, [kTitle, kText, kCode, kQuestion]);
     await phone.getByRole('button', { name: 'Not now' }).click();
-    await phone.getByText(d).waitFor({ state: 'detached' });
+    await phone.getByText(kQuestion).waitFor({ state: 'detached' });
+    await tablet.getByText(kQuestion).waitFor({ state: 'detached' });
   });
 
-  it('hands out all data as a file', async () => {
-    await tab('My data');
-    await phone.getByRole('button', { name: 'Download my data' }).click();
-    await crm.requests.next(({ kind }) => kind === 'export');
-    const downloading = phone.waitForEvent('download');
-    await crm.send({ kind: 'export', data: { customer: 'c-paul', profile: { name: 'Paul Moreau' } } });
-    const file = await (await downloading).path();
-    assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), {
-      customer: 'c-paul',
-      profile: { name: 'Paul Moreau' },
-    });
+  it('asks before somebody else’s link takes this device over', async () => {
+    await phone.goto(await story.link('c-mia'));
+    await phone.getByRole('heading', { name: 'This link is somebody else’s' }).waitFor();
     await assertAccessible(phone);
-  });
-
-  it('is connected in one window at a time and says so in the other', async () => {
-    const second = await phone.context().newPage();
-    await second.goto(pages.stack.phoneLink('paul'));
-    await second.locator('[data-link=online]').waitFor();
-    await phone.locator('[data-banner=elsewhere]').waitFor();
-    await phone.getByRole('button', { name: 'Use it here' }).click();
+    await phone.getByRole('button', { name: 'Stay signed in' }).click();
     await phone.locator('[data-link=online]').waitFor();
-    await second.locator('[data-banner=elsewhere]').waitFor();
-    await second.close();
+    assert.equal((await phone.context().cookies()).length, 1);
   });
 
-  it('has an account that reads its own inbox and nobody else’s', async () => {
-    const spy = await pages.stack.connect('uplink', 'app-mia');
-    const heard = [];
-    spy.on('message', (topic) => heard.push(topic));
-    await spy.subscribeAsync('#', { qos: 1 });
-    await assert.rejects(spy.publishAsync(`${crm.topic}/request`, '{}', { qos: 1 }));
-    await crm.send(offer('d-private', { title: 'For Paul alone' }));
-    await tab('Offers');
-    await phone.getByText('For Paul alone').waitFor();
-    spy.end(true);
-    assert.deepEqual(heard, []);
+  it('hands out all data as a file, after a fresh link on this device', async () => {
+    await tab('My data');
+    // As if the link had been opened an hour ago.
+    execFileSync('/usr/bin/python3', [
+      '-c',
+      `import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], timeout=30)
+db.execute("UPDATE door_session SET linked_at = '2026-01-01T00:00:00.000Z'")
+db.commit()`,
+      path.join(dir, 'crm/crm.db'),
+    ]);
+    await phone.getByRole('button', { name: 'Download my data' }).click();
+    await phone.locator('[data-banner=step-up]').waitFor();
+    await assertAccessible(phone);
+    await phone.goto(await story.link('c-paul'));
+    await phone.locator('[data-banner=step-up]').waitFor({ state: 'detached' });
+    const downloading = phone.waitForEvent('download');
+    await phone.getByRole('button', { name: 'Download my data' }).click();
+    const data = JSON.parse(readFileSync(await (await downloading).path(), 'utf8'));
+    assert.equal(data.customer, 'c-paul');
+    assert.equal(data.devices.length, 2);
   });
 
-  it('refuses a wrong password and reads well in German and in the dark', async () => {
-    const fresh = await pages.open(`${pages.stack.web}/phone/`, {
+  it('signs another device out, whose page ends at once', async () => {
+    const others = phone.locator('.devices li[data-here=false]');
+    assert.equal(await others.count(), 1);
+    await pages.screenshot(phone, 'phone-devices', { fullPage: true });
+    await others.getByRole('button', { name: 'Sign out' }).click();
+    await tablet.locator('[data-stage=out]').waitFor();
+    assert.equal(await others.count(), 0);
+    const kept = await tablet.evaluate(() => JSON.stringify({ ...localStorage }));
+    assert.equal(kept, '{}');
+  });
+
+  it('reads well in German and in the dark', async () => {
+    const fresh = await pages.open(`${story.stack.web}/phone/#link=${'x'.repeat(43)}`, {
       locale: 'de-DE',
       colorScheme: 'dark',
       viewport: { width: 390, height: 844 },
     });
-    await fresh.getByLabel('Konto').fill('demo/app-paul');
-    await fresh.getByLabel('Passwort').fill('wrong');
-    await fresh.getByRole('button', { name: 'Anmelden' }).click();
-    await fresh.getByRole('alert').waitFor();
+    await fresh.getByText('Dieser Link lässt sich nicht öffnen').waitFor();
     await assertAccessible(fresh);
     await pages.screenshot(fresh, 'phone-sign-in');
     await fresh.context().close();
   });
 
-  it('forgets the customer after a second question, here too', async () => {
+  it('tells the truth about being forgotten, with a box that is off, until it has erased', async () => {
+    story.daemon = await story.startDaemon();
+    await until(async () => (await story.ctl('status')).links.uplink.state === 'up', 'the box is there');
+    await story.daemon.stop();
     await tab('My data');
     await phone.getByRole('button', { name: 'Forget me' }).click();
     await phone.getByRole('button', { name: 'Keep my account' }).click();
-    assert.equal(requests('forget').length, 0);
     await phone.getByRole('button', { name: 'Forget me' }).click();
     await phone.getByRole('button', { name: 'Yes, forget me' }).click();
-    await crm.requests.next(({ kind }) => kind === 'forget');
-    await crm.send({ kind: 'forgotten', at: new Date().toISOString() });
-    await phone.getByRole('heading', { name: 'You are forgotten' }).waitFor();
-    await pages.screenshot(phone, 'phone-forgotten');
-    const kept = await phone.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
-    assert.ok(!/paul|espresso|moreau/i.test(kept), kept);
+    await phone.getByRole('heading', { name: 'You are being forgotten' }).waitFor();
+    await phone.getByText('0 of 1 boxes').waitFor();
+    await pages.screenshot(phone, 'phone-forgetting');
     await assertAccessible(phone);
+    assert.equal(await phone.getByText('You are forgotten').count(), 0);
+    assert.deepEqual(await phone.context().cookies(), []);
+    await phone.reload(); // and it goes on telling
+    await phone.getByText('0 of 1 boxes').waitFor();
+    story.daemon = await story.startDaemon();
+    await phone.getByRole('heading', { name: 'You are forgotten' }).waitFor();
+    await phone.getByText(/^erased /).waitFor();
+    await pages.screenshot(phone, 'phone-forgotten');
+    await assertAccessible(phone);
+    await phone.getByRole('button', { name: 'Close' }).click();
+    await phone.locator('[data-stage=out]').waitFor();
+    const kept = await phone.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
+    assert.equal(kept, '{}');
+  });
+
+  it('tells somebody whom head office forgot, from the link that they were given', async () => {
+    const { stdout } = await story.crm('--json', 'customer', 'forget', 'c-mia');
+    const page = await pages.open(JSON.parse(stdout).status_url);
+    await page.getByRole('heading', { name: 'You are forgotten' }).waitFor();
+    await page.context().close();
   });
 });

@@ -31,7 +31,7 @@ describe('the story on both pages', { skip: missing.length > 0 && `missing: ${mi
     await story.prepare();
     pages = await Pages.start(story.stack);
     tablet = await pages.tablet('tablet-2', 'eva');
-    phone = await pages.phone('a-7c41e09d');
+    phone = await pages.phone(await story.link('c-paul'));
     playing = story.play();
     playing.catch(() => {}); // the story is left before its end
   });

@@ -6,7 +6,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -15,6 +16,8 @@ import { fileURLToPath } from 'node:url';
 import Ajv from 'ajv';
 import { Story } from '../../demo/story.mjs';
 import { Device } from '../../harness/door.mjs';
+import { filled } from '../../harness/stack.mjs';
+import { FakeEvents } from '../e2e/fakes.mjs';
 
 const kDocs = fileURLToPath(new URL('../../docs/', import.meta.url));
 const kDocument = JSON.parse(
@@ -160,39 +163,14 @@ describe('the door', () => {
   });
 
   it('shows an offer on every device, as what came of it', async () => {
-    const decision = randomUUID();
-    const box = await story.stack.connect('uplink', 'owner');
-    const event = (type, data) =>
-      box.publishAsync(
-        `${story.stack.prefix}/event`,
-        JSON.stringify({
-          specversion: '1.0',
-          id: randomUUID(),
-          source: `/${story.stack.address}`,
-          type: `com.welcomed.${type}.v1`,
-          time: new Date().toISOString(),
-          datacontenttype: 'application/json',
-          subject: 'c-paul',
-          data,
-        }),
-        { qos: 1 },
-      );
+    const events = await FakeEvents.start(story.stack);
     const { campaign, variants } = kCampaigns[0];
     const heard = await tablet.listen();
-    await event('visit.started', { visit: 'v-door', zone: 'door', level: 'near' });
-    await event('decision.offer', {
-      decision,
-      visit: 'v-door',
-      campaign,
-      variant: variants[0].id,
-      language: 'en',
-      title: 'x',
-      text: 'x',
-      expires_at: new Date(Date.now() + 600e3).toISOString(),
-    });
+    await events.arrive('c-paul', 'v-door');
+    const decision = await events.offer('c-paul', 'v-door', campaign, variants[0].id);
     await until(() => heard.events.includes('offers'), 'the offer is there');
     heard.end();
-    await box.endAsync();
+    events.stop();
     const offers = async (one) => (await one.ask('GET', '/v1/offers')).body.offers;
     assert.equal((await offers(phone))[0].decision, decision);
     const path = `/v1/offers/${decision}/opened`;
@@ -213,6 +191,62 @@ describe('the door', () => {
     await until(() => heard.closed, 'the stream ends');
     assert.equal((await tablet.ask('GET', '/v1/me')).status, 401);
     assert.equal((await tablet.ask('DELETE', '/v1/session')).status, 401);
+  });
+
+  it('is reached through the proxy of head office, with TLS and its limits', async () => {
+    const run = path.join(dir, 'my');
+    for (const part of ['pages/phone', 'tmp'])
+      mkdirSync(path.join(run, part), { recursive: true, mode: 0o700 });
+    writeFileSync(path.join(run, 'pages/phone/index.html'), 'the page');
+    const [CERT, KEY, conf] = ['cert.pem', 'key.pem', 'my.conf'].map((name) => path.join(run, name));
+    execFileSync(
+      'openssl',
+      [
+        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'],
+        ...['-subj', '/CN=my.example.com', '-keyout', KEY, '-out', CERT],
+      ],
+      { stdio: 'ignore' },
+    );
+    const PORT = story.stack.ports.web; // nobody else's here
+    const DOOR_LOCATION = path.join(run, 'door-location.conf');
+    const USER = process.getuid() === 0 ? 'user root;' : '';
+    writeFileSync(DOOR_LOCATION, filled('nginx/door-location.conf.in', { DOOR: story.stack.ports.door }));
+    const PAGES = path.join(run, 'pages');
+    writeFileSync(
+      conf,
+      filled('nginx/my.conf.in', { RUN: run, USER, PORT, CERT, KEY, PAGES, DOOR_LOCATION }),
+    );
+    const nginx = await story.stack.start({
+      name: 'my',
+      file: 'nginx',
+      args: ['-e', 'stderr', '-p', run, '-c', conf],
+      ready: { port: PORT },
+    });
+    const ask = (target, headers = {}) =>
+      new Promise((resolve, reject) => {
+        const options = { port: PORT, path: target, headers, rejectUnauthorized: false };
+        const request = https.get(options, (response) => {
+          let body = '';
+          response.on('data', (bytes) => (body += bytes));
+          response.on('end', () => resolve({ status: response.statusCode, body, headers: response.headers }));
+        });
+        request.on('error', reject);
+      });
+    const page = await ask('/phone/');
+    assert.deepEqual([page.status, page.body], [200, 'the page']);
+    assert.match(page.headers['content-security-policy'], /connect-src 'self'/);
+    const me = await ask('/v1/me', { cookie: phone.cookie });
+    assert.equal(JSON.parse(me.body).name, 'Paul Moreau');
+    assert.match(me.headers['strict-transport-security'], /max-age/);
+    assert.equal(me.headers['cache-control'], 'no-store');
+    assert.equal((await ask('/v1/me')).status, 401);
+    // Whoever floods the door from one address waits, whatever address they say.
+    const flood = await Promise.all(
+      Array.from({ length: 700 }, (_, i) => ask('/v1/none', { 'x-forwarded-for': `10.0.0.${i % 256}` })),
+    );
+    assert.ok(flood.some(({ status }) => status === 429));
+    assert.ok(flood.every(({ status }) => status === 404 || status === 429));
+    await nginx.stop();
   });
 
   it('takes nothing from another site', async () => {

@@ -2,13 +2,13 @@
 // The phone page: offers, choices, data. Three tabs, nothing hidden.
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
-import { Elsewhere, Icon, Languages, SignIn, Toasts, type IconName } from '../shared/parts';
-import { savedAccount, saveAccount, type Account } from '../shared/session';
+import { Icon, Languages, Toasts, type IconName } from '../shared/parts';
 import { useStore } from '../shared/store';
 import { Choices } from './choices';
 import { Data } from './data';
+import { ErasureView } from './erasure';
 import type { Phone } from './model';
 import { Offers } from './offers';
 
@@ -18,64 +18,29 @@ const kTabs = { offers: 'gift', choices: 'sliders', data: 'file' } as const sati
 >;
 type Tab = keyof typeof kTabs;
 
-export function App({ phone, signedIn: atStart }: { phone: Phone; signedIn: boolean }) {
+export function App({ phone }: { phone: Phone }) {
   useStore(phone);
   useStore(i18n);
-  const [signedIn, setSignedIn] = useState(atStart);
-  const [rejected, setRejected] = useState(false);
   const [tab, setTab] = useState<Tab>('offers');
   const t = i18n.t.phone;
   document.title = t.title;
-  const forgotten = phone.forgottenAt !== null;
-  useEffect(() => {
-    if (forgotten) saveAccount(null);
-  }, [forgotten]);
-
-  const signIn = (account: Account) => {
-    const known = phone.signIn(account);
-    setRejected(!known);
-    setSignedIn(known);
-    if (known) saveAccount(account);
-  };
-  const signOut = () => {
-    saveAccount(null);
-    phone.signOut();
-    setSignedIn(false);
-  };
-
-  if (phone.forgottenAt !== null)
-    return (
-      <main class="plain">
-        <Icon name="check" />
-        <h1>{t.forgotten}</h1>
-        <p>{t.forgottenHint(i18n.clock(phone.forgottenAt))}</p>
-      </main>
-    );
-  if (!signedIn || phone.linkState === 'refused')
-    return (
-      <main class="plain">
-        <Languages />
-        <SignIn
-          title={t.signInTitle}
-          hint={t.signInHint}
-          accountHint={t.accountHint}
-          account={savedAccount()?.account}
-          refused={rejected || (signedIn && phone.linkState === 'refused')}
-          onSignIn={signIn}
-        />
-      </main>
-    );
+  if (phone.stage === 'erasure') return <ErasureView phone={phone} />;
+  if (phone.stage !== 'in') return <Outside phone={phone} />;
   return (
     <div class="phone">
       <Header phone={phone} />
       <main>
-        {phone.linkState === 'lost' && (
+        {phone.line === 'lost' && (
           <p class="banner" role="status" data-banner="lost">
             <Icon name="away" />
             {t.lost}
           </p>
         )}
-        {phone.linkState === 'elsewhere' && <Elsewhere onUseHere={() => phone.takeOver()} />}
+        {phone.linkProblem && (
+          <p class="banner" role="status" data-banner="link">
+            {linkWords(phone.linkProblem)}
+          </p>
+        )}
         <Panel tab="offers" now={tab}>
           <Offers phone={phone} />
         </Panel>
@@ -83,26 +48,70 @@ export function App({ phone, signedIn: atStart }: { phone: Phone; signedIn: bool
           <Choices phone={phone} />
         </Panel>
         <Panel tab="data" now={tab}>
-          <Data phone={phone} onSignOut={signOut} />
+          <Data phone={phone} />
         </Panel>
       </main>
       <Tabs
         now={tab}
         onChange={setTab}
-        news={phone.kept.offers.filter(({ opened, expiresAt }) => !opened && expiresAt > Date.now()).length}
+        news={phone.offers.filter(({ opened, expiresAt }) => !opened && expiresAt > Date.now()).length}
       />
       <Toasts toasts={phone.toasts} />
     </div>
   );
 }
 
+function linkWords(problem: string): string {
+  const t = i18n.t.phone;
+  if (problem === 'link-used') return t.linkUsed;
+  return problem === 'link-over' ? t.linkOver : t.linkUnknown;
+}
+
+// Not signed in, or not yet.
+function Outside({ phone }: { phone: Phone }) {
+  const t = i18n.t.phone;
+  if (phone.stage === 'starting')
+    return (
+      <main class="plain" data-stage="starting">
+        <p class="soft" role="status">
+          {phone.line === 'lost' ? t.noLine : i18n.t.common.connecting}
+        </p>
+      </main>
+    );
+  if (phone.stage === 'other')
+    return (
+      <main class="plain" data-stage="other">
+        <h1>{t.otherTitle}</h1>
+        <p>{t.otherHint}</p>
+        <button type="button" class="button" onClick={() => phone.keep()}>
+          {t.otherKeep}
+        </button>
+        <button type="button" class="button danger" onClick={() => phone.replace()}>
+          {t.otherReplace}
+        </button>
+      </main>
+    );
+  return (
+    <main class="plain" data-stage="out">
+      <Languages />
+      <h1>{t.signInTitle}</h1>
+      {phone.linkProblem && (
+        <p class="banner alert" role="alert">
+          {linkWords(phone.linkProblem)}
+        </p>
+      )}
+      <p>{t.signInHint}</p>
+    </main>
+  );
+}
+
 function Header({ phone }: { phone: Phone }) {
   const t = i18n.t.phone;
-  const online = phone.linkState === 'online';
+  const online = phone.line === 'online';
   return (
     <header class="top">
       <h1>{t.title}</h1>
-      <span class={`pill ${online ? 'good' : ''}`} data-link={phone.linkState}>
+      <span class={`pill ${online ? 'good' : ''}`} data-link={phone.line}>
         <span class="dot" />
         {online ? t.online : i18n.t.common.connecting}
       </span>

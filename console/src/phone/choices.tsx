@@ -6,14 +6,11 @@ import { isGiven, type Phone, type Receipt } from './model';
 
 export function Choices({ phone }: { phone: Phone }) {
   const t = i18n.t.phone;
-  const { choices, outbox } = phone.kept;
+  const { choices } = phone;
   const wanted = Object.fromEntries(kPurposes.map((purpose) => [purpose, phone.wanted(purpose)]));
   const note = (purpose: Purpose) => {
-    const pending = phone.pending(purpose);
-    if (!pending) return null;
-    return outbox.some(({ id }) => id === pending.id) && phone.linkState !== 'online'
-      ? t.waitingForLine
-      : t.waitingForAnswer;
+    if (!phone.pending(purpose)) return null;
+    return phone.line === 'online' ? t.waitingForAnswer : t.waitingForLine;
   };
   return (
     <>
@@ -41,8 +38,8 @@ export function Choices({ phone }: { phone: Phone }) {
       </section>
       <section class="receipts">
         <h2>{t.receipts}</h2>
-        {phone.kept.receipts.length === 0 && <p class="soft">{t.noReceipts}</p>}
-        {phone.kept.receipts.map((receipt) => (
+        {phone.receipts.length === 0 && <p class="soft">{t.noReceipts}</p>}
+        {phone.receipts.map((receipt) => (
           <ReceiptView key={receipt.record} receipt={receipt} />
         ))}
       </section>

@@ -4,12 +4,17 @@ import { i18n } from '../shared/i18n';
 import { Icon } from '../shared/parts';
 import type { Phone } from './model';
 
-export function Data({ phone, onSignOut }: { phone: Phone; onSignOut(): void }) {
+export function Data({ phone }: { phone: Phone }) {
   const [sure, setSure] = useState(false);
   const t = i18n.t.phone;
-  const forgetting = phone.kept.outbox.some(({ kind }) => kind === 'forget');
   return (
     <>
+      {phone.stepUp && (
+        <p class="banner" role="alert" data-banner="step-up">
+          {t.stepUp}
+        </p>
+      )}
+      <Devices phone={phone} />
       <section class="block">
         <h2>{t.exportTitle}</h2>
         <p class="soft">{t.exportHint}</p>
@@ -22,7 +27,7 @@ export function Data({ phone, onSignOut }: { phone: Phone; onSignOut(): void }) 
         <h2>{t.forgetTitle}</h2>
         <p class="soft">{t.forgetHint}</p>
         {!sure && (
-          <button type="button" class="button danger" disabled={forgetting} onClick={() => setSure(true)}>
+          <button type="button" class="button danger" onClick={() => setSure(true)}>
             {t.forget}
           </button>
         )}
@@ -50,9 +55,38 @@ export function Data({ phone, onSignOut }: { phone: Phone; onSignOut(): void }) 
           </div>
         )}
       </section>
-      <button type="button" class="button quiet" onClick={onSignOut}>
+      <button type="button" class="button quiet" onClick={() => phone.signOut()}>
         {i18n.t.common.signOut}
       </button>
     </>
+  );
+}
+
+function Devices({ phone }: { phone: Phone }) {
+  const t = i18n.t.phone;
+  return (
+    <section class="block">
+      <h2>{t.devices}</h2>
+      <p class="soft">{t.devicesHint}</p>
+      <ul class="devices">
+        {phone.devices.map((device) => (
+          <li key={device.id} data-here={device.here}>
+            <span>
+              {device.name || t.deviceNoName}
+              <small class="soft">
+                {device.here
+                  ? t.deviceHere
+                  : device.seenAt !== null && t.deviceSeen(i18n.clock(device.seenAt))}
+              </small>
+            </span>
+            {!device.here && (
+              <button type="button" class="button" onClick={() => phone.revoke(device)}>
+                {t.deviceOut}
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }

@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import { render } from 'preact';
-import { savedAccount, saveAccount, takeFragment } from '../shared/session';
 import '../shared/tokens.css';
 import { App } from './app';
 import { Phone } from './model';
 import './phone.css';
 
 const phone = new Phone();
-const account = takeFragment() ?? savedAccount();
-const signedIn = account !== null && phone.signIn(account);
-saveAccount(signedIn ? account : null);
-render(<App phone={phone} signedIn={signedIn} />, document.getElementById('app')!);
+
+// The token leaves the address bar and the history at once. A link that is opened in this very tab changes
+// the fragment alone.
+function takeFragment(): string {
+  const { hash, pathname, search } = location;
+  if (hash) history.replaceState(null, '', pathname + search);
+  return hash;
+}
+addEventListener('hashchange', () => {
+  const fragment = takeFragment();
+  if (fragment) void phone.start(fragment);
+});
+
+void phone.start(takeFragment());
+render(<App phone={phone} />, document.getElementById('app')!);

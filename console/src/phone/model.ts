@@ -1,31 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the customer's phone knows: offers, choices, receipts. It is kept in this browser for the
-// account that is signed in, and leaves it with a sign-out or with being forgotten. Requests wait
-// here while there is no line: a withdrawal made in a tunnel is sent at its end.
+// What the customer's phone knows: offers, choices, receipts, devices, all of it as the CRM has it now. This
+// browser keeps what is still to be said, so that a withdrawal made in a tunnel is sent at its end, and,
+// after being forgotten, the way to ask how far that is.
 
 import {
-  kAppInboxKind,
   kAppInboxSurveyKind,
   kItemConsentsHistoryHow,
   kItemConsentsHistoryState,
   kItemConsentsPurpose as kPurposes,
-  type AppInbox,
   type AppInboxSurveyKind,
-  type AppRequest,
   type ItemConsents,
   type ItemConsentsHistoryHow,
   type ItemConsentsPurpose as Purpose,
   type Unread,
 } from '../contract';
+import { door, type Answer, type Door, type Stream } from '../shared/door';
 import { i18n } from '../shared/i18n';
-import { connect, stamp, type Connect, type Draft, type LinkState, type PageLink } from '../shared/link';
-import { integer, list, one, record, text, time, type Json } from '../shared/read';
-import { load, save, type Account } from '../shared/session';
-import { Store } from '../shared/store';
 import type { ToastView } from '../shared/parts';
+import { integer, list, one, record, text, time, type Json } from '../shared/read';
+import { load, save } from '../shared/session';
+import { stamp } from '../shared/stamp';
+import { Store } from '../shared/store';
 
 export interface Offer {
-  id: string;
   decision: string;
   title: string;
   text: string;
@@ -54,18 +51,42 @@ export interface Receipt {
   history: { given: boolean; at: number; how: ItemConsentsHistoryHow | null }[]; // newest first
 }
 
-type ConsentSet = Extract<AppRequest, { kind: 'consent.set' }>;
+export interface DeviceView {
+  id: string;
+  name: string;
+  since: number | null;
+  seenAt: number | null;
+  here: boolean;
+}
+
+export interface Erasure {
+  askedAt: number | null;
+  doneAt: number | null;
+  boxes: number;
+  done: number;
+  receipts: { box: string; doneAt: number | null; revoked: boolean }[];
+}
+
 type Notice = Pick<ItemConsents['notice'], 'id' | 'version'>;
 
+// What is still to be said, in order.
+interface Queued {
+  id: string;
+  path: string;
+  body: Json;
+}
+
+// What this browser keeps while somebody is signed in.
 interface Kept {
-  seen: string[]; // ids of messages, newest last: at-least-once delivery becomes exactly once
-  offers: Offer[];
-  surveys: Survey[];
-  receipts: Receipt[];
+  device: string;
+  outbox: Queued[];
   choices: Partial<Record<Purpose, boolean>> | null;
   notice: Notice;
-  outbox: AppRequest[];
 }
+
+// 'starting': nobody knows yet; 'out': signed out; 'other': the link is somebody else's than who is signed in.
+export type Stage = 'starting' | 'out' | 'other' | 'in' | 'erasure';
+export type Line = 'connecting' | 'online' | 'lost';
 
 export const kScores = {
   nps: [0, 10],
@@ -73,23 +94,12 @@ export const kScores = {
   ces: [1, 7],
 } as const satisfies Record<AppInboxSurveyKind, readonly [number, number]>;
 
-const kNothing: Kept = {
-  seen: [],
-  offers: [],
-  surveys: [],
-  receipts: [],
-  choices: null,
-  notice: { id: 'pledge', version: '1' },
-  outbox: [],
-};
-const kSeenMax = 500;
-// The newest: a sender that never stops fills no phone.
+const kKept = 'welcome.phone';
+const kErasure = 'welcome.phone.erasure';
 const kOffersMax = 50;
 const kSurveysMax = 10;
-const kReceiptsMax = 50;
 const kToastMs = 4000;
-const kExportMs = 60000; // after this, asking again is allowed
-const kSessionS = 7 * 24 * 3600;
+const kAgainMs = 5000;
 
 export function readReceipt(value: unknown): Receipt | null {
   const json: Unread<ItemConsents> | null = record(value);
@@ -127,161 +137,205 @@ export function isGiven(receipt: Receipt): boolean {
   return receipt.history.length > 0 && receipt.history[0].given;
 }
 
-// `tenant/app-id:password` in the link, `tenant/app-id` in the form.
-export function splitAccount(account: string): { tenant: string; user: string; app: string } | null {
-  const match = /^([^/+#]{1,64})\/(app-([^/+#]{1,64}))$/.exec(account);
-  return match && { tenant: match[1], user: match[2], app: match[3] };
+function readOffer(value: unknown): Offer | null {
+  const json = record(value);
+  const decision = text(json?.decision, 128);
+  if (!json || !decision) return null;
+  return {
+    decision,
+    title: text(json.title, 160),
+    text: text(json.text, 1000),
+    code: text(json.code, 64),
+    expiresAt: time(json.expires_at) ?? 0,
+    opened: time(json.opened_at) !== null,
+    redeemed: time(json.redeemed_at) !== null,
+  };
+}
+
+function readSurvey(value: unknown): Survey | null {
+  const json = record(value);
+  const id = text(json?.survey, 128);
+  const kind = one(json?.survey_kind, kAppInboxSurveyKind);
+  const question = text(json?.question, 300);
+  return id && kind && question ? { id, kind, question } : null;
+}
+
+function readDevice(value: unknown): DeviceView | null {
+  const json = record(value);
+  const id = text(json?.device, 64);
+  if (!json || !id) return null;
+  return {
+    id,
+    name: text(json.name, 60),
+    since: time(json.since),
+    seenAt: time(json.seen_at),
+    here: json.this === true,
+  };
+}
+
+export function readErasure(json: Json): Erasure {
+  return {
+    askedAt: time(json.asked_at),
+    doneAt: time(json.done_at),
+    boxes: integer(json.boxes) ?? 0,
+    done: integer(json.done) ?? 0,
+    receipts: list(
+      json.receipts,
+      (item) => {
+        const receipt = record(item);
+        const box = [text(receipt?.store, 64), text(receipt?.box, 64)].filter(Boolean).join(' / ');
+        return receipt && box
+          ? { box, doneAt: time(receipt.done_at), revoked: time(receipt.revoked_at) !== null }
+          : null;
+      },
+      1000,
+    ),
+  };
 }
 
 export class Phone extends Store {
-  linkState: LinkState = 'connecting';
-  kept: Kept = structuredClone(kNothing);
-  forgottenAt: number | null = null;
+  stage: Stage = 'starting';
+  line: Line = 'connecting';
+  linkProblem = ''; // why a link did not open
+  stepUp = false; // what was asked for wants a fresh link
+  name = '';
+  offers: Offer[] = [];
+  surveys: Survey[] = [];
+  receipts: Receipt[] = [];
+  devices: DeviceView[] = [];
+  choices: Partial<Record<Purpose, boolean>> | null = null;
+  notice: Notice = { id: 'pledge', version: '1' };
+  erasure: Erasure | null = null;
   exporting = false;
+  outbox: Queued[] = [];
   toasts: ToastView[] = [];
 
-  #account: Account | null = null;
-  #key = '';
-  #topic = '';
-  #connect: Connect;
-  #link: PageLink | null = null;
-  #windows: BroadcastChannel | null = null;
+  #door: Door;
+  #stream: Stream | null = null;
   #flushing = false;
-  #unanswered = new Map<Purpose, ConsentSet>(); // changes that no answer has confirmed yet
+  #device = ''; // that is signed in here
+  #link = ''; // that waits for a yes
+  #status = ''; // token of the erasure
   #toastId = 0;
 
-  constructor(how: Connect = connect) {
+  constructor(how: Door = door) {
     super();
-    this.#connect = how;
+    this.#door = how;
   }
 
-  // False when the account does not look like one.
-  signIn(account: Account): boolean {
-    const parts = splitAccount(account.account);
-    if (!parts) return false;
-    this.#link?.end();
-    this.#account = account;
-    this.forgottenAt = null;
-    this.#key = `welcome.phone.${account.account}`;
-    this.#topic = `welcome/v1/${parts.tenant}/app/${parts.app}`;
-    this.kept = {
-      ...structuredClone(kNothing),
-      ...load<Kept>(localStorage, this.#key, (kept) => Array.isArray(kept.offers)),
-    };
-    // The broker gives the session to whoever came last; the windows of this browser tell each other,
-    // so that the older one does not fight for it.
-    this.#windows ??= new BroadcastChannel('welcome.phone');
-    this.#windows.onmessage = ({ data }) => data === this.#key && this.#rest();
-    this.#windows.postMessage(this.#key);
-    this.#unanswered.clear();
-    for (const request of this.kept.outbox)
-      if (request.kind === 'consent.set') this.#unanswered.set(request.purpose, request);
-    this.#link = this.#connect({
-      path: '/uplink/mqtt',
-      account: parts.user,
-      password: account.password,
-      // The broker keeps the session: offers wait there while the page is closed.
-      sessionExpiryS: kSessionS,
-      topics: [`${this.#topic}/inbox`],
-      qos: 1,
-      onState: (state) => {
-        this.linkState = state;
-        this.changed();
-      },
-      onMessage: (_, json) => json && this.#onMessage(json),
-      onSubscribed: () => {
-        if (!this.kept.outbox.some(({ kind }) => kind === 'consents.get'))
-          this.request({ kind: 'consents.get' });
-        else this.#flush();
-      },
+  // With what the page's address says behind the #, if anything.
+  async start(fragment: string) {
+    const [, what, token] = /^#(link|status)=([\w-]{20,100})$/.exec(fragment) ?? [];
+    if (what === 'link') return this.openLink(token);
+    if (what === 'status') return this.#follow(token);
+    const status = load<string>(localStorage, kErasure, (value) => typeof value === 'string');
+    if (status) return this.#follow(status);
+    await this.#enter();
+  }
+
+  async openLink(token: string, replace = false) {
+    this.#link = token;
+    const answer = await this.#try('POST', '/v1/session', {
+      link: token,
+      device: deviceName(),
+      ...(replace ? { replace } : {}),
     });
-    return true;
+    if (!answer) return this.#later(() => this.openLink(token, replace));
+    this.linkProblem = answer.problem;
+    if (answer.problem === 'another-customer') return this.#become('other');
+    this.#link = '';
+    if (replace) this.#drop();
+    // A link that does not open is no reason to leave who is signed in.
+    await this.#enter();
   }
 
-  signOut() {
-    this.#link?.end();
-    this.#link = null;
-    save(localStorage, this.#key, null);
-    this.#key = '';
-    this.kept = structuredClone(kNothing);
+  // The link is somebody else's: yes or no.
+  replace() {
+    return this.openLink(this.#link, true);
+  }
+  keep() {
+    this.#link = '';
+    this.linkProblem = '';
+    return this.#enter();
   }
 
-  takeOver() {
-    if (this.#account) this.signIn(this.#account);
+  async signOut() {
+    await this.#try('DELETE', '/v1/session');
+    this.#leave();
   }
 
   // What the customer wants: what was confirmed, with what is still on its way on top.
   wanted(purpose: Purpose): boolean {
-    return this.pending(purpose)?.given ?? this.kept.choices?.[purpose] === true;
+    const pending = this.pending(purpose);
+    return pending ? pending.body.given === true : this.choices?.[purpose] === true;
   }
-
-  pending(purpose: Purpose): ConsentSet | undefined {
-    return this.#unanswered.get(purpose);
+  pending(purpose: Purpose): Queued | undefined {
+    const mine = ({ path, body }: Queued) => path === '/v1/consents' && body.purpose === purpose;
+    return this.outbox.filter(mine).pop();
   }
 
   choose(purpose: Purpose, given: boolean) {
-    const { notice } = this.kept;
-    const request: ConsentSet = {
-      ...stamp(),
-      kind: 'consent.set',
-      purpose,
-      given,
-      notice: { id: notice.id, version: notice.version, language: i18n.language },
-    };
-    this.#unanswered.set(purpose, request);
-    this.#queue(request);
+    const { id, version } = this.notice;
+    this.#queue('/v1/consents', { purpose, given, notice: { id, version, language: i18n.language } });
   }
 
   open(offer: Offer) {
-    if (!offer.opened) this.request({ kind: 'offer.opened', decision: offer.decision });
+    if (!offer.opened) this.#queue(`/v1/offers/${encodeURIComponent(offer.decision)}/opened`, {});
     offer.opened = true;
-    this.#keep();
+    this.changed();
   }
-
   redeem(offer: Offer) {
-    if (!offer.redeemed) this.request({ kind: 'offer.redeemed', decision: offer.decision });
+    if (!offer.redeemed) this.#queue(`/v1/offers/${encodeURIComponent(offer.decision)}/redeemed`, {});
     offer.redeemed = true;
-    this.#keep();
-  }
-
-  clearEarlier(offers: Offer[]) {
-    this.kept.offers = this.kept.offers.filter((offer) => !offers.includes(offer));
-    this.#keep();
+    this.changed();
   }
 
   answer(survey: Survey, score: number, words: string) {
-    this.request({
-      kind: 'survey.answer',
-      survey: survey.id,
+    this.#queue(`/v1/surveys/${encodeURIComponent(survey.id)}/answer`, {
       survey_kind: survey.kind,
       score,
       ...(words ? { text: words } : {}),
     });
-    this.skip(survey);
+    this.#without(survey);
     this.toast(i18n.t.phone.surveyThanks);
   }
-
   skip(survey: Survey) {
-    this.kept.surveys = this.kept.surveys.filter((one) => one !== survey);
-    this.#keep();
+    this.#queue(`/v1/surveys/${encodeURIComponent(survey.id)}/dismiss`, {});
+    this.#without(survey);
   }
 
-  export() {
+  async revoke(device: DeviceView) {
+    await this.#try('DELETE', `/v1/devices/${encodeURIComponent(device.id)}`);
+    await this.#fetchMe();
+  }
+
+  async export() {
     this.exporting = true;
-    setTimeout(() => {
-      this.exporting = false;
-      this.changed();
-    }, kExportMs);
-    this.request({ kind: 'export' });
+    this.changed();
+    const answer = await this.#try('POST', '/v1/export');
+    this.exporting = false;
+    if (answer?.status === 200) {
+      this.stepUp = false;
+      download(answer.body);
+      this.toast(i18n.t.phone.exportReady);
+    } else this.#refused(answer);
   }
 
-  forget() {
-    this.request({ kind: 'forget' });
-    this.toast(i18n.t.phone.forgetSent);
+  async forget() {
+    const answer = await this.#try('POST', '/v1/forget');
+    const token = text(answer?.body.token, 100);
+    if (answer?.status !== 202 || !token) return this.#refused(answer);
+    this.#leave();
+    this.erasure = readErasure(record(answer.body.erasure) ?? {});
+    save(localStorage, kErasure, token);
+    await this.#follow(token);
   }
 
-  request(draft: Draft<AppRequest>) {
-    this.#queue({ ...stamp(), ...draft });
+  // They have read that it is done.
+  endErasure() {
+    save(localStorage, kErasure, null);
+    this.erasure = null;
+    this.#leave();
   }
 
   toast(words: string) {
@@ -294,131 +348,244 @@ export class Phone extends Store {
     this.changed();
   }
 
-  #rest() {
-    this.#link?.end();
-    this.#link = null;
-    this.linkState = 'elsewhere';
+  // ---- in and out ----
+
+  async #enter() {
+    const answer = await this.#fetchMe();
+    if (!answer) {
+      if (this.stage === 'starting') this.#restore();
+      return this.#later(() => this.#enter());
+    }
+    if (answer.status !== 200) return;
+    const here = this.devices.find(({ here }) => here)?.id ?? '';
+    if (this.stage === 'starting' || this.stage === 'out') this.outbox = savedFor(here)?.outbox ?? [];
+    // What was kept for a device that this is not any more is not sent.
+    if (this.#device && this.#device !== here) this.outbox = [];
+    this.#device = here;
+    this.stepUp = false;
+    this.line = 'online';
+    this.#keep();
+    this.#become('in');
+    this.#stream ??= this.#door.listen('/v1/events', (name) => this.#onEvent(name));
+  }
+
+  // Without a line: the choices as they were, for who wants to take one back.
+  #restore() {
+    const kept = savedFor();
+    if (!kept) return;
+    this.#device = kept.device;
+    this.outbox = kept.outbox;
+    this.choices = kept.choices;
+    this.notice = kept.notice;
+    this.stage = 'in';
+  }
+
+  #leave() {
+    this.#stream?.end();
+    this.#stream = null;
+    this.#drop();
+    this.#become('out');
+  }
+
+  #drop() {
+    save(localStorage, kKept, null);
+    this.#device = '';
+    this.name = '';
+    this.outbox = [];
+    this.offers = [];
+    this.surveys = [];
+    this.receipts = [];
+    this.devices = [];
+    this.choices = null;
+    this.stepUp = false;
+  }
+
+  #become(stage: Stage) {
+    this.stage = stage;
     this.changed();
   }
 
-  #queue(request: AppRequest) {
-    this.kept.outbox.push(request);
-    this.#keep();
-    this.#flush();
+  #later(what: () => void) {
+    this.line = 'lost';
+    this.changed();
+    setTimeout(what, kAgainMs);
   }
 
-  // In order, one after the other; what the broker has leaves the list.
-  async #flush() {
-    if (this.#flushing) return;
-    this.#flushing = true;
-    try {
-      for (let next = this.kept.outbox[0]; next; next = this.kept.outbox[0]) {
-        if (!this.#link) return;
-        await this.#link.publish(`${this.#topic}/request`, next);
-        this.kept.outbox = this.kept.outbox.filter((request) => request !== next);
-        this.#keep();
-      }
-    } catch {
-      // The next connection goes on here.
-    } finally {
-      this.#flushing = false;
+  // ---- what changes ----
+
+  async #onEvent(name: string) {
+    if (name === 'open') {
+      this.line = 'online';
+      await Promise.all([this.#fetchMe(), this.#fetchOffers()]);
+      return this.#flush();
     }
-  }
-
-  #onMessage(json: Unread<AppInbox>) {
-    const id = text(json.id, 128);
-    if (!id || this.kept.seen.includes(id)) return;
-    this.kept.seen = [...this.kept.seen, id].slice(-kSeenMax);
-    const kind = one(json.kind, kAppInboxKind);
-    switch (kind) {
-      case null:
-        return; // of a newer contract
-      case 'offer':
-        this.#onOffer(id, json);
-        break;
-      case 'survey':
-        this.#onSurvey(json);
-        break;
-      case 'consents':
-        this.#onChoices(json);
-        break;
-      case 'receipt':
-        this.#onReceipt(json);
-        break;
-      case 'export':
-        this.exporting = false;
-        download(record(json.data) ?? {});
-        this.toast(i18n.t.phone.exportReady);
-        break;
-      case 'forgotten':
-        this.#onForgotten(json);
-        return;
-      default:
-        kind satisfies never;
+    if (name === 'lost') {
+      this.line = 'lost';
+      return this.changed();
     }
-    this.#keep();
+    if (name === 'offers') return void this.#fetchOffers();
+    if (name === 'consents' || name === 'devices') return void this.#fetchMe();
+    // It ended for good, or nobody knows why: who is signed in says so.
+    this.#stream?.end();
+    this.#stream = null;
+    if (name === 'refused') return this.#later(() => this.#enter());
+    await this.#enter();
   }
 
-  #onOffer(id: string, json: Unread<AppInbox>) {
-    const offer: Offer = {
-      id,
-      decision: text(json.decision, 128),
-      title: text(json.title, 160),
-      text: text(json.text, 1000),
-      code: text(json.code, 64),
-      expiresAt: time(json.expires_at) ?? 0,
-      opened: false,
-      redeemed: false,
-    };
-    if (!offer.decision || this.kept.offers.some(({ decision }) => decision === offer.decision)) return;
-    this.kept.offers = [offer, ...this.kept.offers].slice(0, kOffersMax);
+  async #fetchMe(): Promise<Answer | null> {
+    const answer = await this.#try('GET', '/v1/me');
+    if (answer?.status === 200) this.take('/v1/me', answer.body);
+    else if (answer?.status === 401 && this.stage !== 'erasure') this.#leave();
+    return answer?.status === 200 || answer?.status === 401 ? answer : null;
   }
 
-  #onSurvey(json: Unread<AppInbox>) {
-    const id = text(json.survey, 128);
-    const kind = one(json.survey_kind, kAppInboxSurveyKind);
-    const question = text(json.question, 300);
-    if (id && kind && question && !this.kept.surveys.some((survey) => survey.id === id))
-      this.kept.surveys = [...this.kept.surveys, { id, kind, question }].slice(-kSurveysMax);
+  // What the door says of this path.
+  take(path: string, json: Json) {
+    if (path === '/v1/me') this.#onMe(json);
+    else if (path === '/v1/offers') this.#onOffers(json);
+    else this.erasure = readErasure(json);
+    this.changed();
   }
 
-  #onChoices(json: Unread<AppInbox>) {
-    const purposes = record(json.purposes) ?? {};
-    const choices: Kept['choices'] = {};
-    for (const purpose of kPurposes) choices[purpose] = purposes[purpose] === true;
-    this.kept.choices = choices;
+  #onMe(json: Json) {
+    this.name = text(json.name, 120);
+    this.#onPurposes(json.purposes);
+    this.receipts = list(json.consents, readReceipt);
+    this.devices = list(json.devices, readDevice);
     const notice: Unread<Notice> | null = record(json.notice);
     const id = text(notice?.id, 128);
     const version = text(notice?.version, 32);
-    if (id && version) this.kept.notice = { id, version };
-    // An answer that was on its way before the last change does not take that change back.
-    for (const [purpose, request] of this.#unanswered)
-      if (choices[purpose] === request.given) this.#unanswered.delete(purpose);
+    if (id && version) this.notice = { id, version };
+    if (this.stage === 'in') this.#keep();
   }
 
-  #onReceipt(json: Unread<AppInbox>) {
-    const receipt = readReceipt(json.record);
+  #onPurposes(json: unknown) {
+    const purposes = record(json) ?? {};
+    this.choices = {};
+    for (const purpose of kPurposes) this.choices[purpose] = purposes[purpose] === true;
+  }
+
+  async #fetchOffers() {
+    const answer = await this.#try('GET', '/v1/offers');
+    if (answer?.status === 200) this.take('/v1/offers', answer.body);
+  }
+
+  // What was tapped and is still on its way stays tapped.
+  #onOffers(json: Json) {
+    const said = (offer: Offer, what: string) =>
+      this.outbox.some(({ path }) => path === `/v1/offers/${encodeURIComponent(offer.decision)}/${what}`);
+    this.offers = list(json.offers, readOffer, kOffersMax);
+    for (const offer of this.offers) {
+      offer.opened ||= said(offer, 'opened');
+      offer.redeemed ||= said(offer, 'redeemed');
+    }
+    this.surveys = list(json.surveys, readSurvey, kSurveysMax).filter(
+      ({ id }) => !this.outbox.some(({ path }) => path.startsWith(`/v1/surveys/${encodeURIComponent(id)}/`)),
+    );
+  }
+
+  #without(survey: Survey) {
+    this.surveys = this.surveys.filter((one) => one !== survey);
+    this.changed();
+  }
+
+  // ---- an erasure ----
+
+  async #follow(token: string) {
+    this.#status = token;
+    this.#stream?.end();
+    this.#become('erasure');
+    this.#stream = this.#door.listen(`/v1/erasures/${token}/events`, (name) => {
+      if (name === 'lost') this.line = 'lost';
+      if (name === 'open') this.line = 'online';
+      void this.#fetchErasure();
+    });
+    await this.#fetchErasure();
+  }
+
+  async #fetchErasure() {
+    const answer = await this.#try('GET', `/v1/erasures/${this.#status}`);
+    if (answer?.status === 200) this.take(`/v1/erasures/${this.#status}`, answer.body);
+    if (answer?.status === 404) this.endErasure();
+    if (this.erasure?.doneAt) {
+      this.#stream?.end();
+      this.#stream = null;
+    }
+    this.changed();
+  }
+
+  // ---- what is said ----
+
+  #queue(path: string, body: Json) {
+    const { id, at } = stamp();
+    this.outbox.push({ id, path, body: { id, at, ...body } });
+    this.#keep();
+    void this.#flush();
+  }
+
+  // In order, one after the other. The door does what has an id once, so it may be asked again.
+  async #flush() {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    for (let next = this.outbox[0]; next && this.stage === 'in'; next = this.outbox[0]) {
+      const answer = await this.#try('POST', next.path, next.body);
+      if (!answer || answer.status === 429 || answer.status >= 500) {
+        setTimeout(() => this.#flush(), kAgainMs);
+        break;
+      }
+      if (answer.status === 401) {
+        this.#leave();
+        break;
+      }
+      this.outbox = this.outbox.filter((one) => one !== next);
+      this.#onSaid(answer);
+      this.#keep();
+    }
+    this.#flushing = false;
+  }
+
+  #onSaid({ status, body }: Answer) {
+    const receipt = status === 200 ? readReceipt(body.consent) : null;
     if (!receipt) return;
-    const others = this.kept.receipts.filter((old) => old.record !== receipt.record);
-    this.kept.receipts = [receipt, ...others].slice(0, kReceiptsMax);
-    if (this.kept.choices) this.kept.choices[receipt.purpose] = isGiven(receipt);
-    if (this.pending(receipt.purpose)?.given === isGiven(receipt)) this.#unanswered.delete(receipt.purpose);
+    this.#onPurposes(body.purposes);
+    this.receipts = [receipt, ...this.receipts.filter(({ record }) => record !== receipt.record)];
   }
 
-  #onForgotten(json: Unread<AppInbox>) {
-    this.#link?.end();
-    this.#link = null;
-    save(localStorage, this.#key, null);
-    this.#key = '';
-    this.kept = structuredClone(kNothing);
-    this.forgottenAt = time(json.at) ?? Date.now();
+  #refused(answer: Answer | null) {
+    if (answer?.problem === 'step-up-needed') this.stepUp = true;
+    else if (answer?.status === 401) this.#leave();
+    else this.toast(i18n.t.phone.notNow);
     this.changed();
   }
 
+  async #try(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<Answer | null> {
+    try {
+      return await this.#door.ask(method, path, body);
+    } catch {
+      this.line = 'lost';
+      this.changed();
+      return null;
+    }
+  }
+
+  // For this device alone: on a device of somebody else it is not sent.
   #keep() {
-    save(localStorage, this.#key, this.kept);
+    const { outbox, choices, notice } = this;
+    save(localStorage, kKept, { device: this.#device, outbox, choices, notice } satisfies Kept);
     this.changed();
   }
+}
+
+function savedFor(device?: string): Kept | null {
+  const valid = (kept: Kept) => Array.isArray(kept.outbox) && !!kept.device;
+  const kept = load<Kept>(localStorage, kKept, valid);
+  return kept && (device === undefined || kept.device === device) ? kept : null;
+}
+
+// What its owner knows it by, and no more.
+function deviceName(): string {
+  const found = /iPhone|iPad|Android|Windows|Macintosh|CrOS|Linux/.exec(navigator.userAgent ?? '');
+  return found ? found[0].replace('Macintosh', 'Mac').replace('CrOS', 'Chromebook') : '';
 }
 
 function download(data: Json) {

@@ -7,7 +7,7 @@ import { kScores, type Offer, type Phone, type Survey } from './model';
 export function Offers({ phone }: { phone: Phone }) {
   const t = i18n.t.phone;
   const now = useNow();
-  const { offers, surveys } = phone.kept;
+  const { offers, surveys } = phone;
   const open = offers.filter((offer) => !offer.redeemed && offer.expiresAt > now);
   const earlier = offers.filter((offer) => !open.includes(offer));
   return (
@@ -24,7 +24,7 @@ export function Offers({ phone }: { phone: Phone }) {
       )}
       <ul class="offers">
         {open.map((offer) => (
-          <OpenOffer key={offer.id} phone={phone} offer={offer} />
+          <OpenOffer key={offer.decision} phone={phone} offer={offer} />
         ))}
       </ul>
       {earlier.length > 0 && (
@@ -32,15 +32,12 @@ export function Offers({ phone }: { phone: Phone }) {
           <h2>{t.earlier}</h2>
           <ul>
             {earlier.map((offer) => (
-              <li key={offer.id}>
+              <li key={offer.decision}>
                 <span>{offer.title}</span>
                 <span class="soft">{offer.redeemed ? t.used : t.expired(i18n.clock(offer.expiresAt))}</span>
               </li>
             ))}
           </ul>
-          <button type="button" class="button quiet" onClick={() => phone.clearEarlier(earlier)}>
-            {t.clearEarlier}
-          </button>
         </section>
       )}
     </>

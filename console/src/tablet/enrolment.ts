@@ -12,7 +12,8 @@ import {
   type Unread,
 } from '../contract';
 import { i18n } from '../shared/i18n';
-import { newId, stamp, type Draft, type PageLink } from '../shared/link';
+import type { PageLink } from '../shared/link';
+import { newId, stamp, type Draft } from '../shared/stamp';
 import { integer, one, text } from '../shared/read';
 import { Store } from '../shared/store';
 

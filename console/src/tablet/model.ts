@@ -24,15 +24,8 @@ import {
   type Unread,
 } from '../contract';
 import { i18n } from '../shared/i18n';
-import {
-  connect,
-  newId,
-  stamp,
-  type Connect,
-  type Draft,
-  type LinkState,
-  type PageLink,
-} from '../shared/link';
+import { connect, type Connect, type LinkState, type PageLink } from '../shared/link';
+import { newId, stamp, type Draft } from '../shared/stamp';
 import { integer, list, one, record, text, time, type Json } from '../shared/read';
 import { load, save, type Account } from '../shared/session';
 import { Store } from '../shared/store';

@@ -78,6 +78,34 @@ export async function load(module) {
   return import(pathToFileURL(outfile));
 }
 
+// In place of the CRM's door: what the model asked for, what the test answers, and the streams that it hears.
+export class FakeDoor {
+  asked = []; // { method, path, body }
+  answers = {}; // by path: a body, or { status, problem }
+  online = true;
+  stream = null;
+
+  async ask(method, path, body) {
+    if (!this.online) throw new TypeError('no line');
+    this.asked.push({ method, path, body });
+    const answer = this.answers[path];
+    const said = typeof answer === 'function' ? answer(body) : answer;
+    if (said?.problem) return { status: said.status, body: {}, problem: said.problem };
+    if (said === undefined) return { status: 204, body: {}, problem: '' };
+    return { status: path === '/v1/forget' ? 202 : 200, body: said, problem: '' };
+  }
+
+  listen(path, onEvent) {
+    const stream = { path, open: true, say: onEvent, end: () => (stream.open = false) };
+    this.stream = stream;
+    return stream;
+  }
+
+  sent(path) {
+    return this.asked.filter((one) => one.method === 'POST' && one.path === path).map(({ body }) => body);
+  }
+}
+
 // In place of the page's connection: what the model subscribed to and sent, and what the test says.
 export class FakeLink {
   sent = [];

@@ -1,94 +1,163 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the phone keeps, sends and forgets, without a browser and without a broker.
+// What the phone shows, keeps, sends and forgets, without a browser and without a CRM.
 
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { assertFits, example } from '../../e2e/contract.mjs';
-import { clock, FakeLink, load } from './browser.mjs';
+import { example } from '../../e2e/contract.mjs';
+import { clock, FakeDoor, load } from './browser.mjs';
 
-const { kAppInboxSurveyKind } = await load('contract.ts');
-const { isGiven, kScores, Phone, readReceipt, splitAccount } = await load('phone/model.ts');
+const { kAppInboxSurveyKind, kItemConsentsPurpose: kPurposes } = await load('contract.ts');
+const { isGiven, kScores, Phone, readReceipt } = await load('phone/model.ts');
 
-const kAccount = { account: 'demo/app-paul', password: 'x' };
-const kTopic = 'welcome/v1/demo/app/app-paul';
+const kLink = 'l'.repeat(43);
+const kStatus = 's'.repeat(43);
+const { record } = example('app.inbox.receipt');
+const device = (id, changes = {}) => ({ device: id, name: 'Phone', since: record.history[0].at, ...changes });
+const me = (on = [], changes = {}) => ({
+  name: 'Paul',
+  purposes: Object.fromEntries(kPurposes.map((purpose) => [purpose, on.includes(purpose)])),
+  consents: [],
+  notice: { id: 'pledge', version: '3', language: 'en' },
+  devices: [device('d-1', { this: true })],
+  ...changes,
+});
+const offer = { decision: 'o/1', title: 'An espresso', text: 'On us', expires_at: '2027-01-01T00:00:00Z' };
+const signedOut = { status: 401, problem: 'signed-out' };
 
-let link,
-  phone,
-  last = 0;
-const say = (kind, changes = {}) => {
-  const message = { ...example(`app.inbox.${kind}`), id: `m-${++last}`, ...changes };
-  assertFits('app.inbox', message);
-  link.say(`${kTopic}/inbox`, message);
-  return message;
+let door, phone;
+const open = async (fragment = '') => {
+  door.stream = null;
+  phone = new Phone(door);
+  await phone.start(fragment);
 };
-const sent = (kind) => link.sent.map(({ message }) => message).filter((message) => message.kind === kind);
-const open = () => {
-  link = new FakeLink();
-  phone = new Phone(link.connect);
-  assert.ok(phone.signIn(kAccount));
+
+// The page is opened again; the one before is gone, whatever it had still to do.
+const reload = async () => {
+  const { answers, online } = door;
+  door.online = false;
+  door = Object.assign(new FakeDoor(), { answers, online });
+  await open();
 };
 
 beforeEach(async () => {
-  localStorage.removeItem(`welcome.phone.${kAccount.account}`);
-  open();
-  link.up();
-  await clock.pass(0);
+  for (const key of ['welcome.phone', 'welcome.phone.erasure']) localStorage.removeItem(key);
+  door = new FakeDoor();
+  door.answers = { '/v1/me': me(['face_recognition']), '/v1/offers': { offers: [offer], surveys: [] } };
+  await open();
+  await door.stream.say('open');
 });
 
-it('an account names its tenant and app', () => {
-  assert.deepEqual(splitAccount('demo/app-paul'), { tenant: 'demo', user: 'app-paul', app: 'paul' });
-  for (const bad of ['app-paul', 'demo/paul', 'demo/app-a/b', 'de+mo/app-a'])
-    assert.equal(splitAccount(bad), null);
+describe('a link', () => {
+  it('is sent once, and opens the page', async () => {
+    await open(`#link=${kLink}`);
+    assert.deepEqual(
+      door.sent('/v1/session').map(({ link }) => link),
+      [kLink],
+    );
+    assert.equal(phone.stage, 'in');
+  });
+
+  it('that does not open says why, and leaves who is signed in', async () => {
+    door.answers['/v1/session'] = { status: 410, problem: 'link-used' };
+    await open(`#link=${kLink}`);
+    assert.deepEqual([phone.stage, phone.linkProblem], ['in', 'link-used']);
+    door.answers['/v1/me'] = signedOut;
+    await open(`#link=${kLink}`);
+    assert.deepEqual([phone.stage, phone.linkProblem], ['out', 'link-used']);
+  });
+
+  it('of somebody else is asked about, and nothing of the one before is left', async () => {
+    door.answers['/v1/session'] = (body) =>
+      body.replace ? undefined : { status: 409, problem: 'another-customer' };
+    door.online = true;
+    phone.choose('face_recognition', false);
+    await phone.start(`#link=${kLink}`);
+    assert.equal(phone.stage, 'other');
+    door.answers['/v1/me'] = me([], { name: 'Mia', devices: [device('d-2', { this: true })] });
+    await phone.replace();
+    assert.deepEqual([phone.stage, phone.name, phone.outbox.length], ['in', 'Mia', 0]);
+  });
+
+  it('that met no line is tried again', async () => {
+    door.online = false;
+    localStorage.removeItem('welcome.phone');
+    await open(`#link=${kLink}`);
+    assert.deepEqual([phone.stage, phone.line], ['starting', 'lost']);
+    door.online = true;
+    await clock.pass(6000);
+    assert.equal(phone.stage, 'in');
+    assert.equal(door.sent('/v1/session').length, 1);
+  });
 });
 
 describe('an offer', () => {
-  it('is kept once, whatever repeats it', () => {
-    const message = say('offer');
-    link.say(`${kTopic}/inbox`, message);
-    say('offer');
-    assert.deepEqual(
-      phone.kept.offers.map(({ title }) => title),
-      ['Your espresso is waiting'],
-    );
+  it('is reported as opened and as used, once each', async () => {
+    const [shown] = phone.offers;
+    phone.open(shown), phone.open(shown), phone.redeem(shown), phone.redeem(shown);
+    await clock.pass(0);
+    assert.equal(door.sent('/v1/offers/o%2F1/opened').length, 1);
+    assert.equal(door.sent('/v1/offers/o%2F1/redeemed').length, 1);
   });
 
-  it('is reported as opened and as used, once each', async () => {
-    say('offer');
-    const [offer] = phone.kept.offers;
-    phone.open(offer), phone.open(offer), phone.redeem(offer), phone.redeem(offer);
+  it('that was tapped stays tapped while that is on its way', async () => {
+    const [shown] = phone.offers;
+    door.online = false;
+    phone.open(shown);
     await clock.pass(0);
-    assert.equal(sent('offer.opened').length, 1);
-    assert.equal(sent('offer.redeemed').length, 1);
-    for (const { message } of link.sent) assertFits('app.request', message);
+    phone.take('/v1/offers', { offers: [offer], surveys: [] });
+    assert.equal(phone.offers[0].opened, true);
   });
 });
 
 describe('a choice', () => {
-  it('made without a line is kept over a restart and sent at its end', async () => {
-    say('consents', { purposes: { face_recognition: true } });
-    link.down();
-    link.online = false;
+  it('made without a line is kept over a restart and sent at its end, once and as of then', async () => {
+    door.online = false;
     phone.choose('face_recognition', false);
-    assert.equal(phone.wanted('face_recognition'), false);
-    open();
-    assert.equal(phone.wanted('face_recognition'), false, 'it was forgotten');
-    link.up();
     await clock.pass(0);
-    const [request] = sent('consent.set');
-    assert.deepEqual([request.purpose, request.given], ['face_recognition', false]);
-    assertFits('app.request', request);
+    assert.equal(phone.wanted('face_recognition'), false);
+    const [{ body: said }] = phone.outbox;
+    await reload();
+    assert.deepEqual([phone.stage, phone.line], ['in', 'lost']);
+    assert.equal(phone.wanted('face_recognition'), false, 'it was forgotten');
+    door.online = true;
+    door.answers['/v1/consents'] = { consent: record, purposes: me().purposes };
+    await clock.pass(6000);
+    await door.stream.say('open');
+    await clock.pass(0);
+    assert.deepEqual(door.sent('/v1/consents'), [said]);
+    assert.deepEqual(phone.outbox, []);
   });
 
-  it('is not taken back by an answer that was on its way', () => {
+  it('is not sent on a device that is somebody else’s by then', async () => {
+    door.online = false;
     phone.choose('face_recognition', false);
-    say('consents', { purposes: { face_recognition: true } });
+    await reload();
+    door.online = true;
+    door.answers['/v1/me'] = me([], { devices: [device('d-2', { this: true })] });
+    await clock.pass(6000);
+    await door.stream.say('open');
+    assert.deepEqual(door.sent('/v1/consents'), []);
+  });
+
+  it('is not taken back by an answer that was on its way', async () => {
+    door.online = false;
+    phone.choose('face_recognition', false);
+    phone.take('/v1/me', me(['face_recognition']));
     assert.equal(phone.wanted('face_recognition'), false);
-    say('consents', { purposes: { face_recognition: false } });
-    assert.equal(phone.pending('face_recognition'), undefined);
+  });
+
+  it('that the door does not take now is said again, and one that it never takes is not', async () => {
+    door.answers['/v1/consents'] = { status: 503, problem: 'unavailable' };
+    phone.choose('face_recognition', false);
+    await clock.pass(0);
+    assert.equal(phone.outbox.length, 1);
+    door.answers['/v1/consents'] = { status: 400, problem: 'malformed' };
+    await clock.pass(6000);
+    assert.equal(phone.outbox.length, 0);
+    assert.equal(door.sent('/v1/consents').length, 2);
   });
 
   it('withdrawn and given in the same instant is withdrawn', () => {
-    const { record } = example('app.inbox.receipt');
     const at = '2026-05-04T08:00:00Z';
     const history = ['withdrawn', 'given'].map((state) => ({ state, at, how: 'app' }));
     assert.equal(isGiven(readReceipt({ ...record, history })), false);
@@ -96,30 +165,86 @@ describe('a choice', () => {
   });
 });
 
-it('a survey of each kind has its scale, and is asked once', async () => {
+it('a survey of each kind has its scale, and is answered or not', async () => {
   for (const survey_kind of kAppInboxSurveyKind) {
     const [low, high] = kScores[survey_kind];
-    const { survey } = say('survey', { survey: `s-${survey_kind}`, survey_kind });
-    say('survey', { survey, survey_kind });
-    assert.equal(phone.kept.surveys.length, 1);
-    phone.answer(phone.kept.surveys[0], high, '');
+    const survey = { survey: `s-${survey_kind}`, survey_kind, question: 'How was it?' };
+    phone.take('/v1/offers', { offers: [], surveys: [survey] });
+    phone.answer(phone.surveys[0], high, '');
+    assert.equal(phone.surveys.length, 0);
     await clock.pass(0);
-    const answer = sent('survey.answer').at(-1);
+    const [answer] = door.sent(`/v1/surveys/s-${survey_kind}/answer`);
     assert.ok(low < answer.score);
-    assertFits('app.request', answer);
   }
+  phone.take('/v1/offers', {
+    offers: [],
+    surveys: [{ survey: 's-x', survey_kind: 'nps', question: 'And now?' }],
+  });
+  phone.skip(phone.surveys[0]);
+  await clock.pass(0);
+  assert.equal(door.sent('/v1/surveys/s-x/dismiss').length, 1);
 });
 
-it('what the contract does not know is left alone', () => {
-  link.say(`${kTopic}/inbox`, { v: 1, id: 'm-new', kind: 'invitation' });
-  link.say(`${kTopic}/inbox`, { v: 1, kind: 'offer' });
-  assert.deepEqual(phone.kept.offers, []);
+it('what the door says has changed is asked for', async () => {
+  const count = (path) => door.asked.filter((one) => one.path === path).length;
+  const before = [count('/v1/me'), count('/v1/offers')];
+  await door.stream.say('consents');
+  await door.stream.say('devices');
+  await door.stream.say('offers');
+  await clock.pass(0);
+  assert.deepEqual([count('/v1/me'), count('/v1/offers')], [before[0] + 2, before[1] + 1]);
 });
 
-it('a phone that is forgotten keeps nothing', () => {
-  say('offer');
-  say('forgotten', { at: '2026-05-04T08:00:00.000Z' });
-  assert.equal(phone.forgottenAt, Date.parse('2026-05-04T08:00:00Z'));
-  assert.deepEqual(phone.kept.offers, []);
-  assert.equal(localStorage.getItem(`welcome.phone.${kAccount.account}`), null);
+it('a device that is signed out elsewhere keeps nothing', async () => {
+  door.answers['/v1/me'] = signedOut;
+  await door.stream.say('ended');
+  assert.equal(phone.stage, 'out');
+  assert.deepEqual([phone.name, phone.offers, phone.choices], ['', [], null]);
+  assert.equal(localStorage.getItem('welcome.phone'), null);
+});
+
+it('what asks for a fresh link says so', async () => {
+  door.answers['/v1/export'] = { status: 403, problem: 'step-up-needed' };
+  await phone.export();
+  assert.equal(phone.stepUp, true);
+  await phone.start(`#link=${kLink}`);
+  assert.equal(phone.stepUp, false);
+});
+
+describe('being forgotten', () => {
+  const state = (done) => ({
+    asked_at: '2026-05-04T08:00:00Z',
+    done_at: done === 2 ? '2026-05-04T09:00:00Z' : null,
+    boxes: 2,
+    done,
+    revoked: 0,
+    receipts: ['box-1', 'box-2'].map((box) => ({ store: 'aroma-1', box, done_at: null })),
+  });
+
+  it('is told until the last box, and then nothing is left', async () => {
+    door.answers['/v1/forget'] = { token: kStatus, url: 'x', erasure: state(0) };
+    door.answers[`/v1/erasures/${kStatus}`] = state(1);
+    await phone.forget();
+    assert.equal(phone.stage, 'erasure');
+    assert.deepEqual([phone.erasure.done, phone.erasure.doneAt], [1, null]);
+    assert.deepEqual([phone.name, phone.offers], ['', []]);
+    assert.equal(localStorage.getItem('welcome.phone'), null);
+    await reload(); // the page goes on
+    assert.equal(phone.stage, 'erasure');
+    door.answers[`/v1/erasures/${kStatus}`] = state(2);
+    await door.stream.say('erasure');
+    await clock.pass(0);
+    assert.ok(phone.erasure.doneAt);
+    assert.equal(door.stream.open, false);
+    phone.endErasure();
+    assert.equal(phone.stage, 'out');
+    assert.equal(localStorage.getItem('welcome.phone.erasure'), null);
+  });
+
+  it('is told from a link too', async () => {
+    door.answers[`/v1/erasures/${kStatus}`] = state(0);
+    await open(`#status=${kStatus}`);
+    assert.equal(phone.stage, 'erasure');
+    assert.deepEqual([phone.erasure.done, phone.erasure.boxes], [0, 2]);
+  });
 });
