@@ -3,6 +3,8 @@
 
 #include "tests/integration/crm_postgres.h"
 
+#include "crm/door/door.h"
+#include "crm/wall_clock.h"
 #include "tests/integration/crm_world.h"
 
 namespace welcome::testing {
@@ -125,6 +127,62 @@ TEST_F(CrmPostgresTest, WhatAnInstanceHadTakenWhenItWasStoppedIsSentByAnotherAtO
   ASSERT_TRUE(eventually([&] { return rows("leased_until IS NOT NULL"); }));
   EXPECT_EQ(second_->stop(), 0);
   EXPECT_TRUE(rows("leased_until IS NULL"));
+}
+
+// Each instance has a door: what is said at one is so at the other, and told to who listens there.
+TEST_F(CrmPostgresTest, TwoDoorsAreOne) {
+  const auto opened = [this](CrmProcess& crm) {
+    auto db = crm::open_database(postgres_->url());
+    return std::pair{std::make_unique<crm::Crm>(*db, crm::SigningKeys(crm.keys())), std::move(db)};
+  };
+  auto [one, one_db] = opened(*first_);
+  auto [two, two_db] = opened(*second_);
+  const std::string page = "https://my.aroma.example/phone/";
+  crm::Door first(*one, page), second(*two, page);
+  const Now now{MonoTime(1s), crm::wall_now()};
+  std::string cookie;
+  const auto ask = [&](crm::Door& door, const char* method, const std::string& path,
+                       const json& body = json::object()) {
+    crm::Request request;
+    request.method = method;
+    request.path = path;
+    request.cookie = cookie;
+    request.origin = "https://my.aroma.example";
+    request.content_type = "application/json";
+    if (std::string_view(method) == "POST") request.body = body.dump();
+    return door.answer(request, now);
+  };
+  const std::string url = json::parse(second_->output("link c-paul --page " + page)).at("url");
+  const json link = {{"link", url.substr(url.find("#link=") + 6)}};
+  const crm::Response in = ask(first, "POST", "/v1/session", link);
+  ASSERT_EQ(in.status, 204) << in.body;
+  EXPECT_EQ(ask(second, "POST", "/v1/session", link).status, 410);
+  cookie = in.set_cookie.substr(0, in.set_cookie.find(';'));
+  const auto before = two->newest_news();
+  ASSERT_EQ(ask(first, "POST", "/v1/consents",
+                {{"id", "r-1"}, {"purpose", "face_recognition"}, {"given", false}})
+                .status,
+            200);
+  const auto news = two->news_after(before);
+  ASSERT_EQ(news.size(), 1U);
+  EXPECT_EQ(news[0].whose, "c-paul");
+  const json me = json::parse(ask(second, "GET", "/v1/me").body);
+  EXPECT_EQ(me.at("purposes").at("face_recognition"), false);
+  EXPECT_EQ(ask(second, "POST", "/v1/consents",
+                {{"id", "r-1"}, {"purpose", "face_recognition"}, {"given", false}})
+                .status,
+            200);
+  EXPECT_EQ(ask(second, "GET", "/v1/offers").status, 200);
+  ASSERT_EQ(ask(second, "POST", "/v1/export").status, 200);
+  const crm::Response gone = ask(second, "POST", "/v1/forget");
+  ASSERT_EQ(gone.status, 202) << gone.body;
+  EXPECT_EQ(ask(first, "GET", "/v1/me").status, 401);
+  const std::string token = json::parse(gone.body).at("token");
+  EXPECT_EQ(ask(first, "GET", "/v1/erasures/" + token).status, 200);
+  crm::Transaction transaction(*one_db);
+  one->forget_the_old(now.wall + std::chrono::hours(24 * 400), 100);
+  transaction.commit();
+  EXPECT_TRUE(one->news_after(0).empty());
 }
 
 }  // namespace
