@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <exception>
 #include <optional>
 #include <spdlog/spdlog.h>
+#include <typeinfo>
 #include <utility>
 
 #include "core/hex.h"
@@ -85,6 +87,17 @@ std::optional<std::vector<std::string>> words_of(std::string_view pattern,
     }
   }
   return words;
+}
+
+// For the log: the pattern, without what stands for {…}.
+std::string route_of(const Request& request) {
+  const auto path = segments(request.path);
+  for (const Door::Route& route : Door::routes()) {
+    if (path && request.method == route.method && words_of(route.path, *path)) {
+      return std::string(route.method) + " " + route.path;
+    }
+  }
+  return "an unknown path";
 }
 
 bool is_json(std::string_view type) {
@@ -212,6 +225,10 @@ Response Door::answer(const Request& request, Now now) {
     Response out = problem(503, "unavailable", "Not possible now: again a little later");
     out.retry_after_s = kRetryAfterS;
     return out;
+  } catch (const std::exception& error) {
+    // Our own mistake. What it says may be about somebody; where it is from is enough.
+    spdlog::error("the door: {} at {}", typeid(error).name(), route_of(request));
+    return problem(500, "internal", "That went wrong here");
   }
 }
 
@@ -232,7 +249,7 @@ std::optional<Session> Door::known_session(const Request& request, WallTime now)
 }
 
 std::optional<Session> Door::who_asks(const Request& request, Now now) {
-  const auto session = known_session(request, now.wall);
+  auto session = known_session(request, now.wall);
   if (session && !sessions_.seen_lately(*session, now.wall)) {
     Transaction transaction(db_);
     sessions_.saw(*session, now.wall);

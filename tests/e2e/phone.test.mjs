@@ -275,7 +275,7 @@ db.commit()`,
     await pages.screenshot(phone, 'phone-devices', { fullPage: true });
     await others.getByRole('button', { name: 'Sign out' }).click();
     await tablet.locator('[data-stage=out]').waitFor();
-    assert.equal(await others.count(), 0);
+    await others.waitFor({ state: 'detached' });
     const kept = await tablet.evaluate(() => JSON.stringify({ ...localStorage }));
     assert.equal(kept, '{}');
   });

@@ -423,8 +423,10 @@ export class Phone extends Store {
       this.line = 'lost';
       return this.changed();
     }
-    if (name === 'offers') return void this.#fetchOffers();
-    if (name === 'consents' || name === 'devices') return void this.#fetchMe();
+    // What a purpose allowed goes with it.
+    if (name === 'offers' || name === 'consents') void this.#fetchOffers();
+    if (name === 'consents' || name === 'devices') void this.#fetchMe();
+    if (['offers', 'consents', 'devices'].includes(name)) return;
     // It ended for good, or nobody knows why: who is signed in says so.
     this.#stream?.end();
     this.#stream = null;
