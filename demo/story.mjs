@@ -19,7 +19,6 @@ export const kStorySeconds = 205;
 const kWithdrawn = 136; // when Bruno switches face recognition off
 const kTail = 30; // story seconds after it, for the last visit to end
 const kEva = 'tablet-eva'; // the tablet of her who is played here
-const kApps = { paul: 'a-7c41e09d', mia: 'a-19f3b6a2', bruno: 'a-e5028d47' };
 export const kNote = 'Asked about the Ethiopian beans; wants to hear how to grind them.';
 
 const names = { 'c-paul': 'Paul', 'c-mia': 'Mia', 'c-bruno': 'Bruno' };
@@ -50,6 +49,8 @@ export class Story {
     this.prompts = []; // every version of every prompt that tablets saw
     this.events = []; // what went to the CRM, repeats included
     this.waiting = [];
+    this.open = new Set(); // streams of the phones
+    this.over = false;
   }
 
   program(name) {
@@ -87,7 +88,6 @@ export class Story {
     mkdirSync(this.dir, { recursive: true, mode: 0o700 });
     this.stack = await startStack({
       run: this.dir,
-      apps: Object.values(kApps),
       tablets: ['tablet-1', 'tablet-2', kEva],
       ...(this.pages === undefined ? {} : { pages: this.pages }),
       ...(this.ports ? { ports: this.ports } : {}),
@@ -258,6 +258,7 @@ export class Story {
 
   async play() {
     this.epoch = Date.now() + 2500;
+    const phones = this.followPhones();
     await run(this.program('welcome-shop'), [
       '--out',
       path.join(this.dir, 'shop.btsnoop'),
@@ -267,6 +268,7 @@ export class Story {
       String(this.seed),
     ]);
     this.daemon = await this.startDaemon({ replay: true });
+    await phones;
     this.#direct();
     await this.at(kStorySeconds + kTail);
     await this.until(async () => {
@@ -335,13 +337,39 @@ export class Story {
       if (prompt) this.#onPrompt(prompt);
     });
     await listen('uplink', 'owner', `${this.stack.prefix}/event`, (_, event) => this.#onEvent(event));
-    for (const [name, app] of Object.entries(kApps)) {
-      await listen('uplink', 'owner', `welcome/v1/demo/app/${app}/inbox`, (_, message) => {
-        this.inbox[name].push(message);
-        if (message.kind === 'offer') {
-          this.#tell(`phone of ${names[`c-${name}`]} buzzes: "${message.title}" ${message.text}`);
-        }
-      });
+  }
+
+  // Everybody has their page open from now on.
+  async followPhones() {
+    const follow = async (name) => void this.#follow(name, await this.device(`c-${name}`, 'Phone'));
+    await Promise.all(Object.keys(this.inbox).map(follow));
+  }
+
+  // The customer's page, left open: comes back by itself when the CRM was away, and then has what it missed.
+  async #follow(name, device) {
+    const look = async () => {
+      const { status, body } = await device.ask('GET', '/v1/offers');
+      const known = new Set(this.inbox[name].map(({ decision }) => decision));
+      for (const offer of status === 200 ? body.offers.reverse() : []) {
+        if (known.has(offer.decision)) continue;
+        this.inbox[name].push({ kind: 'offer', ...offer });
+        this.#tell(`phone of ${names[`c-${name}`]} buzzes: "${offer.title}" ${offer.text}`);
+      }
+    };
+    while (!this.over) {
+      try {
+        const heard = await device.listen(
+          '/v1/events',
+          (event) => event === 'offers' && look().catch(() => {}),
+        );
+        this.open.add(heard);
+        await look();
+        await heard.over;
+        this.open.delete(heard);
+      } catch {
+        // the CRM is away
+      }
+      await new Promise((resolve) => setTimeout(resolve, 300));
     }
   }
 
@@ -473,6 +501,8 @@ export class Story {
   }
 
   async stop() {
+    this.over = true;
+    for (const heard of this.open) heard.end();
     for (const timer of this.waiting) clearTimeout(timer);
     for (const client of this.clients ?? []) await client.endAsync(true).catch(() => {});
     await this.stack?.stop();

@@ -44,8 +44,8 @@ export class Device {
     return this.ask('POST', '/v1/consents', { id: randomUUID(), purpose, given });
   }
 
-  // The names of events as they come, until `end()`.
-  async listen(path = '/v1/events') {
+  // The names of events as they come, until `end()`; `on` is called with each.
+  async listen(path = '/v1/events', on = () => {}) {
     const stop = new AbortController();
     const response = await fetch(this.base + path, {
       headers: this.cookie ? { cookie: this.cookie } : {},
@@ -53,14 +53,18 @@ export class Device {
     });
     if (response.status !== 200) throw new Error(`no stream: ${response.status}`);
     const heard = { events: [], closed: false, end: () => stop.abort(), response };
-    (async () => {
+    heard.over = (async () => {
       const decoder = new TextDecoder();
       let rest = '';
       try {
         for await (const bytes of response.body) {
           const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
           rest = lines.pop();
-          for (const line of lines) if (line.startsWith('event: ')) heard.events.push(line.slice(7));
+          for (const line of lines) {
+            if (!line.startsWith('event: ')) continue;
+            heard.events.push(line.slice(7));
+            on(line.slice(7));
+          }
         }
       } catch {
         // ended, by either side

@@ -142,7 +142,7 @@ class Stack {
     tenant = 'demo',
     store = 'aroma-1',
     box = 'box-1',
-    apps = ['paul', 'mia', 'bruno'],
+    apps = [],
     tablets = ['tablet-1', 'tablet-2'],
     ports = {},
   } = {}) {

@@ -116,6 +116,9 @@ constexpr Command kDoorCommands[] = {
 
 }  // namespace
 
-const Beyond kWithDoor{kDoorCommands, open_door};
+const Beyond& with_door() {
+  static constexpr Beyond kBeyond{kDoorCommands, open_door};
+  return kBeyond;
+}
 
 }  // namespace welcome::crm::cli

@@ -6,6 +6,6 @@
 
 namespace welcome::crm::cli {
 
-extern const Beyond kWithDoor;
+const Beyond& with_door();
 
 }  // namespace welcome::crm::cli

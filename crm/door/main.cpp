@@ -6,5 +6,5 @@
 
 int main(int argc, char** argv) {
   return welcome::crm::run({argv + 1, argv + argc}, std::cout, std::cerr,
-                           &welcome::crm::cli::kWithDoor);
+                           &welcome::crm::cli::with_door());
 }

@@ -152,11 +152,8 @@ test('B: a grant dated 2099 is refused, and a withdrawal holds at the box', asyn
   assert.deepEqual([entry.customer, entry.data], ['', {}]);
   await thief.event('consent.changed', 'c-bruno', { ...kDesk, at, notice }, { time: at });
   // Bruno's grant is one from before; he takes it back on his phone, with a clock that is right.
-  const phone = await story.stack.connect('uplink', 'app-a-e5028d47');
-  const said = { v: 1, id: 'q-1', kind: 'consent.set', purpose: 'face_recognition', given: false };
-  const topic = 'welcome/v1/demo/app/a-e5028d47/request';
-  await phone.publishAsync(topic, JSON.stringify(said), { qos: 1 });
-  await phone.endAsync();
+  const phone = await story.device('c-bruno', 'Phone');
+  assert.equal((await phone.choose('face_recognition', false)).status, 200);
   const film = (customer) => story.ctl('enrol', customer, '--clip', new URL(import.meta.url).pathname);
   const refused = (customer) =>
     film(customer).then(
@@ -217,6 +214,7 @@ test('C1: a box’s account consents for nobody', async (t) => {
 
 test('C2: an offer has the campaign’s text, and none leaves after a withdrawal', async (t) => {
   const story = await openShop(t);
+  await story.followPhones();
   const thief = await Thief.of(story);
   const offer = {
     ...example('event.decision.offer.json').data,

@@ -34,7 +34,8 @@ async function arrived(story) {
 test('an account with the CRM’s client id takes no event away', async (t) => {
   const story = await openShop(t);
   const { stack } = story;
-  const attackers = ['app-a-19f3b6a2', stack.address];
+  // Another box of the store, and the one whose events they are.
+  const attackers = [await story.admit('box-2'), stack.address];
 
   // While the CRM is away the broker keeps its session, and everything in it.
   await stack.program('crm').stop();
@@ -77,9 +78,10 @@ test('an account with a box’s client id does not push it off either line', asy
     return links.uplink.state === 'up' && links.floor.state === 'up';
   };
   await story.until(up, 'both lines are up');
+  const other = await story.admit('box-2');
   for (const id of [stack.address, stack.box, stack.address.replaceAll('/', '-')]) {
     await tryAs(stack, 'floor', 'tablet-1', id);
-    await tryAs(stack, 'uplink', 'app-a-19f3b6a2', id);
+    await tryAs(stack, 'uplink', other, id);
     await tryAs(stack, 'uplink', 'crm-is-no-account', id);
   }
   assert.ok(await up());

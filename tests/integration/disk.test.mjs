@@ -180,6 +180,7 @@ test(
     const offers = () => shop.inbox.paul.filter((message) => message.kind === 'offer');
     try {
       await shop.prepare({ enrol: false });
+      await shop.followPhones();
       await shop.stack.start({
         name: 'disk',
         file: '/usr/bin/python3',

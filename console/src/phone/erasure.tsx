@@ -12,7 +12,7 @@ export function ErasureView({ phone }: { phone: Phone }) {
   return (
     <main class="plain" data-erasure={done === null ? 'asked' : 'done'}>
       <Languages />
-      <Icon name={done === null ? 'away' : 'check'} />
+      {done !== null && <Icon name="check" />}
       <h1>{done === null ? t.forgetting : t.forgotten}</h1>
       {erasure && (
         <>

@@ -234,7 +234,7 @@ export const en = {
     stepUp:
       'To be sure that it is you, open a new link from your shop on this device first; then ask again within five minutes.',
     devices: 'Your devices',
-    devicesHint: 'Where you are signed in. What you do not know any more, sign out.',
+    devicesHint: 'Where you are signed in. Sign out what you do not recognise.',
     deviceHere: 'this device',
     deviceNoName: 'A device',
     deviceSeen: (time: string) => `last seen ${time}`,
