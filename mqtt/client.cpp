@@ -302,10 +302,14 @@ bool Client::read_all(Time now) {
   for (int round = 0; round < 16 || (tls_ && tls_->pending()); ++round) {
     const long count = receive(bytes, sizeof bytes);
     if (count < 0) return false;
-    if (count == 0) return true;
+    if (count == 0) break;
     last_heard_ = now;
     in_.append(bytes, static_cast<std::size_t>(count));
   }
+  // A broker that waits with its next small packet until this one is acknowledged (Nagle; 40 ms) is
+  // not kept waiting. The kernel forgets it, so it is said each time.
+  const int on = 1;
+  setsockopt(fd_, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
   return true;
 }
 
