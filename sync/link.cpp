@@ -135,10 +135,15 @@ class Link::Impl {
 
   bool publish(contract::Message message, std::int64_t tag,
                std::optional<std::chrono::seconds> expiry) {
-    const std::lock_guard lock(mutex_);
-    if (!up_ || stopping_ || publishes_.size() >= config_.queue) return false;
-    publishes_.push_back({std::move(message), tag, expiry});
-    bell_->ring();
+    bool first = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!up_ || stopping_ || publishes_.size() >= config_.queue) return false;
+      first = publishes_.empty();
+      publishes_.push_back({std::move(message), tag, expiry});
+    }
+    // Who was rung for takes all that is there, or as much as there is room for until a PUBACK.
+    if (first) bell_->ring();
     return true;
   }
 
