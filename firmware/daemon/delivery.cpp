@@ -70,11 +70,13 @@ void Delivery::acked(LinkName name, const sync::Acked& acked, const Now& now) {
     arrived(event.mapped().ref);
     shared_.store.outbox().keep_handed_out(acked.tag);
     link.at_broker.insert_or_assign(std::move(event.mapped().id), AtBroker{acked.tag, now.mono});
-    return pump(name, now);
+  } else {
+    link.acked.push_back(acked.tag);
   }
-  link.acked.push_back(acked.tag);
-  // Many at once are one transaction: at the latest when half of the window is free again.
-  if (link.in_flight <= link.window / 2) settle(name, now);
+  // Many at once are one transaction, and one look for what is next: when half of the window is
+  // free again.
+  if (link.in_flight > link.window / 2) return;
+  settle(name, now);
   pump(name, now);
 }
 

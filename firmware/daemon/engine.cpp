@@ -386,7 +386,10 @@ Result<void> Engine::rows_left(const std::vector<Delivery::Left>& rows, const Al
     effects.append(sent ? ask(event::DecisionSent{decision}, now)
                         : ask(event::DecisionExpired{decision}, now));
   }
-  return carry_out(std::move(effects), now, also);
+  // If the power goes, the rows are there again, go once more, and what this box keeps for itself
+  // follows once more. What others learn of must not.
+  const auto durable = effects.tells() ? store::Durable::now : store::Durable::later;
+  return carry_out(std::move(effects), now, also, durable);
 }
 
 Result<void> Engine::carry_out(Effects effects, const Now& now, const Also& also,
