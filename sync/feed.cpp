@@ -303,6 +303,12 @@ bool FeedReceiver::lacks(contract::Collection collection, const contract::Have& 
          found->second.epoch != head.epoch || found->second.seq < head.seq;
 }
 
+bool FeedReceiver::is_ahead(contract::Collection collection, const contract::Have& head) const {
+  const auto found = have_.find(collection);
+  return found != have_.end() && !distrusted_.contains(collection) &&
+         found->second.epoch == head.epoch && found->second.seq > head.seq;
+}
+
 std::uint64_t FeedReceiver::hash(std::string_view name) const {
   std::array<unsigned char, crypto_shorthash_BYTES> out{};
   crypto_shorthash(out.data(), reinterpret_cast<const unsigned char*>(name.data()), name.size(),

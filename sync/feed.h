@@ -120,6 +120,8 @@ class FeedReceiver {
   bool stands_at(contract::Collection collection, const contract::Have& head) const;
   // Whether the CRM says that it has what is not here.
   bool lacks(contract::Collection collection, const contract::Have& head) const;
+  // Whether what is here is newer: the CRM was restored from a backup, or this word was overtaken.
+  bool is_ahead(contract::Collection collection, const contract::Have& head) const;
 
  private:
   struct Snapshot {

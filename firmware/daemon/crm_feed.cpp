@@ -153,6 +153,7 @@ void CrmFeed::take(sync::FeedPiece piece, const Now& now) {
     return ask_again(now);
   }
   if (plan.verdict == sync::FeedVerdict::apply) carry_out(std::move(plan), now);
+  if (said && receiver_.is_ahead(collection, *said)) came_further(now);
   if (head) freshen(collection, epoch, *head, now);
   if (said) hear_of_consents(collection, *said, now);
 }

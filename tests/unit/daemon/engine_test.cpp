@@ -336,6 +336,26 @@ TEST_F(EngineTest, SaysHowFarItIsWithinASecondOfGettingThere) {
   EXPECT_EQ(box_.sent("/hello").size(), said.size()) << "once, and nothing more";
 }
 
+// A CRM that was restored from a backup says less than the box has, and notices by the box's word.
+TEST_F(EngineTest, SaysSoWithinASecondWhenItIsAheadOfWhatTheCrmSays) {
+  box_.feed_shop();
+  box_.advance(10s);
+  const auto said = box_.sent("/hello");
+  const json have = said.back()["have"]["consents"];
+  contract::FeedBatch heartbeat;
+  heartbeat.collection = contract::Collection::consents;
+  heartbeat.epoch = have["epoch"];
+  heartbeat.from_seq = heartbeat.to_seq = have["seq"].get<std::uint64_t>() - 1;
+  heartbeat.digest = contract::Digest().hex();
+  const auto message = contract::encode_feed(test::bench_address, heartbeat);
+  box_.inbound(LinkName::uplink, message.topic, message.payload);
+  box_.advance(1100ms);
+  ASSERT_EQ(box_.sent("/hello").size(), said.size() + 1);
+  const json again = box_.sent("/hello").back();
+  EXPECT_EQ(again.value("confirms", false), true) << "it asks for nothing";
+  EXPECT_EQ(again["have"]["consents"], have);
+}
+
 TEST_F(EngineTest, ARehearsalIsOnTheTabletsAndNowhereElse) {
   box_.feed_shop();
   ASSERT_TRUE(box_.engine().start_rehearsal(box_.now()));
