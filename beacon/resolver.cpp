@@ -118,6 +118,17 @@ void Resolver::update(const std::unordered_set<CustomerId>& customers,
   merge(std::move(keys), std::move(known), learnt, now);
 }
 
+void Resolver::expect(std::size_t identities) {
+  customers_.reserve(identities);
+  identities_.reserve(identities);
+  expected_ = identities;
+}
+
+// How many there will be of a kind of which there are `some` among `all`.
+std::size_t Resolver::expected(std::size_t some, std::size_t all) const {
+  return all < expected_ ? some * expected_ / all : some;
+}
+
 void Resolver::merge(std::vector<IdentityKey> keys, Known known, const LearntDevices& learnt,
                      const Now& now) {
   // First what is new or stays, then what is left over in `known` goes: a customer who stays is
@@ -165,7 +176,7 @@ void Resolver::merge(std::vector<IdentityKey> keys, Known known, const LearntDev
   make_room(customers_, customers_.size() + fresh.size());
   make_room(rotating_, rotating);
   make_room(irks_, irks);
-  windows_.reserve(rotating * 6);
+  windows_.reserve(expected(rotating, live_ + fresh.size()) * 6);
 
   for (const Fresh& one : fresh) {
     IdentityKey& key = keys[one.key];

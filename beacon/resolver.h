@@ -106,6 +106,8 @@ class Resolver {
   };
   // What was learnt since the last call, in no order.
   std::vector<Learnt> take_learnt();
+  // So many identities will be known soon.
+  void expect(std::size_t identities);
   // Of all that are loaded, each: visit(identity_hash(), device_hash(), nearest()).
   template <class Visit>
   void each_identity(Visit&& visit) const {
@@ -176,6 +178,7 @@ class Resolver {
   std::uint32_t add(IdentityKey&& key, std::uint64_t id_hash, std::uint64_t content_hash,
                     std::uint32_t customer, const LearntDevices& learnt, const Now& now);
   void remove(std::uint32_t index);
+  std::size_t expected(std::size_t some, std::size_t all) const;
   void drop_detail(Identity& identity);
   std::uint64_t window_tag(const Rotating& r, bool uuid, std::int64_t window) const;
   std::int64_t window_at(const Rotating& r, const Now& now) const;
@@ -197,6 +200,7 @@ class Resolver {
   std::vector<Identity> identities_;
   std::vector<std::uint32_t> free_identities_;
   std::size_t live_ = 0;
+  std::size_t expected_ = 0;  // identities, where more than are known
   // What has something new to be kept: index and device_hash(), should the index go.
   std::unordered_map<std::uint32_t, std::uint64_t> learnt_;
 

@@ -116,6 +116,8 @@ class Tracker {
   void update_identities(const std::unordered_set<CustomerId>& customers,
                          std::vector<IdentityKey> identities, const Now& now,
                          const LearntDevices& learnt = {});
+  // So many identities are about to come: what holds them is made large enough at once.
+  void expect(std::size_t identities) { resolver_.expect(identities); }
   // What was learnt of devices since the last call, to be given back at the next start.
   std::vector<Resolver::Learnt> take_learnt() { return resolver_.take_learnt(); }
   // Removes from `learnt` the devices that are no longer known, and says which.

@@ -93,6 +93,9 @@ class ConsentGate {
   PurposeSet purposes(const CustomerId& customer, const Now& now) const;
   ConsentStanding standing(const CustomerId& customer, Purpose purpose) const;
 
+  // So many will be known soon.
+  void expect(std::size_t people) { people_.reserve(people); }
+
   // Radio and app claims need `proximity_offers`, face claims `face_recognition`.
   std::optional<Sighting> admit(const IdentityClaim& claim, const Now& now);
   std::optional<FaceConsent> face_consent(const CustomerId& customer, const Now& now) const;

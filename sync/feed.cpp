@@ -91,6 +91,12 @@ std::size_t end_of_piece(const std::vector<contract::FeedItem>& items, bool snap
 
 }  // namespace
 
+std::size_t FeedPlan::Part::to_come() const {
+  constexpr std::size_t kMost = 1'000'000;
+  if (!cut.first || part != 1 || (parts == 1 && !cut.more)) return 0;
+  return std::min(kMost, parts * std::max(cut.of, names.size()));
+}
+
 std::vector<FeedPiece> sliced(contract::FeedBatch batch, std::size_t items_at_most) {
   std::vector<FeedPiece> pieces;
   if (batch.items.size() <= items_at_most) {
@@ -106,7 +112,8 @@ std::vector<FeedPiece> sliced(contract::FeedBatch batch, std::size_t items_at_mo
   for (std::size_t first = 0; first < items.size();) {
     const std::size_t end = end_of_piece(items, batch.snapshot, first, items_at_most);
     const bool last = end == items.size();
-    FeedPiece piece{batch, {.first = first == 0, .more = batch.snapshot && !last}};
+    FeedPiece piece{batch,
+                    {.first = first == 0, .more = batch.snapshot && !last, .of = items.size()}};
     if (!batch.snapshot && !last) {
       piece.batch.to_seq = items[end - 1].seq;
       piece.batch.digest.clear();
@@ -248,11 +255,12 @@ std::optional<contract::Digest> FeedReceiver::digest_here(contract::Collection c
 
 // Names that the snapshot does not have.
 std::vector<std::string> FeedReceiver::left_over(const FeedPlan& plan, bool begins) const {
-  std::unordered_set<std::uint64_t> seen(plan.part->names.begin(), plan.part->names.end());
-  if (!begins) seen.merge(std::unordered_set(snapshots_.at(plan.collection).seen));
+  const std::unordered_set<std::uint64_t> seen(plan.part->names.begin(), plan.part->names.end());
+  const auto* before = begins ? nullptr : &snapshots_.at(plan.collection).seen;
   std::vector<std::string> names;
   replica_.for_each(plan.collection, [&](std::string_view name) {
-    if (!seen.contains(hash(name))) names.emplace_back(name);
+    const std::uint64_t one = hash(name);
+    if (!seen.contains(one) && !(before && before->contains(one))) names.emplace_back(name);
   });
   return names;
 }
@@ -268,8 +276,10 @@ void FeedReceiver::committed(const FeedPlan& plan) {
     distrusted_.erase(plan.collection);
     return;
   }
+  const bool begins = plan.part->cut.first && plan.part->part == 1;
+  if (begins) snapshots_.erase(plan.collection);
   Snapshot& snapshot = snapshots_[plan.collection];
-  if (plan.part->cut.first && plan.part->part == 1) snapshot.seen.clear();
+  if (begins) snapshot.seen.reserve(plan.part->to_come());
   snapshot.seen.insert(plan.part->names.begin(), plan.part->names.end());
   snapshot.last = *plan.part;
   snapshot.last.names.clear();

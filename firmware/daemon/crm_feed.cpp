@@ -183,8 +183,15 @@ void CrmFeed::missed(const Now& now) {
   ask_again(now);
 }
 
+void CrmFeed::tidy() {
+  if (std::exchange(untidy_, false)) malloc_trim(0);
+}
+
 void CrmFeed::carry_out(sync::FeedPlan plan, const Now& now) {
   News news;
+  if (plan.part && plan.part->to_come() > 0) {
+    needs_.expect(plan.collection, plan.part->to_come());
+  }
   news.changes.reserve(plan.items.size());
   if (plan.collection == contract::Collection::identities) {
     // A device may go from one customer to another in one batch, in any order.
@@ -206,8 +213,7 @@ void CrmFeed::carry_out(sync::FeedPlan plan, const Now& now) {
     receiver_.committed(plan);
     desk_.forget(news.desk_consents);
     if (plan.complete) came_further(now);
-    // Thousands of items were parsed, and what they took lies free between what stays.
-    if (plan.complete && plan.part && plan.part->parts > 1) malloc_trim(0);
+    if (plan.complete && plan.part && plan.part->parts > 1) untidy_ = true;
   }
   // Only now does the directory answer with the new profiles.
   for (auto& customer : std::exchange(changed_profiles_, {})) {

@@ -35,6 +35,8 @@ class CrmFeed {
                                                  store::Durable durable = store::Durable::now) = 0;
     virtual void profile_changed(const CustomerId& customer) = 0;  // for who keeps it opened
     virtual void keys_changed(const std::vector<CustomerId>& customers, const Now& now) = 0;
+    // So many items, at most, are about to come.
+    virtual void expect(contract::Collection collection, std::size_t items) = 0;
     virtual void message_refused(const Error& error, const Now& now) = 0;
   };
   CrmFeed(Shared& shared, Delivery& delivery, Desk& desk, FaceWatch& faces, DeviceIndex& devices,
@@ -58,6 +60,8 @@ class CrmFeed {
   void say_hello(bool confirms = false);
   // A collection is complete, or a control message is kept: the CRM hears of it within a second.
   void came_further(const Now& now);
+  // Gives back memory that a snapshot took, which takes a while.
+  void tidy();
   void confirm_if_due(const Now& now);
   // Something was dropped unread: consents, perhaps.
   void missed(const Now& now);
@@ -166,6 +170,7 @@ class CrmFeed {
   const StoredFeed stored_feed_;
   sync::FeedReceiver receiver_;
   bool profiles_on_sight_ = false;
+  bool untidy_ = false;                       // a snapshot was taken in
   std::vector<CustomerId> changed_profiles_;  // not yet told to the pipeline
   bool hello_due_ = false;
   MonoTime next_hello_;

@@ -392,6 +392,16 @@ Result<void> Engine::rows_left(const std::vector<Delivery::Left>& rows, const Al
   return carry_out(std::move(effects), now, also, durable);
 }
 
+// What grows while a snapshot comes would stop decisions each time for tens of milliseconds.
+void Engine::expect(contract::Collection collection, std::size_t items) {
+  if (collection == contract::Collection::consents) {
+    pipeline_.gate_for_loading().expect(items);
+    listening_.expect(items);
+  } else if (collection == contract::Collection::identities) {
+    tracker_.expect(items);
+  }
+}
+
 Result<void> Engine::carry_out(Effects effects, const Now& now, const Also& also,
                                store::Durable durable) {
   Result<void> written;
@@ -500,6 +510,8 @@ void Engine::keep_house(const Now& now) {
   faces_.tick(now);
   tablets_.tell(now);
   delivery_.pump(now);
+  // For milliseconds nothing is decided; nobody is there to be decided about.
+  if (tracker_.present_customers().empty()) feed_.tidy();
   begin_recording(now);
   recorder_.flush(now);
   if (const auto more = store_.maintain(now); !more) store_failed(more.error());

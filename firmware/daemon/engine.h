@@ -204,6 +204,7 @@ class Engine : private Pipeline::Directory,
   void keys_changed(const std::vector<CustomerId>& customers, const Now& now) override {
     listening_.refresh(customers, now);
   }
+  void expect(contract::Collection collection, std::size_t items) override;
   void message_refused(const Error& error, const Now& now) override {
     on_undecodable(contract::LinkName::uplink, error, now);
   }

@@ -145,6 +145,11 @@ void Listening::unload(const std::unordered_set<CustomerId>& gone, const Now& no
   if (to_fetch_.empty()) forget_unknown_devices(now);
 }
 
+void Listening::expect(std::size_t people) {
+  listened_for_.reserve(people);
+  to_fetch_.reserve(people);
+}
+
 void Listening::fetch(const Now& now) {
   if (to_fetch_.empty() || now.mono < next_fetch_) return;
   if (to_fetch_.size() > kFetchFreely) next_fetch_ = now.mono + kFetchEvery;

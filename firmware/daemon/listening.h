@@ -30,6 +30,7 @@ class Listening {
   // The gate has changed, for anybody or for these.
   void refresh(const Now& now);
   void refresh(const std::vector<CustomerId>& customers, const Now& now);
+  void expect(std::size_t people);
   // With a hundred thousand customers at once, decisions come in between.
   void fetch(const Now& now);
   void keep_learnt(const Now& now);
