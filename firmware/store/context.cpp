@@ -46,9 +46,17 @@ const Secret* Context::key_of(std::int64_t id) {
 std::optional<Context::Owner> Context::find_owner(const CustomerId& customer) {
   if (customer.empty()) return Owner{std::nullopt, &sealer.box_data_key()};
   const CustomerHash hash = sealer.hash(customer);
-  std::int64_t id = id_of(hash);
-  if (id != 0) {
+  std::int64_t id = 0;
+  if (const auto known = ids_.find(hash); known != ids_.end()) {
+    id = known->second;
     if (const Secret* key = key_of(id)) return Owner{id, key};
+  } else {
+    // Both at once: with a snapshot each item is somebody else's.
+    auto s = db.query("SELECT id, wrapped FROM customer WHERE hash = ?", Blob{view(hash)});
+    if (s.step()) {
+      id = s.int64(0);
+      if (const auto key = sealer.unwrap(s.blob(1), view(hash))) return remember(hash, id, *key);
+    }
   }
   if (is_erased(hash)) return std::nullopt;
   const Secret key = Secret::random();
@@ -60,8 +68,14 @@ std::optional<Context::Owner> Context::find_owner(const CustomerId& customer) {
     // The key was damaged, and what it sealed is lost.
     db.run("UPDATE customer SET wrapped = ? WHERE id = ?", Blob{wrapped}, id);
   }
+  return remember(hash, id, key);
+}
+
+Context::Owner Context::remember(const CustomerHash& hash, std::int64_t id, const Secret& key) {
+  if (ids_.size() >= kCachedKeys) ids_.clear();
+  ids_.insert_or_assign(hash, id);
   if (keys_.size() >= kCachedKeys) keys_.clear();
-  return Owner{id, &keys_.insert_or_assign(id, key).first->second};
+  return {id, &keys_.insert_or_assign(id, key).first->second};
 }
 
 Context::Owner Context::owner_of(const CustomerId& customer) {

@@ -87,6 +87,7 @@ class Context {
     }
   };
   std::int64_t id_of(const CustomerHash& hash);
+  Owner remember(const CustomerHash& hash, std::int64_t id, const Secret& key);
 
   std::unordered_map<CustomerHash, std::int64_t, FirstBytes> ids_;
   std::unordered_map<std::int64_t, Secret> keys_;
