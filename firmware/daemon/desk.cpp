@@ -209,16 +209,21 @@ Result<std::vector<Desk::Draft>> Desk::draft(const contract::EnrolMessage& messa
   const auto known =
       shared_.store.replica().of_customer(store::Collection::consents, message.customer);
   if (!known) return tl::unexpected(known.error());
+  // Somebody came to withdraw: the CRM hears of it, whatever this box knows of them.
+  const bool withdrawal = std::none_of(message.purposes.begin(), message.purposes.end(),
+                                       [](const auto& purpose) { return purpose.second; });
   std::vector<Draft> drafts;
   for (const auto& [name, given] : message.purposes) {
     const auto purpose = purpose_from_string(name);
     if (!purpose) return fail(ErrorCode::malformed, "unknown purpose");
-    // "No" withdraws what is given, and is no word about anything else.
+    // "No" beside a yes withdraws what is given, and is no word about anything else.
     const ConsentStanding held = shared_.pipeline.gate().standing(message.customer, *purpose);
-    if (!given && !held.given()) continue;
+    const bool ends = held.given() || (withdrawal && !held.withdrawn_at);
+    if (!given && !ends) continue;
     const ConsentStep step =
         given ? ConsentStep{ConsentState::given, now.wall, "desk"}
-              : ConsentStep{ConsentState::withdrawn, std::max(now.wall, *held.given_at), "desk"};
+              : ConsentStep{ConsentState::withdrawn,
+                            std::max(now.wall, held.given_at.value_or(now.wall)), "desk"};
     const json record = desk_record(*known, shared_.settings.box, message.customer, *purpose, step,
                                     *message.notice);
     auto decoded = contract::decode_item(contract::Collection::consents, record.dump());

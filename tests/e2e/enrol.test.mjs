@@ -106,4 +106,28 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
     await finish();
     assert.deepEqual(pages.problems, []);
   });
+
+  it('withdraws at the desk, with a receipt, and the template goes', async () => {
+    await tablet.getByRole('button', { name: 'Enrol a guest' }).click();
+    await tablet.getByRole('button', { name: 'Withdraw a consent' }).click();
+    assert.ok(await tablet.getByLabel('Member number').isVisible(), 'whose it is must be said first');
+    await tablet.getByLabel('Member number').fill('c-mia');
+    await tablet.getByRole('button', { name: 'Withdraw a consent' }).click();
+    await tablet.getByRole('checkbox', { name: 'Recognise my face' }).check();
+    await assertAccessible(tablet);
+    await pages.screenshot(tablet, 'withdraw-at-the-desk');
+    await tablet.getByRole('button', { name: 'End what I ticked' }).click();
+    await tablet.getByText('It has ended').waitFor(kPatience);
+    for (const text of ['c-mia', 'Recognise my face', 'Eva'])
+      await tablet.getByText(text, { exact: true }).waitFor();
+    await assertAccessible(tablet);
+    await pages.screenshot(tablet, 'withdrawn-at-the-desk');
+    await finish();
+    assert.ok((await audit()).includes('consent staff:Eva face_recognition withdrawn'));
+    await story.until(async () => {
+      const face = (await consents('c-mia')).find((c) => c.purpose === 'face_recognition');
+      return face.history.at(-1).how === 'desk' && face.history.at(-1).state === 'withdrawn';
+    }, 'the CRM has the withdrawal');
+    assert.deepEqual(pages.problems, []);
+  });
 });

@@ -37,6 +37,11 @@ class I18n extends Store {
     return this.#format(ms, today ? { timeStyle: 'short' } : { dateStyle: 'medium', timeStyle: 'short' });
   }
 
+  // For a receipt: day and time, whatever the day.
+  moment(ms: number): string {
+    return this.#format(ms, { dateStyle: 'long', timeStyle: 'short' });
+  }
+
   // Of an arrival: the time alone, whatever the day.
   time(ms: number): string {
     return this.#format(ms, { timeStyle: 'short' });

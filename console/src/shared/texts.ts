@@ -206,6 +206,18 @@ export const en = {
     finish: 'Hand the tablet back',
     waiting: 'Waiting for the box…',
     noAnswer: 'The box did not answer. Please try again in a moment.',
+    withdraw: 'Withdraw a consent',
+    endTitle: 'What should end?',
+    endLead:
+      'Tick what you no longer want. It ends here at once, and everywhere else as soon as the line is up.',
+    endAll: 'All of it',
+    endNow: 'End what I ticked',
+    ended: 'It has ended',
+    endedAt: 'When',
+    endedWhat: 'What has ended',
+    endedBy: 'Recorded by',
+    endedHint:
+      'Take a picture of this if you like: the same stands in your own record, which you may ask for at any time.',
   },
   pledge: {
     title: 'What we promise',
@@ -444,6 +456,18 @@ export const de: Texts = {
       uncover: 'Bitte das Gesicht nicht verdecken',
       less_light: 'Bitte etwas weniger Licht im Gesicht',
     },
+    withdraw: 'Einwilligung widerrufen',
+    endTitle: 'Was soll enden?',
+    endLead:
+      'Kreuzen Sie an, was Sie nicht mehr möchten. Hier endet es sofort, überall sonst, sobald die Verbindung steht.',
+    endAll: 'Alles',
+    endNow: 'Angekreuztes beenden',
+    ended: 'Es ist beendet',
+    endedAt: 'Wann',
+    endedWhat: 'Was beendet ist',
+    endedBy: 'Aufgenommen von',
+    endedHint:
+      'Fotografieren Sie dies, wenn Sie möchten: dasselbe steht in Ihren eigenen Daten, die Sie jederzeit anfordern können.',
     stop: 'Abbrechen',
     done: 'Fertig. Willkommen!',
     doneHint: 'Eine Quittung ist auf dem Weg zu Ihrem Telefon. Dort können Sie jederzeit alles ändern.',

@@ -2,6 +2,7 @@
 // The pages of an enrolment. The guest holds the tablet: no other guest's card is to be seen.
 
 import { useState } from 'preact/hooks';
+import { kItemConsentsPurpose as kPurposes } from '../contract';
 import { i18n } from '../shared/i18n';
 import { Field, Icon, Languages, Pledge, Purposes } from '../shared/parts';
 import { useStore } from '../shared/store';
@@ -15,6 +16,8 @@ export function Enrol({ enrolment, onClose }: { enrolment: Enrolment; onClose():
       <Languages />
       {enrolment.step === 'member' && <Member enrolment={enrolment} onClose={onClose} />}
       {enrolment.step === 'choices' && <ChoicesStep enrolment={enrolment} onClose={onClose} />}
+      {enrolment.step === 'ending' && <Ending enrolment={enrolment} onClose={onClose} />}
+      {enrolment.step === 'ended' && <Ended enrolment={enrolment} onClose={onClose} />}
       {enrolment.step === 'camera' && <Camera enrolment={enrolment} onClose={onClose} />}
       {enrolment.step === 'done' && (
         <div class="enrol-end">
@@ -31,8 +34,8 @@ export function Enrol({ enrolment, onClose }: { enrolment: Enrolment; onClose():
           <Icon name="warn" />
           <h1>{t.failed}</h1>
           <p role="alert">{enrolment.reason}</p>
-          {enrolment.purposes.face_recognition && (
-            <button type="button" class="button primary" onClick={() => void enrolment.startCamera()}>
+          {enrolment.canTryAgain && (
+            <button type="button" class="button primary" onClick={() => void enrolment.again()}>
               {t.again}
             </button>
           )}
@@ -72,6 +75,16 @@ function Member({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void 
       <p class="soft">{t.lead}</p>
       <div class="actions">
         <button class="button primary wide">{t.next}</button>
+        <button
+          type="button"
+          class="button"
+          onClick={(event) => {
+            if (event.currentTarget.form?.reportValidity() && customer.trim())
+              enrolment.chooseMember(customer, 'ending');
+          }}
+        >
+          {t.withdraw}
+        </button>
         <button type="button" class="button quiet" onClick={onClose}>
           {i18n.t.common.cancel}
         </button>
@@ -113,6 +126,82 @@ function ChoicesStep({ enrolment, onClose }: { enrolment: Enrolment; onClose(): 
         </section>
       </div>
     </>
+  );
+}
+
+function Ending({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
+  const t = i18n.t.enrol;
+  return (
+    <section class="enrol-narrow">
+      <h1>{t.endTitle}</h1>
+      <p class="soft">{t.endLead}</p>
+      <ul class="endings">
+        {kPurposes.map((purpose) => (
+          <li key={purpose}>
+            <label>
+              <input
+                type="checkbox"
+                name={purpose}
+                disabled={enrolment.agreeing}
+                checked={enrolment.purposes[purpose] === true}
+                onChange={(event) => enrolment.choose(purpose, event.currentTarget.checked)}
+              />
+              {i18n.t.purposes[purpose].title}
+            </label>
+          </li>
+        ))}
+      </ul>
+      <div class="actions">
+        <button
+          type="button"
+          class="button"
+          disabled={enrolment.agreeing}
+          onClick={() => enrolment.chooseAll()}
+        >
+          {t.endAll}
+        </button>
+        <button
+          type="button"
+          class="button primary wide"
+          disabled={!enrolment.anyChosen || enrolment.agreeing}
+          onClick={() => void enrolment.withdraw()}
+        >
+          {t.endNow}
+        </button>
+        <button type="button" class="button quiet" onClick={onClose}>
+          {i18n.t.common.cancel}
+        </button>
+      </div>
+    </section>
+  );
+}
+
+// The receipt: what is written here stands in the customer's own record, too.
+function Ended({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
+  const t = i18n.t.enrol;
+  return (
+    <div class="enrol-end">
+      <Icon name="check" />
+      <h1>{t.ended}</h1>
+      <dl class="receipt">
+        <dt>{t.customer}</dt>
+        <dd>{enrolment.customer}</dd>
+        <dt>{t.endedAt}</dt>
+        <dd>
+          <time datetime={new Date(enrolment.endedAt).toISOString()}>{i18n.moment(enrolment.endedAt)}</time>
+        </dd>
+        <dt>{t.endedWhat}</dt>
+        {enrolment.chosen.map((purpose) => (
+          <dd key={purpose}>{i18n.t.purposes[purpose].title}</dd>
+        ))}
+        <dt>{t.endedBy}</dt>
+        <dd>{enrolment.staff}</dd>
+      </dl>
+      <p>{t.endedHint}</p>
+      <button type="button" class="button primary" onClick={onClose}>
+        {t.finish}
+      </button>
+    </div>
   );
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opt-in at the desk, as the tablet sees it: member → choices → camera → done. Nothing is asked of the
-// box before the guest agreed, and the camera starts only with the purpose face_recognition.
+// Opt-in at the desk, as the tablet sees it: member → choices → camera → done; and withdrawal: member →
+// ending → ended. Nothing is asked of the box before the guest agreed, and the camera starts only with the
+// purpose face_recognition. The tablet never learns what somebody has agreed to.
 
 import {
   kFloorEnrolCause,
   kFloorEnrolHint,
   kFloorEnrolKind,
+  kItemConsentsPurpose as kPurposes,
   type FloorEnrol,
   type FloorEnrolHint,
   type ItemConsentsPurpose as Purpose,
@@ -17,7 +19,7 @@ import { newId, stamp, type Draft } from '../shared/stamp';
 import { integer, one, text } from '../shared/read';
 import { Store } from '../shared/store';
 
-export type Step = 'member' | 'choices' | 'camera' | 'done' | 'failed';
+export type Step = 'member' | 'choices' | 'camera' | 'done' | 'ending' | 'ended' | 'failed';
 
 type TabletSays = Draft<Extract<FloorEnrol, { from: 'tablet' }>, 'session' | 'from'>;
 
@@ -33,24 +35,28 @@ export class Enrolment extends Store {
   viewsNeeded = 0;
   reason = '';
   agreeing = false;
+  endedAt = 0; // when the box had it; for the receipt
+  readonly staff: string;
 
   readonly topic: string;
   #session = newId();
   #link: PageLink;
-  #staff: string;
+  #what: 'choices' | 'ending' = 'choices';
   #timer = 0;
 
   constructor(link: PageLink, staff: string) {
     super();
     this.#link = link;
-    this.#staff = staff;
+    this.staff = staff;
     this.topic = `welcome/v1/floor/enrol/${this.#session}`;
     link.subscribe(this.topic);
   }
 
-  chooseMember(customer: string) {
+  // `what`: whether the member agrees to something, or withdraws.
+  chooseMember(customer: string, what: 'choices' | 'ending' = 'choices') {
     this.customer = customer.trim().slice(0, 128);
-    this.#go('choices');
+    this.#what = what;
+    this.#go(what);
   }
 
   choose(purpose: Purpose, given: boolean) {
@@ -58,17 +64,45 @@ export class Enrolment extends Store {
     this.changed();
   }
 
+  get chosen(): Purpose[] {
+    return kPurposes.filter((purpose) => this.purposes[purpose]);
+  }
+
   get anyChosen(): boolean {
-    return Object.values(this.purposes).some(Boolean);
+    return this.chosen.length > 0;
+  }
+
+  chooseAll() {
+    this.purposes = Object.fromEntries(kPurposes.map((purpose) => [purpose, true]));
+    this.changed();
+  }
+
+  async withdraw() {
+    await this.#say(false);
+  }
+
+  // After a failure: to where it can be asked for once more.
+  async again() {
+    if (this.#what === 'ending') this.#go('ending');
+    else await this.startCamera();
+  }
+
+  get canTryAgain(): boolean {
+    return this.#what === 'ending' || this.purposes.face_recognition === true;
+  }
+
+  async #say(given: boolean) {
+    this.agreeing = true;
+    this.changed();
+    const purposes = Object.fromEntries(this.chosen.map((purpose) => [purpose, given]));
+    const notice = { ...kNotice, language: i18n.language };
+    await this.#send({ kind: 'consent', staff: this.staff, customer: this.customer, purposes, notice });
+    this.agreeing = false;
+    this.changed();
   }
 
   async agree() {
-    this.agreeing = true;
-    this.changed();
-    const purposes = Object.fromEntries(Object.entries(this.purposes).filter(([, given]) => given));
-    const notice = { ...kNotice, language: i18n.language };
-    await this.#send({ kind: 'consent', staff: this.#staff, customer: this.customer, purposes, notice });
-    this.agreeing = false;
+    await this.#say(true);
     if (this.step === 'choices' && this.purposes.face_recognition) await this.startCamera();
     else this.changed();
   }
@@ -78,7 +112,7 @@ export class Enrolment extends Store {
     this.viewsNeeded = 0;
     this.hint = null;
     this.#go('camera');
-    await this.#send({ kind: 'start', staff: this.#staff, customer: this.customer });
+    await this.#send({ kind: 'start', staff: this.staff, customer: this.customer });
   }
 
   // Ends it, from whatever step, and leaves nothing running on the box.
@@ -107,7 +141,8 @@ export class Enrolment extends Store {
         this.changed();
         break;
       case 'done':
-        this.#go('done');
+        this.endedAt = Date.now();
+        this.#go(this.step === 'ending' ? 'ended' : 'done');
         break;
       case 'failed':
         this.#failed(json);

@@ -66,6 +66,35 @@ describe('opt-in', () => {
     assert.equal(enrolment.step, 'failed');
   });
 
+  it('withdraws what was ticked and nothing else, and shows the receipt once the box has it', async () => {
+    enrolment.chooseMember(' c-paul ', 'ending');
+    assert.equal(enrolment.step, 'ending');
+    enrolment.choose('face_recognition', true);
+    await enrolment.withdraw();
+    assert.equal(enrolment.step, 'ending', 'nothing is promised before the box has it');
+    assert.deepEqual(kinds(), ['consent'], 'and no camera starts');
+    assert.deepEqual(link.sent[0].message.purposes, { face_recognition: false });
+    assertFits('floor.enrol', link.sent[0].message);
+    box('done');
+    assert.equal(enrolment.step, 'ended');
+    assert.deepEqual(enrolment.chosen, ['face_recognition']);
+    assert.ok(enrolment.endedAt > 0);
+  });
+
+  it('withdraws all of it, and may try again when the box says nothing', async () => {
+    enrolment.chooseMember('c-paul', 'ending');
+    enrolment.chooseAll();
+    await enrolment.withdraw();
+    await clock.pass(15e3);
+    assert.equal(enrolment.step, 'failed');
+    assert.ok(enrolment.canTryAgain);
+    await enrolment.again();
+    assert.equal(enrolment.step, 'ending');
+    await enrolment.withdraw();
+    assert.deepEqual(kinds(), ['consent', 'consent']);
+    assert.ok(Object.values(link.sent[1].message.purposes).every((given) => given === false));
+  });
+
   it('does not listen to itself', async () => {
     await agree('face_recognition');
     box('done', { from: 'tablet' });

@@ -152,9 +152,9 @@ TEST_F(EnrolAtTheDesk, ANoWithdrawsWhatIsGivenAndHoldsAfterAPowerCut) {
   enrol_mia();
   ASSERT_EQ(box_.store().people().templates_of(kMia)->size(), 1U);
   box_.advance(1s);
-  agree({{"face_recognition", false}, {"visit_analytics", false}});
+  agree({{"face_recognition", false}, {"personalised_offers", true}, {"visit_analytics", false}});
   const auto told = box_.events("consent.changed");
-  ASSERT_EQ(told.size(), 3U) << "no word about what was not given";
+  ASSERT_EQ(told.size(), 4U) << "no word about what was not given";
   EXPECT_EQ(told[2]["data"]["purpose"], "face_recognition");
   EXPECT_EQ(told[2]["data"]["state"], "withdrawn");
   EXPECT_EQ(told[2]["data"]["how"], "desk");
@@ -165,6 +165,30 @@ TEST_F(EnrolAtTheDesk, ANoWithdrawsWhatIsGivenAndHoldsAfterAPowerCut) {
   box_.links_up();
   start();
   EXPECT_EQ(last_word()["kind"], "failed");
+}
+
+// The grant may be a tap on the phone that is still on its way to this box.
+TEST_F(EnrolAtTheDesk, WhoWithdrawsIsHeardByTheCrmWhateverTheBoxKnows) {
+  agree({{"face_recognition", false}, {"visit_analytics", false}});
+  EXPECT_EQ(last_word()["kind"], "done");
+  auto told = box_.events("consent.changed");
+  ASSERT_EQ(told.size(), 2U);
+  for (const json& news : told) {
+    EXPECT_EQ(news["data"]["state"], "withdrawn");
+    EXPECT_EQ(news["data"]["how"], "desk");
+  }
+  agree({{"face_recognition", false}, {"visit_analytics", false}});
+  EXPECT_EQ(box_.events("consent.changed").size(), 2U) << "once";
+  EXPECT_EQ(last_word()["kind"], "done");
+
+  // What was given before that does not count any more, whenever it comes.
+  start();
+  EXPECT_EQ(last_word()["kind"], "failed");
+  box_.advance(1s);
+  agree({{"face_recognition", true}});
+  EXPECT_EQ(box_.events("consent.changed").size(), 3U) << "a newer yes does";
+  start();
+  EXPECT_EQ(box_.world().enrolments.size(), 1U);
 }
 
 TEST_F(EnrolAtTheDesk, GuidesTheGuestAndKeepsTheTemplateSealed) {
