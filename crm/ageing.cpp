@@ -41,6 +41,7 @@ bool Crm::let_consents_end(WallTime now, int at_most) {
     for (const Row& row : rows) {
       db_.execute("UPDATE consent_end SET over = $2 WHERE record_id = $1", {row.text(0), over});
       refresh(row.text(1));
+      tell_page(row.text(1), "consents", now);
     }
     return rows.size();
   };

@@ -131,6 +131,7 @@ void Server::run(int stop_fd) {
     if (now >= next_ageing_) {
       next_ageing_ = now + (let_age() ? kAgeingTurn : config_.heartbeat);
       push_changes();
+      if (config_.changed) config_.changed();
     }
     if (now >= next_heartbeat_) {
       push_changes();

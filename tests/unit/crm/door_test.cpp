@@ -587,6 +587,25 @@ TEST_F(DoorTest, AStreamHearsOfItsOwnerAlone) {
   EXPECT_FALSE(door_->may_listen(*answer.stream, now_ + Sessions::kLife));
 }
 
+TEST_F(DoorTest, AConsentThatEndsByItselfIsToldToo) {
+  Transaction transaction(*db_);
+  ASSERT_TRUE(crm_->set_consent({.customer = "c-paul",
+                                 .purpose = Purpose::visit_analytics,
+                                 .given = true,
+                                 .at = now_,
+                                 .how = "crm",
+                                 .notice = {},
+                                 .expires_at = now_ + 1h},
+                                now_));
+  const auto before = crm_->newest_news();
+  crm_->let_consents_end(now_ + 1h, 10);
+  transaction.commit();
+  EXPECT_EQ(told_since(before), std::vector<std::string>{"c-paul consents"});
+  const std::string cookie = sign_in();
+  now_ += 1h;
+  EXPECT_EQ(get("/v1/me", cookie).at("purposes").at("visit_analytics"), false);
+}
+
 TEST_F(DoorTest, WhatIsOverIsForgotten) {
   const std::string cookie = sign_in();
   link();
