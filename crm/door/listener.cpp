@@ -338,9 +338,10 @@ void Listener::Impl::beat() {
   pulse_.async_wait([this](boost::system::error_code bad) {
     if (bad) return;
     check_all();
-    for (auto& [whose, streams] : streams_) {
-      for (auto& one : Streams(streams)) one->say(kPulse);
-    }
+    // A copy: who does not read is cut off by it, and is in the list no more.
+    Streams all;
+    for (auto& [whose, streams] : streams_) all.insert(all.end(), streams.begin(), streams.end());
+    for (auto& one : all) one->say(kPulse);
     beat();
   });
 }
