@@ -103,6 +103,7 @@ struct Hello {
   bool confirms = false;            // nothing is asked for: the box says that it has come this far
   std::optional<AuditWord> audit{};
   std::vector<std::string> keys{};  // ids of the CRM's keys that it believes
+  std::string region{};             // that the CRM said it is in; empty: it never did
 };
 
 Message encode_state(const BoxAddress& box, const BoxState& state);
@@ -158,6 +159,12 @@ struct Taken {
     WallTime at;  // an older word is none
   };
   std::optional<Keys> keys{};
+  // In which region this box is: a batch that was made for another one is not for it.
+  struct Region {
+    std::string name;
+    WallTime at;  // an older word is none
+  };
+  std::optional<Region> region{};
 };
 inline constexpr std::size_t kTakenAtOnce = 500;
 

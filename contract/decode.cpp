@@ -81,7 +81,8 @@ bool check_quickly(const BoxAddress& self, Collection collection, const KeyRing*
   return true;
 }
 
-// Takes over the signed head, and its digest for the batch that ends there.
+// Takes over the signed head, and its digest for the batch that ends there. Whether a region is the
+// box's own, who knows where the box is has to ask.
 Result<void> check_head(const BoxAddress& self, const json& payload, FeedBatch& batch) {
   const auto found = payload.find("head");
   if (found == payload.end()) return fail(ErrorCode::refused, "feed: signed without a head");
@@ -91,7 +92,8 @@ Result<void> check_head(const BoxAddress& self, const json& payload, FeedBatch& 
   if (head.tenant != self.tenant) return fail(ErrorCode::refused, "feed: made for another tenant");
   const bool on_sight =
       batch.collection == Collection::profiles && head.scope == address_text(self);
-  if (head.scope != kScopeAll && !on_sight) {
+  const bool by_region = about_customers(batch.collection) && region_of_scope(head.scope);
+  if (head.scope != kScopeAll && !on_sight && !by_region) {
     return fail(ErrorCode::refused, "feed: made for another scope");
   }
   if (head.seq < batch.to_seq || (batch.snapshot && head.seq != batch.to_seq)) {
@@ -273,6 +275,9 @@ Result<BoxInbound> taken(const BoxAddress& self, const RawMessage& raw, const Ke
       if (!key) return fail(ErrorCode::malformed, "taken: keys: " + key.error().message);
       out.keys->ring.pin(text(one, "id"), *key);
     }
+  }
+  if (payload->contains("region")) {
+    out.region = {text(*payload, "region"), time_of(*payload, "region_at")};
   }
   return out;
 }
@@ -504,6 +509,7 @@ Result<CrmInbound> hello(const BoxAddress& from, const json& payload) {
   out.confirms = payload.value("confirms", false);
   out.audit = audit_word(from, payload);
   out.keys = words(payload, "keys");
+  out.region = text(payload, "region");
   for (const Collection collection : kAllCollections) {
     const auto found = payload.at("have").find(to_string(collection));
     if (found == payload.at("have").end()) continue;

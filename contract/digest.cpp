@@ -17,6 +17,10 @@ void Digest::toggle(std::string_view key, std::uint64_t seq) {
   for (std::size_t i = 0; i < hash.size(); ++i) bytes_[i] ^= hash[i];
 }
 
+void Digest::add(const Digest& other) {
+  for (std::size_t i = 0; i < bytes_.size(); ++i) bytes_[i] ^= other.bytes_[i];
+}
+
 std::string Digest::hex() const { return to_hex(bytes_); }
 
 std::optional<Digest> Digest::from_hex(std::string_view hex) {

@@ -15,6 +15,7 @@ namespace welcome::contract {
 class Digest {
  public:
   void toggle(std::string_view key, std::uint64_t seq);
+  void add(const Digest& other);  // that of both, if they have no item in common
   std::string hex() const;
   static std::optional<Digest> from_hex(std::string_view hex);
   friend bool operator==(const Digest&, const Digest&) = default;

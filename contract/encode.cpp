@@ -241,6 +241,7 @@ Message encode_hello(const BoxAddress& box, const Hello& hello, const Signer* si
   if (hello.control != 0) payload["control"] = hello.control;
   if (hello.confirms) payload["confirms"] = true;
   if (!hello.keys.empty()) payload["keys"] = hello.keys;
+  set_if(payload, "region", hello.region);
   if (hello.audit) payload["audit"] = audit_word(box, *hello.audit, signer);
   Message message = message_on(hello_topic(box), payload);
   message.priority = Priority::consent;
@@ -438,6 +439,10 @@ Message encode_taken(const BoxAddress& box, const Taken& taken, const Signer* si
       payload["keys"].push_back({{"id", id}, {"key", public_key_text(key)}});
   }
   if (taken.audit) payload["audit"] = {{"ask", taken.audit->ask}, {"seq", taken.audit->seq}};
+  if (taken.region) {
+    payload["region"] = taken.region->name;
+    payload["region_at"] = to_rfc3339(taken.region->at);
+  }
   put_address(payload, box);
   return message_on(taken_topic(box), signed_by(payload, signer));
 }

@@ -3,6 +3,7 @@
 // FeedHead: where the CRM stands in a collection, as it says in every batch that it signs. A value.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,9 +11,22 @@
 
 namespace welcome::contract {
 
-// For whom a batch is: every box of the tenant, or, for the profiles of those alone whom a box has
-// seen, the one that address_text() names.
+// For whom a batch is: every box of the tenant; the boxes of one region, for what is about
+// customers; or, for the profiles of those alone whom a box has seen, the one that address_text()
+// names.
 inline constexpr std::string_view kScopeAll = "all";
+// An address has two slashes, and this one.
+inline constexpr std::string_view kScopeRegion = "region/";
+inline std::string region_scope(std::string_view region) {
+  return std::string(kScopeRegion).append(region);
+}
+// Nothing: it is no region's.
+inline std::optional<std::string_view> region_of_scope(std::string_view scope) {
+  if (!scope.starts_with(kScopeRegion)) return std::nullopt;
+  const std::string_view region = scope.substr(kScopeRegion.size());
+  if (region.find('/') != std::string_view::npos) return std::nullopt;
+  return region;
+}
 
 struct FeedHead {
   std::string tenant;

@@ -26,6 +26,12 @@ inline constexpr std::array kAllCollections{Collection::policy, Collection::cons
                                             Collection::profiles, Collection::identities,
                                             Collection::campaigns};
 
+// Whose items are somebody's: a box may be sent a part of them.
+constexpr bool about_customers(Collection collection) {
+  return collection == Collection::profiles || collection == Collection::consents ||
+         collection == Collection::identities;
+}
+
 std::string_view to_string(Collection collection);
 std::optional<Collection> collection_from_string(std::string_view text);
 

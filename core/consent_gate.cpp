@@ -53,6 +53,13 @@ void ConsentGate::remove(const CustomerId& customer, Purpose purpose) {
   Packed& packed = it->second.purposes[index(purpose)];
   packed.given = Packed::kNone;
   packed.expires = Packed::kNone;
+  // Of whom nothing is known not even the name stays.
+  const auto& all = it->second.purposes;
+  if (std::all_of(all.begin(), all.end(), [](const Packed& one) {
+        return one.given == Packed::kNone && one.withdrawn == Packed::kNone;
+      })) {
+    people_.erase(it);
+  }
 }
 
 void ConsentGate::forget(const CustomerId& customer) {

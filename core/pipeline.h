@@ -188,6 +188,7 @@ struct ConsentEffect {
   Purpose purpose = Purpose::proximity_offers;
   bool given = false;
   // given == false: what only this purpose allowed goes (purpose_rules.h).
+  bool removed = false;    // its record is here no more: nobody has taken anything back
   bool forgotten = false;  // everything of this customer goes; one effect, purpose is meaningless
 };
 

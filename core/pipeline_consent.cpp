@@ -56,7 +56,8 @@ void Pipeline::Impl::withdraw_facts(const CustomerId& customer, FactPart part) {
   }
 }
 
-void Pipeline::Impl::consent_changed(const CustomerId& customer, Purpose purpose, bool before) {
+void Pipeline::Impl::consent_changed(const CustomerId& customer, Purpose purpose, bool before,
+                                     bool removed) {
   const bool after = gate_.standing(customer, purpose).given();
   if (rule_of(purpose).loads) {
     out_->loadable_customers.push_back(customer);
@@ -66,6 +67,7 @@ void Pipeline::Impl::consent_changed(const CustomerId& customer, Purpose purpose
     effect.customer = customer;
     effect.purpose = purpose;
     effect.given = after;
+    effect.removed = removed;
     out_->consents.push_back(std::move(effect));
     if (!after) {
       for (const FactPart part : rule_of(purpose).facts) withdraw_facts(customer, part);
@@ -77,14 +79,14 @@ void Pipeline::Impl::consent_changed(const CustomerId& customer, Purpose purpose
 void Pipeline::Impl::on(const event::ConsentChanged& e) {
   for (const ConsentRecord& r : e.records) {
     const bool before = gate_.standing(r.customer, r.purpose).given();
-    if (gate_.put(r)) consent_changed(r.customer, r.purpose, before);
+    if (gate_.put(r)) consent_changed(r.customer, r.purpose, before, false);
   }
 }
 
 void Pipeline::Impl::on(const event::ConsentRemoved& e) {
   const bool before = gate_.standing(e.customer, e.purpose).given();
   gate_.remove(e.customer, e.purpose);
-  consent_changed(e.customer, e.purpose, before);
+  consent_changed(e.customer, e.purpose, before, true);
 }
 
 void Pipeline::Impl::on(const event::CustomerForgotten& e) {

@@ -127,7 +127,7 @@ class Pipeline::Impl {
   void limit_silence() {
     gate_.set_max_age(std::min(settings_.consent_max_age, policy_.consent_max_age));
   }
-  void consent_changed(const CustomerId& customer, Purpose purpose, bool before);
+  void consent_changed(const CustomerId& customer, Purpose purpose, bool before, bool removed);
   void withdraw_facts(const CustomerId& customer, FactPart part);
   void withdraw_waiting(const CustomerId& customer, bool personalised_only);
 

@@ -285,6 +285,20 @@ void BenchBox::feed_consent(json record, int nth) {
               .dump());
 }
 
+void BenchBox::feed_deletion(const std::string& record, int nth) {
+  const json batch = shop_consents();
+  const std::int64_t seq = batch.at("to_seq").get<std::int64_t>() + nth;
+  inbound(contract::LinkName::uplink, feed_topic(address_, contract::Collection::consents),
+          json{{"v", 1},
+               {"collection", "consents"},
+               {"kind", "delta"},
+               {"epoch", batch.at("epoch")},
+               {"from_seq", seq - 1},
+               {"to_seq", seq},
+               {"items", {{{"key", record}, {"seq", seq}, {"op", "delete"}}}}}
+              .dump());
+}
+
 json BenchBox::shop_consent(const std::string& customer, const std::string& purpose) {
   const json batch = shop_consents();
   for (const json& item : batch.at("items")) {

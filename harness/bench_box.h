@@ -119,6 +119,8 @@ class BenchBox {
   static nlohmann::json shop_consent(const std::string& customer, const std::string& purpose);
   // This consent record as the `nth` change after that feed.
   void feed_consent(nlohmann::json record, int nth = 1);
+  // That this record is deleted, in the same way.
+  void feed_deletion(const std::string& record, int nth = 1);
   // The customer's record of that feed with one more step: "given" or "withdrawn", by now.
   void feed_step_of_consent(const std::string& customer, const std::string& purpose,
                             const std::string& state, int nth = 1);

@@ -23,6 +23,8 @@ constexpr std::string_view kFeedRegister = "feed_keys";
 // Register that holds what the CRM said its keys are: JSON {file, ring, at}. It counts for as long
 // as the technician's file is what it was then.
 constexpr std::string_view kSaidRegister = "crm_keys_said";
+// Register that holds in which region the CRM said that this box is: JSON {region, at}.
+constexpr std::string_view kRegionRegister = "crm_region";
 constexpr std::string_view kAnybody = "not asked for";  // and no text of a key ring
 constexpr std::size_t kReasons = 16;                    // that are counted apart
 
@@ -67,6 +69,31 @@ Result<void> CrmFeed::hear_keys(const contract::Taken::Keys& keys, const Now& no
   spdlog::warn("the CRM has other keys from now on, and one that was believed says so");
   came_further(now);
   return set_keys(shared_.settings.crm_keys, now, "crm");
+}
+
+void CrmFeed::load_region() {
+  const auto said = shared_.store.registers().get(kRegionRegister);
+  if (!said || !*said) return;
+  const json value = json::parse(**said, nullptr, false);
+  if (!value.is_object()) return;
+  region_ = {value.value("region", ""),
+             WallTime(std::chrono::milliseconds(value.value("at", std::int64_t{0})))};
+}
+
+// What came for the region before is replaced as a whole: each has epochs of its own.
+Result<void> CrmFeed::hear_region(const contract::Taken::Region& region, const Now& now) {
+  // What an own clock once said of the future holds nobody up.
+  const bool ahead = now.wall_trusted && region_.at > now.wall + kClocksAgree;
+  if (region.at <= region_.at && !ahead) return {};
+  came_further(now);
+  if (region.name == region_.name) return {};
+  const json value{{"region", region.name}, {"at", region.at.time_since_epoch().count()}};
+  auto noted = shared_.store.transaction([&](store::Tx& tx) {
+    tx.registers().put(kRegionRegister, value.dump());
+    tx.audit().append(now, "config", "crm", {}, "this box is in another region from now on");
+  });
+  if (noted) region_ = region;
+  return noted;
 }
 
 std::vector<std::string> CrmFeed::key_ids() const {

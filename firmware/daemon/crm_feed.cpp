@@ -52,6 +52,11 @@ void CrmFeed::heard(const Now& now) {
   if (!keys_ && now.wall_trusted) needs_.decide(event::CrmHeard{now.wall}, now);
 }
 
+bool CrmFeed::is_for_another_region(const contract::FeedHead& head) const {
+  const auto region = contract::region_of_scope(head.scope);
+  return region && *region != region_.name;
+}
+
 void CrmFeed::heard(const contract::FeedHead& head, const Now& now) {
   if (head.at <= newest_said_) return;
   newest_said_ = head.at;
@@ -100,6 +105,7 @@ void CrmFeed::say_hello(bool confirms) {
   hello.have = receiver_.have();
   hello.audit = witness_.word();
   hello.keys = key_ids();
+  hello.region = region_.name;
   shared_.ports.publish(contract::encode_hello(shared_.settings.box, hello, &witness_.signer()),
                         kNoRow, std::nullopt);
 }
@@ -138,11 +144,14 @@ void CrmFeed::take(sync::FeedPiece piece, const Now& now) {
     return needs_.message_refused(
         {ErrorCode::refused, "feed: signed more than a day before what the CRM said since"}, now);
   }
+  if (head && is_for_another_region(*head)) {
+    return needs_.message_refused({ErrorCode::refused, "feed: made for another region"}, now);
+  }
   heard(now);
   if (head) {
     heard(*head, now);
     if (collection == contract::Collection::profiles) {
-      profiles_on_sight_ = head->scope != contract::kScopeAll;
+      profiles_on_sight_ = head->scope == contract::address_text(shared_.settings.box);
     }
   }
   sync::FeedPlan plan = receiver_.plan(std::move(piece.batch), piece.cut);
@@ -431,12 +440,19 @@ void CrmFeed::put(contract::Item item, std::string_view text, const Now& now, Ne
       std::move(item));
 }
 
+void CrmFeed::take_back_at_the_desk(const std::string& record, const Now& now, News& news) {
+  for (auto& desk : desk_.written_into(record)) {
+    news.desk_consents.push_back(std::move(desk.id));
+    news.effects.append(needs_.ask(event::ConsentRemoved{desk.customer, desk.purpose}, now));
+  }
+}
+
 void CrmFeed::removed(contract::Collection collection, const std::string& key, const Now& now,
                       News& news) {
   std::string body;
   if (collection == contract::Collection::consents) {
     const auto stored = shared_.store.replica().find(store::Collection::consents, key);
-    if (!stored) return;
+    if (!stored) return take_back_at_the_desk(key, now, news);
     body = stored->body;
   }
   removed_body(collection, key, body, now, news);

@@ -44,6 +44,7 @@ class CrmFeed {
 
   // At start. Throw std::runtime_error.
   void load_keys();
+  void load_region();
   void load_positions();
   void load_consents();
   [[nodiscard]] Result<void> note_pinned(const Now& now);
@@ -77,6 +78,10 @@ class CrmFeed {
   // The CRM says which keys it has from now on; one that is believed has signed it. The next
   // change of the technician's file ends it.
   Result<void> hear_keys(const contract::Taken::Keys& keys, const Now& now);
+  // The CRM says in which region this box is.
+  Result<void> hear_region(const contract::Taken::Region& region, const Now& now);
+  // Empty: it never did.
+  const std::string& region() const { return region_.name; }
   // Null: signatures are not asked for. Any thread.
   std::shared_ptr<const contract::KeyRing> keys() const {
     const std::lock_guard lock(keys_mutex_);
@@ -107,6 +112,7 @@ class CrmFeed {
     bool device_freed = false;      // that another customer was refused
   };
 
+  bool is_for_another_region(const contract::FeedHead& head) const;
   // What a batch says beside its items; `head` is signed.
   void heard(const contract::FeedHead& head, const Now& now);
   // A batch from long before what the CRM said since: somebody plays it again.
@@ -143,6 +149,7 @@ class CrmFeed {
   void removed(contract::Collection collection, const std::string& key, const Now& now, News& news);
   void removed_body(contract::Collection collection, const std::string& key,
                     const std::string& body, const Now& now, News& news);
+  void take_back_at_the_desk(const std::string& record, const Now& now, News& news);
   void write(store::Tx& tx, const News& news, const Now& now) const;
   bool come_back(const ConsentRecord& record, const Now& now);
   void put_in_force(contract::KeyRing keys);
@@ -170,7 +177,8 @@ class CrmFeed {
   const StoredFeed stored_feed_;
   sync::FeedReceiver receiver_;
   bool profiles_on_sight_ = false;
-  bool untidy_ = false;                       // a snapshot was taken in
+  bool untidy_ = false;  // a snapshot was taken in
+  contract::Taken::Region region_;
   std::vector<CustomerId> changed_profiles_;  // not yet told to the pipeline
   bool hello_due_ = false;
   MonoTime next_hello_;

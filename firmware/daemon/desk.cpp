@@ -233,8 +233,8 @@ Result<std::vector<Desk::Draft>> Desk::draft(const contract::EnrolMessage& messa
       needs_.note_refused(*why);
       return fail(ErrorCode::refused, *why);
     }
-    drafts.push_back(
-        {{shared_.ids.next(), *purpose, step.at}, std::move(said), record.dump(), !given});
+    Given here{shared_.ids.next(), *purpose, step.at, said.record_id};
+    drafts.push_back({std::move(here), std::move(said), record.dump(), !given});
   }
   return drafts;
 }
@@ -249,7 +249,7 @@ void Desk::load() {
     if (!item) continue;
     const auto& record = std::get<ConsentRecord>(*item);
     if (!needs_.refuse_consent(record)) shared_.pipeline.gate_for_loading().put(record);
-    given_[row.customer].push_back({row.id, record.purpose, row.at});
+    given_[row.customer].push_back({row.id, record.purpose, row.at, record.record_id});
   }
 }
 
@@ -285,6 +285,16 @@ std::vector<std::string> Desk::superseded(const CustomerId& customer, Purpose pu
     }
   }
   return ids;
+}
+
+std::vector<Desk::Recalled> Desk::written_into(const std::string& record) const {
+  std::vector<Recalled> out;
+  for (const auto& [customer, given] : given_) {
+    for (const Given& desk : given) {
+      if (desk.record == record) out.push_back({desk.id, customer, desk.purpose});
+    }
+  }
+  return out;
 }
 
 void Desk::forget(const std::vector<std::string>& ids) {

@@ -42,6 +42,14 @@ class Desk {
   // all when there is none. Their ids.
   std::vector<std::string> superseded(const CustomerId& customer, Purpose purpose,
                                       const std::vector<ConsentStep>* history) const;
+  // What was written here into a record that the CRM takes back: it is about somebody whom this box
+  // is not to know.
+  struct Recalled {
+    std::string id;
+    CustomerId customer;
+    Purpose purpose;
+  };
+  std::vector<Recalled> written_into(const std::string& record) const;
   void forget(const std::vector<std::string>& ids);
   void forget(const CustomerId& customer) { given_.erase(customer); }
   // A consent that the CRM never confirmed was given in the name of somebody it does not know.
@@ -73,6 +81,7 @@ class Desk {
     std::string id;
     Purpose purpose;
     WallTime at;
+    std::string record;
   };
   struct Draft {
     Given given;

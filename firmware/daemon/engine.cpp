@@ -102,6 +102,7 @@ void Engine::load(const Now& now) {
                         static_cast<std::uint64_t>(*session));
   }
   feed_.load_keys();
+  feed_.load_region();
   const auto tombstones = store_.erasure().tombstones();
   must(tombstones, "who was erased");
   pipeline_.gate_for_loading().restore_tombstones(*tombstones);
@@ -277,6 +278,10 @@ void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw
           delivery_.taken(what, now);
           if (what.keys) {
             const auto heard = feed_.hear_keys(*what.keys, now);
+            if (!heard) store_failed(heard.error());
+          }
+          if (what.region) {
+            const auto heard = feed_.hear_region(*what.region, now);
             if (!heard) store_failed(heard.error());
           }
           if (what.audit) {

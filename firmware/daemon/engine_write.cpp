@@ -34,9 +34,11 @@ std::string visit_detail(const VisitEvent& v) {
 
 void Engine::write(store::Tx& tx, const Effects& effects, const Now& now) {
   for (const auto& consent : effects.consents) {
-    tx.audit().append(
-        now, "consent", consent_by_, consent.customer,
-        std::string(to_string(consent.purpose)) + (consent.given ? " given" : " withdrawn"));
+    const char* what = consent.given     ? " given"
+                       : consent.removed ? " no longer known here"
+                                         : " withdrawn";
+    tx.audit().append(now, "consent", consent_by_, consent.customer,
+                      std::string(to_string(consent.purpose)) + what);
   }
   for (const auto& decision : effects.withdrawn_decisions) tx.outbox().remove_ref(decision.str());
   write_store_words(tx, effects, now);

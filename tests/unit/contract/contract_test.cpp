@@ -137,6 +137,8 @@ TEST(Contract, StateAndHelloArriveAsTheyWereSent) {
   hello.control = 1'764'000'000'000;
   hello.confirms = true;
   EXPECT_EQ(at_crm<Hello>(encode_hello(kBox, hello)).control, hello.control);
+  hello.region = "north";
+  EXPECT_EQ(at_crm<Hello>(encode_hello(kBox, hello)).region, "north");
   EXPECT_TRUE(at_crm<Hello>(encode_hello(kBox, hello)).confirms);
   EXPECT_TRUE(encode_state(kBox, {}).retain);
 }
@@ -162,12 +164,17 @@ TEST(Contract, TheWordOfTheAuditLogArrivesSignedAndOnlyOfTheBoxItself) {
   EXPECT_FALSE(at_crm<Hello>(moved).audit) << "another box's";
 
   Taken taken;
+  taken.region = {"north", kAt};
   taken.audit = {"q-1", 42};
   const auto message = encode_taken(kBox, taken);
   RawMessage raw;
   raw.topic = message.topic;
   raw.payload = message.payload;
-  const auto asked = std::get<Taken>(decode_for_box(kBox, raw).value()).audit;
+  const auto there = std::get<Taken>(decode_for_box(kBox, raw).value());
+  ASSERT_TRUE(there.region);
+  EXPECT_EQ(there.region->name, "north");
+  EXPECT_EQ(there.region->at, kAt);
+  const auto& asked = there.audit;
   ASSERT_TRUE(asked);
   EXPECT_EQ(asked->ask, "q-1");
   EXPECT_EQ(asked->seq, 42U);
@@ -586,6 +593,14 @@ TEST(Feed, ASignedHeadIsOfThisTenantAndOfWhereTheBatchLeads) {
   EXPECT_EQ(why({{"head", nullptr}}), "feed: signed without a head");
   EXPECT_EQ(why({{"head", {{"tenant", "other"}}}}), "feed: made for another tenant");
   EXPECT_EQ(why({{"head", {{"scope", "box-7"}}}}), "feed: made for another scope");
+  EXPECT_EQ(why({{"head", {{"scope", "region/north"}}}}), "")
+      << "the box knows whether it is its own";
+  EXPECT_EQ(why({{"head", {{"scope", "region/north/7"}}}}), "feed: made for another scope");
+  const auto campaigns = decode_for_box(
+      kBox,
+      signed_feed(feed(Collection::campaigns, {}), crm, {{"head", {{"scope", "region/north"}}}}),
+      &keys);
+  EXPECT_FALSE(campaigns) << "what is about nobody is for all";
   EXPECT_EQ(why({{"head", {{"seq", 8}}}}), "feed: the head is not where the batch leads");
   EXPECT_EQ(why({{"head", {{"seq", 10}}}}), "") << "another batch follows";
   EXPECT_EQ(why({{"digest", std::string(32, 'e')}}), "feed: the digest differs from the head's");

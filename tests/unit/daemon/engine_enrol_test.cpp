@@ -341,6 +341,24 @@ TEST_F(EnrolAtTheDesk, AConsentThatTheCrmNeverConfirmsEnds) {
   EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
 }
 
+// They are at home in another region: no withdrawal of theirs would come here.
+TEST_F(EnrolAtTheDesk, WhatTheCrmTakesBackIsNotKnownHereAnyMore) {
+  agree({{"face_recognition", true}});
+  start();
+  camera_says(face_of(kMia));
+  ASSERT_EQ(box_.store().people().templates_of(kMia)->size(), 1U);
+  const auto said = box_.events("consent.changed");
+  box_.feed_deletion(said.at(0).at("data").at("record_id"), ++fed_);
+  EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
+  EXPECT_TRUE(box_.store().people().desk_consents()->empty());
+  EXPECT_EQ(box_.events("consent.changed").size(), said.size()) << "nobody has withdrawn anything";
+  EXPECT_THAT(audit(), testing::Contains("consent crm face_recognition no longer known here"));
+  box_.power_cycle();
+  box_.links_up();
+  start();
+  EXPECT_EQ(last_word()["kind"], "failed");
+}
+
 TEST_F(EnrolAtTheDesk, NotThisPersonRaisesTheBarForGood) {
   enrol_mia();
   box_.hear_mia_for(2s);

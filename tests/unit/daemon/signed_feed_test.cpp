@@ -85,6 +85,17 @@ class SignedFeedTest : public testing::Test {
     return box_.sent("/hello").back().value("keys", std::vector<std::string>());
   }
 
+  // In which region this box is.
+  void says_region(const std::string& region, WallTime at, const contract::Signer* by,
+                   const contract::BoxAddress& box = test::bench_address) {
+    contract::Taken taken;
+    taken.region = {region, at};
+    const auto message = encode_taken(box, taken, by);
+    box_.inbound(LinkName::uplink, taken_topic(test::bench_address), message.payload);
+    box_.advance(1100ms);
+  }
+  std::string region() { return box_.sent("/hello").back().value("region", ""); }
+
   json crm() { return box_.engine().status(box_.now())["crm"]; }
   json last_heard() { return crm()["last_heard"]; }
   json have() { return box_.sent("/hello").back()["have"]; }
@@ -304,6 +315,70 @@ TEST_F(SignedFeedTest, ProfilesOnSightAreThoseThatNameThisBox) {
   box_.link_up(LinkName::uplink);
   EXPECT_TRUE(have().contains("profiles"));
   EXPECT_FALSE(have().contains("campaigns")) << "the rest is everybody's";
+}
+
+// ---- keys by region ----
+
+// The broker hands one box what is another region's.
+TEST_F(SignedFeedTest, WhatWasMadeForAnotherRegionIsNotForThisBox) {
+  const WallTime now = box_.now().wall;
+  const auto has = [&](const char* id) {
+    return box_.store().replica().find(store::Collection::profiles, id).has_value();
+  };
+  receive(snapshot(Collection::profiles, {profile("c-north", 1)}), now, &crm_, "region/north");
+  EXPECT_FALSE(has("c-north")) << "nobody has said where this box is";
+  EXPECT_EQ(crm()["refused"]["refused"], 1);
+  says_region("north", now, &crm_);
+  EXPECT_EQ(region(), "north") << "and it says so";
+  receive(snapshot(Collection::profiles, {profile("c-north", 1)}), now + 1s, &crm_, "region/north");
+  EXPECT_TRUE(has("c-north"));
+  receive(snapshot(Collection::profiles, {profile("c-south", 1)}, "e2"), now + 2s, &crm_,
+          "region/south");
+  receive(beat(Collection::consents), now + 3s, &crm_, "region/south");
+  EXPECT_FALSE(has("c-south"));
+  EXPECT_EQ(last_heard(), json()) << "nor are consents fresh by the word for another region";
+  receive(snapshot(Collection::policy), now + 4s, &crm_, "region/north");
+  box_.link_up(LinkName::uplink);
+  EXPECT_FALSE(have().contains("policy")) << "what is about nobody is for all";
+}
+
+TEST_F(SignedFeedTest, WhereTheBoxIsSaysTheCrmAloneAndItsNewestWord) {
+  const contract::Signer mine("k-mine", contract::Signer::new_seed());
+  const WallTime now = box_.now().wall;
+  says_region("south", now, nullptr);
+  says_region("south", now, &mine);
+  says_region("south", now, &crm_, {"demo", "aroma-1", "box-2"});
+  EXPECT_EQ(region(), "");
+  says_region("north", now + 2s, &crm_);
+  says_region("south", now + 1s, &crm_);
+  EXPECT_EQ(region(), "north") << "an old word that is played again moves no box";
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  EXPECT_EQ(region(), "north") << "also after a start";
+  says_region("south", now + 3s, &crm_);
+  EXPECT_EQ(region(), "south");
+}
+
+// What it had is replaced as a whole: the other region counts by itself.
+TEST_F(SignedFeedTest, ABoxThatMovesHasWhatIsThereAndNothingElse) {
+  const WallTime now = box_.now().wall;
+  const auto has = [&](const char* id) {
+    return box_.store().replica().find(store::Collection::profiles, id).has_value();
+  };
+  says_region("north", now, &crm_);
+  receive(snapshot(Collection::profiles, {profile("c-north", 9), profile("c-both", 3)}, "e-north"),
+          now, &crm_, "region/north");
+  says_region("south", now + 1s, &crm_);
+  auto heartbeat = beat(Collection::profiles, 3);
+  heartbeat.epoch = "e-south";
+  const auto hellos = box_.sent("/hello").size();
+  receive(heartbeat, now + 2s, &crm_, "region/south");
+  box_.advance(2s);
+  EXPECT_GT(box_.sent("/hello").size(), hellos) << "it asks";
+  receive(snapshot(Collection::profiles, {profile("c-both", 3)}, "e-south"), now + 3s, &crm_,
+          "region/south");
+  EXPECT_FALSE(has("c-north"));
+  EXPECT_TRUE(has("c-both"));
 }
 
 }  // namespace
