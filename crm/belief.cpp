@@ -39,6 +39,7 @@ struct VisitOf {
 std::string Belief::doubt(const Word& word, const contract::EventData& data, WallTime now) {
   // A withdrawal always wins, whoever brings it.
   if (withdraws(data)) return {};
+  if (!crm_.feed().reaches(word.store, word.customer)) return std::string(kNotHere);
   if (auto why = doubt_time(word, data, now); !why.empty()) return why;
   if (const auto* consent = std::get_if<contract::ConsentNews>(&data)) {
     return doubt_grant(word, *consent, now);

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 
 #include "contract/contract.h"
 #include "core/time.h"
@@ -23,6 +24,9 @@ inline constexpr std::int64_t kGrantsAnHour = 60;
 inline constexpr std::int64_t kWantedAnHour = 600;
 // A visit is known for so long after its last word.
 inline constexpr std::chrono::hours kVisitLife{7 * 24};
+
+// Of a customer who is not at home in the box's region: it was never told of them.
+inline constexpr std::string_view kNotHere = "somebody of another region";
 
 // Who said it, of whom, and when by the box's clock.
 struct Word {

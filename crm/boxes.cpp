@@ -47,6 +47,11 @@ bool Boxes::admitted(const std::string& store, const std::string& box) {
   return !db_.query("SELECT 1 FROM box WHERE store = $1 AND box = $2", {store, box}).empty();
 }
 
+std::string Boxes::region_said(const std::string& store, const std::string& box) {
+  const Rows rows = db_.query("SELECT region FROM box WHERE store = $1 AND box = $2", {store, box});
+  return rows.empty() ? std::string() : rows[0].text(0);
+}
+
 std::vector<std::string> Boxes::held_by(const std::string& store, const std::string& box) {
   std::set<std::string> out;
   for (const Collection collection :
@@ -59,13 +64,20 @@ std::vector<std::string> Boxes::held_by(const std::string& store, const std::str
         one("SELECT 1 FROM told WHERE store = $1 AND box = $2 AND collection = $3").empty()) {
       continue;
     }
+    const Scope scope = crm_.feed().scope_of(collection, {store, box});
+    // Until it has come there, what it has is what there was where it says that it is.
+    if (const std::string said = region_said(store, box);
+        scope.kind == Scope::Kind::region && !said.empty() && said != scope.region) {
+      for (std::string& customer : crm_.feed().customers(collection, Scope::of_region(said), -1)) {
+        out.insert(std::move(customer));
+      }
+    }
     // Of a former epoch nobody knows what the numbers were.
     const bool known =
-        !confirmed.empty() && confirmed[0].text(0) == crm_.feed().head(collection).epoch;
-    for (const Row& row : db_.query("SELECT DISTINCT customer FROM item WHERE collection = $1 AND "
-                                    "customer > '' AND (deleted = 0 OR seq > $2)",
-                                    {name, known ? confirmed[0].integer(1) : std::int64_t{-1}})) {
-      out.insert(row.text(0));
+        !confirmed.empty() && confirmed[0].text(0) == crm_.feed().head(collection, scope).epoch;
+    for (std::string& customer : crm_.feed().customers(
+             collection, scope, known ? confirmed[0].integer(1) : std::int64_t{-1})) {
+      out.insert(std::move(customer));
     }
   }
   return {out.begin(), out.end()};

@@ -54,6 +54,9 @@ class Boxes {
   // Errors: not_found (it is not admitted).
   Result<Revoked> revoke(const std::string& store, const std::string& box, WallTime now);
 
+  // In which region the box knows itself to be.
+  std::string region_said(const std::string& store, const std::string& box);
+
   // Whose data is on the box: who was told, less who left the feed before its last word.
   std::vector<std::string> held_by(const std::string& store, const std::string& box);
 

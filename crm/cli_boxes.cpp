@@ -16,6 +16,9 @@
 namespace welcome::crm::cli {
 namespace {
 
+constexpr const char* kRegionName =
+    "the name of a region is letters, digits, . _ and -, and not \"all\"";
+
 // Who sits at the terminal, as far as the machine knows.
 std::string whoever_asks() {
   if (const char* before_sudo = std::getenv("SUDO_USER"); before_sudo != nullptr) {
@@ -68,13 +71,20 @@ int boxes_admit(const Call& call) {
     throw Usage("the names of a store and a box are letters, digits, . _ and -");
   }
   const auto key = key_of(call);
+  if (call.has("region") && !Regions::valid(call.text("region"))) throw Usage(kRegionName);
   Opened opened(call);
+  const Regions& regions = opened.crm.feed().regions();
+  if (regions.on() && !call.has("region") && regions.of_store(store).empty()) {
+    return call.no({ErrorCode::refused, "a box has what its region has, and " + store +
+                                            " is in none yet: say --region"});
+  }
   const contract::BoxAddress address{opened.crm.settings().tenant, store, box};
   const Slip slip{contract::address_text(address), new_password(), call.text("broker"),
                   opened.crm.public_keys()};
   Transaction transaction(*opened.db);
   const std::string by = call.has("by") ? call.text("by") : whoever_asks();
   const bool first = Boxes(opened.crm).admit(store, box, by, wall_now());
+  if (call.has("region")) opened.crm.feed().set_region(store, call.text("region"));
   if (key) {
     if (auto done = opened.crm.trust_box(store, box, key, wall_now()); !done) {
       return call.no(done.error());
@@ -133,6 +143,32 @@ void print_revoked(const Call& call, const Revoked& revoked) {
   print_table(*call.out, table);
 }
 
+int region_store(const Call& call) {
+  const std::string& store = call.word(0, "STORE");
+  const std::string& region = call.word(1, "REGION");
+  call.at_most(2);
+  if (!Boxes::valid_name(store)) throw Usage("this cannot be a store");
+  if (!Regions::valid(region)) throw Usage(kRegionName);
+  Opened opened(call);
+  if (opened.crm.boxes(store).empty()) {
+    call.warn("no box of the store \"" + store + "\" is admitted yet: is the name right?");
+  }
+  Transaction transaction(*opened.db);
+  opened.crm.feed().set_region(store, region);
+  transaction.commit();
+  opened.db->announce();
+  if (call.json_wanted) {
+    call.print({{"ok", true}, {"store", store}, {"region", region}});
+  } else {
+    *call.out << store << " is in " << region
+              << (opened.crm.feed().regions().on()
+                      ? ""
+                      : "; that counts with `welcome-crm scope region`")
+              << "\n";
+  }
+  return kDone;
+}
+
 int boxes_revoke(const Call& call) {
   const auto [store, box] = box_of(call);
   Opened opened(call);
@@ -168,6 +204,7 @@ constexpr Option kAdmit[] = {
     {"key", nullptr, "its public key, base64: no other is trusted; else the first that it says"},
     {"broker", nullptr, "the broker's address, for the technician"},
     kBrokerFiles,
+    {"region", nullptr, "the region that its store is in"},
     {"by", nullptr, "who admits it; else whoever is at the terminal"},
 };
 
@@ -177,6 +214,8 @@ constexpr Option kRevoke[] = {
 };
 
 constexpr Command kBoxCommands[] = {
+    {"region store", "STORE REGION", "in which region a store is; its boxes get what is there",
+     region_store},
     {"boxes admit", "STORE/BOX",
      "serve a box: its account at the broker, and what its technician needs", boxes_admit, kAdmit},
     {"boxes revoke", "STORE/BOX", "serve it no more (stolen, retired), and say whose data it held",

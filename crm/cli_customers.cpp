@@ -97,15 +97,18 @@ int customer_show(const Call& call) {
                                                                     : "there is no such customer"});
   }
   const json purposes = to_json(opened.crm.given(id, wall_now()));
+  const Home home = opened.crm.feed().regions().home_of(id);
   if (call.json_wanted) {
     call.print({{"customer", id},
                 {"app_id", *opened.crm.app_of(id)},
                 {"profile", *profile},
+                {"regions", Regions::named_in(home)},
                 {"purposes", purposes},
                 {"consents", opened.crm.consents(id)}});
     return kDone;
   }
   Table table{{"customer", id}, {"app", *opened.crm.app_of(id)}};
+  if (!home.empty()) table.push_back({"at home in", home});
   for (const auto& [name, value] : profile->items()) {
     if (value.is_string() && name != "customer") table.push_back({name, value.get<std::string>()});
     if (value.is_number()) table.push_back({name, value.dump()});
@@ -163,6 +166,25 @@ int customer_consent(const Call& call) {
     call.print(*record);
   } else {
     *call.out << call.words[1] << ": " << (stands ? "given" : "not given") << "\n";
+  }
+  return kDone;
+}
+
+int customer_region(const Call& call) {
+  const std::string& id = call.word(0, "ID");
+  const std::string& words = call.word(1, "REGIONS");
+  call.at_most(2);
+  Opened opened(call);
+  const auto home = opened.crm.home_from(words);
+  if (!home) return call.no(home.error());
+  Transaction transaction(*opened.db);
+  if (const auto done = opened.crm.set_home(id, *home); !done) return call.no(done.error());
+  transaction.commit();
+  opened.db->announce();
+  if (call.json_wanted) {
+    call.print({{"ok", true}, {"customer", id}, {"regions", Regions::named_in(*home)}});
+  } else {
+    *call.out << id << " is at home in " << (home->empty() ? "all regions" : *home) << "\n";
   }
   return kDone;
 }
@@ -321,6 +343,8 @@ constexpr Command kCustomerCommands[] = {
     {"customer show", "ID", "profile and consents", customer_show},
     {"customer consent", "ID PURPOSE given|withdrawn", "write into the consent's history",
      customer_consent, kConsent},
+    {"customer region", "ID NORTH,SOUTH|all",
+     "where they are at home: the boxes there know their devices, and no others", customer_region},
     {"customer export", "ID", "everything that is held on a customer, as JSON", customer_export},
     {"customer forget", "ID", "erase a customer here and on every box", customer_forget},
     {"identity key", "ID FILE", "a device's new secret key, as hexadecimal digits; - is stdin",

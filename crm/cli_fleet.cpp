@@ -83,7 +83,8 @@ struct Standing {
   json told = json::object(), confirmed = json::object();
   std::string behind, unconfirmed;
   bool control = true;  // it has every control message that is for it
-  bool up_to_date() const { return behind.empty() && unconfirmed.empty() && control; }
+  bool region = true;   // it knows in which region it is
+  bool up_to_date() const { return behind.empty() && unconfirmed.empty() && control && region; }
 
   std::string text() const {
     std::string out;
@@ -91,6 +92,7 @@ struct Standing {
     if (!behind.empty()) add("behind: " + behind);
     if (!unconfirmed.empty()) add("not confirmed: " + unconfirmed);
     if (!control) add("not confirmed: pause or resume");
+    if (!region) add("not confirmed: its region");
     return out.empty() ? "up to date" : out;
   }
 };
@@ -170,7 +172,7 @@ void add_strangers(Opened& opened, json& list, Table& table) {
                     {"tried", one.tried},
                     {"tries", one.tries}});
     table.push_back(
-        {one.store, one.box, "not admitted", "", "", one.last_at,
+        {one.store, one.box, "", "not admitted", "", "", one.last_at,
          "tried " + one.tried + ", " + std::to_string(one.tries) + " times since " + one.since,
          ""});
   }
@@ -180,12 +182,15 @@ int boxes(const Call& call) {
   call.at_most(0);
   Opened opened(call);
   json list = json::array();
-  Table table{{"STORE", "BOX", "STATE", "SESSION", "VERSION", "SEEN", "FEED", "KEY"}};
+  Table table{{"STORE", "BOX", "REGION", "STATE", "SESSION", "VERSION", "SEEN", "FEED", "KEY"}};
   std::string loud;
+  const Regions& regions = opened.crm.feed().regions();
   for (const Row& row : opened.db->query("SELECT store, box, state, session, version, seen_at, "
-                                         "control, admitted_at, admitted_by FROM box "
+                                         "control, admitted_at, admitted_by, region FROM box "
                                          "ORDER BY store, box")) {
-    const Standing standing = standing_of(opened, row.text(0), row.text(1), row.integer(6));
+    Standing standing = standing_of(opened, row.text(0), row.text(1), row.integer(6));
+    const std::string region = regions.of_store(row.text(0));
+    standing.region = !regions.on() || region == row.text(9);
     const json refused = refused_items(opened, row.text(0), row.text(1));
     const auto key = opened.crm.box_key(row.text(0), row.text(1));
     const std::int64_t receipts = refused_receipts(opened, row.text(0), row.text(1));
@@ -193,6 +198,7 @@ int boxes(const Call& call) {
     const auto trail = Trails(opened.crm).of(row.text(0), row.text(1));
     list.push_back({{"store", row.text(0)},
                     {"box", row.text(1)},
+                    {"region", region.empty() ? json() : json(region)},
                     {"state", row.text(2)},
                     {"admitted", true},
                     {"admitted_at", row.text(7)},
@@ -228,8 +234,8 @@ int boxes(const Call& call) {
               "not change when it has come again: put what `welcome-crm sign-keys` prints into\n  "
               "the file of its consent.crm_keys, and say `welcomectl reload` there\n";
     }
-    table.push_back({row.text(0), row.text(1), state, row.text(3), row.text(4), row.text(5), feed,
-                     trust_of(key, receipts)});
+    table.push_back({row.text(0), row.text(1), region, state, row.text(3), row.text(4), row.text(5),
+                     feed, trust_of(key, receipts)});
   }
   add_strangers(opened, list, table);
   if (call.json_wanted) {
@@ -361,36 +367,85 @@ constexpr Option kTrust[] = {
 
 constexpr Option kStore[] = {{"store", nullptr, "one store instead of all"}};
 
+struct ScopeWords {
+  bool visited = false, region = false;
+};
+
+ScopeWords scope_words(const Call& call) {
+  ScopeWords out;
+  for (const std::string& word : call.words) {
+    if (word == "visited") {
+      out.visited = true;
+    } else if (word == "region") {
+      out.region = true;
+    } else if (word != "all" || call.words.size() > 1) {
+      throw Usage("a scope is all, or visited, or region, or both: region visited");
+    }
+  }
+  return out;
+}
+
+// What would leave a shop without anybody is said before it happens.
+Result<void> may_be_in_force(Opened& opened, const ScopeWords& words) {
+  if ((words.visited || words.region) && !opened.crm.signer()) {
+    return fail(ErrorCode::refused,
+                "a box knows its scope by the signature: make a key with `welcome-crm "
+                "sign-keys --new`");
+  }
+  if (!words.region) return {};
+  const auto without = opened.crm.feed().regions().stores_without();
+  if (without.empty()) return {};
+  return fail(ErrorCode::refused,
+              "no region yet has the store " + without.front() +
+                  (without.size() > 1 ? " (and " + std::to_string(without.size() - 1) + " more)"
+                                      : std::string()) +
+                  ": welcome-crm region store STORE REGION");
+}
+
+std::string in_words(const Feed::Scopes& scopes) {
+  std::string out;
+  if (scopes.by_region) {
+    out +=
+        "region: a box has the consents and the devices of those alone who are at home in its "
+        "region\n";
+  }
+  if (scopes.on_sight) {
+    out += "visited: a box has the profiles of those that it has seen in the last " +
+           std::to_string(scopes.keep_days) + " days\n";
+  }
+  if (scopes.by_region && !scopes.on_sight) out += "and their profiles\n";
+  return out.empty() ? "all: every box has every profile\n" : out;
+}
+
 int scope(const Call& call) {
-  call.at_most(1);
+  call.at_most(2);
   Opened opened(call);
-  const Sight& sight = opened.crm.feed().sight();
+  Feed& feed = opened.crm.feed();
   if (!call.words.empty()) {
-    const std::string& word = call.words[0];
-    if (word != "all" && word != "visited") throw Usage("a scope is all or visited");
-    if (word == "visited" && !opened.crm.signer()) {
-      return call.no({ErrorCode::refused,
-                      "a box knows its scope by the signature: make a key with `welcome-crm "
-                      "sign-keys --new`"});
+    const ScopeWords words = scope_words(call);
+    if (const auto may = may_be_in_force(opened, words); !may) return call.no(may.error());
+    if (words.region && !feed.regions().anybody_has_one()) {
+      call.warn(
+          "no customer has a region, so every box still has everybody: welcome-crm customer "
+          "region, or the column `regions` of an import");
     }
     Transaction transaction(*opened.db);
-    opened.crm.feed().set_on_sight(word == "visited", call.has("keep-days")
-                                                          ? call.number("keep-days", 1, 3650)
-                                                          : sight.keep_days());
+    feed.set_scopes(
+        {words.region, words.visited,
+         call.has("keep-days") ? call.number("keep-days", 1, 3650) : feed.sight().keep_days()});
     transaction.commit();
     opened.db->announce();
   } else if (call.has("keep-days")) {
     throw Usage("--keep-days goes with a scope: welcome-crm scope visited --keep-days N");
   }
-  const std::int64_t days = sight.keep_days();
-  if (call.json_wanted) {
-    call.print({{"scope", sight.on() ? "visited" : "all"}, {"keep_days", days}});
-  } else if (sight.on()) {
-    *call.out << "visited: a box has the profiles of those that it has seen in the last " << days
-              << " days\n";
-  } else {
-    *call.out << "all: every box has every profile\n";
+  const Feed::Scopes scopes = feed.scopes();
+  if (!call.json_wanted) {
+    *call.out << in_words(scopes);
+    return kDone;
   }
+  call.print({{"scope", scopes.by_region ? (scopes.on_sight ? "region visited" : "region")
+                                         : (scopes.on_sight ? "visited" : "all")},
+              {"keep_days", scopes.keep_days}});
   return kDone;
 }
 
@@ -401,9 +456,10 @@ constexpr Option kScope[] = {
 constexpr Command kFleetCommands[] = {
     {"boxes trust", "STORE/BOX", "count receipts signed with the key that it says now", boxes_trust,
      kTrust},
-    {"scope", "[all|visited]",
-     "whose profiles boxes have: everybody's, or of those alone that they have seen", scope,
-     kScope},
+    {"scope", "[all|visited|region|region visited]",
+     "whom boxes know: everybody; of profiles, those alone that they have seen; those alone of "
+     "their region; or both",
+     scope, kScope},
     {"boxes acknowledge", "STORE/BOX",
      "its store was put back from a copy, and you know why: go on from there", boxes_acknowledge},
     {"boxes list", "", "every box, what it has confirmed, and its key", boxes},

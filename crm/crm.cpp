@@ -172,6 +172,25 @@ bool Crm::put_safe_policy(const std::string& time_zone) {
   return true;
 }
 
+// A region that is spelled wrongly would be one where nobody knows them.
+Result<Home> Crm::home_from(std::string_view text) {
+  auto home = Regions::home_from(text);
+  if (!home) return home;
+  for (const std::string& region : Regions::named_in(*home)) {
+    if (!feed_.regions().exists(region)) {
+      return fail(ErrorCode::not_found, "no store is in the region \"" + region +
+                                            "\": is it spelled right? `welcome-crm region store`");
+    }
+  }
+  return home;
+}
+
+Result<void> Crm::set_home(const std::string& customer, const Home& home) {
+  if (auto ok = must_exist(customer); !ok) return ok;
+  feed_.set_home(customer, home);
+  return {};
+}
+
 std::vector<Crm::Line> Crm::customers_after(const std::string& customer, std::size_t at_most,
                                             WallTime now) {
   std::vector<Line> out;

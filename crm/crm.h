@@ -121,6 +121,11 @@ class Crm {
   // Nothing runs without a policy: caps and quiet hours on the safe side. False: there is one.
   bool put_safe_policy(const std::string& time_zone);
 
+  // NORTH,SOUTH, or all (docs/decisions/0142). Errors: malformed, not_found (no store is in it).
+  Result<Home> home_from(std::string_view regions);
+  // Where they are at home: what is about them goes to the boxes there. Error: not_found.
+  Result<void> set_home(const std::string& customer, const Home& home);
+
   // In order of their ids, a page at a time.
   struct Line {
     std::string customer, app_id;

@@ -40,6 +40,7 @@ Result<json> Crm::export_customer(const std::string& customer, WallTime now) {
               {"exported_at", contract::to_rfc3339(now)},
               {"controller", settings_.controller},
               {"profile", *profile(customer)},
+              {"regions", Regions::named_in(feed_.regions().home_of(customer))},
               {"consents", json::array()},
               {"identities", json::array()},
               {"events", json::array()},

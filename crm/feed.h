@@ -6,19 +6,23 @@
 // Changes happen inside the caller's Transaction. One thread.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "contract/contract.h"
 #include "contract/topics.h"
 #include "crm/database.h"
+#include "crm/places.h"
+#include "crm/regions.h"
+#include "crm/scope.h"
 #include "crm/sight.h"
 
 namespace welcome::crm {
-
-using contract::Collection;
 
 struct Item {
   std::string key;
@@ -36,9 +40,31 @@ struct Position {
   friend bool operator==(const Position&, const Position&) = default;
 };
 
+// Where every box stands in every collection, read with five statements. A value: what changes
+// later is not in it.
+class Heads {
+ public:
+  explicit Heads(Database& db);
+
+  // How a box is sent a collection: as everybody, or in a scope of its own.
+  Scope scope_of(Collection collection, const BoxKey& box) const;
+  const Position& of(Collection collection, const Scope& scope);
+  const Position& of(Collection collection, const BoxKey& box) {
+    return of(collection, scope_of(collection, box));
+  }
+
+ private:
+  std::map<Collection, Position> whole_;
+  std::map<Collection, std::unordered_map<std::string, Place>> parts_;
+  std::map<std::string, std::vector<Home>> homes_;        // of a region
+  std::unordered_map<std::string, std::string> regions_;  // of a store
+  bool on_sight_ = false, by_region_ = false;
+  std::map<std::pair<Collection, Scope>, Position> known_;
+};
+
 class Feed {
  public:
-  explicit Feed(Database& db) : db_(db), sight_(db) {}
+  explicit Feed(Database& db) : db_(db), places_(db), sight_(db, places_), regions_(db) {}
 
   // Makes the collections that are missing, each with a new epoch.
   void create();
@@ -55,20 +81,37 @@ class Feed {
   std::vector<Item> live(Collection collection, const Scope& scope = {});
 
   Position head(Collection collection, const Scope& scope = {});
+  Heads heads() { return Heads(db_); }
 
   // ---- who is sent what ----
-  // How a box is sent a collection: as everybody, or in a scope of its own.
   Scope scope_of(Collection collection, const BoxKey& box);
   const Sight& sight() const { return sight_; }
-  // Whether boxes have the profiles of those alone that they have seen, and how long. A change of
-  // that is a new epoch of the profiles.
-  void set_on_sight(bool on, std::int64_t keep_days);
+  const Regions& regions() const { return regions_; }
+  // Whether boxes have what is about customers of their region alone, and the profiles of those
+  // alone that they have seen, and how long. A change is a new epoch of what it is about.
+  struct Scopes {
+    bool by_region = false;
+    bool on_sight = false;
+    std::int64_t keep_days = kKeepDays;
+  };
+  Scopes scopes() const { return {regions_.on(), sight_.on(), sight_.keep_days()}; }
+  void set_scopes(const Scopes& scopes);
+  // What is about this customer goes to the boxes of these regions, and leaves those of others.
+  void set_home(const std::string& customer, const Home& home);
+  void set_region(const std::string& store, const std::string& region);
+  // Whether boxes of the store are sent what is about the customer.
+  bool reaches(const std::string& store, const std::string& customer) const;
   // A box has seen somebody.
   void seen(const BoxKey& box, const std::string& customer, WallTime now);
   // Takes profiles from boxes where nobody has seen them for long. True: there may be more.
   bool let_sights_end(WallTime now, int at_most);
-  void confirmed(const BoxKey& box, std::int64_t seq) { sight_.confirmed(box, seq); }
+  // Forgets the deletions that every box of a region has carried out.
+  void let_leavings_end();
+  void confirmed(const BoxKey& box, Collection collection, const Position& have);
   void forget(const BoxKey& box) { sight_.forget(box); }
+  // Boxes of the store delete this key, which may be about somebody whom they are not sent.
+  void recall(const std::string& store, Collection collection, const std::string& key,
+              const std::string& customer);
 
   // From now on every box is told everything: nobody knows what they have.
   void new_epoch(Collection collection);
@@ -78,20 +121,30 @@ class Feed {
 
   // Every item after `seq` in order of change, deletions included.
   std::vector<Item> since(Collection collection, std::int64_t seq, const Scope& scope = {});
+  // About whom the items are that are there, or were deleted after `seq`.
+  std::vector<std::string> customers(Collection collection, const Scope& scope, std::int64_t seq);
   // The oldest `seq` from which since() still tells everything.
-  std::int64_t oldest(Collection collection);
+  std::int64_t oldest(Collection collection, const Scope& scope = {});
 
  private:
-  struct Change {
-    std::string key;
-    std::int64_t old_live_seq = 0;  // 0: there was no live item
-    bool live = true;
+  struct Stored {
+    Item item;
+    Home home;
   };
-  std::int64_t advance(Collection collection, const Change& change);
-  std::int64_t live_seq(Collection collection, const std::string& key);
+  std::optional<Stored> stored(Collection collection, const std::string& key);
+  // `now`: nothing: it is deleted.
+  std::int64_t advance(Collection collection, const std::string& key,
+                       const std::optional<Stored>& old, const std::optional<Home>& now);
+  void move(Collection collection, const Stored& old, const Home& now, std::int64_t seq);
+  bool rehome(Collection collection, const Stored& old, const Home& now);
+  std::int64_t next_seq(Collection collection);
+  void take_profile(const BoxKey& box, const std::string& customer);
+  Place place(Collection collection, const Scope& scope);
 
   Database& db_;
+  Places places_;
   Sight sight_;
+  Regions regions_;
 };
 
 enum class Remedy : std::uint8_t { nothing, delta, snapshot };

@@ -21,8 +21,9 @@ const std::set<std::string_view> consent_columns{
     "customer",  "purpose",        "state",           "at",        "how",
     "notice_id", "notice_version", "notice_language", "expires_at"};
 const std::set<std::string_view> customer_columns{
-    "customer", "name",   "greeting",           "pronunciation", "language", "tier",
-    "points",   "app_id", "next_reward_points", "segments",      "tags",     "avoid"};
+    "customer", "name",   "greeting", "pronunciation",      "language",
+    "tier",     "points", "app_id",   "next_reward_points", "segments",
+    "tags",     "avoid",  "regions"};
 
 std::string element(const std::string& list, std::size_t i) {
   return list == "policy" ? list : list + "[" + std::to_string(i) + "]";
@@ -162,6 +163,9 @@ Result<void> Import::check_customers(File& file) {
     const std::string app(csv.field("app_id").value_or(""));
     if (crm_.was_erased(customer)) continue;  // left out when its turn comes
     if (auto ok = crm_.check_customer(*profile, app); !ok) return wrong(ok.error());
+    if (const auto regions = csv.field("regions")) {
+      if (const auto home = crm_.home_from(*regions); !home) return wrong(home.error());
+    }
     if (const auto [other, first] = app_ids_.emplace(app, customer); !first && !app.empty()) {
       return wrong({ErrorCode::refused, "this app_id is that of \"" + other->second + "\" too"});
     }
@@ -294,6 +298,11 @@ void Import::take_customer(File& file) {
       profile ? crm_.put_customer(*profile, std::string(row.field("app_id").value_or("")), now_)
               : Result<void>(tl::unexpected(profile.error()));
   if (!done) return leave_out(file, place, customer, done.error().message);
+  if (const auto regions = row.field("regions")) {
+    const auto home = crm_.home_from(*regions);
+    if (!home) return leave_out(file, place, customer, home.error().message);
+    crm_.feed().set_home(customer, *home);
+  }
   ++taken_["customers"];
 }
 

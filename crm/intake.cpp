@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // Acted on in one transaction, and the pause between two.
-constexpr int kAtOnce = 100;
+constexpr int kActedOnAtOnce = 100;
 constexpr auto kTurn = 2ms;
 
 }  // namespace
@@ -66,7 +66,7 @@ int Intake::work(WallTime now) {
     if (done > 0) std::this_thread::sleep_for(kTurn);
     Transaction transaction(db_);
     // Requests first: a withdrawal must not wait behind a backlog of events.
-    for (int n = 0; n < kAtOnce && (work_request(now) || work_event(now)); ++n) ++done;
+    for (int n = 0; n < kActedOnAtOnce && (work_request(now) || work_event(now)); ++n) ++done;
     transaction.commit();
   }
   crm_.scrub_what_was_erased();
@@ -145,6 +145,7 @@ std::string Intake::finish_request(Entry entry, WallTime now) {
 void Intake::tell_boxes(const std::string& store, const std::string& but,
                         const contract::Command& command, WallTime now) {
   for (const auto& [its_store, box] : crm_.boxes(store)) {
+    if (!crm_.feed().reaches(its_store, command.customer.str())) continue;
     if (box != but) crm_.to_box(its_store, box, command, now, now + kOutcomeLife);
   }
 }

@@ -79,6 +79,7 @@ class Intake {
   std::string finish_request(Entry entry, WallTime now);
 
   // Each returns a word for the ledger when nothing was done, and why.
+  void take_back_at_the_desk(const Entry& entry, const contract::EventData& data, WallTime now);
   std::string without_consent(const Entry& entry, const contract::EventData& data, WallTime now);
   std::string act_on_event(Entry& entry, WallTime now);
   std::string on(const Entry& entry, const contract::VisitNews& news, WallTime now);

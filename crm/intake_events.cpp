@@ -86,10 +86,29 @@ std::string Intake::act_on_event(Entry& entry, WallTime now) {
     if (auto why = without_consent(entry, *data, now); !why.empty()) return why;
     const Word word{entry.store, entry.box, entry.customer, said, entry.body};
     if (const auto why = belief_.doubt(word, *data, now); !why.empty()) {
+      if (why == kNotHere) take_back_at_the_desk(entry, *data, now);
       return std::string(kNotBelieved) + why;
     }
   }
   return std::visit([&](const auto& news) { return on(entry, news, now); }, *data);
+}
+
+// The box acts on what its desk wrote down until the CRM's record has it, and no withdrawal of
+// somebody of another region would come to it.
+void Intake::take_back_at_the_desk(const Entry& entry, const contract::EventData& data,
+                                   WallTime now) {
+  const auto* consent = std::get_if<contract::ConsentNews>(&data);
+  if (consent == nullptr || consent->record_id.empty()) return;
+  const std::int64_t before =
+      db_.query(
+             "SELECT COUNT(*) FROM ledger WHERE type = 'com.welcomed.consent.changed.v1' AND "
+             "received_at >= $1 AND store = $2 AND box = $3 AND handled = 1 AND note = $4",
+             {contract::to_rfc3339(now - 1h), entry.store, entry.box,
+              std::string(kNotBelieved) + std::string(kNotHere)})
+          .at(0)
+          .integer(0);
+  if (before >= kGrantsAnHour) return;
+  crm_.feed().recall(entry.store, Collection::consents, consent->record_id, entry.customer);
 }
 
 std::string Intake::on(const Entry& entry, const contract::OfferNews& news, WallTime now) {

@@ -224,7 +224,8 @@ std::optional<contract::Taken::Keys> Crm::keys_to_tell(const std::string& store,
                                                        const std::string& box, WallTime now) {
   const Believed has = believed(store, box);
   if (has.keys.empty() || !has.signer || !signer()) return std::nullopt;
-  const Position head = feed_.head(Collection::consents);
+  const Position head =
+      feed_.head(Collection::consents, feed_.scope_of(Collection::consents, {store, box}));
   const Rows confirmed = db_.query(
       "SELECT epoch, seq FROM confirmed WHERE store = $1 AND box = $2 AND collection = $3",
       {store, box, std::string(contract::to_string(Collection::consents))});

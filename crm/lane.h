@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "contract/topics.h"
-#include "crm/sight.h"
+#include "crm/scope.h"
 
 namespace welcome::crm {
 

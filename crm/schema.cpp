@@ -238,10 +238,41 @@ constexpr const char* kVersion9[] = {
     "CREATE INDEX news_old ON news (at)",
 };
 
+constexpr const char* kVersion10[] = {
+    // In which region a store is, and in which customers and what is about them are at home: names
+    // in the order of the alphabet with commas between them, or nothing, which is everywhere.
+    "CREATE TABLE store_region (store {text} PRIMARY KEY, region {text} NOT NULL){end}",
+    "ALTER TABLE customer ADD COLUMN home {text} NOT NULL DEFAULT ''",
+    "ALTER TABLE item ADD COLUMN home {text} NOT NULL DEFAULT ''",
+    "CREATE INDEX item_home ON item (collection, home, seq)",
+    // The regions of each home; those who are everywhere have no region.
+    "CREATE TABLE home (region {text} NOT NULL, home {text} NOT NULL, "
+    "PRIMARY KEY (region, home)){end}",
+    "INSERT INTO home (region, home) VALUES ('', '')",
+    // Where parts of a collection stand: those of each home, and those of a box, STORE/BOX.
+    "CREATE TABLE place (collection {text} NOT NULL, part {text} NOT NULL, seq {int} NOT NULL, "
+    "oldest {int} NOT NULL, digest {text} NOT NULL, PRIMARY KEY (collection, part)){end}",
+    "INSERT INTO place (collection, part, seq, oldest, digest) SELECT collection, '', seq, oldest, "
+    "digest FROM feed WHERE collection IN ('consents', 'identities', 'profiles')",
+    "INSERT INTO place (collection, part, seq, oldest, digest) SELECT 'profiles', "
+    "sight_box.store || '/' || sight_box.box, sight_box.seq, feed.oldest, sight_box.digest "
+    "FROM sight_box JOIN feed ON feed.collection = 'profiles'",
+    // What has to be deleted there, until it is.
+    "CREATE TABLE gone (collection {text} NOT NULL, part {text} NOT NULL, key {text} NOT NULL, "
+    "customer {text} NOT NULL, seq {int} NOT NULL, PRIMARY KEY (collection, part, key)){end}",
+    "CREATE INDEX gone_customer ON gone (customer)",
+    "INSERT INTO gone (collection, part, key, customer, seq) SELECT 'profiles', "
+    "store || '/' || box, customer, customer, seq FROM sight_gone",
+    "DROP TABLE sight_box",
+    "DROP TABLE sight_gone",
+    // In which region a box knows itself to be, by its own word.
+    "ALTER TABLE box ADD COLUMN region {text} NOT NULL DEFAULT ''",
+};
+
 // A database, new or old, takes every step that it has not taken.
-constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3,
-                                                   kVersion4, kVersion5, kVersion6,
-                                                   kVersion7, kVersion8, kVersion9};
+constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4,
+                                                   kVersion5, kVersion6, kVersion7, kVersion8,
+                                                   kVersion9, kVersion10};
 constexpr std::int64_t kSchemaVersion = std::size(kSteps);
 
 std::string spell(std::string sql, const Database::Types& types) {

@@ -80,6 +80,7 @@ Server::Server(Database& db, SigningKeys keys, ServeConfig config)
                  bulk_.clear();
                  commands_.clear();
                  taken_.clear();  // the boxes send it again
+                 regions_.clear();
                  outbox_.line_is_down();
                },
            .message = [this](const mqtt::Publish& message) { received_.push_back(message); },
@@ -176,6 +177,7 @@ bool Server::let_age() {
     more = crm_.let_consents_end(wall_now(), kAgeAtOnce);
     more = crm_.forget_the_old(wall_now(), kAgeAtOnce) || more;
     more = crm_.feed().let_sights_end(wall_now(), kAgeAtOnce) || more;
+    crm_.feed().let_leavings_end();
     transaction.commit();
   }
   return !crm_.scrub_what_was_erased() || more;
@@ -312,12 +314,18 @@ void Server::on_hello(const contract::BoxAddress& from, const contract::Hello& h
   see_box(box, "online", static_cast<std::int64_t>(hello.session), hello.version);
   note_confirmed(box, hello);
   crm_.note_believed(from.store, from.box, hello.keys);
+  db_.execute("UPDATE box SET region = $3 WHERE store = $1 AND box = $2 AND region <> $3",
+              {box.first, box.second, hello.region});
   if (is_ahead(box, hello)) set_back(box);
   if (hello.audit) on_audit(from, *hello.audit);
   if (hello.confirms) return;
   taken_[box];  // before all else, without ids: that there will be more of them
   asks_[box] = trails_.ask(from.store, from.box, wall_now());
   offer_keys(box);
+  if (crm_.feed().regions().on()) {
+    const std::string region = crm_.feed().regions().of_store(box.first);
+    if (!region.empty() && region != hello.region) say_region(box, region);
+  }
   if (const auto has = crm_.believed(from.store, from.box); !has.signer) help_with_keys(box, has);
   forget_told(box);
   for (const Collection collection : contract::kAllCollections) {
@@ -369,9 +377,8 @@ void Server::note_confirmed(const BoxKey& box, const contract::Hello& hello) {
         "seq = excluded.seq",
         {box.first, box.second, std::string(contract::to_string(collection)), have.epoch,
          static_cast<std::int64_t>(have.seq)});
-    if (collection == Collection::profiles) {
-      crm_.feed().confirmed(box, static_cast<std::int64_t>(have.seq));
-    }
+    crm_.feed().confirmed(box, collection,
+                          {have.epoch, static_cast<std::int64_t>(have.seq), have.digest});
   }
   if (!may_be_ours(hello.control)) return;
   db_.execute("UPDATE box SET control = $3 WHERE store = $1 AND box = $2",
@@ -413,9 +420,9 @@ void Server::bring_up_to_date(const BoxKey& box, Collection collection,
                               const std::optional<Position>& have) {
   const Scope scope = crm_.feed().scope_of(collection, box);
   const Position head = crm_.feed().head(collection, scope);
-  switch (remedy(have, head, crm_.feed().oldest(collection))) {
+  switch (remedy(have, head, crm_.feed().oldest(collection, scope))) {
     case Remedy::nothing:
-      tell(box, beat(collection, scope));
+      tell(box, beat(collection, head, scope));
       break;
     case Remedy::delta:
       tell(box, delta_since(have->seq, collection, head, scope));
@@ -423,7 +430,7 @@ void Server::bring_up_to_date(const BoxKey& box, Collection collection,
       break;
     case Remedy::snapshot:
       tell(box, snapshot_of(collection, head, scope));
-      tell(box, beat(collection, scope));  // the snapshot may have been made long ago
+      tell(box, beat(collection, head, scope));  // the snapshot may have been made long ago
       ++counters_.snapshots;
       break;
   }

@@ -88,8 +88,9 @@ class Server {
 
   // Signed, where there is a key; `head` is where the feed stands now.
   Batches packed(const Position& head, std::vector<contract::FeedBatch> batches,
-                 const Scope& scope = {});
-  Batches beat(Collection collection, const Scope& scope = {});
+                 const Scope& scope);
+  std::string name_of(const Scope& scope) const;
+  Batches beat(Collection collection, const Position& head, const Scope& scope);
   Batches delta_since(std::int64_t seq, Collection collection, const Position& head,
                       const Scope& scope);
   std::size_t batch_bytes() const;
@@ -101,6 +102,7 @@ class Server {
   void on_key(const contract::BoxAddress& box, const contract::BoxState& state);
   void on_hello(const contract::BoxAddress& box, const contract::Hello& hello);
   void offer_keys(const BoxKey& box);
+  void say_region(const BoxKey& box, const std::string& region);
   void help_with_keys(const BoxKey& box, const Crm::Believed& has);
   void on_audit(const contract::BoxAddress& box, const contract::AuditWord& word);
   void note_confirmed(const BoxKey& box, const contract::Hello& hello);
@@ -114,8 +116,17 @@ class Server {
   void forget_told(const BoxKey& box);
   void tell(const BoxKey& box, const Batches& batches);
   Batches snapshot_of(Collection collection, const Position& head, const Scope& scope);
-  void forget_old_epochs();
-  Rows behind();
+  // How far a box was told a collection.
+  struct Told {
+    BoxKey box;
+    Collection collection = Collection::policy;
+    std::string epoch;
+    std::int64_t seq = 0;
+  };
+  std::vector<Told> all_told();
+  static std::vector<Told> behind(Heads& heads, std::vector<Told> told);
+  void forget_snapshots(const std::pair<Collection, Scope>& but);
+  void forget_old_epochs(Heads& heads, const std::vector<Told>& told);
   void push_changes();
   void push_commands();
   void heartbeat();
@@ -143,13 +154,14 @@ class Server {
   std::map<BoxKey, std::deque<MessageId>> taken_;  // in the ledger, and the box is to be told
   std::map<BoxKey, contract::Taken::AuditQuestion> asks_;  // goes with the next of these
   std::map<BoxKey, contract::Taken::Keys> keys_;           // and these
+  std::map<BoxKey, contract::Taken::Region> regions_;
   struct Snapshot {
     Position at;
     std::string key;  // that signed it
     Steady made;
     Batches batches;
   };
-  std::map<Collection, Snapshot> snapshots_;  // the newest, for the next box
+  std::map<std::pair<Collection, Scope>, Snapshot> snapshots_;  // the newest, for the next box
   std::size_t taken_bytes_ = SIZE_MAX;  // a broker that says no limit may have one nevertheless
   bool controls_due_ = false;
   Steady next_heartbeat_, next_controls_, next_epoch_, next_ageing_;

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <map>
+#include <numeric>
 #include <spdlog/spdlog.h>
 #include <tuple>
 #include <utility>
@@ -18,13 +20,26 @@ using std::chrono::steady_clock;
 
 constexpr auto kControlsEvery = 1s;
 constexpr auto kCommandPatience = 30s;  // a box that has not answered is told again
-constexpr auto kSnapshotLife = 1h;      // boxes refuse what was signed long ago
+constexpr std::size_t kSnapshotBytes = std::size_t{256} << 20U;  // that are kept, of all regions
+constexpr auto kSnapshotLife = 1h;  // boxes refuse what was signed long ago
 
 bool urgent(Collection collection) {
   return collection == Collection::consents || collection == Collection::policy;
 }
 
 }  // namespace
+
+std::string Server::name_of(const Scope& scope) const {
+  switch (scope.kind) {
+    case Scope::Kind::box:
+      return contract::address_text(address(scope.box));
+    case Scope::Kind::region:
+      return contract::region_scope(scope.region);
+    case Scope::Kind::all:
+      break;
+  }
+  return std::string(contract::kScopeAll);
+}
 
 Server::Batches Server::packed(const Position& head, std::vector<contract::FeedBatch> batches,
                                const Scope& scope) {
@@ -41,10 +56,8 @@ Server::Batches Server::packed(const Position& head, std::vector<contract::FeedB
                     contract::to_string(batch.collection));
     }
     if (key) {
-      batch.head = contract::FeedHead{
-          crm_.settings().tenant,
-          scope ? contract::address_text(address(*scope)) : std::string(contract::kScopeAll),
-          static_cast<std::uint64_t>(head.seq), head.digest, now};
+      batch.head = contract::FeedHead{crm_.settings().tenant, name_of(scope),
+                                      static_cast<std::uint64_t>(head.seq), head.digest, now};
     }
     out.push_back(std::make_shared<const Parcel>(
         Parcel{batch.collection, batch.epoch, batch.to_seq,
@@ -54,8 +67,7 @@ Server::Batches Server::packed(const Position& head, std::vector<contract::FeedB
 }
 
 // "This is where the feed stands, and I am alive."
-Server::Batches Server::beat(Collection collection, const Scope& scope) {
-  const Position head = crm_.feed().head(collection, scope);
+Server::Batches Server::beat(Collection collection, const Position& head, const Scope& scope) {
   return packed(head, delta(collection, head, head.seq, {}), scope);
 }
 
@@ -93,21 +105,46 @@ void Server::published(std::int64_t tag, std::uint8_t reason) {
 
 Server::Batches Server::snapshot_of(Collection collection, const Position& head,
                                     const Scope& scope) {
-  if (scope) {
+  const auto make = [&] {
     return packed(head,
                   snapshot(collection, head, crm_.feed().live(collection, scope), batch_bytes()),
                   scope);
-  }
+  };
+  if (scope.kind == Scope::Kind::box) return make();
   const auto key = crm_.signer();
   const std::string signed_by = key ? key->key_id() : "";
-  Snapshot& kept = snapshots_[collection];
   const auto now = steady_clock::now();
-  if (kept.batches.empty() || !(kept.at == head) || kept.key != signed_by ||
-      now - kept.made > kSnapshotLife) {
-    kept = {head, signed_by, now,
-            packed(head, snapshot(collection, head, crm_.feed().live(collection), batch_bytes()))};
+  const auto known = snapshots_.find({collection, scope});
+  if (known != snapshots_.end() && known->second.at == head && known->second.key == signed_by &&
+      now - known->second.made <= kSnapshotLife) {
+    return known->second.batches;
   }
-  return kept.batches;
+  snapshots_[{collection, scope}] = {head, signed_by, now, make()};
+  forget_snapshots({collection, scope});
+  return snapshots_[{collection, scope}].batches;
+}
+
+// When all boxes come at once, the snapshots of all regions are as large as the database.
+void Server::forget_snapshots(const std::pair<Collection, Scope>& but) {
+  const auto bytes_of = [](const Snapshot& snapshot) {
+    return std::accumulate(
+        snapshot.batches.begin(), snapshot.batches.end(), std::size_t{0},
+        [](std::size_t sum, const auto& parcel) { return sum + parcel->payload.size(); });
+  };
+  std::size_t bytes = 0;
+  for (const auto& [what, snapshot] : snapshots_) {
+    if (what.second.kind == Scope::Kind::region) bytes += bytes_of(snapshot);
+  }
+  while (bytes > kSnapshotBytes) {
+    auto oldest = snapshots_.end();
+    for (auto it = snapshots_.begin(); it != snapshots_.end(); ++it) {
+      if (it->first == but || it->first.second.kind != Scope::Kind::region) continue;
+      if (oldest == snapshots_.end() || it->second.made < oldest->second.made) oldest = it;
+    }
+    if (oldest == snapshots_.end()) return;
+    bytes -= bytes_of(oldest->second);
+    snapshots_.erase(oldest);
+  }
 }
 
 // The batches all lead to the same place, which is where the box is from now on.
@@ -124,48 +161,61 @@ void Server::tell(const BoxKey& box, const Batches& batches) {
   }
 }
 
+std::vector<Server::Told> Server::all_told() {
+  std::vector<Told> out;
+  for (const Row& row : db_.query("SELECT store, box, collection, epoch, seq FROM told")) {
+    out.push_back({{row.text(0), row.text(1)},
+                   contract::collection_from_string(row.text(2)).value(),
+                   row.text(3),
+                   row.integer(4)});
+  }
+  return out;
+}
+
 // Who was told something of an epoch that is over knows nothing of this one.
-void Server::forget_old_epochs() {
-  constexpr const char* kOld =
-      "SELECT told.store, told.box FROM told JOIN feed ON feed.collection = told.collection "
-      "WHERE told.epoch <> feed.epoch LIMIT 1";
-  if (db_.query(kOld).empty()) return;
+void Server::forget_old_epochs(Heads& heads, const std::vector<Told>& told) {
+  std::vector<Told> old;
+  std::copy_if(told.begin(), told.end(), std::back_inserter(old), [&](const Told& one) {
+    return one.epoch != heads.of(one.collection, one.box).epoch;
+  });
+  if (old.empty()) return;
   Transaction transaction(db_);
-  db_.execute(
-      "DELETE FROM told WHERE epoch <> (SELECT feed.epoch FROM feed WHERE feed.collection = "
-      "told.collection)");
+  for (const Told& one : old) {
+    db_.execute("DELETE FROM told WHERE store = $1 AND box = $2 AND collection = $3 AND epoch = $4",
+                {one.box.first, one.box.second, std::string(contract::to_string(one.collection)),
+                 one.epoch});
+  }
   transaction.commit();
   next_heartbeat_ = {};
 }
 
-// Boxes that were told less than there is. Where profiles come on sight, each has its own place in
-// them.
-Rows Server::behind() {
-  constexpr const char* kBehind =
-      "SELECT told.store, told.box, told.collection, told.seq FROM told "
-      "JOIN feed ON feed.collection = told.collection "
-      "LEFT JOIN sight_box ON sight_box.store = told.store AND sight_box.box = told.box "
-      "WHERE told.epoch = feed.epoch AND told.seq <> CASE WHEN told.collection = $1 "
-      "THEN COALESCE(sight_box.seq, 0) ELSE feed.seq END";
-  const std::string on_sight(contract::to_string(Collection::profiles));
-  return db_.query(kBehind, {crm_.feed().sight().on() ? on_sight : std::string()});
+// Boxes that were told less than there is.
+std::vector<Server::Told> Server::behind(Heads& heads, std::vector<Told> told) {
+  std::erase_if(told, [&](const Told& one) {
+    const Position& head = heads.of(one.collection, one.box);
+    return one.epoch != head.epoch || one.seq == head.seq;
+  });
+  return told;
 }
 
 void Server::push_changes() {
   if (!client_.up()) return;
-  forget_old_epochs();
-  if (behind().empty()) return;
+  {
+    Heads heads = crm_.feed().heads();
+    auto told = all_told();
+    forget_old_epochs(heads, told);
+    if (behind(heads, std::move(told)).empty()) return;
+  }
   Transaction transaction(db_);
+  Heads heads = crm_.feed().heads();
   std::map<std::tuple<Collection, std::int64_t, Scope>, Batches> deltas;
-  for (const Row& row : behind()) {
-    const auto collection = contract::collection_from_string(row.text(2)).value();
-    const BoxKey box{row.text(0), row.text(1)};
-    const Scope scope = crm_.feed().scope_of(collection, box);
-    Batches& batches = deltas[{collection, row.integer(3), scope}];
+  for (const Told& one : behind(heads, all_told())) {
+    const Scope scope = heads.scope_of(one.collection, one.box);
+    Batches& batches = deltas[{one.collection, one.seq, scope}];
     if (batches.empty()) {
-      batches = delta_since(row.integer(3), collection, crm_.feed().head(collection, scope), scope);
+      batches = delta_since(one.seq, one.collection, heads.of(one.collection, scope), scope);
     }
-    tell(box, batches);
+    tell(one.box, batches);
     ++counters_.deltas;
   }
   transaction.commit();
@@ -206,13 +256,15 @@ void Server::push_commands() {
 void Server::heartbeat() {
   const Rows boxes = db_.query("SELECT store, box FROM box WHERE state IN ('online', 'new')");
   if (boxes.empty()) return;
+  Heads heads = crm_.feed().heads();
   for (const Collection collection : contract::kAllCollections) {
     Lane& lane = urgent(collection) ? urgent_ : bulk_;
-    const bool each = collection == Collection::profiles && crm_.feed().sight().on();
-    std::shared_ptr<const Parcel> parcel;
+    std::map<Scope, std::shared_ptr<const Parcel>> parcels;
     for (const Row& row : boxes) {
       const BoxKey box{row.text(0), row.text(1)};
-      if (each || !parcel) parcel = beat(collection, each ? Scope(box) : std::nullopt).back();
+      const Scope scope = heads.scope_of(collection, box);
+      auto& parcel = parcels[scope];
+      if (!parcel) parcel = beat(collection, heads.of(collection, scope), scope).back();
       lane.add(box, parcel);
     }
   }
@@ -221,6 +273,19 @@ void Server::heartbeat() {
                                   {crm_.keys_in_use()})) {
     offer_keys({row.text(0), row.text(1)});
   }
+  if (!crm_.feed().regions().on()) return;
+  for (const Row& row :
+       db_.query("SELECT box.store, box.box, store_region.region FROM box JOIN store_region ON "
+                 "store_region.store = box.store WHERE state = 'online' AND "
+                 "box.region <> store_region.region")) {
+    say_region({row.text(0), row.text(1)}, row.text(2));
+  }
+}
+
+// Before any batch for that region: a box refuses what was made for another one.
+void Server::say_region(const BoxKey& box, const std::string& region) {
+  regions_[box] = {region, wall_now()};
+  taken_[box];
 }
 
 // The broker retains one message per control topic; a box that is new needs them all.
@@ -242,6 +307,7 @@ void Server::send_taken() {
     contract::Taken some;
     if (auto ask = asks_.extract(box->first)) some.audit = std::move(ask.mapped());
     if (auto keys = keys_.extract(box->first)) some.keys = std::move(keys.mapped());
+    if (auto region = regions_.extract(box->first)) some.region = std::move(region.mapped());
     while (!box->second.empty() && some.ids.size() < contract::kTakenAtOnce) {
       some.ids.push_back(std::move(box->second.front()));
       box->second.pop_front();

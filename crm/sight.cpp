@@ -4,22 +4,11 @@
 #include <chrono>
 
 #include "contract/contract.h"
-#include "contract/digest.h"
 
 namespace welcome::crm {
 namespace {
 
 std::string day_of(WallTime at) { return contract::to_rfc3339(at).substr(0, 10); }
-
-contract::Digest digest_of(const std::string& text) {
-  const auto digest = contract::Digest::from_hex(text);
-  if (!digest) throw DatabaseError("the digest of a box's profiles is damaged");
-  return *digest;
-}
-
-void toggle(contract::Digest& digest, const std::string& key, std::int64_t seq) {
-  if (seq != 0) digest.toggle(key, static_cast<std::uint64_t>(seq));
-}
 
 std::string setting(Database& db, const char* name) {
   const Rows rows = db.query("SELECT value FROM setting WHERE name = $1", {std::string(name)});
@@ -43,20 +32,6 @@ void Sight::set(bool on, std::int64_t keep_days) {
   db_.execute(kPut, {std::string("profile_keep_days"), std::to_string(keep_days)});
 }
 
-Sight::Place Sight::place(const BoxKey& box) const {
-  const Rows rows = db_.query("SELECT seq, digest FROM sight_box WHERE store = $1 AND box = $2",
-                              {box.first, box.second});
-  if (rows.empty()) return {0, contract::Digest().hex()};
-  return {rows[0].integer(0), rows[0].text(1)};
-}
-
-void Sight::save(const BoxKey& box, const Place& place) {
-  db_.execute(
-      "INSERT INTO sight_box (store, box, seq, digest) VALUES ($1, $2, $3, $4) "
-      "ON CONFLICT (store, box) DO UPDATE SET seq = excluded.seq, digest = excluded.digest",
-      {box.first, box.second, place.seq, place.digest});
-}
-
 bool Sight::seen_again(const BoxKey& box, const std::string& customer, WallTime now) {
   return db_.execute(
              "UPDATE sight SET seen_on = $4 WHERE store = $1 AND box = $2 AND customer = $3",
@@ -64,13 +39,10 @@ bool Sight::seen_again(const BoxKey& box, const std::string& customer, WallTime 
 }
 
 void Sight::add(const BoxKey& box, const std::string& customer, std::int64_t seq, WallTime now) {
-  const std::vector<Value> whose{box.first, box.second, customer};
-  db_.execute("DELETE FROM sight_gone WHERE store = $1 AND box = $2 AND customer = $3", whose);
+  places_.came(Collection::profiles, part_of(box), customer);
   db_.execute("INSERT INTO sight (store, box, customer, seen_on) VALUES ($1, $2, $3, $4)",
               {box.first, box.second, customer, day_of(now)});
-  contract::Digest digest = digest_of(place(box).digest);
-  toggle(digest, customer, seq);
-  save(box, {seq, digest.hex()});
+  places_.changed(Collection::profiles, part_of(box), {customer, 0, seq, seq});
 }
 
 void Sight::remove(const BoxKey& box, const std::string& customer, std::int64_t live_seq,
@@ -78,27 +50,35 @@ void Sight::remove(const BoxKey& box, const std::string& customer, std::int64_t 
   db_.execute("DELETE FROM sight WHERE store = $1 AND box = $2 AND customer = $3",
               {box.first, box.second, customer});
   if (live_seq == 0) return;
-  db_.execute("INSERT INTO sight_gone (store, box, customer, seq) VALUES ($1, $2, $3, $4)",
-              {box.first, box.second, customer, seq});
-  contract::Digest digest = digest_of(place(box).digest);
-  toggle(digest, customer, live_seq);
-  save(box, {seq, digest.hex()});
+  places_.left(Collection::profiles, part_of(box), customer, customer, seq);
+  places_.changed(Collection::profiles, part_of(box), {customer, live_seq, 0, seq});
 }
 
-void Sight::changed(const std::string& customer, std::int64_t old_live_seq, std::int64_t live_seq,
-                    std::int64_t seq) {
-  for (const Row& row :
-       db_.query("SELECT sight.store, sight.box FROM sight WHERE customer = $1", {customer})) {
-    const BoxKey box{row.text(0), row.text(1)};
-    contract::Digest digest = digest_of(place(box).digest);
-    toggle(digest, customer, old_live_seq);
-    toggle(digest, customer, live_seq);
-    save(box, {seq, digest.hex()});
+void Sight::changed(const Places::Step& step) {
+  for (const BoxKey& box : boxes_that_saw(step.key)) {
+    places_.changed(Collection::profiles, part_of(box), step);
   }
 }
 
-std::vector<Sight::Old> Sight::old(WallTime now, int at_most) const {
-  std::vector<Old> out;
+std::vector<BoxKey> Sight::boxes_that_saw(const std::string& customer) const {
+  std::vector<BoxKey> out;
+  for (const Row& row :
+       db_.query("SELECT sight.store, sight.box FROM sight WHERE customer = $1", {customer})) {
+    out.emplace_back(row.text(0), row.text(1));
+  }
+  return out;
+}
+
+std::vector<Sight::Seen> Sight::seen_in(const std::string& store) const {
+  std::vector<Seen> out;
+  for (const Row& row : db_.query("SELECT box, customer FROM sight WHERE store = $1", {store})) {
+    out.push_back({{store, row.text(0)}, row.text(1)});
+  }
+  return out;
+}
+
+std::vector<Sight::Seen> Sight::old(WallTime now, int at_most) const {
+  std::vector<Seen> out;
   for (const Row& row :
        db_.query("SELECT store, box, customer FROM sight WHERE seen_on < $1 "
                  "ORDER BY seen_on LIMIT $2",
@@ -108,23 +88,22 @@ std::vector<Sight::Old> Sight::old(WallTime now, int at_most) const {
   return out;
 }
 
-void Sight::confirmed(const BoxKey& box, std::int64_t seq) {
-  db_.execute("DELETE FROM sight_gone WHERE store = $1 AND box = $2 AND seq <= $3",
-              {box.first, box.second, seq});
-}
-
+// A deletion may not have come to all of them.
 void Sight::forget(const std::string& customer) {
+  for (const BoxKey& box : boxes_that_saw(customer)) {
+    places_.cut(Collection::profiles, part_of(box));
+  }
   db_.execute("DELETE FROM sight WHERE customer = $1", {customer});
-  db_.execute("DELETE FROM sight_gone WHERE customer = $1", {customer});
 }
 
 void Sight::forget(const BoxKey& box) {
-  const std::vector<Value> whose{box.first, box.second};
-  db_.execute("DELETE FROM sight WHERE store = $1 AND box = $2", whose);
-  db_.execute("DELETE FROM sight_gone WHERE store = $1 AND box = $2", whose);
-  db_.execute("DELETE FROM sight_box WHERE store = $1 AND box = $2", whose);
+  db_.execute("DELETE FROM sight WHERE store = $1 AND box = $2", {box.first, box.second});
+  places_.forget(Collection::profiles, part_of(box));
 }
 
-void Sight::new_epoch() { db_.execute("DELETE FROM sight_gone"); }
+void Sight::forget_everybody() {
+  db_.execute("DELETE FROM sight");
+  db_.execute("DELETE FROM place WHERE collection = 'profiles' AND part LIKE '%/%'");
+}
 
 }  // namespace welcome::crm

@@ -504,6 +504,60 @@ TEST_F(CrmServeTest, ABoxHasTheProfilesOfThoseThatItHasSeen) {
   EXPECT_TRUE(other.until([](ModelBox& b) { return b.has(Collection::profiles, "c-paul"); }));
 }
 
+TEST_F(CrmServeTest, ABoxHasWhoIsAtHomeInItsRegion) {
+  ASSERT_EQ(crm_->command({"sign-keys", "--new"}), 0);
+  EXPECT_EQ(crm_->command({"scope", "region"}), 1) << "aroma-1 is in no region";
+  ASSERT_EQ(crm_->command({"region", "store", "aroma-1", "north"}), 0);
+  ASSERT_EQ(crm_->command({"boxes", "admit", "aroma-2/box-1", "--region", "south"}), 0);
+  EXPECT_EQ(crm_->command({"customer", "region", "c-paul", "nroth"}), 1);
+  ASSERT_EQ(crm_->command({"customer", "region", "c-paul", "north"}), 0);
+  ASSERT_EQ(crm_->command({"scope", "region", "visited"}), 0);
+  EXPECT_EQ(crm_->command({"boxes", "admit", "aroma-3/box-1"}), 1) << "where is that?";
+  crm_->serve({"--heartbeat-s", "1"});
+  ModelBox north(*broker_), south(*broker_, "box-1", {}, "aroma-2");
+  ASSERT_TRUE(north.connect());
+  ASSERT_TRUE(south.connect());
+  const auto consents = [](std::size_t n) {
+    return [n](ModelBox& b) {
+      return b.count(Collection::policy) == 1 && b.count(Collection::consents) == n;
+    };
+  };
+  ASSERT_TRUE(north.until(consents(5)));
+  ASSERT_TRUE(south.until(consents(0)));
+  EXPECT_EQ(north.region(), "north");
+  EXPECT_EQ(south.region(), "south");
+
+  // Nobody there was ever told of them, so nobody there speaks of them.
+  south.event("e-1", "c-paul", contract::ProfileWanted{});
+  ASSERT_TRUE(south.until([&](ModelBox&) {
+    const auto lines = crm_->ledger();
+    return lines.size() == 1 && lines[0].at("handled") == true;
+  }));
+  EXPECT_EQ(crm_->ledger().at(0).at("note"), "not believed: somebody of another region");
+
+  const int hellos = north.hellos + south.hellos;
+  ASSERT_EQ(crm_->command({"customer", "region", "c-paul", "south"}), 0);
+  ASSERT_TRUE(south.until(consents(5)));
+  ASSERT_TRUE(north.until(consents(0)));
+  EXPECT_EQ(north.hellos + south.hellos, hellos) << "deltas and heartbeats are their own";
+
+  // The store goes to the region where he is, while its box is there.
+  ASSERT_EQ(crm_->command({"region", "store", "aroma-1", "south"}), 0);
+  ASSERT_TRUE(north.until(consents(5)));
+  EXPECT_EQ(north.region(), "south");
+  const auto all_up_to_date = [&](ModelBox&) {
+    south.until([](ModelBox&) { return true; });
+    const json boxes = json::parse(crm_->output("boxes"));
+    return boxes.size() == 2 && boxes[0].at("region") == "south" &&
+           boxes[0].at("up_to_date") == true && boxes[1].at("up_to_date") == true;
+  };
+  EXPECT_TRUE(north.until(all_up_to_date)) << crm_->output("boxes");
+  const json status = json::parse(crm_->output("status"));
+  EXPECT_EQ(status.at(0).at("counters").at("set_back"), 0);
+  ASSERT_EQ(crm_->command({"scope", "all"}), 0);
+  EXPECT_TRUE(south.until([](ModelBox& b) { return b.has(Collection::profiles, "c-paul"); }));
+}
+
 TEST_F(CrmServeTest, ABadMessageIsRefusedAndTheRestGoesOn) {
   crm_->serve();
   ModelBox box(*broker_);

@@ -94,8 +94,9 @@ class CrmProcess {
 class ModelBox : sync::ReplicaView {
  public:
   explicit ModelBox(const Broker& broker, const std::string& name = "box-1",
-                    const std::array<std::uint8_t, 32>& seed = {})
-      : address_{"demo", "aroma-1", name},
+                    const std::array<std::uint8_t, 32>& seed = {},
+                    const std::string& store = "aroma-1")
+      : address_{"demo", store, name},
         signer_(name, seed),
         peer_(config(broker)),
         receiver_(*this) {}
@@ -106,13 +107,11 @@ class ModelBox : sync::ReplicaView {
     return true;
   }
   void hello() {
-    publish(contract::encode_hello(address_, {1, "0.1.0", receiver_.have(), control_, false}));
+    publish(contract::encode_hello(address_, word(false)));
     ++hellos;
   }
   // That it has come this far, as a box says it.
-  void confirm() {
-    publish(contract::encode_hello(address_, {1, "0.1.0", receiver_.have(), control_, true}));
-  }
+  void confirm() { publish(contract::encode_hello(address_, word(true))); }
   void publish(const contract::Message& message) {
     while (!peer_.link().publish(message, ++tag_)) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -178,6 +177,7 @@ class ModelBox : sync::ReplicaView {
     return false;
   }
 
+  const std::string& region() const { return region_; }
   Peer& peer() { return peer_; }
   const contract::BoxAddress& address() const { return address_; }
 
@@ -188,10 +188,15 @@ class ModelBox : sync::ReplicaView {
   std::vector<contract::Control> controls;
 
  private:
+  contract::Hello word(bool confirming) const {
+    contract::Hello out{1, "0.1.0", receiver_.have(), control_, confirming};
+    out.region = region_;
+    return out;
+  }
   sync::LinkConfig config(const Broker& broker) const {
     sync::LinkConfig out;
     out.port = broker.port();
-    out.client_id = address_.box;
+    out.client_id = address_.store + "-" + address_.box;
     out.backoff_first = std::chrono::milliseconds(100);
     out.backoff_max = std::chrono::milliseconds(400);
     const auto topics = contract::Subscriptions::box_uplink(address_);
@@ -218,6 +223,10 @@ class ModelBox : sync::ReplicaView {
       auto decoded = contract::decode_for_box(address_, raw);
       ASSERT_TRUE(decoded) << decoded.error().message;
       if (auto* batch = std::get_if<contract::FeedBatch>(&*decoded)) apply(std::move(*batch));
+      if (auto* taken = std::get_if<contract::Taken>(&*decoded); taken && taken->region) {
+        region_ = taken->region->name;
+        came_further_ = true;
+      }
       if (auto* command = std::get_if<contract::Command>(&*decoded)) commands.push_back(*command);
       if (auto* control = std::get_if<contract::Control>(&*decoded)) {
         controls.push_back(*control);
@@ -274,6 +283,7 @@ class ModelBox : sync::ReplicaView {
   std::map<contract::Collection, std::map<std::string, std::pair<std::uint64_t, std::string>>>
       items_;
   std::uint64_t control_ = 0;
+  std::string region_;
   bool came_further_ = false;
   std::size_t next_ = 0;
   std::int64_t tag_ = 0;

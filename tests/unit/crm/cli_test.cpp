@@ -54,6 +54,53 @@ TEST_F(CliTest, WrongUsageIsCodeTwoAndSaysWhat) {
   EXPECT_EQ(cli({"pause", "lights"}), kUsage);
 }
 
+TEST_F(CliTest, RegionsAreSaidOfStoresThenOfCustomersThenForAll) {
+  ASSERT_EQ(cli({"boxes", "admit", "aroma-1/box-1"}), kDone);
+  EXPECT_EQ(cli({"scope", "region"}), kNo) << "nothing is signed";
+  ASSERT_EQ(cli({"sign-keys", "--new"}), kDone);
+  EXPECT_EQ(cli({"scope", "region"}), kNo);
+  EXPECT_NE(err_.str().find("aroma-1"), std::string::npos) << "which store has none";
+  EXPECT_EQ(cli({"region", "store", "aroma-1", "all"}), kUsage);
+  EXPECT_EQ(cli({"region", "store", "aroma-1", "north,south"}), kUsage) << "a store is in one";
+  ASSERT_EQ(cli({"region", "store", "aroma-1", "north"}), kDone);
+  EXPECT_EQ(cli({"customer", "region", "c-paul", "nroth"}), kNo);
+  EXPECT_EQ(cli({"customer", "region", "c-nobody", "north"}), kNo);
+  EXPECT_EQ(cli({"scope", "everywhere"}), kUsage);
+  EXPECT_EQ(cli({"scope", "all", "region"}), kUsage);
+  ASSERT_EQ(cli({"scope", "region", "visited"}), kDone);
+  EXPECT_NE(err_.str().find("no customer has a region"), std::string::npos);
+  ASSERT_EQ(cli({"--json", "scope"}), kDone);
+  EXPECT_EQ(answer().at("scope"), "region visited");
+  EXPECT_EQ(cli({"boxes", "admit", "aroma-9/box-1"}), kNo) << "where is that?";
+  ASSERT_EQ(cli({"boxes", "admit", "aroma-9/box-1", "--region", "south"}), kDone);
+  ASSERT_EQ(cli({"boxes", "admit", "aroma-9/box-2"}), kDone) << "its store has one";
+  ASSERT_EQ(cli({"customer", "region", "c-paul", "south,north"}), kDone);
+  ASSERT_EQ(cli({"--json", "customer", "show", "c-paul"}), kDone);
+  EXPECT_EQ(answer().at("regions"), (json{"north", "south"}));
+  ASSERT_EQ(cli({"--json", "boxes"}), kDone);
+  EXPECT_EQ(answer().at(0).at("region"), "north");
+  EXPECT_EQ(answer().at(0).at("up_to_date"), false) << "it does not know where it is";
+}
+
+TEST_F(CliTest, AnImportSaysWhereCustomersAreAtHome) {
+  ASSERT_EQ(cli({"region", "store", "aroma-1", "north"}), kDone);
+  ASSERT_EQ(cli({"region", "store", "aroma-2", "south"}), kDone);
+  const auto customers = [&](const std::string& regions) {
+    return cli(
+        {"import", file("customers.csv", "customer,name,regions\nc-mia,Mia," + regions + "\n")});
+  };
+  const auto home = [&] { return crm_->feed().regions().home_of("c-mia"); };
+  ASSERT_EQ(customers("south;north"), kDone);
+  EXPECT_EQ(home(), "north,south");
+  ASSERT_EQ(cli({"import", file("names.csv", "customer,name\nc-mia,Mia B\n")}), kDone);
+  EXPECT_EQ(home(), "north,south") << "a file that does not say it leaves it";
+  EXPECT_NE(customers("nroth"), kDone);
+  EXPECT_NE(err_.str().find("line 2"), std::string::npos);
+  EXPECT_EQ(home(), "north,south");
+  ASSERT_EQ(customers(""), kDone);
+  EXPECT_EQ(home(), "") << "an empty cell clears: everywhere";
+}
+
 TEST_F(CliTest, NoIsCodeOne) {
   EXPECT_EQ(cli({"customer", "show", "c-nobody"}), kNo);
   EXPECT_EQ(cli({"customer", "export", "c-nobody"}), kNo);

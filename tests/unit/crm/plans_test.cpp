@@ -20,10 +20,11 @@
 namespace welcome::crm {
 namespace {
 
-// As many rows as there are boxes, collections or keys.
-const std::set<std::string> kSmall{"box",       "box_key",        "confirmed", "control",
-                                   "feed",      "schema_version", "serving",   "setting",
-                                   "sight_box", "signing_key",    "stranger",  "told"};
+// As many rows as there are boxes, collections, keys or homes.
+const std::set<std::string> kSmall{"box",      "box_key", "confirmed",   "control",
+                                   "feed",     "home",    "place",       "schema_version",
+                                   "serving",  "setting", "signing_key", "store_region",
+                                   "stranger", "told"};
 
 // What reads everything because everything is asked for.
 const std::map<std::string, const char*> kWholeOnPurpose{
@@ -33,6 +34,8 @@ const std::map<std::string, const char*> kWholeOnPurpose{
      "WHERE (leased_until IS NULL OR leased_until < $1) AND refused IS NULL "
      "ORDER BY position LIMIT $2",
      "the first that nobody sends; those before it are being sent, or few"},
+    {"SELECT DISTINCT collection, part FROM gone",
+     "what boxes still have to delete: it goes when they have"},
     {"SELECT topic, refused FROM outbox WHERE refused IS NOT NULL ORDER BY position",
      "an index of what a broker never took: all of it is shown"},
 };

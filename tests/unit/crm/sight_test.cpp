@@ -8,83 +8,11 @@
 
 #include "crm/belief.h"
 #include "crm/boxes.h"
-#include "sync/feed.h"
 #include "tests/unit/crm/fixture.h"
+#include "tests/unit/crm/replica.h"
 
 namespace welcome::crm {
 namespace {
-
-// A box's half of the feed, with nothing but the real receiver.
-class Replica : sync::ReplicaView {
- public:
-  Replica() : receiver_(*this) {}
-
-  // What the CRM sends when the box says hello. Returns how many items came.
-  std::size_t hello(Feed& feed, const BoxKey& box) {
-    const Scope scope = feed.scope_of(Collection::profiles, box);
-    const Position head = feed.head(Collection::profiles, scope);
-    std::optional<Position> have;
-    const auto all = receiver_.have();
-    if (const auto found = all.find(Collection::profiles); found != all.end()) {
-      have = Position{found->second.epoch, static_cast<std::int64_t>(found->second.seq),
-                      found->second.digest};
-    }
-    switch (remedy(have, head, feed.oldest(Collection::profiles))) {
-      case Remedy::nothing:
-        return 0;
-      case Remedy::delta:
-        return take(delta(Collection::profiles, head, have->seq,
-                          feed.since(Collection::profiles, have->seq, scope)));
-      case Remedy::snapshot:
-        ++snapshots;
-        return take(snapshot(Collection::profiles, head, feed.live(Collection::profiles, scope)));
-    }
-    return 0;
-  }
-  std::int64_t seq() const {
-    const auto have = receiver_.have();
-    const auto found = have.find(Collection::profiles);
-    return found == have.end() ? 0 : static_cast<std::int64_t>(found->second.seq);
-  }
-  std::map<std::string, std::string> values() const {
-    std::map<std::string, std::string> out;
-    for (const auto& [key, item] : items_) out[key] = item.second;
-    return out;
-  }
-  int snapshots = 0;
-  int gaps = 0;
-
- private:
-  std::size_t take(std::vector<contract::FeedBatch> batches) {
-    std::size_t came = 0;
-    for (contract::FeedBatch& batch : batches) {
-      came += batch.items.size();
-      const auto plan = receiver_.plan(std::move(batch));
-      for (const contract::FeedItem& item : plan.items) {
-        if (item.deleted) {
-          items_.erase(item.key);
-        } else {
-          items_[item.key] = {item.seq, item.value};
-        }
-      }
-      for (const std::string& key : plan.sweep) items_.erase(key);
-      gaps += plan.verdict == sync::FeedVerdict::gap ? 1 : 0;
-      receiver_.committed(plan);
-    }
-    return came;
-  }
-  std::optional<std::uint64_t> seq_of(Collection, std::string_view key) const override {
-    const auto found = items_.find(std::string(key));
-    if (found == items_.end()) return std::nullopt;
-    return found->second.first;
-  }
-  void for_each(Collection, const std::function<void(std::string_view)>& visit) const override {
-    for (const auto& [key, item] : items_) visit(key);
-  }
-
-  sync::FeedReceiver receiver_;
-  std::map<std::string, std::pair<std::uint64_t, std::string>> items_;
-};
 
 class SightTest : public CrmTest {
  protected:
@@ -95,7 +23,7 @@ class SightTest : public CrmTest {
       add(customer, std::string("a-") + customer);
       consent(customer, Purpose::preference_prompts, true, kJanuary);
     }
-    feed().set_on_sight(true, 90);
+    feed().set_scopes({false, true, 90});
   }
   Feed& feed() { return crm_->feed(); }
   bool wanted(const std::string& customer, const std::string& box = "box-1") {
@@ -113,7 +41,7 @@ class SightTest : public CrmTest {
   std::string last_note() { return notes().back(); }
 
   const BoxKey kOne{"aroma-1", "box-1"}, kTwo{"aroma-1", "box-2"};
-  Replica one_, two_;
+  Replica one_{Collection::profiles}, two_{Collection::profiles};
   int events_ = 0;
 };
 
@@ -141,9 +69,9 @@ TEST_F(SightTest, WhoIsSeenComesAloneAndToThatBoxAlone) {
 TEST_F(SightTest, WhatChangesLaterFollowsAndWhatIsOfOthersIsNoNewsHere) {
   wanted("c-paul");
   at_box();
-  const Position before = feed().head(Collection::profiles, Scope(kOne));
+  const Position before = feed().head(Collection::profiles, Scope::of_box(kOne));
   ASSERT_TRUE(crm_->note_conversation("c-mia", "likes tea", now_));
-  EXPECT_EQ(feed().head(Collection::profiles, Scope(kOne)), before);
+  EXPECT_EQ(feed().head(Collection::profiles, Scope::of_box(kOne)), before);
   ASSERT_TRUE(crm_->note_conversation("c-paul", "likes cake", now_));
   EXPECT_EQ(one_.hello(feed(), kOne), 1U);
   EXPECT_NE(one_.values().at("c-paul").find("likes cake"), std::string::npos);
@@ -186,9 +114,9 @@ TEST_F(SightTest, WhoHasNotComeForLongGoesFromThatBox) {
   EXPECT_FALSE(feed().let_sights_end(now_, 100));
   EXPECT_EQ(at_box(), Keys{"c-paul"});
   EXPECT_EQ(one_.snapshots, 1);
-  EXPECT_EQ(db_->query("SELECT customer FROM sight_gone").size(), 1U);
-  feed().confirmed(kOne, one_.seq());
-  EXPECT_TRUE(db_->query("SELECT customer FROM sight_gone").empty());
+  EXPECT_EQ(db_->query("SELECT customer FROM gone").size(), 1U);
+  feed().confirmed(kOne, Collection::profiles, one_.position());
+  EXPECT_TRUE(db_->query("SELECT customer FROM gone").empty());
   wanted("c-mia");
   EXPECT_EQ(at_box(), (Keys{"c-mia", "c-paul"})) << "and comes again with the next visit";
   EXPECT_EQ(one_.gaps, 0);
@@ -208,7 +136,7 @@ TEST_F(SightTest, WhoIsErasedGoesAndLeavesNoRow) {
   }
   crm_->finish_erasure(*erasure, now_);
   EXPECT_TRUE(db_->query("SELECT 1 FROM sight").empty());
-  EXPECT_TRUE(db_->query("SELECT 1 FROM sight_gone").empty());
+  EXPECT_TRUE(db_->query("SELECT 1 FROM gone").empty());
   wanted("c-mia");
   EXPECT_EQ(at_box(), Keys{"c-mia"});
 }
@@ -234,12 +162,12 @@ TEST_F(SightTest, ABoxThatAsksForEverybodyIsNotBelievedForLong) {
 }
 
 TEST_F(SightTest, EverybodyIsEverywhereUntilSomebodySaysOtherwiseAndAgain) {
-  feed().set_on_sight(false, 90);
+  feed().set_scopes({false, false, 90});
   EXPECT_EQ(at_box(), (Keys{"c-mia", "c-noa", "c-paul"}));
-  feed().set_on_sight(true, 90);
+  feed().set_scopes({false, true, 90});
   wanted("c-noa");
   EXPECT_EQ(at_box(), Keys{"c-noa"}) << "the others are swept";
-  feed().set_on_sight(false, 90);
+  feed().set_scopes({false, false, 90});
   EXPECT_EQ(at_box(), (Keys{"c-mia", "c-noa", "c-paul"}));
 }
 
@@ -247,7 +175,7 @@ TEST_F(SightTest, ARevokedBoxIsForgotten) {
   wanted("c-paul");
   ASSERT_TRUE(Boxes(*crm_).revoke("aroma-1", "box-1", now_));
   EXPECT_TRUE(db_->query("SELECT 1 FROM sight").empty());
-  EXPECT_TRUE(db_->query("SELECT 1 FROM sight_box").empty());
+  EXPECT_TRUE(db_->query("SELECT 1 FROM place WHERE part LIKE '%/%'").empty());
 }
 
 // Whatever happens in whatever order, and however seldom the box hears of it: it has those that it
@@ -274,7 +202,7 @@ TEST_F(SightTest, AfterEachHelloTheBoxHasExactlyItsOwn) {
         feed().let_sights_end(now_, 1 + one_of(3));
         break;
       default:
-        feed().confirmed(kOne, one_.seq());
+        feed().confirmed(kOne, Collection::profiles, one_.position());
         break;
     }
     if (one_of(3) != 0) continue;

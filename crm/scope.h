@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Scope: for whom a collection is made. A value.
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace welcome::crm {
+
+using BoxKey = std::pair<std::string, std::string>;  // store, box
+
+struct Scope {
+  enum class Kind : std::uint8_t {
+    all,     // every box
+    region,  // the boxes of one; of those without a region where it has no name
+    box,     // one box: who it has seen
+  };
+  Kind kind = Kind::all;
+  std::string region;
+  BoxKey box;
+
+  static Scope of_region(std::string name) { return {Kind::region, std::move(name), {}}; }
+  static Scope of_box(BoxKey one) { return {Kind::box, {}, std::move(one)}; }
+  friend auto operator<=>(const Scope&, const Scope&) = default;
+};
+
+}  // namespace welcome::crm
