@@ -27,7 +27,9 @@ test('a box of the north has nothing of the south, whoever hands it over', async
   await shop.crm('region', 'store', 'aroma-1', 'north');
   const account = 'demo/aroma-2/box-9';
   const files = ['--broker-files', stack.brokerFiles('uplink')];
-  stack.accounts[account] = (await json('boxes', 'admit', 'aroma-2/box-9', '--region', 'south', ...files)).password;
+  stack.accounts[account] = (
+    await json('boxes', 'admit', 'aroma-2/box-9', '--region', 'south', ...files)
+  ).password;
   await stack.reloadBroker('uplink', account);
   const everybody = (await json('customer', 'list')).map((one) => one.customer);
   assert.ok(everybody.includes('c-mia') && everybody.includes('c-paul'));
@@ -35,7 +37,9 @@ test('a box of the north has nothing of the south, whoever hands it over', async
   await shop.crm('customer', 'region', 'c-mia', 'south');
   await shop.crm('scope', 'region');
 
-  const north = (await Promise.all(everybody.filter((c) => c !== 'c-mia').map(consents))).reduce((a, b) => a + b);
+  const north = (await Promise.all(everybody.filter((c) => c !== 'c-mia').map(consents))).reduce(
+    (a, b) => a + b,
+  );
   const mias = await consents('c-mia');
   assert.ok(mias > 0);
   shop.daemon = await shop.startDaemon();
@@ -58,7 +62,8 @@ test('a box of the north has nothing of the south, whoever hands it over', async
     JSON.stringify({ ...example('hello.json'), box: 'box-9', have: {} }),
     { qos: 1 },
   );
-  const of = (collection) => south.filter(({ topic }) => topic.endsWith(`/${collection}`)).map(({ text }) => text);
+  const of = (collection) =>
+    south.filter(({ topic }) => topic.endsWith(`/${collection}`)).map(({ text }) => text);
   await shop.until(() => of('consents').length > 1 && of('identities').length > 1, 'the south is told');
   assert.ok(of('consents').some((text) => text.includes('c-mia')));
   assert.ok(!of('consents').some((text) => text.includes('c-paul')), 'and nothing of the north');
