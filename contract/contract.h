@@ -118,7 +118,7 @@ struct FeedItem {
   std::string key;
   std::string value;  // put: JSON text of the item, unknown fields left out; decode_item() reads it
   std::shared_ptr<const Item> item;  // put: the same, decoded
-  CustomerId customer;               // put: whose item it is; empty for campaigns and policy
+  CustomerId customer;               // put: whose item it is; empty where it is about nobody
   std::string error;                 // not empty: the item is set aside, and why
 };
 
@@ -217,6 +217,20 @@ struct StaffNews {
   StaffAction action;
 };
 
+// How a grant at the desk is confirmed as hers; without one she is asked on her phone.
+struct Confirmation {
+  enum class By : std::uint8_t {
+    phone,    // she is asked on her page
+    code,     // a code of six digits that she had from her page, or from head office
+    witness,  // another member of staff saw it, where the policy allows it
+  };
+  By by = By::phone;
+  std::string pending{};  // phone: what the grants of one pledge have in common
+  std::string code{};     // code
+  StaffId witness{};      // witness
+  friend bool operator==(const Confirmation&, const Confirmation&) = default;
+};
+
 struct ConsentNews {
   Purpose purpose = Purpose::proximity_offers;
   bool given = false;
@@ -224,6 +238,8 @@ struct ConsentNews {
   std::string how = "desk";  // "app", "desk", "crm"
   std::string record_id;     // may be empty: a new record
   std::optional<ConsentNotice> notice;
+  StaffId staff{};  // who entered it at the desk, as the box knows them; may be empty
+  std::optional<Confirmation> confirm{};
 };
 
 struct EnrolmentNews {
@@ -303,6 +319,15 @@ struct Command {
     outcome,   // what came of an offer, or a purchase or complaint
     offered,   // another box of the store sent this offer: caps are per customer
     config,
+    take_back,  // what the desk wrote down was not confirmed: it never counted
+  };
+  // take_back: why.
+  enum class Reason : std::uint8_t {
+    refused,  // she said no, or the CRM does not believe it
+    expired,  // she did not answer in time
+    code,     // the code is wrong, used, or over
+    witness,  // the policy allows none, or it is not somebody else of this store's staff
+    unknown,  // the CRM has no such customer
   };
   MessageId id;
   Kind kind = Kind::diagnostics;
@@ -317,6 +342,8 @@ struct Command {
   std::string product;                          // outcome: purchase
   std::int64_t value_hundredths = 0;            // outcome: purchase; cents, pence …
   std::map<std::string, std::string> settings;  // config
+  std::vector<MessageId> events{};              // take_back: of the consent.changed events
+  Reason reason = Reason::refused;              // take_back
   // To be sent: from the MQTT 5 properties, empty for response_topic(box). As decoded: where to
   // answer, always the box's own response topic or one below it.
   std::string response_topic;

@@ -93,7 +93,10 @@ Result<void> check_head(const BoxAddress& self, const json& payload, FeedBatch& 
   const bool on_sight =
       batch.collection == Collection::profiles && head.scope == address_text(self);
   const bool by_region = about_customers(batch.collection) && region_of_scope(head.scope);
-  if (head.scope != kScopeAll && !on_sight && !by_region) {
+  const bool fits = batch.collection == Collection::staff
+                        ? head.scope == store_scope(self.store)
+                        : head.scope == kScopeAll || on_sight || by_region;
+  if (!fits) {
     return fail(ErrorCode::refused, "feed: made for another scope");
   }
   if (head.seq < batch.to_seq || (batch.snapshot && head.seq != batch.to_seq)) {
@@ -344,6 +347,10 @@ Result<BoxInbound> command(const BoxAddress& self, const RawMessage& raw, const 
     out.outcome = *outcome_from_string(text(*payload, "outcome"));
   }
   if (payload->contains("settings")) payload->at("settings").get_to(out.settings);
+  for (std::string& event : words(*payload, "events")) out.events.emplace_back(std::move(event));
+  if (payload->contains("reason")) {
+    out.reason = value_of(kTakeBackReasons, text(*payload, "reason"));
+  }
   return out;
 }
 
@@ -566,13 +573,22 @@ SuppressedNews suppressed_news(const json& data) {
   return out;
 }
 
+std::optional<Confirmation> confirmation(const json& data) {
+  const auto found = data.find("confirm");
+  if (found == data.end()) return std::nullopt;
+  return Confirmation{value_of(kConfirmedBy, text(*found, "by")), text(*found, "pending"),
+                      text(*found, "code"), StaffId(text(*found, "staff"))};
+}
+
 ConsentNews consent_news(const json& data) {
   return {*purpose_from_string(text(data, "purpose")),
           text(data, "state") == "given",
           time_of(data, "at"),
           text(data, "how"),
           text(data, "record_id"),
-          notice(data)};
+          notice(data),
+          StaffId(text(data, "staff")),
+          confirmation(data)};
 }
 
 OfferNews offer_news(const json& data) {

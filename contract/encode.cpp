@@ -117,6 +117,14 @@ json data_of(const StaffNews& news) {
   return data;
 }
 
+json confirm_json(const Confirmation& confirm) {
+  json out{{"by", name_of(kConfirmedBy, confirm.by)}};
+  set_if(out, "pending", confirm.pending);
+  set_if(out, "code", confirm.code);
+  set_if(out, "staff", confirm.witness.str());
+  return out;
+}
+
 // A consent is signed by the box, with whose it is: an account alone consents for nobody.
 json data_of(const ConsentNews& news, const BoxAddress& box, const CustomerId& customer,
              const Signer* signer) {
@@ -126,6 +134,8 @@ json data_of(const ConsentNews& news, const BoxAddress& box, const CustomerId& c
             {"how", news.how}};
   set_if(data, "record_id", news.record_id);
   if (news.notice) data["notice"] = notice_json(*news.notice);
+  set_if(data, "staff", news.staff.str());
+  if (news.confirm) data["confirm"] = confirm_json(*news.confirm);
   if (signer == nullptr) return data;
   data["box"] = address_text(box);
   data["customer"] = customer.str();
@@ -392,6 +402,10 @@ Message encode_command(const BoxAddress& box, const Command& command, const Sign
   if (command.value_hundredths != 0) payload["value_hundredths"] = command.value_hundredths;
   if (command.kind == Command::Kind::outcome) payload["outcome"] = to_string(command.outcome);
   if (command.kind == Command::Kind::config) payload["settings"] = command.settings;
+  if (command.kind == Command::Kind::take_back) {
+    payload["reason"] = name_of(kTakeBackReasons, command.reason);
+    for (const MessageId& id : command.events) payload["events"].push_back(id.str());
+  }
   Message message = message_on(command_topic(box), signed_by(payload, signer));
   message.id = command.id;
   message.response_topic =

@@ -12,11 +12,15 @@
 namespace welcome::contract {
 
 // For whom a batch is: every box of the tenant; the boxes of one region, for what is about
-// customers; or, for the profiles of those alone whom a box has seen, the one that address_text()
-// names.
+// customers; for the profiles of those alone whom a box has seen, the one that address_text()
+// names; or the boxes of one store, for who works there.
 inline constexpr std::string_view kScopeAll = "all";
-// An address has two slashes, and this one.
+// An address has two slashes, and these one.
 inline constexpr std::string_view kScopeRegion = "region/";
+inline constexpr std::string_view kScopeStore = "store/";
+inline std::string store_scope(std::string_view store) {
+  return std::string(kScopeStore).append(store);
+}
 inline std::string region_scope(std::string_view region) {
   return std::string(kScopeRegion).append(region);
 }

@@ -270,9 +270,21 @@ Policy policy_of(const json& value) {
     policy.protected_attributes = words(*learn, "protected");
     policy.learn_floor = learn->value("floor", policy.learn_floor);
   }
+  policy.desk_witness = value.value("desk_witness", policy.desk_witness);
   policy.seed =
       static_cast<std::uint64_t>(integer(value, "seed", static_cast<std::int64_t>(policy.seed)));
   return policy;
+}
+
+StaffMember staff_of(const json& value) {
+  StaffMember member;
+  member.id = StaffId(text(value, "staff"));
+  member.name = text(value, "name");
+  for (const std::string& role : words(value, "roles")) {
+    member.roles.add(*role_from_string(role));
+  }
+  member.pin = text(value, "pin");
+  return member;
 }
 
 std::string schema_of(Collection collection) {
@@ -334,6 +346,12 @@ Result<Item> decode_value(Collection collection, json& value) {
         if (auto fine = validate(policy); !fine) return tl::unexpected(fine.error());
         return policy;
       }
+      case Collection::staff: {
+        StaffMember member = staff_of(value);
+        if (!valid_level(member.id.str())) throw BadField("staff: cannot be in a topic");
+        if (auto fine = validate(member); !fine) return tl::unexpected(fine.error());
+        return member;
+      }
     }
   } catch (const BadField& bad) {
     return fail(ErrorCode::malformed, schema + ": " + bad.what());
@@ -379,6 +397,8 @@ ItemHead head(const Item& item) {
         } else if constexpr (std::is_same_v<T, IdentityItem>) {
           return {it.identity, it.customer};
         } else if constexpr (std::is_same_v<T, Campaign>) {
+          return {it.id.str(), {}};
+        } else if constexpr (std::is_same_v<T, StaffMember>) {
           return {it.id.str(), {}};
         } else {
           return {"policy", {}};

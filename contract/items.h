@@ -12,10 +12,11 @@
 #include "core/identity.h"
 #include "core/profile.h"
 #include "core/result.h"
+#include "core/staff.h"
 
 namespace welcome::contract {
 
-using Item = std::variant<Profile, ConsentRecord, IdentityItem, Campaign, Policy>;
+using Item = std::variant<Profile, ConsentRecord, IdentityItem, Campaign, Policy, StaffMember>;
 
 // Validates against the schema of the collection and decodes. Used for what arrives and for what
 // the store kept. Pure; any thread. The error names the rule and the place, never a value.

@@ -21,13 +21,25 @@ inline constexpr Names<Trouble, 3> kTroubles{{{Trouble::crm_silent, "crm_silent"
                                               {Trouble::clock_not_set, "clock_not_set"},
                                               {Trouble::store, "store"}}};
 
-inline constexpr Names<Command::Kind, 7> kCommandKinds{{{Command::Kind::erase, "erase"},
+inline constexpr Names<Command::Kind, 8> kCommandKinds{{{Command::Kind::erase, "erase"},
                                                         {Command::Kind::export_data, "export"},
                                                         {Command::Kind::diagnostics, "diagnostics"},
                                                         {Command::Kind::presence, "presence"},
                                                         {Command::Kind::outcome, "outcome"},
                                                         {Command::Kind::offered, "offered"},
-                                                        {Command::Kind::config, "config"}}};
+                                                        {Command::Kind::config, "config"},
+                                                        {Command::Kind::take_back, "take_back"}}};
+
+inline constexpr Names<Command::Reason, 5> kTakeBackReasons{
+    {{Command::Reason::refused, "refused"},
+     {Command::Reason::expired, "expired"},
+     {Command::Reason::code, "code"},
+     {Command::Reason::witness, "witness"},
+     {Command::Reason::unknown, "unknown"}}};
+
+inline constexpr Names<Confirmation::By, 3> kConfirmedBy{{{Confirmation::By::phone, "phone"},
+                                                          {Confirmation::By::code, "code"},
+                                                          {Confirmation::By::witness, "witness"}}};
 
 inline constexpr Names<EnrolMessage::Kind, 6> kEnrolKinds{{{EnrolMessage::Kind::start, "start"},
                                                            {EnrolMessage::Kind::consent, "consent"},

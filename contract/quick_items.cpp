@@ -278,6 +278,7 @@ std::optional<QuickItem> quick_item(Collection collection, std::string_view text
       break;
     case Collection::campaigns:
     case Collection::policy:
+    case Collection::staff:
       return std::nullopt;  // few, and read for people who write them
   }
   if (!in.good() || !in.at_end()) return std::nullopt;

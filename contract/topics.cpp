@@ -46,6 +46,8 @@ std::string_view to_string(Collection collection) {
       return "campaigns";
     case Collection::policy:
       return "policy";
+    case Collection::staff:
+      return "staff";
   }
   return "";
 }

@@ -19,12 +19,12 @@ struct BoxAddress {
   friend bool operator==(const BoxAddress&, const BoxAddress&) = default;
 };
 
-enum class Collection : std::uint8_t { profiles, consents, identities, campaigns, policy };
+enum class Collection : std::uint8_t { profiles, consents, identities, campaigns, policy, staff };
 
 // In the order in which they are best sent and applied: consent before everything it allows.
-inline constexpr std::array kAllCollections{Collection::policy, Collection::consents,
-                                            Collection::profiles, Collection::identities,
-                                            Collection::campaigns};
+inline constexpr std::array kAllCollections{Collection::policy,    Collection::consents,
+                                            Collection::profiles,  Collection::identities,
+                                            Collection::campaigns, Collection::staff};
 
 // Whose items are somebody's: a box may be sent a part of them.
 constexpr bool about_customers(Collection collection) {

@@ -144,6 +144,7 @@ struct Policy {
   std::vector<std::string> protected_attributes;  // refused in learn_segments and in audiences
   double learn_floor = 0.1;                       // share of customers assigned evenly
   std::uint64_t seed = 1;                         // of assignment, hold-out and learner
+  bool desk_witness = false;  // a consent at the desk: a second member of staff may witness it
 };
 
 // Refuses what cannot be meant, and says what and where: `refused` with a message for a person.

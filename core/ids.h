@@ -31,7 +31,7 @@ using VisitId = Id<struct VisitTag>;        // made by the box
 using DecisionId = Id<struct DecisionTag>;  // made by the box
 using MessageId = Id<struct MessageTag>;    // made by the box; unique over all boxes
 using CampaignId = Id<struct CampaignTag>;  // the CRM's
-using StaffId = Id<struct StaffTag>;        // a tablet account
+using StaffId = Id<struct StaffTag>;        // who works in a store
 using TemplateId = Id<struct TemplateTag>;  // made by the box at enrolment
 
 }  // namespace welcome

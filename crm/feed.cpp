@@ -49,7 +49,7 @@ std::int64_t Feed::advance(Collection collection, const std::string& key,
   if (now) digest->toggle(key, static_cast<std::uint64_t>(seq));
   db_.execute("UPDATE feed SET seq = $2, digest = $3 WHERE collection = $1",
               {name_of(collection), seq, digest->hex()});
-  if (!contract::about_customers(collection)) return seq;
+  if (!may_be_by_homes(collection)) return seq;
   const Places::Step step{key, old_live_seq, now ? seq : 0, seq};
   if (now && old && old->home != *now) {
     move(collection, *old, *now, seq);
@@ -63,7 +63,7 @@ std::int64_t Feed::advance(Collection collection, const std::string& key,
 // What was deleted before it moved was deleted then, in the home where it was.
 void Feed::move(Collection collection, const Stored& old, const Home& now, std::int64_t seq) {
   const Item& item = old.item;
-  if (regions_.on()) {
+  if (by_homes(collection)) {
     places_.left(collection, old.home, item.key, item.customer, item.deleted ? item.seq : seq);
     places_.came(collection, now, item.key);
   }
@@ -81,13 +81,31 @@ bool Feed::rehome(Collection collection, const Stored& old, const Home& now) {
   return false;
 }
 
+bool Feed::may_be_by_homes(Collection collection) {
+  return contract::about_customers(collection) || collection == Collection::staff;
+}
+
+bool Feed::by_homes(Collection collection) const {
+  return collection == Collection::staff || (may_be_by_homes(collection) && regions_.on());
+}
+
 bool Feed::put(Collection collection, const std::string& key, const std::string& customer,
                const std::string& value) {
-  const auto old = stored(collection, key);
   const Home home = contract::about_customers(collection) ? regions_.home_of(customer) : Home();
+  return put_at(home, collection, key, customer, value);
+}
+
+bool Feed::put_staff(const std::string& staff, const Home& stores, const std::string& value) {
+  regions_.note_stores(stores);
+  return put_at(stores, Collection::staff, staff, "", value);
+}
+
+bool Feed::put_at(const Home& home, Collection collection, const std::string& key,
+                  const std::string& customer, const std::string& value) {
+  const auto old = stored(collection, key);
   if (old && !old->item.deleted && old->item.value == value && old->item.customer == customer) {
     if (old->home == home) return false;
-    if (!regions_.on()) return rehome(collection, *old, home);
+    if (!by_homes(collection)) return rehome(collection, *old, home);
   }
   const std::int64_t seq = advance(collection, key, old, home);
   db_.execute(
@@ -168,6 +186,7 @@ std::vector<Item> Feed::live(Collection collection, const Scope& scope) {
           "WHERE sight.store = $2 AND sight.box = $3 AND item.deleted = 0 ORDER BY item.seq",
           {name_of(collection), scope.box.first, scope.box.second}));
     case Scope::Kind::region:
+    case Scope::Kind::store:
       return to_items(
           db_.query("SELECT item.key, item.customer, item.seq, item.deleted, item.value FROM home "
                     "CROSS JOIN item WHERE home.region IN ('', $2) AND item.collection = $1 AND "
@@ -195,6 +214,7 @@ std::vector<Item> Feed::since(Collection collection, std::int64_t seq, const Sco
                     {name_of(collection), scope.box.first, scope.box.second, seq,
                      Sight::part_of(scope.box)}));
     case Scope::Kind::region:
+    case Scope::Kind::store:
       return to_items(db_.query(
           "SELECT item.key, item.customer, item.seq, item.deleted, item.value FROM home "
           "CROSS JOIN item WHERE home.region IN ('', $2) AND item.collection = $1 AND "
@@ -225,6 +245,7 @@ std::vector<std::string> Feed::customers(Collection collection, const Scope& sco
             {name_of(collection), scope.box.first, scope.box.second, Sight::part_of(scope.box),
              seq});
       case Scope::Kind::region:
+      case Scope::Kind::store:
         return db_.query(
             "SELECT item.customer FROM home CROSS JOIN item WHERE home.region IN ('', $2) AND "
             "item.collection = $1 AND item.home = home.home AND item.customer > '' AND "

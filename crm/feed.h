@@ -40,7 +40,7 @@ struct Position {
   friend bool operator==(const Position&, const Position&) = default;
 };
 
-// Where every box stands in every collection, read with five statements. A value: what changes
+// Where every box stands in every collection, read with few statements. A value: what changes
 // later is not in it.
 class Heads {
  public:
@@ -73,6 +73,8 @@ class Feed {
   bool put(Collection collection, const std::string& key, const std::string& customer,
            const std::string& value);
   bool remove(Collection collection, const std::string& key);
+  // Who works in these stores: their boxes alone are sent it. Nothing: in all of them.
+  bool put_staff(const std::string& staff, const Home& stores, const std::string& value);
 
   std::optional<Item> get(Collection collection, const std::string& key);  // live only
   // About whom the item is or was; empty: about nobody, or unknown.
@@ -132,6 +134,12 @@ class Feed {
     Home home;
   };
   std::optional<Stored> stored(Collection collection, const std::string& key);
+  bool put_at(const Home& home, Collection collection, const std::string& key,
+              const std::string& customer, const std::string& value);
+  // Whether boxes are sent the collection by homes: now, or ever.
+  bool by_homes(Collection collection) const;
+  static bool may_be_by_homes(Collection collection);
+  std::int64_t confirmed_by_all(Collection collection, const Home& home);
   // `now`: nothing: it is deleted.
   std::int64_t advance(Collection collection, const std::string& key,
                        const std::optional<Stored>& old, const std::optional<Home>& now);

@@ -30,12 +30,13 @@ std::string epoch_in(const std::string& epoch, const std::string& region) {
 }
 
 Position standing_at(const Position& whole, const Scope& scope, const Place& place) {
-  const bool region = scope.kind == Scope::Kind::region;
-  return {region ? epoch_in(whole.epoch, scope.region) : whole.epoch, place.seq, place.digest};
+  const bool homes = scope.kind == Scope::Kind::region || scope.kind == Scope::Kind::store;
+  return {homes ? epoch_in(whole.epoch, scope.region) : whole.epoch, place.seq, place.digest};
 }
 
 Scope scope_for(Collection collection, const BoxKey& box, bool on_sight, bool by_region,
                 const std::string& region) {
+  if (collection == Collection::staff) return Scope::of_store(box.first);
   if (!contract::about_customers(collection)) return {};
   if (on_sight && collection == Collection::profiles) return Scope::of_box(box);
   return by_region ? Scope::of_region(region) : Scope();
@@ -78,8 +79,13 @@ Heads::Heads(Database& db) : on_sight_(Feed(db).sight().on()), by_region_(Region
     whole_[contract::collection_from_string(row.text(0)).value()] = {row.text(1), row.integer(2),
                                                                      row.text(3)};
   }
-  if (!on_sight_ && !by_region_) return;
-  for (const Row& row : db.query("SELECT collection, part, seq, oldest, digest FROM place")) {
+  const Rows places =
+      on_sight_ || by_region_
+          ? db.query("SELECT collection, part, seq, oldest, digest FROM place")
+          : db.query(
+                "SELECT collection, part, seq, oldest, digest FROM place WHERE collection = "
+                "'staff'");
+  for (const Row& row : places) {
     parts_[contract::collection_from_string(row.text(0)).value()][row.text(1)] = place_from(row, 2);
   }
   for (const Row& row : db.query("SELECT region, home FROM home")) {
@@ -120,8 +126,7 @@ const Position& Heads::of(Collection collection, const Scope& scope) {
 // ---- who is sent what ----
 
 Scope Feed::scope_of(Collection collection, const BoxKey& box) {
-  if (!contract::about_customers(collection)) return {};
-  const bool by_region = regions_.on();
+  const bool by_region = contract::about_customers(collection) && regions_.on();
   return scope_for(collection, box, sight_.on(), by_region,
                    by_region ? regions_.of_store(box.first) : std::string());
 }
@@ -201,27 +206,47 @@ void Feed::confirmed(const BoxKey& box, Collection collection, const Position& h
   places_.confirmed(collection, Sight::part_of(box), have.seq);
 }
 
-// A home's deletions are carried out when every box of every region of it says so.
+// How far every box is that has this home. One that was never here has nothing.
+std::int64_t Feed::confirmed_by_all(Collection collection, const Home& home) {
+  const Position whole = head(collection);
+  const std::vector<Value> it{name_of(collection), home};
+  const Rows boxes =
+      collection == Collection::staff
+          ? db_.query(
+                "SELECT 'store/' || box.store, confirmed.epoch, confirmed.seq FROM home "
+                "JOIN box ON (home.region = 'store/' || box.store OR home.region = '') "
+                "AND box.state <> 'new' LEFT JOIN confirmed ON confirmed.store = box.store "
+                "AND confirmed.box = box.box AND confirmed.collection = $1 WHERE home.home = $2",
+                it)
+          : db_.query(
+                "SELECT store_region.region, confirmed.epoch, confirmed.seq FROM home "
+                "JOIN store_region ON store_region.region = home.region OR home.region = '' "
+                "JOIN box ON box.store = store_region.store AND box.state <> 'new' "
+                "LEFT JOIN confirmed ON confirmed.store = box.store AND confirmed.box = box.box "
+                "AND confirmed.collection = $1 WHERE home.home = $2",
+                it);
+  std::int64_t all = whole.seq;
+  for (const Row& box : boxes) {
+    const bool now = box.text(1) == epoch_in(whole.epoch, box.text(0));
+    all = std::min(all, now ? box.integer(2) : std::int64_t{0});
+  }
+  return all;
+}
+
+// A home's deletions are carried out when every box that has it says so.
 void Feed::let_leavings_end() {
-  if (!regions_.on()) return;
   for (const Row& left : db_.query("SELECT DISTINCT collection, part FROM gone")) {
     const std::string part = left.text(1);
-    if (part.find('/') != std::string::npos) continue;  // a box's own
     const Collection collection = contract::collection_from_string(left.text(0)).value();
-    const Position whole = head(collection);
-    std::int64_t all = whole.seq;
-    // A box that was never here has nothing.
-    for (const Row& box :
-         db_.query("SELECT store_region.region, confirmed.epoch, confirmed.seq FROM home "
-                   "JOIN store_region ON store_region.region = home.region OR home.region = '' "
-                   "JOIN box ON box.store = store_region.store AND box.state <> 'new' "
-                   "LEFT JOIN confirmed ON confirmed.store = box.store AND confirmed.box = box.box "
-                   "AND confirmed.collection = $1 WHERE home.home = $2",
-                   {left.text(0), part})) {
-      const bool now = box.text(1) == epoch_in(whole.epoch, box.text(0));
-      all = std::min(all, now ? box.integer(2) : std::int64_t{0});
-    }
-    places_.confirmed(collection, part, all);
+    if (!by_homes(collection) || part.find('/') != std::string::npos) continue;  // a box's own
+    places_.confirmed(collection, part, confirmed_by_all(collection, part));
+  }
+  // Who works nowhere any more is not known by their id either.
+  for (const Row& left : db_.query("SELECT key, home, seq FROM item WHERE collection = 'staff' "
+                                   "AND deleted = 1")) {
+    if (confirmed_by_all(Collection::staff, left.text(1)) < left.integer(2)) continue;
+    places_.carried_out(Collection::staff, left.text(1), left.integer(2));
+    db_.execute("DELETE FROM item WHERE collection = 'staff' AND key = $1", {left.text(0)});
   }
 }
 

@@ -82,9 +82,13 @@ void Places::confirmed(Collection collection, const std::string& part, std::int6
           .at(0)
           .integer(0);
   if (newest == 0) return;
-  db_.execute("UPDATE place SET oldest = $3 WHERE collection = $1 AND part = $2 AND oldest < $3",
-              {name_of(collection), part, newest});
+  carried_out(collection, part, newest);
   db_.execute("DELETE FROM gone WHERE collection = $1 AND part = $2 AND seq <= $3", it);
+}
+
+void Places::carried_out(Collection collection, const std::string& part, std::int64_t seq) {
+  db_.execute("UPDATE place SET oldest = $3 WHERE collection = $1 AND part = $2 AND oldest < $3",
+              {name_of(collection), part, seq});
 }
 
 void Places::purge(const std::string& customer) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Where the parts of a collection stand. A box that is not sent all of it is sent parts: its own
-// (profiles on sight, crm/sight.h), or those of the homes in its region (crm/regions.h). Each part
-// has a place of its own: the number of the last change that was one for it, and the digest of
-// what is live in it. What leaves a part is deleted where the part is, by a row until that is done.
-// Digests are XOR sums, so what is made of several parts stands at the sum of theirs.
+// (profiles on sight, crm/sight.h), or those of the homes in its region or store (crm/regions.h).
+// Each part has a place of its own: the number of the last change that was one for it, and the
+// digest of what is live in it. What leaves a part is deleted where the part is, by a row until
+// that is done. Digests are XOR sums, so what is made of several parts stands at the sum of theirs.
 //
 // Inside the caller's Transaction. One thread.
 
@@ -53,6 +53,8 @@ class Places {
   void came(Collection collection, const std::string& part, const std::string& key);
   // Whoever has the part says that they have come so far.
   void confirmed(Collection collection, const std::string& part, std::int64_t seq);
+  // Nobody is told any more of the deletion that has this number.
+  void carried_out(Collection collection, const std::string& part, std::int64_t seq);
 
   // Forgets whom the deletions are about; who is behind gets a snapshot. So does who is behind in a
   // part of which a deletion is forgotten otherwise.

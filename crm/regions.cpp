@@ -5,6 +5,7 @@
 #include <set>
 
 #include "crm/boxes.h"
+#include "crm/scope.h"
 
 namespace welcome::crm {
 namespace {
@@ -77,8 +78,16 @@ void Regions::note(const Home& home) {
   }
 }
 
+void Regions::note_stores(const Home& stores) {
+  for (const std::string_view store : words(stores, ",")) {
+    db_.execute("INSERT INTO home (region, home) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                {Scope::of_store(std::string(store)).region, stores});
+  }
+}
+
 bool Regions::anybody_has_one() const {
-  return !db_.query("SELECT 1 FROM home WHERE region <> '' LIMIT 1").empty();
+  return !db_.query("SELECT 1 FROM home WHERE region <> '' AND region NOT LIKE 'store/%' LIMIT 1")
+              .empty();
 }
 
 bool Regions::exists(const std::string& region) const {
@@ -89,26 +98,35 @@ bool Regions::valid(std::string_view region) {
   return region != kEverywhere && Boxes::valid_name(region);
 }
 
+std::vector<std::string> Regions::words_in(std::string_view text) {
+  const auto all = words(text, ",;");
+  const std::set<std::string_view> sorted(all.begin(), all.end());
+  return {sorted.begin(), sorted.end()};
+}
+
+Home Regions::joined(const std::vector<std::string>& sorted) {
+  Home out;
+  for (const std::string& one : sorted) {
+    if (!out.empty()) out += ',';
+    out += one;
+  }
+  return out;
+}
+
 Result<Home> Regions::home_from(std::string_view text) {
-  const auto named = words(text, ",;");
+  const auto named = words_in(text);
   if (named.size() == 1 && named[0] == kEverywhere) return Home();
-  const std::set<std::string_view> sorted(named.begin(), named.end());
-  if (sorted.size() > kRegionsOfACustomer) {
+  if (named.size() > kRegionsOfACustomer) {
     return fail(ErrorCode::malformed, "a customer is at home in at most " +
                                           std::to_string(kRegionsOfACustomer) +
                                           " regions: say all");
   }
-  Home out;
-  for (const std::string_view region : sorted) {
-    if (!valid(region)) {
-      return fail(ErrorCode::malformed,
-                  "the name of a region is letters, digits, . _ and -, and \"" +
-                      std::string(region) + "\" is none");
-    }
-    if (!out.empty()) out += ',';
-    out += region;
+  for (const std::string& region : named) {
+    if (valid(region)) continue;
+    return fail(ErrorCode::malformed, "the name of a region is letters, digits, . _ and -, and \"" +
+                                          region + "\" is none");
   }
-  return out;
+  return joined(named);
 }
 
 std::vector<std::string> Regions::named_in(const Home& home) {

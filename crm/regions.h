@@ -4,6 +4,8 @@
 // is at home. Whoever has the same regions has the same home, and a home is a part of a collection
 // with a place of its own (crm/places.h): a box is sent the homes that its region is in.
 //
+// Staff are at home in stores, by the same table: each store is a region of that name, store/NAME.
+//
 // Inside the caller's Transaction. One thread.
 
 #include <string>
@@ -34,6 +36,7 @@ class Regions {
   Home home_of(const std::string& customer) const;
   void put_home(const std::string& customer, const Home& home);
   void note(const Home& home);  // that there is such a home, and which regions it is in
+  void note_stores(const Home& stores);
   bool anybody_has_one() const;
   bool exists(const std::string& region) const;  // a store is in it
 
@@ -41,6 +44,9 @@ class Regions {
   // From NORTH,SOUTH (or with semicolons). `all` and nothing are everywhere.
   static Result<Home> home_from(std::string_view text);
   static std::vector<std::string> named_in(const Home& home);
+  // With commas or semicolons between, in the order of the alphabet, each once.
+  static std::vector<std::string> words_in(std::string_view text);
+  static Home joined(const std::vector<std::string>& sorted);
   static bool holds(const Home& home, std::string_view region);
 
  private:

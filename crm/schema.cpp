@@ -6,6 +6,7 @@
 #include "contract/items.h"
 #include "core/identity.h"
 #include "crm/database.h"
+#include "crm/feed.h"
 
 namespace welcome::crm {
 namespace {
@@ -269,10 +270,36 @@ constexpr const char* kVersion10[] = {
     "ALTER TABLE box ADD COLUMN region {text} NOT NULL DEFAULT ''",
 };
 
+constexpr const char* kVersion11[] = {
+    // Who works where. `stores`: names in the order of the alphabet with commas between them, or
+    // nothing, which is all; `pin`: argon2id of it, or nothing.
+    "CREATE TABLE staff (staff {text} PRIMARY KEY, name {text} NOT NULL, roles {text} NOT NULL, "
+    "stores {text} NOT NULL, pin {text} NOT NULL, changed_at {text} NOT NULL){end}",
+    // What a desk wrote down and nobody has confirmed: a question on the customer's page. `pledge`:
+    // what the grants of one have in common, by the box.
+    "CREATE TABLE pending_consent (event {text} PRIMARY KEY, question {text} NOT NULL, "
+    "pledge {text} NOT NULL, store {text} NOT NULL, box {text} NOT NULL, customer {text} NOT NULL, "
+    "purpose {text} NOT NULL, at {text} NOT NULL, record_id {text} NOT NULL, staff {text} NOT "
+    "NULL, notice_id {text} NOT NULL, notice_version {text} NOT NULL, notice_language {text} NOT "
+    "NULL, expires_at {text} NOT NULL){end}",
+    "CREATE INDEX pending_consent_customer ON pending_consent (customer, question)",
+    "CREATE INDEX pending_consent_over ON pending_consent (expires_at)",
+    // A code that confirms one pledge (`used_by`), as its keyed hash; wrong tries, and by which
+    // pledge the last was.
+    "CREATE TABLE desk_code (customer {text} PRIMARY KEY, code_hash {text} NOT NULL, tries {int} "
+    "NOT NULL, tried {text} NOT NULL, used_by {text} NOT NULL, expires_at {text} NOT NULL){end}",
+    "CREATE INDEX desk_code_over ON desk_code (expires_at)",
+    // How a step of a record was confirmed as the customer's own: phone, code, witness.
+    "CREATE TABLE desk_confirmed (record_id {text} NOT NULL, at {text} NOT NULL, customer {text} "
+    "NOT NULL, how {text} NOT NULL, confirmed_at {text} NOT NULL, "
+    "PRIMARY KEY (record_id, at)){end}",
+    "CREATE INDEX desk_confirmed_customer ON desk_confirmed (customer)",
+};
+
 // A database, new or old, takes every step that it has not taken.
-constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4,
-                                                   kVersion5, kVersion6, kVersion7, kVersion8,
-                                                   kVersion9, kVersion10};
+constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2,  kVersion3, kVersion4,
+                                                   kVersion5, kVersion6,  kVersion7, kVersion8,
+                                                   kVersion9, kVersion10, kVersion11};
 constexpr std::int64_t kSchemaVersion = std::size(kSteps);
 
 std::string spell(std::string sql, const Database::Types& types) {
@@ -341,6 +368,7 @@ void migrate(Database& db) {
   }
   if (version < 4) name_devices(db);
   if (version < 5) note_ends(db);
+  if (version < 11) Feed(db).create();
   db.execute("DELETE FROM schema_version");
   db.execute("INSERT INTO schema_version (version) VALUES ($1)", {kSchemaVersion});
   transaction.commit();

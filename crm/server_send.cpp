@@ -20,11 +20,13 @@ using std::chrono::steady_clock;
 
 constexpr auto kControlsEvery = 1s;
 constexpr auto kCommandPatience = 30s;  // a box that has not answered is told again
-constexpr std::size_t kSnapshotBytes = std::size_t{256} << 20U;  // that are kept, of all regions
-constexpr auto kSnapshotLife = 1h;  // boxes refuse what was signed long ago
+constexpr std::size_t kSnapshotBytes = std::size_t{256}
+                                       << 20U;  // that are kept, of all regions and stores
+constexpr auto kSnapshotLife = 1h;              // boxes refuse what was signed long ago
 
 bool urgent(Collection collection) {
-  return collection == Collection::consents || collection == Collection::policy;
+  return collection == Collection::consents || collection == Collection::policy ||
+         collection == Collection::staff;
 }
 
 }  // namespace
@@ -35,6 +37,8 @@ std::string Server::name_of(const Scope& scope) const {
       return contract::address_text(address(scope.box));
     case Scope::Kind::region:
       return contract::region_scope(scope.region);
+    case Scope::Kind::store:
+      return scope.region;
     case Scope::Kind::all:
       break;
   }
@@ -124,7 +128,8 @@ Server::Batches Server::snapshot_of(Collection collection, const Position& head,
   return snapshots_[{collection, scope}].batches;
 }
 
-// When all boxes come at once, the snapshots of all regions are as large as the database.
+// When all boxes come at once, the snapshots of all regions and stores are as large as the
+// database.
 void Server::forget_snapshots(const std::pair<Collection, Scope>& but) {
   const auto bytes_of = [](const Snapshot& snapshot) {
     return std::accumulate(
@@ -133,12 +138,12 @@ void Server::forget_snapshots(const std::pair<Collection, Scope>& but) {
   };
   std::size_t bytes = 0;
   for (const auto& [what, snapshot] : snapshots_) {
-    if (what.second.kind == Scope::Kind::region) bytes += bytes_of(snapshot);
+    if (what.second.kind != Scope::Kind::all) bytes += bytes_of(snapshot);
   }
   while (bytes > kSnapshotBytes) {
     auto oldest = snapshots_.end();
     for (auto it = snapshots_.begin(); it != snapshots_.end(); ++it) {
-      if (it->first == but || it->first.second.kind != Scope::Kind::region) continue;
+      if (it->first == but || it->first.second.kind == Scope::Kind::all) continue;
       if (oldest == snapshots_.end() || it->second.made < oldest->second.made) oldest = it;
     }
     if (oldest == snapshots_.end()) return;

@@ -3,6 +3,7 @@
 // Commands: what the CRM tells this box to do, done and answered. Engine thread only.
 
 #include <string>
+#include <vector>
 
 #include "firmware/daemon/delivery.h"
 #include "firmware/daemon/shared.h"
@@ -18,6 +19,10 @@ class Commands {
     [[nodiscard]] virtual Result<void> decide_and_store(const Event& event, const Now& now) = 0;
     // False: it is held back, because nothing is decided now.
     virtual bool claim(IdentityClaim claim, const Now& now) = 0;
+    // What was given at the desk was not confirmed as theirs.
+    [[nodiscard]] virtual Result<void> take_back(const CustomerId& customer,
+                                                 const std::vector<MessageId>& events,
+                                                 const Now& now) = 0;
     virtual std::string diagnostics(const Now& now) = 0;
     // The person is about to go off the disk.
     virtual void erasing(const CustomerId& customer) = 0;

@@ -340,8 +340,10 @@ bool CrmFeed::take_consent(const sync::FeedPlan& plan, const contract::FeedItem&
 
 void CrmFeed::take_unreadable(const sync::FeedPlan& plan, const contract::FeedItem& item,
                               const Now& now, News& news) {
-  // A consent that cannot be read may be a withdrawal: the old one no longer counts.
+  // A consent that cannot be read may be a withdrawal: the old one no longer counts. Nor does who
+  // works here as they were: they may have lost a role, or their PIN.
   const bool consent = plan.collection == contract::Collection::consents;
+  const bool goes = consent || plan.collection == contract::Collection::staff;
   if (consent) {
     removed(plan.collection, item.key, now, news);
     note_refused(item.error);
@@ -351,7 +353,7 @@ void CrmFeed::take_unreadable(const sync::FeedPlan& plan, const contract::FeedIt
   news.rejected.push_back({plan.collection, item.key, item.seq, item.error});
   news.changes.push_back({.item = {item.key, {}, static_cast<std::int64_t>(item.seq), {}, {}},
                           .withhold = true,
-                          .keep = !consent});
+                          .keep = !goes});
 }
 
 // Items that the finished snapshot no longer has are gone.
@@ -483,6 +485,8 @@ void CrmFeed::removed_body(contract::Collection collection, const std::string& k
       break;
     case contract::Collection::identities:
       break;  // the key table is made again
+    case contract::Collection::staff:
+      break;  // read from the store when somebody signs in
   }
 }
 

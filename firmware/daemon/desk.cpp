@@ -2,6 +2,7 @@
 #include "firmware/daemon/desk.h"
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <utility>
@@ -306,6 +307,41 @@ void Desk::forget(const std::vector<std::string>& ids) {
   if (!ids.empty()) {
     std::erase_if(given_, [](const auto& entry) { return entry.second.empty(); });
   }
+}
+
+Result<void> Desk::take_back(const CustomerId& customer, const std::vector<MessageId>& events,
+                             const Now& now) {
+  const auto found = given_.find(customer);
+  if (found == given_.end()) return {};
+  std::vector<Given> back;
+  std::copy_if(found->second.begin(), found->second.end(), std::back_inserter(back),
+               [&](const Given& desk) {
+                 return std::find(events.begin(), events.end(), MessageId(desk.id)) != events.end();
+               });
+  for (const Given& desk : back) {
+    const auto record = crm_record(customer, desk.purpose);
+    const Event change = record && standing(*record).given()
+                             ? Event(event::ConsentChanged{{*record}})
+                             : Event(event::ConsentRemoved{customer, desk.purpose});
+    auto stored = needs_.decide_by(
+        "crm", change, now, [&](store::Tx& tx) { tx.people().remove_desk_consent(desk.id); });
+    if (!stored) return stored;
+    forget(std::vector{desk.id});
+  }
+  return {};
+}
+
+// What the CRM signed of this purpose, whatever the desk wrote down since.
+std::optional<ConsentRecord> Desk::crm_record(const CustomerId& customer, Purpose purpose) const {
+  const auto known = shared_.store.replica().of_customer(store::Collection::consents, customer);
+  if (!known) return std::nullopt;
+  for (const auto& item : *known) {
+    const auto decoded = contract::decode_item(contract::Collection::consents, item.body);
+    if (!decoded) continue;
+    const auto& record = std::get<ConsentRecord>(*decoded);
+    if (record.purpose == purpose) return record;
+  }
+  return std::nullopt;
 }
 
 void Desk::drop_old(const AgreedTime& agreed, const Now& now) {

@@ -52,6 +52,10 @@ class Desk {
   std::vector<Recalled> written_into(const std::string& record) const;
   void forget(const std::vector<std::string>& ids);
   void forget(const CustomerId& customer) { given_.erase(customer); }
+  // What these events told the CRM of was not confirmed as the customer's: the CRM's own record
+  // stands again, if there is one.
+  Result<void> take_back(const CustomerId& customer, const std::vector<MessageId>& events,
+                         const Now& now);
   // A consent that the CRM never confirmed was given in the name of somebody it does not know.
   void drop_old(const AgreedTime& agreed, const Now& now);
 
@@ -99,6 +103,7 @@ class Desk {
   [[nodiscard]] Result<void> store_face(const Job& job, const vision::EnrolledFace& face,
                                         const Now& now);
   void cancel(const std::string& session);
+  std::optional<ConsentRecord> crm_record(const CustomerId& customer, Purpose purpose) const;
   void tell_tablet(const std::string& session, contract::EnrolMessage message, const Now& now);
 
   Shared& shared_;

@@ -210,6 +210,11 @@ class Engine : private Pipeline::Directory,
   }
   std::string diagnostics(const Now& now) override;
   void erasing(const CustomerId& customer) override { feed_.erasing(customer); }
+  [[nodiscard]] Result<void> take_back(const CustomerId& customer,
+                                       const std::vector<MessageId>& events,
+                                       const Now& now) override {
+    return desk_.take_back(customer, events, now);
+  }
   void erased(const CustomerId& customer, const Now& now) override;
   contract::FloorStatus floor_status(const Now& now) const override;
   std::vector<contract::Message> prompts_now(const Now& now) override;

@@ -18,7 +18,7 @@
 
 namespace welcome::store {
 
-inline constexpr std::size_t kCollections = 5;  // of the feed
+inline constexpr std::size_t kCollections = 6;  // of the feed
 
 class Context {
  public:

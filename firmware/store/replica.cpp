@@ -10,8 +10,8 @@ namespace welcome::store {
 
 namespace {
 
-constexpr std::array<std::string_view, kCollections> kNames{"profiles", "consents", "identities",
-                                                            "campaigns", "policy"};
+constexpr std::array<std::string_view, kCollections> kNames{"profiles",  "consents", "identities",
+                                                            "campaigns", "policy",   "staff"};
 
 std::string_view digest_view(const Digest& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};

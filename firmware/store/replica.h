@@ -20,7 +20,7 @@ namespace welcome::store {
 
 class Context;
 
-enum class Collection : std::uint8_t { profiles, consents, identities, campaigns, policy };
+enum class Collection : std::uint8_t { profiles, consents, identities, campaigns, policy, staff };
 
 std::string_view to_string(Collection collection);
 std::optional<Collection> collection_from_string(std::string_view text);
@@ -37,7 +37,7 @@ struct FeedState {
 
 struct ReplicaItem {
   std::string key;
-  CustomerId customer;  // empty for campaigns and policy
+  CustomerId customer;  // empty where it is about nobody
   std::int64_t seq = 0;
   std::string body;   // the item's JSON as it came
   std::string brief;  // optional compact form of it, made by the caller for a fast start

@@ -198,8 +198,8 @@ TEST(Contract, EveryEventArrivesAsItWasSent) {
       SuppressedNews{DecisionId("d"), VisitId("v"), DecisionKind::prompt, {}, "paused"},
       SurveyNews{DecisionId("d"), VisitId("v"), "s", SurveyKind::ces, "en", "Easy?", kAt},
       StaffNews{preference},
-      ConsentNews{Purpose::face_recognition, false, kAt, "desk", "r",
-                  ConsentNotice{"n", "1", "en"}},
+      ConsentNews{Purpose::face_recognition, false, kAt, "desk", "r", ConsentNotice{"n", "1", "en"},
+                  StaffId("eva"), Confirmation{Confirmation::By::witness, "", "", StaffId("ben")}},
       EnrolmentNews{TemplateId("t"), "model/1", 3, "eva"},
       ErasureReceipt{MessageId("cmd"), CustomerId("c"), {{"profiles", 1}}, kAt, true},
       SurveyAnswer{"s", DecisionId("d"), SurveyKind::nps, 9, "Kind."},
@@ -308,6 +308,14 @@ TEST(Contract, CommandsControlAndAnswersArriveAsTheyWereSent) {
   EXPECT_EQ(got.outcome, Outcome::purchase);
   EXPECT_EQ(got.value_hundredths, 350);
   EXPECT_EQ(got.correlation, "cmd-1");
+
+  Command back = command_of(Command::Kind::take_back, "c-paul");
+  back.events = {MessageId("e-1"), MessageId("e-2")};
+  back.reason = Command::Reason::code;
+  const auto taken_back = at_box<Command>(encode_command(kBox, back));
+  EXPECT_FALSE(taken_back.refused);
+  EXPECT_EQ(taken_back.events, back.events);
+  EXPECT_EQ(taken_back.reason, Command::Reason::code);
 
   const auto answer = at_crm<CommandResponse>(encode_command_response(
       kBox, got, {command.id, "box-1", false, "no such customer", R"({"rows":0})", kAt}));
@@ -601,6 +609,8 @@ TEST(Feed, ASignedHeadIsOfThisTenantAndOfWhereTheBatchLeads) {
       signed_feed(feed(Collection::campaigns, {}), crm, {{"head", {{"scope", "region/north"}}}}),
       &keys);
   EXPECT_FALSE(campaigns) << "what is about nobody is for all";
+  EXPECT_EQ(why({{"head", {{"scope", "store/aroma-1"}}}}), "feed: made for another scope")
+      << "that is for staff";
   EXPECT_EQ(why({{"head", {{"seq", 8}}}}), "feed: the head is not where the batch leads");
   EXPECT_EQ(why({{"head", {{"seq", 10}}}}), "") << "another batch follows";
   EXPECT_EQ(why({{"digest", std::string(32, 'e')}}), "feed: the digest differs from the head's");
@@ -613,6 +623,58 @@ TEST(Feed, ASignedHeadIsOfThisTenantAndOfWhereTheBatchLeads) {
   json behind = snapshot;
   behind["head"] = {{"seq", 10}};
   EXPECT_EQ(why(behind), "feed: the head is not where the batch leads");
+}
+
+TEST(Feed, StaffAreThoseOfTheBoxesOwnStore) {
+  const Signer crm("k1", Signer::new_seed());
+  KeyRing keys;
+  keys.pin("k1", crm.public_key());
+  const json anna = json::parse(example("item.staff"));
+  const auto why = [&](const std::string& scope) {
+    const auto got = decode_for_box(kBox,
+                                    signed_feed(feed(Collection::staff, {put(1, "anna", anna)}),
+                                                crm, {{"head", {{"scope", scope}}}}),
+                                    &keys);
+    return got ? std::get<FeedBatch>(*got).items.at(0).error : got.error().message;
+  };
+  EXPECT_EQ(why("store/aroma-1"), "");
+  for (const char* other : {"all", "store/aroma-2", "region/aroma-1", "demo/aroma-1/box-1"}) {
+    EXPECT_EQ(why(other), "feed: made for another scope") << other;
+  }
+}
+
+TEST(Item, AMemberOfStaffHasRolesAndAPinThatABoxCanCheck) {
+  json anna = json::parse(example("item.staff"));
+  const auto read = decode_item(Collection::staff, anna.dump());
+  ASSERT_TRUE(read) << read.error().message;
+  const auto& member = std::get<StaffMember>(*read);
+  EXPECT_EQ(member.id, StaffId("anna"));
+  EXPECT_EQ(member.name, "Anna");
+  EXPECT_TRUE(member.roles.has(Role::staff) && member.roles.has(Role::lead));
+  EXPECT_FALSE(member.roles.has(Role::technician));
+  EXPECT_EQ(member.pin, anna.at("pin").get<std::string>());
+  const auto why = [&](const char* name, const json& value) {
+    json other = anna;
+    other[name] = value;
+    const auto decoded = decode_item(Collection::staff, other.dump());
+    return decoded ? "" : decoded.error().message;
+  };
+  const std::string rest = "$KHwqQt5LcLCB/dngdrH8DA$NKgKcCRP1vVK4BWIWgRL1Mge0oZGY8eyqCtmZMzEEyw";
+  EXPECT_EQ(why("pin", "$argon2id$v=19$m=65536,t=16,p=1" + rest), "");
+  for (const char* cost : {"m=65537,t=3", "m=16384,t=17"}) {
+    EXPECT_EQ(why("pin", std::string("$argon2id$v=19$") + cost + ",p=1" + rest),
+              "pin: a check would cost a box more than 64 MiB or 16 passes");
+  }
+  for (const char* other : {"4711", "$argon2i$v=19$m=16384,t=3,p=1", "$argon2id$v=19$m=0,t=3,p=1",
+                            "$argon2id$v=19$m=16384,t=3,p=2", "$2b$12$"}) {
+    EXPECT_NE(why("pin", other + rest), "") << other;
+  }
+  std::string long_id;
+  for (int i = 0; i < 33; ++i) long_id += "ü";
+  EXPECT_EQ(why("staff", long_id), "item.staff: staff: cannot be in a topic") << "66 bytes";
+  EXPECT_NE(why("staff", "a+b"), "");
+  EXPECT_NE(why("name", std::string(81, 'x')), "");
+  EXPECT_NE(why("roles", json::array({"staff", "owner"})), "");
 }
 
 TEST(Feed, BatchesThatContradictThemselvesAreRefused) {

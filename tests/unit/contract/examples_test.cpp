@@ -214,7 +214,8 @@ TEST(Examples, SurviveTheRemovalOfUnknownMembers) {
     const Collection collection = *collection_from_string(schema.substr(5));
     static const std::map<std::string, std::string> kKeys{{"item.profiles", "customer"},
                                                           {"item.identities", "identity"},
-                                                          {"item.campaigns", "campaign"}};
+                                                          {"item.campaigns", "campaign"},
+                                                          {"item.staff", "staff"}};
     const auto key = kKeys.find(schema);
     const json batch{{"v", 1},
                      {"collection", to_string(collection)},

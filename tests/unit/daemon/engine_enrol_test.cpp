@@ -359,6 +359,57 @@ TEST_F(EnrolAtTheDesk, WhatTheCrmTakesBackIsNotKnownHereAnyMore) {
   EXPECT_EQ(last_word()["kind"], "failed");
 }
 
+TEST_F(EnrolAtTheDesk, WhatIsNotConfirmedAsHersIsTakenBack) {
+  enrol_mia();
+  const auto told = box_.events("consent.changed");
+  ASSERT_EQ(told.size(), 2U);
+  ASSERT_EQ(told[0]["data"]["purpose"], "face_recognition");
+  contract::Command command;
+  command.kind = contract::Command::Kind::take_back;
+  command.customer = kMia;
+  command.reason = contract::Command::Reason::expired;
+  const auto take_back = [&](const std::string& id, const CustomerId& customer) {
+    command.id = MessageId(id);
+    command.customer = customer;
+    command.events = {MessageId(told[0]["id"].get<std::string>())};
+    const auto message = encode_command(test::bench_address, command);
+    box_.inbound(LinkName::uplink, message.topic, message.payload);
+    return box_.sent("/response").back().at("ok").get<bool>();
+  };
+  EXPECT_TRUE(take_back("t-1", CustomerId("c-noa")));
+  EXPECT_EQ(box_.store().people().desk_consents()->size(), 2U) << "that is somebody else's";
+  EXPECT_TRUE(take_back("t-2", kMia));
+  EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
+  EXPECT_EQ(box_.store().people().desk_consents()->size(), 1U) << "of the other event";
+  EXPECT_TRUE(take_back("t-3", kMia)) << "twice is as once";
+  box_.power_cycle();
+  box_.links_up();
+  start();
+  EXPECT_EQ(last_word()["kind"], "failed");
+}
+
+// She had given it before, by the CRM's own record: that one stands again.
+TEST_F(EnrolAtTheDesk, WhatTheCrmSignedBeforeOutlivesWhatTheDeskAddedToIt) {
+  agree({{"face_recognition", true}});
+  feed(json::parse(box_.store().people().desk_consents()->front().record));
+  ASSERT_TRUE(box_.store().people().desk_consents()->empty()) << "the CRM has it";
+  box_.advance(1min);
+  agree({{"face_recognition", true}});
+  start();
+  camera_says(face_of(kMia));
+  contract::Command command;
+  command.id = MessageId("t-1");
+  command.kind = contract::Command::Kind::take_back;
+  command.customer = kMia;
+  command.events = {MessageId(box_.events("consent.changed").back()["id"].get<std::string>())};
+  const auto message = encode_command(test::bench_address, command);
+  box_.inbound(LinkName::uplink, message.topic, message.payload);
+  EXPECT_TRUE(box_.store().people().desk_consents()->empty());
+  EXPECT_EQ(box_.store().people().templates_of(kMia)->size(), 1U);
+  start();
+  EXPECT_EQ(box_.world().enrolments.size(), 2U) << "the camera may look";
+}
+
 TEST_F(EnrolAtTheDesk, NotThisPersonRaisesTheBarForGood) {
   enrol_mia();
   box_.hear_mia_for(2s);

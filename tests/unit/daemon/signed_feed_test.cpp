@@ -317,6 +317,40 @@ TEST_F(SignedFeedTest, ProfilesOnSightAreThoseThatNameThisBox) {
   EXPECT_FALSE(have().contains("campaigns")) << "the rest is everybody's";
 }
 
+// ---- staff ----
+
+TEST_F(SignedFeedTest, StaffAreThoseOfThisStoreAndGoWhenTheyAreDeletedOrCannotBeRead) {
+  const auto member = [](std::uint64_t seq, const std::string& name) {
+    contract::FeedItem item;
+    item.key = "anna";
+    item.seq = seq;
+    item.value = json{{"staff", "anna"}, {"name", name}, {"roles", {"lead"}}}.dump();
+    return item;
+  };
+  const auto has_anna = [&] {
+    return box_.store().replica().find(store::Collection::staff, "anna").has_value();
+  };
+  const WallTime now = box_.now().wall;
+  receive(snapshot(Collection::staff, {member(1, "Anna")}), now, &crm_, "store/aroma-2");
+  receive(snapshot(Collection::staff, {member(1, "Anna")}), now, &crm_);
+  EXPECT_FALSE(has_anna());
+  EXPECT_EQ(crm()["refused"]["refused"], 2);
+  receive(snapshot(Collection::staff, {member(1, "Anna")}), now, &crm_, "store/aroma-1");
+  EXPECT_TRUE(has_anna());
+  box_.power_cycle();
+  box_.link_up(LinkName::uplink);
+  EXPECT_TRUE(has_anna());
+  EXPECT_EQ(crm()["feed"]["staff"]["items"], 1);
+
+  // What cannot be read may have taken a role from her.
+  receive(snapshot(Collection::staff, {member(2, "")}), now + 1s, &crm_, "store/aroma-1");
+  EXPECT_FALSE(has_anna());
+  receive(snapshot(Collection::staff, {member(3, "Anna")}), now + 2s, &crm_, "store/aroma-1");
+  EXPECT_TRUE(has_anna());
+  receive(snapshot(Collection::staff, {}, "e2"), now + 3s, &crm_, "store/aroma-1");
+  EXPECT_FALSE(has_anna());
+}
+
 // ---- keys by region ----
 
 // The broker hands one box what is another region's.
