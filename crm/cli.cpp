@@ -28,8 +28,8 @@ constexpr const char* kKeysVariable = "WELCOME_CRM_SIGNING_KEYS";
 std::vector<const Command*> all_commands(const Beyond* beyond) {
   std::vector<const Command*> out;
   for (const auto& some :
-       {set_up_commands(), customer_commands(), box_commands(), fleet_commands(), serve_commands(),
-        beyond == nullptr ? std::span<const Command>() : beyond->commands}) {
+       {set_up_commands(), customer_commands(), staff_commands(), box_commands(), fleet_commands(),
+        serve_commands(), beyond == nullptr ? std::span<const Command>() : beyond->commands}) {
     for (const Command& command : some) out.push_back(&command);
   }
   return out;
@@ -39,6 +39,10 @@ void describe(const Command& command, po::options_description& options) {
   for (const Option& option : command.options) {
     if (option.flag) {
       options.add_options()(option.name, option.help);
+      continue;
+    }
+    if (option.many) {
+      options.add_options()(option.name, po::value<std::vector<std::string>>(), option.help);
       continue;
     }
     auto* const value = po::value<std::string>();
@@ -136,6 +140,11 @@ Call parsed(const Command& command, const po::options_description& everywhere,
     if (name == "words") continue;
     const auto* const text = boost::any_cast<std::string>(&value.value());
     call.options[name] = text != nullptr ? *text : "";
+    if (const auto* const many = boost::any_cast<std::vector<std::string>>(&value.value())) {
+      for (const std::string& one : *many) {
+        call.options[name] += (call.options[name].empty() ? "" : ",") + one;
+      }
+    }
   }
   if (call.has("help")) return call;
   po::notify(found);

@@ -12,6 +12,7 @@
 #include "crm/broker_files.h"
 #include "crm/cli_command.h"
 #include "crm/qr.h"
+#include "crm/staff.h"
 
 namespace welcome::crm::cli {
 namespace {
@@ -182,6 +183,11 @@ int boxes_revoke(const Call& call) {
     call.print(to_json(*revoked));
   } else {
     print_revoked(call, *revoked);
+  }
+  if (const auto pins = Staff(*opened.db, opened.crm.feed()).with_a_pin(store); pins > 0) {
+    call.warn("it could check the PINs of " + std::to_string(pins) +
+              " members of staff, and four digits are soon found: give them new ones with "
+              "`welcome-crm staff pin`");
   }
   // Here it is out already, whatever becomes of the file.
   if (!call.has("broker-files")) {

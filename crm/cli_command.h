@@ -35,6 +35,7 @@ struct Option {
   const char* help;
   bool flag = false;    // takes no value
   bool needed = false;  // has to be given
+  bool many = false;    // may be given more than once; its values with commas between
 };
 
 struct Beyond;
@@ -82,6 +83,7 @@ std::span<const Command> box_commands();
 std::span<const Command> customer_commands();
 std::span<const Command> fleet_commands();
 std::span<const Command> serve_commands();
+std::span<const Command> staff_commands();
 
 // The database that the call names, with the newest tables.
 struct Opened {

@@ -190,7 +190,8 @@ int restored(const Call& call) {
     call.print({{"ok", true}});
   } else {
     *call.out << "every box is told everything again, and obeys what is paused here\n"
-                 "say again: who was forgotten, and what was paused, since the backup was made\n";
+                 "say again: who was forgotten, what was paused, and who left, since the backup "
+                 "was made\n";
   }
   return kDone;
 }
@@ -278,7 +279,8 @@ constexpr Option kReport[] = {{"format", "table", "table, json, or svg (a pictur
 constexpr Command kSetUpCommands[] = {
     {"init", "", "make the database, or change what consent records say", init, kInit},
     {"import", "FILE…",
-     "customers, consents (CSV); campaigns, policy, identities (JSON); - is stdin", import_files},
+     "customers, consents, staff (CSV); campaigns, policy, identities (JSON); - is stdin",
+     import_files},
     {"campaign remove", "ID", "end a campaign on every box", campaign_remove},
     {"report", "CAMPAIGN", "what each variant did, against the hold-out; survey scores", report,
      kReport},

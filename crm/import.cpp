@@ -10,12 +10,13 @@
 #include "core/identity.h"
 #include "crm/csv.h"
 #include "crm/import_row.h"
+#include "crm/staff.h"
 
 namespace welcome::crm {
 namespace {
 
 // In the order in which they are taken: customers before what belongs to them.
-enum class FileKind : std::uint8_t { customers, elements, consents };
+enum class FileKind : std::uint8_t { customers, elements, consents, staff };
 
 const std::set<std::string_view> consent_columns{
     "customer",  "purpose",        "state",           "at",        "how",
@@ -25,19 +26,45 @@ const std::set<std::string_view> customer_columns{
     "tier",     "points", "app_id",   "next_reward_points", "segments",
     "tags",     "avoid",  "regions"};
 
+const std::set<std::string_view> staff_columns{"id", "name", "roles", "stores", "pin_hash"};
+
+struct Columns {
+  const std::set<std::string_view>& known;
+  std::string_view key;
+};
+
+Columns columns_of(FileKind kind) {
+  switch (kind) {
+    case FileKind::consents:
+      return {consent_columns, "customer"};
+    case FileKind::staff:
+      return {staff_columns, "id"};
+    case FileKind::customers:
+    case FileKind::elements:
+      break;
+  }
+  return {customer_columns, "customer"};
+}
+
+FileKind kind_of(const CsvReader& csv) {
+  if (csv.field_there("purpose")) return FileKind::consents;
+  return csv.field_there("roles") ? FileKind::staff : FileKind::customers;
+}
+
 std::string element(const std::string& list, std::size_t i) {
   return list == "policy" ? list : list + "[" + std::to_string(i) + "]";
 }
 
-Result<void> check_columns(const CsvReader& csv, bool consents) {
-  const auto& known = consents ? consent_columns : customer_columns;
+Result<void> check_columns(const CsvReader& csv, FileKind kind) {
+  const auto [known, key] = columns_of(kind);
   for (const std::string& name : csv.header()) {
-    if (!known.contains(name) && !(!consents && is_preference(name))) {
+    if (!known.contains(name) && !(kind == FileKind::customers && is_preference(name))) {
       return fail(ErrorCode::malformed, at_line(1, "unknown column \"" + name + "\""));
     }
   }
-  if (!csv.field_there("customer")) {
-    return fail(ErrorCode::malformed, at_line(1, "a column \"customer\" is needed"));
+  if (!csv.field_there(key)) {
+    return fail(ErrorCode::malformed,
+                at_line(1, "a column \"" + std::string(key) + "\" is needed"));
   }
   return {};
 }
@@ -101,11 +128,10 @@ Result<void> Import::add(const std::string& name, std::string text) {
   } else {
     auto csv = CsvReader::open(*good);
     if (!csv) return tl::unexpected(in_file(name, csv.error()));
-    const bool consents = csv->field_there("purpose");
-    if (auto ok = check_columns(*csv, consents); !ok) {
+    file->kind = kind_of(*csv);
+    if (auto ok = check_columns(*csv, file->kind); !ok) {
       return tl::unexpected(in_file(name, ok.error()));
     }
-    file->kind = consents ? FileKind::consents : FileKind::customers;
     file->csv = std::make_unique<CsvReader>(std::move(*csv));
   }
   files_.push_back(std::move(file));
@@ -137,7 +163,32 @@ Result<void> Import::check(File& file) {
       return check_elements(file);
     case FileKind::consents:
       return check_consents(file);
+    case FileKind::staff:
+      return check_staff(file);
   }
+  return {};
+}
+
+Result<void> Import::check_staff(File& file) {
+  CsvReader& csv = *file.csv;
+  const CsvReader::Place begin = csv.place();
+  const Staff staff(crm_.database(), crm_.feed());
+  std::map<std::string, std::size_t> seen;
+  while (true) {
+    const auto row = csv.next();
+    if (!row) return tl::unexpected(row.error());
+    if (!*row) break;
+    count_row();
+    const std::string id(*csv.field("id"));
+    const auto line = staff_from(csv, staff.find(id));
+    if (!line) return fail(line.error().code, at_line(csv.line(), line.error().message));
+    if (const auto [twin, first] = seen.emplace(id, csv.line()); !first) {
+      return fail(ErrorCode::malformed,
+                  at_line(csv.line(), "id: this one is in line " + std::to_string(twin->second) +
+                                          " already: take one out"));
+    }
+  }
+  csv.go(begin);
   return {};
 }
 
@@ -272,6 +323,10 @@ bool Import::take_one(File& file) {
       if (file.next == file.elements.size()) return false;
       take_element(file);
       return true;
+    case FileKind::staff:
+      if (const auto row = file.csv->next(); !row || !*row) return false;
+      take_staff(file);
+      return true;
     case FileKind::consents:
       if (file.next == file.order.size()) return false;
       file.csv->go(file.order[file.next++].second);
@@ -323,6 +378,18 @@ void Import::take_consent(File& file) {
         "has withdrawn, and a grant without a time does not bring them back: say `at`");
   }
   ++taken_["consents"];
+}
+
+void Import::take_staff(File& file) {
+  const CsvReader& row = *file.csv;
+  const std::string id(*row.field("id"));
+  Staff staff(crm_.database(), crm_.feed());
+  const auto line = staff_from(row, staff.find(id));
+  const auto done = line ? staff.put(*line, now_) : Result<void>(tl::unexpected(line.error()));
+  if (!done) {
+    return leave_out(file, "line " + std::to_string(row.line()), id, done.error().message);
+  }
+  ++taken_["staff"];
 }
 
 void Import::take_element(File& file) {

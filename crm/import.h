@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Files that fill the CRM (docs/crm.md): CSV for customers, consents and preferences, JSON for
-// campaigns, policy and identities. What a file is, its first letter and its header say.
+// Files that fill the CRM (docs/crm.md): CSV for customers, consents, preferences and staff, JSON
+// for campaigns, policy and identities. What a file is, its first letter and its header say.
 //
 //   add() each file     read and looked at to its last line; nothing is changed
 //   take() until done   inside the caller's Transaction, a part at a time, so that others get their
@@ -61,10 +61,12 @@ class Import {
   Result<void> check(File& file);
   Result<void> check_customers(File& file);
   Result<void> check_consents(File& file);
+  Result<void> check_staff(File& file);
   Result<void> check_elements(File& file);
   bool take_one(File& file);
   void take_customer(File& file);
   void take_consent(File& file);
+  void take_staff(File& file);
   void take_element(File& file);
   void leave_out(const File& file, const std::string& place, const std::string& customer,
                  const std::string& why);

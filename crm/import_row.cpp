@@ -183,6 +183,40 @@ Result<ConsentChange> consent_from(const CsvReader& row) {
   return change;
 }
 
+Result<Staff::Line> staff_from(const CsvReader& row, const std::optional<Staff::Line>& known) {
+  Staff::Line line = known.value_or(Staff::Line());
+  line.member.id = StaffId(text(row, "id"));
+  if (!contract::valid_level(line.member.id.str())) {
+    return fail(ErrorCode::malformed, "id: 1 to 64 bytes without / + # $");
+  }
+  if (row.field_there("name")) line.member.name = text(row, "name");
+  if (row.field_there("roles")) {
+    const auto roles = Staff::roles_from(text(row, "roles"));
+    if (!roles) return tl::unexpected(roles.error());
+    line.member.roles = *roles;
+  }
+  if (row.field_there("stores")) {
+    if (text(row, "stores").empty()) {
+      return fail(ErrorCode::malformed, "stores: which ones, or all");
+    }
+    const auto stores = Staff::stores_from(text(row, "stores"));
+    if (!stores) return tl::unexpected(stores.error());
+    line.stores = *stores;
+  } else if (!known) {
+    return fail(ErrorCode::malformed, "stores: a column that says where they work is needed");
+  }
+  // An empty cell leaves the PIN that they have.
+  if (const std::string hash = text(row, "pin_hash"); !hash.empty()) line.member.pin = hash;
+  if (const auto good = validate(line.member); !good) {
+    const std::string& why = good.error().message;
+    return fail(ErrorCode::malformed, why.starts_with("pin:") ? "pin_hash" + why.substr(3) : why);
+  }
+  if (const auto good = Staff::check(line); !good) {
+    return fail(ErrorCode::malformed, good.error().message);
+  }
+  return line;
+}
+
 Result<void> check_element(Crm& crm, const std::string& list, const json& value) {
   if (list == "identities") return crm.check_identity(value);
   return contract::check_written(list == "campaigns" ? Collection::campaigns : Collection::policy,

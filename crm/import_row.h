@@ -10,6 +10,7 @@
 #include "core/result.h"
 #include "crm/crm.h"
 #include "crm/csv.h"
+#include "crm/staff.h"
 
 namespace welcome::crm {
 
@@ -21,6 +22,9 @@ bool is_preference(std::string_view column);
 Result<json> profile_from(const CsvReader& row, const std::optional<json>& known);
 
 Result<ConsentChange> consent_from(const CsvReader& row);
+
+// `known`: as they are. A column that is not there leaves it as it was. Errors name the column.
+Result<Staff::Line> staff_from(const CsvReader& row, const std::optional<Staff::Line>& known);
 
 // `list`: campaigns, identities or policy.
 Result<void> check_element(Crm& crm, const std::string& list, const json& value);
