@@ -73,7 +73,8 @@ std::string Belief::doubt_grant(const Word& word, const contract::ConsentNews& n
   }
   const std::int64_t taken = in_an_hour(
       "SELECT COUNT(*) FROM ledger WHERE type = 'com.welcomed.consent.changed.v1' AND "
-      "received_at >= $1 AND store = $2 AND box = $3 AND handled = 1 AND note = ''",
+      "received_at >= $1 AND store = $2 AND box = $3 AND handled = 1 AND "
+      "note IN ('', 'waits to be confirmed', 'not confirmed')",
       word, now);
   return taken < kGrantsAnHour ? std::string() : "more consents than a desk can take";
 }

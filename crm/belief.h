@@ -27,6 +27,7 @@ inline constexpr std::chrono::hours kVisitLife{7 * 24};
 
 // Of a customer who is not at home in the box's region: it was never told of them.
 inline constexpr std::string_view kNotHere = "somebody of another region";
+inline constexpr std::string_view kUnknown = "unknown customer";
 
 // Who said it, of whom, and when by the box's clock.
 struct Word {

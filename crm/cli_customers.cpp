@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "crm/cli_command.h"
+#include "crm/desk_consents.h"
 #include "crm/token.h"
 
 namespace welcome::crm::cli {
@@ -315,6 +316,26 @@ int identity_clock(const Call& call) {
   return kDone;
 }
 
+// Read out on the phone, or sent by mail: whoever gives it out knows whom they talk to.
+int code(const Call& call) {
+  const std::string& customer = call.word(0, "CUSTOMER");
+  call.at_most(1);
+  Opened opened(call);
+  if (!opened.crm.app_of(customer)) {
+    return call.no({ErrorCode::not_found, "there is no such customer"});
+  }
+  Transaction transaction(*opened.db);
+  const auto made = DeskConsents(opened.crm).new_code(customer, wall_now());
+  transaction.commit();
+  const std::string until = contract::to_rfc3339(made.expires_at);
+  if (call.json_wanted) {
+    call.print({{"customer", customer}, {"code", made.digits}, {"expires_at", until}});
+  } else {
+    *call.out << made.digits << "\nfor one pledge at a desk, until " << until << "\n";
+  }
+  return kDone;
+}
+
 constexpr Option kClock[] = {
     {"began", nullptr,
      "when (RFC 3339, UTC), as the box says in feed.rejected (`ledger`); now if not given"},
@@ -351,6 +372,8 @@ constexpr Command kCustomerCommands[] = {
      identity_key},
     {"identity clock", "ID", "a fob with a new battery: when its clock began again", identity_clock,
      kClock},
+    {"code", "CUSTOMER", "six digits that confirm one consent of theirs at a desk, for ten minutes",
+     code},
     {"erasure status", "ID", "how many boxes have confirmed; exit code 1 while some are late",
      erasure_status},
 };

@@ -11,6 +11,7 @@
 #include "core/consent.h"
 #include "core/timekeeper.h"
 #include "crm/crm.h"
+#include "crm/desk_consents.h"
 
 namespace welcome::crm {
 namespace {
@@ -270,6 +271,7 @@ bool Crm::opted_out(const std::string& customer, Purpose purpose) {
 
 Result<json> Crm::set_consent(const ConsentChange& change, WallTime now) {
   if (auto ok = must_exist(change.customer); !ok) return tl::unexpected(ok.error());
+  if (!change.given) DeskConsents(*this).withdrawn(change.customer, change.purpose, now);
   const auto before = record_of(change.customer, change.purpose);
   json record = before ? *before : new_record(change);
   // Nobody knows when it was said: a grant brings nobody back and renews nothing, and a withdrawal

@@ -143,6 +143,8 @@ class Crm {
   //  - A grant that is older than a withdrawal, or has no time, brings nobody back.
   Result<json> set_consent(const ConsentChange& change, WallTime now);
   std::vector<json> consents(const std::string& customer);
+  // Of a code that they have for the desk; nobody else makes it.
+  std::string hash_of_code(const std::string& customer, const std::string& digits) const;
   // Those that opted out: the newest word about the purpose was a withdrawal.
   bool opted_out(const std::string& customer, Purpose purpose);
   PurposeSet given(const std::string& customer, WallTime now);

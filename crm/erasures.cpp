@@ -22,6 +22,10 @@ std::string Crm::hash(const std::string& customer) const {
   return to_hex(out);
 }
 
+std::string Crm::hash_of_code(const std::string& customer, const std::string& digits) const {
+  return hash(customer + '\n' + digits);
+}
+
 bool Crm::was_erased(const std::string& customer) {
   return !db_.query("SELECT 1 FROM tombstone WHERE customer_hash = $1", {hash(customer)}).empty();
 }
@@ -54,6 +58,9 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
   db_.execute("DELETE FROM request WHERE customer = $1 AND handled = 1", {customer});
   db_.execute("DELETE FROM consent_past WHERE customer = $1", {customer});
   db_.execute("DELETE FROM consent_end WHERE customer = $1", {customer});
+  db_.execute("DELETE FROM pending_consent WHERE customer = $1", {customer});
+  db_.execute("DELETE FROM desk_code WHERE customer = $1", {customer});
+  db_.execute("DELETE FROM desk_confirmed WHERE customer = $1", {customer});
   db_.execute("DELETE FROM withdrawn_again WHERE customer = $1", {customer});
   db_.execute("DELETE FROM set_aside WHERE customer = $1", {customer});
   db_.execute("DELETE FROM visit WHERE customer = $1", {customer});

@@ -26,6 +26,13 @@ json whole_record(Database& db, json record) {
        db.query("SELECT 'withdrawn', at, how FROM withdrawn_again WHERE record_id = $1", {id})) {
     add(row);
   }
+  for (const Row& row :
+       db.query("SELECT at, how FROM desk_confirmed WHERE record_id = $1 ORDER BY at", {id})) {
+    for (json& step : history) {
+      const bool it = step.at("at") == row.text(0) && step.at("state") == "given";
+      if (it) step["confirmed"] = row.text(1);
+    }
+  }
   record["history"] = std::move(history);
   return record;
 }
@@ -49,7 +56,8 @@ Result<json> Crm::export_customer(const std::string& customer, WallTime now) {
               {"app_requests", json::array()},
               {"profile_at", json::array()},
               {"devices", json::array()},
-              {"shown", json::array()}};
+              {"shown", json::array()},
+              {"desk_questions", json::array()}};
   for (json& record : consents(customer)) {
     out["consents"].push_back(whole_record(db_, std::move(record)));
   }
@@ -105,6 +113,14 @@ Result<json> Crm::export_customer(const std::string& customer, WallTime now) {
   for (const Row& row :
        db_.query("SELECT body FROM app_message WHERE customer = $1 ORDER BY at", {customer})) {
     out["shown"].push_back(json::parse(row.text(0)));
+  }
+  for (const Row& row : db_.query("SELECT store, purpose, at, expires_at FROM pending_consent "
+                                  "WHERE customer = $1 ORDER BY at, purpose",
+                                  {customer})) {
+    out["desk_questions"].push_back({{"store", row.text(0)},
+                                     {"purpose", row.text(1)},
+                                     {"at", row.text(2)},
+                                     {"expires_at", row.text(3)}});
   }
   return out;
 }

@@ -20,6 +20,7 @@
 #include "core/time.h"
 #include "crm/belief.h"
 #include "crm/crm.h"
+#include "crm/desk_consents.h"
 
 namespace welcome::crm {
 
@@ -29,11 +30,12 @@ struct IntakeCounters {
   std::uint64_t not_believed = 0;     // events that a box may not say (crm/belief.h)
   std::uint64_t too_late = 0;         // offers and surveys whose time was over
   std::uint64_t set_aside = 0;        // could not be acted on
+  std::uint64_t not_confirmed = 0;    // of a desk, with a wrong code or a witness who is none
 };
 
 class Intake {
  public:
-  explicit Intake(Crm& crm) : crm_(crm), db_(crm.database()), belief_(crm) {}
+  explicit Intake(Crm& crm) : crm_(crm), db_(crm.database()), belief_(crm), desk_(crm) {}
 
   // False: it was here already.
   bool take_event(const contract::BoxAddress& box, const contract::EventMessage& event,
@@ -46,6 +48,11 @@ class Intake {
   // the caller's Transaction.
   std::string do_request(const contract::AppRequest& request, const std::string& payload,
                          WallTime now);
+
+  // The customer's answer to a question of a desk (crm/desk_consents.h). False: it is not theirs,
+  // or over. Inside the caller's Transaction.
+  bool answer_desk(const std::string& customer, const std::string& question, bool yes,
+                   WallTime now);
 
   // Acts on what was written down and not yet acted on, in order. Returns how many.
   int work(WallTime now);
@@ -80,6 +87,10 @@ class Intake {
 
   // Each returns a word for the ledger when nothing was done, and why.
   void take_back_at_the_desk(const Entry& entry, const contract::EventData& data, WallTime now);
+  void say_unknown(const Entry& entry, const contract::EventData& data, WallTime now);
+  std::int64_t refused_in_an_hour(const Entry& entry, std::string_view why, WallTime now);
+  std::string write_grant(const DeskConsents::Grant& grant, contract::Confirmation::By how,
+                          WallTime now);
   std::string without_consent(const Entry& entry, const contract::EventData& data, WallTime now);
   std::string act_on_event(Entry& entry, WallTime now);
   std::string on(const Entry& entry, const contract::VisitNews& news, WallTime now);
@@ -112,6 +123,7 @@ class Intake {
   Crm& crm_;
   Database& db_;
   Belief belief_;
+  DeskConsents desk_;
   IntakeCounters counters_;
 };
 

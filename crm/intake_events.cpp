@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 #include <variant>
 
@@ -82,7 +83,10 @@ std::string Intake::act_on_event(Entry& entry, WallTime now) {
   if (!data) return std::string(kSetAside);
   if (!about_the_box(*data)) {
     if (entry.customer.empty()) return {};
-    if (!crm_.app_of(entry.customer)) return std::string(kNotBelieved) + "unknown customer";
+    if (!crm_.app_of(entry.customer)) {
+      say_unknown(entry, *data, now);
+      return std::string(kNotBelieved) + std::string(kUnknown);
+    }
     if (auto why = without_consent(entry, *data, now); !why.empty()) return why;
     const Word word{entry.store, entry.box, entry.customer, said, entry.body};
     if (const auto why = belief_.doubt(word, *data, now); !why.empty()) {
@@ -99,16 +103,28 @@ void Intake::take_back_at_the_desk(const Entry& entry, const contract::EventData
                                    WallTime now) {
   const auto* consent = std::get_if<contract::ConsentNews>(&data);
   if (consent == nullptr || consent->record_id.empty()) return;
-  const std::int64_t before =
-      db_.query(
-             "SELECT COUNT(*) FROM ledger WHERE type = 'com.welcomed.consent.changed.v1' AND "
-             "received_at >= $1 AND store = $2 AND box = $3 AND handled = 1 AND note = $4",
-             {contract::to_rfc3339(now - 1h), entry.store, entry.box,
-              std::string(kNotBelieved) + std::string(kNotHere)})
-          .at(0)
-          .integer(0);
-  if (before >= kGrantsAnHour) return;
+  if (refused_in_an_hour(entry, kNotHere, now) >= kGrantsAnHour) return;
   crm_.feed().recall(entry.store, Collection::consents, consent->record_id, entry.customer);
+}
+
+std::int64_t Intake::refused_in_an_hour(const Entry& entry, std::string_view why, WallTime now) {
+  return db_
+      .query(
+          "SELECT COUNT(*) FROM ledger WHERE type = 'com.welcomed.consent.changed.v1' AND "
+          "received_at >= $1 AND store = $2 AND box = $3 AND handled = 1 AND note = $4",
+          {contract::to_rfc3339(now - 1h), entry.store, entry.box,
+           std::string(kNotBelieved) + std::string(why)})
+      .at(0)
+      .integer(0);
+}
+
+// A number that was mistyped at the desk, most likely: they hear of it while somebody stands there.
+void Intake::say_unknown(const Entry& entry, const contract::EventData& data, WallTime now) {
+  const auto* consent = std::get_if<contract::ConsentNews>(&data);
+  if (consent == nullptr || !consent->given) return;
+  if (refused_in_an_hour(entry, kUnknown, now) >= kGrantsAnHour) return;
+  desk_.take_back({entry.id, entry.store, entry.box, entry.customer, *consent},
+                  contract::Command::Reason::unknown, now);
 }
 
 std::string Intake::on(const Entry& entry, const contract::OfferNews& news, WallTime now) {
@@ -200,16 +216,64 @@ std::string Intake::on(const Entry& entry, const contract::StaffNews& news, Wall
   return done ? std::string() : done.error().message;
 }
 
+// A withdrawal counts at once. A grant is the customer's own when it is confirmed.
 std::string Intake::on(const Entry& entry, const contract::ConsentNews& news, WallTime now) {
+  if (news.given) {
+    const DeskConsents::Grant grant{entry.id, entry.store, entry.box, entry.customer, news};
+    switch (desk_.judge(grant, now)) {
+      case DeskConsents::Verdict::asked:
+        return std::string(kWaits);
+      case DeskConsents::Verdict::refused:
+        ++counters_.not_confirmed;
+        return std::string(kNotConfirmed);
+      case DeskConsents::Verdict::confirmed:
+        return write_grant(grant, news.confirm->by, now);
+    }
+  }
   ConsentChange change;
   change.customer = entry.customer;
   change.purpose = news.purpose;
-  change.given = news.given;
   change.at = news.at;
   change.how = news.how.empty() ? "desk" : news.how;
   change.notice = news.notice;
   change.by_box = true;
   return change_consent(change, *crm_.app_of(entry.customer), entry.id, now);
+}
+
+// Whatever a box calls it, it was said at its desk.
+std::string Intake::write_grant(const DeskConsents::Grant& grant, contract::Confirmation::By how,
+                                WallTime now) {
+  ConsentChange change;
+  change.customer = grant.customer;
+  change.purpose = grant.news.purpose;
+  change.given = true;
+  change.at = grant.news.at;
+  change.how = "desk";
+  change.notice = grant.news.notice;
+  change.by_box = true;
+  std::string why = change_consent(change, *crm_.app_of(grant.customer), grant.event, now);
+  if (!why.empty()) return why;
+  for (const json& record : crm_.consents(grant.customer)) {
+    if (record.at("purpose") == to_string(grant.news.purpose)) {
+      desk_.note(record.at("record_id"), grant.customer, grant.news.at, how, now);
+    }
+  }
+  return {};
+}
+
+bool Intake::answer_desk(const std::string& customer, const std::string& question, bool yes,
+                         WallTime now) {
+  const auto grants = desk_.answered(customer, question, now);
+  for (const DeskConsents::Grant& one : grants) {
+    std::string note(kNotConfirmed);
+    if (yes) {
+      note = write_grant(one, contract::Confirmation::By::phone, now);
+    } else {
+      desk_.take_back(one, contract::Command::Reason::refused, now);
+    }
+    db_.execute("UPDATE ledger SET note = $2 WHERE id = $1", {one.event, note});
+  }
+  return !grants.empty();
 }
 
 std::string Intake::on(const Entry& entry, const contract::SurveyAnswer& news, WallTime /*now*/) {

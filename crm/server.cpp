@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "contract/topics.h"
+#include "crm/desk_consents.h"
 #include "crm/wall_clock.h"
 
 namespace welcome::crm {
@@ -132,6 +133,7 @@ void Server::run(int stop_fd) {
     if (now >= next_ageing_) {
       next_ageing_ = now + (let_age() ? kAgeingTurn : config_.heartbeat);
       push_changes();
+      push_commands();
       if (config_.changed) config_.changed();
     }
     if (now >= next_heartbeat_) {
@@ -176,6 +178,7 @@ bool Server::let_age() {
     Transaction transaction(db_);
     more = crm_.let_consents_end(wall_now(), kAgeAtOnce);
     more = crm_.forget_the_old(wall_now(), kAgeAtOnce) || more;
+    more = DeskConsents(crm_).let_questions_end(wall_now(), kAgeAtOnce) || more;
     more = crm_.feed().let_sights_end(wall_now(), kAgeAtOnce) || more;
     crm_.feed().let_leavings_end();
     transaction.commit();
@@ -462,6 +465,7 @@ json Server::counted() const {
           {"events_without_consent", i.without_consent},
           {"events_too_late", i.too_late},
           {"events_not_believed", i.not_believed},
+          {"desk_consents_not_confirmed", i.not_confirmed},
           {"set_aside", i.set_aside}};
 }
 

@@ -188,6 +188,8 @@ std::span<const Door::Route> Door::routes() {
       {"DELETE", "/v1/session", Who::device, &Door::end_session},
       {"GET", "/v1/me", Who::device, &Door::me},
       {"POST", "/v1/consents", Who::device, &Door::set_consent},
+      {"POST", "/v1/desk-consents/{question}", Who::device, &Door::answer_desk},
+      {"POST", "/v1/desk-code", Who::device, &Door::desk_code},
       {"GET", "/v1/offers", Who::device, &Door::offers},
       {"POST", "/v1/offers/{decision}/{outcome}", Who::device, &Door::offer_outcome},
       {"POST", "/v1/complaints", Who::device, &Door::complain},

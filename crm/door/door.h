@@ -59,6 +59,8 @@ class Door {
   Response end_session(const Ask& ask);
   Response me(const Ask& ask);
   Response set_consent(const Ask& ask);
+  Response answer_desk(const Ask& ask);
+  Response desk_code(const Ask& ask);
   Response offers(const Ask& ask);
   Response offer_outcome(const Ask& ask);
   Response complain(const Ask& ask);

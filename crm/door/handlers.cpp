@@ -5,6 +5,7 @@
 #include <array>
 #include <cctype>
 
+#include "crm/desk_consents.h"
 #include "crm/door/ask.h"
 #include "crm/token.h"
 
@@ -162,6 +163,16 @@ Response Door::me(const Ask& ask) {
                               {"seen_at", device.seen_at},
                               {"this", device.id == ask.session.id}});
   }
+  out["desk_consents"] = json::array();
+  for (const auto& one : DeskConsents(crm_).questions(ask.session.customer, ask.now.wall)) {
+    json purposes = json::array();
+    for (const Purpose purpose : one.purposes) purposes.push_back(to_string(purpose));
+    out["desk_consents"].push_back({{"id", one.id},
+                                    {"store", one.store},
+                                    {"purposes", std::move(purposes)},
+                                    {"at", one.at},
+                                    {"expires_at", one.expires_at}});
+  }
   out["fresh_until"] = contract::to_rfc3339(ask.session.fresh_until());
   return ok(out);
 }
@@ -222,6 +233,26 @@ Response Door::set_consent(const Ask& ask) {
   }
   return ok({{"consent", std::move(record)},
              {"purposes", purposes(crm_.given(ask.session.customer, ask.now.wall))}});
+}
+
+// What somebody wrote down at a desk: theirs, or not.
+Response Door::answer_desk(const Ask& ask) {
+  const auto yes = ask.body.find("confirmed");
+  if (yes == ask.body.end() || !yes->is_boolean()) return malformed();
+  Transaction transaction(db_);
+  if (!intake_.answer_desk(ask.session.customer, ask.words[0], *yes, ask.now.wall)) {
+    return problem(404, "no-such-desk-consent", "There is nothing of yours to confirm here");
+  }
+  transaction.commit();
+  db_.announce();
+  return nothing();
+}
+
+Response Door::desk_code(const Ask& ask) {
+  Transaction transaction(db_);
+  const auto code = DeskConsents(crm_).new_code(ask.session.customer, ask.now.wall);
+  transaction.commit();
+  return ok({{"code", code.digits}, {"expires_at", contract::to_rfc3339(code.expires_at)}});
 }
 
 Response Door::offer_outcome(const Ask& ask) {

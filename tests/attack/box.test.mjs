@@ -166,7 +166,7 @@ test('B: a grant dated 2099 is refused, and a withdrawal holds at the box', asyn
 });
 
 // So that what is refused above is not refused to everybody.
-test('what a box signs at its desk counts, comes back signed, and a withdrawal holds', async (t) => {
+test('what a box signs at its desk counts once it is confirmed, and a withdrawal holds', async (t) => {
   const story = await openShop(t);
   await story.startDaemon();
   await story.until(async () => (await story.ctl('status')).crm.feed.consents?.items >= 11, 'all is there');
@@ -180,6 +180,10 @@ test('what a box signs at its desk counts, comes back signed, and a withdrawal h
   };
   await tablet.publishAsync('welcome/v1/floor/enrol/s-1', JSON.stringify(said), { qos: 1 });
   await tablet.endAsync();
+  const phone = await story.device('c-mia', 'Phone');
+  const asked = async () => (await phone.ask('GET', '/v1/me')).body.desk_consents;
+  await story.until(async () => (await asked()).length === 1, 'she is asked');
+  await phone.ask('POST', `/v1/desk-consents/${(await asked())[0].id}`, { confirmed: true });
   const record = async () =>
     (await consents(story, 'c-mia')).find((one) => one.purpose === 'preference_prompts');
   await story.until(async () => (await record())?.history.length === 1, 'the CRM has it');

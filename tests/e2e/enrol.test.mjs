@@ -71,6 +71,11 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
       trail.some((line) => line.startsWith('enrolment staff:Eva ')),
       trail.join('\n'),
     );
+    // She says on her phone that it was her.
+    const phone = await story.device('c-mia', 'Phone');
+    const asked = async () => (await phone.ask('GET', '/v1/me')).body.desk_consents;
+    await story.until(async () => (await asked()).length === 1, 'her page asks');
+    await phone.ask('POST', `/v1/desk-consents/${(await asked())[0].id}`, { confirmed: true });
     await story.until(
       async () =>
         (await consents('c-mia')).some(

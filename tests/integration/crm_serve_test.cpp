@@ -403,6 +403,60 @@ TEST_F(CrmRestoreTest, RestoredTellsEverybodyEverythingAgain) {
   EXPECT_TRUE(up_to_date_says_the_crm(box));
 }
 
+// ---- staff ----
+
+TEST_F(CrmServeTest, ALeaverIsGoneFromTheBoxesOfTheirStore) {
+  ASSERT_EQ(crm_->command({"boxes", "admit", "aroma-2/box-1"}), 0);
+  crm_->serve();
+  ModelBox one(*broker_), two(*broker_, "box-1", {}, "aroma-2");
+  ASSERT_TRUE(one.connect());
+  ASSERT_TRUE(two.connect());
+  ASSERT_TRUE(up_to_date(one));
+  ASSERT_TRUE(up_to_date(two));
+  const auto add = [&](const char* id, const char* store) {
+    ASSERT_EQ(crm_->command({"staff", "add", id, "--name", "N", "--store", store}), 0);
+  };
+  add("anna", "aroma-1");
+  add("ben", "aroma-2");
+  add("eva", "all");
+  ASSERT_TRUE(one.until([](ModelBox& b) { return b.count(Collection::staff) == 2; }));
+  ASSERT_TRUE(two.until([](ModelBox& b) { return b.count(Collection::staff) == 2; }));
+  EXPECT_TRUE(one.has(Collection::staff, "anna") && one.has(Collection::staff, "eva"));
+  EXPECT_TRUE(two.has(Collection::staff, "ben") && two.has(Collection::staff, "eva"));
+  const int hellos = one.hellos + two.hellos;
+  ASSERT_EQ(crm_->command({"staff", "remove", "eva"}), 0);
+  EXPECT_TRUE(one.until([](ModelBox& b) { return !b.has(Collection::staff, "eva"); }, 1s));
+  EXPECT_TRUE(two.until([](ModelBox& b) { return !b.has(Collection::staff, "eva"); }, 1s));
+  EXPECT_EQ(one.hellos + two.hellos, hellos) << "deltas were enough";
+  EXPECT_TRUE(one.has(Collection::staff, "anna"));
+
+  // A database that was put back tells everybody theirs again.
+  ASSERT_EQ(crm_->command({"restored"}), 0);
+  ASSERT_TRUE(one.until([&](ModelBox& b) { return b.hellos + two.hellos > hellos; }));
+  EXPECT_TRUE(one.until([](ModelBox& b) {
+    return b.count(Collection::staff) == 1 && b.has(Collection::staff, "anna");
+  }));
+}
+
+// ---- what a desk wrote down ----
+
+TEST_F(CrmServeTest, ABoxIsToldToTakeBackWhatIsNotConfirmed) {
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  contract::ConsentNews grant;
+  grant.given = true;
+  grant.at = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  grant.confirm = contract::Confirmation{contract::Confirmation::By::code, "", "123456", {}};
+  box.event("e-1", "c-paul", grant);
+  ASSERT_TRUE(box.until([](ModelBox& b) { return !b.commands.empty(); }));
+  const contract::Command& command = box.commands.front();
+  EXPECT_EQ(command.kind, contract::Command::Kind::take_back);
+  EXPECT_EQ(command.events, std::vector<MessageId>{MessageId("e-1")});
+  EXPECT_EQ(command.reason, contract::Command::Reason::code);
+}
+
 // ---- beside a long import ----
 
 TEST_F(CrmServeTest, AnImportLeavesRoomForServeAndForAWithdrawal) {

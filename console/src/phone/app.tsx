@@ -8,6 +8,7 @@ import { Icon, Languages, Toasts, type IconName } from '../shared/parts';
 import { useStore } from '../shared/store';
 import { Choices } from './choices';
 import { Data } from './data';
+import { DeskConsents } from './desk';
 import { ErasureView } from './erasure';
 import type { Phone } from './model';
 import { Offers } from './offers';
@@ -41,6 +42,7 @@ export function App({ phone }: { phone: Phone }) {
             {linkWords(phone.linkProblem)}
           </p>
         )}
+        <DeskConsents phone={phone} />
         <Panel tab="offers" now={tab}>
           <Offers phone={phone} />
         </Panel>

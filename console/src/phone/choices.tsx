@@ -2,6 +2,7 @@
 import { i18n } from '../shared/i18n';
 import { Icon, Pledge, Purposes } from '../shared/parts';
 import { kItemConsentsPurpose as kPurposes, type ItemConsentsPurpose as Purpose } from '../contract';
+import { DeskCode } from './desk';
 import { isGiven, type Phone, type Receipt } from './model';
 
 export function Choices({ phone }: { phone: Phone }) {
@@ -36,6 +37,7 @@ export function Choices({ phone }: { phone: Phone }) {
           {t.allOff}
         </button>
       </section>
+      <DeskCode phone={phone} />
       <section class="receipts">
         <h2>{t.receipts}</h2>
         {phone.receipts.length === 0 && <p class="soft">{t.noReceipts}</p>}

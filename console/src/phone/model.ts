@@ -51,6 +51,15 @@ export interface Receipt {
   history: { given: boolean; at: number; how: ItemConsentsHistoryHow | null }[]; // newest first
 }
 
+// What a desk wrote down in this customer's name: theirs, or not?
+export interface DeskConsent {
+  id: string;
+  store: string;
+  purposes: Purpose[];
+  at: number;
+  expiresAt: number;
+}
+
 export interface DeviceView {
   id: string;
   name: string;
@@ -98,6 +107,7 @@ const kKept = 'welcome.phone';
 const kErasure = 'welcome.phone.erasure';
 const kOffersMax = 50;
 const kSurveysMax = 10;
+const kDeskConsentsMax = 10;
 const kToastMs = 4000;
 const kAgainMs = 5000;
 
@@ -160,6 +170,16 @@ function readSurvey(value: unknown): Survey | null {
   return id && kind && question ? { id, kind, question } : null;
 }
 
+function readDeskConsent(value: unknown): DeskConsent | null {
+  const json = record(value);
+  const id = text(json?.id, 64);
+  const at = time(json?.at);
+  const expiresAt = time(json?.expires_at);
+  const purposes = list(json?.purposes, (item) => one(item, kPurposes));
+  if (!json || !id || at === null || expiresAt === null || purposes.length === 0) return null;
+  return { id, store: text(json.store, 64), purposes, at, expiresAt };
+}
+
 function readDevice(value: unknown): DeviceView | null {
   const json = record(value);
   const id = text(json?.device, 64);
@@ -203,6 +223,8 @@ export class Phone extends Store {
   surveys: Survey[] = [];
   receipts: Receipt[] = [];
   devices: DeviceView[] = [];
+  deskConsents: DeskConsent[] = [];
+  deskCode: { code: string; expiresAt: number } | null = null; // to be said at a desk
   choices: Partial<Record<Purpose, boolean>> | null = null;
   notice: Notice = { id: 'pledge', version: '1' };
   erasure: Erasure | null = null;
@@ -277,6 +299,37 @@ export class Phone extends Store {
   choose(purpose: Purpose, given: boolean) {
     const { id, version } = this.notice;
     this.#queue('/v1/consents', { purpose, given, notice: { id, version, language: i18n.language } });
+  }
+
+  // Not kept for later: whoever has no line now cannot know what is still asked.
+  async answerDesk(asked: DeskConsent, confirmed: boolean) {
+    const answer = await this.#try('POST', `/v1/desk-consents/${encodeURIComponent(asked.id)}`, {
+      confirmed,
+    });
+    if (answer?.status === 204) {
+      this.toast(confirmed ? i18n.t.phone.deskConfirmed : i18n.t.phone.deskRefused);
+    } else if (answer?.status === 404) {
+      this.toast(i18n.t.phone.deskOver);
+    } else return this.#refused(answer);
+    this.deskConsents = this.deskConsents.filter(({ id }) => id !== asked.id);
+    this.changed();
+    await this.#fetchMe();
+  }
+
+  async askDeskCode() {
+    const answer = await this.#try('POST', '/v1/desk-code');
+    const code = /^\d{6}$/.exec(text(answer?.body.code, 6))?.[0];
+    const expiresAt = time(answer?.body.expires_at);
+    if (answer?.status !== 200 || !code || expiresAt === null) return this.#refused(answer);
+    this.deskCode = { code, expiresAt };
+    this.changed();
+    setTimeout(
+      () => {
+        if (this.deskCode?.code === code) this.deskCode = null;
+        this.changed();
+      },
+      Math.max(expiresAt - Date.now(), 0),
+    );
   }
 
   open(offer: Offer) {
@@ -396,6 +449,8 @@ export class Phone extends Store {
     this.surveys = [];
     this.receipts = [];
     this.devices = [];
+    this.deskConsents = [];
+    this.deskCode = null;
     this.choices = null;
     this.stepUp = false;
   }
@@ -454,6 +509,7 @@ export class Phone extends Store {
     this.#onPurposes(json.purposes);
     this.receipts = list(json.consents, readReceipt);
     this.devices = list(json.devices, readDevice);
+    this.deskConsents = list(json.desk_consents, readDeskConsent, kDeskConsentsMax);
     const notice: Unread<Notice> | null = record(json.notice);
     const id = text(notice?.id, 128);
     const version = text(notice?.version, 32);

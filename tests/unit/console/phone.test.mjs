@@ -165,6 +165,65 @@ describe('a choice', () => {
   });
 });
 
+describe('what a desk wrote down', () => {
+  const asked = (changes = {}) => ({
+    id: 'q/1',
+    store: 'aroma-1',
+    purposes: ['face_recognition', 'proximity_offers'],
+    at: '2026-05-04T08:00:00Z',
+    expires_at: '2026-05-04T08:15:00Z',
+    ...changes,
+  });
+
+  it('is asked as soon as it is there, and confirmed once', async () => {
+    door.answers['/v1/me'] = me([], { desk_consents: [asked()] });
+    await door.stream.say('consents');
+    await clock.pass(0);
+    assert.deepEqual(phone.deskConsents[0].purposes, ['face_recognition', 'proximity_offers']);
+    assert.equal(phone.deskConsents[0].store, 'aroma-1');
+    door.answers['/v1/me'] = me(['face_recognition', 'proximity_offers'], { desk_consents: [] });
+    await phone.answerDesk(phone.deskConsents[0], true);
+    assert.deepEqual(door.sent('/v1/desk-consents/q%2F1'), [{ confirmed: true }]);
+    assert.deepEqual([phone.deskConsents.length, phone.wanted('face_recognition')], [0, true]);
+  });
+
+  it('is refused, and one that is over says so', async () => {
+    phone.take('/v1/me', me([], { desk_consents: [asked(), asked({ id: 'q-2' })] }));
+    await phone.answerDesk(phone.deskConsents[0], false);
+    assert.deepEqual(door.sent('/v1/desk-consents/q%2F1'), [{ confirmed: false }]);
+    phone.take('/v1/me', me([], { desk_consents: [asked({ id: 'q-2' })] }));
+    door.answers['/v1/desk-consents/q-2'] = { status: 404, problem: 'no-such-desk-consent' };
+    await phone.answerDesk(phone.deskConsents[0], true);
+    assert.equal(phone.deskConsents.length, 0);
+    assert.match(phone.toasts.at(-1).text, /over/);
+  });
+
+  it('stays asked without a line, and is not said later by itself', async () => {
+    phone.take('/v1/me', me([], { desk_consents: [asked()] }));
+    door.online = false;
+    await phone.answerDesk(phone.deskConsents[0], true);
+    assert.deepEqual([phone.deskConsents.length, phone.outbox.length], [1, 0]);
+  });
+
+  it('that is none is not shown', () => {
+    const bad = [asked({ id: '' }), asked({ purposes: ['everything'] }), asked({ at: 'soon' }), 7];
+    phone.take('/v1/me', me([], { desk_consents: bad }));
+    assert.deepEqual(phone.deskConsents, []);
+  });
+
+  it('may be confirmed by a code, which goes when it is over', async () => {
+    const until = new Date(clock.now + 600_000).toISOString();
+    door.answers['/v1/desk-code'] = { code: '048291', expires_at: until };
+    await phone.askDeskCode();
+    assert.equal(phone.deskCode.code, '048291');
+    await clock.pass(600_001);
+    assert.equal(phone.deskCode, null);
+    door.answers['/v1/desk-code'] = { code: 'none', expires_at: until };
+    await phone.askDeskCode();
+    assert.equal(phone.deskCode, null);
+  });
+});
+
 it('a survey of each kind has its scale, and is answered or not', async () => {
   for (const survey_kind of kAppInboxSurveyKind) {
     const [low, high] = kScores[survey_kind];

@@ -3,6 +3,9 @@
 
 #include "crm/belief.h"
 
+#include <map>
+
+#include "crm/desk_consents.h"
 #include "tests/unit/crm/fixture.h"
 
 namespace welcome::crm {
@@ -23,9 +26,16 @@ class BeliefTest : public CrmTest {
     json data = {{"purpose", "face_recognition"},    {"state", given ? "given" : "withdrawn"},
                  {"at", contract::to_rfc3339(when)}, {"how", "desk"},
                  {"box", "demo/aroma-1/box-1"},      {"customer", customer}};
+    if (given) data["confirm"] = {{"by", "code"}, {"code", code_of(customer, when)}};
     data.update(more);
     if (signer != nullptr) data = json::parse(signer->sign(data.dump()).value());
     return event(id, "consent.changed", customer, data);
+  }
+  // That makes a pledge hers, so that nothing else speaks against it.
+  std::string code_of(const std::string& customer, WallTime when) {
+    std::string& code = codes_[{customer, when}];
+    if (code.empty()) code = DeskConsents(*crm_).new_code(customer, now_).digits;
+    return code;
   }
   bool face(const std::string& customer) {
     return crm_->given(customer, now_ + 24h).has(Purpose::face_recognition);
@@ -42,6 +52,7 @@ class BeliefTest : public CrmTest {
 
   const contract::Signer key_{"box-1", contract::Signer::new_seed()};
   const contract::Signer other_{"box-1", contract::Signer::new_seed()};
+  std::map<std::pair<std::string, WallTime>, std::string> codes_;
 };
 
 // ---- consents ----

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "crm/boxes.h"
+#include "crm/desk_consents.h"
 #include "crm/token.h"
 #include "tests/unit/crm/fixture.h"
 
@@ -68,6 +69,14 @@ class DoorTest : public CrmTest {
     const Response answer = open(link(customer));
     EXPECT_EQ(answer.status, 204) << answer.body;
     return cookie_of(answer);
+  }
+  // What a desk wrote down in a customer's name.
+  DeskConsents::Grant grant_of(const std::string& customer) const {
+    contract::ConsentNews news;
+    news.purpose = Purpose::face_recognition;
+    news.given = true;
+    news.at = now_;
+    return {"e-1", "aroma-1", "box-1", customer, news};
   }
   // Another device of the same customer; its id.
   std::string other_device(const std::string& cookie) {
@@ -366,6 +375,40 @@ TEST_F(DoorTest, AConsentIsGivenAndTakenBackFromAnyDevice) {
   EXPECT_EQ(me.at("purposes").at("face_recognition"), false);
   EXPECT_EQ(me.at("purposes").at("proximity_offers"), true);
   EXPECT_EQ(me.at("consents").size(), 5U);
+}
+
+// ---- what a desk wrote down ----
+
+TEST_F(DoorTest, WhatADeskWroteDownIsConfirmedByItsOwnerAlone) {
+  add("c-mia", "a-mia");
+  ASSERT_EQ(DeskConsents(*crm_).judge(grant_of("c-mia"), now_), DeskConsents::Verdict::asked);
+  const std::string mia = sign_in("c-mia"), paul = sign_in("c-paul");
+  EXPECT_TRUE(get("/v1/me", paul).at("desk_consents").empty());
+  const json asked = get("/v1/me", mia).at("desk_consents").at(0);
+  EXPECT_EQ(asked.at("store"), "aroma-1");
+  EXPECT_EQ(asked.at("purposes"), json{"face_recognition"});
+  const std::string path = "/v1/desk-consents/" + asked.at("id").get<std::string>();
+  EXPECT_EQ(ask("POST", path, "", json{{"confirmed", true}}).status, 401);
+  EXPECT_EQ(problem_of(ask("POST", path, paul, json{{"confirmed", true}})), "no-such-desk-consent");
+  EXPECT_EQ(ask("POST", path, mia, json{{"confirmed", "yes"}}).status, 400);
+  EXPECT_FALSE(crm_->given("c-mia", now_).has(Purpose::face_recognition));
+  const auto before = crm_->newest_news();
+  EXPECT_EQ(ask("POST", path, mia, json{{"confirmed", true}}).status, 204);
+  EXPECT_TRUE(crm_->given("c-mia", now_).has(Purpose::face_recognition));
+  EXPECT_FALSE(told_since(before).empty()) << "other devices hear of it";
+  EXPECT_EQ(ask("POST", path, mia, json{{"confirmed", true}}).status, 404);
+  EXPECT_TRUE(get("/v1/me", mia).at("desk_consents").empty());
+}
+
+TEST_F(DoorTest, ACodeForTheDeskIsShownOnceAndIsTheirs) {
+  const std::string paul = sign_in();
+  const Response answer = ask("POST", "/v1/desk-code", paul, json::object());
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const std::string code = json::parse(answer.body).at("code");
+  DeskConsents::Grant grant = grant_of("c-paul");
+  grant.news.confirm = contract::Confirmation{contract::Confirmation::By::code, "", code, {}};
+  EXPECT_EQ(DeskConsents(*crm_).judge(grant, now_), DeskConsents::Verdict::confirmed);
+  EXPECT_EQ(ask("POST", "/v1/desk-code", "", json::object()).status, 401);
 }
 
 TEST_F(DoorTest, WhatIsNotSaidToHaveBeenEarlierIsSaidNow) {
