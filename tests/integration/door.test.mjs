@@ -183,6 +183,31 @@ describe('the door', () => {
     assert.equal((await tablet.ask('POST', '/v1/surveys/s-none/dismiss', {})).status, 404);
   });
 
+  it('asks whether what a desk wrote down was them, and gives a code to say there', async () => {
+    const desk = await story.stack.connect('floor', 'tablet-1');
+    const said = {
+      ...JSON.parse(readFileSync(path.join(kDocs, 'examples/floor.enrol.consent.json'), 'utf8')),
+      session: 's-door',
+      customer: 'c-paul',
+      purposes: { visit_analytics: true },
+      at: new Date().toISOString(),
+    };
+    await desk.publishAsync('welcome/v1/floor/enrol/s-door', JSON.stringify(said), { qos: 1 });
+    await desk.endAsync();
+    const asked = async (one) => (await one.ask('GET', '/v1/me')).body.desk_consents;
+    await story.until(async () => (await asked(phone)).length === 1, 'it is asked');
+    const [{ id, store, purposes }] = await asked(tablet);
+    assert.deepEqual([store, purposes], [story.stack.store, ['visit_analytics']]);
+    const answer = (confirmed) => phone.ask('POST', `/v1/desk-consents/${id}`, { confirmed });
+    assert.equal((await answer('maybe')).status, 400);
+    assert.equal((await answer(true)).status, 204);
+    assert.equal((await answer(true)).status, 404);
+    assert.deepEqual(await asked(tablet), []);
+    const { status, body } = await phone.ask('POST', '/v1/desk-code', {});
+    assert.equal(status, 200);
+    assert.match(body.code, /^\d{6}$/);
+  });
+
   it('ends a device that is sent away, while its page is open', async () => {
     const heard = await tablet.listen();
     const { devices } = (await phone.ask('GET', '/v1/me')).body;
