@@ -2,7 +2,7 @@
 // A fake box and a fake CRM: publishers of the test, on the real brokers, in place of welcomed and
 // welcome-crm. They speak the contract's messages and remember what the pages sent.
 
-import { randomUUID } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { assertFits, example } from './contract.mjs';
 
 const kFloor = 'welcome/v1/floor';
@@ -155,6 +155,8 @@ export class FakeBox {
 
 // What a box tells the real CRM.
 export class FakeEvents {
+  #key = generateKeyPairSync('ed25519').privateKey;
+
   static async start(stack) {
     const events = new FakeEvents();
     events.stack = stack;
@@ -162,18 +164,19 @@ export class FakeEvents {
     return events;
   }
 
-  send(type, subject, data) {
+  // `address`: of another box than the shop's own.
+  send(type, subject, data, address = this.stack.address) {
     const event = {
       specversion: '1.0',
       id: randomUUID(),
-      source: `/${this.stack.address}`,
+      source: `/${address}`,
       type: `com.welcomed.${type}.v1`,
       time: new Date().toISOString(),
       datacontenttype: 'application/json',
       subject,
       data,
     };
-    return publish(this.client, `${this.stack.prefix}/event`, JSON.stringify(event), { qos: 1 });
+    return publish(this.client, `welcome/v1/${address}/event`, JSON.stringify(event), { qos: 1 });
   }
 
   arrive(subject, visit) {
@@ -194,6 +197,21 @@ export class FakeEvents {
       expires_at: new Date(Date.now() + lifeMs).toISOString(),
     });
     return decision;
+  }
+
+  // What the desk of the box `address` wrote down, signed with the key that it was admitted with.
+  deskGrant(address, subject, purpose) {
+    // In canonical form: sorted, and nothing but words.
+    const data = { at: new Date().toISOString(), box: address, customer: subject, how: 'desk', purpose };
+    const said = { ...data, state: 'given' };
+    const value = sign(null, Buffer.from(JSON.stringify(said)), this.#key).toString('base64');
+    const sig = { key: address.split('/').at(-1), value };
+    return this.send('consent.changed', subject, { ...said, sig }, address);
+  }
+
+  get boxKey() {
+    const { x } = createPublicKey(this.#key).export({ format: 'jwk' });
+    return Buffer.from(x, 'base64url').toString('base64');
   }
 
   survey(subject, visit, survey) {

@@ -181,6 +181,40 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     await assertAccessible(phone);
   });
 
+  it('asks whether what a desk wrote down was them, on every device, and does as they say', async () => {
+    const { store, tenant } = story.stack;
+    const desk = `${tenant}/${store}/desk`; // its receipts would have to have its key
+    await story.crm('boxes', 'admit', `${store}/desk`, '--key', events.boxKey);
+    await events.deskGrant(desk, 'c-paul', 'face_recognition');
+    await phone.getByText('Did you agree to this?').waitFor();
+    await phone.getByText(`The desk of ${store} wrote it down`).waitFor();
+    const yes = phone.getByRole('button', { name: 'Yes, that was me' });
+    await until(async () => {
+      const { y, height } = await yes.boundingBox();
+      return y > 0 && y + height < phone.viewportSize().height;
+    }, 'it is where they look');
+    await pages.screenshot(phone, 'phone-desk');
+    await assertAccessible(phone);
+    await tablet.getByText('Did you agree to this?').waitFor();
+    await phone.getByRole('button', { name: 'No', exact: true }).click();
+    await tablet.getByText('Did you agree to this?').waitFor({ state: 'detached' });
+    assert.equal((await given()).face_recognition, false);
+
+    await events.deskGrant(desk, 'c-paul', 'face_recognition');
+    await tablet.getByRole('button', { name: 'Yes, that was me' }).click();
+    await until(async () => (await given()).face_recognition, 'the CRM has it');
+    await phone.getByText('Did you agree to this?').waitFor({ state: 'detached' });
+    await until(async () => await choice('face_recognition').isChecked(), 'the switch is on');
+    await choice('face_recognition').click();
+    await until(async () => !(await given()).face_recognition, 'and off again');
+
+    await phone.getByRole('button', { name: 'Show a code' }).click();
+    await phone.locator('[data-desk-code=shown] output').waitFor();
+    assert.match(await phone.locator('[data-desk-code] output').innerText(), /^\d{6}$/);
+    await assertAccessible(phone);
+    await story.crm('boxes', 'revoke', `${store}/desk`);
+  });
+
   it('keeps a withdrawal made without a line, over a reload, and sends it once when the line is back', async () => {
     await story.stack.program('crm').stop();
     await phone.locator('[data-banner=lost]').waitFor();

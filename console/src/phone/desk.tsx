@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a desk wrote down in this customer's name waits here for a yes or a no; and a code to say there.
 
+import { useEffect, useRef } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
 import { Icon } from '../shared/parts';
 import type { DeskConsent, Phone } from './model';
@@ -17,8 +18,11 @@ export function DeskConsents({ phone }: { phone: Phone }) {
 
 function DeskConsentView({ phone, asked }: { phone: Phone; asked: DeskConsent }) {
   const t = i18n.t.phone;
+  // Somebody stands at a desk and waits: wherever the page was scrolled to, this is seen.
+  const place = useRef<HTMLElement>(null);
+  useEffect(() => place.current?.scrollIntoView({ block: 'center' }), []);
   return (
-    <section class="question appear" role="alert" data-desk={asked.id}>
+    <section ref={place} class="question appear" role="alert" data-desk={asked.id}>
       <h2>{t.deskTitle}</h2>
       <p>{t.deskLead(asked.store, i18n.clock(asked.at))}</p>
       <ul>
