@@ -282,8 +282,9 @@ export class Phone extends Store {
   }
 
   async signOut() {
-    await this.#try('DELETE', '/v1/session');
-    this.#leave();
+    const answer = await this.#try('DELETE', '/v1/session');
+    if (answer?.status === 204) this.#leave();
+    else this.#refused(answer);
   }
 
   // What the customer wants: what was confirmed, with what is still on its way on top.

@@ -262,6 +262,16 @@ it('a device that is signed out elsewhere keeps nothing', async () => {
   assert.equal(localStorage.getItem('welcome.phone'), null);
 });
 
+it('who signs out without a line is still signed in, and is told', async () => {
+  door.online = false;
+  await phone.signOut();
+  assert.equal(phone.stage, 'in');
+  assert.equal(phone.toasts.length, 1);
+  door.online = true;
+  await phone.signOut();
+  assert.equal(phone.stage, 'out');
+});
+
 it('what asks for a fresh link says so', async () => {
   door.answers['/v1/export'] = { status: 403, problem: 'step-up-needed' };
   await phone.export();
