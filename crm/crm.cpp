@@ -11,6 +11,7 @@
 #include "contract/items.h"
 #include "contract/schema_set.h"
 #include "core/hex.h"
+#include "crm/setting.h"
 
 namespace welcome::crm {
 namespace {
@@ -19,13 +20,6 @@ std::string random_hex(std::size_t bytes) {
   std::vector<std::uint8_t> raw(bytes);
   randombytes_buf(raw.data(), raw.size());
   return to_hex(raw);
-}
-
-void set_setting(Database& db, const std::string& name, const std::string& value) {
-  db.execute(
-      "INSERT INTO setting (name, value) VALUES ($1, $2) "
-      "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-      {name, value});
 }
 
 json parse(const std::string& text) { return json::parse(text); }

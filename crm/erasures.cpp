@@ -9,6 +9,7 @@
 #include "contract/signing.h"
 #include "core/hex.h"
 #include "crm/crm.h"
+#include "crm/setting.h"
 #include "crm/token.h"
 
 namespace welcome::crm {
@@ -101,19 +102,14 @@ void Crm::forget_answer(const std::string& id) {
 }
 
 // Written down, so that it is done even if nobody lives to do it now.
-void Crm::must_scrub() {
-  db_.execute(
-      "INSERT INTO setting (name, value) VALUES ('scrub_due', $1) "
-      "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-      {contract::new_uuid()});
-}
+void Crm::must_scrub() { set_setting(db_, "scrub_due", contract::new_uuid()); }
 
 bool Crm::scrub_what_was_erased() {
-  const Rows due = db_.query("SELECT value FROM setting WHERE name = 'scrub_due'");
+  const std::string due = setting(db_, "scrub_due");
   if (due.empty()) return true;
   if (!db_.scrub()) return false;
   // Unless more was erased in the meantime.
-  db_.execute("DELETE FROM setting WHERE name = 'scrub_due' AND value = $1", {due[0].text(0)});
+  db_.execute("DELETE FROM setting WHERE name = 'scrub_due' AND value = $1", {due});
   return true;
 }
 

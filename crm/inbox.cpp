@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "crm/crm.h"
+#include "crm/setting.h"
 
 namespace welcome::crm {
 namespace {
@@ -54,17 +55,9 @@ bool Crm::take_off_page(const std::string& customer, const std::string& survey) 
   return false;
 }
 
-std::string Crm::page_address() {
-  const Rows rows = db_.query("SELECT value FROM setting WHERE name = 'page'");
-  return rows.empty() ? std::string() : rows[0].text(0);
-}
+std::string Crm::page_address() { return setting(db_, "page"); }
 
-void Crm::set_page_address(const std::string& page) {
-  db_.execute(
-      "INSERT INTO setting (name, value) VALUES ('page', $1) "
-      "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-      {page});
-}
+void Crm::set_page_address(const std::string& page) { set_setting(db_, "page", page); }
 
 void Crm::tell_page(const std::string& whose, std::string_view what, WallTime now) {
   db_.execute("INSERT INTO news (whose, what, at) VALUES ($1, $2, $3)",

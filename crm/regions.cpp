@@ -6,6 +6,7 @@
 
 #include "crm/boxes.h"
 #include "crm/scope.h"
+#include "crm/setting.h"
 
 namespace welcome::crm {
 namespace {
@@ -27,17 +28,9 @@ std::vector<std::string_view> words(std::string_view text, std::string_view betw
 
 }  // namespace
 
-bool Regions::on() const {
-  const Rows rows = db_.query("SELECT value FROM setting WHERE name = 'regions'");
-  return !rows.empty() && rows[0].text(0) == "on";
-}
+bool Regions::on() const { return setting(db_, "regions") == "on"; }
 
-void Regions::set(bool on) {
-  db_.execute(
-      "INSERT INTO setting (name, value) VALUES ('regions', $1) "
-      "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-      {std::string(on ? "on" : "off")});
-}
+void Regions::set(bool on) { set_setting(db_, "regions", on ? "on" : "off"); }
 
 std::string Regions::of_store(const std::string& store) const {
   const Rows rows = db_.query("SELECT region FROM store_region WHERE store = $1", {store});

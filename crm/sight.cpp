@@ -4,16 +4,12 @@
 #include <chrono>
 
 #include "contract/contract.h"
+#include "crm/setting.h"
 
 namespace welcome::crm {
 namespace {
 
 std::string day_of(WallTime at) { return contract::to_rfc3339(at).substr(0, 10); }
-
-std::string setting(Database& db, const char* name) {
-  const Rows rows = db.query("SELECT value FROM setting WHERE name = $1", {std::string(name)});
-  return rows.empty() ? std::string() : rows[0].text(0);
-}
 
 }  // namespace
 
@@ -25,11 +21,8 @@ std::int64_t Sight::keep_days() const {
 }
 
 void Sight::set(bool on, std::int64_t keep_days) {
-  constexpr const char* kPut =
-      "INSERT INTO setting (name, value) VALUES ($1, $2) "
-      "ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-  db_.execute(kPut, {std::string("scope"), std::string(on ? "visited" : "all")});
-  db_.execute(kPut, {std::string("profile_keep_days"), std::to_string(keep_days)});
+  set_setting(db_, "scope", on ? "visited" : "all");
+  set_setting(db_, "profile_keep_days", std::to_string(keep_days));
 }
 
 bool Sight::seen_again(const BoxKey& box, const std::string& customer, WallTime now) {
