@@ -37,10 +37,13 @@ bool Boxes::valid_name(std::string_view name) {
 bool Boxes::admit(const std::string& store, const std::string& box, const std::string& by,
                   WallTime now) {
   db_.execute("DELETE FROM stranger WHERE store = $1 AND box = $2", {store, box});
-  return db_.execute(
-             "INSERT INTO box (store, box, state, session, version, seen_at, admitted_at, "
-             "admitted_by) VALUES ($1, $2, 'new', 0, '', '', $3, $4) ON CONFLICT DO NOTHING",
-             {store, box, contract::to_rfc3339(now), by}) == 1;
+  const bool first =
+      db_.execute(
+          "INSERT INTO box (store, box, state, session, version, seen_at, admitted_at, "
+          "admitted_by) VALUES ($1, $2, 'new', 0, '', '', $3, $4) ON CONFLICT DO NOTHING",
+          {store, box, contract::to_rfc3339(now), by}) == 1;
+  if (first) crm_.feed().begin({store, box});
+  return first;
 }
 
 bool Boxes::admitted(const std::string& store, const std::string& box) {

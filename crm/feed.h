@@ -110,6 +110,8 @@ class Feed {
   // Forgets the deletions that every box of a region has carried out.
   void let_leavings_end();
   void confirmed(const BoxKey& box, Collection collection, const Position& have);
+  // A box is admitted, perhaps again: what it had before its place was forgotten is old.
+  void begin(const BoxKey& box);
   void forget(const BoxKey& box) { sight_.forget(box); }
   // Boxes of the store delete this key, which may be about somebody whom they are not sent.
   void recall(const std::string& store, Collection collection, const std::string& key,

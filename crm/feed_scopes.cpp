@@ -176,6 +176,11 @@ void Feed::set_region(const std::string& store, const std::string& region) {
   }
 }
 
+void Feed::begin(const BoxKey& box) {
+  if (!sight_.on()) return;
+  places_.begin(Collection::profiles, Sight::part_of(box), head(Collection::profiles).seq);
+}
+
 // The profile counts as changed, so that it comes after all that the box has.
 void Feed::seen(const BoxKey& box, const std::string& customer, WallTime now) {
   if (sight_.seen_again(box, customer, now)) return;

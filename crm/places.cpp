@@ -51,6 +51,12 @@ void Places::save(Collection collection, const std::string& part, const Place& p
       {name_of(collection), part, place.seq, place.oldest, place.digest});
 }
 
+void Places::begin(Collection collection, const std::string& part, std::int64_t seq) {
+  Place place;
+  place.seq = place.oldest = seq;
+  save(collection, part, place);
+}
+
 void Places::changed(Collection collection, const std::string& part, const Step& step) {
   Place place = of(collection, part);
   contract::Digest digest = digest_of(place.digest);

@@ -46,6 +46,8 @@ class Places {
   };
 
   Place of(Collection collection, const std::string& part) const;
+  // A part that is new stands at `seq`: whoever has been there before it was forgotten is behind.
+  void begin(Collection collection, const std::string& part, std::int64_t seq);
   void changed(Collection collection, const std::string& part, const Step& step);
   // It is no longer in the part since `seq`, and has to be deleted there; or it is in it again.
   void left(Collection collection, const std::string& part, const std::string& key,

@@ -178,6 +178,19 @@ TEST_F(SightTest, ARevokedBoxIsForgotten) {
   EXPECT_TRUE(db_->query("SELECT 1 FROM place WHERE part LIKE '%/%'").empty());
 }
 
+// Not ahead of a CRM that has forgotten it: then every box would be told everything again.
+TEST_F(SightTest, ABoxThatIsAdmittedAgainIsBehind) {
+  wanted("c-paul");
+  ASSERT_EQ(at_box(), Keys{"c-paul"});
+  ASSERT_TRUE(Boxes(*crm_).revoke("aroma-1", "box-1", now_));
+  ASSERT_TRUE(Boxes(*crm_).admit("aroma-1", "box-1", "a test", now_));
+  EXPECT_GE(feed().head(Collection::profiles, Scope::of_box(kOne)).seq, one_.position().seq);
+  EXPECT_EQ(at_box(), Keys{});
+  EXPECT_EQ(one_.snapshots, 2);
+  wanted("c-mia");
+  EXPECT_EQ(at_box(), Keys{"c-mia"});
+}
+
 // Whatever happens in whatever order, and however seldom the box hears of it: it has those that it
 // has seen and that agree, as they are now, and never needs to be told everything.
 TEST_F(SightTest, AfterEachHelloTheBoxHasExactlyItsOwn) {
