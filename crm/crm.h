@@ -303,6 +303,7 @@ class Crm {
   void note_end(const json& record, WallTime now);
   void forget_answer(const std::string& id);
   std::int64_t forget_old_pages(WallTime now, int at_most);
+  bool forget_old_news(WallTime now, int at_most);
   void must_scrub();
   std::string hash(const std::string& customer) const;
   Result<void> check_receipt(const std::string& store, const std::string& box, json receipt,

@@ -110,6 +110,16 @@ TEST_F(AgeingTest, WhatWaitsToBeActedOnIsNotTooOld) {
   EXPECT_FALSE(db_->query("SELECT 1 FROM ledger WHERE customer = 'c-paul'").empty());
 }
 
+// On PostgreSQL a scrub is a VACUUM of everything, and there is news every minute.
+TEST_F(AgeingTest, NewsAreForgottenWithoutAScrub) {
+  crm_->tell_page("c-paul", "offers", now_);
+  ASSERT_FALSE(crm_->news_after(0).empty());
+  crm_->scrub_what_was_erased();
+  crm_->forget_the_old(now_ + 1h, 100);
+  EXPECT_TRUE(crm_->news_after(0).empty());
+  EXPECT_TRUE(db_->query("SELECT 1 FROM setting WHERE name = 'scrub_due'").empty());
+}
+
 // Attack H4: killed between the commit of an erasure and the rest, or somebody was reading.
 TEST_F(AgeingTest, BytesThatCouldNotBeScrubbedAreScrubbedLater) {
   event("e-2", "staff.action", "c-paul",
