@@ -123,7 +123,8 @@ class Server {
     std::string epoch;
     std::int64_t seq = 0;
   };
-  std::vector<Told> all_told();
+  // Those alone that the whole collection has gone past, or that are in a part of it.
+  std::vector<Told> told_otherwise();
   static std::vector<Told> behind(Heads& heads, std::vector<Told> told);
   void forget_snapshots(const std::pair<Collection, Scope>& but);
   void forget_old_epochs(Heads& heads, const std::vector<Told>& told);

@@ -166,9 +166,12 @@ void Server::tell(const BoxKey& box, const Batches& batches) {
   }
 }
 
-std::vector<Server::Told> Server::all_told() {
+std::vector<Server::Told> Server::told_otherwise() {
   std::vector<Told> out;
-  for (const Row& row : db_.query("SELECT store, box, collection, epoch, seq FROM told")) {
+  for (const Row& row :
+       db_.query("SELECT told.store, told.box, told.collection, told.epoch, told.seq FROM told "
+                 "JOIN feed ON feed.collection = told.collection "
+                 "WHERE told.epoch <> feed.epoch OR told.seq <> feed.seq")) {
     out.push_back({{row.text(0), row.text(1)},
                    contract::collection_from_string(row.text(2)).value(),
                    row.text(3),
@@ -206,15 +209,16 @@ std::vector<Server::Told> Server::behind(Heads& heads, std::vector<Told> told) {
 void Server::push_changes() {
   if (!client_.up()) return;
   {
+    auto told = told_otherwise();
+    if (told.empty()) return;
     Heads heads = crm_.feed().heads();
-    auto told = all_told();
     forget_old_epochs(heads, told);
     if (behind(heads, std::move(told)).empty()) return;
   }
   Transaction transaction(db_);
   Heads heads = crm_.feed().heads();
   std::map<std::tuple<Collection, std::int64_t, Scope>, Batches> deltas;
-  for (const Told& one : behind(heads, all_told())) {
+  for (const Told& one : behind(heads, told_otherwise())) {
     const Scope scope = heads.scope_of(one.collection, one.box);
     Batches& batches = deltas[{one.collection, one.seq, scope}];
     if (batches.empty()) {
