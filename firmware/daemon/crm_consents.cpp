@@ -86,11 +86,11 @@ Result<void> CrmFeed::hear_region(const contract::Taken::Region& region, const N
   const bool ahead = now.wall_trusted && region_.at > now.wall + kClocksAgree;
   if (region.at <= region_.at && !ahead) return {};
   came_further(now);
-  if (region.name == region_.name) return {};
   const json value{{"region", region.name}, {"at", region.at.time_since_epoch().count()}};
   auto noted = shared_.store.transaction([&](store::Tx& tx) {
     tx.registers().put(kRegionRegister, value.dump());
-    tx.audit().append(now, "config", "crm", {}, "this box is in another region from now on");
+    if (region.name != region_.name)
+      tx.audit().append(now, "config", "crm", {}, "this box is in another region from now on");
   });
   if (noted) region_ = region;
   return noted;
