@@ -126,7 +126,7 @@ void Resolver::expect(std::size_t identities) {
 
 // How many there will be of a kind of which there are `some` among `all`.
 std::size_t Resolver::expected(std::size_t some, std::size_t all) const {
-  return all < expected_ ? some * expected_ / all : some;
+  return all > 0 && all < expected_ ? some * expected_ / all : some;
 }
 
 void Resolver::merge(std::vector<IdentityKey> keys, Known known, const LearntDevices& learnt,

@@ -288,6 +288,15 @@ TEST_F(ResolverTest, AnyOrderOfFeedChangesEndsInTheSameIdentities) {
   }
 }
 
+// A large snapshot is announced, and nobody in it has consented.
+TEST_F(ResolverTest, KeysThatAreExpectedAndNotThereEndNothing) {
+  resolver_.expect(100'000);
+  know({}, now_at(0));
+  const IdentityKey key = phone("ann", 1, 7);
+  know({key}, now_at(0));
+  EXPECT_EQ(who(phone_advert(key, -60, now_at(0)), now_at(0)), "ann");
+}
+
 TEST_F(ResolverTest, ASliceOfARefreshComputesNoMoreThanAsked) {
   std::vector<IdentityKey> all;
   for (std::uint32_t i = 0; i < 100; ++i) all.push_back(phone("c" + std::to_string(i), i + 1));
