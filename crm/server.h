@@ -161,8 +161,11 @@ class Server {
     std::string key;  // that signed it
     Steady made;
     Batches batches;
+    // May be sent again as it is.
+    bool good(const Position& head, const std::string& signed_by, Steady now) const;
   };
   std::map<std::pair<Collection, Scope>, Snapshot> snapshots_;  // the newest, for the next box
+  std::map<std::pair<Collection, Scope>, Snapshot> beats_;      // of what has not changed since
   std::size_t taken_bytes_ = SIZE_MAX;  // a broker that says no limit may have one nevertheless
   bool controls_due_ = false;
   Steady next_heartbeat_, next_controls_, next_epoch_, next_ageing_;

@@ -70,9 +70,22 @@ Server::Batches Server::packed(const Position& head, std::vector<contract::FeedB
   return out;
 }
 
-// "This is where the feed stands, and I am alive."
+bool Server::Snapshot::good(const Position& head, const std::string& signed_by, Steady now) const {
+  return at == head && key == signed_by && now - made <= kSnapshotLife;
+}
+
+// "This is where the feed stands, and I am alive." By that of the consents a box knows how fresh
+// they are, so it is signed each time. The others let it notice what it has missed, and the old one
+// says that as well: with profiles on sight a thousand boxes have one each.
 Server::Batches Server::beat(Collection collection, const Position& head, const Scope& scope) {
-  return packed(head, delta(collection, head, head.seq, {}), scope);
+  const auto make = [&] { return packed(head, delta(collection, head, head.seq, {}), scope); };
+  if (collection == Collection::consents) return make();
+  const auto key = crm_.signer();
+  const std::string signed_by = key ? key->key_id() : "";
+  const auto now = steady_clock::now();
+  Snapshot& last = beats_[{collection, scope}];
+  if (!last.good(head, signed_by, now)) last = {head, signed_by, now, make()};
+  return last.batches;
 }
 
 Server::Batches Server::delta_since(std::int64_t seq, Collection collection, const Position& head,
@@ -119,8 +132,7 @@ Server::Batches Server::snapshot_of(Collection collection, const Position& head,
   const std::string signed_by = key ? key->key_id() : "";
   const auto now = steady_clock::now();
   const auto known = snapshots_.find({collection, scope});
-  if (known != snapshots_.end() && known->second.at == head && known->second.key == signed_by &&
-      now - known->second.made <= kSnapshotLife) {
+  if (known != snapshots_.end() && known->second.good(head, signed_by, now)) {
     return known->second.batches;
   }
   snapshots_[{collection, scope}] = {head, signed_by, now, make()};
@@ -265,6 +277,9 @@ void Server::push_commands() {
 void Server::heartbeat() {
   const Rows boxes = db_.query("SELECT store, box FROM box WHERE state IN ('online', 'new')");
   if (boxes.empty()) return;
+  std::erase_if(beats_, [now = steady_clock::now()](const auto& beat) {
+    return now - beat.second.made > kSnapshotLife;  // of a box that is gone, perhaps
+  });
   Heads heads = crm_.feed().heads();
   for (const Collection collection : contract::kAllCollections) {
     Lane& lane = urgent(collection) ? urgent_ : bulk_;
