@@ -33,6 +33,8 @@ inline constexpr Field kStatusFields[] = {
      "link_in_flight", "link"},
     {"links.*.why", Type::text, "why it is down, or what it waits for", Occurs::sometimes},
     {"crm.last_heard", Type::text, "the CRM's last word", Occurs::or_null},
+    {"crm.region", Type::text, "whose customers the CRM sends; nothing: everybody, or it never said",
+     Occurs::or_null},
     {"crm.feed.*.items", Type::number, "items of the CRM's feed held", Occurs::always, "feed_items",
      "collection"},
     {"crm.feed.*.seq", Type::number, "the last change that is held"},

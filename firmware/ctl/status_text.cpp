@@ -89,7 +89,9 @@ class Screen {
       for (const auto& [name, state] : collections.items()) items[name] = value_at(state, "items");
     }
     const std::string held = counts(items);
-    return held.empty() ? "nothing yet" : held;
+    const json region = at("crm.region");
+    return (held.empty() ? "nothing yet" : held) +
+           (region.is_string() ? "; of region " + region.get<std::string>() : "");
   }
   std::string radio() const {
     if (at("radio.source").is_null()) return "none";

@@ -82,7 +82,7 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
       rehearsal_(shared_, delivery_, *this),
       tablets_(shared_, delivery_, *this),
       timelines_(shared_, *this),
-      report_({shared_, delivery_, health_, rehearsal_, timelines_, recorder_, tracker_,
+      report_({shared_, delivery_, feed_, health_, rehearsal_, timelines_, recorder_, tracker_,
                neighbours_, signer_}),
       next_housekeeping_(now.mono) {
   load(now);

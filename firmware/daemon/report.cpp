@@ -112,7 +112,9 @@ json Report::crm() const {
   }
   const auto& counters = about_.shared.counters;
   const auto heard = pipeline().gate().last_heard();
+  const std::string& region = about_.feed.region();
   return {{"last_heard", heard ? json(contract::to_rfc3339(*heard)) : json()},
+          {"region", region.empty() ? json() : json(region)},
           {"feed", std::move(feed)},
           {"items", counters.feed_items},
           {"gaps", counters.feed_gaps},

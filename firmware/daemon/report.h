@@ -8,6 +8,7 @@
 #include <string>
 
 #include "beacon/tracker.h"
+#include "firmware/daemon/crm_feed.h"
 #include "firmware/daemon/delivery.h"
 #include "firmware/daemon/health.h"
 #include "firmware/daemon/neighbours.h"
@@ -24,6 +25,7 @@ class Report {
   struct About {
     const Shared& shared;
     const Delivery& delivery;
+    const CrmFeed& feed;
     const Health& health;
     const RehearsalStage& rehearsal;
     const Timelines& timelines;

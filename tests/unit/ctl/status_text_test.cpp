@@ -32,6 +32,7 @@ json status() {
         {"floor", {{"state", "up"}, {"in_flight", 0}}}}},
       {"crm",
        {{"last_heard", "2026-05-04T07:59:00.000Z"},
+        {"region", "north"},
         {"feed", {{"profiles", {{"items", 120}, {"seq", 9}}}}}}},
       {"radio",
        {{"source", "running"},
@@ -77,7 +78,7 @@ TEST(StatusText, OfAWellBoxSaysWhatItDoesAndNoTrouble) {
   const std::string text = status_text(status());
   for (const char* part :
        {"box       demo/aroma-1/box-1, welcomed 0.2.0, start 7\n",
-        "CRM       up; 12 wait, 2 under way\n", "feed      profiles 120\n",
+        "CRM       up; 12 wait, 2 under way\n", "feed      profiles 120; of region north\n",
         "radio     running; 206.1 of 208.0 adverts/s expected\n", "cameras   desk asleep\n",
         "near      3, of them in the store 2\n", "decided   3 offers, 2 prompts, 0 surveys\n",
         "not made  min_gap 9, holdout 2\n", "store     1.2 MB, 120 customers\n",

@@ -389,6 +389,7 @@ TEST_F(SignedFeedTest, WhereTheBoxIsSaysTheCrmAloneAndItsNewestWord) {
   box_.power_cycle();
   box_.link_up(LinkName::uplink);
   EXPECT_EQ(region(), "north") << "also after a start";
+  EXPECT_EQ(crm()["region"], "north");
   says_region("north", now + 4s, &crm_);
   says_region("south", now + 3s, &crm_);
   EXPECT_EQ(region(), "north") << "the newest word may be the one that was said before";
