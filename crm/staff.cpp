@@ -9,6 +9,7 @@
 #include "contract/contract.h"
 #include "crm/boxes.h"
 #include "crm/regions.h"
+#include "crm/setting.h"
 
 namespace welcome::crm {
 namespace {
@@ -153,15 +154,12 @@ bool Staff::remove(const std::string& staff) {
 }
 
 std::int64_t Staff::digits() const {
-  const Rows rows = db_.query("SELECT value FROM setting WHERE name = 'pin_digits'");
-  return rows.empty() ? kPinDigitsLeast : std::stoll(rows[0].text(0));
+  const std::string digits = setting(db_, "pin_digits");
+  return digits.empty() ? kPinDigitsLeast : std::stoll(digits);
 }
 
 void Staff::set_digits(std::int64_t digits) {
-  db_.execute(
-      "INSERT INTO setting (name, value) VALUES ('pin_digits', $1) "
-      "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-      {std::to_string(digits)});
+  set_setting(db_, "pin_digits", std::to_string(digits));
 }
 
 Result<Home> Staff::stores_from(std::string_view text) {
