@@ -104,6 +104,20 @@ TEST_F(ErasureTest, NothingPersonalIsLegibleInAnyFileEvenBefore) {
   EXPECT_THAT(files_with(dir_.path(), "c-canary-id"), IsEmpty());
 }
 
+TEST_F(ErasureTest, StaffAreLegibleInNoFileAndStayWhenACustomerIsErased) {
+  fill(store(), "c-anna", "Paul", 1);  // a customer's id is no colleague's
+  FeedChange change;
+  change.item = {"c-anna", {}, 1, R"({"staff":"c-anna","name":"Canary-Name"})", {}};
+  ASSERT_TRUE(store().transaction([&](Tx& tx) {
+    return tx.replica().apply(Collection::staff, FeedState{"e", 1, {}}, std::vector{change});
+  }));
+  EXPECT_THAT(files_with(dir_.path(), "Canary-Name"), IsEmpty());
+  ASSERT_TRUE(erasure().erase(CustomerId("c-anna"), MessageId("req-1"), at(5)));
+  EXPECT_TRUE(store().replica().find(Collection::staff, "c-anna"));
+  close();
+  EXPECT_THAT(files_with(dir_.path(), "Canary-Name"), IsEmpty());
+}
+
 TEST_F(ErasureTest, ErasesEveryRowAndSaysHowMany) {
   fill(store(), "c-paul", "Paul", 1);
   fill(store(), "c-mia", "Mia", 2);

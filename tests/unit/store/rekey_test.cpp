@@ -53,6 +53,24 @@ TEST_F(RekeyTest, AllThatWasThereIsThereForTheNewKeyAlone) {
   EXPECT_TRUE(opened->audit().verify()->intact) << "entries that the old key signed count";
 }
 
+TEST_F(RekeyTest, StaffAreThereForTheNewKeyToo) {
+  {
+    auto opened = open(7);
+    ASSERT_TRUE(opened) << opened.error().message;
+    FeedChange change;
+    change.item = {"anna", {}, 1, R"({"staff":"anna"})", {}};
+    ASSERT_TRUE(opened->transaction([&](Tx& tx) {
+      return tx.replica().apply(Collection::staff, FeedState{"e", 1, {}}, std::vector{change});
+    }));
+  }
+  change(7, 8);
+  auto opened = open(8);
+  ASSERT_TRUE(opened) << opened.error().message;
+  const auto anna = opened->replica().find(Collection::staff, "anna");
+  ASSERT_TRUE(anna);
+  EXPECT_EQ(anna->body, R"({"staff":"anna"})");
+}
+
 TEST_F(RekeyTest, BothMayBeGivenUntilItIsOver) {
   change(7, 8);
   auto again = open(7, 8);
