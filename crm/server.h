@@ -123,8 +123,9 @@ class Server {
     std::string epoch;
     std::int64_t seq = 0;
   };
-  // Those alone that the whole collection has gone past, or that are in a part of it.
-  std::vector<Told> told_otherwise();
+  // Those alone that the whole collection has gone past, or that are in a part of it. Of staff
+  // every box has a part: they are looked at when somebody came, went or changed.
+  std::vector<Told> told_otherwise(bool with_staff);
   static std::vector<Told> behind(Heads& heads, std::vector<Told> told);
   void forget_snapshots(const std::pair<Collection, Scope>& but);
   void forget_old_epochs(Heads& heads, const std::vector<Told>& told);
@@ -166,6 +167,7 @@ class Server {
   };
   std::map<std::pair<Collection, Scope>, Snapshot> snapshots_;  // the newest, for the next box
   std::map<std::pair<Collection, Scope>, Snapshot> beats_;      // of what has not changed since
+  Position staff_;                                              // that every box was told
   std::size_t taken_bytes_ = SIZE_MAX;  // a broker that says no limit may have one nevertheless
   bool controls_due_ = false;
   Steady next_heartbeat_, next_controls_, next_epoch_, next_ageing_;

@@ -178,12 +178,14 @@ void Server::tell(const BoxKey& box, const Batches& batches) {
   }
 }
 
-std::vector<Server::Told> Server::told_otherwise() {
+std::vector<Server::Told> Server::told_otherwise(bool with_staff) {
   std::vector<Told> out;
   for (const Row& row :
        db_.query("SELECT told.store, told.box, told.collection, told.epoch, told.seq FROM told "
                  "JOIN feed ON feed.collection = told.collection "
-                 "WHERE told.epoch <> feed.epoch OR told.seq <> feed.seq")) {
+                 "WHERE (told.epoch <> feed.epoch OR told.seq <> feed.seq) "
+                 "AND (told.collection <> 'staff' OR $1 = 1)",
+                 {std::int64_t{with_staff ? 1 : 0}})) {
     out.push_back({{row.text(0), row.text(1)},
                    contract::collection_from_string(row.text(2)).value(),
                    row.text(3),
@@ -220,17 +222,25 @@ std::vector<Server::Told> Server::behind(Heads& heads, std::vector<Told> told) {
 
 void Server::push_changes() {
   if (!client_.up()) return;
+  const Position staff = crm_.feed().head(Collection::staff);
+  const bool with_staff = staff != staff_;
   {
-    auto told = told_otherwise();
-    if (told.empty()) return;
-    Heads heads = crm_.feed().heads();
-    forget_old_epochs(heads, told);
-    if (behind(heads, std::move(told)).empty()) return;
+    auto told = told_otherwise(with_staff);
+    bool anybody = false;
+    if (!told.empty()) {
+      Heads heads = crm_.feed().heads();
+      forget_old_epochs(heads, told);
+      anybody = !behind(heads, std::move(told)).empty();
+    }
+    if (!anybody) {
+      staff_ = staff;
+      return;
+    }
   }
   Transaction transaction(db_);
   Heads heads = crm_.feed().heads();
   std::map<std::tuple<Collection, std::int64_t, Scope>, Batches> deltas;
-  for (const Told& one : behind(heads, told_otherwise())) {
+  for (const Told& one : behind(heads, told_otherwise(with_staff))) {
     const Scope scope = heads.scope_of(one.collection, one.box);
     Batches& batches = deltas[{one.collection, one.seq, scope}];
     if (batches.empty()) {
@@ -240,6 +250,7 @@ void Server::push_changes() {
     ++counters_.deltas;
   }
   transaction.commit();
+  staff_ = staff;  // or an older word, and then it is looked at once more
 }
 
 // A command is sent when the box comes, and again when it has not answered for a while.
