@@ -8,8 +8,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const kSchemas = [
-  'app.inbox',
-  'app.request',
+  'door.request',
   'floor.action',
   'floor.enrol',
   'floor.prompt',

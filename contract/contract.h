@@ -463,23 +463,21 @@ Message encode_prompt_cleared(const VisitId& visit, const CustomerId& customer);
 Message encode_floor_status(const FloorStatus& status);
 Message encode_enrol(const EnrolMessage& message);
 
-// ---- the customer's app (CRM ↔ phone) ----
+// ---- the customer's page (docs/openapi.yaml) ----
 
-struct AppRequest {
+// What a page asks for over HTTPS, as the CRM writes it down (docs/schemas/door.request.json). Who
+// asks says the session, nothing in it.
+struct DoorRequest {
   enum class Kind : std::uint8_t {
-    consents_get,
     consent_set,
     offer_opened,
     offer_redeemed,
     offer_dismissed,
     complaint,
-    export_data,
-    forget,
     survey_answer,
   };
-  std::string app;  // from the topic
   MessageId id;
-  Kind kind = Kind::consents_get;
+  Kind kind = Kind::consent_set;
   std::optional<Purpose> purpose;  // consent_set
   bool given = false;
   std::optional<ConsentNotice> notice;
@@ -488,35 +486,13 @@ struct AppRequest {
   SurveyKind survey_kind = SurveyKind::nps;
   int score = 0;
   std::string text;
-  std::optional<WallTime> at;  // when it was tapped; an app without a line sends it later
+  std::optional<WallTime> at;  // when it was tapped; a page without a line sends it later
 };
 
-// The word of the contract: "consent.set".
-std::string_view to_string(AppRequest::Kind kind);
+// The word of the schema: "consent.set".
+std::string_view to_string(DoorRequest::Kind kind);
 
-// `app`: from the topic. For who wrote a request down and reads it again.
-Result<AppRequest> decode_request(std::string_view app, std::string_view payload);
-
-struct AppMessage {
-  enum class Kind : std::uint8_t { offer, receipt, consents, survey, export_data, forgotten };
-  MessageId id;
-  Kind kind = Kind::offer;
-  DecisionId decision;  // offer, survey
-  std::string title;
-  std::string text;
-  std::string code;
-  std::optional<WallTime> expires_at;
-  std::string record;                    // receipt: JSON text of the consent record
-  std::map<std::string, bool> purposes;  // consents
-  std::optional<ConsentNotice> notice;   // consents: the notice that a grant would refer to
-  std::string survey;
-  SurveyKind survey_kind = SurveyKind::nps;
-  std::string question;
-  std::string data;  // export: JSON text
-  std::optional<WallTime> at;
-};
-
-Message encode_inbox(std::string_view tenant, std::string_view app, const AppMessage& message);
+Result<DoorRequest> decode_door_request(std::string_view text);
 
 // ---- what comes in ----
 
@@ -533,10 +509,10 @@ using BoxInbound = std::variant<FeedBatch, Taken, Command, Control, StaffAction,
 Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
                                   const KeyRing* keys = nullptr);
 
-using CrmInbound = std::variant<BoxState, Hello, EventMessage, CommandResponse, AppRequest>;
+using CrmInbound = std::variant<BoxState, Hello, EventMessage, CommandResponse>;
 
 struct FromBox {
-  BoxAddress box;  // tenant alone for an AppRequest
+  BoxAddress box;
   CrmInbound message;
 };
 

@@ -723,11 +723,10 @@ Result<CrmInbound> response(const json& payload) {
   return out;
 }
 
-AppRequest app_request(std::string_view app, const json& payload) {
-  AppRequest out;
-  out.app = app;
+DoorRequest door_request(const json& payload) {
+  DoorRequest out;
   out.id = MessageId(text(payload, "id"));
-  out.kind = value_of(kAppRequestKinds, text(payload, "kind"));
+  out.kind = value_of(kDoorRequestKinds, text(payload, "kind"));
   if (payload.contains("purpose")) out.purpose = purpose_from_string(text(payload, "purpose"));
   out.given = payload.value("given", false);
   out.notice = notice(payload);
@@ -755,9 +754,6 @@ Result<CrmInbound> crm_message(const ParsedTopic& topic, std::string_view payloa
     case TopicKind::response:
       schema = "command.response";
       break;
-    case TopicKind::request:
-      schema = "app.request";
-      break;
     default:
       return fail(ErrorCode::refused, "not a topic that the CRM listens to");
   }
@@ -770,10 +766,8 @@ Result<CrmInbound> crm_message(const ParsedTopic& topic, std::string_view payloa
       return hello(topic.address, *value);
     case TopicKind::event:
       return event(*value);
-    case TopicKind::response:
-      return response(*value);
     default:
-      return app_request(topic.leaf, *value);
+      return response(*value);
   }
 }
 
@@ -862,13 +856,13 @@ std::string language_tag(std::string_view text) {
   return parts <= 5 ? tag : "und";
 }
 
-std::string_view to_string(AppRequest::Kind kind) { return name_of(kAppRequestKinds, kind); }
+std::string_view to_string(DoorRequest::Kind kind) { return name_of(kDoorRequestKinds, kind); }
 
-Result<AppRequest> decode_request(std::string_view app, std::string_view payload) {
-  const auto value = accepted("app.request", payload);
+Result<DoorRequest> decode_door_request(std::string_view text) {
+  const auto value = accepted("door.request", text);
   if (!value) return tl::unexpected(value.error());
   try {
-    return app_request(app, *value);
+    return door_request(*value);
   } catch (const BadField& bad) {
     return fail(ErrorCode::malformed, bad.what());
   }
@@ -879,7 +873,7 @@ Result<FromBox> decode_for_crm(std::string_view tenant, const RawMessage& raw) {
   if (!topic || topic->address.tenant != tenant) {
     return fail(ErrorCode::refused, "not a topic of this contract and tenant");
   }
-  // Only a state is kept by the broker: a request that was kept would be asked again and again.
+  // Only a state is kept by the broker: what was kept would be said again and again.
   if (raw.retained && topic->kind != TopicKind::state) {
     return fail(ErrorCode::refused, "a retained message where none may be kept");
   }

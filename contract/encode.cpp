@@ -637,28 +637,4 @@ Message encode_enrol(const EnrolMessage& enrol) {
   return message;
 }
 
-Message encode_inbox(std::string_view tenant, std::string_view app, const AppMessage& inbox) {
-  json payload{{"v", 1}, {"id", inbox.id.str()}, {"kind", name_of(kAppMessageKinds, inbox.kind)}};
-  set_if(payload, "decision", inbox.decision.str());
-  set_if(payload, "title", inbox.title);
-  set_if(payload, "text", inbox.text);
-  set_if(payload, "code", inbox.code);
-  if (inbox.expires_at) payload["expires_at"] = to_rfc3339(*inbox.expires_at);
-  if (!inbox.record.empty()) payload["record"] = object_of(inbox.record);
-  if (inbox.kind == AppMessage::Kind::consents) payload["purposes"] = inbox.purposes;
-  if (inbox.notice) payload["notice"] = notice_json(*inbox.notice);
-  if (inbox.kind == AppMessage::Kind::survey) {
-    payload["survey"] = inbox.survey;
-    payload["survey_kind"] = to_string(inbox.survey_kind);
-    payload["question"] = inbox.question;
-  }
-  if (inbox.kind == AppMessage::Kind::export_data) payload["data"] = object_of(inbox.data);
-  if (inbox.at) payload["at"] = to_rfc3339(*inbox.at);
-  Message message = message_on(inbox_topic(tenant, app), payload);
-  message.id = inbox.id;
-  message.priority = Priority::decision;
-  message.expires_at = inbox.expires_at;
-  return message;
-}
-
 }  // namespace welcome::contract

@@ -48,24 +48,13 @@ inline constexpr Names<EnrolMessage::Kind, 6> kEnrolKinds{{{EnrolMessage::Kind::
                                                            {EnrolMessage::Kind::done, "done"},
                                                            {EnrolMessage::Kind::failed, "failed"}}};
 
-inline constexpr Names<AppRequest::Kind, 9> kAppRequestKinds{
-    {{AppRequest::Kind::consents_get, "consents.get"},
-     {AppRequest::Kind::consent_set, "consent.set"},
-     {AppRequest::Kind::offer_opened, "offer.opened"},
-     {AppRequest::Kind::offer_redeemed, "offer.redeemed"},
-     {AppRequest::Kind::offer_dismissed, "offer.dismissed"},
-     {AppRequest::Kind::complaint, "complaint"},
-     {AppRequest::Kind::export_data, "export"},
-     {AppRequest::Kind::forget, "forget"},
-     {AppRequest::Kind::survey_answer, "survey.answer"}}};
-
-inline constexpr Names<AppMessage::Kind, 6> kAppMessageKinds{
-    {{AppMessage::Kind::offer, "offer"},
-     {AppMessage::Kind::receipt, "receipt"},
-     {AppMessage::Kind::consents, "consents"},
-     {AppMessage::Kind::survey, "survey"},
-     {AppMessage::Kind::export_data, "export"},
-     {AppMessage::Kind::forgotten, "forgotten"}}};
+inline constexpr Names<DoorRequest::Kind, 6> kDoorRequestKinds{
+    {{DoorRequest::Kind::consent_set, "consent.set"},
+     {DoorRequest::Kind::offer_opened, "offer.opened"},
+     {DoorRequest::Kind::offer_redeemed, "offer.redeemed"},
+     {DoorRequest::Kind::offer_dismissed, "offer.dismissed"},
+     {DoorRequest::Kind::complaint, "complaint"},
+     {DoorRequest::Kind::survey_answer, "survey.answer"}}};
 
 // What a radio can have heard.
 inline constexpr Names<ClaimSource, 4> kHeardSources{

@@ -93,12 +93,6 @@ bool is_response_topic(const BoxAddress& box, std::string_view topic) {
 std::string control_topic(std::string_view tenant, std::string_view store) {
   return std::string(kRoot).append(tenant).append("/").append(store).append("/control");
 }
-std::string inbox_topic(std::string_view tenant, std::string_view app) {
-  return std::string(kRoot).append(tenant).append("/app/").append(app).append("/inbox");
-}
-std::string request_topic(std::string_view tenant, std::string_view app) {
-  return std::string(kRoot).append(tenant).append("/app/").append(app).append("/request");
-}
 
 std::string prompt_topic(std::string_view visit) { return floor_topic("prompt", visit); }
 std::string action_topic(std::string_view visit) { return floor_topic("action", visit); }
@@ -136,12 +130,6 @@ std::optional<ParsedTopic> parse_topic(std::string_view topic) {
     parsed.address.store = levels[1];
     return is(TopicKind::control);
   }
-  if (n == 4 && levels[1] == "app") {
-    parsed.leaf = levels[2];
-    if (levels[3] == "inbox") return is(TopicKind::inbox);
-    if (levels[3] == "request") return is(TopicKind::request);
-    return std::nullopt;
-  }
   if (n < 4) return std::nullopt;
   parsed.address.store = levels[1];
   parsed.address.box = levels[2];
@@ -170,10 +158,9 @@ std::array<std::string, 3> Subscriptions::box_floor() {
 
 std::string Subscriptions::box_floor_echoed() { return offer_topic("+"); }
 
-std::array<std::string, 5> Subscriptions::crm(std::string_view tenant) {
+std::array<std::string, 4> Subscriptions::crm(std::string_view tenant) {
   const BoxAddress every{std::string(tenant), "+", "+"};
-  return {state_topic(every), hello_topic(every), event_topic(every), response_topic(every),
-          request_topic(tenant, "+")};
+  return {state_topic(every), hello_topic(every), event_topic(every), response_topic(every)};
 }
 
 }  // namespace welcome::contract

@@ -52,11 +52,9 @@ std::string response_topic(const BoxAddress& box);  // default where a command n
 // Whether the box may answer there: its own response topic, or one below it, without wildcards.
 bool is_response_topic(const BoxAddress& box, std::string_view topic);
 
-// Uplink, per store and per app.
+// Uplink, per store.
 inline constexpr std::string_view kAllStores = "_all";
 std::string control_topic(std::string_view tenant, std::string_view store);
-std::string inbox_topic(std::string_view tenant, std::string_view app);
-std::string request_topic(std::string_view tenant, std::string_view app);
 
 // Floor.
 std::string prompt_topic(std::string_view visit);
@@ -75,8 +73,6 @@ enum class TopicKind : std::uint8_t {
   command,
   response,
   control,
-  inbox,
-  request,
   prompt,
   action,
   enrol,
@@ -88,10 +84,9 @@ enum class TopicKind : std::uint8_t {
 // A topic taken apart. Only the fields that its kind has are set.
 struct ParsedTopic {
   TopicKind kind = TopicKind::state;
-  BoxAddress address;  // control: tenant and store; inbox, request: tenant
-  std::string leaf;    // feed: collection as it stands there; inbox, request: app;
-                       // prompt, action: visit; enrol: session; floor_offer: decision; ranging,
-                       // floor_status: box
+  BoxAddress address;  // control: tenant and store
+  std::string leaf;  // feed: collection as it stands there; prompt, action: visit; enrol: session;
+                     // floor_offer: decision; ranging, floor_status: box
 };
 
 std::optional<ParsedTopic> parse_topic(std::string_view topic);
@@ -103,8 +98,8 @@ struct Subscriptions {
   static std::array<std::string, 3> box_floor();
   // A box's own offers count once they have come back (docs/decide.md).
   static std::string box_floor_echoed();
-  // CRM: state, hello, event, response of every box, and the requests of every app of a tenant
-  static std::array<std::string, 5> crm(std::string_view tenant);
+  // CRM: state, hello, event, response of every box of a tenant
+  static std::array<std::string, 4> crm(std::string_view tenant);
 };
 
 }  // namespace welcome::contract

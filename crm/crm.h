@@ -64,6 +64,19 @@ struct PreferenceNews {
   bool change = false;  // false: staff confirmed what was there
 };
 
+// An offer or a question for the customer's page, which shows it until it is over (crm/page.cpp).
+struct PageMessage {
+  enum class Kind : std::uint8_t { offer, survey };
+  MessageId id;
+  Kind kind = Kind::offer;
+  DecisionId decision;
+  std::string title, text, code;  // offer; the code may be empty
+  std::string survey;             // survey, and its kind and question
+  SurveyKind survey_kind = SurveyKind::nps;
+  std::string question;
+  WallTime at, expires_at;
+};
+
 struct ErasureBox {
   std::string store, box;
   std::optional<std::string> done_at;
@@ -254,24 +267,18 @@ class Crm {
   // Every admitted box of a store, or of all stores (empty).
   std::vector<std::pair<std::string, std::string>> boxes(const std::string& store);
 
-  // A message for the customer's app leaves with the next round of `serve`. Its id makes it
-  // unique: a second one with the same id is dropped.
-  // `needs`: it does not leave when the customer has taken this back by then.
-  void to_app(const std::string& app_id, const std::string& customer,
-              const contract::AppMessage& message, WallTime expires_at,
-              std::optional<Purpose> needs = {});
-  void to_outbox(const contract::Message& message, std::optional<Purpose> needs = {});
-  // The same message for the customer's page, which shows it until it is over (crm/inbox.cpp).
-  void to_page(const std::string& customer, const contract::AppMessage& message,
+  // Its id makes it unique: a second one with the same id is dropped. `needs`: it is not shown
+  // while they do not give this.
+  void to_page(const std::string& customer, const PageMessage& message,
                std::optional<Purpose> needs);
-  struct PageMessage {
-    std::string body;  // docs/schemas/app.inbox.json
+  struct Shown {
+    std::string body;  // JSON: `shown` of docs/schemas/crm/export.customer.json
     std::string at;
     // of an offer
     std::optional<std::string> opened_at, redeemed_at, dismissed_at;
   };
   // Newest first; what needs a purpose that is not given now is not shown.
-  std::vector<PageMessage> on_page(const std::string& customer, WallTime now);
+  std::vector<Shown> on_page(const std::string& customer, WallTime now);
   // A question was answered, or is not wanted.
   bool take_off_page(const std::string& customer, const std::string& survey);
 
@@ -315,6 +322,7 @@ class Crm {
   std::int64_t next_control(WallTime now);
   contract::Control to_control(const Row& row) const;
   void save_control(const contract::Control& control);
+  void to_outbox(const contract::Message& message);
 
   Database& db_;
   SigningKeys keys_;

@@ -56,7 +56,7 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
     forget_answer(row.text(0));
   }
   // Whichever app_id they had when they asked.
-  db_.execute("DELETE FROM request WHERE customer = $1 AND handled = 1", {customer});
+  db_.execute("DELETE FROM request WHERE customer = $1", {customer});
   db_.execute("DELETE FROM consent_past WHERE customer = $1", {customer});
   db_.execute("DELETE FROM consent_end WHERE customer = $1", {customer});
   db_.execute("DELETE FROM pending_consent WHERE customer = $1", {customer});

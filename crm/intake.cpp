@@ -47,16 +47,6 @@ bool Intake::take_event(const contract::BoxAddress& box, const contract::EventMe
               note}) == 1;
 }
 
-bool Intake::take_request(const contract::AppRequest& request, const std::string& payload,
-                          WallTime now) {
-  return db_.execute(
-             "INSERT INTO request (id, app_id, customer, kind, body, received_at, handled, note) "
-             "VALUES ($1, $2, $3, $4, $5, $6, 0, '') ON CONFLICT (app_id, id) DO NOTHING",
-             {request.id.str(), request.app, crm_.customer_of(request.app).value_or(""),
-              std::string(contract::to_string(request.kind)), payload,
-              contract::to_rfc3339(now)}) == 1;
-}
-
 // ---- acted on ----
 
 int Intake::work(WallTime now) {
@@ -65,7 +55,7 @@ int Intake::work(WallTime now) {
     // A database without a queue for writers: the command line would never get its turn.
     if (done > 0) std::this_thread::sleep_for(kTurn);
     Transaction transaction(db_);
-    // Requests first: a withdrawal must not wait behind a backlog of events.
+    // Requests first: a version that had them from the broker left them, a withdrawal perhaps.
     for (int n = 0; n < kActedOnAtOnce && (work_request(now) || work_event(now)); ++n) ++done;
     transaction.commit();
   }
@@ -109,35 +99,41 @@ bool Intake::work_event(WallTime now) {
 }
 
 bool Intake::work_request(WallTime now) {
-  auto entry = next(
+  const auto entry = next(
       "SELECT position, id, '', received_at, body, '', '', customer, app_id FROM request "
       "WHERE handled = 0 ORDER BY position LIMIT 1");
   if (!entry) return false;
-  finish_request(std::move(*entry), now);
+  finish_request(*entry, now);
   return true;
 }
 
-std::string Intake::do_request(const contract::AppRequest& request, const std::string& payload,
-                               WallTime now) {
-  if (!take_request(request, payload, now)) return {};
-  auto entry = next(
+std::string Intake::do_request(const std::string& customer, const contract::DoorRequest& request,
+                               const std::string& text, WallTime now) {
+  const auto app = crm_.app_of(customer);
+  if (!app) return std::string(kUnknown);
+  const bool first =
+      db_.execute(
+          "INSERT INTO request (id, app_id, customer, kind, body, received_at, handled, note) "
+          "VALUES ($1, $2, $3, $4, $5, $6, 0, '') ON CONFLICT (app_id, id) DO NOTHING",
+          {request.id.str(), *app, customer, std::string(contract::to_string(request.kind)), text,
+           contract::to_rfc3339(now)}) == 1;
+  if (!first) return {};
+  const auto entry = next(
       "SELECT position, id, '', received_at, body, '', '', customer, app_id FROM request "
       "WHERE app_id = $1 AND id = $2",
-      {request.app, request.id.str()});
-  return finish_request(std::move(entry.value()), now);
+      {*app, request.id.str()});
+  return finish_request(entry.value(), now);
 }
 
-std::string Intake::finish_request(Entry entry, WallTime now) {
-  // Whose app it was when the request came, or has become since.
-  if (entry.customer.empty()) entry.customer = crm_.customer_of(entry.app).value_or("");
+std::string Intake::finish_request(const Entry& entry, WallTime now) {
   std::string note = act_on_request(entry, now);
   if (note == kSetAside) ++counters_.set_aside;
-  // Of an app that belongs to nobody (any more) nothing is kept.
-  if (crm_.app_of(entry.customer)) {
-    db_.execute("UPDATE request SET handled = 1, customer = $2, note = $3 WHERE position = $1",
-                {entry.position, entry.customer, note});
-  } else {
+  // Of who is no customer (any more) nothing is kept.
+  if (note == kUnknown) {
     db_.execute("DELETE FROM request WHERE position = $1", {entry.position});
+  } else {
+    db_.execute("UPDATE request SET handled = 1, note = $2 WHERE position = $1",
+                {entry.position, note});
   }
   return note;
 }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What comes up: events of boxes and requests of apps. First written down, each exactly once by
-// its id; then acted on, each exactly once, whatever is cut in between.
+// What comes up: events of boxes, and requests of customers' pages. Each is written down exactly
+// once by its id, and acted on exactly once, whatever is cut in between.
 //
 // What cannot be acted on is set aside with a note; the rest goes on. What its customer did not
 // consent to (any more), and what a box may not say (crm/belief.h), is not acted on and not kept:
 // the CRM asks itself, whatever the box knew.
 //
-// take_*() inside the caller's Transaction (so that a batch is one commit; acknowledge the MQTT
-// messages after it). work() makes its own. One thread. Never logs what a message says.
+// take_event() and do_request() inside the caller's Transaction (so that a batch is one commit;
+// acknowledge the MQTT messages after it). work() makes its own. One thread. Never logs what a
+// message says.
 
 #include <chrono>
 #include <cstdint>
@@ -40,14 +41,11 @@ class Intake {
   // False: it was here already.
   bool take_event(const contract::BoxAddress& box, const contract::EventMessage& event,
                   WallTime now);
-  // `payload`: the request as it came.
-  bool take_request(const contract::AppRequest& request, const std::string& payload, WallTime now);
-
-  // From who waits for the answer: written down and acted on at once, beside what waits. A word
-  // when nothing was done, and why. A request that was here already is not acted on again. Inside
-  // the caller's Transaction.
-  std::string do_request(const contract::AppRequest& request, const std::string& payload,
-                         WallTime now);
+  // From the page of a customer, who waits for the answer: written down as it came (`text`) and
+  // acted on at once, so that a withdrawal does not wait behind a backlog of events. A word when
+  // nothing was done, and why. A request that was here already is not acted on again.
+  std::string do_request(const std::string& customer, const contract::DoorRequest& request,
+                         const std::string& text, WallTime now);
 
   // The customer's answer to a question of a desk (crm/desk_consents.h). False: it is not theirs,
   // or over. Inside the caller's Transaction.
@@ -63,10 +61,10 @@ class Intake {
   static constexpr std::string_view kNoConsent = "no consent to ";
   static constexpr std::string_view kNotBelieved = "not believed: ";
   static constexpr std::string_view kTooLate = "too late";
+  static constexpr std::string_view kUnknown = "unknown customer";
   static constexpr std::string_view kSetAside = "set aside: not as expected";
   // An outcome that a box has not heard of by then teaches it nothing any more.
   static constexpr std::chrono::hours kOutcomeLife{7 * 24};
-  static constexpr std::chrono::hours kReceiptLife{30 * 24};
 
   struct Entry {
     std::int64_t position = 0;
@@ -76,14 +74,14 @@ class Intake {
     std::string body;  // JSON
     std::string store, box;
     std::string customer;  // about whom, or whose request
-    std::string app;       // requests: whose
+    std::string app;       // requests: pseudonym of whose
   };
   std::optional<Entry> next(Sql sql, const std::vector<Value>& values = {});
   bool work_waits();
   // The next one, inside a transaction; false: none is left.
   bool work_event(WallTime now);
   bool work_request(WallTime now);
-  std::string finish_request(Entry entry, WallTime now);
+  std::string finish_request(const Entry& entry, WallTime now);
 
   // Each returns a word for the ledger when nothing was done, and why.
   void take_back_at_the_desk(const Entry& entry, const contract::EventData& data, WallTime now);
@@ -108,15 +106,9 @@ class Intake {
   std::string on(const Entry& entry, const contract::HealthNews& news, WallTime now);
 
   std::string act_on_request(const Entry& entry, WallTime now);
-  bool outcome(const Entry& entry, const contract::AppRequest& request, WallTime now);
-  void export_to_app(const Entry& entry, const contract::AppRequest& request, WallTime now);
-  std::string forget(const Entry& entry, const contract::AppRequest& request, WallTime now);
+  std::string change_consent(const ConsentChange& change, WallTime now);
+  bool outcome(const Entry& entry, const contract::DoorRequest& request, WallTime now);
   void answer_survey(const Entry& entry, const std::string& id, SurveyKind kind, int score);
-  // The person gets a receipt of the record, and where they now stand.
-  std::string change_consent(const ConsentChange& change, const std::string& app,
-                             const std::string& answer_id, WallTime now);
-  void send_consents(const std::string& app, const std::string& customer, const std::string& id,
-                     WallTime now);
   void tell_boxes(const std::string& store, const std::string& but,
                   const contract::Command& command, WallTime now);
 

@@ -52,8 +52,8 @@ bool about_the_box(const contract::EventData& data) {
          std::holds_alternative<contract::HealthNews>(data);
 }
 
-// How long a message to the app lives: as long as head office says from when it came, and no longer
-// than the box said, by its clock and by ours.
+// How long a message on the page lives: as long as head office says from when it came, and no
+// longer than the box said, by its clock and by ours.
 WallTime life(const std::string& made_at, WallTime expires_at, std::chrono::milliseconds lives,
               WallTime now) {
   return std::min({expires_at, now + (expires_at - time_of(made_at)), now + lives});
@@ -148,9 +148,8 @@ std::string Intake::on(const Entry& entry, const contract::OfferNews& news, Wall
   offered.variant = news.variant;
   offered.at = time_of(entry.time);
   tell_boxes(entry.store, entry.box, offered, now);
-  contract::AppMessage message;
+  PageMessage message;
   message.id = MessageId(entry.id);
-  message.kind = contract::AppMessage::Kind::offer;
   message.decision = news.decision;
   message.title = words->title;
   message.text = words->text;
@@ -158,8 +157,6 @@ std::string Intake::on(const Entry& entry, const contract::OfferNews& news, Wall
   message.expires_at = life(entry.time, news.expires_at, words->lives, now);
   message.at = now;
   crm_.to_page(entry.customer, message, Purpose::proximity_offers);
-  crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message, *message.expires_at,
-              Purpose::proximity_offers);
   return {};
 }
 
@@ -167,9 +164,9 @@ std::string Intake::on(const Entry& entry, const contract::SurveyNews& news, Wal
   if (news.expires_at <= now) return std::string(kTooLate);
   const auto words = words_of_survey(crm_, entry.customer, news.survey);
   if (!words) return std::string(kNotBelieved) + "a survey of no policy";
-  contract::AppMessage message;
+  PageMessage message;
   message.id = MessageId(entry.id);
-  message.kind = contract::AppMessage::Kind::survey;
+  message.kind = PageMessage::Kind::survey;
   message.decision = news.decision;
   message.survey = news.survey;
   message.survey_kind = words->kind;
@@ -177,8 +174,6 @@ std::string Intake::on(const Entry& entry, const contract::SurveyNews& news, Wal
   message.expires_at = life(entry.time, news.expires_at, words->lives, now);
   message.at = now;
   crm_.to_page(entry.customer, message, Purpose::visit_analytics);
-  crm_.to_app(*crm_.app_of(entry.customer), entry.customer, message, *message.expires_at,
-              Purpose::visit_analytics);
   return {};
 }
 
@@ -237,7 +232,7 @@ std::string Intake::on(const Entry& entry, const contract::ConsentNews& news, Wa
   change.how = news.how.empty() ? "desk" : news.how;
   change.notice = news.notice;
   change.by_box = true;
-  return change_consent(change, *crm_.app_of(entry.customer), entry.id, now);
+  return change_consent(change, now);
 }
 
 // Whatever a box calls it, it was said at its desk.
@@ -251,7 +246,7 @@ std::string Intake::write_grant(const DeskConsents::Grant& grant, contract::Conf
   change.how = "desk";
   change.notice = grant.news.notice;
   change.by_box = true;
-  std::string why = change_consent(change, *crm_.app_of(grant.customer), grant.event, now);
+  std::string why = change_consent(change, now);
   if (!why.empty()) return why;
   for (const json& record : crm_.consents(grant.customer)) {
     if (record.at("purpose") == to_string(grant.news.purpose)) {

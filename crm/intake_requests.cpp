@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What apps ask for. Answers carry the request's id, so that the app can tell which question they
-// answer.
+// What customers ask for on their page.
 
 #include <nlohmann/json.hpp>
 
@@ -10,7 +9,7 @@
 namespace welcome::crm {
 namespace {
 
-using Kind = contract::AppRequest::Kind;
+using Kind = contract::DoorRequest::Kind;
 
 std::optional<Outcome> outcome_of(Kind kind) {
   switch (kind) {
@@ -45,13 +44,10 @@ void note_outcome(Database& db, const DecisionId& decision, Outcome outcome,
 }  // namespace
 
 std::string Intake::act_on_request(const Entry& entry, WallTime now) {
-  if (entry.customer.empty() || !crm_.app_of(entry.customer)) return "unknown app";
-  const auto request = contract::decode_request(entry.app, entry.body);
+  if (!crm_.app_of(entry.customer)) return std::string(kUnknown);
+  const auto request = contract::decode_door_request(entry.body);
   if (!request) return std::string(kSetAside);
   switch (request->kind) {
-    case Kind::consents_get:
-      send_consents(entry.app, entry.customer, entry.id, now);
-      return {};
     case Kind::consent_set: {
       ConsentChange change;
       change.customer = entry.customer;
@@ -60,7 +56,7 @@ std::string Intake::act_on_request(const Entry& entry, WallTime now) {
       change.at = request->at;
       change.how = "app";
       change.notice = request->notice;
-      return change_consent(change, entry.app, entry.id, now);
+      return change_consent(change, now);
     }
     case Kind::offer_opened:
     case Kind::offer_redeemed:
@@ -73,45 +69,17 @@ std::string Intake::act_on_request(const Entry& entry, WallTime now) {
         crm_.tell_page(entry.customer, "offers", now);
       }
       return {};
-    case Kind::export_data:
-      export_to_app(entry, *request, now);
-      return {};
-    case Kind::forget:
-      return forget(entry, *request, now);
   }
   return {};
 }
 
-void Intake::send_consents(const std::string& app, const std::string& customer,
-                           const std::string& id, WallTime now) {
-  contract::AppMessage message;
-  message.id = MessageId(id);
-  message.kind = contract::AppMessage::Kind::consents;
-  const PurposeSet given = crm_.given(customer, now);
-  for (const Purpose purpose : kAllPurposes) {
-    message.purposes[std::string(to_string(purpose))] = given.has(purpose);
-  }
-  message.notice = crm_.settings().notice;
-  message.at = now;
-  crm_.to_app(app, customer, message, now + kReceiptLife);
-}
-
-std::string Intake::change_consent(const ConsentChange& change, const std::string& app,
-                                   const std::string& answer_id, WallTime now) {
+std::string Intake::change_consent(const ConsentChange& change, WallTime now) {
   const auto record = crm_.set_consent(change, now);
-  if (!record) return record.error().message;
-  contract::AppMessage receipt;
-  receipt.id = MessageId(answer_id);
-  receipt.kind = contract::AppMessage::Kind::receipt;
-  receipt.record = record->dump();
-  receipt.at = now;
-  crm_.to_app(app, change.customer, receipt, now + kReceiptLife);
-  send_consents(app, change.customer, answer_id + "/consents", now);
-  return {};
+  return record ? std::string() : record.error().message;
 }
 
 // The boxes that decide about the next offer hear of it; a complaint is for all stores.
-bool Intake::outcome(const Entry& entry, const contract::AppRequest& request, WallTime now) {
+bool Intake::outcome(const Entry& entry, const contract::DoorRequest& request, WallTime now) {
   contract::Command command;
   command.id = MessageId(entry.app + "/" + entry.id);
   command.kind = contract::Command::Kind::outcome;
@@ -137,27 +105,6 @@ void Intake::answer_survey(const Entry& entry, const std::string& id, SurveyKind
       "INSERT INTO survey_answer (id, customer, kind, campaign, score, at) "
       "VALUES ($1, $2, $3, '', $4, $5) ON CONFLICT DO NOTHING",
       {id, entry.customer, std::string(to_string(kind)), std::int64_t{score}, entry.time});
-}
-
-void Intake::export_to_app(const Entry& entry, const contract::AppRequest& request, WallTime now) {
-  const auto data = crm_.export_customer(entry.customer, now);
-  if (!data) return;  // erased a moment ago
-  contract::AppMessage message;
-  message.id = request.id;
-  message.kind = contract::AppMessage::Kind::export_data;
-  message.data = data->dump();
-  message.at = now;
-  crm_.to_app(entry.app, entry.customer, message, now + kReceiptLife);
-}
-
-std::string Intake::forget(const Entry& entry, const contract::AppRequest& request, WallTime now) {
-  if (const auto done = crm_.forget(entry.customer, now); !done) return done.error().message;
-  contract::AppMessage message;
-  message.id = request.id;
-  message.kind = contract::AppMessage::Kind::forgotten;
-  message.at = now;
-  crm_.to_app(entry.app, "", message, now + kReceiptLife);
-  return {};
 }
 
 }  // namespace welcome::crm

@@ -19,8 +19,8 @@ constexpr auto kLease = 30s;
 
 }  // namespace
 
-Outbox::Outbox(Crm& crm, bool shared, Line line)
-    : crm_(crm), db_(crm.database()), shared_(shared), line_(std::move(line)) {}
+Outbox::Outbox(Database& db, bool shared, Line line)
+    : db_(db), shared_(shared), line_(std::move(line)) {}
 
 void Outbox::line_is_up() { sent_ = 0; }
 
@@ -55,11 +55,10 @@ bool Outbox::refused(std::int64_t position, std::uint8_t reason, Steady now) {
 }
 
 void Outbox::send_mine() {
-  for (const Row& row : db_.query(
-           "SELECT position, topic, payload, retain, expires_at, customer, purpose FROM outbox "
-           "WHERE position > $1 "
-           "AND refused IS NULL ORDER BY position LIMIT $2",
-           {sent_, static_cast<std::int64_t>(std::min(line_.room(), kAtOnce))})) {
+  for (const Row& row :
+       db_.query("SELECT position, topic, payload, retain FROM outbox WHERE position > $1 "
+                 "AND refused IS NULL ORDER BY position LIMIT $2",
+                 {sent_, static_cast<std::int64_t>(std::min(line_.room(), kAtOnce))})) {
     sent_ = row.integer(0);
     publish(row);
   }
@@ -69,9 +68,8 @@ void Outbox::send_shared() {
   const WallTime now = wall_now();
   const std::vector<Value> free{contract::to_rfc3339(now), static_cast<std::int64_t>(kAtOnce)};
   constexpr const char* kFree =
-      "SELECT position, topic, payload, retain, expires_at, customer, purpose FROM outbox "
-      "WHERE (leased_until IS NULL OR leased_until < $1) AND refused IS NULL "
-      "ORDER BY position LIMIT $2";
+      "SELECT position, topic, payload, retain FROM outbox WHERE (leased_until IS NULL OR "
+      "leased_until < $1) AND refused IS NULL ORDER BY position LIMIT $2";
   if (db_.query(kFree, free).empty()) return;
   Rows rows;
   {
@@ -97,8 +95,7 @@ void Outbox::send_again(Steady now) {
       continue;
     }
     for (const Row& row :
-         db_.query("SELECT position, topic, payload, retain, expires_at, customer, "
-                   "purpose FROM outbox WHERE position = $1",
+         db_.query("SELECT position, topic, payload, retain FROM outbox WHERE position = $1",
                    {position})) {
       publish(row);
     }
@@ -106,22 +103,13 @@ void Outbox::send_again(Steady now) {
 }
 
 void Outbox::publish(const Row& row) {
+  // What is not retained an older version had for a customer's app (docs/decisions/0144).
+  if (row.integer(3) == 0) return arrived(row.integer(0));
   contract::Message message;
   message.topic = row.text(1);
   message.payload = row.text(2);
-  message.retain = row.integer(3) != 0;
+  message.retain = true;
   message.content_type = contract::content_type_of(message.topic);
-  if (!row.null(4)) message.expires_at = contract::from_rfc3339(row.text(4));
-  if (message.expires_at && *message.expires_at <= wall_now()) {
-    ++counters_.expired;
-    return arrived(row.integer(0));
-  }
-  // Asked now, not only when it was written: she may have taken it back while the broker was away.
-  const auto purpose = purpose_from_string(row.text(6));
-  if (purpose && !crm_.given(row.text(5), wall_now()).has(*purpose)) {
-    ++counters_.taken_back;
-    return arrived(row.integer(0));
-  }
   line_.publish(message, row.integer(0));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What waits in the database for apps and as controls, on its way to the broker. Among several
+// Control messages that wait in the database, on their way to the broker. Among several
 // instances a row belongs to who took it, for as long as sending may take (its lease).
 //
 // One thread; makes its own Transactions, so not inside another.
@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "contract/contract.h"
-#include "crm/crm.h"
 #include "crm/database.h"
 
 namespace welcome::crm {
@@ -29,12 +28,7 @@ class Outbox {
     std::function<std::size_t()> room;
     std::function<void(const contract::Message&, std::int64_t position)> publish;
   };
-  struct Counters {
-    std::uint64_t expired = 0;
-    std::uint64_t taken_back = 0;  // the consent, before it could leave
-  };
-
-  Outbox(Crm& crm, bool shared, Line line);
+  Outbox(Database& db, bool shared, Line line);
 
   // A new line: what the broker has not acknowledged goes again.
   void line_is_up();
@@ -51,19 +45,15 @@ class Outbox {
   // Who has a line need not wait for the leases of who has none.
   void give_back();
 
-  const Counters& counters() const { return counters_; }
-
  private:
   void send_mine();
   void send_shared();
   void send_again(Steady now);
   void publish(const Row& row);
 
-  Crm& crm_;
   Database& db_;
   const bool shared_;
   const Line line_;
-  Counters counters_;
   std::int64_t sent_ = 0;          // position up to which rows are in flight; not where shared
   std::set<std::int64_t> leased_;  // rows that only this instance sends now
   std::vector<std::int64_t> done_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What leaves: control messages, commands, messages to apps.
+// What leaves: control messages and commands.
 
 #include <algorithm>
 
@@ -98,13 +98,11 @@ void Crm::box_refuses(const std::string& store, const std::string& box,
 
 // ---- out ----
 
-void Crm::to_outbox(const contract::Message& message, std::optional<Purpose> needs) {
+void Crm::to_outbox(const contract::Message& message) {
   db_.execute(
-      "INSERT INTO outbox (id, topic, payload, retain, expires_at, customer, purpose) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
-      {message.id.str(), message.topic, message.payload, std::int64_t{message.retain ? 1 : 0},
-       message.expires_at ? Value(contract::to_rfc3339(*message.expires_at)) : Value(nullptr),
-       message.customer.str(), needs ? std::string(to_string(*needs)) : std::string()});
+      "INSERT INTO outbox (id, topic, payload, retain, customer) VALUES ($1, $2, $3, $4, '') "
+      "ON CONFLICT (id) DO NOTHING",
+      {message.id.str(), message.topic, message.payload, std::int64_t{message.retain ? 1 : 0}});
 }
 
 void Crm::to_box(const std::string& store, const std::string& box, const contract::Command& command,
@@ -136,16 +134,6 @@ std::vector<std::pair<std::string, std::string>> Crm::boxes(const std::string& s
           : db_.query("SELECT store, box FROM box WHERE store = $1 ORDER BY box", {store});
   for (const Row& row : rows) out.emplace_back(row.text(0), row.text(1));
   return out;
-}
-
-void Crm::to_app(const std::string& app_id, const std::string& customer,
-                 const contract::AppMessage& message, WallTime expires_at,
-                 std::optional<Purpose> needs) {
-  contract::Message out = contract::encode_inbox(settings_.tenant, app_id, message);
-  out.id = message.id;
-  out.customer = CustomerId(customer);
-  out.expires_at = expires_at;
-  to_outbox(out, needs);
 }
 
 }  // namespace welcome::crm

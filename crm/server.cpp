@@ -86,7 +86,7 @@ Server::Server(Database& db, SigningKeys keys, ServeConfig config)
                },
            .message = [this](const mqtt::Publish& message) { received_.push_back(message); },
            .published = [this](std::int64_t tag, std::uint8_t reason) { published(tag, reason); }}),
-      outbox_(crm_, !config_.share.empty(),
+      outbox_(db, !config_.share.empty(),
               {.room = [this] { return client_.room(); },
                .publish = [this](const contract::Message& message,
                                  std::int64_t position) { publish(message, position); }}) {
@@ -210,9 +210,6 @@ void Server::process_received() {
         const bool first = intake_.take_event(decoded->box, *event, now);
         ++(first ? counters_.events : counters_.repeated_events);
         taken[{decoded->box.store, decoded->box.box}].push_back(event->id);
-      } else if (const auto* request = std::get_if<contract::AppRequest>(&decoded->message)) {
-        const bool first = intake_.take_request(*request, message.payload, now);
-        ++(first ? counters_.requests : counters_.repeated_requests);
       } else {
         rest.emplace_back(std::move(*decoded), message.retain);
       }
@@ -241,7 +238,6 @@ void Server::process_received() {
 // A box speaks when somebody admitted it. Who it is says the topic, which the broker binds to the
 // account; nothing in the message says more.
 bool Server::may_speak(const contract::FromBox& from) {
-  if (std::holds_alternative<contract::AppRequest>(from.message)) return true;
   if (boxes_.admitted(from.box.store, from.box.box)) return true;
   ++counters_.strangers;
   if (boxes_.turn_away(from.box.store, from.box.box, word_for(from.message), wall_now())) {
@@ -446,8 +442,6 @@ json Server::counted() const {
   const IntakeCounters& i = intake_.counters();
   return {{"events", c.events},
           {"events_repeated", c.repeated_events},
-          {"requests", c.requests},
-          {"requests_repeated", c.repeated_requests},
           {"messages_refused", c.refused},
           {"strangers", c.strangers},
           {"keys_refused", c.keys_refused},
@@ -457,8 +451,6 @@ json Server::counted() const {
           {"deltas", c.deltas},
           {"snapshots", c.snapshots},
           {"sent", c.sent},
-          {"sent_expired", outbox_.counters().expired},
-          {"sent_taken_back", outbox_.counters().taken_back},
           {"undeliverable", c.undeliverable},
           {"too_large", c.too_large},
           {"receipts_refused", i.receipts_refused},

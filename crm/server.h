@@ -56,7 +56,6 @@ class Beside {
 
 struct ServeCounters {
   std::uint64_t events = 0, repeated_events = 0;
-  std::uint64_t requests = 0, repeated_requests = 0;
   std::uint64_t refused = 0;       // messages that break the contract
   std::uint64_t strangers = 0;     // messages of boxes that nobody admitted
   std::uint64_t keys_refused = 0;  // a box says another key than the trusted one

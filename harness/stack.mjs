@@ -127,8 +127,8 @@ class Program {
 
 // run       directory for every file of this stack; made when it is missing
 // pages     built pages (`npm run build`); null = brokers only, without nginx
-// tenant, store, box, apps, tablets: who has an account at which broker
-// ports     { web, uplink, uplinkWs, floor, floorWs }; what is not named is a free port
+// tenant, store, box, tablets: who has an account at which broker
+// ports     { web, uplink, floor, floorWs }; what is not named is a free port
 export const startStack = (options) => Stack.create(options);
 
 class Stack {
@@ -142,7 +142,6 @@ class Stack {
     tenant = 'demo',
     store = 'aroma-1',
     box = 'box-1',
-    apps = [],
     tablets = ['tablet-1', 'tablet-2'],
     ports = {},
   } = {}) {
@@ -150,16 +149,15 @@ class Stack {
     if (pages && !existsSync(path.join(pages, 'tablet/index.html')))
       throw new Error(`no pages in ${pages}: build them with "npm run build"`);
     const stack = new Stack({ run: path.resolve(run), tenant, store, box });
-    const names = ['web', 'door', 'uplink', 'uplinkWs', 'uplinkOwner', 'floor', 'floorWs', 'floorOwner'];
+    const names = ['web', 'door', 'uplink', 'uplinkOwner', 'floor', 'floorWs', 'floorOwner'];
     const free = await freePorts(names.length);
     names.forEach((name, i) => (stack.ports[name] = ports[name] ?? free[i]));
     const account = (name) => (stack.accounts[name] = randomBytes(12).toString('base64url'));
-    const everybody = [box, stack.address, 'crm', 'owner', ...apps.map((app) => `app-${app}`), ...tablets];
-    for (const name of everybody) account(name);
+    for (const name of [box, stack.address, 'crm', 'owner', ...tablets]) account(name);
 
     try {
       mkdirSync(stack.run, { recursive: true });
-      await stack.#start({ box, apps, tablets, pages });
+      await stack.#start({ box, tablets, pages });
     } catch (error) {
       await stack.stop();
       throw error;
@@ -173,7 +171,7 @@ class Stack {
     this.prefix = `welcome/v1/${this.address}`;
   }
 
-  // { host, port, ws } of 'uplink' or 'floor'
+  // { host, port, ws } of 'uplink' or 'floor'; WebSockets are for tablets alone
   broker(link) {
     return { host: '127.0.0.1', port: this.ports[link], ws: this.ports[`${link}Ws`] };
   }
@@ -273,7 +271,7 @@ class Stack {
       name,
       file: 'mosquitto',
       args: ['-c', `{dir}/mosquitto.conf`],
-      ready: { port: this.ports[`${link}Ws`] },
+      ready: { port: this.ports[`${link}Owner`] }, // the last that it opens
     });
   }
 
@@ -302,15 +300,14 @@ class Stack {
     for (const program of [...this.programs].reverse()) await program.stop();
   }
 
-  async #start({ box, apps, tablets, pages }) {
+  async #start({ box, tablets, pages }) {
     const user = process.getuid() === 0 ? 'user root' : '';
     this.#broker('uplink', {
-      accounts: [this.address, 'crm', 'owner', ...apps.map((app) => `app-${app}`)],
+      accounts: [this.address, 'crm', 'owner'],
       rules: [
         ['central.acl', {}],
         ['central-tenant.acl.in', { TENANT: this.tenant, CRM: 'crm' }],
         ['central-box.acl.in', { TENANT: this.tenant, STORE: this.store, BOX: box }],
-        ...apps.map((app) => ['central-app.acl.in', { TENANT: this.tenant, APP: app }]),
       ],
       user,
     });

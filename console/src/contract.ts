@@ -4,57 +4,22 @@
 // What came from outside has these names, and any value.
 export type Unread<T> = { readonly [K in T extends unknown ? keyof T : never]?: unknown };
 
-// Message to the customer's app
+// Request of a customer's page
 
-export const kAppInboxKind = ['offer', 'receipt', 'consents', 'survey', 'export', 'forgotten'] as const;
-export type AppInboxKind = (typeof kAppInboxKind)[number];
+export const kDoorRequestKind = ['consent.set', 'offer.opened', 'offer.redeemed', 'offer.dismissed', 'complaint', 'survey.answer'] as const;
+export type DoorRequestKind = (typeof kDoorRequestKind)[number];
 
-export const kAppInboxSurveyKind = ['nps', 'csat', 'ces'] as const;
-export type AppInboxSurveyKind = (typeof kAppInboxSurveyKind)[number];
+export const kDoorRequestPurpose = ['proximity_offers', 'face_recognition', 'preference_prompts', 'personalised_offers', 'visit_analytics'] as const;
+export type DoorRequestPurpose = (typeof kDoorRequestPurpose)[number];
 
-interface AppInboxFields {
+export const kDoorRequestSurveyKind = ['nps', 'csat', 'ces'] as const;
+export type DoorRequestSurveyKind = (typeof kDoorRequestSurveyKind)[number];
+
+interface DoorRequestFields {
   v: 1;
   id: string;
-  kind: AppInboxKind;
-  decision?: string;
-  title?: string;
-  text?: string;
-  code?: string;
-  expires_at?: string;
-  record?: Record<string, unknown>;
-  purposes?: Record<string, boolean>;
-  notice?: Record<string, unknown>;
-  survey?: string;
-  survey_kind?: AppInboxSurveyKind;
-  question?: string;
-  data?: Record<string, unknown>;
-  at?: string;
-}
-
-export type AppInbox =
-  | (AppInboxFields & { kind: 'offer' } & Required<Pick<AppInboxFields, 'decision' | 'title' | 'text' | 'expires_at'>>)
-  | (AppInboxFields & { kind: 'receipt' } & Required<Pick<AppInboxFields, 'record'>>)
-  | (AppInboxFields & { kind: 'consents' } & Required<Pick<AppInboxFields, 'purposes'>>)
-  | (AppInboxFields & { kind: 'survey' } & Required<Pick<AppInboxFields, 'survey' | 'survey_kind' | 'question'>>)
-  | (AppInboxFields & { kind: 'export' } & Required<Pick<AppInboxFields, 'data'>>)
-  | (AppInboxFields & { kind: 'forgotten' } & Required<Pick<AppInboxFields, 'at'>>);
-
-// Request of the customer's app
-
-export const kAppRequestKind = ['consents.get', 'consent.set', 'offer.opened', 'offer.redeemed', 'offer.dismissed', 'complaint', 'export', 'forget', 'survey.answer'] as const;
-export type AppRequestKind = (typeof kAppRequestKind)[number];
-
-export const kAppRequestPurpose = ['proximity_offers', 'face_recognition', 'preference_prompts', 'personalised_offers', 'visit_analytics'] as const;
-export type AppRequestPurpose = (typeof kAppRequestPurpose)[number];
-
-export const kAppRequestSurveyKind = ['nps', 'csat', 'ces'] as const;
-export type AppRequestSurveyKind = (typeof kAppRequestSurveyKind)[number];
-
-interface AppRequestFields {
-  v: 1;
-  id: string;
-  kind: AppRequestKind;
-  purpose?: AppRequestPurpose;
+  kind: DoorRequestKind;
+  purpose?: DoorRequestPurpose;
   given?: boolean;
   notice?: {
     id: string;
@@ -63,18 +28,17 @@ interface AppRequestFields {
   };
   decision?: string;
   survey?: string;
-  survey_kind?: AppRequestSurveyKind;
+  survey_kind?: DoorRequestSurveyKind;
   score?: number;
   text?: string;
   at?: string;
 }
 
-export type AppRequest =
-  | (AppRequestFields & { kind: 'consents.get' })
-  | (AppRequestFields & { kind: 'consent.set' } & Required<Pick<AppRequestFields, 'purpose' | 'given'>>)
-  | (AppRequestFields & { kind: 'offer.opened' | 'offer.redeemed' | 'offer.dismissed' } & Required<Pick<AppRequestFields, 'decision'>>)
-  | (AppRequestFields & { kind: 'export' | 'forget' | 'complaint' })
-  | (AppRequestFields & { kind: 'survey.answer' } & Required<Pick<AppRequestFields, 'survey' | 'survey_kind' | 'score'>>);
+export type DoorRequest =
+  | (DoorRequestFields & { kind: 'consent.set' } & Required<Pick<DoorRequestFields, 'purpose' | 'given'>>)
+  | (DoorRequestFields & { kind: 'offer.opened' | 'offer.redeemed' | 'offer.dismissed' } & Required<Pick<DoorRequestFields, 'decision'>>)
+  | (DoorRequestFields & { kind: 'complaint' })
+  | (DoorRequestFields & { kind: 'survey.answer' } & Required<Pick<DoorRequestFields, 'survey' | 'survey_kind' | 'score'>>);
 
 // What staff did
 

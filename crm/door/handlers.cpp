@@ -179,7 +179,7 @@ Response Door::me(const Ask& ask) {
 
 Response Door::offers(const Ask& ask) {
   json offers = json::array(), surveys = json::array();
-  for (const Crm::PageMessage& one : crm_.on_page(ask.session.customer, ask.now.wall)) {
+  for (const Crm::Shown& one : crm_.on_page(ask.session.customer, ask.now.wall)) {
     const json body = json::parse(one.body);
     json shown = {{"at", one.at}};
     if (body.at("kind") == "survey") {
@@ -200,19 +200,20 @@ Response Door::offers(const Ask& ask) {
 
 // ---- what is asked for ----
 
-// The request of docs/schemas/app.request.json, acted on before it is answered. What comes again
+// The request of docs/schemas/door.request.json, acted on before it is answered. What comes again
 // under its id is answered again and not done again.
 Response Door::do_request(const Ask& ask, json request) {
   request["at"] = contract::to_rfc3339(ask.now.wall);  // unless the page says otherwise
   copy(ask.body, request, {"id", "at"});
   request["v"] = 1;
-  const auto app = crm_.app_of(ask.session.customer);
-  if (!app) return problem(401, "signed-out", "This device is not signed in (any more)");
-  const std::string payload = request.dump();
-  const auto decoded = contract::decode_request(*app, payload);
+  if (!crm_.app_of(ask.session.customer)) {
+    return problem(401, "signed-out", "This device is not signed in (any more)");
+  }
+  const std::string text = request.dump();
+  const auto decoded = contract::decode_door_request(text);
   if (!decoded) return malformed();
   Transaction transaction(db_);
-  const std::string note = intake_.do_request(*decoded, payload, ask.now.wall);
+  const std::string note = intake_.do_request(ask.session.customer, *decoded, text, ask.now.wall);
   transaction.commit();
   db_.announce();
   if (note == "unknown decision") {

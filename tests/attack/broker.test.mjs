@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attack A: somebody with an account connects under another's client id, and so takes away the session
-// and what waits in it. On the brokers as they are shipped (packaging/broker), the real CRM and box.
+// and what waits in it; and who may have an account at all, and say what to customers. On the brokers as they
+// are shipped (packaging/broker), the real CRM and box.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import test from 'node:test';
 import { openShop } from './shop.mjs';
 
@@ -43,13 +47,7 @@ test('an account with the CRM’s client id takes no event away', async (t) => {
   await say(box, stack.address, 100, 0);
   await box.endAsync();
   for (const account of attackers)
-    for (const port of [stack.ports.uplink, stack.ports.uplinkWs])
-      for (const clean of [true, false])
-        await tryAs(stack, 'uplink', account, 'crm', {
-          port,
-          protocol: port === stack.ports.uplink ? 'mqtt' : 'ws',
-          clean,
-        });
+    for (const clean of [true, false]) await tryAs(stack, 'uplink', account, 'crm', { clean });
   await story.serveCrm();
   await story.until(async () => (await arrived(story)) === 100, '100 of 100 events arrive');
 
@@ -81,12 +79,78 @@ test('an account with a box’s client id does not push it off either line', asy
   const other = await story.admit('box-2');
   for (const id of [stack.address, stack.box, stack.address.replaceAll('/', '-')]) {
     await tryAs(stack, 'floor', 'tablet-1', id);
+    await tryAs(stack, 'floor', 'tablet-1', id, { port: stack.ports.floorWs, protocol: 'ws' });
     await tryAs(stack, 'uplink', other, id);
     await tryAs(stack, 'uplink', 'crm-is-no-account', id);
   }
   assert.ok(await up());
   const log = readFileSync(daemon.log, 'utf8');
   assert.ok(!log.includes('is down: '), log);
+});
+
+// On a line of its own: Mosquitto cuts it where it lets nothing through.
+async function tell(stack, account, topic) {
+  const client = await stack.connect('uplink', account);
+  client.publish(topic, JSON.stringify({ ...kExample, id: 'attack' }));
+  await client.subscribeAsync('nothing').catch(() => {}); // then it has come
+  await client.endAsync(true);
+}
+
+test('no customer has an account of the broker, and who is neither CRM nor box hears and says nothing', async (t) => {
+  const story = await openShop(t);
+  const { stack } = story;
+  const passwords = path.join(stack.brokerFiles('uplink'), 'passwords');
+  const accounts = () =>
+    readFileSync(passwords, 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => line.split(':')[0]);
+  const before = accounts();
+  // Signed in, and so known to the CRM in every way that a customer can be.
+  const phone = await story.device('c-paul', 'Phone');
+  assert.equal((await phone.choose('visit_analytics', true)).status, 200);
+  assert.deepEqual(accounts(), before);
+  assert.deepEqual(before.sort(), ['crm', stack.address, 'owner'].sort());
+  const { app_id } = (await phone.ask('POST', '/v1/export', {})).body;
+  const link = (await story.link('c-paul')).split('#link=')[1];
+  const names = ['c-paul', app_id, `app-${app_id}`, 'app'];
+  const secrets = [link, phone.cookie.split('=')[1], app_id];
+  const tried = names.flatMap((username) => secrets.map((password) => ({ username, password })));
+  for (const how of [...tried, { username: undefined, password: undefined }]) {
+    const connecting = stack.connect('uplink', how.username, { ...how, clientId: 'phone' });
+    await assert.rejects(connecting, /[Nn]ot authorized|Bad User Name/);
+  }
+
+  // An account as apps had one before 0.2, whose rules are not shipped any more.
+  const account = `app-${app_id}`;
+  stack.accounts[account] = randomUUID();
+  execFileSync('mosquitto_passwd', ['-b', passwords, account, stack.accounts[account]]);
+  await stack.reloadBroker('uplink', account);
+  const app = await stack.connect('uplink', account);
+  const heard = [];
+  app.on('message', (topic) => heard.push(topic));
+  await app.subscribeAsync(['#', 'welcome/#', `welcome/v1/${stack.tenant}/app/${app_id}/inbox`], { qos: 1 });
+  const told = stack.message('uplink', `welcome/v1/${stack.address}/feed/+`);
+  await story.crm('customer', 'consent', 'c-paul', 'visit_analytics', 'withdrawn');
+  await told;
+  assert.equal(app.connected, true);
+  assert.deepEqual(heard, []);
+  await app.endAsync();
+
+  // Nor does a stolen box write to a customer: there is no topic of theirs.
+  const owner = await stack.connect('uplink', 'owner');
+  const passed = []; // what the broker lets through
+  owner.on('message', (topic, payload) => String(payload).includes('"id":"attack"') && passed.push(topic));
+  await owner.subscribeAsync('#', { qos: 1 });
+  const page = ['inbox', 'request'].map((leaf) => `welcome/v1/${stack.tenant}/app/${app_id}/${leaf}`);
+  const its = ['state', 'hello', 'event', 'response', 'command', 'taken', 'feed/consents'];
+  for (const topic of [...page, ...its.map((leaf) => `welcome/v1/${stack.address}/${leaf}`)])
+    await tell(stack, account, topic);
+  for (const topic of [...page, `welcome/v1/${stack.address}/event`]) await tell(stack, stack.address, topic);
+  await story.until(() => passed.length > 0, 'the box says what a box says');
+  assert.deepEqual(passed, [`welcome/v1/${stack.address}/event`]);
+  await owner.endAsync();
+  assert.deepEqual((await phone.ask('GET', '/v1/offers')).body, { offers: [], surveys: [] });
 });
 
 // Attack P2: what the broker acknowledged, it has lost; and nobody had read it.

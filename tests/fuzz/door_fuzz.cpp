@@ -37,9 +37,9 @@ struct Bench {
     }
     session = sessions.open("c-paul", "Phone", now.wall);
     sessions.open("c-mia", "Phone", now.wall);
-    contract::AppMessage survey;
+    PageMessage survey;
     survey.id = MessageId("m-1");
-    survey.kind = contract::AppMessage::Kind::survey;
+    survey.kind = PageMessage::Kind::survey;
     survey.survey = "s-1";
     survey.question = "How was it?";
     survey.at = now.wall;

@@ -66,14 +66,15 @@ const std::vector<std::function<void(const std::string&)>>& readers() {
     at_box(enrol_topic("s-1"), nullptr);
     at_box(offer_topic("8b7f0c1e-2d9a-4e43-9a2b-5f1d6c7e8a90"), nullptr);
     at_box(ranging_topic("box-2"), nullptr);
-    for (const std::string& topic : {state_topic(kBox), hello_topic(kBox), event_topic(kBox),
-                                     response_topic(kBox), request_topic("demo", "app-1")}) {
+    for (const std::string& topic :
+         {state_topic(kBox), hello_topic(kBox), event_topic(kBox), response_topic(kBox)}) {
       out.emplace_back([topic](const std::string& payload) {
         const auto decoded = decode_for_crm("demo", {topic, payload, false, {}, {}});
         const auto* event = decoded ? std::get_if<EventMessage>(&decoded->message) : nullptr;
         if (event != nullptr) (void)encode_event(kBox, *event);
       });
     }
+    out.emplace_back([](const std::string& text) { (void)decode_door_request(text); });
     out.emplace_back([](const std::string& text) {
       (void)canonical_json(text);
       (void)parse_topic(text);

@@ -3,8 +3,7 @@
 
 #include "tests/integration/crm_postgres.h"
 
-#include "crm/door/door.h"
-#include "crm/wall_clock.h"
+#include "tests/integration/crm_page.h"
 #include "tests/integration/crm_world.h"
 
 namespace welcome::testing {
@@ -72,8 +71,6 @@ TEST_F(CrmPostgresTest, TwoInstancesShareTheEventsAndNothingHappensTwice) {
   second_->serve({"--user", "crm-2", "--share", "crm", "--heartbeat-s", "2"});
   ASSERT_EQ(first_->command({"boxes", "admit", "aroma-1/box-2"}), 0);
   ModelBox box(*broker_), other(*broker_, "box-2");
-  Peer phone(phone_config(*broker_, "a-paul"));
-  ASSERT_TRUE(phone.wait_up());
   ASSERT_TRUE(box.connect());
   ASSERT_TRUE(other.connect());
   ASSERT_TRUE(box.until([&](ModelBox& b) {
@@ -88,18 +85,14 @@ TEST_F(CrmPostgresTest, TwoInstancesShareTheEventsAndNothingHappensTwice) {
       second_->serve({"--user", "crm-2", "--share", "crm", "--heartbeat-s", "2"});
     }
   }
-  ASSERT_TRUE(phone.wait_messages(kEvents));
+  ASSERT_TRUE(box.until([&](ModelBox&) { return first_->shown("c-paul").size() >= kEvents; }));
   std::map<std::string, int> times;
   for (const json& entry : first_->ledger()) ++times[entry.at("id")];
   EXPECT_EQ(times.size(), static_cast<std::size_t>(kEvents));
-  phone.wait([&](const Peer& peer) {
-    std::set<std::string> decisions;
-    for (const contract::RawMessage& raw : peer.messages) {
-      decisions.insert(json::parse(raw.payload).at("decision"));
-    }
-    EXPECT_EQ(decisions.size(), peer.messages.size()) << "an offer came twice";
-    return true;
-  });
+  const json shown = first_->shown("c-paul");
+  std::set<std::string> decisions;
+  for (const json& offer : shown) decisions.insert(offer.at("decision"));
+  EXPECT_EQ(decisions.size(), shown.size()) << "an offer came twice";
   // A change through one instance reaches boxes whoever answered their hello.
   ASSERT_EQ(first_->command({"customer", "consent", "c-paul", "face_recognition", "withdrawn"}), 0);
   EXPECT_TRUE(box.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
@@ -131,58 +124,30 @@ TEST_F(CrmPostgresTest, WhatAnInstanceHadTakenWhenItWasStoppedIsSentByAnotherAtO
 
 // Each instance has a door: what is said at one is so at the other, and told to who listens there.
 TEST_F(CrmPostgresTest, TwoDoorsAreOne) {
-  const auto opened = [this](CrmProcess& crm) {
-    auto db = crm::open_database(postgres_->url());
-    return std::pair{std::make_unique<crm::Crm>(*db, crm::SigningKeys(crm.keys())), std::move(db)};
-  };
-  auto [one, one_db] = opened(*first_);
-  auto [two, two_db] = opened(*second_);
-  const std::string page = "https://my.aroma.example/phone/";
-  crm::Door first(*one, page), second(*two, page);
-  const Now now{MonoTime(1s), crm::wall_now()};
-  std::string cookie;
-  const auto ask = [&](crm::Door& door, const char* method, const std::string& path,
-                       const json& body = json::object()) {
-    crm::Request request;
-    request.method = method;
-    request.path = path;
-    request.cookie = cookie;
-    request.origin = "https://my.aroma.example";
-    request.content_type = "application/json";
-    if (std::string_view(method) == "POST") request.body = body.dump();
-    return door.answer(request, now);
-  };
-  const std::string url = json::parse(second_->output("link c-paul --page " + page)).at("url");
-  const json link = {{"link", url.substr(url.find("#link=") + 6)}};
-  const crm::Response in = ask(first, "POST", "/v1/session", link);
-  ASSERT_EQ(in.status, 204) << in.body;
-  EXPECT_EQ(ask(second, "POST", "/v1/session", link).status, 410);
-  cookie = in.set_cookie.substr(0, in.set_cookie.find(';'));
-  const auto before = two->newest_news();
-  ASSERT_EQ(ask(first, "POST", "/v1/consents",
-                {{"id", "r-1"}, {"purpose", "face_recognition"}, {"given", false}})
-                .status,
-            200);
-  const auto news = two->news_after(before);
+  DoorOf first(*first_), second(*second_);
+  const json link = new_link(*second_, "c-paul");
+  const std::string cookie = first.open(link);
+  EXPECT_EQ(second.ask("POST", "/v1/session", "", link).status, 410);
+  const auto before = second.records.newest_news();
+  const json off = {{"id", "r-1"}, {"purpose", "face_recognition"}, {"given", false}};
+  ASSERT_EQ(first.ask("POST", "/v1/consents", cookie, off).status, 200);
+  const auto news = second.records.news_after(before);
   ASSERT_EQ(news.size(), 1U);
   EXPECT_EQ(news[0].whose, "c-paul");
-  const json me = json::parse(ask(second, "GET", "/v1/me").body);
+  const json me = json::parse(second.ask("GET", "/v1/me", cookie).body);
   EXPECT_EQ(me.at("purposes").at("face_recognition"), false);
-  EXPECT_EQ(ask(second, "POST", "/v1/consents",
-                {{"id", "r-1"}, {"purpose", "face_recognition"}, {"given", false}})
-                .status,
-            200);
-  EXPECT_EQ(ask(second, "GET", "/v1/offers").status, 200);
-  ASSERT_EQ(ask(second, "POST", "/v1/export").status, 200);
-  const crm::Response gone = ask(second, "POST", "/v1/forget");
+  EXPECT_EQ(second.ask("POST", "/v1/consents", cookie, off).status, 200);
+  EXPECT_EQ(second.ask("GET", "/v1/offers", cookie).status, 200);
+  ASSERT_EQ(second.ask("POST", "/v1/export", cookie).status, 200);
+  const crm::Response gone = second.ask("POST", "/v1/forget", cookie);
   ASSERT_EQ(gone.status, 202) << gone.body;
-  EXPECT_EQ(ask(first, "GET", "/v1/me").status, 401);
+  EXPECT_EQ(first.ask("GET", "/v1/me", cookie).status, 401);
   const std::string token = json::parse(gone.body).at("token");
-  EXPECT_EQ(ask(first, "GET", "/v1/erasures/" + token).status, 200);
-  crm::Transaction transaction(*one_db);
-  one->forget_the_old(now.wall + std::chrono::hours(24 * 400), 100);
+  EXPECT_EQ(first.ask("GET", "/v1/erasures/" + token, "").status, 200);
+  crm::Transaction transaction(*first.db);
+  first.records.forget_the_old(crm::wall_now() + std::chrono::hours(24 * 400), 100);
   transaction.commit();
-  EXPECT_TRUE(one->news_after(0).empty());
+  EXPECT_TRUE(first.records.news_after(0).empty());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // welcome-crm against a real mosquitto, with boxes that run the real sync code.
 
+#include "tests/integration/crm_page.h"
 #include "tests/integration/crm_world.h"
 
 namespace welcome::testing {
@@ -103,13 +104,11 @@ TEST_F(CrmServeTest, TheBrokerMayGoAndComeBack) {
 }
 
 // The crown: events and their repeats, while serve is killed again and again.
-TEST_F(CrmServeTest, EachEventIsInTheLedgerOnceAndEachOfferInTheInboxHoweverOftenServeIsKilled) {
+TEST_F(CrmServeTest, EachEventIsInTheLedgerOnceAndEachOfferOnThePageHoweverOftenServeIsKilled) {
   constexpr int kEvents = 300;
   crm_->serve();
   ModelBox box(*broker_);
   ASSERT_TRUE(box.connect());
-  Peer phone(phone_config(*broker_, "a-paul"));
-  ASSERT_TRUE(phone.wait_up());
   ASSERT_TRUE(up_to_date(box));
   for (int i = 0; i < kEvents; ++i) {
     const std::string n = std::to_string(i);
@@ -120,43 +119,54 @@ TEST_F(CrmServeTest, EachEventIsInTheLedgerOnceAndEachOfferInTheInboxHoweverOfte
       crm_->serve();
     }
   }
-  const auto decisions = [](const Peer& peer) {
-    std::map<std::string, std::set<std::string>> ids;
-    for (const contract::RawMessage& raw : peer.messages) {
-      const json message = json::parse(raw.payload);
-      ids[message.at("decision")].insert(message.at("id"));
-    }
-    return ids;
-  };
-  ASSERT_TRUE(phone.wait([&](const Peer& peer) { return decisions(peer).size() == kEvents; }, 60s))
+  ASSERT_TRUE(box.until([&](ModelBox&) { return crm_->shown("c-paul").size() >= kEvents; }, 60s))
       << "an offer was lost";
-  for (const auto& [decision, ids] : decisions(phone)) {
-    EXPECT_EQ(ids.size(), 1U) << "a repeat must be recognisable by its id";
-  }
+  std::map<std::string, int> offers;
+  for (const json& offer : crm_->shown("c-paul")) ++offers[offer.at("decision")];
+  EXPECT_EQ(offers.size(), static_cast<std::size_t>(kEvents));
+  for (const auto& [decision, count] : offers) EXPECT_EQ(count, 1) << decision;
   std::map<std::string, int> times;
   for (const json& entry : crm_->ledger()) ++times[entry.at("id")];
   EXPECT_EQ(times.size(), static_cast<std::size_t>(kEvents));
   for (const auto& [id, count] : times) EXPECT_EQ(count, 1) << id;
 }
 
-TEST_F(CrmServeTest, WhatAPhoneAsksForIsAnsweredAndReachesTheBox) {
+TEST_F(CrmServeTest, WhatAPageAsksForIsAnsweredAndReachesTheBox) {
   crm_->serve();
   ModelBox box(*broker_);
   ASSERT_TRUE(box.connect());
   ASSERT_TRUE(up_to_date(box));
-  Peer phone(phone_config(*broker_, "a-paul"));
-  ASSERT_TRUE(phone.wait_up());
-  contract::Message request;
-  request.topic = contract::request_topic("demo", "a-paul");
-  request.payload = json{
-      {"v", 1},
-      {"id", "q-1"},
-      {"kind", "consent.set"},
-      {"purpose", "face_recognition"},
-      {"given", false}}.dump();
-  ASSERT_TRUE(phone.link().publish(request, 1));
-  ASSERT_TRUE(phone.wait_messages(2)) << "a receipt, and how things stand";
+  DoorOf door(*crm_);
+  const crm::Response answer =
+      door.ask("POST", "/v1/consents", door.open(new_link(*crm_, "c-paul")),
+               {{"id", "q-1"}, {"purpose", "face_recognition"}, {"given", false}});
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const json body = json::parse(answer.body);
+  EXPECT_EQ(body.at("consent").at("history").back().at("state"), "withdrawn") << "the receipt";
+  EXPECT_EQ(body.at("purposes").at("face_recognition"), false) << "and how things stand";
   EXPECT_TRUE(box.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
+}
+
+// Customers' apps once had topics.
+TEST_F(CrmServeTest, WhatAnOlderVersionHadForAnAppDoesNotLeave) {
+  const std::string topic = "welcome/v1/demo/app/a-paul/inbox";
+  const auto db = crm::open_database(crm_->database());
+  db->execute(
+      "INSERT INTO outbox (id, topic, payload, retain, customer) VALUES ('m-1', $1, '{}', 0, "
+      "'c-paul')",
+      {topic});
+  sync::LinkConfig config;
+  config.port = broker_->port();
+  config.client_id = "app-a-paul";
+  config.subscriptions = {topic};
+  Peer app(config);
+  ASSERT_TRUE(app.wait_up());
+  crm_->serve();
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  ASSERT_TRUE(box.until([&](ModelBox&) { return db->query("SELECT 1 FROM outbox").empty(); }));
+  EXPECT_TRUE(app.wait([](const Peer& peer) { return peer.messages.empty(); }, 0ms));
 }
 
 TEST_F(CrmServeTest, ANoteComesBackDownWithTheProfile) {

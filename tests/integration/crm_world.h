@@ -49,6 +49,11 @@ class CrmProcess {
     return out;
   }
 
+  // What a customer's page shows, also what it shows no more: offers and questions, oldest first.
+  json shown(const std::string& customer) {
+    return json::parse(output("customer export " + customer)).at("shown");
+  }
+
   // A shop with one customer who gave everything, one campaign and a policy.
   void fill() {
     const auto file = [&](const char* name, const std::string& text) {
@@ -288,14 +293,5 @@ class ModelBox : sync::ReplicaView {
   std::size_t next_ = 0;
   std::int64_t tag_ = 0;
 };
-
-// A phone that hears its inbox.
-inline sync::LinkConfig phone_config(const Broker& broker, const std::string& app) {
-  sync::LinkConfig out;
-  out.port = broker.port();
-  out.client_id = "phone-" + app;
-  out.subscriptions = {contract::inbox_topic("demo", app)};
-  return out;
-}
 
 }  // namespace welcome::testing

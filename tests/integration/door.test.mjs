@@ -47,12 +47,13 @@ class Document {
     if (typeof node !== 'object' || node === null) return node;
     if (node.$ref?.startsWith('#')) return { $ref: `openapi${node.$ref}` };
     if (node.$ref) {
-      const id = node.$ref.replaceAll('/', '-');
+      const [file, place = ''] = node.$ref.split('#');
+      const id = file.replaceAll('/', '-');
       if (!this.#ajv.getSchema(id)) {
-        const { $schema, ...schema } = JSON.parse(readFileSync(path.join(kDocs, node.$ref), 'utf8'));
+        const { $schema, ...schema } = JSON.parse(readFileSync(path.join(kDocs, file), 'utf8'));
         this.#ajv.addSchema({ ...schema, $id: id });
       }
-      return { $ref: id };
+      return { $ref: `${id}#${place}` };
     }
     return Object.fromEntries(Object.entries(node).map(([name, value]) => [name, this.#local(value)]));
   }

@@ -18,6 +18,7 @@ import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Device } from '../../harness/door.mjs';
 import { startStack } from '../../harness/stack.mjs';
 
 const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -156,7 +157,7 @@ test('histories: repeats add nothing, and a withdrawal always holds', { skip }, 
 // A running shop: brokers, CRM, box.
 async function shop(t) {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-field-'));
-  const stack = await startStack({ run: dir, pages: null, apps: ['a-mia', 'a-bruno', 'a-paul'] });
+  const stack = await startStack({ run: dir, pages: null });
   t.after(async () => {
     await stack.stop();
     rmSync(dir, { recursive: true, force: true });
@@ -164,11 +165,12 @@ async function shop(t) {
   const crm = new Crm(t, path.join(dir, 'crm'));
   await crm.fill();
   const password = crm.write('password', stack.accounts.crm);
-  const broker = `mqtt://127.0.0.1:${stack.ports.uplink}`;
+  const broker = ['--broker', `mqtt://127.0.0.1:${stack.ports.uplink}`, '--password-file', password];
+  const door = ['--door', `127.0.0.1:${stack.ports.door}`, '--door-page', `${stack.web}/phone/`];
   await stack.start({
     name: 'serve',
     file: path.join(kBin, 'welcome-crm'),
-    args: ['-d', path.join(crm.dir, 'crm.db'), 'serve', '--broker', broker, '--password-file', password],
+    args: ['-d', path.join(crm.dir, 'crm.db'), 'serve', ...broker, ...door],
     ready: { line: /connected/ },
   });
   const daemon = await stack.start({
@@ -223,25 +225,25 @@ async function say(stack, link, account, topic, payload) {
   await client.endAsync();
 }
 
-test('what apps, tablets and CRMs send is obeyed, refused or answered', { skip }, async (t) => {
+test('what customers, tablets and CRMs send is obeyed, refused or answered', { skip }, async (t) => {
   const { stack, crm } = await shop(t);
-  const request = (app) => `welcome/v1/demo/app/${app}/request`;
+  const page = async (customer) =>
+    Device.signedIn(`http://127.0.0.1:${stack.ports.door}`, (await crm.json('link', customer)).url, 'Phone');
+  const mia = await page('c-mia');
+  const asks = async (name, words) =>
+    (await mia.ask('POST', '/v1/consents', input(name, words).toString('utf8'))).status;
 
-  await say(stack, 'uplink', 'app-a-mia', request('a-mia'), input('app-request-de_DE.json'));
-  await until('a consent in de_DE', async () => (await crm.state('c-mia', 'visit_analytics')) === 'given');
+  assert.equal(await asks('app-request-de_DE.json'), 200);
+  assert.equal(await crm.state('c-mia', 'visit_analytics'), 'given', 'a consent in de_DE');
 
   // She withdrew elsewhere an hour ago; the tap is two hours old.
   await crm.done('customer', 'consent', 'c-mia', 'face_recognition', 'given', '--at', at(-3));
   await crm.done('customer', 'consent', 'c-mia', 'face_recognition', 'withdrawn', '--at', at(-1));
-  await say(
-    stack,
-    'uplink',
-    'app-a-mia',
-    request('a-mia'),
-    input('app-request-offline-grant.json', { '<two hours ago>': at(-2) }),
-  );
-  await until('the tap is in the history', async () =>
-    (await crm.record('c-mia', 'face_recognition')).history.some((step) => step.how === 'app'),
+  assert.equal(await asks('app-request-offline-grant.json', { '<two hours ago>': at(-2) }), 200);
+  const { history } = await crm.record('c-mia', 'face_recognition');
+  assert.ok(
+    history.some((step) => step.how === 'app'),
+    'the tap is in the history',
   );
   assert.equal(await crm.state('c-mia', 'face_recognition'), 'withdrawn');
 
@@ -257,17 +259,17 @@ test('what apps, tablets and CRMs send is obeyed, refused or answered', { skip }
     (await crm.run('ledger', '--json')).stdout.includes('no consent to visit_analytics'),
   );
 
-  // A withdrawal at the desk: recorded, told, receipt.
-  const receipt = stack
-    .message('uplink', 'welcome/v1/demo/app/a-bruno/inbox', (m) => m.kind === 'receipt')
-    .catch(() => null);
+  // A withdrawal at the desk: recorded, and told to the page that is open.
+  const bruno = await page('c-bruno');
+  const heard = await bruno.listen();
   await say(stack, 'floor', 'tablet-1', 'welcome/v1/floor/enrol/s-2', input('floor-enrol-withdraw.json'));
   await until(
     'the withdrawal at the desk',
     async () => (await crm.state('c-bruno', 'proximity_offers')) === 'withdrawn',
   );
   assert.equal(await crm.state('c-bruno', 'preference_prompts'), 'given', 'nothing else is withdrawn');
-  void receipt;
+  await until('the page hears it', () => heard.events.includes('consents'));
+  heard.end();
 
   const client = await stack.connect('uplink', 'owner');
   const answered = new Promise((resolve) => client.on('message', (topic, text) => resolve(JSON.parse(text))));

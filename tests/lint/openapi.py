@@ -2,6 +2,7 @@
 """docs/openapi.yaml and crm/door say the same: every route is documented, and every documented route is there;
 who may ask without a session is the same; and its references lead somewhere."""
 
+import json
 import re
 
 import yaml
@@ -21,6 +22,13 @@ def references(node):
             yield from references(value)
 
 
+def place(node, pointer):
+    """What a JSON pointer leads to; nothing where it leads nowhere."""
+    for name in filter(None, pointer.split("/")):
+        node = node.get(name, {})
+    return node
+
+
 def check(root):
     document = yaml.safe_load((root / DOCUMENT).read_text())
     routes = re.findall(r'\{"([A-Z]+)", "(/v1/[^"]*)", Who::(\w+),', (root / ROUTES).read_text())
@@ -38,13 +46,10 @@ def check(root):
         if program[route] != written[route]:
             problems.append(f"{DOCUMENT}: {' '.join(route)}: who may ask is not what {ROUTES} says")
     for reference in set(references(document)):
-        if not reference.startswith("#"):
-            if not (root / "docs" / reference).exists():
-                problems.append(f"{DOCUMENT}: there is no {reference}")
-            continue
-        node = document
-        for name in reference[2:].split("/"):
-            node = node.get(name, {})
-        if not node:
+        name, _, pointer = reference.partition("#")
+        file = root / "docs" / name
+        if name and not file.exists():
+            problems.append(f"{DOCUMENT}: there is no {reference}")
+        elif not place(json.loads(file.read_text()) if name else document, pointer):
             problems.append(f"{DOCUMENT}: there is no {reference}")
     return problems

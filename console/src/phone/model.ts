@@ -4,11 +4,11 @@
 // after being forgotten, the way to ask how far that is.
 
 import {
-  kAppInboxSurveyKind,
+  kDoorRequestSurveyKind,
   kItemConsentsHistoryHow,
   kItemConsentsHistoryState,
   kItemConsentsPurpose as kPurposes,
-  type AppInboxSurveyKind,
+  type DoorRequestSurveyKind,
   type ItemConsents,
   type ItemConsentsHistoryHow,
   type ItemConsentsPurpose as Purpose,
@@ -34,7 +34,7 @@ export interface Offer {
 
 export interface Survey {
   id: string;
-  kind: AppInboxSurveyKind;
+  kind: DoorRequestSurveyKind;
   question: string;
 }
 
@@ -101,7 +101,7 @@ export const kScores = {
   nps: [0, 10],
   csat: [1, 5],
   ces: [1, 7],
-} as const satisfies Record<AppInboxSurveyKind, readonly [number, number]>;
+} as const satisfies Record<DoorRequestSurveyKind, readonly [number, number]>;
 
 const kKept = 'welcome.phone';
 const kErasure = 'welcome.phone.erasure';
@@ -165,7 +165,7 @@ function readOffer(value: unknown): Offer | null {
 function readSurvey(value: unknown): Survey | null {
   const json = record(value);
   const id = text(json?.survey, 128);
-  const kind = one(json?.survey_kind, kAppInboxSurveyKind);
+  const kind = one(json?.survey_kind, kDoorRequestSurveyKind);
   const question = text(json?.question, 300);
   return id && kind && question ? { id, kind, question } : null;
 }

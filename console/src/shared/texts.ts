@@ -3,7 +3,7 @@
 // is shown as it came.
 
 import type {
-  AppInboxSurveyKind,
+  DoorRequestSurveyKind,
   FloorEnrolCause,
   FloorEnrolHint,
   FloorPromptBy,
@@ -333,7 +333,7 @@ export const en = {
       nps: { low: 'Not at all likely', high: 'Very likely' },
       csat: { low: 'Not satisfied', high: 'Very satisfied' },
       ces: { low: 'Very hard', high: 'Very easy' },
-    } satisfies Record<AppInboxSurveyKind, { low: string; high: string }>,
+    } satisfies Record<DoorRequestSurveyKind, { low: string; high: string }>,
   },
 };
 

@@ -6,12 +6,12 @@ import { beforeEach, describe, it } from 'node:test';
 import { example } from '../../e2e/contract.mjs';
 import { clock, FakeDoor, load } from './browser.mjs';
 
-const { kAppInboxSurveyKind, kItemConsentsPurpose: kPurposes } = await load('contract.ts');
+const { kDoorRequestSurveyKind, kItemConsentsPurpose: kPurposes } = await load('contract.ts');
 const { isGiven, kScores, Phone, readReceipt } = await load('phone/model.ts');
 
 const kLink = 'l'.repeat(43);
 const kStatus = 's'.repeat(43);
-const { record } = example('app.inbox.receipt');
+const record = example('item.consents');
 const device = (id, changes = {}) => ({ device: id, name: 'Phone', since: record.history[0].at, ...changes });
 const me = (on = [], changes = {}) => ({
   name: 'Paul',
@@ -225,7 +225,7 @@ describe('what a desk wrote down', () => {
 });
 
 it('a survey of each kind has its scale, and is answered or not', async () => {
-  for (const survey_kind of kAppInboxSurveyKind) {
+  for (const survey_kind of kDoorRequestSurveyKind) {
     const [low, high] = kScores[survey_kind];
     const survey = { survey: `s-${survey_kind}`, survey_kind, question: 'How was it?' };
     phone.take('/v1/offers', { offers: [], surveys: [survey] });

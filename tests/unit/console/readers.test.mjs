@@ -115,9 +115,9 @@ it('the tablet', (t) => {
 });
 
 it('the phone', async (t) => {
-  const { record } = example('app.inbox.receipt');
-  const { decision, title, text, code, expires_at } = example('app.inbox.offer');
-  const { survey, survey_kind, question } = example('app.inbox.survey');
+  const record = example('item.consents');
+  const { decision, title, text, code, expires_at } = example('event.decision.offer').data;
+  const { survey, kind: survey_kind, question } = example('event.decision.survey').data;
   const at = '2026-05-04T08:15:30Z';
   const device = { device: 'd-1', name: 'Phone', since: at, seen_at: at, this: true };
   const receipt = { store: 'aroma-1', box: 'box-1', done_at: at };

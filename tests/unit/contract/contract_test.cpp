@@ -442,36 +442,22 @@ TEST(Contract, WhatTheTabletGetsFitsItsSchema) {
   EXPECT_EQ(json::parse(encode_floor_status(status).payload)["told_all"], true);
 }
 
-TEST(Contract, WhatThePhoneGetsFitsItsSchema) {
-  AppMessage offer;
-  offer.id = MessageId("m");
-  offer.decision = DecisionId("d");
-  offer.title = "T";
-  offer.text = "Text";
-  offer.expires_at = kAt;
-  AppMessage consents;
-  consents.id = MessageId("m2");
-  consents.kind = AppMessage::Kind::consents;
-  consents.purposes = {{"face_recognition", false}};
-  for (const AppMessage& message : {offer, consents}) {
-    const auto valid = validate("app.inbox", encode_inbox("demo", "a", message).payload);
-    EXPECT_TRUE(valid) << valid.error().message;
-  }
-}
-
-TEST(Contract, AppRequestsAreUnderstood) {
+TEST(Contract, RequestsOfAPageAreUnderstood) {
   const json set{{"v", 1},
                  {"id", "q"},
                  {"kind", "consent.set"},
                  {"purpose", "face_recognition"},
                  {"given", false}};
-  const auto decoded = decode_for_crm("demo", on(request_topic("demo", "app-7"), set));
-  ASSERT_TRUE(decoded);
-  const auto& request = std::get<AppRequest>(decoded->message);
-  EXPECT_EQ(request.app, "app-7");
-  EXPECT_EQ(request.kind, AppRequest::Kind::consent_set);
-  EXPECT_EQ(request.purpose, Purpose::face_recognition);
-  EXPECT_FALSE(request.given);
+  const auto request = decode_door_request(set.dump());
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->id, MessageId("q"));
+  EXPECT_EQ(request->kind, DoorRequest::Kind::consent_set);
+  EXPECT_EQ(request->purpose, Purpose::face_recognition);
+  EXPECT_FALSE(request->given);
+  // What a page asks for is answered at once (docs/openapi.yaml), and is no request.
+  for (const char* kind : {"consents.get", "export", "forget"}) {
+    EXPECT_FALSE(decode_door_request(json{{"v", 1}, {"id", "q"}, {"kind", kind}}.dump())) << kind;
+  }
 }
 
 TEST(Contract, StaffActionsAreUnderstood) {

@@ -86,7 +86,7 @@ TEST_F(AgeingTest, WhoItWasIsForgottenWhenTheRecordsSaySo) {
   offer("e-1", "d-1", "c-paul");
   event("e-2", "staff.action", "c-paul",
         {{"visit", "v"}, {"staff", "eva"}, {"kind", "note"}, {"text", "canary-of-the-note"}});
-  request("a-paul", {{"id", "q-1"}, {"kind", "consents.get"}});
+  request("c-paul", {{"id", "q-1"}, {"kind", "complaint"}});
   intake_->work(now_);
   ASSERT_TRUE(crm_->note_conversation("c-paul", "about something else", now_ + 1h));
   const WallTime kept = now_ + std::chrono::days(365);

@@ -195,7 +195,7 @@ TEST_F(BoxesTest, WhatARevokedBoxSaidLastIsNotActedOn) {
   offer("e-1", "d-1", "c-paul");
   ASSERT_TRUE(boxes_.revoke("aroma-1", "box-1", now_));
   intake_->work(now_);
-  EXPECT_TRUE(inbox("a-paul").empty());
+  EXPECT_TRUE(page("c-paul").empty());
   EXPECT_EQ(notes(), std::vector<std::string>{"not believed: revoked"});
 }
 

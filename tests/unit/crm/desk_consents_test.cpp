@@ -93,7 +93,7 @@ TEST_F(DeskConsentsTest, WhatNobodyConfirmedIsAQuestionAndNothingIsSigned) {
             (Words{"waits to be confirmed", "waits to be confirmed"}));
   EXPECT_TRUE(crm_->consents("c-mia").empty());
   EXPECT_EQ(crm_->feed().head(Collection::consents), before) << "no box is told anything";
-  EXPECT_TRUE(inbox("a-mia").empty()) << "no receipt of what is not";
+  EXPECT_TRUE(page("c-mia").empty()) << "no receipt of what is not";
   ASSERT_EQ(asked().size(), 1U) << "one pledge is one question";
   EXPECT_EQ(asked()[0].store, "aroma-1");
   EXPECT_EQ(asked()[0].purposes,

@@ -516,9 +516,9 @@ TEST_F(DoorOffersTest, AnOfferGoesWithTheConsent) {
 
 TEST_F(DoorOffersTest, AQuestionGoesOnceItIsAnsweredOrNotWanted) {
   const auto put = [&](const char* id, const char* survey) {
-    contract::AppMessage message;
+    PageMessage message;
     message.id = MessageId(id);
-    message.kind = contract::AppMessage::Kind::survey;
+    message.kind = PageMessage::Kind::survey;
     message.survey = survey;
     message.question = "How likely are you to recommend us?";
     message.expires_at = now_ + 1h;

@@ -91,15 +91,14 @@ class CrmTest : public ::testing::Test {
     return intake_->take_event(decoded->box, std::get<contract::EventMessage>(decoded->message),
                                now_);
   }
-  bool request(const std::string& app, const json& body) {
+  // What a customer asks for on their page; returns why nothing was done.
+  std::string request(const std::string& customer, const json& body) {
     json whole = body;
     whole["v"] = 1;
-    const contract::RawMessage raw{"welcome/v1/demo/app/" + app + "/request", whole.dump(), false,
-                                   "", ""};
-    const auto decoded = contract::decode_for_crm("demo", raw);
+    const std::string text = whole.dump();
+    const auto decoded = contract::decode_door_request(text);
     EXPECT_TRUE(decoded) << decoded.error().message;
-    return intake_->take_request(std::get<contract::AppRequest>(decoded->message), raw.payload,
-                                 now_);
+    return intake_->do_request(customer, *decoded, text, now_);
   }
   // What a box says of an erasure; without a signer it is not signed.
   json receipt(const std::string& erasure, const std::string& customer,
@@ -126,12 +125,11 @@ class CrmTest : public ::testing::Test {
                   {"code", "ESP"},
                   {"expires_at", contract::to_rfc3339(now_ + std::chrono::minutes(10))}});
   }
-  // What waits for an app, oldest first.
-  std::vector<json> inbox(const std::string& app) {
+  // What their page would show, whatever they give now; the newest first.
+  std::vector<json> page(const std::string& customer) {
     std::vector<json> out;
-    for (const Row& row :
-         db_->query("SELECT payload FROM outbox WHERE topic = $1 ORDER BY position",
-                    {"welcome/v1/demo/app/" + app + "/inbox"})) {
+    for (const Row& row : db_->query(
+             "SELECT body FROM app_message WHERE customer = $1 ORDER BY at DESC", {customer})) {
       out.push_back(json::parse(row.text(0)));
     }
     return out;

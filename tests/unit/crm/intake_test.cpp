@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events and requests: written down once, acted on once.
+// Events of boxes, and requests of customers' pages: written down once, acted on once.
 
 #include "tests/unit/crm/fixture.h"
 
@@ -14,69 +14,69 @@ TEST_F(IntakeTest, AnOfferBecomesExactlyOneMessage) {
   EXPECT_EQ(intake_->work(now_), 1);
   EXPECT_FALSE(offer("e-1", "d-1", "c-paul")) << "and after it was acted on";
   EXPECT_EQ(intake_->work(now_), 0);
-  const auto messages = inbox("a-paul");
+  const auto messages = page("c-paul");
   ASSERT_EQ(messages.size(), 1U);
   EXPECT_EQ(messages[0].at("kind"), "offer");
   EXPECT_EQ(messages[0].at("decision"), "d-1");
-  EXPECT_TRUE(contract::validate("app.inbox", messages[0].dump()));
+  EXPECT_EQ(messages[0].at("id"), "e-1") << "known by the event that it came of";
 }
 
 TEST_F(IntakeTest, ADecisionIsDeliveredOnceEvenIfTwoEventsTellIt) {
   offer("e-1", "d-1", "c-paul");
   offer("e-2", "d-1", "c-paul");
   intake_->work(now_);
-  EXPECT_EQ(inbox("a-paul").size(), 1U);
+  EXPECT_EQ(page("c-paul").size(), 1U);
 }
 
 TEST_F(IntakeTest, AnOfferThatCameAfterTheWithdrawalIsNotDelivered) {
   offer("e-1", "d-1", "c-paul");
   consent("c-paul", Purpose::proximity_offers, false, kMay);
   intake_->work(now_);
-  EXPECT_TRUE(inbox("a-paul").empty());
+  EXPECT_TRUE(page("c-paul").empty());
   EXPECT_EQ(notes(), std::vector<std::string>{"no consent to proximity_offers"});
 }
 
-TEST_F(IntakeTest, AWithdrawalInTheAppOvertakesTheEventsThatWait) {
+const json kNoMoreOffers = {
+    {"id", "q-1"}, {"kind", "consent.set"}, {"purpose", "proximity_offers"}, {"given", false}};
+
+TEST_F(IntakeTest, AWithdrawalOnThePageOvertakesTheEventsThatWait) {
   offer("e-1", "d-1", "c-paul");
-  request(
-      "a-paul",
-      {{"id", "q-1"}, {"kind", "consent.set"}, {"purpose", "proximity_offers"}, {"given", false}});
+  EXPECT_EQ(request("c-paul", kNoMoreOffers), "");
   intake_->work(now_);
-  for (const json& message : inbox("a-paul")) EXPECT_NE(message.at("kind"), "offer");
+  EXPECT_TRUE(page("c-paul").empty());
 }
 
-TEST_F(IntakeTest, AConsentSetInTheAppIsInTheHistoryTheReceiptAndTheFeed) {
+TEST_F(IntakeTest, AConsentSetOnThePageIsInTheHistoryAndTheFeedAndThePageHearsOfIt) {
   const Position before = crm_->feed().head(Collection::consents);
-  request(
-      "a-paul",
-      {{"id", "q-1"}, {"kind", "consent.set"}, {"purpose", "face_recognition"}, {"given", false}});
-  intake_->work(now_);
-  EXPECT_FALSE(crm_->given("c-paul", now_).has(Purpose::face_recognition));
+  const auto news = crm_->newest_news();
+  EXPECT_EQ(request("c-paul", kNoMoreOffers), "");
+  const PurposeSet given = crm_->given("c-paul", now_);
+  EXPECT_FALSE(given.has(Purpose::proximity_offers));
+  EXPECT_TRUE(given.has(Purpose::face_recognition));
   EXPECT_EQ(crm_->feed().head(Collection::consents).seq, before.seq + 1);
-  const auto messages = inbox("a-paul");
-  ASSERT_EQ(messages.size(), 2U);
-  EXPECT_EQ(messages[0].at("kind"), "receipt");
-  EXPECT_EQ(messages[0].at("record").at("history").back().at("how"), "app");
-  EXPECT_EQ(messages[1].at("kind"), "consents");
-  EXPECT_EQ(messages[1].at("purposes").at("face_recognition"), false);
-  EXPECT_EQ(messages[1].at("purposes").at("proximity_offers"), true);
-  for (const json& message : messages) EXPECT_TRUE(contract::validate("app.inbox", message.dump()));
+  for (const json& record : crm_->consents("c-paul")) {
+    const json& last = record.at("history").back();
+    EXPECT_EQ(last.at("how"), record.at("purpose") == "proximity_offers" ? "app" : "crm");
+  }
+  const auto told = crm_->news_after(news);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].whose + " " + told[0].what, "c-paul consents");
 }
 
-TEST_F(IntakeTest, ARequestIsAnsweredOnce) {
-  EXPECT_TRUE(request("a-paul", {{"id", "q-1"}, {"kind", "consents.get"}}));
-  EXPECT_FALSE(request("a-paul", {{"id", "q-1"}, {"kind", "consents.get"}}));
-  intake_->work(now_);
-  EXPECT_EQ(inbox("a-paul").size(), 1U);
+TEST_F(IntakeTest, ARequestIsActedOnOnce) {
+  EXPECT_EQ(request("c-paul", kNoMoreOffers), "");
+  consent("c-paul", Purpose::proximity_offers, true, now_ + std::chrono::minutes(1));
+  EXPECT_EQ(request("c-paul", kNoMoreOffers), "");
+  EXPECT_TRUE(crm_->given("c-paul", now_ + std::chrono::minutes(1)).has(Purpose::proximity_offers));
 }
 
-TEST_F(IntakeTest, AnUnknownAppGetsNoAnswer) {
-  request("a-nobody", {{"id", "q-1"}, {"kind", "export"}});
-  intake_->work(now_);
-  EXPECT_TRUE(inbox("a-nobody").empty());
+TEST_F(IntakeTest, OfNobodyNothingIsKept) {
+  EXPECT_EQ(request("c-nobody", kNoMoreOffers), "unknown customer");
+  EXPECT_TRUE(db_->query("SELECT 1 FROM request").empty());
 }
 
-TEST_F(IntakeTest, AConsentChangedAtTheDeskReachesTheRecordAndTheApp) {
+TEST_F(IntakeTest, AConsentChangedAtTheDeskReachesTheRecordAndThePage) {
+  const auto news = crm_->newest_news();
   event("e-1", "consent.changed", "c-paul",
         {{"purpose", "face_recognition"},
          {"state", "withdrawn"},
@@ -84,7 +84,9 @@ TEST_F(IntakeTest, AConsentChangedAtTheDeskReachesTheRecordAndTheApp) {
          {"how", "desk"}});
   intake_->work(now_);
   EXPECT_FALSE(crm_->given("c-paul", now_).has(Purpose::face_recognition));
-  EXPECT_EQ(inbox("a-paul").at(0).at("kind"), "receipt");
+  const auto told = crm_->news_after(news);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].what, "consents");
 }
 
 TEST_F(IntakeTest, WhatStaffNotedIsInTheProfileThatBoxesGet) {
@@ -118,9 +120,10 @@ TEST_F(IntakeTest, OutcomesAreWrittenDownAndToldToTheBoxesOfTheStore) {
     return boxes;
   };
   EXPECT_EQ(commands("offered"), std::vector<std::string>{"aroma-1/box-2"});
-  request("a-paul", {{"id", "q-1"}, {"kind", "offer.redeemed"}, {"decision", "d-1"}});
-  request("a-paul", {{"id", "q-2"}, {"kind", "offer.opened"}, {"decision", "of somebody else"}});
-  intake_->work(now_);
+  request("c-paul", {{"id", "q-1"}, {"kind", "offer.redeemed"}, {"decision", "d-1"}});
+  EXPECT_EQ(request("c-paul",
+                    {{"id", "q-2"}, {"kind", "offer.opened"}, {"decision", "of somebody else"}}),
+            "unknown decision");
   EXPECT_EQ(commands("outcome"), (std::vector<std::string>{"aroma-1/box-1", "aroma-1/box-2"}));
   const Row offer_row = db_->query("SELECT redeemed_at, opened_at FROM offer", {}).at(0);
   EXPECT_FALSE(offer_row.null(0));
@@ -149,16 +152,6 @@ TEST_F(IntakeTest, TheErasureIsDoneWhenTheReceiptOfTheBoxIsThere) {
   }
 }
 
-TEST_F(IntakeTest, BeingForgottenInTheAppIsAnsweredAndThenThereIsNobody) {
-  request("a-paul", {{"id", "q-1"}, {"kind", "forget"}});
-  request("a-paul", {{"id", "q-2"}, {"kind", "export"}});
-  intake_->work(now_);
-  const auto messages = inbox("a-paul");
-  ASSERT_EQ(messages.size(), 1U);
-  EXPECT_EQ(messages[0].at("kind"), "forgotten");
-  EXPECT_TRUE(crm_->customers_after("", 10, now_).empty());
-}
-
 TEST_F(IntakeTest, WhatACustomerDidNotConsentToIsNotActedOnAndNotKept) {
   add("c-mia", "a-mia");
   consent("c-mia", Purpose::proximity_offers, true, kJanuary);
@@ -178,7 +171,7 @@ TEST_F(IntakeTest, WhatACustomerDidNotConsentToIsNotActedOnAndNotKept) {
   add("c-new", "a-new");
   event("e-5", "staff.action", "c-new", {{"visit", "v"}, {"staff", "eva"}, {"kind", "greeted"}});
   intake_->work(now_);
-  EXPECT_TRUE(inbox("a-mia").empty());
+  EXPECT_TRUE(page("c-mia").empty());
   EXPECT_FALSE(crm_->profile("c-paul")->contains("last_conversation"));
   EXPECT_EQ(notes(), (std::vector<std::string>{
                          "no consent to visit_analytics", "no consent to preference_prompts",
@@ -202,36 +195,51 @@ TEST_F(IntakeTest, AnOfferOrASurveyWhoseTimeIsOverGoesToNobody) {
          {"question", "Would you?"},
          {"expires_at", contract::to_rfc3339(now_ + std::chrono::minutes(10))}});
   intake_->work(now_ + std::chrono::minutes(11));
-  EXPECT_TRUE(inbox("a-paul").empty());
+  EXPECT_TRUE(page("c-paul").empty());
   EXPECT_EQ(notes(), (std::vector<std::string>{"too late", "too late"}));
   EXPECT_EQ(intake_->counters().too_late, 2U);
 }
 
-// A message in the inbox lives no longer than the offer, whichever clock is wrong.
+// A message on the page lives no longer than the offer, whichever clock is wrong.
 TEST_F(IntakeTest, ADelayGivesAnOfferNoNewLife) {
   offer("e-1", "d-1", "c-paul");
   intake_->work(now_ + std::chrono::minutes(9));
-  EXPECT_EQ(db_->query("SELECT expires_at FROM outbox").at(0).text(0),
-            contract::to_rfc3339(now_ + std::chrono::minutes(10)));
+  const std::string end = contract::to_rfc3339(now_ + std::chrono::minutes(10));
+  EXPECT_EQ(db_->query("SELECT expires_at FROM app_message").at(0).text(0), end);
+  EXPECT_EQ(page("c-paul").at(0).at("expires_at"), end);
 }
 
-TEST_F(IntakeTest, ARequestThatTheBrokerKeptIsRefused) {
-  const json body = {{"v", 1}, {"id", "q-1"}, {"kind", "forget"}};
-  contract::RawMessage raw{"welcome/v1/demo/app/a-paul/request", body.dump(), true, "", ""};
-  const auto kept = contract::decode_for_crm("demo", raw);
-  ASSERT_FALSE(kept);
-  EXPECT_EQ(kept.error().code, ErrorCode::refused);
-  raw.retained = false;
-  EXPECT_TRUE(contract::decode_for_crm("demo", raw));
+TEST_F(IntakeTest, NothingComesInOnTheTopicsThatAppsHad) {
+  const json body = {{"v", 1},
+                     {"id", "q"},
+                     {"kind", "consent.set"},
+                     {"purpose", "visit_analytics"},
+                     {"given", false}};
+  for (const char* leaf : {"request", "inbox"}) {
+    for (const bool kept : {true, false}) {
+      const auto decoded = contract::decode_for_crm(
+          "demo", {std::string("welcome/v1/demo/app/a-paul/") + leaf, body.dump(), kept, "", ""});
+      ASSERT_FALSE(decoded);
+      EXPECT_EQ(decoded.error().code, ErrorCode::refused);
+    }
+  }
 }
 
-TEST_F(IntakeTest, AWithdrawalThatWaitsIsActedOnThoughTheAppHasAnotherIdNow) {
-  request(
-      "a-paul",
-      {{"id", "q-1"}, {"kind", "consent.set"}, {"purpose", "proximity_offers"}, {"given", false}});
+// A version that had requests from the broker wrote them down before it acted on them.
+TEST_F(IntakeTest, AWithdrawalThatAnOlderVersionLeftIsActedOnAndTheRestIsSetAside) {
+  const auto left = [&](const char* id, json body) {
+    body.update({{"v", 1}, {"id", id}});
+    db_->execute(
+        "INSERT INTO request (id, app_id, customer, kind, body, received_at, handled, note) "
+        "VALUES ($1, 'a-paul', 'c-paul', $2, $3, $4, 0, '')",
+        {id, body.at("kind").get<std::string>(), body.dump(), contract::to_rfc3339(now_)});
+  };
+  left("q-1", kNoMoreOffers);
+  left("q-2", {{"kind", "export"}});
   add("c-paul", "a-paul-2");
-  intake_->work(now_);
+  EXPECT_EQ(intake_->work(now_), 2);
   EXPECT_FALSE(crm_->given("c-paul", now_).has(Purpose::proximity_offers));
+  EXPECT_EQ(intake_->counters().set_aside, 1U);
 }
 
 TEST_F(IntakeTest, ABoxThatDoesNotTakeThePolicyIsKnown) {
@@ -273,7 +281,7 @@ TEST_F(IntakeTest, WhatCannotBeActedOnIsSetAsideAndTheRestGoesOn) {
       {});
   offer("e-1", "d-1", "c-paul");
   EXPECT_EQ(intake_->work(now_), 2);
-  EXPECT_EQ(inbox("a-paul").size(), 1U);
+  EXPECT_EQ(page("c-paul").size(), 1U);
   EXPECT_EQ(notes().at(0), "set aside: not as expected");
 }
 

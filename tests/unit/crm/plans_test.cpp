@@ -30,9 +30,8 @@ const std::set<std::string> kSmall{"box",          "box_key",  "confirmed",   "c
 const std::map<std::string, const char*> kWholeOnPurpose{
     {"SELECT customer, kind, score, at FROM survey_answer ORDER BY id",
      "a report counts every answer"},
-    {"SELECT position, topic, payload, retain, expires_at, customer, purpose FROM outbox "
-     "WHERE (leased_until IS NULL OR leased_until < $1) AND refused IS NULL "
-     "ORDER BY position LIMIT $2",
+    {"SELECT position, topic, payload, retain FROM outbox WHERE (leased_until IS NULL OR "
+     "leased_until < $1) AND refused IS NULL ORDER BY position LIMIT $2",
      "the first that nobody sends; those before it are being sent, or few"},
     {"SELECT DISTINCT collection, part FROM gone",
      "what boxes still have to delete: it goes when they have"},

@@ -106,7 +106,7 @@ TEST_F(RecordsTest, ANewKeyIsListedBeforeItSignsAndThenSignsEverything) {
   };
   const std::string first = crm_->new_signing_key(kMay);
   sign_all_again();
-  request("a-paul", {{"id", "q-1"}, {"kind", "complaint"}});
+  request("c-paul", {{"id", "q-1"}, {"kind", "complaint"}});
   intake_->work(now_);
   const std::string second = crm_->new_signing_key(kMay + std::chrono::hours(1));
   const auto ring = contract::KeyRing::parse(crm_->public_keys());
@@ -241,7 +241,7 @@ TEST_F(RecordsTest, ErasureIsCompleteWhenTheLastBoxHasConfirmed) {
 
 TEST_F(RecordsTest, AnErasureFindsWhatWasSaidUnderAFormerAppId) {
   see_box("aroma-1", "box-1");
-  request("a-paul", {{"id", "q-1"},
+  request("c-paul", {{"id", "q-1"},
                      {"kind", "survey.answer"},
                      {"survey", "s"},
                      {"survey_kind", "nps"},
@@ -273,7 +273,7 @@ TEST_F(RecordsTest, AnErasedCustomerIsInNoFileAndDoesNotComeBack) {
   offer("e-1", "d-1", "c-paul");
   event("e-2", "staff.action", "c-paul",
         {{"visit", "v"}, {"staff", "eva"}, {"kind", "note"}, {"text", "canary-of-the-note"}});
-  request("a-paul", {{"id", "q-1"}, {"kind", "consents.get"}});
+  request("c-paul", {{"id", "q-1"}, {"kind", "complaint"}});
   intake_->work(now_);
   const auto id = crm_->forget("c-paul", kMay);
   ASSERT_TRUE(id);

@@ -338,7 +338,7 @@ TEST_F(RegionsTest, ABoxOfAnotherRegionIsNotBelieved) {
   ASSERT_TRUE(offer("e-2", "d-2", "c-noa"));
   EXPECT_EQ(last_note(), "not believed: somebody of another region");
   EXPECT_EQ(intake_->counters().not_believed, 1U);
-  EXPECT_TRUE(inbox("a-c-noa").empty());
+  EXPECT_TRUE(page("c-noa").empty());
   feed().set_scopes({true, true, 90});
   event("e-3", "profile.wanted", "c-noa", json::object());
   EXPECT_EQ(last_note(), "not believed: somebody of another region");

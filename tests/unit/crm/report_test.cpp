@@ -68,7 +68,7 @@ class ReportTest : public CrmTest {
       const std::string n = std::to_string(i);
       offer("e-" + n, "d-" + n, "c-paul", i % 2 == 0 ? "a" : "b<");
       if (i % 4 == 0) {
-        request("a-paul", {{"id", "q-" + n}, {"kind", "offer.redeemed"}, {"decision", "d-" + n}});
+        request("c-paul", {{"id", "q-" + n}, {"kind", "offer.redeemed"}, {"decision", "d-" + n}});
       }
     }
     for (int i = 0; i < 20; ++i) {
@@ -130,8 +130,8 @@ TEST_F(ReportTest, TheFunnelAndTheReasonsSayWhereItStopped) {
          {"kind", "offer"},
          {"campaign", "k-espresso"},
          {"reason", "quiet_hours"}});
-  request("a-paul", {{"id", "r-1"}, {"kind", "offer.opened"}, {"decision", "d-0"}});
-  request("a-paul", {{"id", "r-2"}, {"kind", "offer.redeemed"}, {"decision", "d-0"}});
+  request("c-paul", {{"id", "r-1"}, {"kind", "offer.opened"}, {"decision", "d-0"}});
+  request("c-paul", {{"id", "r-2"}, {"kind", "offer.redeemed"}, {"decision", "d-0"}});
   intake_->work(now_);
   const Report report = make_report(*crm_, "k-espresso");
   EXPECT_EQ(report.funnel(), (std::array<std::int64_t, 4>{40, 1, 0, 1}));

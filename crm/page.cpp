@@ -13,25 +13,41 @@ namespace {
 constexpr std::int64_t kShownAtMost = 50;
 constexpr std::int64_t kNewsAtOnce = 1000;
 
+json body_of(const PageMessage& message) {
+  json out = {{"v", 1},
+              {"id", message.id.str()},
+              {"at", contract::to_rfc3339(message.at)},
+              {"expires_at", contract::to_rfc3339(message.expires_at)}};
+  if (!message.decision.empty()) out["decision"] = message.decision.str();
+  if (message.kind == PageMessage::Kind::survey) {
+    out.update({{"kind", "survey"},
+                {"survey", message.survey},
+                {"survey_kind", to_string(message.survey_kind)},
+                {"question", message.question}});
+    return out;
+  }
+  out.update({{"kind", "offer"}, {"title", message.title}, {"text", message.text}});
+  if (!message.code.empty()) out["code"] = message.code;
+  return out;
+}
+
 }  // namespace
 
-void Crm::to_page(const std::string& customer, const contract::AppMessage& message,
+void Crm::to_page(const std::string& customer, const PageMessage& message,
                   std::optional<Purpose> needs) {
-  const contract::Message out = contract::encode_inbox(settings_.tenant, "page", message);
-  const WallTime at = message.at.value_or(WallTime{});
+  const json body = body_of(message);
   db_.execute(
       "INSERT INTO app_message (id, customer, kind, decision, body, purpose, at, expires_at) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
-      {message.id.str(), customer,
-       std::string(message.kind == contract::AppMessage::Kind::offer ? "offer" : "survey"),
-       message.decision.str(), out.payload, needs ? std::string(to_string(*needs)) : std::string(),
-       contract::to_rfc3339(at), contract::to_rfc3339(message.expires_at.value_or(at))});
-  tell_page(customer, "offers", at);
+      {message.id.str(), customer, body.at("kind").get<std::string>(), message.decision.str(),
+       body.dump(), needs ? std::string(to_string(*needs)) : std::string(),
+       contract::to_rfc3339(message.at), contract::to_rfc3339(message.expires_at)});
+  tell_page(customer, "offers", message.at);
 }
 
-std::vector<Crm::PageMessage> Crm::on_page(const std::string& customer, WallTime now) {
+std::vector<Crm::Shown> Crm::on_page(const std::string& customer, WallTime now) {
   const PurposeSet given = this->given(customer, now);
-  std::vector<PageMessage> out;
+  std::vector<Shown> out;
   for (const Row& row :
        db_.query("SELECT app_message.body, app_message.at, app_message.purpose, offer.opened_at, "
                  "offer.redeemed_at, offer.dismissed_at FROM app_message LEFT JOIN offer ON "
