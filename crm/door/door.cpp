@@ -196,6 +196,7 @@ std::span<const Door::Route> Door::routes() {
       {"POST", "/v1/surveys/{survey}/answer", Who::device, &Door::answer_survey},
       {"POST", "/v1/surveys/{survey}/dismiss", Who::device, &Door::dismiss_survey},
       {"DELETE", "/v1/devices/{device}", Who::device, &Door::revoke_device},
+      {"POST", "/v1/link", Who::fresh_device, &Door::new_link},
       {"POST", "/v1/export", Who::fresh_device, &Door::export_data},
       {"POST", "/v1/forget", Who::fresh_device, &Door::forget},
       {"GET", "/v1/events", Who::device, &Door::events},

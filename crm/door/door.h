@@ -67,6 +67,7 @@ class Door {
   Response answer_survey(const Ask& ask);
   Response dismiss_survey(const Ask& ask);
   Response revoke_device(const Ask& ask);
+  Response new_link(const Ask& ask);
   Response export_data(const Ask& ask);
   Response forget(const Ask& ask);
   Response events(const Ask& ask);

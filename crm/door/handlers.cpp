@@ -7,6 +7,7 @@
 
 #include "crm/desk_consents.h"
 #include "crm/door/ask.h"
+#include "crm/qr.h"
 #include "crm/token.h"
 
 namespace welcome::crm {
@@ -136,6 +137,18 @@ Response Door::revoke_device(const Ask& ask) {
   }
   transaction.commit();
   return nothing();
+}
+
+// For another device of theirs, which scans it from this one.
+Response Door::new_link(const Ask& ask) {
+  Transaction transaction(db_);
+  const auto token = sessions_.new_link(ask.session.customer, ask.now.wall);
+  if (!token) return problem(401, "signed-out", "This device is not signed in (any more)");
+  transaction.commit();
+  const std::string url = link_url(page_, *token);
+  return ok({{"url", url},
+             {"expires_at", contract::to_rfc3339(ask.now.wall + Sessions::kLinkLife)},
+             {"qr", qr_rows(url)}});
 }
 
 // ---- what is known ----

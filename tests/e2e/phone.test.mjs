@@ -303,6 +303,28 @@ db.commit()`,
     assert.equal(data.devices.length, 2);
   });
 
+  it('lets another device in by a code that this one shows', async () => {
+    const answered = phone.waitForResponse((response) => response.url().endsWith('/v1/link'));
+    await phone.getByRole('button', { name: 'Use another device' }).click();
+    const { url, qr } = await (await answered).json();
+    const code = phone.getByRole('img', { name: 'QR code' });
+    await code.waitFor();
+    // Each dark module is drawn where the code has it.
+    const drawn = await code.locator('path').getAttribute('d');
+    const dark = [...drawn.matchAll(/M(\d+) (\d+)h1v1h-1z/g)].map(([, x, y]) => qr[y - 4][x - 4]);
+    assert.ok(dark.every((module) => module === '1'));
+    assert.equal(dark.length, qr.join('').replaceAll('0', '').length);
+    await assertAccessible(phone);
+    await pages.screenshot(phone, 'phone-link', { fullPage: true });
+    const third = await pages.phone(url);
+    await third.getByText('No offers at the moment').or(third.getByText('Your espresso')).first().waitFor();
+    await code.waitFor({ state: 'detached' });
+    await tab('My data', third);
+    await third.getByRole('button', { name: 'Sign out', exact: true }).last().click();
+    await third.locator('[data-stage=out]').waitFor();
+    await third.context().close();
+  });
+
   it('signs another device out, whose page ends at once', async () => {
     const others = phone.locator('.devices li[data-here=false]');
     assert.equal(await others.count(), 1);

@@ -209,6 +209,15 @@ describe('the door', () => {
     assert.match(body.code, /^\d{6}$/);
   });
 
+  it('lets another device in from one that is signed in', async () => {
+    const { status, body } = await phone.ask('POST', '/v1/link', {});
+    assert.equal(status, 200);
+    const watch = checked(new Device(phone.base, phone.origin));
+    assert.equal((await watch.open(body.url)).status, 204);
+    assert.equal((await watch.ask('GET', '/v1/me')).body.name, 'Paul Moreau');
+    assert.equal((await watch.ask('DELETE', '/v1/session')).status, 204);
+  });
+
   it('ends a device that is sent away, while its page is open', async () => {
     const heard = await tablet.listen();
     const { devices } = (await phone.ask('GET', '/v1/me')).body;

@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
 import { Icon } from '../shared/parts';
+import { LinkView } from './link';
 import type { Phone } from './model';
 
 export function Data({ phone }: { phone: Phone }) {
@@ -87,6 +88,7 @@ function Devices({ phone }: { phone: Phone }) {
           </li>
         ))}
       </ul>
+      <LinkView phone={phone} />
     </section>
   );
 }

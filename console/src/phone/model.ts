@@ -21,6 +21,7 @@ import { integer, list, one, record, text, time, type Json } from '../shared/rea
 import { load, save } from '../shared/session';
 import { stamp } from '../shared/stamp';
 import { Store } from '../shared/store';
+import { readCode, type LinkCode } from './code';
 
 export interface Offer {
   decision: string;
@@ -229,6 +230,7 @@ export class Phone extends Store {
   notice: Notice = { id: 'pledge', version: '1' };
   erasure: Erasure | null = null;
   exporting = false;
+  link: LinkCode | null = null; // for another device, while it is shown
   outbox: Queued[] = [];
   toasts: ToastView[] = [];
 
@@ -363,6 +365,18 @@ export class Phone extends Store {
     await this.#fetchMe();
   }
 
+  // A link for another device. Once one has opened it, it opens nothing any more and is not shown.
+  async another() {
+    const answer = await this.#try('POST', '/v1/link');
+    if (answer?.status !== 200) return this.#refused(answer);
+    this.stepUp = false;
+    this.take('/v1/link', answer.body);
+  }
+  closeLink() {
+    this.link = null;
+    this.changed();
+  }
+
   async export() {
     this.exporting = true;
     this.changed();
@@ -453,6 +467,7 @@ export class Phone extends Store {
     this.deskConsents = [];
     this.deskCode = null;
     this.choices = null;
+    this.link = null;
     this.stepUp = false;
   }
 
@@ -482,6 +497,7 @@ export class Phone extends Store {
     // What a purpose allowed goes with it.
     if (name === 'offers' || name === 'consents') void this.#fetchOffers();
     if (name === 'consents' || name === 'devices') void this.#fetchMe();
+    if (name === 'devices') this.closeLink();
     if (['offers', 'consents', 'devices'].includes(name)) return;
     // It ended for good, or nobody knows why: who is signed in says so.
     this.#stream?.end();
@@ -501,6 +517,7 @@ export class Phone extends Store {
   take(path: string, json: Json) {
     if (path === '/v1/me') this.#onMe(json);
     else if (path === '/v1/offers') this.#onOffers(json);
+    else if (path === '/v1/link') this.link = readCode(json);
     else this.erasure = readErasure(json);
     this.changed();
   }

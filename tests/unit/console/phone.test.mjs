@@ -254,6 +254,24 @@ it('what the door says has changed is asked for', async () => {
   assert.deepEqual([count('/v1/me'), count('/v1/offers')], [before[0] + 2, before[1] + 2]);
 });
 
+it('shows a code for another device until one has opened it', async () => {
+  const rows = Array.from({ length: 21 }, () => '10'.repeat(10) + '1');
+  door.answers['/v1/link'] = { url: 'x', qr: rows, expires_at: new Date(clock.now + 900e3).toISOString() };
+  await phone.another();
+  assert.deepEqual(phone.link, { rows, until: clock.now + 900e3 });
+  await door.stream.say('devices');
+  assert.equal(phone.link, null);
+  for (const qr of [undefined, [], ['1'], rows.slice(1), [...rows.slice(1), '2'.repeat(21)]]) {
+    door.answers['/v1/link'] = { ...door.answers['/v1/link'], qr };
+    await phone.another();
+    assert.equal(phone.link, null);
+  }
+  door.answers['/v1/link'] = { status: 403, problem: 'step-up-needed' };
+  await phone.another();
+  assert.equal(phone.stepUp, true);
+  await phone.start(`#link=${kLink}`);
+});
+
 it('a device that is signed out elsewhere keeps nothing', async () => {
   door.answers['/v1/me'] = signedOut;
   await door.stream.say('ended');

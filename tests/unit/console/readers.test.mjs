@@ -133,6 +133,7 @@ it('the phone', async (t) => {
       offers: [{ decision, title, text, code, expires_at, at, opened_at: at }],
       surveys: [{ survey, survey_kind, question, expires_at, at }],
     },
+    '/v1/link': { url: 'x', expires_at: at, qr: Array(21).fill('1'.repeat(21)) },
     '/v1/erasures/x': { asked_at: at, done_at: at, boxes: 1, done: 1, revoked: 0, receipts: [receipt] },
   };
   const door = new FakeDoor();
@@ -140,12 +141,13 @@ it('the phone', async (t) => {
   const phone = new Phone(door);
   await phone.start('');
   tryMany(t, (random) => {
-    const path = Object.keys(said)[Math.floor(random() * 3)];
+    const path = Object.keys(said)[Math.floor(random() * 4)];
     const json = arrived(changed(said[path], random));
     if (typeof json !== 'object' || json === null || Array.isArray(json)) return;
     phone.take(path, json);
     for (const part of ['name', 'offers', 'surveys', 'receipts', 'devices', 'choices', 'notice', 'erasure'])
       assertShowable(phone[part], part);
+    assert.ok(phone.link === null || phone.link.rows.every((row) => /^[01]{21,177}$/.test(row)));
     for (const list of ['offers', 'surveys', 'receipts', 'devices'])
       assert.ok(phone[list].length <= 50, `${phone[list].length} ${list}`);
   });

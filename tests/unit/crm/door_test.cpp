@@ -549,7 +549,7 @@ TEST_F(DoorOffersTest, AQuestionGoesOnceItIsAnsweredOrNotWanted) {
 TEST_F(DoorTest, ExportAndForgetWantAFreshLinkOnThisDevice) {
   const std::string cookie = sign_in();
   now_ += Session::kFresh;
-  for (const char* path : {"/v1/export", "/v1/forget"}) {
+  for (const char* path : {"/v1/export", "/v1/forget", "/v1/link"}) {
     const Response answer = ask("POST", path, cookie, json::object());
     EXPECT_EQ(answer.status, 403);
     EXPECT_EQ(problem_of(answer), "step-up-needed");
@@ -564,6 +564,33 @@ TEST_F(DoorTest, ExportAndForgetWantAFreshLinkOnThisDevice) {
   ASSERT_EQ(data.status, 200);
   EXPECT_TRUE(json::parse(data.body).contains("consents"));
   EXPECT_EQ(json::parse(data.body).at("devices").size(), 2U);
+}
+
+TEST_F(DoorTest, ADeviceLetsAnotherOneIn) {
+  const std::string phone = sign_in();
+  const Response answer = ask("POST", "/v1/link", phone, json::object());
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const json body = json::parse(answer.body);
+  const std::string url = body.at("url"), before = std::string(kPage) + "#link=";
+  ASSERT_TRUE(url.starts_with(before)) << url;
+  EXPECT_EQ(body.at("expires_at"), contract::to_rfc3339(now_ + Sessions::kLinkLife));
+  const json& rows = body.at("qr");
+  EXPECT_GT(rows.size(), 20U);
+  for (const std::string row : rows) {
+    EXPECT_EQ(row.size(), rows.size());
+    EXPECT_EQ(row.find_first_not_of("01"), std::string::npos);
+  }
+  // The corner by which a scanner knows a code.
+  EXPECT_EQ(rows[0].get<std::string>().substr(0, 8), "11111110");
+  EXPECT_EQ(rows[1].get<std::string>().substr(0, 8), "10000010");
+
+  const auto news = crm_->newest_news();
+  const std::string token = url.substr(before.size());
+  const Response in = open(token, "", "Tablet");
+  ASSERT_EQ(in.status, 204);
+  EXPECT_EQ(told_since(news), std::vector<std::string>{"c-paul devices"}) << "the first one hears";
+  EXPECT_EQ(get("/v1/me", cookie_of(in)).at("devices").size(), 2U);
+  EXPECT_EQ(problem_of(open(token)), "link-used");
 }
 
 TEST_F(DoorTest, AnErasureTellsTheTruthUntilTheLastBox) {
