@@ -330,12 +330,6 @@ int status(const Call& call) {
                     {"link", row.text(3)},
                     {"counters", json::parse(row.text(4))}});
   }
-  // What the broker never took.
-  for (const Row& row : opened.db->query(
-           "SELECT topic, refused FROM outbox WHERE refused IS NOT NULL ORDER BY position")) {
-    if (list.empty()) break;
-    list.front()["set_aside"].push_back({{"topic", row.text(0)}, {"why", row.text(1)}});
-  }
   if (call.json_wanted) {
     call.print(list);
     return list.empty() ? kNo : kDone;
@@ -348,9 +342,6 @@ int status(const Call& call) {
                 {"broker", one.at("link")}};
     for (const auto& [name, count] : one.at("counters").items())
       table.push_back({name, count.dump()});
-    for (const json& message : one.value("set_aside", json::array()))
-      table.push_back({"set aside", message.at("topic").get<std::string>() + ": " +
-                                        message.at("why").get<std::string>()});
     print_table(*call.out, table);
   }
   return list.empty() ? kNo : kDone;

@@ -321,8 +321,6 @@ class Crm {
   Result<void> sign(json& record);
   std::int64_t next_control(WallTime now);
   contract::Control to_control(const Row& row) const;
-  void save_control(const contract::Control& control);
-  void to_outbox(const contract::Message& message);
 
   Database& db_;
   SigningKeys keys_;

@@ -44,7 +44,6 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
   }
   db_.execute("DELETE FROM identity WHERE customer = $1", {customer});
   db_.execute("DELETE FROM customer WHERE customer = $1", {customer});
-  db_.execute("DELETE FROM outbox WHERE customer = $1", {customer});
   db_.execute("DELETE FROM command WHERE customer = $1", {customer});
   // Counts stay, the person does not.
   db_.execute(

@@ -283,9 +283,6 @@ Result<void> Crm::use_signing_key(const std::string& id, WallTime now) {
       "UPDATE signing_key SET retired_at = $2 WHERE id <> $1 AND used_from IS NOT NULL "
       "AND retired_at IS NULL",
       {id, at});
-  for (const Row& row : db_.query("SELECT store, function, seq, paused, id, at FROM control")) {
-    save_control(to_control(row));
-  }
   return {};
 }
 

@@ -22,16 +22,6 @@ contract::Control Crm::to_control(const Row& row) const {
   return control;
 }
 
-// The newest message of a store is retained by the broker; boxes keep them all.
-void Crm::save_control(const contract::Control& control) {
-  const auto key = signer();
-  contract::Message message = contract::encode_control(control, key.get());
-  message.id =
-      MessageId("control/" + control.store + "/" + std::string(to_string(control.function)) + "/" +
-                std::to_string(control.seq) + "/" + (key ? key->key_id() : ""));
-  to_outbox(message);
-}
-
 // By the clock, so that no backup turns it back (docs/decisions/0112).
 std::int64_t Crm::next_control(WallTime now) {
   const std::int64_t last = db_.query("SELECT COALESCE(MAX(seq), 0) FROM control").at(0).integer(0);
@@ -56,7 +46,6 @@ contract::Control Crm::set_control(const std::string& store, Function function, 
       "id = excluded.id, at = excluded.at",
       {store, std::string(to_string(function)), static_cast<std::int64_t>(control.seq),
        std::int64_t{paused ? 1 : 0}, control.id.str(), contract::to_rfc3339(now)});
-  save_control(control);
   return control;
 }
 
@@ -97,13 +86,6 @@ void Crm::box_refuses(const std::string& store, const std::string& box,
 }
 
 // ---- out ----
-
-void Crm::to_outbox(const contract::Message& message) {
-  db_.execute(
-      "INSERT INTO outbox (id, topic, payload, retain, customer) VALUES ($1, $2, $3, $4, '') "
-      "ON CONFLICT (id) DO NOTHING",
-      {message.id.str(), message.topic, message.payload, std::int64_t{message.retain ? 1 : 0}});
-}
 
 void Crm::to_box(const std::string& store, const std::string& box, const contract::Command& command,
                  WallTime now, std::optional<WallTime> expires_at) {

@@ -63,33 +63,29 @@ Server::Server(Database& db, SigningKeys keys, ServeConfig config)
       trails_(crm_),
       intake_(crm_),
       config_(std::move(config)),
-      client_(
-          with_subscriptions(config_.broker, crm_.settings().tenant, config_.share),
-          {.up =
-               [this](const mqtt::Limits&) {
-                 spdlog::info("serving: connected to the broker");
-                 outbox_.line_is_up();
-                 snapshots_.clear();  // this broker may take less
-                 next_heartbeat_ = {};
-               },
-           .down =
-               [this](const mqtt::Down& down) {
-                 spdlog::warn("no broker: {}; again in {} ms", down.why, down.retry_in.count());
-                 why_down_ = down.why;
-                 received_.clear();  // not acknowledged: they come again
-                 urgent_.clear();
-                 bulk_.clear();
-                 commands_.clear();
-                 taken_.clear();  // the boxes send it again
-                 regions_.clear();
-                 outbox_.line_is_down();
-               },
-           .message = [this](const mqtt::Publish& message) { received_.push_back(message); },
-           .published = [this](std::int64_t tag, std::uint8_t reason) { published(tag, reason); }}),
-      outbox_(db, !config_.share.empty(),
-              {.room = [this] { return client_.room(); },
-               .publish = [this](const contract::Message& message,
-                                 std::int64_t position) { publish(message, position); }}) {
+      client_(with_subscriptions(config_.broker, crm_.settings().tenant, config_.share),
+              {.up =
+                   [this](const mqtt::Limits&) {
+                     spdlog::info("serving: connected to the broker");
+                     snapshots_.clear();  // this broker may take less
+                     controls_due_ = true;
+                     next_controls_ = {};
+                     next_heartbeat_ = {};
+                   },
+               .down =
+                   [this](const mqtt::Down& down) {
+                     spdlog::warn("no broker: {}; again in {} ms", down.why, down.retry_in.count());
+                     why_down_ = down.why;
+                     received_.clear();  // not acknowledged: they come again
+                     urgent_.clear();
+                     bulk_.clear();
+                     commands_.clear();
+                     taken_.clear();  // the boxes send it again
+                     regions_.clear();
+                   },
+               .message = [this](const mqtt::Publish& message) { received_.push_back(message); },
+               .published = [this](std::int64_t tag,
+                                   std::uint8_t reason) { published(tag, reason); }}) {
   db_.listen();
 }
 
@@ -102,9 +98,8 @@ void Server::run(int stop_fd) {
   intake_.work(wall_now());
   next_heartbeat_ = steady_clock::now() + config_.heartbeat;
   while (true) {
-    auto deadline =
-        std::min({client_.deadline(), next_heartbeat_, next_ageing_, outbox_.deadline()});
-    if (controls_due_) deadline = std::min(deadline, next_controls_);
+    auto deadline = std::min({client_.deadline(), next_heartbeat_, next_ageing_});
+    if (controls_due_ && client_.up()) deadline = std::min(deadline, next_controls_);
     const auto wait = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
     std::array<pollfd, 3> fds{
         {{stop_fd, POLLIN, 0}, {db_.wake_fd(), POLLIN, 0}, {client_.fd(), client_.events(), 0}}};
@@ -120,12 +115,11 @@ void Server::run(int stop_fd) {
       process_received();
       work = true;
     }
-    outbox_.write_down();
-    if (!client_.up()) outbox_.give_back();
     if (work) {
       intake_.work(wall_now());
       push_changes();
       push_commands();
+      look_for_controls();
       // What was decided here may be for boxes that another instance talks to.
       if (!config_.share.empty() && !woken) db_.announce();
       if (config_.changed) config_.changed();
@@ -140,10 +134,11 @@ void Server::run(int stop_fd) {
       push_changes();
       heartbeat();
       push_commands();
+      if (controls_refused_ > 0) controls_due_ = true;
       write_status();
       next_heartbeat_ = now + config_.heartbeat;
     }
-    if (controls_due_ && now >= next_controls_) send_controls();
+    if (controls_due_ && client_.up() && now >= next_controls_) send_all_controls();
     send();
     client_.flush(now);
   }
@@ -153,7 +148,7 @@ void Server::run(int stop_fd) {
   write_status();
 }
 
-// What is on its way is answered before the line is closed, or is another instance's to send.
+// What is on its way is answered before the line is closed.
 void Server::let_arrive() {
   const auto until = steady_clock::now() + kArriveWithin;
   for (auto now = steady_clock::now(); client_.up() && client_.in_flight() > 0 && now < until;
@@ -167,8 +162,6 @@ void Server::let_arrive() {
     client_.tick(steady_clock::now());
   }
   received_.clear();  // not acknowledged: they come again
-  outbox_.write_down();
-  outbox_.give_back();
 }
 
 // What has come to its end goes, a little at a time. True: there is more.
@@ -335,7 +328,7 @@ void Server::on_hello(const contract::BoxAddress& from, const contract::Hello& h
     }
     bring_up_to_date(box, collection, have);
   }
-  if (!crm_.controls().empty()) controls_due_ = true;
+  controls_due_ = true;
 }
 
 // It was away while our key was changed: the old key has left it a word.

@@ -5,10 +5,10 @@
 //   messages in → written down, committed, then acknowledged → acted on (Intake)
 //   hello       → what the box lacks: nothing, a delta, or a snapshot in parts
 //   any change  → deltas to every box that is there, at once, consent first
-//   outbox      → the broker; a row goes when the broker has the message
+//   controls    → the broker, which retains them; each instance sends each
 //
 // Several instances may share one PostgreSQL and one fleet (`share`): who first writes down that a
-// box was told, or takes a row of the outbox, sends it. What is lost on the way heals: every box is
+// box was told sends it. What is lost on the way heals: every box is
 // regularly told where the feed stands, and a box that is not there says hello. One thread, which
 // owns everything.
 
@@ -29,7 +29,6 @@
 #include "crm/database.h"
 #include "crm/intake.h"
 #include "crm/lane.h"
-#include "crm/outbox.h"
 #include "crm/trails.h"
 #include "crm/wall_clock.h"
 #include "mqtt/client.h"
@@ -81,9 +80,9 @@ class Server {
  private:
   using Steady = std::chrono::steady_clock::time_point;
   using Batches = std::vector<std::shared_ptr<const Parcel>>;
-  // What the broker says of it later: outbox rows have their position, which is positive; batches
-  // of the feed their size, negative.
-  static constexpr std::int64_t kNoRow = 0;
+  // What the broker says of it later: batches of the feed have their size, negative.
+  static constexpr std::int64_t kAnything = 0;
+  static constexpr std::int64_t kControl = 1;
 
   // Signed, where there is a key; `head` is where the feed stands now.
   Batches packed(const Position& head, std::vector<contract::FeedBatch> batches,
@@ -132,7 +131,9 @@ class Server {
   void push_commands();
   void heartbeat();
   bool let_age();
-  void send_controls();
+  void look_for_controls();
+  void send_all_controls();
+  void send_controls(std::uint64_t after);
   void send_taken();
   void send();
   void publish(const contract::Message& message, std::int64_t tag);
@@ -147,7 +148,6 @@ class Server {
   ServeConfig config_;
   ServeCounters counters_;
   mqtt::Client client_;
-  Outbox outbox_;
 
   std::vector<mqtt::Publish> received_;
   Lane urgent_, bulk_;
@@ -168,7 +168,10 @@ class Server {
   std::map<std::pair<Collection, Scope>, Snapshot> beats_;      // of what has not changed since
   Position staff_;                                              // that every box was told
   std::size_t taken_bytes_ = SIZE_MAX;  // a broker that says no limit may have one nevertheless
-  bool controls_due_ = false;
+  bool controls_due_ = false;           // all of them
+  std::uint64_t sent_control_ = 0;      // the newest that was sent
+  std::string controls_key_;            // that signed them
+  int controls_refused_ = 0;            // since all were sent
   Steady next_heartbeat_, next_controls_, next_epoch_, next_ageing_;
   WallTime started_ = wall_now();
   std::string why_down_ = "not connected yet";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a serving CRM sends: the feed, commands, controls, and what its outbox holds.
+// What a serving CRM sends: the feed, commands, controls, and what was taken.
 
 #include <algorithm>
 #include <chrono>
@@ -102,19 +102,21 @@ std::size_t Server::batch_bytes() const {
   return std::min(kBatchBytes, packet > kBatchFrame ? packet - kBatchFrame : 0);
 }
 
-// A message that the broker does not take must neither be lost without a word nor hold up others.
+// What the broker does not take must not be lost without a word, and holds up nothing else.
 void Server::published(std::int64_t tag, std::uint8_t reason) {
-  const bool row = tag > kNoRow;
-  if (reason < mqtt::kRefused) {
-    if (row) outbox_.arrived(tag);
+  if (reason < mqtt::kRefused) return;
+  ++counters_.undeliverable;
+  if (tag == kControl) {
+    if (++controls_refused_ > 1) return;  // one line for all of them
+    spdlog::error(
+        "the broker does not take control messages, which go again with the next "
+        "heartbeat: {}",
+        mqtt::reason_text(reason));
     return;
   }
-  if (row && outbox_.refused(tag, reason, steady_clock::now())) return;
-  ++counters_.undeliverable;
-  spdlog::error("a message is set aside, the broker does not take it: {}",
-                mqtt::reason_text(reason));
+  spdlog::error("the broker does not take a message: {}", mqtt::reason_text(reason));
   // Boxes ask for it again, and then it goes in smaller parts.
-  if (tag < kNoRow && reason == mqtt::kPacketTooLarge) {
+  if (tag < kAnything && reason == mqtt::kPacketTooLarge) {
     taken_bytes_ = std::min(taken_bytes_, static_cast<std::size_t>(-tag) / 2);
     snapshots_.clear();
   }
@@ -323,12 +325,30 @@ void Server::say_region(const BoxKey& box, const std::string& region) {
   taken_[box];
 }
 
-// The broker retains one message per control topic; a box that is new needs them all.
-void Server::send_controls() {
-  controls_due_ = false;
-  next_controls_ = steady_clock::now() + kControlsEvery;
+// A command, or another instance, may have made some, or changed the key that signs them.
+void Server::look_for_controls() {
+  if (!client_.up()) return;  // all are due with the next line
   const auto key = crm_.signer();
+  if ((key ? key->key_id() : "") != controls_key_) return send_all_controls();
+  const std::int64_t newest =
+      db_.query("SELECT COALESCE(MAX(seq), 0) FROM control").at(0).integer(0);
+  if (static_cast<std::uint64_t>(newest) > sent_control_) send_controls(sent_control_);
+}
+
+// The broker retains one message per control topic; a box that is new needs them all.
+void Server::send_all_controls() {
+  controls_due_ = false;
+  controls_refused_ = 0;
+  next_controls_ = steady_clock::now() + kControlsEvery;
+  send_controls(0);
+}
+
+void Server::send_controls(std::uint64_t after) {
+  const auto key = crm_.signer();
+  controls_key_ = key ? key->key_id() : "";
   for (const contract::Control& control : crm_.controls()) {
+    if (control.seq <= after) continue;
+    sent_control_ = std::max(sent_control_, control.seq);
     commands_.push_back(contract::encode_control(control, key.get()));
   }
 }
@@ -347,7 +367,7 @@ void Server::send_taken() {
       some.ids.push_back(std::move(box->second.front()));
       box->second.pop_front();
     }
-    publish(contract::encode_taken(address(box->first), some, key.get()), kNoRow);
+    publish(contract::encode_taken(address(box->first), some, key.get()), kAnything);
     if (box->second.empty()) taken_.erase(box);
   }
 }
@@ -360,10 +380,6 @@ void Server::publish(const contract::Message& message, std::int64_t tag) {
   out.content_type = message.content_type;
   out.response_topic = message.response_topic;
   out.correlation = message.correlation;
-  if (message.expires_at) {
-    const auto left = std::chrono::ceil<std::chrono::seconds>(*message.expires_at - wall_now());
-    out.expiry_s = static_cast<std::uint32_t>(std::max<std::int64_t>(left.count(), 1));
-  }
   client_.publish(std::move(out), tag);
   ++counters_.sent;
 }
@@ -371,7 +387,8 @@ void Server::publish(const contract::Message& message, std::int64_t tag) {
 void Server::send() {
   send_taken();
   while (client_.room() > 0 && !commands_.empty()) {
-    publish(commands_.front(), kNoRow);
+    // Controls alone are retained.
+    publish(commands_.front(), commands_.front().retain ? kControl : kAnything);
     commands_.pop_front();
   }
   const auto drain = [this](Lane& lane) {
@@ -385,7 +402,6 @@ void Server::send() {
     }
   };
   drain(urgent_);
-  outbox_.send(steady_clock::now());
   drain(bulk_);
 }
 

@@ -147,28 +147,6 @@ TEST_F(CrmServeTest, WhatAPageAsksForIsAnsweredAndReachesTheBox) {
   EXPECT_TRUE(box.until([](ModelBox& b) { return b.consent_is("face_recognition", "withdrawn"); }));
 }
 
-// Customers' apps once had topics.
-TEST_F(CrmServeTest, WhatAnOlderVersionHadForAnAppDoesNotLeave) {
-  const std::string topic = "welcome/v1/demo/app/a-paul/inbox";
-  const auto db = crm::open_database(crm_->database());
-  db->execute(
-      "INSERT INTO outbox (id, topic, payload, retain, customer) VALUES ('m-1', $1, '{}', 0, "
-      "'c-paul')",
-      {topic});
-  sync::LinkConfig config;
-  config.port = broker_->port();
-  config.client_id = "app-a-paul";
-  config.subscriptions = {topic};
-  Peer app(config);
-  ASSERT_TRUE(app.wait_up());
-  crm_->serve();
-  ModelBox box(*broker_);
-  ASSERT_TRUE(box.connect());
-  ASSERT_TRUE(up_to_date(box));
-  ASSERT_TRUE(box.until([&](ModelBox&) { return db->query("SELECT 1 FROM outbox").empty(); }));
-  EXPECT_TRUE(app.wait([](const Peer& peer) { return peer.messages.empty(); }, 0ms));
-}
-
 TEST_F(CrmServeTest, ANoteComesBackDownWithTheProfile) {
   crm_->serve();
   ModelBox box(*broker_);

@@ -30,13 +30,8 @@ const std::set<std::string> kSmall{"box",          "box_key",  "confirmed",   "c
 const std::map<std::string, const char*> kWholeOnPurpose{
     {"SELECT customer, kind, score, at FROM survey_answer ORDER BY id",
      "a report counts every answer"},
-    {"SELECT position, topic, payload, retain FROM outbox WHERE (leased_until IS NULL OR "
-     "leased_until < $1) AND refused IS NULL ORDER BY position LIMIT $2",
-     "the first that nobody sends; those before it are being sent, or few"},
     {"SELECT DISTINCT collection, part FROM gone",
      "what boxes still have to delete: it goes when they have"},
-    {"SELECT topic, refused FROM outbox WHERE refused IS NOT NULL ORDER BY position",
-     "an index of what a broker never took: all of it is shown"},
 };
 
 // The literals of a C++ source, neighbours joined as the compiler joins them.

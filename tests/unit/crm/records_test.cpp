@@ -298,6 +298,23 @@ TEST_F(RecordsTest, AnErasedCustomerIsInNoFileAndDoesNotComeBack) {
   }
 }
 
+// Versions before had messages to customers' apps wait for the broker.
+TEST_F(RecordsTest, WhatWaitedForAnAppIsGoneWithTheNextVersion) {
+  db_->define(
+      "CREATE TABLE outbox (id TEXT, topic TEXT, payload TEXT, customer TEXT, refused TEXT)");
+  db_->execute(
+      "INSERT INTO outbox (id, topic, payload, customer) VALUES "
+      "('m-1', 'welcome/v1/demo/app/a-paul/inbox', 'canary-of-the-offer', 'c-paul')");
+  db_->execute("UPDATE schema_version SET version = 11");
+  migrate(*db_);
+  EXPECT_TRUE(db_->query("SELECT 1 FROM sqlite_master WHERE name LIKE 'outbox%'").empty());
+  db_->scrub();
+  std::ifstream in(path(), std::ios::binary);
+  std::ostringstream bytes;
+  bytes << in.rdbuf();
+  EXPECT_EQ(bytes.str().find("canary-of-the-offer"), std::string::npos);
+}
+
 TEST_F(RecordsTest, PausesAreNumberedAndTheNewestOfAFunctionCounts) {
   const auto first = crm_->set_control("_all", Function::face, true, kMay);
   const auto second = crm_->set_control("_all", Function::face, false, kMay);

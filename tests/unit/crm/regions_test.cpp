@@ -438,6 +438,7 @@ TEST_F(RegionsTest, ADatabaseOfVersionNineGoesOnWhereItWas) {
         "INSERT INTO sight_gone VALUES ('aroma-1', 'box-1', 'c-noa', 6)",
         "UPDATE setting SET value = 'visited' WHERE name = 'scope'",
         "DELETE FROM setting WHERE name = 'regions'",
+        "CREATE TABLE outbox (id TEXT)",
         "UPDATE schema_version SET version = 9"}) {
     db_->define(sql);
   }
