@@ -236,6 +236,28 @@ TEST_F(CrmServeTest, APauseReachesTheBoxesThatAreThereAndTheOnesThatComeLater) {
   EXPECT_TRUE(later.until(both));
 }
 
+// Rules of a broker that somebody wrote by hand.
+TEST_F(CrmServeTest, APauseThatTheBrokerDoesNotTakeGoesAgain) {
+  const TempDir dir;
+  const std::string rules = (dir / "acl").string();
+  std::ofstream(rules) << "pattern readwrite welcome/v1/demo/aroma-1/box-1/#\n";
+  broker_ = std::make_unique<Broker>(kQueueEverything + ("acl_file " + rules + "\n"));
+  crm_ = std::make_unique<CrmProcess>(*broker_);
+  crm_->fill();
+  crm_->serve({"--heartbeat-s", "1"});
+  ModelBox box(*broker_);
+  ASSERT_TRUE(box.connect());
+  ASSERT_TRUE(up_to_date(box));
+  ASSERT_EQ(crm_->command({"pause", "face"}), 0);
+  ASSERT_TRUE(box.until([&](ModelBox&) {
+    return json::parse(crm_->output("status")).at(0).at("counters").at("undeliverable") > 0;
+  })) << "it is counted";
+  EXPECT_TRUE(box.controls.empty());
+  std::ofstream(rules) << "pattern readwrite welcome/#\n";
+  broker_->reload();
+  EXPECT_TRUE(box.until([](ModelBox& b) { return !b.controls.empty(); }));
+}
+
 // ---- admitted, revoked ----
 
 TEST_F(CrmServeTest, ABoxThatNobodyAdmittedGetsNothingUntilSomebodyDoes) {

@@ -178,6 +178,8 @@ class Broker {
   // The process is there and says nothing: a dead line.
   void freeze() { kill(process_->pid(), SIGSTOP); }
   void thaw() { kill(process_->pid(), SIGCONT); }
+  // Reads its rules again.
+  void reload() { kill(process_->pid(), SIGHUP); }
 
   std::uint16_t port() const { return port_; }
 
