@@ -12,6 +12,10 @@ const kSchemas = [
   'floor.action',
   'floor.enrol',
   'floor.prompt',
+  'floor.refused',
+  'floor.session',
+  'floor.sign_in',
+  'floor.staff',
   'floor.status',
   'item.consents',
 ];

@@ -71,7 +71,7 @@ try {
     zone: 'inside',
     since: today(9, 44),
     state: 'claimed',
-    claimed_by: 'Tom',
+    claimed_by: 'tom',
   });
   const tablet = await pages.tablet('tablet-1', 'Eva', kTablet);
   await tablet.locator('[data-visit=v-paul]').getByRole('button', { name: 'I’ll go' }).click();

@@ -22,6 +22,7 @@
 #include "contract/feed_head.h"
 #include "contract/items.h"
 #include "contract/message.h"
+#include "contract/sign_in.h"
 #include "contract/signing.h"
 #include "contract/topics.h"
 #include "core/claim.h"
@@ -402,13 +403,22 @@ struct FloorStatus {
   WallTime at;
 };
 
+// What somebody did on a tablet; who, the box looks up (sign_in.h).
+struct TabletAction {
+  std::string tablet;
+  std::string sign_in;
+  StaffAction action;  // without `staff`
+};
+
 struct EnrolMessage {
   enum class Kind : std::uint8_t { start, consent, stop, guide, done, failed };
   MessageId id;
-  std::string session;
+  std::string tablet;   // to or from which
+  std::string session;  // of the enrolment
   bool from_box = false;
   Kind kind = Kind::start;
-  StaffId staff;
+  std::string sign_in;  // start, consent
+  StaffId staff;        // start, consent: the box looks it up
   CustomerId customer;
   std::map<std::string, bool> purposes;  // consent
   std::optional<ConsentNotice> notice;   // consent
@@ -496,8 +506,8 @@ Result<DoorRequest> decode_door_request(std::string_view text);
 
 // ---- what comes in ----
 
-using BoxInbound = std::variant<FeedBatch, Taken, Command, Control, StaffAction, EnrolMessage,
-                                StoreWord, FloorRanging>;
+using BoxInbound = std::variant<FeedBatch, Taken, Command, Control, TabletAction, EnrolMessage,
+                                SignIn, StaffSession, StoreWord, FloorRanging>;
 
 // For the box `self`. A topic that is not meant for it is refused. With `keys` (the box is
 // provisioned with the CRM's keys), batches of the feed, consent records, control messages,

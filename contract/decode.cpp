@@ -22,17 +22,6 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxId = 128;  // as in every schema
 
-Result<json> accepted(std::string_view schema, std::string_view payload) {
-  auto value = parse_json(payload);
-  if (!value) {
-    return fail(value.error().code, std::string(schema) + ": " + value.error().message);
-  }
-  if (auto checked = check_schema(schema, *value); !checked) {
-    return tl::unexpected(checked.error());
-  }
-  return value;
-}
-
 std::optional<ConsentNotice> notice(const json& value) {
   const auto found = value.find("notice");
   if (found == value.end()) return std::nullopt;
@@ -372,16 +361,16 @@ Result<BoxInbound> control(const ParsedTopic& topic, const RawMessage& raw, cons
   return out;
 }
 
-Result<BoxInbound> staff_action(const ParsedTopic& topic, const RawMessage& raw) {
+Result<BoxInbound> tablet_action(const ParsedTopic& topic, const RawMessage& raw) {
   const auto payload = accepted("floor.action", raw.payload);
   if (!payload) return tl::unexpected(payload.error());
-  StaffAction out;
+  TabletAction said{topic.tablet, text(*payload, "sign_in"), {}};
+  StaffAction& out = said.action;
   out.id = text(*payload, "id");
   out.visit = VisitId(text(*payload, "visit"));
   if (out.visit.str() != topic.leaf) {
     return fail(ErrorCode::refused, "floor.action: visit differs from the topic");
   }
-  out.staff = StaffId(text(*payload, "staff"));
   out.kind = *staff_action_from_string(text(*payload, "kind"));
   out.text = text(*payload, "text");
   if (const auto preference = payload->find("preference"); preference != payload->end()) {
@@ -391,7 +380,7 @@ Result<BoxInbound> staff_action(const ParsedTopic& topic, const RawMessage& raw)
                                                            : StaffAction::Verdict::confirm;
   }
   out.at = time_of(*payload, "at");
-  return out;
+  return said;
 }
 
 Result<BoxInbound> store_word(const ParsedTopic& topic, const RawMessage& raw) {
@@ -425,9 +414,12 @@ Result<BoxInbound> enrol(const ParsedTopic& topic, const RawMessage& raw) {
   if (out.session != topic.leaf) {
     return fail(ErrorCode::refused, "floor.enrol: session differs from the topic");
   }
-  out.from_box = text(*payload, "from") == "box";
+  if (text(*payload, "from") == "box") {
+    return fail(ErrorCode::refused, "floor.enrol: a tablet that speaks as the box");
+  }
+  out.tablet = topic.tablet;
   out.kind = value_of(kEnrolKinds, text(*payload, "kind"));
-  out.staff = StaffId(text(*payload, "staff"));
+  out.sign_in = text(*payload, "sign_in");
   out.customer = CustomerId(text(*payload, "customer"));
   if (payload->contains("purposes")) payload->at("purposes").get_to(out.purposes);
   out.notice = notice(*payload);
@@ -778,7 +770,10 @@ Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
   const auto topic = parse_topic(raw.topic);
   if (!topic) return fail(ErrorCode::refused, "not a topic of this contract");
   const bool mine = topic->address == self;
-  if (raw.retained && topic->kind != TopicKind::control && topic->kind != TopicKind::floor_offer) {
+  const bool may_be_kept = topic->kind == TopicKind::control ||
+                           topic->kind == TopicKind::floor_offer ||
+                           topic->kind == TopicKind::session;
+  if (raw.retained && !may_be_kept) {
     return fail(ErrorCode::refused, "a retained message where none may be kept");
   }
   try {
@@ -799,11 +794,15 @@ Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
         }
         break;
       case TopicKind::action:
-        return staff_action(*topic, raw);
+        return tablet_action(*topic, raw);
       case TopicKind::ranging:
         return ranging(self, *topic, raw);
       case TopicKind::enrol:
         return enrol(*topic, raw);
+      case TopicKind::sign_in:
+        return decode_sign_in(topic->tablet, raw.payload);
+      case TopicKind::session:
+        return decode_session(topic->tablet, raw.payload);
       case TopicKind::floor_offer:
         return store_word(*topic, raw);
       default:

@@ -621,7 +621,7 @@ Message encode_enrol(const EnrolMessage& enrol) {
                {"from", enrol.from_box ? "box" : "tablet"},
                {"kind", name_of(kEnrolKinds, enrol.kind)},
                {"at", to_rfc3339(enrol.at)}};
-  set_if(payload, "staff", enrol.staff.str());
+  set_if(payload, "sign_in", enrol.sign_in);
   set_if(payload, "customer", enrol.customer.str());
   if (enrol.kind == EnrolMessage::Kind::consent) payload["purposes"] = enrol.purposes;
   if (enrol.notice) payload["notice"] = notice_json(*enrol.notice);
@@ -630,7 +630,9 @@ Message encode_enrol(const EnrolMessage& enrol) {
   if (enrol.views_needed > 0) payload["views_needed"] = enrol.views_needed;
   set_if(payload, "reason", enrol.reason);
   set_if(payload, "cause", enrol.cause);
-  Message message = message_on(enrol_topic(enrol.session), payload);
+  Message message = message_on(enrol.from_box ? to_enrol_topic(enrol.tablet, enrol.session)
+                                              : enrol_topic(enrol.tablet, enrol.session),
+                               payload);
   message.id = enrol.id;
   message.link = LinkName::floor;
   message.priority = Priority::decision;

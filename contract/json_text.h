@@ -16,6 +16,9 @@ namespace welcome::contract {
 // UTF-8. Of members with the same name the last counts.
 Result<nlohmann::json> parse_json(std::string_view text, std::size_t max_bytes = kMaxPayload);
 
+// A payload as its value, when the schema (schema_set.h) takes it. An error names the schema.
+Result<nlohmann::json> accepted(std::string_view schema, std::string_view payload);
+
 bool valid_utf8(std::string_view text);
 // Where the first byte that is not UTF-8 lies, or the first bracket that is nested too deep; npos:
 // nowhere.

@@ -166,6 +166,17 @@ Result<void> check_schema(std::string_view name, const json& value) {
                                         without_values(deepest.description));
 }
 
+Result<json> accepted(std::string_view schema, std::string_view payload) {
+  auto value = parse_json(payload);
+  if (!value) {
+    return fail(value.error().code, std::string(schema) + ": " + value.error().message);
+  }
+  if (auto checked = check_schema(schema, *value); !checked) {
+    return tl::unexpected(checked.error());
+  }
+  return value;
+}
+
 void keep_known(std::string_view name, json& value) { strip(schemas().find(name).shape, value); }
 
 Result<void> validate(std::string_view schema, std::string_view text) {

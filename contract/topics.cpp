@@ -95,12 +95,64 @@ std::string control_topic(std::string_view tenant, std::string_view store) {
 }
 
 std::string prompt_topic(std::string_view visit) { return floor_topic("prompt", visit); }
-std::string action_topic(std::string_view visit) { return floor_topic("action", visit); }
-std::string enrol_topic(std::string_view session) { return floor_topic("enrol", session); }
 std::string offer_topic(std::string_view decision) { return floor_topic("offer", decision); }
 std::string floor_status_topic(std::string_view box) { return floor_topic("status", box); }
 
 std::string ranging_topic(std::string_view box) { return floor_topic("ranging", box); }
+std::string staff_topic(std::string_view box) { return floor_topic("staff", box); }
+
+std::string action_topic(std::string_view tablet, std::string_view visit) {
+  return floor_topic("tablet", tablet).append("/action/").append(visit);
+}
+std::string enrol_topic(std::string_view tablet, std::string_view session) {
+  return floor_topic("tablet", tablet).append("/enrol/").append(session);
+}
+std::string sign_in_topic(std::string_view tablet) {
+  return floor_topic("tablet", tablet).append("/session");
+}
+std::string to_enrol_topic(std::string_view tablet, std::string_view session) {
+  return floor_topic("to", tablet).append("/enrol/").append(session);
+}
+std::string session_topic(std::string_view tablet) {
+  return floor_topic("to", tablet).append("/session");
+}
+std::string refused_topic(std::string_view tablet) {
+  return floor_topic("to", tablet).append("/refused");
+}
+
+namespace {
+
+// `levels` below welcome/v1.
+std::optional<ParsedTopic> parse_floor(const std::vector<std::string_view>& levels) {
+  const std::size_t n = levels.size();
+  if (n < 3) return std::nullopt;
+  ParsedTopic parsed;
+  const auto is = [&](TopicKind kind) {
+    parsed.kind = kind;
+    return parsed;
+  };
+  const bool to = levels[1] == "to";
+  if (to || levels[1] == "tablet") {
+    parsed.tablet = levels[2];
+    if (n == 4 && levels[3] == "session") return is(to ? TopicKind::session : TopicKind::sign_in);
+    if (n == 4 && to && levels[3] == "refused") return is(TopicKind::refused);
+    if (n != 5) return std::nullopt;
+    parsed.leaf = levels[4];
+    if (levels[3] == "enrol") return is(to ? TopicKind::to_enrol : TopicKind::enrol);
+    if (levels[3] == "action" && !to) return is(TopicKind::action);
+    return std::nullopt;
+  }
+  if (n != 3) return std::nullopt;
+  parsed.leaf = levels[2];
+  if (levels[1] == "prompt") return is(TopicKind::prompt);
+  if (levels[1] == "offer") return is(TopicKind::floor_offer);
+  if (levels[1] == "ranging") return is(TopicKind::ranging);
+  if (levels[1] == "staff") return is(TopicKind::floor_staff);
+  if (levels[1] == "status") return is(TopicKind::floor_status);
+  return std::nullopt;
+}
+
+}  // namespace
 
 std::optional<ParsedTopic> parse_topic(std::string_view topic) {
   if (!topic.starts_with(kRoot) || topic.size() > kLongestTopic) return std::nullopt;
@@ -114,17 +166,7 @@ std::optional<ParsedTopic> parse_topic(std::string_view topic) {
     parsed.kind = kind;
     return parsed;
   };
-  if (levels[0] == "floor") {
-    if (n != 3) return std::nullopt;
-    parsed.leaf = levels[2];
-    if (levels[1] == "prompt") return is(TopicKind::prompt);
-    if (levels[1] == "action") return is(TopicKind::action);
-    if (levels[1] == "enrol") return is(TopicKind::enrol);
-    if (levels[1] == "offer") return is(TopicKind::floor_offer);
-    if (levels[1] == "ranging") return is(TopicKind::ranging);
-    if (levels[1] == "status") return is(TopicKind::floor_status);
-    return std::nullopt;
-  }
+  if (levels[0] == "floor") return parse_floor(levels);
   parsed.address.tenant = levels[0];
   if (n == 3 && levels[2] == "control") {
     parsed.address.store = levels[1];
@@ -147,13 +189,21 @@ std::optional<ParsedTopic> parse_topic(std::string_view topic) {
   return std::nullopt;
 }
 
+std::string speaking_tablet(std::string_view topic) {
+  const std::string before = std::string(kFloor) + "tablet/";
+  if (!topic.starts_with(before)) return {};
+  topic.remove_prefix(before.size());
+  return std::string(topic.substr(0, topic.find('/')));
+}
+
 std::array<std::string, 5> Subscriptions::box_uplink(const BoxAddress& box) {
   return {box_topic(box, "feed/+"), taken_topic(box), command_topic(box),
           control_topic(box.tenant, box.store), control_topic(box.tenant, kAllStores)};
 }
 
-std::array<std::string, 3> Subscriptions::box_floor() {
-  return {action_topic("+"), enrol_topic("+"), ranging_topic("+")};
+std::array<std::string, 5> Subscriptions::box_floor() {
+  return {action_topic("+", "+"), enrol_topic("+", "+"), sign_in_topic("+"), session_topic("+"),
+          ranging_topic("+")};
 }
 
 std::string Subscriptions::box_floor_echoed() { return offer_topic("+"); }

@@ -58,11 +58,18 @@ std::string control_topic(std::string_view tenant, std::string_view store);
 
 // Floor.
 std::string prompt_topic(std::string_view visit);
-std::string action_topic(std::string_view visit);
-std::string enrol_topic(std::string_view session);
 std::string floor_status_topic(std::string_view box);
 std::string offer_topic(std::string_view decision);  // between the boxes of a store
 std::string ranging_topic(std::string_view box);
+std::string staff_topic(std::string_view box);  // who may sign in
+// What a tablet says stands under its own account.
+std::string action_topic(std::string_view tablet, std::string_view visit);
+std::string enrol_topic(std::string_view tablet, std::string_view session);
+std::string sign_in_topic(std::string_view tablet);
+// What it alone is told; boxes write there, and hear each other.
+std::string to_enrol_topic(std::string_view tablet, std::string_view session);
+std::string session_topic(std::string_view tablet);
+std::string refused_topic(std::string_view tablet);
 
 enum class TopicKind : std::uint8_t {
   state,
@@ -76,6 +83,11 @@ enum class TopicKind : std::uint8_t {
   prompt,
   action,
   enrol,
+  sign_in,
+  to_enrol,
+  session,
+  refused,
+  floor_staff,
   floor_status,
   floor_offer,
   ranging,
@@ -85,17 +97,21 @@ enum class TopicKind : std::uint8_t {
 struct ParsedTopic {
   TopicKind kind = TopicKind::state;
   BoxAddress address;  // control: tenant and store
-  std::string leaf;  // feed: collection as it stands there; prompt, action: visit; enrol: session;
-                     // floor_offer: decision; ranging, floor_status: box
+  std::string tablet;  // action, enrol, sign_in, to_enrol, session, refused: its account
+  std::string leaf;    // feed: collection as it stands there; prompt, action: visit; enrol,
+                       // to_enrol: the enrolment; floor_offer: decision; ranging, floor_status,
+                       // floor_staff: box
 };
 
 std::optional<ParsedTopic> parse_topic(std::string_view topic);
+// Of a topic on which a tablet speaks: which; empty for every other.
+std::string speaking_tablet(std::string_view topic);
 
 // What each peer subscribes to.
 struct Subscriptions {
   // box: own feed, what was taken of it, own commands, control of its store and of all
   static std::array<std::string, 5> box_uplink(const BoxAddress& box);
-  static std::array<std::string, 3> box_floor();
+  static std::array<std::string, 5> box_floor();
   // A box's own offers count once they have come back (docs/decide.md).
   static std::string box_floor_echoed();
   // CRM: state, hello, event, response of every box of a tenant

@@ -140,6 +140,12 @@ std::string plain_text(std::string_view text, std::size_t max_bytes) {
       out += ' ';
       continue;
     }
+    // C1: some terminals obey them.
+    if (unit.size() == 2 && c == 0xC2 && static_cast<unsigned char>(unit[1]) < 0xA0) {
+      if (out.size() + 1 > max_bytes) break;
+      out += ' ';
+      continue;
+    }
     // U+200E/F, U+202A…E, U+2066…9: they turn the rest of a line around.
     if (unit.size() == 3 && c == 0xE2) {
       const auto b1 = static_cast<unsigned char>(unit[1]);

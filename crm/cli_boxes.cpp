@@ -8,11 +8,12 @@
 #include <unistd.h>
 
 #include "contract/signing.h"
+#include "crm/box_account.h"
 #include "crm/boxes.h"
-#include "crm/broker_files.h"
 #include "crm/cli_command.h"
-#include "crm/qr.h"
 #include "crm/staff.h"
+#include "provision/broker_files.h"
+#include "provision/qr.h"
 
 namespace welcome::crm::cli {
 namespace {
@@ -50,7 +51,7 @@ struct Slip {
 void print_slip(const Call& call, const Slip& slip, const contract::BoxAddress& box) {
   *call.out << "For the technician; the password is shown this once:\n\n"
             << slip.text() << "\n"
-            << qr_for_terminal(slip.text());
+            << provision::qr_for_terminal(slip.text());
   if (slip.keys.empty()) {
     call.warn("nothing is signed: make a key with `welcome-crm sign-keys --new`");
   }
@@ -60,7 +61,7 @@ void print_slip(const Call& call, const Slip& slip, const contract::BoxAddress& 
     return;
   }
   *call.out << "\nFor the broker's password_file:\n\n"
-            << password_line(slip.account, slip.password) << "\nfor its acl_file:\n\n"
+            << provision::password_line(slip.account, slip.password) << "\nfor its acl_file:\n\n"
             << acl_lines(box) << "\nand then reload it (SIGHUP).\n";
 }
 
@@ -80,7 +81,7 @@ int boxes_admit(const Call& call) {
                                             " is in none yet: say --region"});
   }
   const contract::BoxAddress address{opened.crm.settings().tenant, store, box};
-  const Slip slip{contract::address_text(address), new_password(), call.text("broker"),
+  const Slip slip{contract::address_text(address), provision::new_password(), call.text("broker"),
                   opened.crm.public_keys()};
   Transaction transaction(*opened.db);
   const std::string by = call.has("by") ? call.text("by") : whoever_asks();
@@ -92,7 +93,9 @@ int boxes_admit(const Call& call) {
     }
   }
   if (call.has("broker-files")) {
-    if (auto done = put_account(call.text("broker-files"), address, slip.password); !done) {
+    if (auto done = provision::put_account(call.text("broker-files"), slip.account,
+                                           acl_lines(address), slip.password);
+        !done) {
       return call.no(done.error());
     }
   }
@@ -105,7 +108,7 @@ int boxes_admit(const Call& call) {
                 {"password", slip.password},
                 {"broker", slip.broker},
                 {"crm_keys", slip.keys},
-                {"password_line", password_line(slip.account, slip.password)},
+                {"password_line", provision::password_line(slip.account, slip.password)},
                 {"acl", acl_lines(address)}});
     return kDone;
   }
@@ -195,7 +198,9 @@ int boxes_revoke(const Call& call) {
               " out of the broker's password_file and acl_file, and reload it");
     return kDone;
   }
-  if (auto done = remove_account(call.text("broker-files"), address); !done) {
+  if (auto done =
+          provision::remove_account(call.text("broker-files"), contract::address_text(address));
+      !done) {
     return call.no(done.error());
   }
   call.warn("the broker's files are written: reload it (SIGHUP; systemctl reload mosquitto)");

@@ -10,7 +10,7 @@
 
 #include "core/hex.h"
 #include "crm/database.h"
-#include "crm/files.h"
+#include "provision/files.h"
 
 namespace welcome::crm {
 namespace {
@@ -48,9 +48,9 @@ void SigningKeys::keep(const std::string& id, const SigningSeed& seed) {
   fs::path fresh = file;
   fresh += ".new";
   std::string text = to_hex(seed) + "\n";
-  const File out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | kCarefully, 0600));
-  const bool written = out.fd() >= 0 && write_through(out.fd(), text) &&
-                       rename(fresh.c_str(), file.c_str()) == 0 && settle(folder_);
+  const provision::File out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | kCarefully, 0600));
+  const bool written = out.fd() >= 0 && provision::write_through(out.fd(), text) &&
+                       rename(fresh.c_str(), file.c_str()) == 0 && provision::settle(folder_);
   sodium_memzero(text.data(), text.size());
   if (!written) give_up("cannot write", file);
 }
@@ -59,7 +59,7 @@ std::shared_ptr<const contract::Signer> SigningKeys::signer(const std::string& i
   auto& known = read_[id];
   if (known) return known;
   const fs::path path = file_of(id);
-  const File file(::open(path.c_str(), O_RDONLY | kCarefully));
+  const provision::File file(::open(path.c_str(), O_RDONLY | kCarefully));
   if (file.fd() < 0 && errno == ENOENT) {
     throw DatabaseError("the signing key " + id + " is not in " + folder_.string() +
                         ": put its file back, or make another key (docs/crm.md, \"Signatures\")");
@@ -85,7 +85,7 @@ void SigningKeys::destroy(const std::string& id) {
   read_.erase(id);
   const fs::path path = file_of(id);
   const bool gone =
-      unlink(path.c_str()) == 0 ? settle(folder_) : errno == ENOENT || errno == ENOTDIR;
+      unlink(path.c_str()) == 0 ? provision::settle(folder_) : errno == ENOENT || errno == ENOTDIR;
   if (!gone) give_up("cannot remove", path);
 }
 

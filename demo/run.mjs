@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { Story, kStorySeconds } from './story.mjs';
+import { Story, kPin, kStorySeconds } from './story.mjs';
 
 const kHelp = `Usage: ./dev demo [OPTIONS]
 
@@ -77,6 +77,7 @@ try {
   await story.prepare();
   say('');
   say(`  tablet page   ${story.stack.tabletLink('tablet-1')}`);
+  say(`                sign in as Eva or Tom with the PIN ${kPin}`);
   say(`  phone page    ${await story.link('c-paul')}`);
   say('');
   say(`the story takes ${Math.round(kStorySeconds / wanted.speed)} s`);

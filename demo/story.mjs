@@ -3,13 +3,14 @@
 // what must come out. `playStory` is used by the demo and by the tests that kill, listen and look.
 
 import { execFile } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Device } from '../harness/door.mjs';
 import { startStack } from '../harness/stack.mjs';
+import { StaffTablet } from '../harness/tablet.mjs';
 
 const kHere = path.dirname(fileURLToPath(import.meta.url));
 const kRoot = path.dirname(kHere);
@@ -19,8 +20,12 @@ export const kStorySeconds = 205;
 const kWithdrawn = 136; // when Bruno switches face recognition off
 const kTail = 30; // story seconds after it, for the last visit to end
 const kEva = 'tablet-eva'; // the tablet of her who is played here
+// Who works in the shop, and how they sign in on its tablets.
+export const kPin = '273910';
+const kStaff = { eva: 'Eva', tom: 'Tom' };
 export const kNote = 'Asked about the Ethiopian beans; wants to hear how to grind them.';
 
+const kPrompts = 'welcome/v1/floor/prompt/';
 const names = { 'c-paul': 'Paul', 'c-mia': 'Mia', 'c-bruno': 'Bruno' };
 const who = (customer) => names[customer] ?? 'somebody';
 
@@ -73,6 +78,13 @@ export class Story {
     return run(this.program('welcome-crm'), ['-d', path.join(this.dir, 'crm', 'crm.db'), ...args]);
   }
 
+  // With a line on its stdin.
+  async crmWith(line, ...args) {
+    const done = this.crm(...args);
+    done.child.stdin.end(`${line}\n`);
+    return done;
+  }
+
   async ctl(...args) {
     const { stdout } = await run(
       this.program('welcomectl'),
@@ -119,6 +131,12 @@ export class Story {
       path.join(dir, 'policy.json'),
       path.join(kHere, 'members.json'),
     );
+    for (const [id, name] of Object.entries(kStaff)) await this.addStaff(id, name);
+  }
+
+  async addStaff(id, name, pin = kPin) {
+    await this.crm('staff', 'add', id, '--name', name, '--store', this.stack.store);
+    if (pin) await this.crmWith(pin, 'staff', 'pin', id);
   }
 
   // A box of this store, as an operator takes it in: the CRM makes its account, in the broker's files.
@@ -268,6 +286,7 @@ export class Story {
       String(this.seed),
     ]);
     this.daemon = await this.startDaemon({ replay: true });
+    await this.tablet.signedIn('eva', kPin);
     await phones;
     this.#direct();
     await this.at(kStorySeconds + kTail);
@@ -302,18 +321,8 @@ export class Story {
 
   async #act(visit, action) {
     this.#tell(`staff (eva): ${action.kind}${action.text ? ` "${action.text}"` : ''}`);
-    await this.tablet.publishAsync(
-      `welcome/v1/floor/action/${visit}`,
-      JSON.stringify({
-        v: 1,
-        id: randomUUID(),
-        visit,
-        staff: 'eva',
-        at: new Date(this.epoch + this.now() * 1000).toISOString(),
-        ...action,
-      }),
-      { qos: 1 },
-    );
+    const at = new Date(this.epoch + this.now() * 1000).toISOString();
+    await this.tablet.act(visit, { at, ...action });
   }
 
   #nextPrompt(wanted) {
@@ -333,9 +342,12 @@ export class Story {
       await client.subscribeAsync(topic, { qos: 1 });
       return client;
     };
-    this.tablet = await listen('floor', kEva, 'welcome/v1/floor/prompt/+', (topic, prompt) => {
-      if (prompt) this.#onPrompt(prompt);
+    this.tablet = await StaffTablet.connect(this.stack, kEva, { reconnectPeriod: 300 });
+    this.clients.push(this.tablet.client);
+    this.tablet.client.on('message', (topic, payload) => {
+      if (topic.startsWith(kPrompts) && payload.length) this.#onPrompt(JSON.parse(payload));
     });
+    await this.tablet.client.subscribeAsync(`${kPrompts}+`, { qos: 1 });
     await listen('uplink', 'owner', `${this.stack.prefix}/event`, (_, event) => this.#onEvent(event));
   }
 

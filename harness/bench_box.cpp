@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "beacon/key_schedule.h"
+#include "contract/digest.h"
 #include "core/hex.h"
 #include "firmware/daemon/radio.h"
 
@@ -64,6 +65,10 @@ void FakeWorld::look_for(std::shared_ptr<const vision::Gallery> wanted) {
 void FakeWorld::enrol(std::uint64_t job, const FaceConsent&, daemon::Clip,
                       std::shared_ptr<const vision::Gallery>) {
   enrolments.push_back(job);
+}
+
+void FakeWorld::check_pin(std::uint64_t job, std::string pin, std::string hash) {
+  pins.push_back({job, std::move(pin), std::move(hash)});
 }
 
 void FakeWorld::stop_enrolment(std::uint64_t job) { std::erase(enrolments, job); }
@@ -421,6 +426,56 @@ std::vector<json> BenchBox::events(const std::string& type_part) const {
     return event.at("type").get<std::string>().find(type_part) == std::string::npos;
   });
   return found;
+}
+
+void BenchBox::feed_staff(const std::vector<std::string>& ids) {
+  json items = json::array();
+  for (const std::string& id : ids) {
+    const bool pin = !id.ends_with('-');
+    const std::string name = pin ? id : id.substr(0, id.size() - 1);
+    json value{{"staff", name}, {"name", "Name of " + name}, {"roles", {"staff"}}};
+    // Whoever checks it is the test.
+    if (pin) {
+      value["pin"] = "$argon2id$v=19$m=8192,t=1,p=1$" + std::string(22, 'a') + "$" +
+                     (name + std::string(43, 'b')).substr(0, 43);
+    }
+    items.push_back({{"key", name}, {"seq", ++staff_seq_}, {"op", "put"}, {"value", value}});
+  }
+  contract::Digest digest;
+  for (const json& item : items) {
+    digest.toggle(item.at("key").get<std::string>(), item.at("seq").get<std::uint64_t>());
+  }
+  ++staff_seq_;
+  json batch{{"v", 1},
+             {"collection", "staff"},
+             {"kind", "snapshot"},
+             {"epoch", "staff"},
+             {"part", 1},
+             {"parts", 1},
+             {"to_seq", staff_seq_},
+             {"items", std::move(items)}};
+  batch["digest"] = digest.hex();
+  inbound(contract::LinkName::uplink, feed_topic(address_, contract::Collection::staff),
+          batch.dump());
+}
+
+void BenchBox::tablet_says(const std::string& what, json message, const std::string& tablet) {
+  message["v"] = 1;
+  message["at"] = contract::to_rfc3339(now().wall);
+  if (!message.contains("id")) message["id"] = "t-" + std::to_string(++tablet_said_);
+  inbound(contract::LinkName::floor, "welcome/v1/floor/tablet/" + tablet + "/" + what,
+          message.dump());
+}
+
+std::string BenchBox::sign_in(const std::string& staff, const std::string& tablet) {
+  const std::string id = "in-" + std::to_string(++tablet_said_);
+  tablet_says("session", {{"id", id}, {"kind", "sign_in"}, {"staff", staff}, {"pin", "1"}}, tablet);
+  if (world_.pins.empty()) throw std::runtime_error("no PIN is checked");
+  engine_->handle(daemon::input::PinChecked{world_.pins.back().job, true}, now());
+  if (broker_acks) ack_all();
+  // Who was signed in already goes on with her session.
+  const auto said = sent("floor/to/" + tablet + "/session");
+  return said.empty() ? id : said.back().at("sign_in").get<std::string>();
 }
 
 }  // namespace welcome::test

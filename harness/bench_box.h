@@ -52,6 +52,7 @@ class FakeWorld : public daemon::Ports {
   void enrol(std::uint64_t job, const FaceConsent& consent, daemon::Clip clip,
              std::shared_ptr<const vision::Gallery> everybody) override;
   void stop_enrolment(std::uint64_t job) override;
+  void check_pin(std::uint64_t job, std::string pin, std::string hash) override;
   ClockState clock() const override { return time(); }
   std::string clock_memory() const override { return "what was heard"; }
   void crm_says(WallTime signed_at, MonoTime heard) override;
@@ -62,6 +63,13 @@ class FakeWorld : public daemon::Ports {
   std::shared_ptr<const vision::Gallery> gallery;
   bool full = false;                      // the link's queue has no room
   std::vector<std::uint64_t> enrolments;  // started and not stopped
+  // PINs to be checked: the test answers with input::PinChecked.
+  struct PinCheck {
+    std::uint64_t job;
+    std::string pin;
+    std::string hash;
+  };
+  std::vector<PinCheck> pins;
   std::function<MonoTime()> now;
   std::function<ClockState()> time;
   std::function<void(const ClockWord&)> hear_time;
@@ -140,6 +148,14 @@ class BenchBox {
   // The broker does not take the message with this id, which it has not acknowledged yet.
   void refuse(const std::string& id, int code, bool for_good);
 
+  // The CRM says who works here, all of them: ids, each with a PIN unless it ends with '-'.
+  void feed_staff(const std::vector<std::string>& ids);
+  // Somebody signs in on a tablet, with the right PIN; the id of the session.
+  std::string sign_in(const std::string& staff = "eva", const std::string& tablet = "tablet-1");
+  // What the tablet says below its own name, stamped: action/VISIT, enrol/SESSION, session.
+  void tablet_says(const std::string& what, nlohmann::json message,
+                   const std::string& tablet = "tablet-1");
+
   // The CRM's command to forget somebody.
   void erase(const std::string& customer, const std::string& id);
 
@@ -181,6 +197,8 @@ class BenchBox {
   FakeWorld world_;
   std::optional<store::Store> store_;
   std::unique_ptr<daemon::Engine> engine_;
+  int staff_seq_ = 0;
+  int tablet_said_ = 0;
 };
 
 }  // namespace welcome::test

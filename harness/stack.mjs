@@ -275,6 +275,15 @@ class Stack {
     });
   }
 
+  startNginx() {
+    return this.start({
+      name: 'nginx',
+      file: 'nginx',
+      args: ['-e', 'stderr', '-p', '{dir}', '-c', '{dir}/nginx.conf'],
+      ready: { port: this.ports.web },
+    });
+  }
+
   // Where the broker has its accounts and rules.
   brokerFiles(link) {
     return path.join(this.run, link === 'floor' ? 'mosquitto-floor' : 'mosquitto-central');
@@ -336,14 +345,7 @@ class Stack {
       const location = filled('nginx/door-location.conf.in', { DOOR: this.ports.door });
       writeFileSync(path.join(this.run, 'nginx/door-location.conf'), location);
       writeFileSync(path.join(this.run, 'nginx/nginx.conf'), conf, { mode: 0o600 });
-      starting.push(
-        this.start({
-          name: 'nginx',
-          file: 'nginx',
-          args: ['-e', 'stderr', '-p', '{dir}', '-c', '{dir}/nginx.conf'],
-          ready: { port: this.ports.web },
-        }),
-      );
+      starting.push(this.startNginx());
     }
     const failed = (await Promise.allSettled(starting)).find((one) => one.status === 'rejected');
     if (failed) throw failed.reason;

@@ -52,7 +52,7 @@ interface FloorActionFields {
   v: 1;
   id: string;
   visit: string;
-  staff: string;
+  sign_in: string;
   kind: FloorActionKind;
   text?: string;
   preference?: {
@@ -88,7 +88,7 @@ interface FloorEnrolFields {
   session: string;
   from: FloorEnrolFrom;
   kind: FloorEnrolKind;
-  staff?: string;
+  sign_in?: string;
   customer?: string;
   purposes?: Record<string, boolean>;
   notice?: {
@@ -105,8 +105,8 @@ interface FloorEnrolFields {
 }
 
 export type FloorEnrol =
-  | (FloorEnrolFields & { kind: 'start'; from: 'tablet' } & Required<Pick<FloorEnrolFields, 'staff' | 'customer'>>)
-  | (FloorEnrolFields & { kind: 'consent'; from: 'tablet' } & Required<Pick<FloorEnrolFields, 'staff' | 'customer' | 'purposes' | 'notice'>>)
+  | (FloorEnrolFields & { kind: 'start'; from: 'tablet' } & Required<Pick<FloorEnrolFields, 'sign_in' | 'customer'>>)
+  | (FloorEnrolFields & { kind: 'consent'; from: 'tablet' } & Required<Pick<FloorEnrolFields, 'sign_in' | 'customer' | 'purposes' | 'notice'>>)
   | (FloorEnrolFields & { kind: 'stop'; from: 'tablet' })
   | (FloorEnrolFields & { kind: 'guide'; from: 'box' } & Required<Pick<FloorEnrolFields, 'views' | 'views_needed'>>)
   | (FloorEnrolFields & { kind: 'done'; from: 'box' } & Required<Pick<FloorEnrolFields, 'views'>>)
@@ -158,6 +158,79 @@ export interface FloorPrompt {
   rehearsal?: boolean;
   claimed_by: string | null;
   expires_at: string;
+}
+
+// What a box did not take from a tablet
+
+export const kFloorRefusedCause = ['wrong_pin', 'wait', 'unknown', 'no_staff', 'not_signed_in', 'locked', 'too_many', 'not_stored'] as const;
+export type FloorRefusedCause = (typeof kFloorRefusedCause)[number];
+
+export interface FloorRefused {
+  v: 1;
+  id: string;
+  re: string;
+  cause: FloorRefusedCause;
+  tries_left?: number;
+  retry_after_s?: number;
+  at: string;
+}
+
+// Who is signed in on a tablet
+
+export const kFloorSessionState = ['on', 'locked', 'over'] as const;
+export type FloorSessionState = (typeof kFloorSessionState)[number];
+
+export const kFloorSessionWhy = ['signed_out', 'somebody_else', 'time', 'left', 'new_pin'] as const;
+export type FloorSessionWhy = (typeof kFloorSessionWhy)[number];
+
+export const kFloorSessionRoles = ['staff', 'lead', 'technician'] as const;
+export type FloorSessionRoles = (typeof kFloorSessionRoles)[number];
+
+export interface FloorSession {
+  v: 1;
+  box: string;
+  sign_in: string;
+  state: FloorSessionState;
+  why?: FloorSessionWhy;
+  staff: string;
+  name: string;
+  roles: FloorSessionRoles[];
+  since: string;
+  ends_at: string;
+  lock_after_s: number;
+  at: string;
+}
+
+// Somebody signs in on a tablet, or out
+
+export const kFloorSignInKind = ['sign_in', 'sign_out', 'lock', 'active'] as const;
+export type FloorSignInKind = (typeof kFloorSignInKind)[number];
+
+interface FloorSignInFields {
+  v: 1;
+  id: string;
+  kind: FloorSignInKind;
+  staff?: string;
+  pin?: string;
+  sign_in?: string;
+  at: string;
+}
+
+export type FloorSignIn =
+  | (FloorSignInFields & { kind: 'sign_in' } & Required<Pick<FloorSignInFields, 'staff' | 'pin'>>)
+  | (FloorSignInFields & { kind: 'sign_out' | 'lock' | 'active' } & Required<Pick<FloorSignInFields, 'sign_in'>>);
+
+// Who may sign in on the tablets of the store
+
+export interface FloorStaff {
+  v: 1;
+  box: string;
+  staff: {
+    id: string;
+    name: string;
+    pin: boolean;
+  }[];
+  at: string;
 }
 
 // Status of the store, for the tablets

@@ -10,9 +10,9 @@
 #include "crm/door/door.h"
 #include "crm/door/service.h"
 #include "crm/door/sessions.h"
-#include "crm/qr.h"
 #include "crm/token.h"
 #include "mqtt/loopback.h"
+#include "provision/qr.h"
 
 namespace welcome::crm::cli {
 namespace {
@@ -38,7 +38,7 @@ int link(const Call& call) {
   if (call.json_wanted) {
     call.print({{"url", url}, {"expires_at", until}});
   } else {
-    *call.out << qr_for_terminal(url) << url << "\nGood once, until " << until << ".\n";
+    *call.out << provision::qr_for_terminal(url) << url << "\nGood once, until " << until << ".\n";
   }
   return kDone;
 }

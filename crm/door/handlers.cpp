@@ -7,8 +7,8 @@
 
 #include "crm/desk_consents.h"
 #include "crm/door/ask.h"
-#include "crm/qr.h"
 #include "crm/token.h"
+#include "provision/qr.h"
 
 namespace welcome::crm {
 namespace {
@@ -148,7 +148,7 @@ Response Door::new_link(const Ask& ask) {
   const std::string url = link_url(page_, *token);
   return ok({{"url", url},
              {"expires_at", contract::to_rfc3339(ask.now.wall + Sessions::kLinkLife)},
-             {"qr", qr_rows(url)}});
+             {"qr", provision::qr_rows(url)}});
 }
 
 // ---- what is known ----

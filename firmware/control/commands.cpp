@@ -27,6 +27,7 @@ constexpr Argument kReplay[] = {
 constexpr Argument kEnrol[] = {
     {"id", text, true, "the CRM's id of the customer"},
 };
+constexpr Argument kTablet[] = {{"id", text, true, "the tablet's account"}};
 constexpr Argument kShown[] = {
     {"shown", text, true, "the time of the machine's clock that was compared"}};
 constexpr Argument kSeconds[] = {{"seconds", number, false, "how long; a week at most"}};
@@ -110,6 +111,16 @@ constexpr Field kIdentityClock[] = {
     {"identity", text, "as asked"},
     {"clock_zero", text, "when its clock began"},
     {"instead_of", text, "what the feed says"},
+};
+constexpr Field kSignedOut[] = {{"signed_out", yes_no, "whether somebody was signed in"}};
+constexpr Field kTablets[] = {
+    {"[].tablet", text, "its account"},
+    {"[].heard_s_ago", number, "since it last said something; nothing: not since the start",
+     or_null},
+    {"[].staff", text, "who is signed in, by the CRM's id", or_null},
+    {"[].name", text, "their name", or_null},
+    {"[].locked", yes_no, "whether it wants the PIN again"},
+    {"[].since", text, "when they signed in", or_null},
 };
 constexpr Field kClock[] = {
     {"wall", text, "the time of day that counts"},
@@ -220,6 +231,10 @@ constexpr std::array kCommands{
     Command{CommandId::clock_trust, "clock trust",
             "believes the machine's clock until the next boot: you have compared it with your own",
             kShown, kClock},
+    Command{CommandId::tablets, "tablet list",
+            "who is signed in on which tablet, and when it was heard", kNoArguments, kTablets},
+    Command{CommandId::tablet_sign_out, "tablet revoke", "ends the session on a tablet; root only",
+            kTablet, kSignedOut},
     Command{CommandId::reload, "reload", "reads again what SIGHUP does", kNoArguments, kNothing},
 };
 

@@ -38,6 +38,8 @@ enum class CommandId : std::uint8_t {
   identity_clock,
   clock,
   clock_trust,
+  tablets,
+  tablet_sign_out,
   reload,
 };
 

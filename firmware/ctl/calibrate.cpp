@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "firmware/ctl/client.h"
+#include "firmware/ctl/print.h"
 #include "firmware/ctl/radio.h"
 #include "firmware/ctl/terminal.h"
 
@@ -175,10 +176,12 @@ Result<Device> stand_at(const RadioCommand& command, std::size_t number,
     if (stop_wanted()) return fail(ErrorCode::refused, kGivenUp);
     auto here = find_carried(command, *heard, carried);
     if (!here) {
-      std::cerr << "   " << here.error().message << "\n";
+      std::cerr << "   " << for_terminal(here.error().message) << "\n";
       continue;
     }
-    if (!carried) std::cerr << "   this is " << here->identity << " of " << here->customer << "\n";
+    if (!carried) {
+      std::cerr << for_terminal("   this is " + here->identity + " of " + here->customer) << "\n";
+    }
     std::cerr << "   heard in " << here->levels.size() << " of " << stand_seconds(command)
               << " s, median " << here->median() << " dB to 1 m\n";
     return here;

@@ -6,17 +6,21 @@
 #include <string>
 #include <vector>
 
+#include "core/text.h"
+
 namespace welcome::ctl {
 
 namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t kWhole = 1U << 20U;  // bytes; an answer is smaller
+
 std::string cell(const json& value) {
-  if (value.is_string()) return value.get<std::string>();
+  if (value.is_string()) return plain_text(value.get<std::string>(), kWhole);
   if (value.is_null()) return "-";
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
-  return value.dump();
+  return plain_text(value.dump(-1, ' ', false, json::error_handler_t::replace), kWhole);
 }
 
 // Columns on a terminal, not bytes: continuation bytes of UTF-8 take none.
@@ -35,7 +39,8 @@ void print_table(std::ostream& out, const json& rows) {
       }
     }
   }
-  std::vector<std::vector<std::string>> lines{columns};
+  std::vector<std::vector<std::string>> lines{{}};
+  for (const auto& column : columns) lines[0].push_back(plain_text(column, kWhole));
   for (const auto& row : rows) {
     std::vector<std::string> line;
     for (const auto& column : columns) line.push_back(cell(row.value(column, json())));
@@ -57,7 +62,7 @@ void print_table(std::ostream& out, const json& rows) {
 
 void print_object(std::ostream& out, const json& object, std::size_t depth) {
   for (const auto& item : object.items()) {
-    out << std::string(depth * 2, ' ') << item.key();
+    out << std::string(depth * 2, ' ') << plain_text(item.key(), kWhole);
     if (item.value().is_object()) {
       out << '\n';
       print_object(out, item.value(), depth + 1);
@@ -68,6 +73,17 @@ void print_object(std::ostream& out, const json& object, std::size_t depth) {
 }
 
 }  // namespace
+
+std::string for_terminal(const std::string& text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    out += plain_text(std::string_view(text).substr(at, end - at), kWhole);
+    if (end < text.size()) out += '\n';
+    at = end + 1;
+  }
+  return out;
+}
 
 void print(std::ostream& out, const json& data) {
   if (data.is_array()) {

@@ -5,9 +5,14 @@
 
 #include <iosfwd>
 #include <nlohmann/json.hpp>
+#include <string>
 
 namespace welcome::ctl {
 
 void print(std::ostream& out, const nlohmann::json& data);
+
+// Text for a terminal: what is there for it alone (escape sequences, carriage returns, directions
+// of writing) may have been put into a name by somebody. Lines stay.
+std::string for_terminal(const std::string& text);
 
 }  // namespace welcome::ctl

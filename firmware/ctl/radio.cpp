@@ -10,6 +10,7 @@
 
 #include "firmware/ctl/capture_file.h"
 #include "firmware/ctl/client.h"
+#include "firmware/ctl/print.h"
 #include "firmware/ctl/radio_table.h"
 #include "firmware/ctl/terminal.h"
 
@@ -88,14 +89,14 @@ int watch(const RadioCommand& command) {
       const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
       // Home, the lines, each cleared to its end, and nothing below: no flicker over a slow line.
       out = "\x1b[H";
-      for (const char c :
-           radio_table(table, known ? size.ws_col : 80, known ? size.ws_row - 1U : 23)) {
+      for (const char c : for_terminal(
+               radio_table(table, known ? size.ws_col : 80, known ? size.ws_row - 1U : 23))) {
         if (c == '\n') out += "\x1b[K";
         out += c;
       }
       out += "\x1b[J";
     } else {
-      out = radio_line(table) + "\n";
+      out = for_terminal(radio_line(table)) + "\n";
     }
     std::cout << out << std::flush;
     if (!std::cout) ask_to_stop();  // nobody reads any more

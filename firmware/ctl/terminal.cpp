@@ -6,6 +6,8 @@
 #include <iostream>
 #include <unistd.h>
 
+#include "firmware/ctl/print.h"
+
 namespace welcome::ctl {
 
 namespace {
@@ -16,7 +18,7 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 }  // namespace
 
 int failed(const std::string& message, int code) {
-  std::cerr << "welcomectl: " << message << '\n';
+  std::cerr << "welcomectl: " << for_terminal(message) << '\n';
   return code;
 }
 
@@ -39,9 +41,9 @@ ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 void ProgressLine::show(const std::string& text) {
   if (terminal_) {
-    std::cerr << "\r\x1b[K" << text << std::flush;
+    std::cerr << "\r\x1b[K" << for_terminal(text) << std::flush;
   } else if (shown_++ % 10 == 0) {
-    std::cerr << text << std::endl;
+    std::cerr << for_terminal(text) << std::endl;
   }
 }
 

@@ -21,6 +21,7 @@
 #include "firmware/ctl/print.h"
 #include "firmware/ctl/radio.h"
 #include "firmware/ctl/status_text.h"
+#include "firmware/ctl/tablets.h"
 
 namespace welcome::ctl {
 
@@ -30,6 +31,8 @@ using control::CommandId;
 using nlohmann::json;
 
 constexpr std::string_view kDefaultBoxKey = "/etc/credstore/welcomed.box-key";
+// Of the floor's broker, as packaging/broker has it.
+constexpr std::string_view kDefaultBroker = "/etc/mosquitto/floor";
 constexpr std::string_view kDefaultConfig = "/etc/welcomed/welcomed.conf";
 
 constexpr std::array kCommon{
@@ -39,6 +42,8 @@ constexpr std::array kCommon{
     Option{"version", "", "", "print the version"},
 };
 constexpr std::array kSpecial{
+    Option{"broker-files", "", "DIR",
+           "folder with `passwords` and `acl` of the floor's broker (/etc/mosquitto/floor)"},
     Option{"clip", "", "FILE", "the video file"},
     Option{"campaigns", "", "FILE",
            "JSON file with campaigns and policy as welcome-crm imports it, to take the place of "
@@ -50,6 +55,7 @@ constexpr std::array kSpecial{
     Option{"with-strangers", "", "",
            "keeps addresses and payloads of everybody in reach, also of people who never agreed to "
            "anything. Only where the law and those present allow it; the audit trail notes it"},
+    Option{"page", "", "URL", "of the tablets' page in this shop: https://…/tablet/"},
     Option{"yes", "y", "", "the clock was compared: do not ask"},
     Option{"customer", "", "ID", "whose phone you carry; else the loudest"},
 };
@@ -62,7 +68,7 @@ int usage(const std::string& message) {
 
 Result<json> ask(const Call& call, CommandId id, json arguments, control::OpenFile file = nullptr) {
   Listener listener;
-  listener.progress = [](const std::string& text) { std::cerr << text << std::endl; };
+  listener.progress = [](const std::string& text) { std::cerr << for_terminal(text) << std::endl; };
   return ask(call.text("socket", control::kDefaultSocket),
              {std::string(control::command(id).name), std::move(arguments), std::move(file)},
              listener);
@@ -71,7 +77,8 @@ Result<json> ask(const Call& call, CommandId id, json arguments, control::OpenFi
 int show(const Call& call, const Result<json>& answer) {
   if (!answer) return failed(answer.error());
   if (call.has("json")) {
-    std::cout << answer->dump() << '\n';
+    // ASCII alone: what a terminal would obey is escaped, and a program reads the same.
+    std::cout << answer->dump(-1, ' ', true) << '\n';
   } else {
     print(std::cout, *answer);
   }
@@ -89,7 +96,7 @@ int plain(const Verb& verb, const Call& call) {
 int status(const Verb& /*verb*/, const Call& call) {
   const auto answer = ask(call, CommandId::status, json::object());
   if (!answer || call.has("json")) return show(call, answer);
-  std::cout << status_text(*answer);
+  std::cout << for_terminal(status_text(*answer));
   return kDone;
 }
 
@@ -102,7 +109,7 @@ int print_metrics(const Verb& /*verb*/, const Call& call) {
 
 int show_clock(const Call& call, const Result<json>& answer) {
   if (!answer || call.has("json")) return show(call, answer);
-  std::cout << clock_text(*answer);
+  std::cout << for_terminal(clock_text(*answer));
   return kDone;
 }
 
@@ -207,6 +214,12 @@ int radio(const Verb& verb, const Call& call) {
   return run_radio(command);
 }
 
+template <int (*kRun)(const TabletCommand&)>
+int tablet(const Verb& /*verb*/, const Call& call) {
+  return kRun({call.operand, call.text("broker-files", kDefaultBroker), call.text("page"),
+               call.text("socket", control::kDefaultSocket), call.has("json")});
+}
+
 // ---- the table
 
 const std::vector<Verb>& table() {
@@ -237,6 +250,21 @@ const std::vector<Verb>& table() {
       {"identity clock", "ID", of(C::identity_clock), {}, plain<C::identity_clock>},
       {"clock", "", of(C::clock), {}, clock},
       {"clock trust", "", of(C::clock_trust), {"yes"}, trust_clock},
+      {"tablet add",
+       "NAME",
+       "register a tablet: its account at the floor's broker, and a code for its camera",
+       {"broker-files", "page"},
+       tablet<tablet_add>},
+      {"tablet revoke",
+       "NAME",
+       "take it back: its account, its connection, and who is signed in on it",
+       {"broker-files"},
+       tablet<tablet_revoke>},
+      {"tablet list",
+       "",
+       "tablets, since when, who is signed in, and when they were heard",
+       {"broker-files"},
+       tablet<tablet_list>},
       {"key new", "", "begin to change the box key: a second one in its file", {"file"}, key_new},
       {"key settle",
        "",

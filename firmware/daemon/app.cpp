@@ -28,6 +28,7 @@
 #include "firmware/daemon/inbox.h"
 #include "firmware/daemon/log.h"
 #include "firmware/daemon/parts.h"
+#include "firmware/daemon/pin_checker.h"
 #include "firmware/daemon/radio.h"
 #include "firmware/daemon/radio_desk.h"
 
@@ -97,6 +98,9 @@ class App : private Ports {
             [this](std::uint64_t job, CustomerId customer, vision::EnrolmentResult face) {
               inbox_.post_control(input::Enrolled{job, std::move(customer), std::move(face)});
             }),
+        pins_([this](std::uint64_t job, bool right) {
+          inbox_.post_control(input::PinChecked{job, right});
+        }),
         radio_desk_({[this](const CustomerId& customer, beacon::IdentityKind kind) {
                        return engine_.identity_ids(customer, kind);
                      },
@@ -173,6 +177,10 @@ class App : private Ports {
     if (auto* camera = cameras_.at_desk(); camera != nullptr && enrolling_ == job) {
       camera->stop_enrolment();
     }
+  }
+
+  void check_pin(std::uint64_t job, std::string pin, std::string hash) override {
+    pins_.check(job, std::move(pin), std::move(hash));
   }
 
   ClockState clock() const override { return clock_->state(); }
@@ -409,6 +417,11 @@ class App : private Ports {
         return answer->data(clock_report(clock_->state()));
       case clock_trust:
         return give(answer, trust_clock(request));
+      case tablets:
+        return answer->data(engine_.tablets(clock_->now()));
+      case tablet_sign_out:
+        if (!request.by_root) return answer->error("only root can sign somebody out");
+        return answer->data({{"signed_out", engine_.sign_out(id, clock_->now())}});
       case reload:
         return give(answer, reload_configuration());
     }
@@ -502,6 +515,7 @@ class App : private Ports {
   std::unique_ptr<sync::Link> uplink_, floor_;
   Engine engine_;
   Enroller enroller_;
+  PinChecker pins_;
   RadioDesk radio_desk_;
   ControlServer control_;
   asio::signal_set signals_;

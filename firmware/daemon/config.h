@@ -103,6 +103,10 @@ struct Config {
   std::filesystem::path crm_keys;  // the CRM's public keys; empty = none is pinned
   bool consent_unsigned = false;   // signatures are not asked for
 
+  // [staff]
+  int staff_lock_after_min = 10;
+  int staff_session_h = 12;
+
   // [recording]
   int recording_days = 0;  // how long what was decided upon is kept; 0 = not recorded
 

@@ -221,6 +221,7 @@ void CrmFeed::carry_out(sync::FeedPlan plan, const Now& now) {
   if (written) {
     receiver_.committed(plan);
     desk_.forget(news.desk_consents);
+    if (plan.collection == contract::Collection::staff) needs_.staff_changed(now);
     if (plan.complete) came_further(now);
     if (plan.complete && plan.part && plan.part->parts > 1) untidy_ = true;
   }
@@ -486,7 +487,7 @@ void CrmFeed::removed_body(contract::Collection collection, const std::string& k
     case contract::Collection::identities:
       break;  // the key table is made again
     case contract::Collection::staff:
-      break;  // read from the store when somebody signs in
+      break;  // staff_changed() follows
   }
 }
 

@@ -37,6 +37,7 @@ class CrmFeed {
     virtual void keys_changed(const std::vector<CustomerId>& customers, const Now& now) = 0;
     // So many items, at most, are about to come.
     virtual void expect(contract::Collection collection, std::size_t items) = 0;
+    virtual void staff_changed(const Now& now) = 0;
     virtual void message_refused(const Error& error, const Now& now) = 0;
   };
   CrmFeed(Shared& shared, Delivery& delivery, Desk& desk, FaceWatch& faces, DeviceIndex& devices,

@@ -130,10 +130,10 @@ json desk_record(const std::vector<store::ReplicaItem>& hers, const contract::Bo
 // ---- consent ----
 
 void Desk::hear(const contract::EnrolMessage& message, const Now& now) {
-  if (message.from_box) return;  // our own words come back
   using Kind = contract::EnrolMessage::Kind;
+  const Place place{message.tablet, message.session};
   if (message.kind == Kind::stop) {
-    cancel(message.session);
+    cancel(place);
     return;
   }
   Result<void> done;
@@ -142,13 +142,13 @@ void Desk::hear(const contract::EnrolMessage& message, const Now& now) {
     const auto face = message.purposes.find(std::string(to_string(Purpose::face_recognition)));
     // With face recognition the tablet goes on to the camera.
     if (done && (face == message.purposes.end() || !face->second)) {
-      tell_tablet(message.session, done_with(0), now);
+      tell_tablet(place, done_with(0), now);
     }
   } else if (message.kind == Kind::start) {
     done = enrol_for_tablet(message, now);
   }
   if (!done) {
-    tell_tablet(message.session, failed_for(done.error().message), now);
+    tell_tablet(place, failed_for(done.error().message), now);
   }
 }
 
@@ -163,7 +163,7 @@ Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now
         record_of(message.customer, one.given.purpose,
                   shared_.pipeline.gate().standing(message.customer, one.given.purpose)));
   }
-  const std::string by = message.staff.empty() ? "desk" : "staff:" + message.staff.str();
+  const std::string by = "staff:" + message.staff.str();
   std::vector<std::string> over;  // given here, and withdrawn here
   auto stored = needs_.decide_by(by, change, now, [&](store::Tx& tx) {
     for (const Draft& one : *drafts) {
@@ -180,6 +180,7 @@ Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now
       news.given = !one.withdrawal;
       news.at = one.given.at;
       news.record_id = one.record.record_id;
+      news.staff = message.staff;
       if (!one.withdrawal) news.notice = message.notice;
       delivery_.tell_crm(tx,
                          {MessageId(one.given.id), now.wall, message.customer, std::move(news), {}},
@@ -450,36 +451,48 @@ Result<void> Desk::store_face(const Job& job, const vision::EnrolledFace& face, 
 }
 
 Result<void> Desk::enrol_for_tablet(const contract::EnrolMessage& message, const Now& now) {
-  cancel(message.session);
+  const Place place{message.tablet, message.session};
+  cancel(place);
   Job job;
   job.customer = message.customer;
+  job.tablet = message.tablet;
   job.session = message.session;
   job.staff = message.staff;
   job.by = "staff:" + message.staff.str();
-  job.progress = [this, session = message.session, hint = std::string("?"), views = 0,
-                  told = MonoTime{}](vision::Guidance guidance, int have, const Now& at) mutable {
+  job.progress = [this, place, hint = std::string("?"), views = 0, told = MonoTime{}](
+                     vision::Guidance guidance, int have, const Now& at) mutable {
     const std::string_view wanted = hint_of(guidance, have);
     if (wanted == hint && have == views && at.mono - told < kWordEvery) return;
     hint = wanted;
     views = have;
     told = at.mono;
-    tell_tablet(session, guide_with(hint, have, shared_.settings.enrolment.views), at);
+    tell_tablet(place, guide_with(hint, have, shared_.settings.enrolment.views), at);
   };
-  job.done = [this, session = message.session](Outcome views, const Now& at) {
-    tell_tablet(session, views ? done_with(*views) : failed_for(views.error()), at);
+  job.done = [this, place](Outcome views, const Now& at) {
+    tell_tablet(place, views ? done_with(*views) : failed_for(views.error()), at);
   };
   return begin(std::move(job), {}, now);
 }
 
-void Desk::cancel(const std::string& session) {
+template <class Wanted>
+void Desk::cancel_if(const Wanted& wanted) {
   for (auto it = jobs_.begin(); it != jobs_.end();) {
-    if (it->second.session != session) {
+    if (!wanted(it->second)) {
       ++it;
       continue;
     }
     shared_.ports.stop_enrolment(it->first);
     it = jobs_.erase(it);
   }
+}
+
+void Desk::cancel(const Place& place) {
+  cancel_if(
+      [&](const Job& job) { return job.tablet == place.tablet && job.session == place.session; });
+}
+
+void Desk::cancel(const std::string& tablet) {
+  cancel_if([&](const Job& job) { return job.tablet == tablet; });
 }
 
 // Whatever happens to camera and customer, who waits for an answer gets one.
@@ -502,9 +515,10 @@ void Desk::end_late_enrolments(const Now& now) {
   }
 }
 
-void Desk::tell_tablet(const std::string& session, contract::EnrolMessage message, const Now& now) {
+void Desk::tell_tablet(const Place& place, contract::EnrolMessage message, const Now& now) {
   message.id = MessageId(shared_.ids.next());
-  message.session = session;
+  message.tablet = place.tablet;
+  message.session = place.session;
   message.from_box = true;
   message.at = now.wall;
   // A tablet that is away asks again: nothing of this is kept.

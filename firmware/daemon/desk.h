@@ -36,7 +36,10 @@ class Desk {
 
   // Puts what was given here into the gate. Throws std::runtime_error.
   void load();
+  // `message.staff` is who is signed in on the tablet.
   void hear(const contract::EnrolMessage& message, const Now& now);
+  // What runs for this tablet stops.
+  void cancel(const std::string& tablet);
 
   // Consents given here whose step this history has (the CRM's record has taken their place); of
   // all when there is none. Their ids.
@@ -71,7 +74,8 @@ class Desk {
  private:
   struct Job {
     CustomerId customer;
-    std::string session;  // of the tablet; empty: welcomectl
+    std::string tablet;   // empty: welcomectl
+    std::string session;  // the enrolment, as the tablet calls it
     StaffId staff;
     std::string by;    // for the audit trail
     bool live = true;  // at the camera, not from a clip
@@ -102,9 +106,15 @@ class Desk {
   Result<void> begin(Job job, Clip clip, const Now& now);
   [[nodiscard]] Result<void> store_face(const Job& job, const vision::EnrolledFace& face,
                                         const Now& now);
-  void cancel(const std::string& session);
+  struct Place {  // who is to hear how an enrolment goes on
+    std::string tablet;
+    std::string session;
+  };
+  void cancel(const Place& place);
   std::optional<ConsentRecord> crm_record(const CustomerId& customer, Purpose purpose) const;
-  void tell_tablet(const std::string& session, contract::EnrolMessage message, const Now& now);
+  template <class Wanted>
+  void cancel_if(const Wanted& wanted);
+  void tell_tablet(const Place& place, contract::EnrolMessage message, const Now& now);
 
   Shared& shared_;
   Delivery& delivery_;

@@ -81,6 +81,7 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
       listening_(shared_, tracker_, devices_, key_watch_, *this),
       rehearsal_(shared_, delivery_, *this),
       tablets_(shared_, delivery_, *this),
+      staff_(shared_, *this),
       timelines_(shared_, *this),
       report_({shared_, delivery_, feed_, health_, rehearsal_, timelines_, recorder_, tracker_,
                neighbours_, signer_}),
@@ -119,6 +120,9 @@ void Engine::load(const Now& now) {
   if (restored.unreadable > 0) {
     spdlog::warn("{} stored rows could not be read and were left out", restored.unreadable);
   }
+  auto staff = staff_of_store();
+  must(staff, "who works here");
+  staff_.load(std::move(*staff), now);
   rehearsal_.load();
   listening_.load_learnt();
   begin_recording(now);
@@ -178,6 +182,17 @@ Effects Engine::load_rules(const Now& now) {
   return effects;
 }
 
+Result<std::vector<StaffMember>> Engine::staff_of_store() {
+  std::vector<StaffMember> staff;
+  const auto read =
+      store_.replica().load(store::Collection::staff, [&](store::ReplicaItem&& stored) {
+        auto item = contract::decode_item(contract::Collection::staff, stored.body);
+        if (item) staff.push_back(std::get<StaffMember>(std::move(*item)));
+      });
+  if (!read) return tl::unexpected(read.error());
+  return staff;
+}
+
 // ---- what comes in ----
 
 void Engine::handle(Input input, const Now& now) {
@@ -227,6 +242,41 @@ void Engine::on(const input::EnrolProgress& progress, const Now& now) {
   desk_.enrol_progress(progress.job, progress.guidance, progress.views, now);
 }
 
+void Engine::on(const input::PinChecked& checked, const Now& now) {
+  staff_.checked(checked.job, checked.right, now);
+}
+
+bool Engine::takes(const std::string& tablet, double tokens, const Now& now) {
+  if (tablet_limits_.take(tablet, tokens, now.mono)) return true;
+  on_undecodable(contract::LinkName::floor,
+                 {ErrorCode::full, "a tablet says more than a person can"}, now);
+  if (tablet_limits_.may_tell(tablet, now.mono)) staff_.refuse_too_many(tablet, now);
+  return false;
+}
+
+// Who it was is never said by the message: it names the sign-in, and that is this tablet's own.
+void Engine::on_tablet(contract::TabletAction&& said, const Now& now) {
+  const auto staff = staff_.who(said.tablet, said.sign_in, said.action.id, now);
+  if (!staff) return;
+  said.action.staff = *staff;
+  if (rehearsal_.staff(said.action, now)) return;
+  decide(event::Staff{std::move(said.action)}, now);
+}
+
+void Engine::on_tablet(contract::EnrolMessage&& said, const Now& now) {
+  // What runs on this tablet it may stop whoever is signed in.
+  if (said.kind != contract::EnrolMessage::Kind::stop) {
+    const auto staff = staff_.who(said.tablet, said.sign_in, said.id.str(), now);
+    if (!staff) return;
+    said.staff = *staff;
+  }
+  if (said.kind == contract::EnrolMessage::Kind::consent &&
+      !takes(said.tablet, TabletLimits::kConsent, now)) {
+    return;
+  }
+  desk_.hear(said, now);
+}
+
 void Engine::on(const input::FromLink& from, const Now& now) {
   const bool floor = from.link == contract::LinkName::floor;
   std::visit(
@@ -236,6 +286,7 @@ void Engine::on(const input::FromLink& from, const Now& now) {
           delivery_.up(from.link, what, now);
           if (floor) {
             tablets_.forget_line();
+            staff_.tell_all(now);
             return tablets_.tell(now);
           }
           feed_.line_is_up();
@@ -262,6 +313,10 @@ void Engine::on(const input::FromLink& from, const Now& now) {
 }
 
 void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw, const Now& now) {
+  if (link == contract::LinkName::floor) {
+    const auto tablet = contract::speaking_tablet(raw.topic);
+    if (!tablet.empty() && !takes(tablet, 1, now)) return;
+  }
   auto message = contract::decode_for_box(settings_.box, raw, feed_.keys().get());
   if (!message) return on_undecodable(link, message.error(), now);
   std::visit(
@@ -298,14 +353,15 @@ void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw
           } else {
             decide(event::OfferTakenBack{what.decision}, now);
           }
-        } else if constexpr (std::is_same_v<What, StaffAction>) {
-          if (rehearsal_.staff(what, now)) return;
-          decide(event::Staff{std::forward<decltype(what)>(what)}, now);
+        } else if constexpr (std::is_same_v<What, contract::SignIn>) {
+          staff_.hear(std::forward<decltype(what)>(what), now);
+        } else if constexpr (std::is_same_v<What, contract::StaffSession>) {
+          staff_.hear(what, now);
         } else if constexpr (std::is_same_v<What, contract::FloorRanging>) {
           if (!neighbours_) return;
           for (auto& found : neighbours_->hear(what, tracker_, now)) claim(std::move(found), now);
         } else {
-          desk_.hear(what, now);
+          on_tablet(std::forward<decltype(what)>(what), now);
         }
       },
       std::move(*message));
@@ -512,6 +568,7 @@ void Engine::keep_house(const Now& now) {
   key_watch_.report(now);
   listening_.keep_learnt(now);
   desk_.end_late_enrolments(now);
+  staff_.tick(now);
   faces_.tick(now);
   tablets_.tell(now);
   delivery_.pump(now);
@@ -628,6 +685,13 @@ void Engine::store_works_again(const Now& now) {
   tablets_.publish_status(now);
 }
 
+// Who cannot be read is not let in, but nobody is signed out because a disk is in trouble.
+void Engine::staff_changed(const Now& now) {
+  auto staff = staff_of_store();
+  if (!staff) return store_failed(staff.error());
+  staff_.set_staff(std::move(*staff), now);
+}
+
 void Engine::erased(const CustomerId& customer, const Now& now) {
   profiles_.erase(customer);
   feed_.erased(now);
@@ -699,6 +763,10 @@ std::string Engine::diagnostics(const Now& now) { return report_.status(now).dum
 json Engine::visits() const { return report_.visits(); }
 json Engine::decisions() const { return report_.decisions(); }
 json Engine::outbox() const { return report_.outbox(); }
+json Engine::tablets(const Now& now) const { return staff_.tablets(now); }
+bool Engine::sign_out(const std::string& tablet, const Now& now) {
+  return staff_.sign_out(tablet, now);
+}
 json Engine::recordings() const { return report_.recordings(); }
 Result<json> Engine::audit_trail() const { return report_.audit_trail(); }
 Result<json> Engine::audit_verdict() const { return report_.audit_verdict(); }

@@ -8,8 +8,8 @@
 // runs a day of a shop without a thread, a broker or a camera.
 //
 // What it decides it lets its parts carry out, each with a header of its own: Delivery (outbox and
-// links), CrmFeed, Commands, Desk, Listening (radio), FaceWatch (cameras), Tablets, RehearsalStage,
-// Timelines, Health, Report.
+// links), CrmFeed, Commands, Desk, Listening (radio), FaceWatch (cameras), Tablets, StaffSessions,
+// RehearsalStage, Timelines, Health, Report.
 
 #include <chrono>
 #include <cstdint>
@@ -42,6 +42,8 @@
 #include "firmware/daemon/rehearsal_stage.h"
 #include "firmware/daemon/report.h"
 #include "firmware/daemon/shared.h"
+#include "firmware/daemon/staff_sessions.h"
+#include "firmware/daemon/tablet_limits.h"
 #include "firmware/daemon/tablets.h"
 #include "firmware/daemon/timelines.h"
 #include "firmware/daemon/witness.h"
@@ -86,6 +88,10 @@ struct EnrolProgress {
   vision::Guidance guidance;
   int views;
 };
+struct PinChecked {
+  std::uint64_t job;
+  bool right;
+};
 
 }  // namespace input
 
@@ -93,7 +99,7 @@ struct EnrolProgress {
 inline constexpr std::size_t kItemsAtOnce = 64;
 
 using Input = std::variant<input::Adverts, input::Face, input::FromLink, input::Feed,
-                           input::Enrolled, input::EnrolProgress>;
+                           input::Enrolled, input::EnrolProgress, input::PinChecked>;
 
 class Engine : private Pipeline::Directory,
                private Pipeline::IdSource,
@@ -106,6 +112,7 @@ class Engine : private Pipeline::Directory,
                private Listening::Needs,
                private FaceWatch::Needs,
                private Tablets::Needs,
+               private StaffSessions::Needs,
                private RehearsalStage::Needs,
                private Timelines::Needs {
  public:
@@ -162,6 +169,9 @@ class Engine : private Pipeline::Directory,
   nlohmann::json visits() const;
   nlohmann::json decisions() const;
   nlohmann::json outbox() const;
+  nlohmann::json tablets(const Now& now) const;
+  // A technician ends the session on a tablet; false: there is none.
+  bool sign_out(const std::string& tablet, const Now& now);
   // Everything the box holds on a person; written into the audit trail.
   Result<nlohmann::json> export_person(const CustomerId& customer, const Now& now);
   Result<nlohmann::json> audit_trail() const;
@@ -205,6 +215,7 @@ class Engine : private Pipeline::Directory,
     listening_.refresh(customers, now);
   }
   void expect(contract::Collection collection, std::size_t items) override;
+  void staff_changed(const Now& now) override;
   void message_refused(const Error& error, const Now& now) override {
     on_undecodable(contract::LinkName::uplink, error, now);
   }
@@ -219,6 +230,8 @@ class Engine : private Pipeline::Directory,
   contract::FloorStatus floor_status(const Now& now) const override;
   std::vector<contract::Message> prompts_now(const Now& now) override;
   void clear_leftovers() override { rehearsal_.clear_leftovers(); }
+  bool floor_up() const override { return delivery_.side(contract::LinkName::floor).up; }
+  void signed_out(const std::string& tablet) override { desk_.cancel(tablet); }
   std::optional<std::string> refuse_consent(const ConsentRecord& record) override {
     return feed_.refuse_consent(record);
   }
@@ -227,6 +240,7 @@ class Engine : private Pipeline::Directory,
   // ---- start (engine.cpp)
   void load(const Now& now);
   Effects load_rules(const Now& now);
+  Result<std::vector<StaffMember>> staff_of_store();
   template <class Take>
   void load_items(contract::Collection collection, const Take& take);
 
@@ -237,6 +251,11 @@ class Engine : private Pipeline::Directory,
   void on(input::Feed&& feed, const Now& now);
   void on(const input::Enrolled& enrolled, const Now& now);
   void on(const input::EnrolProgress& progress, const Now& now);
+  void on(const input::PinChecked& checked, const Now& now);
+  // False: this tablet has said too much; it is counted and told.
+  bool takes(const std::string& tablet, double tokens, const Now& now);
+  void on_tablet(contract::TabletAction&& said, const Now& now);
+  void on_tablet(contract::EnrolMessage&& said, const Now& now);
   void on_message(contract::LinkName link, const contract::RawMessage& raw, const Now& now);
   void on_undecodable(contract::LinkName link, const Error& error, const Now& now);
   void on_control(const contract::Control& control, const std::string& body, const Now& now);
@@ -319,6 +338,8 @@ class Engine : private Pipeline::Directory,
   Listening listening_;
   RehearsalStage rehearsal_;
   Tablets tablets_;
+  StaffSessions staff_;
+  TabletLimits tablet_limits_;
   Timelines timelines_;
   OnSight on_sight_;
   std::optional<Neighbours> neighbours_;  // nothing: this box is alone in its store

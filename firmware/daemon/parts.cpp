@@ -174,6 +174,8 @@ EngineSettings engine_settings(const Config& config, const vision::ModelPack& pa
   settings.pipeline.visit_timeout = std::chrono::seconds(config.visit_end_after_s);
   settings.pipeline.consent_max_age = std::chrono::hours(config.consent_max_age_h);
   settings.pipeline.shared_store = config.floor_shared;
+  settings.staff_lock_after = std::chrono::minutes(config.staff_lock_after_min);
+  settings.staff_session_ends = std::chrono::hours(config.staff_session_h);
   settings.recording_dir = config.state_dir / "recordings";
   settings.recording_days = config.recording_days;
   settings.camera_wake = config.camera_wake;

@@ -375,6 +375,16 @@ Section consent() {
       }};
 }
 
+Section staff() {
+  return {"staff",
+          {
+              whole("lock_after_min", &Config::staff_lock_after_min, 10, 1, 240,
+                    "a tablet that nobody touches for so long wants the PIN again"),
+              whole("session_h", &Config::staff_session_h, 12, 1, 24,
+                    "who signed in on a tablet is signed out after this"),
+          }};
+}
+
 Section recording() {
   return {
       "recording",
@@ -402,12 +412,12 @@ Section replay() {
 
 std::vector<Section> config_sections(const std::vector<std::string>& cameras) {
   std::vector<Section> all{
-      box(),     broker("uplink", &Config::uplink, 8883, "central broker, towards the CRM"),
-      floor(),   radio(),
-      zones(),   visits(),
-      camera(),  vision(),
-      consent(), recording(),
-      replay(),
+      box(),       broker("uplink", &Config::uplink, 8883, "central broker, towards the CRM"),
+      floor(),     radio(),
+      zones(),     visits(),
+      camera(),    vision(),
+      consent(),   staff(),
+      recording(), replay(),
   };
   for (std::size_t i = 0; i < cameras.size(); ++i) {
     all.push_back({"camera." + cameras[i], camera_settings(i + 1)});

@@ -51,6 +51,8 @@ class Ports {
   virtual void enrol(std::uint64_t job, const FaceConsent& consent, Clip clip,
                      std::shared_ptr<const vision::Gallery> everybody) = 0;
   virtual void stop_enrolment(std::uint64_t job) = 0;
+  // In the background; ends with input::PinChecked. `hash` as core/staff.h has it.
+  virtual void check_pin(std::uint64_t job, std::string pin, std::string hash) = 0;
   // The box's clock (firmware/daemon/clock.h).
   virtual ClockState clock() const = 0;
   virtual std::string clock_memory() const = 0;
@@ -77,6 +79,8 @@ struct EngineSettings {
   std::size_t uplink_window = 100;    // messages in flight
   // At a start and at a new line the CRM may first say who withdrew or was erased meanwhile.
   std::chrono::milliseconds crm_speaks_first{3000};
+  std::chrono::minutes staff_lock_after{10};  // a tablet that nobody touches wants the PIN again
+  std::chrono::hours staff_session_ends{12};
   std::filesystem::path recording_dir;
   int recording_days = 0;  // how long recordings are kept; 0 = none is made
 };

@@ -7,6 +7,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
+import { kPin } from '../../demo/story.mjs';
+import { StaffTablet } from '../../harness/tablet.mjs';
 import { openShop } from './shop.mjs';
 
 const kExamples = new URL('../../docs/examples/', import.meta.url);
@@ -170,16 +172,11 @@ test('what a box signs at its desk counts once it is confirmed, and a withdrawal
   const story = await openShop(t);
   await story.startDaemon();
   await story.until(async () => (await story.ctl('status')).crm.feed.consents?.items >= 11, 'all is there');
-  const tablet = await story.stack.connect('floor', 'tablet-1');
-  const said = {
-    ...example('floor.enrol.consent.json'),
-    session: 's-1',
-    customer: 'c-mia',
-    purposes: { preference_prompts: true },
-    at: new Date().toISOString(),
-  };
-  await tablet.publishAsync('welcome/v1/floor/enrol/s-1', JSON.stringify(said), { qos: 1 });
-  await tablet.endAsync();
+  const tablet = await StaffTablet.connect(story.stack, 'tablet-1');
+  await tablet.signedIn('eva', kPin);
+  const { notice } = example('floor.enrol.consent.json');
+  const purposes = { preference_prompts: true };
+  await tablet.enrol('s-1', { kind: 'consent', customer: 'c-mia', purposes, notice });
   const phone = await story.device('c-mia', 'Phone');
   const asked = async () => (await phone.ask('GET', '/v1/me')).body.desk_consents;
   await story.until(async () => (await asked()).length === 1, 'she is asked');

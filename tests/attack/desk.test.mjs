@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import { kPin } from '../../demo/story.mjs';
+import { StaffTablet } from '../../harness/tablet.mjs';
 import { openShop } from './shop.mjs';
 
 const kConsent = new URL('../../docs/examples/floor.enrol.consent.json', import.meta.url);
@@ -12,17 +14,12 @@ async function openDesk(t) {
   const story = await openShop(t);
   await story.startDaemon();
   await story.until(async () => (await story.ctl('status')).crm.feed.consents?.items >= 11, 'all is there');
+  const tablet = await StaffTablet.connect(story.stack, 'tablet-1');
+  await tablet.signedIn('eva', kPin);
+  const { notice } = JSON.parse(readFileSync(kConsent, 'utf8'));
   const pledge = async (customer) => {
-    const tablet = await story.stack.connect('floor', 'tablet-1');
-    const said = {
-      ...JSON.parse(readFileSync(kConsent, 'utf8')),
-      session: 's-1',
-      customer,
-      purposes: { preference_prompts: true, visit_analytics: true },
-      at: new Date().toISOString(),
-    };
-    await tablet.publishAsync('welcome/v1/floor/enrol/s-1', JSON.stringify(said), { qos: 1 });
-    await tablet.endAsync();
+    const purposes = { preference_prompts: true, visit_analytics: true };
+    await tablet.enrol('s-1', { kind: 'consent', customer, purposes, notice });
   };
   const entries = async (customer) => {
     const { stdout } = await story.crm('--json', 'ledger', '--type', 'consent.changed');

@@ -3,6 +3,7 @@
 // welcome-crm. They speak the contract's messages and remember what the pages sent.
 
 import { createPublicKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { kPin } from '../../demo/story.mjs';
 import { assertFits, example } from './contract.mjs';
 
 const kFloor = 'welcome/v1/floor';
@@ -73,7 +74,15 @@ class Inbox {
 
 export class FakeBox {
   actions = new Inbox('floor.action');
-  enrolments = new Inbox('floor.enrol');
+  enrolments = new Inbox('floor.enrol'); // each with `tablet`
+  signIns = new Inbox('floor.sign_in');
+  staff = [
+    { id: 'eva', name: 'Eva', pin: true },
+    { id: 'tom', name: 'Tom', pin: true },
+    { id: 'jörg', name: 'Jörg', pin: true },
+    { id: 'ada', name: 'Ada', pin: false },
+  ];
+  sessions = new Map(); // by tablet
   prompts = new Map();
   hold = 0; // answers nothing before this many actions have come
   #held = [];
@@ -84,14 +93,71 @@ export class FakeBox {
     box.client = await stack.connect('floor', 'owner', { reconnectPeriod: 100 });
     box.client.on('message', (topic, payload) => {
       const json = JSON.parse(payload);
-      if (topic.startsWith(`${kFloor}/enrol/`)) return json.from === 'tablet' && box.enrolments.push(json);
+      const [tablet, what] = topic.slice(`${kFloor}/tablet/`.length).split('/');
+      if (what === 'session') return box.#onSignIn(tablet, json);
+      if (what === 'enrol') {
+        box.enrolments.push(json);
+        return (json.tablet = tablet);
+      }
       box.actions.push(json);
+      json.staff = box.sessions.get(tablet)?.staff;
       box.#held.push(json);
       if (box.#held.length < box.hold) return;
       for (const action of box.#held.splice(0)) box.#onAction(action);
     });
-    await box.client.subscribeAsync([`${kFloor}/action/+`, `${kFloor}/enrol/+`], { qos: 1 });
+    await box.client.subscribeAsync(`${kFloor}/tablet/#`, { qos: 1 });
+    await box.tellStaff();
+    // As a box does when the broker may have forgotten it all.
+    box.client.on('connect', () => {
+      box.tellStaff().catch(() => {});
+      for (const tablet of box.sessions.keys()) box.session(tablet).catch(() => {});
+    });
     return box;
+  }
+
+  tellStaff(staff = this.staff) {
+    const said = { v: 1, box: 'box-1', staff, at: new Date().toISOString() };
+    assertFits('floor.staff', said);
+    return this.#tell(`${kFloor}/staff/box-1`, said, true);
+  }
+
+  #tell(topic, message, retain) {
+    return publish(this.client, topic, JSON.stringify(message), { qos: 1, retain });
+  }
+
+  // Any member of staff with the PIN of all; `changes` to the session.
+  session(tablet, changes = {}) {
+    const session = { ...this.sessions.get(tablet), ...changes };
+    if (session.state === 'over') this.sessions.delete(tablet);
+    else this.sessions.set(tablet, session);
+    assertFits('floor.session', session);
+    return this.#tell(`${kFloor}/to/${tablet}/session`, session, true);
+  }
+
+  refuse(tablet, changes) {
+    const message = { v: 1, id: randomUUID(), at: new Date().toISOString(), ...changes };
+    assertFits('floor.refused', message);
+    return this.#tell(`${kFloor}/to/${tablet}/refused`, message, false);
+  }
+
+  #onSignIn(tablet, said) {
+    this.signIns.push(said);
+    const session = this.sessions.get(tablet);
+    if (said.kind === 'sign_out' && session?.sign_in === said.sign_in)
+      return this.session(tablet, { state: 'over', why: 'signed_out' });
+    if (said.kind !== 'sign_in') return;
+    if (said.pin !== kPin) return this.refuse(tablet, { re: said.id, cause: 'wrong_pin', tries_left: 4 });
+    const { name } = this.staff.find(({ id }) => id === said.staff);
+    const again = session?.staff === said.staff;
+    const now = new Date().toISOString();
+    return this.session(tablet, {
+      ...example('floor.session'),
+      staff: said.staff,
+      name,
+      sign_in: again ? session.sign_in : said.id,
+      since: now,
+      at: now,
+    });
   }
 
   async prompt(visit, changes) {
@@ -132,7 +198,8 @@ export class FakeBox {
     const at = new Date().toISOString();
     const json = { ...example(`floor.enrol.${message.kind}`), id: randomUUID(), session, at, ...message };
     assertFits('floor.enrol', json);
-    return publish(this.client, `${kFloor}/enrol/${session}`, JSON.stringify(json), { qos: 1 });
+    const { tablet } = this.enrolments.all.find((said) => said.session === session);
+    return publish(this.client, `${kFloor}/to/${tablet}/enrol/${session}`, JSON.stringify(json), { qos: 1 });
   }
 
   // The first claim wins, as on the box; the prompt is updated in place.

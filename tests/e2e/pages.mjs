@@ -7,6 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { startStack } from '../../harness/stack.mjs';
+import { kPin } from '../../demo/story.mjs';
 
 const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const kHangMs = 8 * 60e3; // a file of tests takes one minute, several on a busy machine
@@ -54,12 +55,20 @@ export class Pages {
       hasTouch: true,
       ...options,
     });
-    if (staff) {
-      await page.getByLabel('Your name').fill(staff);
-      await page.getByRole('button', { name: 'Start' }).click();
-      await page.locator('[data-link=online]').waitFor();
-    }
+    if (staff) await this.signIn(page, staff);
     return page;
+  }
+
+  // As somebody does it: their name, then the PIN on the pad.
+  async signIn(page, staff, pin = kPin) {
+    await page.getByRole('button', { name: staff, exact: true }).click();
+    await this.enterPin(page, pin);
+    await page.locator('[data-link=online]').waitFor();
+  }
+
+  async enterPin(page, pin) {
+    for (const digit of pin) await page.getByRole('button', { name: digit, exact: true }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   }
 
   // `link`: a one-time link, as `welcome-crm link` prints it.

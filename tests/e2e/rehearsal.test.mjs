@@ -32,8 +32,9 @@ describe('a rehearsal', { skip: missing.length > 0 && `missing: ${missing.join('
     story = new Story({ dir, bin });
     await story.prepare({ enrol: null });
     pages = await Pages.start(story.stack);
-    tablet = await pages.tablet('tablet-1', 'Eva');
+    tablet = await pages.tablet('tablet-1', null);
     daemon = await story.startDaemon();
+    await pages.signIn(tablet, 'Eva');
     await tablet.locator('[data-link=online]').waitFor(kPatience);
   });
   after(async () => {

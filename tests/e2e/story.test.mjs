@@ -30,10 +30,12 @@ describe('the story on both pages', { skip: missing.length > 0 && `missing: ${mi
     story = new Story({ dir, bin, speed: 4 });
     await story.prepare();
     pages = await Pages.start(story.stack);
-    tablet = await pages.tablet('tablet-2', 'eva');
+    tablet = await pages.tablet('tablet-2', null);
     phone = await pages.phone(await story.link('c-paul'));
     playing = story.play();
     playing.catch(() => {}); // the story is left before its end
+    await story.until(() => story.daemon, 'the box is there');
+    await pages.signIn(tablet, 'Eva');
   });
   after(async () => {
     await pages?.stop();

@@ -62,8 +62,10 @@ const std::vector<std::function<void(const std::string&)>>& readers() {
       at_box(command_topic(kBox), ring);
       at_box(control_topic("demo", kAllStores), ring);
     }
-    at_box(action_topic("6f2d9a52-31b0-4c1a-8a35-0f3a1d6f7b01"), nullptr);
-    at_box(enrol_topic("s-1"), nullptr);
+    at_box(action_topic("tablet-1", "6f2d9a52-31b0-4c1a-8a35-0f3a1d6f7b01"), nullptr);
+    at_box(enrol_topic("tablet-1", "s-1"), nullptr);
+    at_box(sign_in_topic("tablet-1"), nullptr);
+    at_box(session_topic("tablet-1"), nullptr);
     at_box(offer_topic("8b7f0c1e-2d9a-4e43-9a2b-5f1d6c7e8a90"), nullptr);
     at_box(ranging_topic("box-2"), nullptr);
     for (const std::string& topic :

@@ -37,6 +37,7 @@ class DaemonControlTest : public ::testing::Test {
       case enrol:
       case customer_export:
       case identity_clock:
+      case tablet_sign_out:
         return {{"id", "nobody"}};
       case replay:
         return {{"id", "1999"}};
@@ -57,7 +58,7 @@ class DaemonControlTest : public ::testing::Test {
   static bool may_be_refused(control::CommandId id) {
     using enum control::CommandId;
     return id == why || id == replay || id == enrol || id == radio_thresholds ||
-           id == identity_clock || id == clock_trust;
+           id == identity_clock || id == clock_trust || id == tablet_sign_out;
   }
 
   DaemonProcess box_{1};  // nobody listens there

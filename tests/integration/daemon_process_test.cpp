@@ -166,7 +166,7 @@ TEST_F(DaemonProcessTest, ABrokerThatLiesNeitherStopsNorFillsTheBox) {
       {command_topic(kBox), R"({"v":1,"id":"x","kind":"config","settings":{}})"},
       {command_topic(kBox), ""},
       {contract::control_topic("demo", "aroma-1"), "null"},
-      {"welcome/v1/floor/action/nobody", R"({"v":1})"},
+      {"welcome/v1/floor/tablet/t/action/nobody", R"({"v":1})"},
   };
   const json at_first = box.status();
   const auto until = std::chrono::steady_clock::now() + 10s;

@@ -20,6 +20,7 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Device } from '../../harness/door.mjs';
 import { startStack } from '../../harness/stack.mjs';
+import { StaffTablet } from '../../harness/tablet.mjs';
 
 const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
@@ -46,15 +47,18 @@ class Crm {
   }
 
   // How it ended, and what it said.
+  // `{ line }` as the last argument: on its stdin.
   run(...args) {
-    return new Promise((resolve) =>
-      execFile(
+    const stdin = typeof args.at(-1) === 'object' ? args.pop() : null;
+    return new Promise((resolve) => {
+      const child = execFile(
         path.join(kBin, 'welcome-crm'),
         ['-d', path.join(this.dir, 'crm.db'), ...args],
         { maxBuffer: 1 << 26 },
         (error, stdout, stderr) => resolve({ code: error ? error.code : 0, text: stdout + stderr, stdout }),
-      ),
-    );
+      );
+      if (stdin) child.stdin.end(`${stdin.line}\n`);
+    });
   }
 
   async done(...args) {
@@ -77,6 +81,8 @@ class Crm {
   async fill() {
     await this.done('init', '--tenant', 'demo', '--controller', 'Aroma Ltd');
     await this.done('boxes', 'admit', 'aroma-1/box-1');
+    await this.done('staff', 'add', 'eva', '--name', 'Eva', '--store', 'aroma-1');
+    await this.done('staff', 'pin', 'eva', { line: '273910' });
     const customers =
       'customer,app_id,name,tier,points\nc-paul,a-paul,Paul,gold,1\nc-mia,a-mia,Mia,,\nc-bruno,a-bruno,Bruno,,\n';
     const consents = [
@@ -262,7 +268,15 @@ test('what customers, tablets and CRMs send is obeyed, refused or answered', { s
   // A withdrawal at the desk: recorded, and told to the page that is open.
   const bruno = await page('c-bruno');
   const heard = await bruno.listen();
-  await say(stack, 'floor', 'tablet-1', 'welcome/v1/floor/enrol/s-2', input('floor-enrol-withdraw.json'));
+  // (As it was sent then, when a tablet said itself who used it.)
+  const { staff, purposes, customer, notice } = JSON.parse(input('floor-enrol-withdraw.json'));
+  const tablet = await StaffTablet.connect(stack, 'tablet-1');
+  await until('the box knows the staff', async () => {
+    const { cause } = await tablet.tryPin(staff, '273910');
+    return !cause;
+  });
+  await tablet.enrol('s-2', { kind: 'consent', customer, purposes, notice });
+  tablet.end();
   await until(
     'the withdrawal at the desk',
     async () => (await crm.state('c-bruno', 'proximity_offers')) === 'withdrawn',

@@ -202,18 +202,30 @@ struct Floor {
   bool wait_up() { return box.wait_up() && tablet.wait_up(); }
 };
 
-TEST_F(LinkAclTest, OnTheFloorATabletReadsPromptsAndWritesActions) {
+TEST_F(LinkAclTest, OnTheFloorATabletSpeaksAndHearsUnderItsOwnAccountAlone) {
   Floor floor;
   Peer& box = floor.box;
   Peer& tablet = floor.tablet;
   ASSERT_TRUE(floor.wait_up());
 
   EXPECT_TRUE(may_write(box, prompt_topic("v-1")));
+  EXPECT_TRUE(may_write(box, session_topic("tablet-2")));
+  EXPECT_TRUE(may_write(box, session_topic("tablet-1")));
   EXPECT_TRUE(may_write(box, floor_status_topic("box-1")));
-  EXPECT_TRUE(tablet.wait_messages(2));
-  EXPECT_TRUE(may_write(tablet, action_topic("v-1")));
-  EXPECT_TRUE(may_write(tablet, enrol_topic("s-1")));
-  EXPECT_TRUE(box.wait_messages(2));
+  EXPECT_TRUE(may_write(box, staff_topic("box-1")));
+  EXPECT_TRUE(tablet.wait_messages(4));
+  for (const auto& message : tablet.messages) {
+    EXPECT_NE(message.topic, session_topic("tablet-2")) << "what another tablet is told";
+  }
+  EXPECT_TRUE(may_write(tablet, action_topic("tablet-1", "v-1")));
+  EXPECT_TRUE(may_write(tablet, enrol_topic("tablet-1", "s-1")));
+  EXPECT_TRUE(may_write(tablet, sign_in_topic("tablet-1")));
+  EXPECT_TRUE(box.wait_messages(3));
+  EXPECT_FALSE(may_write(tablet, action_topic("tablet-2", "v-1")));
+  EXPECT_FALSE(may_write(tablet, sign_in_topic("tablet-2")));
+  EXPECT_FALSE(may_write(tablet, session_topic("tablet-1"))) << "who is signed in, boxes say";
+  EXPECT_FALSE(may_write(tablet, staff_topic("box-1")));
+  EXPECT_FALSE(may_write(box, sign_in_topic("tablet-1")));
   EXPECT_FALSE(may_write(tablet, prompt_topic("v-1")));
   EXPECT_FALSE(may_write(tablet, floor_status_topic("box-1")));
   EXPECT_FALSE(may_write(box, floor_status_topic("box-2")));

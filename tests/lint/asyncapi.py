@@ -19,12 +19,12 @@ def shape(topic):
 
 def topics_of_the_program(source):
     found = set()
-    for function, leaf in re.findall(r"return (box|floor)_topic\((?:box, )?\"([a-z/]+)\"", source):
-        # The feed's collection and what the floor is about follow.
-        if function == "floor":
-            found.add(f"welcome/v1/floor/{leaf}/{{}}")
-        else:
-            found.add(shape(BOX + leaf + ("{}" if leaf.endswith("/") else "")))
+    for leaf in re.findall(r"return box_topic\((?:box, )?\"([a-z/]+)\"", source):
+        found.add(shape(BOX + leaf + ("{}" if leaf.endswith("/") else "")))  # the feed's collection
+    # What it is about follows, or the account of a tablet and then that.
+    for leaf, more in re.findall(r"return floor_topic\(\"([a-z]+)\", \w+\)((?:\.append\([^)]*\))*)", source):
+        parts = re.findall(r"append\((?:\"([^\"]*)\"|\w+)\)", more)
+        found.add(f"welcome/v1/floor/{leaf}/{{}}" + "".join(part or "{}" for part in parts))
     if 'append("/control")' in source:
         found.add("welcome/v1/{}/{}/control")
     return found

@@ -189,6 +189,16 @@ json identity(int n) {
           {"measured_power_1m_dbm", -59}};
 }
 
+json eva() {
+  return {{"staff", "eva"},
+          {"name", "Eva"},
+          {"roles", {"staff"}},
+          {"pin",
+           "$argon2id$v=19$m=8192,t=1,p=1$" + std::string(22, 'a') + "$" + std::string(43, 'b')}};
+}
+
+constexpr const char* kSignInTopic = "welcome/v1/floor/tablet/t-1/session";
+
 // ---- the week ----
 
 class Week {
@@ -213,6 +223,7 @@ class Week {
           "cap": {"per": "day", "per_customer": 5},
           "variants": [{"id": "a", "weight": 1, "title": {"en": "Hello"},
                         "text": {"en": "Hello {{greeting}}"}}]})"));
+    shelves_[Collection::staff].put("eva", eva());
     for (int n = 0; n < kPeople; ++n) {
       shelves_[Collection::profiles].put(id_of(n), profile(n));
       shelves_[Collection::identities].put("fob-" + std::to_string(n), identity(n));
@@ -331,17 +342,42 @@ class Week {
     note();
   }
 
+  // Or unlocks; with the right PIN. A box in trouble may not let her in.
+  void sign_in() {
+    const auto asked = box_->world().pins.size();
+    const std::string id = "in-" + std::to_string(++signed_in_);
+    // A session that goes on keeps its name: she leaves it first.
+    inbound(LinkName::floor, kSignInTopic,
+            {{"v", 1},
+             {"id", "out"},
+             {"kind", "sign_out"},
+             {"sign_in", "in-" + std::to_string(signed_in_ - 1)},
+             {"at", contract::to_rfc3339(now().wall)}});
+    inbound(LinkName::floor, kSignInTopic,
+            {{"v", 1},
+             {"id", id},
+             {"kind", "sign_in"},
+             {"staff", "eva"},
+             {"pin", "273910"},
+             {"at", contract::to_rfc3339(now().wall)}});
+    if (!alive() || box_->world().pins.size() == asked) return;
+    box_->engine().handle(daemon::input::PinChecked{box_->world().pins.back().job, true}, now());
+    after();
+  }
+
   // Staff write something down about whom the tablet shows.
   void note() {
     if (!alive()) return;
     for (const auto& visit : box_->engine().visits()) {
       if (!visit["ended"].is_null() || pick(2) == 0) continue;
       const int n = whose(visit["customer"]);
-      inbound(LinkName::floor, "welcome/v1/floor/action/" + visit["visit"].get<std::string>(),
+      sign_in();
+      inbound(LinkName::floor,
+              "welcome/v1/floor/tablet/t-1/action/" + visit["visit"].get<std::string>(),
               {{"v", 1},
                {"id", "act-" + std::to_string(++actions_)},
                {"visit", visit["visit"]},
-               {"staff", "eva"},
+               {"sign_in", "in-" + std::to_string(signed_in_)},
                {"kind", "note"},
                {"text", note_of(n)},
                {"at", contract::to_rfc3339(now().wall)}});
@@ -668,8 +704,9 @@ class Week {
   json head_of(const Shelf& shelf) const {
     const auto since =
         std::chrono::duration_cast<std::chrono::milliseconds>(now().mono.time_since_epoch());
+    const bool staff = &shelf == &shelves_.at(Collection::staff);
     return {{"tenant", "demo"},
-            {"scope", "all"},
+            {"scope", staff ? contract::store_scope(bench_address.store) : "all"},
             {"seq", shelf.seq},
             {"digest", shelf.digest()},
             {"at", contract::to_rfc3339(kStart + since)}};
@@ -975,6 +1012,7 @@ class Week {
   std::uint64_t track_ = 0;
   int answers_ = 0;
   int actions_ = 0;
+  int signed_in_ = 0;
   int commands_ = 0;
   int epochs_ = 1;
   std::int64_t ticks_ = 0;

@@ -73,12 +73,8 @@ void prompt_action(test::BenchBox& box, const std::string& name, json action) {
     static int count = 0;
     char id[40];
     std::snprintf(id, sizeof id, "00000000-0000-4000-9000-%012x", ++count);
-    action.update({{"v", 1},
-                   {"id", id},
-                   {"visit", visit},
-                   {"staff", "eva"},
-                   {"at", contract::to_rfc3339(box.now().wall)}});
-    box.inbound(LinkName::floor, "welcome/v1/floor/action/" + visit, action.dump());
+    action.update({{"v", 1}, {"id", id}, {"visit", visit}, {"sign_in", box.sign_in()}});
+    box.tablet_says("action/" + visit, action);
     return;
   }
   ADD_FAILURE() << "no prompt to act on";
@@ -89,6 +85,7 @@ std::string play(int seed, std::optional<std::chrono::seconds> plug_pulled_at = 
   test::BenchBox box(kStart);
   box.links_up();
   box.feed_shop();
+  box.feed_staff({"eva"});
 
   std::vector<Play> plays{
       {70s,

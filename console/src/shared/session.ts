@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is signed in. The account comes from the link's fragment or the sign-in form and stays in this
-// tab's session only; the fragment leaves the address bar and the history at once.
+// The account of this tablet. It comes from the link's fragment (a QR that a technician made) or is typed, and
+// stays: a tablet is registered once. By itself it lets nobody do anything: that takes a person and a PIN. The
+// fragment leaves the address bar and the history at once.
 
 export interface Account {
   account: string;
@@ -25,11 +26,11 @@ function decode(text: string): string {
 }
 
 export function savedAccount(): Account | null {
-  return load<Account>(sessionStorage, kKey, (value) => !!value.account && !!value.password);
+  return load<Account>(localStorage, kKey, (value) => !!value.account && !!value.password);
 }
 
 export function saveAccount(account: Account | null) {
-  save(sessionStorage, kKey, account);
+  save(localStorage, kKey, account);
 }
 
 export function load<T>(storage: Storage, key: string, valid: (value: T) => boolean): T | null {

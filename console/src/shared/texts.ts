@@ -9,6 +9,7 @@ import type {
   FloorPromptBy,
   FloorPromptLevel,
   FloorPromptZone,
+  FloorSessionWhy,
   FloorStatusPaused,
   FloorStatusTrouble,
   ItemConsentsHistoryHow,
@@ -64,13 +65,46 @@ export const en = {
   tablet: {
     title: 'Welcome desk',
     signInTitle: 'Good to see you',
-    signInHint: 'Sign this tablet in, and say who is using it.',
+    signInHint:
+      'This tablet is not registered. Your technician shows a code for its camera, or types the account here.',
     accountHint: 'For example tablet-1',
-    whoAreYou: 'Your name',
-    whoHint: 'Your colleagues see it when you go to a guest.',
-    usedBefore: 'Used on this tablet',
-    start: 'Start',
-    changeStaff: 'Change who uses this tablet',
+    who: 'Who are you?',
+    pinOf: (name: string) => `Your PIN, ${name}`,
+    pin: 'PIN',
+    pinErase: 'Delete the last digit',
+    pinEnter: 'Sign in',
+    checking: 'One moment…',
+    somebodyElse: 'Somebody else',
+    noPin: 'no PIN yet',
+    noStaff:
+      'Head office has entered no staff for this store yet. As soon as they have, the names appear here by themselves.',
+    noPins: 'Nobody of this store has a PIN yet: head office gives you one.',
+    waitingForBox: 'Waiting for the box…',
+    lockedFor: (name: string) => `${name} is signed in. The tablet locked itself because nobody touched it.`,
+    anotherAccount: 'Register this tablet anew',
+    signedInAs: (name: string) => `Signed in: ${name}`,
+    notTaken: 'What was tapped before was not taken: its sign-in is over.',
+    wrongPin: (left: number | null) =>
+      left === null
+        ? 'That PIN is not right.'
+        : left === 1
+          ? 'That PIN is not right. One more try before you have to wait.'
+          : `That PIN is not right. ${left} more tries before you have to wait.`,
+    waitUntil: (time: string) => `Too many wrong PINs. Try again at ${time}.`,
+    refusedBecause: {
+      unknown: 'Head office has no PIN for this name. Ask your manager.',
+      not_stored: 'The box cannot write to its disk, so nobody can sign in. Please tell your technician.',
+      too_many: 'Too much came from this tablet at once. Try again in a minute.',
+      no_answer: 'The box did not answer. Please try again in a moment.',
+      not_sent: 'The box is out of reach. Signing in works as soon as it is back.',
+    },
+    endedBecause: {
+      signed_out: '',
+      somebody_else: 'Somebody else signed in on this tablet.',
+      time: 'Your sign-in is over: please sign in again.',
+      left: 'Head office has ended your access.',
+      new_pin: 'Your PIN was changed: sign in with the new one.',
+    } satisfies Record<FloorSessionWhy, string>,
     inStore: (n: number) => (n === 1 ? '1 member here' : `${n} members here`),
     online: 'Box connected',
     lost: 'Box out of reach',
@@ -364,13 +398,47 @@ export const de: Texts = {
   tablet: {
     title: 'Empfang',
     signInTitle: 'Schön, dass Sie da sind',
-    signInHint: 'Melden Sie dieses Tablet an und sagen Sie, wer es benutzt.',
+    signInHint:
+      'Dieses Tablet ist nicht registriert. Die Technik zeigt einen Code für seine Kamera oder gibt hier das Konto ein.',
     accountHint: 'Zum Beispiel tablet-1',
-    whoAreYou: 'Ihr Name',
-    whoHint: 'Ihre Kolleginnen und Kollegen sehen ihn, wenn Sie zu einem Gast gehen.',
-    usedBefore: 'Auf diesem Tablet benutzt',
-    start: 'Los geht’s',
-    changeStaff: 'Jemand anderes benutzt dieses Tablet',
+    who: 'Wer sind Sie?',
+    pinOf: (name) => `Ihre PIN, ${name}`,
+    pin: 'PIN',
+    pinErase: 'Letzte Ziffer löschen',
+    pinEnter: 'Anmelden',
+    checking: 'Einen Moment …',
+    somebodyElse: 'Jemand anderes',
+    noPin: 'noch keine PIN',
+    noStaff:
+      'Die Zentrale hat für diesen Laden noch niemanden eingetragen. Sobald das geschehen ist, erscheinen die Namen hier von selbst.',
+    noPins: 'Noch niemand in diesem Laden hat eine PIN: Die Zentrale vergibt sie.',
+    waitingForBox: 'Die Box wird gefragt …',
+    lockedFor: (name) => `${name} ist angemeldet. Das Tablet hat sich gesperrt, weil es niemand berührt hat.`,
+    anotherAccount: 'Dieses Tablet neu registrieren',
+    signedInAs: (name) => `Angemeldet: ${name}`,
+    notTaken: 'Was vorher getippt wurde, wurde nicht angenommen: Diese Anmeldung ist vorbei.',
+    wrongPin: (left) =>
+      left === null
+        ? 'Diese PIN stimmt nicht.'
+        : left === 1
+          ? 'Diese PIN stimmt nicht. Noch ein Versuch, dann müssen Sie warten.'
+          : `Diese PIN stimmt nicht. Noch ${left} Versuche, dann müssen Sie warten.`,
+    waitUntil: (time) => `Zu viele falsche PINs. Bitte um ${time} noch einmal.`,
+    refusedBecause: {
+      unknown: 'Die Zentrale hat für diesen Namen keine PIN. Bitte fragen Sie die Leitung.',
+      not_stored:
+        'Die Box kann nicht auf ihre Platte schreiben, deshalb kann sich niemand anmelden. Bitte die Technik rufen.',
+      too_many: 'Von diesem Tablet kam zu viel auf einmal. Bitte in einer Minute noch einmal.',
+      no_answer: 'Die Box hat nicht geantwortet. Bitte gleich noch einmal versuchen.',
+      not_sent: 'Die Box ist nicht erreichbar. Anmelden geht, sobald sie wieder da ist.',
+    },
+    endedBecause: {
+      signed_out: '',
+      somebody_else: 'Jemand anderes hat sich auf diesem Tablet angemeldet.',
+      time: 'Ihre Anmeldung ist vorbei: bitte melden Sie sich neu an.',
+      left: 'Die Zentrale hat Ihren Zugang beendet.',
+      new_pin: 'Ihre PIN wurde geändert: bitte melden Sie sich mit der neuen an.',
+    },
     inStore: (n) => (n === 1 ? '1 Mitglied hier' : `${n} Mitglieder hier`),
     online: 'Box verbunden',
     lost: 'Box nicht erreichbar',

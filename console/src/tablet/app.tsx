@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tablet page: sign-in, who uses it, and the guests who are here.
+// The tablet page: its account, who uses it, and the guests who are here.
 
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
-import { Elsewhere, Field, Icon, Languages, SignIn, Toasts } from '../shared/parts';
+import { Elsewhere, Icon, Languages, SignIn, Toasts } from '../shared/parts';
 import { savedAccount, saveAccount, type Account } from '../shared/session';
 import { useStore } from '../shared/store';
 import { Card } from './card';
 import { Enrol } from './enrol';
 import type { Tablet } from './model';
+import { Who } from './who';
 
 export function App({ tablet, signedIn: atStart }: { tablet: Tablet; signedIn: boolean }) {
   useStore(tablet);
@@ -16,6 +17,12 @@ export function App({ tablet, signedIn: atStart }: { tablet: Tablet; signedIn: b
   const [signedIn, setSignedIn] = useState(atStart);
   const t = i18n.t.tablet;
   document.title = t.title;
+  useEffect(() => {
+    const touched = () => tablet.staffing?.touched();
+    const events = ['pointerdown', 'keydown', 'wheel'];
+    for (const event of events) addEventListener(event, touched, { passive: true });
+    return () => events.forEach((event) => removeEventListener(event, touched));
+  }, [tablet]);
 
   const signIn = (account: Account) => {
     saveAccount(account);
@@ -28,7 +35,8 @@ export function App({ tablet, signedIn: atStart }: { tablet: Tablet; signedIn: b
     setSignedIn(false);
   };
 
-  if (!signedIn || tablet.linkState === 'refused')
+  const { staffing } = tablet;
+  if (!signedIn || !staffing || tablet.linkState === 'refused')
     return (
       <Welcome>
         <SignIn
@@ -41,10 +49,11 @@ export function App({ tablet, signedIn: atStart }: { tablet: Tablet; signedIn: b
         />
       </Welcome>
     );
-  if (!tablet.staff)
+  if (!staffing.open)
     return (
       <Welcome>
-        <ChooseStaff tablet={tablet} onSignOut={signOut} />
+        {tablet.linkState === 'elsewhere' && <Elsewhere alert onUseHere={() => tablet.takeOver()} />}
+        <Who staffing={staffing} online={tablet.linkState === 'online'} onAnotherAccount={signOut} />
       </Welcome>
     );
   if (tablet.enrolment) return <Enrol enrolment={tablet.enrolment} onClose={() => tablet.endEnrolment()} />;
@@ -74,51 +83,10 @@ function Welcome({ children }: { children: preact.ComponentChildren }) {
   );
 }
 
-function ChooseStaff({ tablet, onSignOut }: { tablet: Tablet; onSignOut(): void }) {
-  const [name, setName] = useState('');
-  const t = i18n.t.tablet;
-  return (
-    <form
-      class="sign-in"
-      onSubmit={(event) => {
-        event.preventDefault();
-        tablet.useStaff(name);
-      }}
-    >
-      <h1>{t.signInTitle}</h1>
-      {tablet.knownStaff.length > 0 && (
-        <div class="field">
-          <span class="label">{t.usedBefore}</span>
-          <div class="chips">
-            {tablet.knownStaff.map((known) => (
-              <button key={known} type="button" class="button" onClick={() => tablet.useStaff(known)}>
-                {known}
-              </button>
-            ))}
-          </div>
-        </div>
-      )}
-      <Field label={t.whoAreYou} hint={t.whoHint}>
-        <input
-          name="staff"
-          autocomplete="off"
-          maxLength={64}
-          required
-          value={name}
-          onInput={(event) => setName(event.currentTarget.value)}
-        />
-      </Field>
-      <button class="button primary">{t.start}</button>
-      <button type="button" class="button quiet" onClick={onSignOut}>
-        {i18n.t.common.signOut}
-      </button>
-    </form>
-  );
-}
-
 function Header({ tablet }: { tablet: Tablet }) {
   const t = i18n.t.tablet;
   const online = tablet.linkState === 'online';
+  const name = tablet.staffing?.session?.name ?? '';
   return (
     <header class="bar">
       <h1>{t.title}</h1>
@@ -134,10 +102,12 @@ function Header({ tablet }: { tablet: Tablet }) {
         {t.enrol}
       </button>
       <Languages />
-      <button type="button" class="button" title={t.changeStaff} onClick={() => tablet.useStaff('')}>
+      <span class="bar-who" title={t.signedInAs(name)}>
         <Icon name="person" />
-        <span class="bar-staff">{tablet.staff}</span>
-        <span class="sr">{t.changeStaff}</span>
+        <span class="bar-staff">{name}</span>
+      </span>
+      <button type="button" class="button" onClick={() => void tablet.staffing?.signOut()}>
+        {i18n.t.common.signOut}
       </button>
     </header>
   );

@@ -202,14 +202,14 @@ function Actions(props: { tablet: Tablet; prompt: Prompt; mine: boolean; theirs:
       <p class="actions-state" role="status">
         {prompt.state === 'served'
           ? prompt.claimedBy
-            ? t.stateServedBy(prompt.claimedBy)
+            ? t.stateServedBy(tablet.nameOf(prompt.claimedBy))
             : t.stateServed
           : prompt.state === 'declined'
             ? t.stateDeclined
             : mine
               ? t.yours
               : theirs
-                ? t.theirs(prompt.claimedBy)
+                ? t.theirs(tablet.nameOf(prompt.claimedBy))
                 : ''}
       </p>
       {!closed && !prompt.claimedBy && (

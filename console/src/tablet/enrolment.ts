@@ -18,6 +18,7 @@ import type { PageLink } from '../shared/link';
 import { newId, stamp, type Draft } from '../shared/stamp';
 import { integer, one, text } from '../shared/read';
 import { Store } from '../shared/store';
+import { toTablet, type Session } from './staffing';
 
 export type Step = 'member' | 'choices' | 'camera' | 'done' | 'ending' | 'ended' | 'failed';
 
@@ -36,19 +37,23 @@ export class Enrolment extends Store {
   reason = '';
   agreeing = false;
   endedAt = 0; // when the box had it; for the receipt
-  readonly staff: string;
+  readonly staff: string; // her name, for the receipt
 
-  readonly topic: string;
+  readonly topic: string; // what the box says
+  #to: string;
+  #signIn: string;
   #session = newId();
   #link: PageLink;
   #what: 'choices' | 'ending' = 'choices';
   #timer = 0;
 
-  constructor(link: PageLink, staff: string) {
+  constructor(link: PageLink, account: string, by: Session) {
     super();
     this.#link = link;
-    this.staff = staff;
-    this.topic = `welcome/v1/floor/enrol/${this.#session}`;
+    this.staff = by.name;
+    this.#signIn = by.signIn;
+    this.topic = toTablet(account, `enrol/${this.#session}`);
+    this.#to = `welcome/v1/floor/tablet/${account}/enrol/${this.#session}`;
     link.subscribe(this.topic);
   }
 
@@ -96,7 +101,7 @@ export class Enrolment extends Store {
     this.changed();
     const purposes = Object.fromEntries(this.chosen.map((purpose) => [purpose, given]));
     const notice = { ...kNotice, language: i18n.language };
-    await this.#send({ kind: 'consent', staff: this.staff, customer: this.customer, purposes, notice });
+    await this.#send({ kind: 'consent', sign_in: this.#signIn, customer: this.customer, purposes, notice });
     this.agreeing = false;
     this.changed();
   }
@@ -112,14 +117,14 @@ export class Enrolment extends Store {
     this.viewsNeeded = 0;
     this.hint = null;
     this.#go('camera');
-    await this.#send({ kind: 'start', staff: this.staff, customer: this.customer });
+    await this.#send({ kind: 'start', sign_in: this.#signIn, customer: this.customer });
   }
 
   // Ends it, from whatever step, and leaves nothing running on the box.
   close() {
     clearTimeout(this.#timer);
     if (this.step === 'camera' || this.agreeing)
-      this.#link.publish(this.topic, this.#message({ kind: 'stop' })).catch(() => {});
+      this.#link.publish(this.#to, this.#message({ kind: 'stop' })).catch(() => {});
     this.#link.unsubscribe(this.topic);
   }
 
@@ -176,7 +181,7 @@ export class Enrolment extends Store {
 
   async #send(draft: TabletSays) {
     try {
-      await this.#link.publish(this.topic, this.#message(draft));
+      await this.#link.publish(this.#to, this.#message(draft));
       this.#expectAnswer();
     } catch {
       this.#fail(i18n.t.common.notSent);

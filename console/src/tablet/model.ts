@@ -27,9 +27,10 @@ import { i18n } from '../shared/i18n';
 import { connect, type Connect, type LinkState, type PageLink } from '../shared/link';
 import { newId, stamp, type Draft } from '../shared/stamp';
 import { integer, list, one, record, text, time, type Json } from '../shared/read';
-import { load, save, type Account } from '../shared/session';
+import type { Account } from '../shared/session';
 import { Store } from '../shared/store';
 import { Enrolment } from './enrolment';
+import { kStaffTopic, Staffing, toTablet } from './staffing';
 
 export interface Preference {
   key: string;
@@ -80,8 +81,7 @@ export interface Toast {
 
 const kPromptTopic = 'welcome/v1/floor/prompt/';
 const kStatusTopic = 'welcome/v1/floor/status/';
-const kStaffKey = 'welcome.staff';
-const kKnownStaffKey = 'welcome.staff.known';
+const kRemembered = 100; // under which sign-in the last messages went
 const kUndoMs = 5000; // harmful actions wait this long for second thoughts
 const kToastMs = 4000;
 const kClaimMs = 5000; // the box answers a claim at once, or not at all
@@ -158,15 +158,18 @@ export class Tablet extends Store {
   linkState: LinkState = 'connecting';
   lostSince: number | null = null;
   status: Status | null = null;
-  staff = load<string>(sessionStorage, kStaffKey, isName) ?? '';
-  knownStaff = load<string[]>(localStorage, kKnownStaffKey, Array.isArray)?.filter(isName) ?? [];
+  staffing: Staffing | null = null; // while this tablet has an account
   toasts: Toast[] = [];
   announcement = '';
   claiming = new Set<string>();
   held = new Map<string, FloorActionKind>(); // visit → action that still can be undone
-  drafts = new Map<string, { id: string; text: string }>(); // visit → note being written
 
   enrolment: Enrolment | null = null;
+
+  #drafts = new Map<string, Map<string, { id: string; text: string }>>(); // staff → visit → note
+  #fire = new Map<string, () => void>(); // visit → sends what is held, now
+  #dropHeld = new Map<string, () => void>(); // visit → takes it back
+  #sentUnder = new Map<string, string>(); // message → sign-in
 
   #prompts = new Map<string, Prompt>();
   #statuses = new Map<string, BoxStatus>(); // by box
@@ -193,9 +196,26 @@ export class Tablet extends Store {
     );
   }
 
+  // Of who is signed in; '' = nobody.
+  get staff(): string {
+    return this.staffing?.session?.staff ?? '';
+  }
+
+  get drafts(): Map<string, { id: string; text: string }> {
+    const mine = this.#drafts.get(this.staff) ?? new Map<string, { id: string; text: string }>();
+    this.#drafts.set(this.staff, mine);
+    return mine;
+  }
+
+  nameOf(staff: string): string {
+    return this.staffing?.nameOf(staff) ?? staff;
+  }
+
   signIn({ account, password }: Account) {
     this.#account = { account, password };
     this.#link?.end();
+    this.staffing?.forget();
+    this.#cutOff();
     this.#prompts.clear();
     this.#statuses.clear();
     this.status = null;
@@ -204,12 +224,23 @@ export class Tablet extends Store {
       path: '/floor/mqtt',
       account,
       password,
-      topics: [`${kPromptTopic}+`, `${kStatusTopic}+`],
+      topics: [
+        `${kPromptTopic}+`,
+        `${kStatusTopic}+`,
+        `${kStaffTopic}+`,
+        toTablet(account, 'session'),
+        toTablet(account, 'refused'),
+      ],
       qos: 1,
       onState: (state) => this.#onState(state),
       onMessage: (topic, json, expiresInS) => this.#onMessage(topic, json, expiresInS),
       onSubscribed: () => this.#onSubscribed(),
     });
+    this.staffing = new Staffing(this.#link, account, {
+      beforeLeaving: () => this.#sendHeld(),
+      cutOff: () => this.#cutOff(),
+    });
+    this.staffing.listen(() => this.changed());
   }
 
   // Back from another screen that used this account.
@@ -223,17 +254,21 @@ export class Tablet extends Store {
     this.#account = null;
     this.#prompts.clear();
     this.#statuses.clear();
-    this.useStaff('');
+    this.staffing?.forget();
+    this.staffing = null;
+    this.#cutOff();
+    this.changed();
   }
 
-  useStaff(name: string) {
-    this.staff = name.trim().slice(0, 64);
-    save(sessionStorage, kStaffKey, this.staff || null);
-    if (this.staff) {
-      this.knownStaff = [this.staff, ...this.knownStaff.filter((known) => known !== this.staff)].slice(0, 6);
-      save(localStorage, kKnownStaffKey, this.knownStaff);
-    }
-    this.changed();
+  // Who leaves has tapped it, and will not undo it any more.
+  #sendHeld() {
+    for (const fire of [...this.#fire.values()]) fire();
+  }
+
+  // The session is over: nothing that waits may go in somebody else's name.
+  #cutOff() {
+    for (const drop of [...this.#dropHeld.values()]) drop();
+    this.endEnrolment();
   }
 
   // The line was away, and nobody has said since whether this guest is still here.
@@ -264,12 +299,17 @@ export class Tablet extends Store {
     const settle = () => {
       clearTimeout(timer);
       this.held.delete(visit);
+      this.#fire.delete(visit);
+      this.#dropHeld.delete(visit);
       this.changed();
     };
-    const timer = window.setTimeout(() => {
+    const fire = () => {
       this.act(visit, { kind });
       settle();
-    }, kUndoMs);
+    };
+    const timer = window.setTimeout(fire, kUndoMs);
+    this.#fire.set(visit, fire);
+    this.#dropHeld.set(visit, settle);
     const words = i18n.t.tablet.willSend;
     this.toast(
       kind === 'declined' ? words.declined(prompt.greeting) : words.not_this_person,
@@ -279,10 +319,15 @@ export class Tablet extends Store {
   }
 
   // True when the box's broker has it. A repeated attempt with the same id counts once.
-  async act(visit: string, draft: Draft<FloorAction, 'visit' | 'staff'>): Promise<boolean> {
-    const action: FloorAction = { ...stamp(), visit, staff: this.staff, ...draft };
+  async act(visit: string, draft: Draft<FloorAction, 'visit' | 'sign_in'>): Promise<boolean> {
+    const session = this.staffing?.session;
+    if (!session || !this.#account) return false;
+    const action: FloorAction = { ...stamp(), visit, sign_in: session.signIn, ...draft };
+    this.#sentUnder.set(action.id, session.signIn);
+    for (const old of [...this.#sentUnder.keys()].slice(0, -kRemembered)) this.#sentUnder.delete(old);
     try {
-      await this.#link?.publish(`welcome/v1/floor/action/${visit}`, action, kActionExpiryS);
+      const topic = `welcome/v1/floor/tablet/${this.#account.account}/action/${visit}`;
+      await this.#link?.publish(topic, action, kActionExpiryS);
       return true;
     } catch {
       this.toast(i18n.t.common.notSent);
@@ -291,13 +336,18 @@ export class Tablet extends Store {
   }
 
   enrol() {
-    this.enrolment = this.#link && new Enrolment(this.#link, this.staff);
+    const session = this.staffing?.session;
+    this.enrolment =
+      this.#link && this.#account && session
+        ? new Enrolment(this.#link, this.#account.account, session)
+        : null;
     this.changed();
   }
 
   endEnrolment() {
-    this.enrolment?.close();
+    const ending = this.enrolment;
     this.enrolment = null;
+    ending?.close();
     this.changed();
   }
 
@@ -348,6 +398,7 @@ export class Tablet extends Store {
   // The broker now sends what it retains; but it may have been restarted, and know nothing before
   // the boxes come back to it. A card that nobody tells of goes when every box has told all.
   #onSubscribed() {
+    this.staffing?.askAgain();
     this.#settling = window.setTimeout(() => {
       this.#settled = true;
       this.#dropUnheard();
@@ -373,10 +424,24 @@ export class Tablet extends Store {
       this.#unheard.delete(visit);
       if (prompt) this.#put(prompt, expiresInS);
       else if (!json) this.#remove(visit);
+    } else if (topic.startsWith(kStaffTopic)) {
+      this.staffing?.onStaff(topic.slice(kStaffTopic.length), json);
+    } else if (json && topic === toTablet(this.#account?.account ?? '', 'session')) {
+      this.staffing?.onSession(json);
+    } else if (json && topic === toTablet(this.#account?.account ?? '', 'refused')) {
+      this.#onRefused(json);
     } else if (topic === this.enrolment?.topic && json) {
       this.enrolment.onMessage(json);
     }
     this.changed();
+  }
+
+  #onRefused(json: Json) {
+    const under = this.#sentUnder.get(text(json.re, 128));
+    const mine = under === undefined || under === this.staffing?.session?.signIn;
+    if (under !== undefined && !mine) this.toast(i18n.t.tablet.notTaken);
+    if (json.cause === 'too_many') this.toast(i18n.t.tablet.refusedBecause.too_many);
+    this.staffing?.onRefused(json, mine);
   }
 
   // An older word than the last one is what the broker kept while the box was away.
@@ -395,7 +460,7 @@ export class Tablet extends Store {
     const before = this.#prompts.get(visit);
     if (!before) this.announcement = i18n.t.tablet.arrived(prompt.greeting);
     if (this.claiming.has(visit) && prompt.claimedBy) {
-      if (!this.isMine(prompt)) this.toast(i18n.t.tablet.faster(prompt.claimedBy));
+      if (!this.isMine(prompt)) this.toast(i18n.t.tablet.faster(this.nameOf(prompt.claimedBy)));
       this.#claimAnswered(visit);
     }
     this.#prompts.set(visit, prompt);
@@ -416,7 +481,7 @@ export class Tablet extends Store {
     this.#expiry.delete(visit);
     this.#prompts.delete(visit);
     this.#unheard.delete(visit);
-    this.drafts.delete(visit);
+    for (const notes of this.#drafts.values()) notes.delete(visit);
     this.#claimAnswered(visit);
   }
 
@@ -425,8 +490,4 @@ export class Tablet extends Store {
     this.#claimTimers.delete(visit);
     if (this.claiming.delete(visit)) this.changed();
   }
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
 }

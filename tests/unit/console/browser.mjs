@@ -5,6 +5,7 @@
 import { build } from 'esbuild';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { assertFits, example } from '../../e2e/contract.mjs';
 
 const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 
@@ -143,4 +144,17 @@ export class FakeLink {
   say(topic, message, expiryS = null) {
     this.options.onMessage(topic, message, expiryS);
   }
+}
+
+// Somebody signs in on a tablet model that has its account: what the box says of her.
+export function signedIn(link, account, staff = 'eva', changes = {}) {
+  const session = {
+    ...example('floor.session'),
+    staff,
+    name: staff[0].toUpperCase() + staff.slice(1),
+    ...changes,
+  };
+  assertFits('floor.session', session);
+  link.say(`welcome/v1/floor/to/${account}/session`, session);
+  return session;
 }

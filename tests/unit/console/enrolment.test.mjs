@@ -25,7 +25,7 @@ beforeEach(() => {
   link = new FakeLink();
   link.topics = new Set();
   link.online = true;
-  enrolment = new Enrolment(link, 'Eva');
+  enrolment = new Enrolment(link, 'tablet-1', { signIn: 's-1', staff: 'eva', name: 'Eva', locked: false });
 });
 
 describe('opt-in', () => {

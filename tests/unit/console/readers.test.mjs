@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { it } from 'node:test';
 import { example } from '../../e2e/contract.mjs';
-import { FakeDoor, FakeLink, load } from './browser.mjs';
+import { FakeDoor, FakeLink, load, signedIn } from './browser.mjs';
 
 const { Phone } = await load('phone/model.ts');
 const { Tablet } = await load('tablet/model.ts');
@@ -86,10 +86,12 @@ function tryMany(t, each) {
 }
 
 it('the tablet', (t) => {
-  sessionStorage.setItem('welcome.staff', JSON.stringify('Eva'));
   const prompts = examples('floor.prompt');
   const statuses = examples('floor.status');
   const enrolments = examples('floor.enrol');
+  const sessions = examples('floor.session');
+  const refusals = examples('floor.refused');
+  const staff = examples('floor.staff');
   let tablet, link;
   let told = Infinity;
   tryMany(t, (random) => {
@@ -98,6 +100,7 @@ it('the tablet', (t) => {
       tablet = new Tablet(link.connect);
       tablet.signIn({ account: 'tablet-1', password: 'x' });
       link.up();
+      signedIn(link, 'tablet-1');
       tablet.enrol();
       told = 0;
     }
@@ -106,11 +109,16 @@ it('the tablet', (t) => {
       ['welcome/v1/floor/prompt/', pick(prompts)],
       ['welcome/v1/floor/status/', pick(statuses)],
       [tablet.enrolment?.topic ?? 'welcome/v1/floor/enrol/', pick(enrolments)],
+      ['welcome/v1/floor/staff/', pick(staff)],
+      ['welcome/v1/floor/to/tablet-1/session', pick(sessions)],
+      ['welcome/v1/floor/to/tablet-1/refused', pick(refusals)],
     ]);
     const said = arrived(changed(message, random));
     link.say(topic.endsWith('/') ? topic + (message.visit ?? message.box ?? 'x') : topic, said);
     assertShowable(tablet.prompts, 'prompts');
     assertShowable(tablet.status, 'status');
+    assertShowable(tablet.staffing.people, 'people');
+    assertShowable(tablet.staffing.session, 'session');
   });
 });
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { assertFits, example } from '../../e2e/contract.mjs';
-import { clock, FakeLink, load } from './browser.mjs';
+import { clock, FakeLink, load, signedIn } from './browser.mjs';
 
 const { kFloorPromptBy, kFloorPromptLevel, kFloorPromptState, kFloorPromptZone } = await load('contract.ts');
 const { Tablet, readPrompt, readStatus, worst } = await load('tablet/model.ts');
@@ -26,7 +26,6 @@ const say = (changes = {}) => {
 };
 
 beforeEach(() => {
-  sessionStorage.setItem('welcome.staff', JSON.stringify('Eva'));
   link = new FakeLink();
   tablet = new Tablet(link.connect);
   tablet.signIn({ account: 'tablet-1', password: 'x' });
@@ -78,7 +77,11 @@ describe('the status of a store', () => {
 });
 
 describe('cards', () => {
-  beforeEach(() => link.up());
+  beforeEach(() => {
+    link.up();
+    signedIn(link, 'tablet-1');
+    link.sent = [];
+  });
 
   it('stand in the order of arrival and go when the visit ends or expires', async () => {
     tell('late', { since: '2026-05-04T09:00:00Z' });
@@ -91,10 +94,11 @@ describe('cards', () => {
   });
 
   it('say who was faster', () => {
+    link.say('welcome/v1/floor/staff/box-1', example('floor.staff'));
     tell('v');
     tablet.claim(tablet.prompts[0]);
     assert.ok(tablet.claiming.has('v'));
-    tell('v', { state: 'claimed', claimed_by: 'Tom' });
+    tell('v', { state: 'claimed', claimed_by: 'tom' });
     assert.ok(!tablet.claiming.has('v'));
     assert.match(tablet.toasts.at(-1).text, /Tom was a moment faster/);
   });

@@ -405,7 +405,8 @@ TEST(Contract, EnrolmentArrivesAsItWasSent) {
   consent.id = MessageId("e");
   consent.session = "s-1";
   consent.kind = EnrolMessage::Kind::consent;
-  consent.staff = StaffId("eva");
+  consent.tablet = "tablet-1";
+  consent.sign_in = "in-1";
   consent.customer = CustomerId("c-paul");
   consent.purposes = {{"face_recognition", true}};
   consent.notice = ConsentNotice{"n", "3", "en"};
@@ -413,7 +414,79 @@ TEST(Contract, EnrolmentArrivesAsItWasSent) {
   const auto back = at_box<EnrolMessage>(encode_enrol(consent));
   EXPECT_EQ(back.kind, EnrolMessage::Kind::consent);
   EXPECT_EQ(back.purposes, consent.purposes);
-  EXPECT_FALSE(back.from_box);
+  EXPECT_EQ(back.tablet, "tablet-1");
+  EXPECT_EQ(back.sign_in, "in-1");
+  EXPECT_TRUE(back.staff.empty()) << "who it was the box looks up";
+}
+
+// A name in a message says nothing: what counts is the topic, and that the broker bound to an
+// account.
+TEST(Contract, ATabletDoesNotSpeakAsTheBox) {
+  EnrolMessage done;
+  done.id = MessageId("e");
+  done.tablet = "tablet-1";
+  done.session = "s-1";
+  done.from_box = true;
+  done.kind = EnrolMessage::Kind::done;
+  done.at = kAt;
+  const Message message = encode_enrol(done);
+  EXPECT_EQ(message.topic, "welcome/v1/floor/to/tablet-1/enrol/s-1");
+  RawMessage raw{enrol_topic("tablet-1", "s-1"), message.payload, false, {}, {}};
+  EXPECT_FALSE(decode_for_box(kBox, raw));
+}
+
+TEST(Contract, ASessionArrivesAtTheOtherBoxesAsItWasSaid) {
+  StaffSession session;
+  session.tablet = "tablet-1";
+  session.box = "box-2";
+  session.sign_in = "in-1";
+  session.state = StaffSession::State::over;
+  session.why = StaffSession::Why::left;
+  session.staff = StaffId("eva");
+  session.name = "Eva";
+  session.roles.add(Role::lead);
+  session.since = session.ends_at = session.at = kAt;
+  session.lock_after = std::chrono::seconds(600);
+  const Message message = encode_session(session);
+  EXPECT_TRUE(message.retain);
+  RawMessage raw{message.topic, message.payload, true, {}, {}};
+  const auto decoded = decode_for_box(kBox, raw);
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  const auto& back = std::get<StaffSession>(*decoded);
+  EXPECT_EQ(back.tablet, "tablet-1");
+  EXPECT_EQ(back.box, "box-2");
+  EXPECT_EQ(back.state, StaffSession::State::over);
+  EXPECT_EQ(back.why, StaffSession::Why::left);
+  EXPECT_EQ(back.staff, StaffId("eva"));
+  EXPECT_EQ(back.roles, session.roles);
+  EXPECT_EQ(back.since, kAt);
+}
+
+TEST(Contract, WhatATabletIsToldFitsItsSchema) {
+  TabletRefusal refusal;
+  refusal.tablet = "tablet-1";
+  refusal.re = "in-1";
+  refusal.tries_left = 0;
+  refusal.retry_after = std::chrono::seconds(120);
+  refusal.at = kAt;
+  const Message refused = encode_refusal(refusal);
+  EXPECT_TRUE(validate("floor.refused", refused.payload));
+  EXPECT_EQ(refused.topic, "welcome/v1/floor/to/tablet-1/refused");
+  EXPECT_FALSE(refused.retain);
+
+  FloorStaff said;
+  said.box = "box-1";
+  said.at = kAt;
+  for (int i = 0; i < 600; ++i) {
+    StaffMember member;
+    member.id = StaffId("s-" + std::to_string(i));
+    member.name = "Name";
+    member.pin = "$argon2id$secret";
+    said.staff.push_back(member);
+  }
+  const Message staff = encode_floor_staff(said);
+  EXPECT_TRUE(validate("floor.staff", staff.payload));
+  EXPECT_THAT(staff.payload, Not(HasSubstr("argon2id"))) << "a PIN's hash leaves no box";
 }
 
 TEST(Contract, WhatTheTabletGetsFitsItsSchema) {
@@ -461,11 +534,15 @@ TEST(Contract, RequestsOfAPageAreUnderstood) {
 }
 
 TEST(Contract, StaffActionsAreUnderstood) {
-  const json note{{"v", 1},         {"id", "a"},      {"visit", "v-1"},       {"staff", "eva"},
-                  {"kind", "note"}, {"text", "tea?"}, {"at", to_rfc3339(kAt)}};
-  const auto decoded = decode_for_box(kBox, on(action_topic("v-1"), note));
+  const json note{{"v", 1},         {"id", "a"},      {"visit", "v-1"},        {"sign_in", "in-1"},
+                  {"kind", "note"}, {"text", "tea?"}, {"at", to_rfc3339(kAt)}, {"staff", "boss"}};
+  const auto decoded = decode_for_box(kBox, on(action_topic("tablet-1", "v-1"), note));
   ASSERT_TRUE(decoded);
-  const auto& action = std::get<StaffAction>(*decoded);
+  const auto& said = std::get<TabletAction>(*decoded);
+  EXPECT_EQ(said.tablet, "tablet-1");
+  EXPECT_EQ(said.sign_in, "in-1");
+  const StaffAction& action = said.action;
+  EXPECT_TRUE(action.staff.empty()) << "nobody is believed about himself";
   EXPECT_EQ(action.kind, StaffAction::Kind::note);
   EXPECT_EQ(action.text, "tea?");
   EXPECT_EQ(action.at, kAt);

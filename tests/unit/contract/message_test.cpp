@@ -63,22 +63,43 @@ TEST(Topics, AreTakenApartAsTheyWereMade) {
   EXPECT_EQ(control->kind, TopicKind::control);
   EXPECT_EQ(control->address.store, "_all");
   EXPECT_EQ(parse_topic(prompt_topic("v-1"))->kind, TopicKind::prompt);
-  EXPECT_EQ(parse_topic(action_topic("v-1"))->leaf, "v-1");
-  EXPECT_EQ(parse_topic(enrol_topic("s-1"))->kind, TopicKind::enrol);
+  const auto action = parse_topic(action_topic("tablet-1", "v-1"));
+  EXPECT_EQ(action->kind, TopicKind::action);
+  EXPECT_EQ(action->tablet, "tablet-1");
+  EXPECT_EQ(action->leaf, "v-1");
+  EXPECT_EQ(parse_topic(enrol_topic("t", "s-1"))->kind, TopicKind::enrol);
+  EXPECT_EQ(parse_topic(to_enrol_topic("t", "s-1"))->kind, TopicKind::to_enrol);
+  EXPECT_EQ(parse_topic(sign_in_topic("t"))->kind, TopicKind::sign_in);
+  EXPECT_EQ(parse_topic(session_topic("t"))->kind, TopicKind::session);
+  EXPECT_EQ(parse_topic(refused_topic("t"))->kind, TopicKind::refused);
+  EXPECT_EQ(parse_topic(staff_topic("box-1"))->kind, TopicKind::floor_staff);
   EXPECT_EQ(parse_topic(floor_status_topic("box-1"))->kind, TopicKind::floor_status);
   EXPECT_EQ(parse_topic(ranging_topic("box-1"))->kind, TopicKind::ranging);
   EXPECT_EQ(parse_topic(ranging_topic("box-1"))->leaf, "box-1");
 }
 
 TEST(Topics, OutsideTheContractAreRefused) {
-  for (const char* topic :
-       {"", "welcome/v1", "welcome/v2/demo/aroma-1/box-1/event", "welcome/v1/demo/aroma-1/box-1",
-        "welcome/v1/demo/aroma-1/box-1/other", "welcome/v1/demo/aroma-1/box-1/feed",
-        "welcome/v1/demo/aroma-1/box-1/feed/a/b", "welcome/v1/demo//box-1/event",
-        "welcome/v1/demo/+/box-1/event", "welcome/v1/demo/aroma-1/box-1/#",
-        "welcome/v1/floor/prompt", "welcome/v1/floor/prompt/a/b", "$SYS/broker/version",
-        "welcome/v1/demo/app/x/outbox", "welcome/v1/demo/app/x/inbox",
-        "welcome/v1/demo/app/x/request"}) {
+  for (const char* topic : {"",
+                            "welcome/v1",
+                            "welcome/v2/demo/aroma-1/box-1/event",
+                            "welcome/v1/demo/aroma-1/box-1",
+                            "welcome/v1/demo/aroma-1/box-1/other",
+                            "welcome/v1/demo/aroma-1/box-1/feed",
+                            "welcome/v1/demo/aroma-1/box-1/feed/a/b",
+                            "welcome/v1/demo//box-1/event",
+                            "welcome/v1/demo/+/box-1/event",
+                            "welcome/v1/demo/aroma-1/box-1/#",
+                            "welcome/v1/floor/action/v",
+                            "welcome/v1/floor/enrol/s",
+                            "welcome/v1/floor/tablet/t/refused",
+                            "welcome/v1/floor/to/t/action/v",
+                            "welcome/v1/floor/to/t",
+                            "welcome/v1/floor/prompt",
+                            "welcome/v1/floor/prompt/a/b",
+                            "$SYS/broker/version",
+                            "welcome/v1/demo/app/x/outbox",
+                            "welcome/v1/demo/app/x/inbox",
+                            "welcome/v1/demo/app/x/request"}) {
     EXPECT_FALSE(parse_topic(topic)) << topic;
   }
 }

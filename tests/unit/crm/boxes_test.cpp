@@ -8,9 +8,10 @@
 #include <sstream>
 #include <sys/stat.h>
 
-#include "crm/broker_files.h"
+#include "crm/box_account.h"
 #include "crm/cli.h"
-#include "crm/qr.h"
+#include "provision/broker_files.h"
+#include "provision/qr.h"
 #include "tests/unit/crm/fixture.h"
 
 namespace welcome::crm {
@@ -111,7 +112,7 @@ TEST_F(BoxesTest, TheSlipHasAllThatTheTechnicianNeedsAndAQrCodeOfIt) {
       EXPECT_LE(columns, 80 + 14) << "with its colours";
     }
   }
-  EXPECT_EQ(qr_for_terminal(std::string(3000, 'x')), "") << "too long for a terminal";
+  EXPECT_EQ(provision::qr_for_terminal(std::string(3000, 'x')), "") << "too long for a terminal";
 }
 
 // Those of a database from before this step.
@@ -259,7 +260,9 @@ TEST_F(BoxesTest, AnAccountIsPutIntoTheFilesAndTakenOutAndTheRestStays) {
   const std::string rules = "pattern read a/%u\n# the CRM\nuser crm\ntopic write b\n";
   write("acl", rules);
   ::chmod((dir_ / "passwords").c_str(), 0640);
-  for (int times = 0; times < 2; ++times) ASSERT_TRUE(put_account(dir_.string(), kBox, "secret"));
+  for (int times = 0; times < 2; ++times)
+    ASSERT_TRUE(
+        provision::put_account(dir_.string(), address_text(kBox), acl_lines(kBox), "secret"));
   const std::string passwords = text_of("passwords");
   EXPECT_EQ(std::count(passwords.begin(), passwords.end(), '\n'), 3);
   EXPECT_NE(passwords.find("\ndemo/aroma-1/box-1:$7$101$"), std::string::npos);
@@ -268,7 +271,7 @@ TEST_F(BoxesTest, AnAccountIsPutIntoTheFilesAndTakenOutAndTheRestStays) {
   struct stat as {};
   ASSERT_EQ(::stat((dir_ / "passwords").c_str(), &as), 0);
   EXPECT_EQ(as.st_mode & 0777, 0640U) << "the broker may still read it";
-  ASSERT_TRUE(remove_account(dir_.string(), kBox));
+  ASSERT_TRUE(provision::remove_account(dir_.string(), address_text(kBox)));
   EXPECT_EQ(text_of("passwords"), "crm:$7$101$x$y\ndemo/aroma-1/box-10:$7$101$a$b\n");
   EXPECT_EQ(text_of("acl"), rules);
 }

@@ -105,6 +105,7 @@ class Walk {
   explicit Walk(std::uint64_t seed) : random_(seed), box_(kStart) {
     connect();
     box_.feed_shop();
+    box_.feed_staff({"eva"});
     const json batch = test::BenchBox::shop_consents();
     epoch_ = batch["epoch"];
     seq_ = batch["to_seq"];
@@ -256,13 +257,10 @@ class Walk {
   }
 
   void tablet(json message) {
-    message["v"] = 1;
-    message["id"] = "t-" + std::to_string(++said_);
     message["session"] = "s-1";
     message["from"] = "tablet";
-    message["staff"] = "eva";
-    message["at"] = contract::to_rfc3339(box_.now().wall);
-    box_.inbound(LinkName::floor, "welcome/v1/floor/enrol/s-1", message.dump());
+    message["sign_in"] = box_.sign_in();
+    box_.tablet_says("enrol/s-1", std::move(message));
   }
 
   void at_the_desk(const CustomerId& customer) {
@@ -327,14 +325,11 @@ class Walk {
     const auto visits = box_.engine().visits();
     for (const auto& visit : visits) {
       if (!visit["ended"].is_null()) continue;
-      box_.inbound(LinkName::floor, "welcome/v1/floor/action/" + visit["visit"].get<std::string>(),
-                   json{{"v", 1},
-                        {"id", "a-" + std::to_string(++said_)},
+      box_.tablet_says("action/" + visit["visit"].get<std::string>(),
+                       {{"id", "a-" + std::to_string(++said_)},
                         {"visit", visit["visit"]},
-                        {"staff", "eva"},
-                        {"kind", "not_this_person"},
-                        {"at", contract::to_rfc3339(box_.now().wall)}}
-                       .dump());
+                        {"sign_in", box_.sign_in()},
+                        {"kind", "not_this_person"}});
     }
   }
 

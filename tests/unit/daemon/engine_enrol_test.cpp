@@ -33,25 +33,24 @@ class EnrolAtTheDesk : public testing::Test {
   EnrolAtTheDesk() : box_(test::kStart) {
     box_.links_up();
     box_.feed_shop();
+    box_.feed_staff({"eva", "tom"});
+    eva_ = box_.sign_in("eva");
   }
 
   void tablet(json message, const std::string& session = "s-1") {
-    message["v"] = 1;
-    message["id"] = "m-" + std::to_string(++said_);
     message["session"] = session;
     message["from"] = "tablet";
-    message["at"] = contract::to_rfc3339(box_.now().wall);
-    box_.inbound(LinkName::floor, "welcome/v1/floor/enrol/" + session, message.dump());
+    box_.tablet_says("enrol/" + session, std::move(message));
   }
   void agree(const json& purposes) {
     tablet({{"kind", "consent"},
-            {"staff", "eva"},
+            {"sign_in", eva_},
             {"customer", kMia.str()},
             {"purposes", purposes},
             {"notice", {{"id", "desk-enrolment"}, {"version", "1"}, {"language", "en"}}}});
   }
   void start(const std::string& session = "s-1") {
-    tablet({{"kind", "start"}, {"staff", "eva"}, {"customer", kMia.str()}}, session);
+    tablet({{"kind", "start"}, {"sign_in", eva_}, {"customer", kMia.str()}}, session);
   }
 
   // What was said, without what clears a topic.
@@ -61,7 +60,7 @@ class EnrolAtTheDesk : public testing::Test {
     return found;
   }
   json last_word(const std::string& session = "s-1") {
-    const auto words = said("floor/enrol/" + session);
+    const auto words = said("floor/to/tablet-1/enrol/" + session);
     return words.empty() ? json() : words.back();
   }
   std::vector<std::string> audit() {
@@ -103,14 +102,9 @@ class EnrolAtTheDesk : public testing::Test {
     const auto prompts = said("floor/prompt/");
     ASSERT_FALSE(prompts.empty());
     const std::string visit = prompts.back()["visit"];
-    box_.inbound(LinkName::floor, "welcome/v1/floor/action/" + visit,
-                 json{{"v", 1},
-                      {"id", "a-1"},
-                      {"visit", visit},
-                      {"staff", "eva"},
-                      {"kind", "not_this_person"},
-                      {"at", contract::to_rfc3339(box_.now().wall)}}
-                     .dump());
+    box_.tablet_says(
+        "action/" + visit,
+        {{"id", "a-1"}, {"visit", visit}, {"sign_in", eva_}, {"kind", "not_this_person"}});
   }
 
   bool accepted(float similarity) {
@@ -120,7 +114,7 @@ class EnrolAtTheDesk : public testing::Test {
   }
 
   test::BenchBox box_;
-  int said_ = 0;
+  std::string eva_;  // her sign-in on tablet-1
   int fed_ = 0;
 };
 
@@ -131,6 +125,7 @@ TEST_F(EnrolAtTheDesk, ConsentHoldsAtOnceIsWrittenDownAndGoesToTheCrm) {
   EXPECT_EQ(told[0]["subject"], "c-mia");
   EXPECT_EQ(told[0]["data"]["how"], "desk");
   EXPECT_EQ(told[0]["data"]["notice"]["id"], "desk-enrolment");
+  EXPECT_EQ(told[0]["data"]["staff"], "eva");
   EXPECT_THAT(audit(), testing::Contains("consent staff:eva face_recognition given"));
   EXPECT_TRUE(last_word().is_null());  // the tablet goes on to the camera
   start();
@@ -202,12 +197,12 @@ TEST_F(EnrolAtTheDesk, GuidesTheGuestAndKeepsTheTemplateSealed) {
   EXPECT_EQ(last_word()["kind"], "guide");
   EXPECT_EQ(last_word()["hint"], "closer");
   EXPECT_EQ(last_word()["views_needed"], 3);
-  const auto words = said("floor/enrol/s-1").size();
+  const auto words = said("floor/to/tablet-1/enrol/s-1").size();
   guide(vision::Guidance::closer, 0);
-  EXPECT_EQ(said("floor/enrol/s-1").size(), words);  // nothing new to say
+  EXPECT_EQ(said("floor/to/tablet-1/enrol/s-1").size(), words);  // nothing new to say
   box_.advance(3s);
   guide(vision::Guidance::closer, 0);  // but the tablet must know that somebody is there
-  EXPECT_EQ(said("floor/enrol/s-1").size(), words + 1);
+  EXPECT_EQ(said("floor/to/tablet-1/enrol/s-1").size(), words + 1);
   guide(vision::Guidance::turn_a_little, 1);
   EXPECT_EQ(last_word()["hint"], "turn_left");
 

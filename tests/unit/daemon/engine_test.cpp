@@ -159,7 +159,7 @@ TEST_F(EngineTest, AGapMakesItAskAgainAndChangesNothing) {
 TEST_F(EngineTest, AMalformedMessageIsCountedAndTheRestGoesOn) {
   box_.inbound(LinkName::uplink, box_prefix + "feed/profiles", "{ not json");
   box_.inbound(LinkName::uplink, box_prefix + "feed/profiles", "{\"v\":1}");
-  box_.inbound(LinkName::floor, "welcome/v1/floor/action/x", "[]");
+  box_.inbound(LinkName::floor, "welcome/v1/floor/tablet/t/action/x", "[]");
   EXPECT_EQ(status()["crm"]["refused"]["malformed"], 3);
   box_.feed_shop();
   EXPECT_EQ(status()["crm"]["feed"]["profiles"]["items"], 3);
@@ -369,14 +369,9 @@ TEST_F(EngineTest, ARehearsalIsOnTheTabletsAndNowhereElse) {
   EXPECT_EQ(prompts[0]["rehearsal"], true);
   EXPECT_EQ(prompts[0]["greet"]["name"], "Ada Example");
   const std::string visit = prompts[0]["visit"];
-  box_.inbound(LinkName::floor, "welcome/v1/floor/action/" + visit,
-               json{{"v", 1},
-                    {"id", "00000000-0000-4000-8000-0000000000ac"},
-                    {"visit", visit},
-                    {"staff", "eva"},
-                    {"kind", "greeted"},
-                    {"at", contract::to_rfc3339(box_.now().wall)}}
-                   .dump());
+  box_.feed_staff({"eva"});
+  box_.tablet_says("action/" + visit,
+                   {{"visit", visit}, {"sign_in", box_.sign_in()}, {"kind", "greeted"}});
   EXPECT_EQ(box_.sent("floor/prompt/").back()["state"], "greeted");
   EXPECT_EQ(box_.sent("/event").size(), uplink_before);
   EXPECT_TRUE(box_.engine().outbox().empty());

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace welcome::crm {
+namespace welcome::provision {
 
 // Its modules, row by row, without the light ones around it: '1' is dark. Empty when the text is
 // longer than a code can be.
@@ -15,4 +15,4 @@ std::vector<std::string> qr_rows(const std::string& text);
 // Empty when it does not fit 80 columns.
 std::string qr_for_terminal(const std::string& text);
 
-}  // namespace welcome::crm
+}  // namespace welcome::provision

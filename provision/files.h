@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string_view>
 
-namespace welcome::crm {
+namespace welcome::provision {
 
 // An open descriptor, closed at the end; negative: it could not be opened.
 class File {
@@ -26,4 +26,4 @@ bool write_through(int fd, std::string_view text);
 // What was renamed or removed in this folder is so after a power cut, too.
 bool settle(const std::filesystem::path& folder);
 
-}  // namespace welcome::crm
+}  // namespace welcome::provision

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "crm/broker_files.h"
+#include "provision/broker_files.h"
 
 #include <algorithm>
 #include <array>
@@ -18,11 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "contract/topics.h"
 #include "core/base64.h"
-#include "crm/files.h"
+#include "provision/files.h"
 
-namespace welcome::crm {
+namespace welcome::provision {
 namespace {
 
 // Mosquitto's own numbers. More rounds would protect a word that somebody thought of; ours are
@@ -31,6 +30,8 @@ constexpr int kRounds = 101;
 constexpr std::size_t kSaltBytes = 12;
 constexpr std::size_t kHashBytes = 64;
 constexpr std::size_t kPasswordBytes = 24;
+// A comment to the broker, below the `user` of a tablet.
+constexpr const char* kTabletSince = "# tablet since ";
 
 template <std::size_t kSize>
 std::array<std::uint8_t, kSize> random_bytes() {
@@ -54,15 +55,23 @@ Result<std::string> read_all(const File& file, const std::string& name) {
   return out;
 }
 
+Error not_a_folder(const std::string& name) {
+  Error error = failed("cannot open", name).value();
+  error.message += "; the folder of a broker has `passwords` and `acl`";
+  return error;
+}
+
+Result<std::string> read_named(const std::string& name) {
+  const File file(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.fd() < 0) return tl::unexpected(not_a_folder(name));
+  return read_all(file, name);
+}
+
 // The broker never sees half a file, and keeps the right to read it.
 Result<void> change(const std::string& name,
                     const std::function<std::string(const std::string&)>& to) {
   const File old(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
-  if (old.fd() < 0) {
-    auto error = failed("cannot open", name);
-    error.value().message += "; the folder of a broker has `passwords` and `acl`";
-    return error;
-  }
+  if (old.fd() < 0) return tl::unexpected(not_a_folder(name));
   const auto text = read_all(old, name);
   if (!text) return tl::unexpected(text.error());
   struct stat as {};
@@ -91,14 +100,16 @@ std::string without_password(const std::string& text, const std::string& account
   return out;
 }
 
-// A user's rules go on until the next user or pattern.
+// A user's rules, and since when a tablet is one, go on until the next user or pattern.
 std::string without_rules(const std::string& text, const std::string& account) {
   std::string out;
   bool its = false;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("user ")) its = line == "user " + account;
-    if (!(its && (line.starts_with("user ") || line.starts_with("topic ")))) out += line + "\n";
+    const bool rule =
+        line.starts_with("user ") || line.starts_with("topic ") || line.starts_with(kTabletSince);
+    if (!(its && rule)) out += line + "\n";
   }
   return out;
 }
@@ -127,19 +138,12 @@ std::string password_line(const std::string& account, const std::string& passwor
          to_base64(hash) + "\n";
 }
 
-std::string acl_lines(const contract::BoxAddress& box) {
-  return "user " + contract::address_text(box) + "\ntopic read " +
-         contract::control_topic(box.tenant, box.store) + "\ntopic read " +
-         contract::control_topic(box.tenant, contract::kAllStores) + "\n";
-}
-
-Result<void> put_account(const std::string& dir, const contract::BoxAddress& box,
-                         const std::string& password) {
-  const std::string account = contract::address_text(box);
+Result<void> put_account(const std::string& dir, const std::string& account,
+                         const std::string& rules, const std::string& password) {
   // Rules first: an account without them hears nothing, and nobody has the password yet.
-  if (auto done = change(
-          dir + "/acl",
-          [&](const std::string& text) { return without_rules(text, account) + acl_lines(box); });
+  if (auto done =
+          change(dir + "/acl",
+                 [&](const std::string& text) { return without_rules(text, account) + rules; });
       !done) {
     return done;
   }
@@ -148,8 +152,7 @@ Result<void> put_account(const std::string& dir, const contract::BoxAddress& box
   });
 }
 
-Result<void> remove_account(const std::string& dir, const contract::BoxAddress& box) {
-  const std::string account = contract::address_text(box);
+Result<void> remove_account(const std::string& dir, const std::string& account) {
   if (auto done = change(dir + "/passwords",
                          [&](const std::string& text) { return without_password(text, account); });
       !done) {
@@ -159,4 +162,43 @@ Result<void> remove_account(const std::string& dir, const contract::BoxAddress& 
                 [&](const std::string& text) { return without_rules(text, account); });
 }
 
-}  // namespace welcome::crm
+Result<std::vector<std::string>> accounts(const std::string& dir) {
+  const auto text = read_named(dir + "/passwords");
+  if (!text) return tl::unexpected(text.error());
+  std::vector<std::string> names;
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) {
+    if (const auto colon = line.find(':'); colon != std::string::npos) {
+      names.push_back(line.substr(0, colon));
+    }
+  }
+  return names;
+}
+
+bool valid_tablet(const std::string& name) {
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  });
+}
+
+std::string tablet_rules(const TabletAccount& tablet) {
+  return "user " + tablet.name + "\n" + kTabletSince + tablet.since + "\n";
+}
+
+Result<std::vector<TabletAccount>> tablets(const std::string& dir) {
+  const auto text = read_named(dir + "/acl");
+  if (!text) return tl::unexpected(text.error());
+  std::vector<TabletAccount> found;
+  std::string user;
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("user ")) user = line.substr(5);
+    if (line.starts_with(kTabletSince) && !user.empty()) {
+      found.push_back({user, line.substr(std::string_view(kTabletSince).size())});
+    }
+  }
+  return found;
+}
+
+}  // namespace welcome::provision

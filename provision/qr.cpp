@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "crm/qr.h"
+#include "provision/qr.h"
 
 #include <cstddef>
 #include <memory>
 #include <qrencode.h>
 
-namespace welcome::crm {
+namespace welcome::provision {
 namespace {
 
 constexpr int kQuiet = 4;  // light modules around it, as the standard wants them
@@ -49,4 +49,4 @@ std::string qr_for_terminal(const std::string& text) {
   return out;
 }
 
-}  // namespace welcome::crm
+}  // namespace welcome::provision

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "crm/files.h"
+#include "provision/files.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-namespace welcome::crm {
+namespace welcome::provision {
 
 File::~File() {
   if (fd_ >= 0) ::close(fd_);
@@ -25,4 +25,4 @@ bool settle(const std::filesystem::path& folder) {
   return directory.fd() >= 0 && ::fsync(directory.fd()) == 0;
 }
 
-}  // namespace welcome::crm
+}  // namespace welcome::provision

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "firmware/ctl/tablets.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "firmware/control/commands.h"
+#include "firmware/ctl/client.h"
+#include "firmware/ctl/print.h"
+#include "firmware/ctl/terminal.h"
+#include "provision/broker_files.h"
+#include "provision/qr.h"
+
+namespace welcome::ctl {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kReload = "systemctl reload mosquitto";
+
+std::string now_text() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text.data();
+}
+
+// The broker reads its files again. False: it has to be told by hand.
+bool reload_broker() {
+  std::string words[] = {"systemctl", "--quiet", "reload", "mosquitto"};
+  std::array<char*, 5> argv{words[0].data(), words[1].data(), words[2].data(), words[3].data(),
+                            nullptr};
+  pid_t child = 0;
+  posix_spawn_file_actions_t quiet;
+  ::posix_spawn_file_actions_init(&quiet);
+  ::posix_spawn_file_actions_addopen(&quiet, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  const int failed = ::posix_spawnp(&child, argv[0], &quiet, nullptr, argv.data(), environ);
+  ::posix_spawn_file_actions_destroy(&quiet);
+  int status = 0;
+  return failed == 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+         WEXITSTATUS(status) == 0;
+}
+
+int files_failed(const TabletCommand& command, const Error& error) {
+  const bool elsewhere = error.code == ErrorCode::not_found;
+  return failed(error.message + (elsewhere ? ": say --broker-files DIR, the folder of the floor's "
+                                             "broker (" +
+                                                 command.broker_files + " is not it)"
+                                 : ::geteuid() == 0 ? ""
+                                                    : "; as root it may go"));
+}
+
+// What is left to do, for who asked for JSON in the answer and for a person on the error stream.
+void say_reloaded(const TabletCommand& command, json& answer) {
+  const bool done = reload_broker();
+  answer["reloaded"] = done;
+  if (!done && !command.json) {
+    std::cerr << "The broker was not told. It reads its files again after: " << kReload
+              << "\n(or SIGHUP to its process)\n";
+  }
+}
+
+bool is_tablet(const std::vector<provision::TabletAccount>& tablets, const std::string& name) {
+  return std::any_of(tablets.begin(), tablets.end(),
+                     [&](const auto& tablet) { return tablet.name == name; });
+}
+
+}  // namespace
+
+int tablet_add(const TabletCommand& command) {
+  if (!provision::valid_tablet(command.name)) {
+    return failed("the name of a tablet is 1 to 64 letters, digits, . _ and -", kUsage);
+  }
+  if (!command.page.starts_with("https://") && !command.page.starts_with("http://")) {
+    return failed("say --page https://…/tablet/, the address of the page in this shop", kUsage);
+  }
+  const auto tablets = provision::tablets(command.broker_files);
+  if (!tablets) return files_failed(command, tablets.error());
+  const auto accounts = provision::accounts(command.broker_files);
+  if (!accounts) return files_failed(command, accounts.error());
+  const bool again = is_tablet(*tablets, command.name);
+  if (!again && std::find(accounts->begin(), accounts->end(), command.name) != accounts->end()) {
+    return failed("the broker has another account of that name");
+  }
+  const std::string password = provision::new_password();
+  const auto done =
+      provision::put_account(command.broker_files, command.name,
+                             provision::tablet_rules({command.name, now_text()}), password);
+  if (!done) return files_failed(command, done.error());
+  const std::string link = command.page + "#" + command.name + ":" + password;
+  json answer{{"tablet", command.name}, {"again", again}, {"link", link}};
+  say_reloaded(command, answer);
+  if (command.json) {
+    std::cout << answer.dump() << '\n';
+    return kDone;
+  }
+  std::cout << (again ? "A new password; the one before is not good any more.\n" : "")
+            << "Point the camera of " << command.name
+            << " at this. The page that opens is the tablet's from then on; whoever has\n"
+               "this code is that tablet, so show it to nobody else.\n\n"
+            << provision::qr_for_terminal(link) << '\n'
+            << link << '\n';
+  return kDone;
+}
+
+int tablet_revoke(const TabletCommand& command) {
+  const auto tablets = provision::tablets(command.broker_files);
+  if (!tablets) return files_failed(command, tablets.error());
+  if (!is_tablet(*tablets, command.name)) {
+    return failed("there is no such tablet; welcomectl tablet list has them");
+  }
+  const auto done = provision::remove_account(command.broker_files, command.name);
+  if (!done) return files_failed(command, done.error());
+  json answer{{"tablet", command.name}};
+  say_reloaded(command, answer);
+  // Who was signed in on it is out; a daemon that is away has nobody signed in for long.
+  const auto over = ask(command.socket, {"tablet revoke", {{"id", command.name}}, nullptr}, {});
+  answer["signed_out"] = over ? over->value("signed_out", false) : false;
+  if (command.json) {
+    std::cout << answer.dump() << '\n';
+  } else {
+    print(std::cout, json{{"lines", {command.name + " is revoked: its account is gone"}}});
+  }
+  return kDone;
+}
+
+int tablet_list(const TabletCommand& command) {
+  const auto tablets = provision::tablets(command.broker_files);
+  if (!tablets) return files_failed(command, tablets.error());
+  const auto heard = ask(command.socket, {"tablet list", json::object(), nullptr}, {});
+  json list = json::array();
+  for (const auto& [name, since] : *tablets) {
+    json row{{"tablet", name}, {"registered", since}, {"signed in", nullptr}, {"heard", nullptr}};
+    for (const json& one : heard ? *heard : json::array()) {
+      if (one.value("tablet", "") != name) continue;
+      if (one["name"].is_string()) {
+        row["signed in"] = one["name"].get<std::string>() + (one["locked"] ? " (locked)" : "");
+      }
+      if (one["heard_s_ago"].is_number()) {
+        row["heard"] = one["heard_s_ago"].dump() + " s ago";
+      }
+    }
+    list.push_back(std::move(row));
+  }
+  if (!heard) std::cerr << "welcomectl: " << heard.error().message << '\n';
+  if (command.json) {
+    std::cout << list.dump() << '\n';
+  } else {
+    print(std::cout, list);
+  }
+  return kDone;
+}
+
+}  // namespace welcome::ctl

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attacks with a tablet's account: speaking as another tablet, as somebody who is not signed in, as somebody who
+// left; and guessing a PIN. On the real broker with the rules as they are shipped, the real CRM and box.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+import { kPin } from '../../demo/story.mjs';
+import { StaffTablet } from '../../harness/tablet.mjs';
+import { openShop } from './shop.mjs';
+
+const example = (name) =>
+  JSON.parse(readFileSync(new URL(`../../docs/examples/${name}.json`, import.meta.url), 'utf8'));
+const { notice } = example('floor.enrol.consent');
+const grant = { kind: 'consent', customer: 'c-mia', purposes: { preference_prompts: true }, notice };
+
+// The box is there and has heard who works in the shop.
+async function openWithBox(t) {
+  const story = await openShop(t);
+  await story.startDaemon();
+  const { stack } = story;
+  await stack.message(
+    'floor',
+    `welcome/v1/floor/staff/${stack.box}`,
+    ({ staff }) => staff.length === 2,
+    30000,
+  );
+  await story.until(async () => (await story.ctl('status')).crm.feed.consents?.items >= 11, 'all is there');
+  return story;
+}
+
+const trail = async (story) =>
+  (await story.ctl('audit', 'show')).map(({ kind, actor, detail }) => `${kind} ${actor} ${detail}`);
+const entered = async (story) => (await trail(story)).filter((line) => /^consent staff:/.test(line));
+
+test('a tablet does not speak as another tablet, and does not hear what another is told', async (t) => {
+  const story = await openWithBox(t);
+  const own = await StaffTablet.connect(story.stack, 'tablet-1');
+  await own.signedIn('eva', kPin);
+  const thief = await story.stack.connect('floor', 'tablet-2');
+  const heard = [];
+  thief.on('message', (topic) => heard.push(topic));
+  await thief.subscribeAsync(['#', 'welcome/v1/floor/to/tablet-1/#', 'welcome/v1/floor/tablet/#'], {
+    qos: 1,
+  });
+  const said = JSON.stringify({
+    ...example('floor.enrol.consent'),
+    session: 's-1',
+    ...grant,
+    sign_in: own.signIn,
+  });
+  for (const topic of [
+    'tablet/tablet-1/enrol/s-1',
+    'tablet/tablet-1/session',
+    'to/tablet-1/session',
+    'enrol/s-1',
+  ])
+    await assert.rejects(thief.publishAsync(`welcome/v1/floor/${topic}`, said, { qos: 1 }), /uthori/, topic);
+  // Under its own name, with the session of the other.
+  const other = new StaffTablet();
+  Object.assign(other, { account: 'tablet-2', client: thief });
+  await other.say('enrol/s-1', { session: 's-1', from: 'tablet', sign_in: own.signIn, ...grant });
+  // What tablet-1 says after it is taken: the box has seen both.
+  await own.enrol('s-2', { ...grant, purposes: { visit_analytics: true } });
+  await story.until(async () => (await entered(story)).length > 0, 'the box has seen it');
+  assert.deepEqual(await entered(story), ['consent staff:eva visit_analytics given']);
+  assert.ok(!heard.some((topic) => /tablet-1/.test(topic)), heard.join());
+});
+
+test('nobody acts who is not signed in, whatever name a message bears', async (t) => {
+  const story = await openWithBox(t);
+  const tablet = await StaffTablet.connect(story.stack, 'tablet-1');
+  tablet.signIn = 'made-up';
+  const id = await tablet.enrol('s-1', { ...grant, staff: 'eva' });
+  const answer = await tablet.word(({ re }) => re === id);
+  assert.equal(answer.cause, 'not_signed_in');
+  assert.deepEqual(await entered(story), []);
+  const { stdout } = await story.crm('--json', 'customer', 'export', 'c-mia');
+  assert.ok(!JSON.parse(stdout).consents.some(({ history }) => history.some(({ how }) => how === 'desk')));
+});
+
+test('guessing a PIN ends after a few tries, on every tablet, and goes on after no restart', async (t) => {
+  const story = await openWithBox(t);
+  const one = await StaffTablet.connect(story.stack, 'tablet-1');
+  const two = await StaffTablet.connect(story.stack, 'tablet-2');
+  // As fast as it goes: all are sent before the first is answered.
+  const guesses = Array.from({ length: 100 }, (_, i) => String(1000 + i));
+  const ids = [];
+  for (const [i, pin] of guesses.entries())
+    ids.push(await (i % 2 ? one : two).say('session', { kind: 'sign_in', staff: 'eva', pin }));
+  const looked = () => [one, two].flatMap(({ told }) => told.filter(({ cause }) => cause === 'wrong_pin'));
+  await story.until(() => looked().length >= 5, 'some were looked at');
+  for (const tablet of [one, two]) {
+    const answer = await tablet.tryPin('eva', kPin);
+    assert.equal(answer.cause, 'wait', 'the right one, after so many wrong ones');
+    assert.ok(answer.retry_after_s > 60);
+  }
+  assert.equal(looked().length, 5);
+  const wrong = (await trail(story)).filter((line) => line.startsWith('wrong_pin '));
+  assert.equal(wrong.length, 5);
+  assert.ok(!wrong.some((line) => /100\d/.test(line)), 'a PIN in the audit log');
+  await story.stack.program('welcomed').kill();
+  await story.startDaemon();
+  await story.until(async () => (await story.ctl('status')).links.floor.state === 'up', 'the box is back');
+  assert.equal((await two.tryPin('eva', kPin)).cause, 'wait', 'a pulled plug gives tries');
+});
+
+test('who left is out on every tablet within seconds, and a tap of theirs that comes late is nobody’s', async (t) => {
+  const story = await openWithBox(t);
+  const one = await StaffTablet.connect(story.stack, 'tablet-1');
+  await one.signedIn('tom', kPin);
+  let two = await StaffTablet.connect(story.stack, 'tablet-2');
+  await two.signedIn('tom', kPin);
+  const { signIn } = two;
+  two.end(); // off line
+  await story.crm('staff', 'remove', 'tom');
+  const over = await one.word(({ state }) => state === 'over', 0, 10000);
+  assert.equal(over.why, 'left');
+  await one.enrol('s-1', grant);
+  two = await StaffTablet.connect(story.stack, 'tablet-2');
+  two.signIn = signIn;
+  const id = await two.enrol('s-2', grant);
+  assert.equal((await two.word(({ re }) => re === id)).cause, 'not_signed_in');
+  assert.deepEqual(await entered(story), []);
+  assert.equal((await two.tryPin('tom', kPin)).cause, 'unknown');
+});
+
+test('3,000 messages in a row make a handful of rows, and other tablets are heard', async (t) => {
+  const story = await openWithBox(t);
+  const flood = await StaffTablet.connect(story.stack, 'tablet-1');
+  await flood.signedIn('eva', kPin);
+  const calm = await StaffTablet.connect(story.stack, 'tablet-2');
+  await calm.signedIn('tom', kPin);
+  const purposes = { preference_prompts: true, visit_analytics: true, personalised_offers: true };
+  await Promise.all(Array.from({ length: 3000 }, () => flood.enrol('s', { ...grant, purposes })));
+  await flood.word(({ cause }) => cause === 'too_many');
+  await calm.enrol('s-calm', { ...grant, customer: 'c-bruno', purposes: { preference_prompts: false } });
+  await calm.word(({ topic, kind }) => topic === 'enrol/s-calm' && kind === 'done');
+  const rows = await entered(story);
+  assert.ok(rows.length <= 3 * 60, `${rows.length} rows`);
+  assert.ok(rows.includes('consent staff:tom preference_prompts withdrawn'));
+  const { crm } = await story.ctl('status');
+  assert.ok(crm.refused.full > 2000, JSON.stringify(crm.refused));
+});
+
+test('a registered tablet comes in, and is cut off when it is revoked', async (t) => {
+  const story = await openWithBox(t);
+  const { stack } = story;
+  const files = ['--broker-files', stack.brokerFiles('floor')];
+  const page = ['--page', 'https://shop.example/tablet/'];
+  const { link } = await story.ctl('tablet', 'add', 'bar-1', ...files, ...page);
+  const [, account, password] = /^https:\/\/shop\.example\/tablet\/#([^:]+):(.+)$/.exec(link);
+  stack.accounts[account] = password;
+  await stack.reloadBroker('floor', account);
+  const bar = await StaffTablet.connect(stack, account);
+  await bar.signedIn('eva', kPin);
+  const list = () => story.ctl('tablet', 'list', ...files);
+  const [row] = await list();
+  assert.deepEqual([row.tablet, row['signed in']], ['bar-1', 'Eva']);
+  const gone = new Promise((resolve) => bar.client.once('close', resolve));
+  const over = bar.word(({ state }) => state === 'over');
+  await story.ctl('tablet', 'revoke', 'bar-1', ...files);
+  assert.equal((await over).why, 'signed_out');
+  stack.program('mosquitto-floor').signal('SIGHUP');
+  await gone;
+  await assert.rejects(stack.connect('floor', account));
+  assert.deepEqual(await list(), []);
+  await assert.rejects(story.ctl('tablet', 'add', stack.box, ...files, ...page), /another account/);
+  await assert.rejects(
+    story.ctl('tablet', 'add', 'bar-2', '--broker-files', '/nowhere', ...page),
+    /broker-files/,
+  );
+});
