@@ -309,6 +309,29 @@ Result<EventData> decode_event_data(std::string_view type, std::string_view data
 Message encode_event(const BoxAddress& box, const EventMessage& event,
                      const Signer* signer = nullptr);
 
+// ---- who is a member (box → CRM, and back) ----
+
+// Somebody at the desk says this number of theirs, and wants to agree to something.
+struct Lookup {
+  MessageId id;  // new_uuid(): the answer repeats it
+  CustomerId customer;
+  WallTime at;
+};
+
+struct Found {
+  enum class Answer : std::uint8_t { known, unknown, too_often };
+  MessageId id;  // of the question
+  Answer answer = Answer::unknown;
+  std::string name{};  // known: to be checked with whoever stands there
+  std::string page{};  // where customers confirm; may be empty
+};
+
+// Worth nothing a little later: the messages expire.
+inline constexpr std::chrono::seconds kLookupLife{15};
+Message encode_lookup(const BoxAddress& box, const Lookup& lookup);
+Message encode_found(const BoxAddress& box, const Found& found, WallTime at,
+                     const Signer* signer = nullptr);
+
 // ---- commands and control (CRM → box) ----
 
 struct Command {
@@ -411,7 +434,25 @@ struct TabletAction {
 };
 
 struct EnrolMessage {
-  enum class Kind : std::uint8_t { start, consent, stop, guide, done, failed };
+  enum class Kind : std::uint8_t {
+    lookup,
+    start,
+    consent,
+    stop,
+    member,
+    confirmation,
+    guide,
+    done,
+    failed
+  };
+  enum class Known : std::uint8_t {
+    yes,
+    no,
+    unchecked,  // the CRM does not answer, and the box has not heard of them
+    too_often,  // the CRM answers no more of these for a while
+  };
+  // Whether what was agreed to is confirmed as theirs, or why it was taken back.
+  enum class Confirmed : std::uint8_t { waiting, yes, refused, expired, code, witness, unknown };
   MessageId id;
   std::string tablet;   // to or from which
   std::string session;  // of the enrolment
@@ -422,6 +463,12 @@ struct EnrolMessage {
   CustomerId customer;
   std::map<std::string, bool> purposes;  // consent
   std::optional<ConsentNotice> notice;   // consent
+  std::optional<Confirmation> confirm{};  // consent: how they confirm it; on their phone, else
+  std::string pin{};                      // consent: the witness's; never logged, never stored
+  Confirmed confirmed = Confirmed::waiting;  // confirmation
+  Known known = Known::unchecked;        // member: whether there is such a one
+  std::string name;                      // member: to be checked with whoever stands there
+  std::string page;                      // member: where they confirm; may be empty
   std::string hint;                      // guide: "closer", "turn_left", …
   int views = 0;
   int views_needed = 0;
@@ -506,8 +553,8 @@ Result<DoorRequest> decode_door_request(std::string_view text);
 
 // ---- what comes in ----
 
-using BoxInbound = std::variant<FeedBatch, Taken, Command, Control, TabletAction, EnrolMessage,
-                                SignIn, StaffSession, StoreWord, FloorRanging>;
+using BoxInbound = std::variant<FeedBatch, Taken, Found, Command, Control, TabletAction,
+                                EnrolMessage, SignIn, StaffSession, StoreWord, FloorRanging>;
 
 // For the box `self`. A topic that is not meant for it is refused. With `keys` (the box is
 // provisioned with the CRM's keys), batches of the feed, consent records, control messages,
@@ -519,7 +566,7 @@ using BoxInbound = std::variant<FeedBatch, Taken, Command, Control, TabletAction
 Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
                                   const KeyRing* keys = nullptr);
 
-using CrmInbound = std::variant<BoxState, Hello, EventMessage, CommandResponse>;
+using CrmInbound = std::variant<BoxState, Hello, EventMessage, Lookup, CommandResponse>;
 
 struct FromBox {
   BoxAddress box;

@@ -274,6 +274,16 @@ Result<BoxInbound> taken(const BoxAddress& self, const RawMessage& raw, const Ke
   return out;
 }
 
+Result<BoxInbound> found(const BoxAddress& self, const RawMessage& raw, const KeyRing* keys) {
+  const auto payload = accepted_signed("found", raw, keys);
+  if (!payload) return tl::unexpected(payload.error());
+  if (!is_for(self, *payload)) {
+    return fail(ErrorCode::refused, "found: it is for another box than the topic says");
+  }
+  return Found{MessageId(text(*payload, "id")), value_of(kFoundAnswers, text(*payload, "answer")),
+               text(*payload, "name"), text(*payload, "page")};
+}
+
 // The id of a command that breaks its schema, so that it can be answered; empty: it has none.
 std::string id_of(const json& payload) {
   if (!payload.is_object()) return {};
@@ -405,6 +415,13 @@ Result<BoxInbound> store_word(const ParsedTopic& topic, const RawMessage& raw) {
   return out;
 }
 
+std::optional<Confirmation> confirmation(const json& data) {
+  const auto found = data.find("confirm");
+  if (found == data.end()) return std::nullopt;
+  return Confirmation{value_of(kConfirmedBy, text(*found, "by")), text(*found, "pending"),
+                      text(*found, "code"), StaffId(text(*found, "staff"))};
+}
+
 Result<BoxInbound> enrol(const ParsedTopic& topic, const RawMessage& raw) {
   const auto payload = accepted("floor.enrol", raw.payload);
   if (!payload) return tl::unexpected(payload.error());
@@ -423,6 +440,8 @@ Result<BoxInbound> enrol(const ParsedTopic& topic, const RawMessage& raw) {
   out.customer = CustomerId(text(*payload, "customer"));
   if (payload->contains("purposes")) payload->at("purposes").get_to(out.purposes);
   out.notice = notice(*payload);
+  out.confirm = confirmation(*payload);
+  if (out.confirm) out.pin = text(payload->at("confirm"), "pin");
   out.hint = text(*payload, "hint");
   out.views = static_cast<int>(integer(*payload, "views"));
   out.views_needed = static_cast<int>(integer(*payload, "views_needed"));
@@ -563,13 +582,6 @@ SuppressedNews suppressed_news(const json& data) {
     if (text(data, "kind") == to_string(kind)) out.kind = kind;
   }
   return out;
-}
-
-std::optional<Confirmation> confirmation(const json& data) {
-  const auto found = data.find("confirm");
-  if (found == data.end()) return std::nullopt;
-  return Confirmation{value_of(kConfirmedBy, text(*found, "by")), text(*found, "pending"),
-                      text(*found, "code"), StaffId(text(*found, "staff"))};
 }
 
 ConsentNews consent_news(const json& data) {
@@ -746,6 +758,9 @@ Result<CrmInbound> crm_message(const ParsedTopic& topic, std::string_view payloa
     case TopicKind::response:
       schema = "command.response";
       break;
+    case TopicKind::lookup:
+      schema = "lookup";
+      break;
     default:
       return fail(ErrorCode::refused, "not a topic that the CRM listens to");
   }
@@ -758,6 +773,9 @@ Result<CrmInbound> crm_message(const ParsedTopic& topic, std::string_view payloa
       return hello(topic.address, *value);
     case TopicKind::event:
       return event(*value);
+    case TopicKind::lookup:
+      return Lookup{MessageId(text(*value, "id")), CustomerId(text(*value, "customer")),
+                    time_of(*value, "at")};
     default:
       return response(*value);
   }
@@ -783,6 +801,9 @@ Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
         break;
       case TopicKind::taken:
         if (mine) return taken(self, raw, keys);
+        break;
+      case TopicKind::found:
+        if (mine) return found(self, raw, keys);
         break;
       case TopicKind::command:
         if (mine) return command(self, raw, keys);

@@ -461,6 +461,30 @@ Message encode_taken(const BoxAddress& box, const Taken& taken, const Signer* si
   return message_on(taken_topic(box), signed_by(payload, signer));
 }
 
+Message encode_lookup(const BoxAddress& box, const Lookup& lookup) {
+  Message message = message_on(lookup_topic(box), {{"v", 1},
+                                                   {"id", lookup.id.str()},
+                                                   {"customer", lookup.customer.str()},
+                                                   {"at", to_rfc3339(lookup.at)}});
+  message.id = lookup.id;
+  message.expires_at = lookup.at + kLookupLife;
+  return message;
+}
+
+Message encode_found(const BoxAddress& box, const Found& found, WallTime at,
+                     const Signer* signer) {
+  json payload{{"v", 1},
+               {"id", found.id.str()},
+               {"answer", name_of(kFoundAnswers, found.answer)},
+               {"at", to_rfc3339(at)}};
+  set_if(payload, "name", found.name);
+  set_if(payload, "page", found.page);
+  put_address(payload, box);
+  Message message = message_on(found_topic(box), signed_by(payload, signer));
+  message.expires_at = at + kLookupLife;
+  return message;
+}
+
 Message encode_control(const Control& control, const Signer* signer) {
   Message message = message_on(control_topic(control.tenant, control.store),
                                signed_by({{"v", 1},
@@ -625,6 +649,14 @@ Message encode_enrol(const EnrolMessage& enrol) {
   set_if(payload, "customer", enrol.customer.str());
   if (enrol.kind == EnrolMessage::Kind::consent) payload["purposes"] = enrol.purposes;
   if (enrol.notice) payload["notice"] = notice_json(*enrol.notice);
+  if (enrol.kind == EnrolMessage::Kind::confirmation) {
+    payload["confirmed"] = name_of(kEnrolConfirmed, enrol.confirmed);
+  }
+  if (enrol.kind == EnrolMessage::Kind::member) {
+    payload["known"] = name_of(kEnrolKnown, enrol.known);
+  }
+  set_if(payload, "name", enrol.name);
+  set_if(payload, "page", enrol.page);
   set_if(payload, "hint", enrol.hint);
   if (enrol.from_box) payload["views"] = enrol.views;
   if (enrol.views_needed > 0) payload["views_needed"] = enrol.views_needed;

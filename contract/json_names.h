@@ -21,6 +21,11 @@ inline constexpr Names<Trouble, 3> kTroubles{{{Trouble::crm_silent, "crm_silent"
                                               {Trouble::clock_not_set, "clock_not_set"},
                                               {Trouble::store, "store"}}};
 
+inline constexpr Names<Found::Answer, 3> kFoundAnswers{
+    {{Found::Answer::known, "known"},
+     {Found::Answer::unknown, "unknown"},
+     {Found::Answer::too_often, "too_often"}}};
+
 inline constexpr Names<Command::Kind, 8> kCommandKinds{{{Command::Kind::erase, "erase"},
                                                         {Command::Kind::export_data, "export"},
                                                         {Command::Kind::diagnostics, "diagnostics"},
@@ -41,7 +46,25 @@ inline constexpr Names<Confirmation::By, 3> kConfirmedBy{{{Confirmation::By::pho
                                                           {Confirmation::By::code, "code"},
                                                           {Confirmation::By::witness, "witness"}}};
 
-inline constexpr Names<EnrolMessage::Kind, 6> kEnrolKinds{{{EnrolMessage::Kind::start, "start"},
+inline constexpr Names<EnrolMessage::Known, 4> kEnrolKnown{
+    {{EnrolMessage::Known::yes, "yes"},
+     {EnrolMessage::Known::no, "no"},
+     {EnrolMessage::Known::unchecked, "unchecked"},
+     {EnrolMessage::Known::too_often, "too_often"}}};
+
+inline constexpr Names<EnrolMessage::Confirmed, 7> kEnrolConfirmed{
+    {{EnrolMessage::Confirmed::waiting, "waiting"},
+     {EnrolMessage::Confirmed::yes, "yes"},
+     {EnrolMessage::Confirmed::refused, "refused"},
+     {EnrolMessage::Confirmed::expired, "expired"},
+     {EnrolMessage::Confirmed::code, "code"},
+     {EnrolMessage::Confirmed::witness, "witness"},
+     {EnrolMessage::Confirmed::unknown, "unknown"}}};
+
+inline constexpr Names<EnrolMessage::Kind, 9> kEnrolKinds{{{EnrolMessage::Kind::lookup, "lookup"},
+                                                           {EnrolMessage::Kind::member, "member"},
+                                                           {EnrolMessage::Kind::confirmation, "confirmation"},
+                                                           {EnrolMessage::Kind::start, "start"},
                                                            {EnrolMessage::Kind::consent, "consent"},
                                                            {EnrolMessage::Kind::stop, "stop"},
                                                            {EnrolMessage::Kind::guide, "guide"},

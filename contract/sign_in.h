@@ -56,6 +56,8 @@ struct TabletRefusal {
     no_staff,       // nobody works here, as far as the CRM has said
     not_signed_in,  // or another session
     locked,
+    somebody_else,  // has to be the witness
+    no_witness,     // the policy of the company allows none
     too_many,
     not_stored,
   };

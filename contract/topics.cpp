@@ -80,6 +80,8 @@ std::string feed_topic(const BoxAddress& box, Collection collection) {
 std::string event_topic(const BoxAddress& box) { return box_topic(box, "event"); }
 std::string taken_topic(const BoxAddress& box) { return box_topic(box, "taken"); }
 std::string command_topic(const BoxAddress& box) { return box_topic(box, "command"); }
+std::string lookup_topic(const BoxAddress& box) { return box_topic(box, "lookup"); }
+std::string found_topic(const BoxAddress& box) { return box_topic(box, "found"); }
 std::string response_topic(const BoxAddress& box) { return box_topic(box, "response"); }
 
 bool is_response_topic(const BoxAddress& box, std::string_view topic) {
@@ -186,6 +188,8 @@ std::optional<ParsedTopic> parse_topic(std::string_view topic) {
   if (levels[3] == "taken") return is(TopicKind::taken);
   if (levels[3] == "command") return is(TopicKind::command);
   if (levels[3] == "response") return is(TopicKind::response);
+  if (levels[3] == "lookup") return is(TopicKind::lookup);
+  if (levels[3] == "found") return is(TopicKind::found);
   return std::nullopt;
 }
 
@@ -196,8 +200,8 @@ std::string speaking_tablet(std::string_view topic) {
   return std::string(topic.substr(0, topic.find('/')));
 }
 
-std::array<std::string, 5> Subscriptions::box_uplink(const BoxAddress& box) {
-  return {box_topic(box, "feed/+"), taken_topic(box), command_topic(box),
+std::array<std::string, 6> Subscriptions::box_uplink(const BoxAddress& box) {
+  return {box_topic(box, "feed/+"), taken_topic(box), command_topic(box), found_topic(box),
           control_topic(box.tenant, box.store), control_topic(box.tenant, kAllStores)};
 }
 
@@ -208,9 +212,10 @@ std::array<std::string, 5> Subscriptions::box_floor() {
 
 std::string Subscriptions::box_floor_echoed() { return offer_topic("+"); }
 
-std::array<std::string, 4> Subscriptions::crm(std::string_view tenant) {
+std::array<std::string, 5> Subscriptions::crm(std::string_view tenant) {
   const BoxAddress every{std::string(tenant), "+", "+"};
-  return {state_topic(every), hello_topic(every), event_topic(every), response_topic(every)};
+  return {state_topic(every), hello_topic(every), event_topic(every), response_topic(every),
+          lookup_topic(every)};
 }
 
 }  // namespace welcome::contract

@@ -48,6 +48,8 @@ std::string feed_topic(const BoxAddress& box, Collection collection);
 std::string event_topic(const BoxAddress& box);
 std::string taken_topic(const BoxAddress& box);
 std::string command_topic(const BoxAddress& box);
+std::string lookup_topic(const BoxAddress& box);
+std::string found_topic(const BoxAddress& box);
 std::string response_topic(const BoxAddress& box);  // default where a command names none
 // Whether the box may answer there: its own response topic, or one below it, without wildcards.
 bool is_response_topic(const BoxAddress& box, std::string_view topic);
@@ -79,6 +81,8 @@ enum class TopicKind : std::uint8_t {
   taken,
   command,
   response,
+  lookup,
+  found,
   control,
   prompt,
   action,
@@ -109,13 +113,14 @@ std::string speaking_tablet(std::string_view topic);
 
 // What each peer subscribes to.
 struct Subscriptions {
-  // box: own feed, what was taken of it, own commands, control of its store and of all
-  static std::array<std::string, 5> box_uplink(const BoxAddress& box);
+  // box: own feed, what was taken of it, own commands, who was looked up, control of its store and
+  // of all
+  static std::array<std::string, 6> box_uplink(const BoxAddress& box);
   static std::array<std::string, 5> box_floor();
   // A box's own offers count once they have come back (docs/decide.md).
   static std::string box_floor_echoed();
-  // CRM: state, hello, event, response of every box of a tenant
-  static std::array<std::string, 4> crm(std::string_view tenant);
+  // CRM: state, hello, event, lookup, response of every box of a tenant
+  static std::array<std::string, 5> crm(std::string_view tenant);
 };
 
 }  // namespace welcome::contract

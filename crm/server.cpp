@@ -49,6 +49,7 @@ const char* word_for(const contract::CrmInbound& message) {
   if (std::holds_alternative<contract::BoxState>(message)) return "state";
   if (std::holds_alternative<contract::Hello>(message)) return "hello";
   if (std::holds_alternative<contract::EventMessage>(message)) return "event";
+  if (std::holds_alternative<contract::Lookup>(message)) return "lookup";
   return "response";
 }
 
@@ -61,6 +62,7 @@ Server::Server(Database& db, SigningKeys keys, ServeConfig config)
       crm_(db, std::move(keys)),
       boxes_(crm_),
       trails_(crm_),
+      lookups_(crm_),
       intake_(crm_),
       config_(std::move(config)),
       client_(with_subscriptions(config_.broker, crm_.settings().tenant, config_.share),
@@ -213,6 +215,9 @@ void Server::process_received() {
       }
       if (const auto* hello = std::get_if<contract::Hello>(&from.message))
         on_hello(from.box, *hello);
+      if (const auto* lookup = std::get_if<contract::Lookup>(&from.message)) {
+        on_lookup(from.box, *lookup);
+      }
       if (const auto* answer = std::get_if<contract::CommandResponse>(&from.message)) {
         if (answer->ok) crm_.answered(answer->command.str(), from.box.store, from.box.box);
       }
@@ -343,6 +348,13 @@ void Server::help_with_keys(const BoxKey& box, const Crm::Believed& has) {
                has.last_word.empty() ? "" : ": it is told by the key that signed before");
 }
 
+void Server::on_lookup(const contract::BoxAddress& box, const contract::Lookup& lookup) {
+  ++counters_.lookups;
+  const auto found = lookups_.answer({box.store, box.box}, lookup, steady_clock::now());
+  if (found.answer == contract::Found::Answer::too_often) ++counters_.lookups_refused;
+  commands_.push_back(contract::encode_found(box, found, wall_now(), crm_.signer().get()));
+}
+
 void Server::offer_keys(const BoxKey& box) {
   auto keys = crm_.keys_to_tell(box.first, box.second, wall_now());
   if (!keys) return;
@@ -438,6 +450,8 @@ json Server::counted() const {
           {"messages_refused", c.refused},
           {"strangers", c.strangers},
           {"keys_refused", c.keys_refused},
+          {"lookups", c.lookups},
+          {"lookups_refused", c.lookups_refused},
           {"hellos", c.hellos},
           {"set_back", c.set_back},
           {"boxes_set_back", c.boxes_set_back},

@@ -29,6 +29,7 @@
 #include "crm/database.h"
 #include "crm/intake.h"
 #include "crm/lane.h"
+#include "crm/lookups.h"
 #include "crm/trails.h"
 #include "crm/wall_clock.h"
 #include "mqtt/client.h"
@@ -58,6 +59,7 @@ struct ServeCounters {
   std::uint64_t refused = 0;       // messages that break the contract
   std::uint64_t strangers = 0;     // messages of boxes that nobody admitted
   std::uint64_t keys_refused = 0;  // a box says another key than the trusted one
+  std::uint64_t lookups = 0, lookups_refused = 0;  // of members, by desks; too many of one box
   std::uint64_t hellos = 0, deltas = 0, snapshots = 0;
   std::uint64_t set_back = 0;        // a box was ahead of this database
   std::uint64_t boxes_set_back = 0;  // a box's store is older than it was
@@ -102,6 +104,7 @@ class Server {
   void offer_keys(const BoxKey& box);
   void say_region(const BoxKey& box, const std::string& region);
   void help_with_keys(const BoxKey& box, const Crm::Believed& has);
+  void on_lookup(const contract::BoxAddress& box, const contract::Lookup& lookup);
   void on_audit(const contract::BoxAddress& box, const contract::AuditWord& word);
   void note_confirmed(const BoxKey& box, const contract::Hello& hello);
   bool is_ahead(const BoxKey& box, const contract::Hello& hello);
@@ -144,6 +147,7 @@ class Server {
   Crm crm_;
   Boxes boxes_;
   Trails trails_;
+  Lookups lookups_;
   Intake intake_;
   ServeConfig config_;
   ServeCounters counters_;

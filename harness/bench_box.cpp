@@ -321,6 +321,25 @@ void BenchBox::feed_step_of_consent(const std::string& customer, const std::stri
   feed_consent(std::move(record), nth);
 }
 
+void BenchBox::feed_policy(const json& changes) {
+  for (const json& row : shop_feed()) {
+    const json& batch = row.at("payload");
+    if (batch.at("collection") != "policy") continue;
+    json policy = batch.at("items").at(0).at("value");
+    policy.update(changes);
+    const std::int64_t seq = batch.at("to_seq").get<std::int64_t>() + 1;
+    inbound(contract::LinkName::uplink, feed_topic(address_, contract::Collection::policy),
+            json{{"v", 1},
+                 {"collection", "policy"},
+                 {"kind", "delta"},
+                 {"epoch", batch.at("epoch")},
+                 {"from_seq", seq - 1},
+                 {"to_seq", seq},
+                 {"items", {{{"key", "policy"}, {"seq", seq}, {"op", "put"}, {"value", policy}}}}}
+                .dump());
+  }
+}
+
 std::string BenchBox::feed_an_offer() {
   for (const json& row : shop_feed()) {
     const json& batch = row.at("payload");

@@ -143,6 +143,8 @@ class BenchBox {
 
   // The CRM hands on that the customer's app has heard this box just now.
   void report_presence(const std::string& customer);
+  // The policy of that feed with these members changed.
+  void feed_policy(const nlohmann::json& changes);
   // A campaign for everybody who comes in; its id.
   std::string feed_an_offer();
   // The broker does not take the message with this id, which it has not acknowledged yet.

@@ -73,8 +73,17 @@ export type FloorAction =
 export const kFloorEnrolFrom = ['tablet', 'box'] as const;
 export type FloorEnrolFrom = (typeof kFloorEnrolFrom)[number];
 
-export const kFloorEnrolKind = ['start', 'consent', 'stop', 'guide', 'done', 'failed'] as const;
+export const kFloorEnrolKind = ['lookup', 'start', 'consent', 'stop', 'member', 'confirmation', 'guide', 'done', 'failed'] as const;
 export type FloorEnrolKind = (typeof kFloorEnrolKind)[number];
+
+export const kFloorEnrolConfirmBy = ['phone', 'code', 'witness'] as const;
+export type FloorEnrolConfirmBy = (typeof kFloorEnrolConfirmBy)[number];
+
+export const kFloorEnrolConfirmed = ['waiting', 'yes', 'refused', 'expired', 'code', 'witness', 'unknown'] as const;
+export type FloorEnrolConfirmed = (typeof kFloorEnrolConfirmed)[number];
+
+export const kFloorEnrolKnown = ['yes', 'no', 'unchecked', 'too_often'] as const;
+export type FloorEnrolKnown = (typeof kFloorEnrolKnown)[number];
 
 export const kFloorEnrolHint = ['look_here', 'closer', 'further', 'turn_left', 'turn_right', 'more_light', 'hold_still', 'one_person', 'uncover', 'less_light'] as const;
 export type FloorEnrolHint = (typeof kFloorEnrolHint)[number];
@@ -96,6 +105,16 @@ interface FloorEnrolFields {
     version: string;
     language: string;
   };
+  confirm?: {
+    by: FloorEnrolConfirmBy;
+    code?: string;
+    staff?: string;
+    pin?: string;
+  };
+  confirmed?: FloorEnrolConfirmed;
+  known?: FloorEnrolKnown;
+  name?: string;
+  page?: string;
   hint?: FloorEnrolHint;
   views?: number;
   views_needed?: number;
@@ -105,9 +124,12 @@ interface FloorEnrolFields {
 }
 
 export type FloorEnrol =
+  | (FloorEnrolFields & { kind: 'lookup'; from: 'tablet' } & Required<Pick<FloorEnrolFields, 'sign_in' | 'customer'>>)
+  | (FloorEnrolFields & { kind: 'member'; from: 'box' } & Required<Pick<FloorEnrolFields, 'known'>>)
   | (FloorEnrolFields & { kind: 'start'; from: 'tablet' } & Required<Pick<FloorEnrolFields, 'sign_in' | 'customer'>>)
   | (FloorEnrolFields & { kind: 'consent'; from: 'tablet' } & Required<Pick<FloorEnrolFields, 'sign_in' | 'customer' | 'purposes' | 'notice'>>)
   | (FloorEnrolFields & { kind: 'stop'; from: 'tablet' })
+  | (FloorEnrolFields & { kind: 'confirmation'; from: 'box' } & Required<Pick<FloorEnrolFields, 'confirmed'>>)
   | (FloorEnrolFields & { kind: 'guide'; from: 'box' } & Required<Pick<FloorEnrolFields, 'views' | 'views_needed'>>)
   | (FloorEnrolFields & { kind: 'done'; from: 'box' } & Required<Pick<FloorEnrolFields, 'views'>>)
   | (FloorEnrolFields & { kind: 'failed'; from: 'box' } & Required<Pick<FloorEnrolFields, 'reason'>>);
@@ -162,7 +184,7 @@ export interface FloorPrompt {
 
 // What a box did not take from a tablet
 
-export const kFloorRefusedCause = ['wrong_pin', 'wait', 'unknown', 'no_staff', 'not_signed_in', 'locked', 'too_many', 'not_stored'] as const;
+export const kFloorRefusedCause = ['wrong_pin', 'wait', 'unknown', 'no_staff', 'not_signed_in', 'locked', 'somebody_else', 'no_witness', 'too_many', 'not_stored'] as const;
 export type FloorRefusedCause = (typeof kFloorRefusedCause)[number];
 
 export interface FloorRefused {

@@ -68,7 +68,7 @@ Result<std::string> Commands::carry_out(const contract::Command& command, const 
     case Kind::presence:
       return presence(command, now);
     case Kind::take_back:
-      return done(needs_.take_back(command.customer, command.events, now));
+      return done(needs_.take_back(command.customer, command.events, command.reason, now));
     case Kind::config:
       return fail(ErrorCode::refused, "configuration is changed on the box: /etc/welcomed/conf.d");
   }

@@ -220,6 +220,7 @@ void CrmFeed::carry_out(sync::FeedPlan plan, const Now& now) {
   const auto written = store_news(plan, news, now);
   if (written) {
     receiver_.committed(plan);
+    desk_.confirmed(news.confirmed, now);
     desk_.forget(news.desk_consents);
     if (plan.collection == contract::Collection::staff) needs_.staff_changed(now);
     if (plan.complete) came_further(now);
@@ -423,6 +424,7 @@ void CrmFeed::put(contract::Item item, std::string_view text, const Now& now, Ne
           changed_profiles_.push_back(what.customer);
         } else if constexpr (std::is_same_v<What, ConsentRecord>) {
           for (auto& id : desk_.superseded(what.customer, what.purpose, &what.history)) {
+            news.confirmed.push_back(id);
             news.desk_consents.push_back(std::move(id));
           }
           // The newest word on face recognition says nothing of ageing.

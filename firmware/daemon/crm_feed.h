@@ -103,6 +103,7 @@ class CrmFeed {
   struct News {
     Effects effects;
     std::vector<std::string> desk_consents;  // whose service the CRM's records have taken over
+    std::vector<std::string> confirmed;      // those of them whose very step the record has
     std::vector<CustomerId> no_ageing;       // whose consent does not name it
     std::vector<store::FeedChange> changes;
     std::vector<contract::FeedRejected> rejected;

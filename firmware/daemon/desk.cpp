@@ -10,6 +10,7 @@
 #include "contract/items.h"
 #include "contract/message.h"
 #include "firmware/daemon/convert.h"
+#include "firmware/daemon/enrol_words.h"
 
 namespace welcome::daemon {
 
@@ -18,70 +19,12 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-constexpr auto kEnrolmentPatience = 60s;
-// A tablet gives up after 15 s without a word.
-constexpr auto kCameraPatience = 8s;
-constexpr auto kWordEvery = 3s;
 constexpr auto kWordExpires = 15s;  // guidance of a while ago is about somebody else's face
+// Somebody who enrols may not be heard yet: nobody has seen a visit.
+constexpr auto kPendingAlone = 30min;
 
-// How the contract says it; what it has no word for is left to the picture on the tablet.
-std::string_view hint_of(vision::Guidance guidance, int views) {
-  switch (guidance) {
-    case vision::Guidance::no_face:
-    case vision::Guidance::face_the_camera:
-    case vision::Guidance::upright:
-      return "look_here";
-    case vision::Guidance::several_faces:
-      return "one_person";
-    case vision::Guidance::closer:
-      return "closer";
-    case vision::Guidance::further:
-      return "further";
-    case vision::Guidance::hold_still:
-      return "hold_still";
-    case vision::Guidance::uncover:
-      return "uncover";
-    case vision::Guidance::more_light:
-      return "more_light";
-    case vision::Guidance::less_light:
-      return "less_light";
-    case vision::Guidance::turn_a_little:
-      return views % 2 == 0 ? "turn_right" : "turn_left";
-    case vision::Guidance::none:
-    case vision::Guidance::done:
-      break;
-  }
-  return "";
-}
-
-contract::EnrolMessage done_with(int views) {
-  contract::EnrolMessage message;
-  message.kind = contract::EnrolMessage::Kind::done;
-  message.views = views;
-  return message;
-}
-
-contract::EnrolMessage failed_for(std::string reason) {
-  contract::EnrolMessage message;
-  message.kind = contract::EnrolMessage::Kind::failed;
-  message.reason = std::move(reason);
-  return message;
-}
-
-contract::EnrolMessage failed_for(vision::EnrolmentEnd why) {
-  contract::EnrolMessage message = failed_for(std::string(vision::sentence(why)));
-  message.cause = vision::to_string(why);
-  return message;
-}
-
-contract::EnrolMessage guide_with(std::string hint, int views, int needed) {
-  contract::EnrolMessage message;
-  message.kind = contract::EnrolMessage::Kind::guide;
-  message.hint = std::move(hint);
-  message.views = views;
-  message.views_needed = needed;
-  return message;
-}
+// Beside what a record says, in the box's own copy: nobody has confirmed it yet.
+constexpr const char* kPending = "pending";
 
 // The customer's record of this purpose with one more step, or a new one. What a box does not know
 // of the company, another record of hers says; the CRM's own record takes this one's place.
@@ -127,8 +70,6 @@ json desk_record(const std::vector<store::ReplicaItem>& hers, const contract::Bo
 
 }  // namespace
 
-// ---- consent ----
-
 void Desk::hear(const contract::EnrolMessage& message, const Now& now) {
   using Kind = contract::EnrolMessage::Kind;
   const Place place{message.tablet, message.session};
@@ -136,6 +77,7 @@ void Desk::hear(const contract::EnrolMessage& message, const Now& now) {
     cancel(place);
     return;
   }
+  if (message.kind == Kind::lookup) return look_up(message, now);
   Result<void> done;
   if (message.kind == Kind::consent) {
     done = take_consent(message, now);
@@ -152,6 +94,13 @@ void Desk::hear(const contract::EnrolMessage& message, const Now& now) {
   }
 }
 
+// Nobody agrees to anything in the name of a number that was mistyped.
+void Desk::look_up(const contract::EnrolMessage& message, const Now& now) {
+  lookups_.ask(message.customer, now,
+               [this, place = Place{message.tablet, message.session}](
+                   const Member& member, const Now& at) { tell_tablet(place, member_is(member), at); });
+}
+
 Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now& now) {
   auto drafts = draft(message, now);
   if (!drafts) return tl::unexpected(drafts.error());
@@ -164,6 +113,7 @@ Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now
                   shared_.pipeline.gate().standing(message.customer, one.given.purpose)));
   }
   const std::string by = "staff:" + message.staff.str();
+  const std::string pledge = shared_.ids.next();
   std::vector<std::string> over;  // given here, and withdrawn here
   auto stored = needs_.decide_by(by, change, now, [&](store::Tx& tx) {
     for (const Draft& one : *drafts) {
@@ -175,15 +125,9 @@ Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now
           over.push_back(std::move(id));
         }
       }
-      contract::ConsentNews news;
-      news.purpose = one.given.purpose;
-      news.given = !one.withdrawal;
-      news.at = one.given.at;
-      news.record_id = one.record.record_id;
-      news.staff = message.staff;
-      if (!one.withdrawal) news.notice = message.notice;
       delivery_.tell_crm(tx,
-                         {MessageId(one.given.id), now.wall, message.customer, std::move(news), {}},
+                         {MessageId(one.given.id), now.wall, message.customer,
+                          news_of(one, message, pledge), {}},
                          OutboxKind::consent, one.given.id, now);
     }
   });
@@ -192,10 +136,53 @@ Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now
     return stored;
   }
   forget(over);
+  std::vector<std::string> pending;
   for (Draft& one : *drafts) {
-    if (!one.withdrawal) given_[message.customer].push_back(std::move(one.given));
+    if (one.withdrawal) continue;
+    waiting_[one.given.id] = {message.tablet, message.session};
+    pending.push_back(one.given.id);
+    given_[message.customer].push_back(std::move(one.given));
   }
+  tell_confirmation(pending, contract::EnrolMessage::Confirmed::waiting, now);
   return {};
+}
+
+contract::ConsentNews Desk::news_of(const Draft& draft, const contract::EnrolMessage& message,
+                                    const std::string& pledge) const {
+  contract::ConsentNews news;
+  news.purpose = draft.given.purpose;
+  news.given = !draft.withdrawal;
+  news.at = draft.given.at;
+  news.record_id = draft.record.record_id;
+  news.staff = message.staff;
+  if (draft.withdrawal) return news;
+  news.notice = message.notice;
+  news.confirm = message.confirm.value_or(contract::Confirmation{});
+  if (news.confirm->by == contract::Confirmation::By::phone) news.confirm->pending = pledge;
+  return news;
+}
+
+// Each tablet once, whatever the number of purposes; after the last word it is waited for no more.
+void Desk::tell_confirmation(const std::vector<std::string>& ids,
+                             contract::EnrolMessage::Confirmed confirmed, const Now& now) {
+  std::map<std::pair<std::string, std::string>, Place> places;
+  for (const std::string& id : ids) {
+    const auto found = waiting_.find(id);
+    if (found == waiting_.end()) continue;
+    places.try_emplace({found->second.tablet, found->second.session}, found->second);
+    if (confirmed != contract::EnrolMessage::Confirmed::waiting) waiting_.erase(found);
+  }
+  for (const auto& [key, place] : places) {
+    contract::EnrolMessage message;
+    message.kind = contract::EnrolMessage::Kind::confirmation;
+    message.confirmed = confirmed;
+    tell_tablet(place, std::move(message), now);
+  }
+}
+
+void Desk::confirmed(const std::vector<std::string>& ids, const Now& now) {
+  tell_confirmation(ids, contract::EnrolMessage::Confirmed::yes, now);
+  forget(ids);
 }
 
 // The records that are to be, if nothing speaks against one of them.
@@ -235,15 +222,18 @@ Result<std::vector<Desk::Draft>> Desk::draft(const contract::EnrolMessage& messa
       needs_.note_refused(*why);
       return fail(ErrorCode::refused, *why);
     }
-    Given here{shared_.ids.next(), *purpose, step.at, said.record_id};
-    drafts.push_back({std::move(here), std::move(said), record.dump(), !given});
+    const bool pending = !message.confirm || message.confirm->by != contract::Confirmation::By::witness;
+    Given here{shared_.ids.next(), *purpose, step.at, said.record_id, pending, now.mono};
+    json kept = record;
+    kept[kPending] = pending;
+    drafts.push_back({std::move(here), std::move(said), kept.dump(), !given});
   }
   return drafts;
 }
 
 // No key of the CRM signed these: that they were given here says the box's own seal, which nobody
 // makes without the box's key. What withdraws a record of the CRM withdraws them, too.
-void Desk::load() {
+void Desk::load(const Now& now) {
   const auto rows = shared_.store.people().desk_consents();
   if (!rows) throw std::runtime_error("cannot read who consented here: " + rows.error().message);
   for (const auto& row : *rows) {
@@ -251,7 +241,10 @@ void Desk::load() {
     if (!item) continue;
     const auto& record = std::get<ConsentRecord>(*item);
     if (!needs_.refuse_consent(record)) shared_.pipeline.gate_for_loading().put(record);
-    given_[row.customer].push_back({row.id, record.purpose, row.at, record.record_id});
+    const json kept = json::parse(row.record, nullptr, false);
+    given_[row.customer].push_back(
+        {row.id, record.purpose, row.at, record.record_id, kept.value(kPending, false),
+         now.mono});
   }
 }
 
@@ -311,7 +304,7 @@ void Desk::forget(const std::vector<std::string>& ids) {
 }
 
 Result<void> Desk::take_back(const CustomerId& customer, const std::vector<MessageId>& events,
-                             const Now& now) {
+                             contract::Command::Reason why, const Now& now) {
   const auto found = given_.find(customer);
   if (found == given_.end()) return {};
   std::vector<Given> back;
@@ -327,9 +320,27 @@ Result<void> Desk::take_back(const CustomerId& customer, const std::vector<Messa
     auto stored = needs_.decide_by(
         "crm", change, now, [&](store::Tx& tx) { tx.people().remove_desk_consent(desk.id); });
     if (!stored) return stored;
+    tell_confirmation({desk.id}, taken_back_for(why), now);
     forget(std::vector{desk.id});
   }
   return {};
+}
+
+// A customer whose visit is over, or who was never heard, has had the time to confirm.
+void Desk::end_pending(const Now& now) {
+  std::map<CustomerId, std::vector<MessageId>> over;
+  for (const auto& [customer, given] : given_) {
+    for (const Given& desk : given) {
+      if (desk.pending && now.mono - desk.since > kPendingAlone)
+        over[customer].emplace_back(desk.id);
+    }
+  }
+  if (over.empty()) return;
+  for (const auto& visit : shared_.pipeline.visits()) over.erase(visit.customer);
+  for (const auto& [customer, ids] : over) {
+    const auto ended = take_back(customer, ids, contract::Command::Reason::expired, now);
+    if (!ended) needs_.store_failed(ended.error());
+  }
 }
 
 // What the CRM signed of this purpose, whatever the desk wrote down since.
@@ -364,154 +375,6 @@ void Desk::drop_old(const AgreedTime& agreed, const Now& now) {
           for (const auto& id : ids) tx.people().remove_desk_consent(id);
         });
     if (stored) forget(ids);
-  }
-}
-
-// ---- enrolment ----
-
-Result<void> Desk::enrol(const CustomerId& customer, Clip clip, const Now& now,
-                         std::function<void(const std::string&)> progress,
-                         std::function<void(Outcome)> done) {
-  Job job;
-  job.customer = customer;
-  job.by = "technician";
-  job.live = clip == nullptr;
-  job.progress = [progress = std::move(progress)](vision::Guidance guidance, int, const Now&) {
-    progress(std::string(vision::to_string(guidance)));
-  };
-  job.done = [done = std::move(done)](Outcome views, const Now&) { done(views); };
-  return begin(std::move(job), std::move(clip), now);
-}
-
-Result<void> Desk::begin(Job job, Clip clip, const Now& now) {
-  const ConsentGate& gate = shared_.pipeline.gate();
-  const auto consent = gate.face_consent(job.customer, now);
-  if (!consent) {
-    const auto verdict = gate.verdict(job.customer, Purpose::face_recognition, now);
-    return fail(ErrorCode::refused,
-                "no consent to face recognition: " + std::string(to_string(verdict)));
-  }
-  if (job.live && std::any_of(jobs_.begin(), jobs_.end(),
-                              [](const auto& other) { return other.second.live; })) {
-    return fail(ErrorCode::unavailable, "somebody else is being enrolled just now");
-  }
-  auto everybody = faces_.everybody(now);
-  if (!everybody) return tl::unexpected(everybody.error());
-  job.began = job.heard = now.mono;
-  const auto id = next_job_++;
-  jobs_[id] = std::move(job);
-  shared_.ports.enrol(id, *consent, std::move(clip), std::move(*everybody));
-  return {};
-}
-
-void Desk::enrol_progress(std::uint64_t id, vision::Guidance guidance, int views, const Now& now) {
-  const auto job = jobs_.find(id);
-  if (job == jobs_.end()) return;
-  job->second.heard = now.mono;
-  job->second.obstacles.add(guidance);
-  job->second.progress(guidance, views, now);
-}
-
-void Desk::enrolled(std::uint64_t id, const vision::EnrolmentResult& face, const Now& now) {
-  const auto found = jobs_.find(id);
-  if (found == jobs_.end()) return;
-  const Job job = std::move(found->second);
-  jobs_.erase(found);
-  if (!face) return job.done(tl::unexpected(face.error()), now);
-  // Seconds have gone by: the customer may have had second thoughts.
-  if (!shared_.pipeline.gate().face_consent(job.customer, now)) {
-    return job.done(tl::unexpected(vision::EnrolmentEnd::withdrawn), now);
-  }
-  if (const auto stored = store_face(job, *face, now); !stored) {
-    needs_.store_failed(stored.error());
-    return job.done(tl::unexpected(vision::EnrolmentEnd::not_stored), now);
-  }
-  faces_.refresh(now);
-  delivery_.pump(contract::LinkName::uplink, now);
-  job.done(static_cast<int>(face->templates.size()), now);
-}
-
-Result<void> Desk::store_face(const Job& job, const vision::EnrolledFace& face, const Now& now) {
-  return shared_.store.transaction([&](store::Tx& tx) {
-    tx.people().remove_templates(job.customer);
-    TemplateId first;
-    for (const auto& view : face.templates) {
-      TemplateId id(shared_.ids.next());
-      if (first.empty()) first = id;
-      tx.people().add_template(
-          {std::move(id), job.customer, view.model(), now.wall, view.to_bytes()});
-    }
-    contract::EnrolmentNews news{first, shared_.settings.face_model.name(),
-                                 static_cast<int>(face.templates.size()), job.staff.str()};
-    delivery_.tell_crm(tx,
-                       {MessageId(shared_.ids.next()), now.wall, job.customer, std::move(news), {}},
-                       OutboxKind::enrolment, first.str(), now);
-    tx.audit().append(now, "enrolment", job.by, job.customer, shared_.settings.face_model.name());
-  });
-}
-
-Result<void> Desk::enrol_for_tablet(const contract::EnrolMessage& message, const Now& now) {
-  const Place place{message.tablet, message.session};
-  cancel(place);
-  Job job;
-  job.customer = message.customer;
-  job.tablet = message.tablet;
-  job.session = message.session;
-  job.staff = message.staff;
-  job.by = "staff:" + message.staff.str();
-  job.progress = [this, place, hint = std::string("?"), views = 0, told = MonoTime{}](
-                     vision::Guidance guidance, int have, const Now& at) mutable {
-    const std::string_view wanted = hint_of(guidance, have);
-    if (wanted == hint && have == views && at.mono - told < kWordEvery) return;
-    hint = wanted;
-    views = have;
-    told = at.mono;
-    tell_tablet(place, guide_with(hint, have, shared_.settings.enrolment.views), at);
-  };
-  job.done = [this, place](Outcome views, const Now& at) {
-    tell_tablet(place, views ? done_with(*views) : failed_for(views.error()), at);
-  };
-  return begin(std::move(job), {}, now);
-}
-
-template <class Wanted>
-void Desk::cancel_if(const Wanted& wanted) {
-  for (auto it = jobs_.begin(); it != jobs_.end();) {
-    if (!wanted(it->second)) {
-      ++it;
-      continue;
-    }
-    shared_.ports.stop_enrolment(it->first);
-    it = jobs_.erase(it);
-  }
-}
-
-void Desk::cancel(const Place& place) {
-  cancel_if(
-      [&](const Job& job) { return job.tablet == place.tablet && job.session == place.session; });
-}
-
-void Desk::cancel(const std::string& tablet) {
-  cancel_if([&](const Job& job) { return job.tablet == tablet; });
-}
-
-// Whatever happens to camera and customer, who waits for an answer gets one.
-void Desk::end_late_enrolments(const Now& now) {
-  std::vector<std::uint64_t> late;
-  for (const auto& [id, job] : jobs_) {
-    if (job.live &&
-        (now.mono - job.began > kEnrolmentPatience || now.mono - job.heard > kCameraPatience)) {
-      late.push_back(id);
-    }
-  }
-  for (const auto id : late) {
-    const Job job = std::move(jobs_.at(id));
-    jobs_.erase(id);
-    shared_.ports.stop_enrolment(id);
-    job.done(
-        tl::unexpected(now.mono - job.heard > kCameraPatience ? vision::EnrolmentEnd::no_pictures
-                                                              : job.obstacles.worst()),
-        now);
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "firmware/daemon/delivery.h"
 #include "firmware/daemon/face_watch.h"
+#include "firmware/daemon/member_lookup.h"
 #include "firmware/daemon/shared.h"
 
 namespace welcome::daemon {
@@ -31,11 +32,11 @@ class Desk {
     virtual std::optional<std::string> refuse_consent(const ConsentRecord& record) = 0;
     virtual void note_refused(const std::string& why) = 0;
   };
-  Desk(Shared& shared, Delivery& delivery, FaceWatch& faces, Needs& needs)
-      : shared_(shared), delivery_(delivery), faces_(faces), needs_(needs) {}
+  Desk(Shared& shared, Delivery& delivery, FaceWatch& faces, MemberLookup& lookups, Needs& needs)
+      : shared_(shared), delivery_(delivery), faces_(faces), lookups_(lookups), needs_(needs) {}
 
   // Puts what was given here into the gate. Throws std::runtime_error.
-  void load();
+  void load(const Now& now);
   // `message.staff` is who is signed in on the tablet.
   void hear(const contract::EnrolMessage& message, const Now& now);
   // What runs for this tablet stops.
@@ -54,11 +55,15 @@ class Desk {
   };
   std::vector<Recalled> written_into(const std::string& record) const;
   void forget(const std::vector<std::string>& ids);
+  // The CRM's record has them.
+  void confirmed(const std::vector<std::string>& ids, const Now& now);
   void forget(const CustomerId& customer) { given_.erase(customer); }
   // What these events told the CRM of was not confirmed as the customer's: the CRM's own record
   // stands again, if there is one.
   Result<void> take_back(const CustomerId& customer, const std::vector<MessageId>& events,
-                         const Now& now);
+                         contract::Command::Reason why, const Now& now);
+  // What nobody has confirmed ends with the visit.
+  void end_pending(const Now& now);
   // A consent that the CRM never confirmed was given in the name of somebody it does not know.
   void drop_old(const AgreedTime& agreed, const Now& now);
 
@@ -72,6 +77,10 @@ class Desk {
   void end_late_enrolments(const Now& now);
 
  private:
+  struct Place {  // who is to hear how an enrolment goes on
+    std::string tablet;
+    std::string session;
+  };
   struct Job {
     CustomerId customer;
     std::string tablet;   // empty: welcomectl
@@ -90,6 +99,8 @@ class Desk {
     Purpose purpose;
     WallTime at;
     std::string record;
+    bool pending = false;  // until the CRM's record has it; nobody but this box has seen it
+    MonoTime since{};      // given, or read after a start
   };
   struct Draft {
     Given given;
@@ -98,7 +109,12 @@ class Desk {
     bool withdrawal = false;
   };
 
+  void look_up(const contract::EnrolMessage& message, const Now& now);
   Result<void> take_consent(const contract::EnrolMessage& message, const Now& now);
+  contract::ConsentNews news_of(const Draft& draft, const contract::EnrolMessage& message,
+                                const std::string& pledge) const;
+  void tell_confirmation(const std::vector<std::string>& ids,
+                         contract::EnrolMessage::Confirmed confirmed, const Now& now);
   Result<std::vector<Draft>> draft(const contract::EnrolMessage& message, const Now& now);
   void take_back(const event::ConsentChanged& change, const std::vector<ConsentRecord>& before,
                  const Now& now);
@@ -106,10 +122,6 @@ class Desk {
   Result<void> begin(Job job, Clip clip, const Now& now);
   [[nodiscard]] Result<void> store_face(const Job& job, const vision::EnrolledFace& face,
                                         const Now& now);
-  struct Place {  // who is to hear how an enrolment goes on
-    std::string tablet;
-    std::string session;
-  };
   void cancel(const Place& place);
   std::optional<ConsentRecord> crm_record(const CustomerId& customer, Purpose purpose) const;
   template <class Wanted>
@@ -119,8 +131,10 @@ class Desk {
   Shared& shared_;
   Delivery& delivery_;
   FaceWatch& faces_;
+  MemberLookup& lookups_;
   Needs& needs_;
   std::unordered_map<CustomerId, std::vector<Given>> given_;  // and not yet in the CRM's record
+  std::map<std::string, Place> waiting_;  // by the id of what was given: who hears what comes of it
   std::map<std::uint64_t, Job> jobs_;
   std::uint64_t next_job_ = 1;
 };

@@ -74,7 +74,8 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
       health_(shared_, delivery_, *this),
       key_watch_(shared_, delivery_, *this),
       faces_(shared_, *this),
-      desk_(shared_, delivery_, faces_, *this),
+      lookups_(shared_, delivery_),
+      desk_(shared_, delivery_, faces_, lookups_, *this),
       witness_(shared_, signer_),
       feed_(shared_, delivery_, desk_, faces_, devices_, witness_, *this),
       commands_(shared_, delivery_, signer_, *this),
@@ -109,7 +110,7 @@ void Engine::load(const Now& now) {
   pipeline_.gate_for_loading().restore_tombstones(*tombstones);
   feed_.load_positions();
   feed_.load_consents();
-  desk_.load();
+  desk_.load(now);
   must(feed_.note_pinned(now), "the CRM's keys");
   must(note_own_key(now), "the box's own key");
   Effects effects = load_rules(now);
@@ -274,7 +275,20 @@ void Engine::on_tablet(contract::EnrolMessage&& said, const Now& now) {
       !takes(said.tablet, TabletLimits::kConsent, now)) {
     return;
   }
+  const auto& confirm = said.confirm;
+  if (confirm && confirm->by == contract::Confirmation::By::witness) return witness(said, now);
   desk_.hear(said, now);
+}
+
+// Nothing is agreed to before the witness is known to be somebody else, and there.
+void Engine::witness(const contract::EnrolMessage& said, const Now& now) {
+  if (!pipeline_.policy().desk_witness) {
+    return staff_.refuse(said.tablet, said.id.str(), StaffSessions::Cause::no_witness, now);
+  }
+  contract::EnrolMessage seen = said;
+  seen.pin.clear();
+  staff_.witness({said.tablet, said.id.str(), said.staff, said.confirm->witness, said.pin}, now,
+                 [this, seen = std::move(seen)](const Now& at) { desk_.hear(seen, at); });
 }
 
 void Engine::on(const input::FromLink& from, const Now& now) {
@@ -343,6 +357,9 @@ void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw
             witness_.hear(*what.audit);
             feed_.came_further(now);
           }
+        } else if constexpr (std::is_same_v<What, contract::Found>) {
+          feed_.heard(now);
+          lookups_.hear(what, now);
         } else if constexpr (std::is_same_v<What, contract::Command>) {
           feed_.heard(now);
           if (what.refused) on_undecodable(link, *what.refused, now);
@@ -568,7 +585,9 @@ void Engine::keep_house(const Now& now) {
   key_watch_.report(now);
   listening_.keep_learnt(now);
   desk_.end_late_enrolments(now);
+  desk_.end_pending(now);
   staff_.tick(now);
+  lookups_.end_late(now);
   faces_.tick(now);
   tablets_.tell(now);
   delivery_.pump(now);

@@ -38,6 +38,7 @@
 #include "firmware/daemon/health.h"
 #include "firmware/daemon/key_watch.h"
 #include "firmware/daemon/listening.h"
+#include "firmware/daemon/member_lookup.h"
 #include "firmware/daemon/on_sight.h"
 #include "firmware/daemon/rehearsal_stage.h"
 #include "firmware/daemon/report.h"
@@ -223,8 +224,8 @@ class Engine : private Pipeline::Directory,
   void erasing(const CustomerId& customer) override { feed_.erasing(customer); }
   [[nodiscard]] Result<void> take_back(const CustomerId& customer,
                                        const std::vector<MessageId>& events,
-                                       const Now& now) override {
-    return desk_.take_back(customer, events, now);
+                                       contract::Command::Reason why, const Now& now) override {
+    return desk_.take_back(customer, events, why, now);
   }
   void erased(const CustomerId& customer, const Now& now) override;
   contract::FloorStatus floor_status(const Now& now) const override;
@@ -256,6 +257,7 @@ class Engine : private Pipeline::Directory,
   bool takes(const std::string& tablet, double tokens, const Now& now);
   void on_tablet(contract::TabletAction&& said, const Now& now);
   void on_tablet(contract::EnrolMessage&& said, const Now& now);
+  void witness(const contract::EnrolMessage& said, const Now& now);
   void on_message(contract::LinkName link, const contract::RawMessage& raw, const Now& now);
   void on_undecodable(contract::LinkName link, const Error& error, const Now& now);
   void on_control(const contract::Control& control, const std::string& body, const Now& now);
@@ -331,6 +333,7 @@ class Engine : private Pipeline::Directory,
   DeviceIndex devices_;  // of the identities in the store
   KeyWatch key_watch_;
   FaceWatch faces_;
+  MemberLookup lookups_;
   Desk desk_;
   Witness witness_;
   CrmFeed feed_;

@@ -149,18 +149,30 @@ StaffSessions::Session* StaffSessions::session_of(const std::string& tablet,
 
 // A try is taken, and on the disk, before anybody knows whether it is right: pulling the plug gives
 // none back.
-void StaffSessions::sign_in(contract::SignIn said, const Now& now) {
-  const auto refused = [&](Cause cause) { refuse(said.tablet, said.id, cause, now); };
+void StaffSessions::check_pin(Check check, std::string pin, const Now& now) {
+  const auto refused = [&](Cause cause) { refuse(check.tablet, check.id, cause, now); };
   if (staff_.empty()) return refused(Cause::no_staff);
-  const auto* member = find(said.staff);
+  const auto* member = find(check.staff);
   if (member == nullptr || member->pin.empty()) return refused(Cause::unknown);
-  if (const auto wait = tries_.take(keys_of(said.tablet, said.staff), now.mono)) {
-    return refuse(said.tablet, said.id, Cause::wait, now, {}, wait);
+  if (const auto wait = tries_.take(keys_of(check.tablet, check.staff), now.mono)) {
+    return refuse(check.tablet, check.id, Cause::wait, now, {}, wait);
   }
   if (!keep(now)) return refused(Cause::not_stored);
+  check.pin_hash = member->pin;
   const auto job = next_check_++;
-  checks_[job] = {said.tablet, said.id, said.staff, member->pin};
-  shared_.ports.check_pin(job, std::move(said.pin), member->pin);
+  checks_[job] = std::move(check);
+  shared_.ports.check_pin(job, std::move(pin), member->pin);
+}
+
+void StaffSessions::sign_in(contract::SignIn said, const Now& now) {
+  check_pin({said.tablet, said.id, said.staff, {}}, std::move(said.pin), now);
+}
+
+void StaffSessions::witness(Witness said, const Now& now, std::function<void(const Now&)> seen) {
+  if (said.staff == said.signed_in) {
+    return refuse(said.tablet, said.re, Cause::somebody_else, now);
+  }
+  check_pin({said.tablet, said.re, said.staff, {}, std::move(seen)}, std::move(said.pin), now);
 }
 
 void StaffSessions::checked(std::uint64_t job, bool right, const Now& now) {
@@ -176,6 +188,7 @@ void StaffSessions::checked(std::uint64_t job, bool right, const Now& now) {
   }
   if (right) {
     tries_.right(keys);
+    if (check.witnessed) return check.witnessed(now);
     return begin(check, now);
   }
   const int wrong = tries_.wrong("staff:" + check.staff.str());

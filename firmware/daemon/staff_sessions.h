@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -22,6 +23,7 @@ namespace welcome::daemon {
 
 class StaffSessions {
  public:
+  using Cause = contract::TabletRefusal::Cause;
   struct Needs {
     virtual ~Needs() = default;
     virtual void store_failed(const Error& error) = 0;
@@ -50,6 +52,21 @@ class StaffSessions {
   void refuse_too_many(const std::string& tablet, const Now& now) {
     refuse(tablet, "-", Cause::too_many, now);
   }
+  // Somebody else of the store's staff says with their PIN that they saw it, on the tablet of who is
+  // signed in there; `seen` is called when the PIN was right, and otherwise the tablet is told.
+  struct Witness {
+    std::string tablet;
+    std::string re;  // the message
+    StaffId signed_in;
+    StaffId staff;
+    std::string pin;
+  };
+  void witness(Witness said, const Now& now, std::function<void(const Now&)> seen);
+
+  // The tablet is told that its message `re` was not taken.
+  void refuse(const std::string& tablet, const std::string& re, Cause cause, const Now& now,
+              std::optional<int> tries_left = {},
+              std::optional<std::chrono::seconds> retry_after = {});
 
   // The floor's broker knows nothing of it: says it all again.
   void tell_all(const Now& now);
@@ -63,7 +80,6 @@ class StaffSessions {
 
  private:
   using Why = contract::StaffSession::Why;
-  using Cause = contract::TabletRefusal::Cause;
   struct Session {
     std::string id;
     StaffId staff;
@@ -77,9 +93,11 @@ class StaffSessions {
     std::string id;  // of the message
     StaffId staff;
     std::string pin_hash;  // it was checked against
+    std::function<void(const Now&)> witnessed{};  // no sign-in: who else was there says so
   };
 
   void sign_in(contract::SignIn said, const Now& now);
+  void check_pin(Check check, std::string pin, const Now& now);
   void begin(const Check& check, const Now& now);
   void sign_leavers_out(const std::map<StaffId, StaffMember>& before, const Now& now);
   void end(const std::string& tablet, Why why, const Now& now);
@@ -87,9 +105,6 @@ class StaffSessions {
   void tell(const std::string& tablet, const Session& session, std::optional<Why> over,
             const Now& now);
   void tell_staff(const Now& now);
-  void refuse(const std::string& tablet, const std::string& re, Cause cause, const Now& now,
-              std::optional<int> tries_left = {},
-              std::optional<std::chrono::seconds> retry_after = {});
   // Writes down sessions and tries, and `kind` for the audit trail where it is given. False: the
   // disk does not take it.
   bool keep(const Now& now, std::string_view kind = {}, const std::string& actor = {},

@@ -51,8 +51,15 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
     await tablet.getByRole('button', { name: 'Enrol a guest' }).click();
     await tablet.getByLabel('Member number').fill(customer);
     await tablet.getByRole('button', { name: 'Continue' }).click();
+    await itIs(customer);
     for (const purpose of purposes) await tablet.getByRole('switch', { name: purpose }).click();
     await tablet.getByRole('button', { name: 'I agree to what I switched on' }).click();
+  }
+  // The CRM has found the number, and staff ask whether it is theirs.
+  async function itIs(customer) {
+    const { name } = JSON.parse((await story.crm('--json', 'customer', 'show', customer)).stdout).profile;
+    await tablet.getByRole('heading', { name: `Is this ${name}?` }).waitFor();
+    await tablet.getByRole('button', { name: 'Yes, that is who it is' }).click();
   }
   const finish = () => tablet.getByRole('button', { name: 'Hand the tablet back' }).click();
   const audit = async () =>
@@ -107,6 +114,20 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
     await finish();
   });
 
+  it('looks the number up before anybody agrees to anything', async () => {
+    await tablet.getByRole('button', { name: 'Enrol a guest' }).click();
+    await tablet.getByLabel('Member number').fill('c-mai');
+    await tablet.getByRole('button', { name: 'Continue' }).click();
+    await tablet.getByText('There is no member with this number.').waitFor();
+    await assertAccessible(tablet);
+    await tablet.getByLabel('Member number').fill('c-mia');
+    await tablet.getByRole('button', { name: 'Continue' }).click();
+    await tablet.getByRole('button', { name: 'Another number' }).waitFor();
+    await assertAccessible(tablet);
+    await pages.screenshot(tablet, 'enrol-check');
+    await tablet.getByRole('button', { name: 'Cancel' }).click();
+  });
+
   it('needs no camera for who ticks other things', async () => {
     await optIn('c-mia', ['Offers when I am near']);
     await tablet.getByText('All done. Welcome!').waitFor(kPatience);
@@ -120,6 +141,7 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
     assert.ok(await tablet.getByLabel('Member number').isVisible(), 'whose it is must be said first');
     await tablet.getByLabel('Member number').fill('c-mia');
     await tablet.getByRole('button', { name: 'Withdraw a consent' }).click();
+    await itIs('c-mia');
     await tablet.getByRole('checkbox', { name: 'Recognise my face' }).check();
     await assertAccessible(tablet);
     await pages.screenshot(tablet, 'withdraw-at-the-desk');

@@ -56,7 +56,10 @@ export function App({ tablet, signedIn: atStart }: { tablet: Tablet; signedIn: b
         <Who staffing={staffing} online={tablet.linkState === 'online'} onAnotherAccount={signOut} />
       </Welcome>
     );
-  if (tablet.enrolment) return <Enrol enrolment={tablet.enrolment} onClose={() => tablet.endEnrolment()} />;
+  if (tablet.enrolment)
+    return (
+      <Enrol enrolment={tablet.enrolment} others={tablet.witnesses} onClose={() => tablet.endEnrolment()} />
+    );
   return (
     <div class="desk">
       <Header tablet={tablet} />

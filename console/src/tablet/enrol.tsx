@@ -2,20 +2,33 @@
 // The pages of an enrolment. The guest holds the tablet: no other guest's card is to be seen.
 
 import { useState } from 'preact/hooks';
-import { kItemConsentsPurpose as kPurposes } from '../contract';
+import { kItemConsentsPurpose as kPurposes, type FloorRefusedCause } from '../contract';
 import { i18n } from '../shared/i18n';
 import { Field, Icon, Languages, Pledge, Purposes } from '../shared/parts';
 import { useStore } from '../shared/store';
-import type { Enrolment } from './enrolment';
+import type { Confirm, Enrolment } from './enrolment';
+import type { Person } from './staffing';
 
-export function Enrol({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
+// `others`: of the store's staff, who may have seen it.
+export function Enrol({
+  enrolment,
+  others,
+  onClose,
+}: {
+  enrolment: Enrolment;
+  others: Person[];
+  onClose(): void;
+}) {
   useStore(enrolment);
   const t = i18n.t.enrol;
   return (
     <main class={`enrol enrol-${enrolment.step}`}>
       <Languages />
       {enrolment.step === 'member' && <Member enrolment={enrolment} onClose={onClose} />}
+      {enrolment.step === 'looking' && <p role="status">{t.looking}</p>}
+      {enrolment.step === 'check' && <Check enrolment={enrolment} onClose={onClose} />}
       {enrolment.step === 'choices' && <ChoicesStep enrolment={enrolment} onClose={onClose} />}
+      {enrolment.step === 'how' && <How enrolment={enrolment} others={others} onClose={onClose} />}
       {enrolment.step === 'ending' && <Ending enrolment={enrolment} onClose={onClose} />}
       {enrolment.step === 'ended' && <Ended enrolment={enrolment} onClose={onClose} />}
       {enrolment.step === 'camera' && <Camera enrolment={enrolment} onClose={onClose} />}
@@ -23,6 +36,7 @@ export function Enrol({ enrolment, onClose }: { enrolment: Enrolment; onClose():
         <div class="enrol-end">
           <Icon name="check" />
           <h1>{t.done}</h1>
+          <Confirmation enrolment={enrolment} />
           <p>{t.doneHint}</p>
           <button type="button" class="button primary" onClick={onClose}>
             {t.finish}
@@ -49,14 +63,14 @@ export function Enrol({ enrolment, onClose }: { enrolment: Enrolment; onClose():
 }
 
 function Member({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
-  const [customer, setCustomer] = useState('');
+  const [customer, setCustomer] = useState(enrolment.customer);
   const t = i18n.t.enrol;
   return (
     <form
       class="enrol-narrow"
       onSubmit={(event) => {
         event.preventDefault();
-        if (customer.trim()) enrolment.chooseMember(customer);
+        if (customer.trim()) void enrolment.chooseMember(customer);
       }}
     >
       <h1>{i18n.t.tablet.enrol}</h1>
@@ -72,7 +86,7 @@ function Member({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void 
           onInput={(event) => setCustomer(event.currentTarget.value)}
         />
       </Field>
-      <p class="soft">{t.lead}</p>
+      {enrolment.known === 'no' && <p role="alert">{t.nobody}</p>}
       <div class="actions">
         <button class="button primary wide">{t.next}</button>
         <button
@@ -80,7 +94,7 @@ function Member({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void 
           class="button"
           onClick={(event) => {
             if (event.currentTarget.form?.reportValidity() && customer.trim())
-              enrolment.chooseMember(customer, 'ending');
+              void enrolment.chooseMember(customer, 'ending');
           }}
         >
           {t.withdraw}
@@ -90,6 +104,30 @@ function Member({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void 
         </button>
       </div>
     </form>
+  );
+}
+
+// Staff still hold the tablet: the name of somebody else is not for the guest's eyes.
+function Check({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
+  const t = i18n.t.enrol;
+  const checked = enrolment.known === 'yes';
+  return (
+    <section class="enrol-narrow">
+      <h1>{checked ? t.isIt(enrolment.name) : t.notChecked}</h1>
+      {!checked && <p role="alert">{enrolment.known === 'too_often' ? t.tooOften : t.noLine}</p>}
+      <p class="soft">{t.lead}</p>
+      <div class="actions">
+        <button type="button" class="button primary wide" onClick={() => enrolment.itIsThem()}>
+          {checked ? t.itIs : t.goOn}
+        </button>
+        <button type="button" class="button" onClick={() => enrolment.anotherNumber()}>
+          {t.otherNumber}
+        </button>
+        <button type="button" class="button quiet" onClick={onClose}>
+          {i18n.t.common.cancel}
+        </button>
+      </div>
+    </section>
   );
 }
 
@@ -115,7 +153,7 @@ function ChoicesStep({ enrolment, onClose }: { enrolment: Enrolment; onClose(): 
               type="button"
               class="button primary wide"
               disabled={!enrolment.anyChosen || enrolment.agreeing}
-              onClick={() => void enrolment.agree()}
+              onClick={() => enrolment.agree()}
             >
               {t.agree}
             </button>
@@ -126,6 +164,119 @@ function ChoicesStep({ enrolment, onClose }: { enrolment: Enrolment; onClose(): 
         </section>
       </div>
     </>
+  );
+}
+
+function How({ enrolment, others, onClose }: { enrolment: Enrolment; others: Person[]; onClose(): void }) {
+  const [by, setBy] = useState<Confirm['by']>(enrolment.by);
+  const [code, setCode] = useState('');
+  const [witness, setWitness] = useState('');
+  const [pin, setPin] = useState('');
+  const t = i18n.t.enrol;
+  const ways = {
+    phone: [t.byPhone, t.byPhoneHint],
+    code: [t.byCode, t.byCodeHint],
+    witness: [t.byWitness, t.byWitnessHint],
+  } as const;
+  const confirm = (): Confirm =>
+    by === 'code' ? { by, code } : by === 'witness' ? { by, staff: witness, pin } : { by };
+  return (
+    <form
+      class="enrol-narrow"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void enrolment.confirm(confirm());
+        setPin('');
+      }}
+    >
+      <h1>{t.how}</h1>
+      <p class="soft">{t.howLead}</p>
+      <ul class="endings">
+        {(Object.keys(ways) as Confirm['by'][])
+          .filter((way) => way !== 'witness' || others.length > 0)
+          .map((way) => (
+            <li key={way}>
+              <label>
+                <input type="radio" name="how" checked={by === way} onChange={() => setBy(way)} />
+                {ways[way][0]}
+              </label>
+              <p class="soft">{ways[way][1]}</p>
+            </li>
+          ))}
+      </ul>
+      {by === 'code' && (
+        <Field label={t.code}>
+          <input
+            name="code"
+            inputMode="numeric"
+            autocomplete="one-time-code"
+            pattern="[0-9]{6}"
+            maxLength={6}
+            required
+            value={code}
+            onInput={(event) => setCode(event.currentTarget.value)}
+          />
+        </Field>
+      )}
+      {by === 'witness' && (
+        <>
+          <Field label={t.witness}>
+            <select required value={witness} onChange={(event) => setWitness(event.currentTarget.value)}>
+              <option value="" />
+              {others.map((person) => (
+                <option key={person.id} value={person.id}>
+                  {person.name}
+                </option>
+              ))}
+            </select>
+          </Field>
+          <Field label={t.pin}>
+            <input
+              name="pin"
+              type="password"
+              inputMode="numeric"
+              autocomplete="off"
+              pattern="[0-9]{4,12}"
+              maxLength={12}
+              required
+              value={pin}
+              onInput={(event) => setPin(event.currentTarget.value)}
+            />
+          </Field>
+        </>
+      )}
+      {enrolment.refused && <p role="alert">{notTaken(enrolment.refused)}</p>}
+      <div class="actions">
+        <button class="button primary wide" disabled={enrolment.agreeing}>
+          {t.confirmNow}
+        </button>
+        <button type="button" class="button" onClick={() => enrolment.backToChoices()}>
+          {t.back}
+        </button>
+        <button type="button" class="button quiet" onClick={onClose}>
+          {i18n.t.common.cancel}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function notTaken(cause: FloorRefusedCause): string {
+  const { enrol, tablet } = i18n.t;
+  const others: Partial<Record<FloorRefusedCause, string>> = tablet.refusedBecause;
+  return enrol.notWitnessed[cause] ?? others[cause] ?? enrol.notTaken;
+}
+
+// Whether it is confirmed already; what is taken back ends the enrolment.
+function Confirmation({ enrolment }: { enrolment: Enrolment }) {
+  const t = i18n.t.enrol;
+  if (enrolment.confirmed === 'yes') return <p role="status">{t.confirmedNow}</p>;
+  if (enrolment.by === 'witness') return null;
+  return (
+    <p role="status">
+      {enrolment.by === 'code' ? t.waitingCode : t.waitingPhone}{' '}
+      {enrolment.by === 'phone' && <strong>{enrolment.page}</strong>}
+    </p>
   );
 }
 

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opt-in at the desk, as the tablet sees it: member → choices → camera → done; and withdrawal: member →
-// ending → ended. Nothing is asked of the box before the guest agreed, and the camera starts only with the
+// Opt-in at the desk, as the tablet sees it: member → looking → check → choices → how → camera → done; and
+// withdrawal: … check → ending → ended. Nothing is asked of the box before the guest agreed, and the camera starts only with the
 // purpose face_recognition. The tablet never learns what somebody has agreed to.
 
 import {
   kFloorEnrolCause,
+  kFloorEnrolConfirmed,
   kFloorEnrolHint,
   kFloorEnrolKind,
+  kFloorEnrolKnown,
   kItemConsentsPurpose as kPurposes,
   type FloorEnrol,
+  type FloorEnrolConfirmed,
   type FloorEnrolHint,
+  type FloorEnrolKnown,
+  type FloorRefusedCause,
   type ItemConsentsPurpose as Purpose,
   type Unread,
 } from '../contract';
@@ -20,7 +25,20 @@ import { integer, one, text } from '../shared/read';
 import { Store } from '../shared/store';
 import { toTablet, type Session } from './staffing';
 
-export type Step = 'member' | 'choices' | 'camera' | 'done' | 'ending' | 'ended' | 'failed';
+export type Step =
+  | 'member'
+  | 'looking'
+  | 'check'
+  | 'choices'
+  | 'how'
+  | 'camera'
+  | 'done'
+  | 'ending'
+  | 'ended'
+  | 'failed';
+
+// How the guest confirms what they agree to.
+export type Confirm = NonNullable<FloorEnrol['confirm']>;
 
 type TabletSays = Draft<Extract<FloorEnrol, { from: 'tablet' }>, 'session' | 'from'>;
 
@@ -30,6 +48,12 @@ const kAnswerMs = 15000; // without a word from the box it did not work
 export class Enrolment extends Store {
   step: Step = 'member';
   customer = '';
+  known: FloorEnrolKnown | null = null; // whether there is such a member
+  name = ''; // of the member, to be checked with whoever stands there
+  page = ''; // where they confirm on their phone
+  by: Confirm['by'] = 'phone';
+  confirmed: FloorEnrolConfirmed = 'waiting';
+  refused: FloorRefusedCause | null = null; // why the box did not take how it is confirmed
   purposes: Partial<Record<Purpose, boolean>> = {};
   hint: FloorEnrolHint | null = null;
   views = 0;
@@ -58,10 +82,24 @@ export class Enrolment extends Store {
   }
 
   // `what`: whether the member agrees to something, or withdraws.
-  chooseMember(customer: string, what: 'choices' | 'ending' = 'choices') {
+  async chooseMember(customer: string, what: 'choices' | 'ending' = 'choices') {
     this.customer = customer.trim().slice(0, 128);
     this.#what = what;
-    this.#go(what);
+    this.known = null;
+    this.#go('looking');
+    await this.#send({ kind: 'lookup', sign_in: this.#signIn, customer: this.customer });
+  }
+
+  // It is the member who stands there, or nobody can say.
+  itIsThem() {
+    this.#go(this.#what);
+  }
+
+  // It is not: another number.
+  anotherNumber() {
+    this.known = null;
+    this.name = '';
+    this.#go('member');
   }
 
   choose(purpose: Purpose, given: boolean) {
@@ -88,28 +126,47 @@ export class Enrolment extends Store {
 
   // After a failure: to where it can be asked for once more.
   async again() {
-    if (this.#what === 'ending') this.#go('ending');
+    if (this.known === null) await this.chooseMember(this.customer, this.#what);
+    else if (this.#what === 'ending') this.#go('ending');
     else await this.startCamera();
   }
 
   get canTryAgain(): boolean {
-    return this.#what === 'ending' || this.purposes.face_recognition === true;
+    return this.known === null || this.#what === 'ending' || this.purposes.face_recognition === true;
   }
 
-  async #say(given: boolean) {
+  async #say(given: boolean, confirm?: Confirm) {
     this.agreeing = true;
+    this.refused = null;
     this.changed();
     const purposes = Object.fromEntries(this.chosen.map((purpose) => [purpose, given]));
     const notice = { ...kNotice, language: i18n.language };
-    await this.#send({ kind: 'consent', sign_in: this.#signIn, customer: this.customer, purposes, notice });
+    const draft = {
+      kind: 'consent',
+      sign_in: this.#signIn,
+      customer: this.customer,
+      purposes,
+      notice,
+    } as const;
+    await this.#send(confirm ? { ...draft, confirm } : draft);
     this.agreeing = false;
     this.changed();
   }
 
-  async agree() {
-    await this.#say(true);
-    if (this.step === 'choices' && this.purposes.face_recognition) await this.startCamera();
-    else this.changed();
+  // The guest has read and ticked, and says how it is to be confirmed that it was them.
+  agree() {
+    this.#go('how');
+  }
+
+  backToChoices() {
+    this.#go('choices');
+  }
+
+  // Nothing is taken for agreed before the box says so: a witness may have mistyped their PIN.
+  async confirm(confirm: Confirm) {
+    this.by = confirm.by;
+    this.confirmed = 'waiting';
+    await this.#say(true, confirm);
   }
 
   async startCamera() {
@@ -132,11 +189,22 @@ export class Enrolment extends Store {
     if (json.from !== 'box') return;
     const kind = one(json.kind, kFloorEnrolKind);
     switch (kind) {
+      case 'lookup':
       case 'start':
       case 'consent':
       case 'stop':
       case null:
         return; // what a tablet says
+      case 'member':
+        if (this.step !== 'looking') return;
+        this.known = one(json.known, kFloorEnrolKnown);
+        this.name = text(json.name, 80);
+        this.page = text(json.page, 200);
+        this.#go(this.known === 'no' ? 'member' : 'check');
+        break;
+      case 'confirmation':
+        this.#onConfirmation(one(json.confirmed, kFloorEnrolConfirmed));
+        break;
       case 'guide':
         if (this.step !== 'camera') return;
         this.hint = one(json.hint, kFloorEnrolHint);
@@ -155,6 +223,24 @@ export class Enrolment extends Store {
       default:
         kind satisfies never;
     }
+  }
+
+  // The first word comes when the box has written down what was agreed to; it counts until it is confirmed,
+  // or taken back.
+  #onConfirmation(confirmed: FloorEnrolConfirmed | null) {
+    if (!confirmed || this.step === 'ending' || this.step === 'ended') return;
+    this.confirmed = confirmed;
+    if (confirmed !== 'waiting' && confirmed !== 'yes') this.#fail(i18n.t.enrol.takenBack[confirmed]);
+    else if (this.step === 'how' && this.purposes.face_recognition) void this.startCamera();
+    else this.changed();
+  }
+
+  // The box does not take how it is confirmed: a wrong PIN of the witness, say.
+  onRefused(cause: FloorRefusedCause) {
+    if (this.step !== 'how') return;
+    clearTimeout(this.#timer);
+    this.refused = cause;
+    this.changed();
   }
 
   #go(step: Step) {

@@ -7,6 +7,7 @@ import {
   kFloorPromptLevel,
   kFloorPromptState,
   kFloorPromptZone,
+  kFloorRefusedCause,
   kFloorStatusLink,
   kFloorStatusPaused,
   kFloorStatusTrouble,
@@ -30,7 +31,7 @@ import { integer, list, one, record, text, time, type Json } from '../shared/rea
 import type { Account } from '../shared/session';
 import { Store } from '../shared/store';
 import { Enrolment } from './enrolment';
-import { kStaffTopic, Staffing, toTablet } from './staffing';
+import { kStaffTopic, Staffing, toTablet, type Person } from './staffing';
 
 export interface Preference {
   key: string;
@@ -335,6 +336,12 @@ export class Tablet extends Store {
     }
   }
 
+  // Who else of the store may have seen what a guest agreed to.
+  get witnesses(): Person[] {
+    const mine = this.staffing?.session?.staff;
+    return (this.staffing?.people ?? []).filter((person) => person.pin && person.id !== mine);
+  }
+
   enrol() {
     const session = this.staffing?.session;
     this.enrolment =
@@ -442,6 +449,8 @@ export class Tablet extends Store {
     if (under !== undefined && !mine) this.toast(i18n.t.tablet.notTaken);
     if (json.cause === 'too_many') this.toast(i18n.t.tablet.refusedBecause.too_many);
     this.staffing?.onRefused(json, mine);
+    const cause = one(json.cause, kFloorRefusedCause);
+    if (cause && mine) this.enrolment?.onRefused(cause);
   }
 
   // An older word than the last one is what the broker kept while the box was away.

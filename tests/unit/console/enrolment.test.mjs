@@ -13,12 +13,23 @@ const { Enrolment } = await load('tablet/enrolment.ts');
 let link, enrolment;
 const kinds = () => link.sent.map(({ message }) => message.kind);
 const box = (kind, changes = {}) => enrolment.onMessage({ ...example(`floor.enrol.${kind}`), ...changes });
+// The number is looked up, and staff have asked whether it is them.
+const choose = async (customer, what) => {
+  await enrolment.chooseMember(customer, what);
+  box('member');
+  enrolment.itIsThem();
+  assert.deepEqual(kinds(), ['lookup']);
+  link.sent.length = 0;
+};
 const agree = async (...purposes) => {
-  enrolment.chooseMember(' c-paul ');
+  await choose(' c-paul ');
   for (const purpose of purposes) enrolment.choose(purpose, true);
   enrolment.choose('visit_analytics', true);
   enrolment.choose('visit_analytics', false);
-  await enrolment.agree();
+  enrolment.agree();
+  assert.deepEqual([enrolment.step, kinds()], ['how', []]);
+  await enrolment.confirm({ by: 'phone' });
+  box('confirmation');
 };
 
 beforeEach(() => {
@@ -28,12 +39,57 @@ beforeEach(() => {
   enrolment = new Enrolment(link, 'tablet-1', { signIn: 's-1', staff: 'eva', name: 'Eva', locked: false });
 });
 
+describe('the member number', () => {
+  it('is looked up, and nobody agrees before somebody has said that it is them', async () => {
+    await enrolment.chooseMember(' c-paul ');
+    assertFits('floor.enrol', link.sent[0].message);
+    assert.deepEqual([enrolment.step, link.sent[0].message.customer], ['looking', 'c-paul']);
+    box('member', { name: 'Paul Moreau' });
+    assert.deepEqual([enrolment.step, enrolment.known, enrolment.name], ['check', 'yes', 'Paul Moreau']);
+    enrolment.itIsThem();
+    assert.equal(enrolment.step, 'choices');
+  });
+
+  it('of nobody is asked for again', async () => {
+    await enrolment.chooseMember('c-typo');
+    box('member', { known: 'no', name: undefined });
+    assert.deepEqual([enrolment.step, enrolment.known, enrolment.customer], ['member', 'no', 'c-typo']);
+  });
+
+  it('of somebody else leaves no name on the tablet', async () => {
+    await enrolment.chooseMember('c-paul');
+    box('member');
+    enrolment.anotherNumber();
+    assert.deepEqual([enrolment.step, enrolment.name], ['member', '']);
+  });
+
+  it('that cannot be checked holds nobody up', async () => {
+    for (const known of ['unchecked', 'too_often']) {
+      await enrolment.chooseMember('c-new', 'ending');
+      box('member', { known, name: undefined });
+      assert.deepEqual([enrolment.step, enrolment.known], ['check', known]);
+      enrolment.itIsThem();
+      assert.equal(enrolment.step, 'ending');
+    }
+  });
+
+  it('that the box does not answer can be asked for again', async () => {
+    await enrolment.chooseMember('c-paul');
+    await clock.pass(15e3);
+    assert.deepEqual([enrolment.step, enrolment.canTryAgain], ['failed', true]);
+    await enrolment.again();
+    assert.equal(enrolment.step, 'looking');
+    assert.deepEqual(kinds(), ['lookup', 'lookup']);
+  });
+});
+
 describe('opt-in', () => {
   it('says what was agreed to and nothing else, and starts the camera for the face alone', async () => {
     await agree('proximity_offers');
     assert.deepEqual(kinds(), ['consent']);
     assert.deepEqual(link.sent[0].message.purposes, { proximity_offers: true });
     assert.equal(link.sent[0].message.customer, 'c-paul');
+    assert.deepEqual(link.sent[0].message.confirm, { by: 'phone' });
     box('done');
     assert.equal(enrolment.step, 'done');
   });
@@ -66,8 +122,36 @@ describe('opt-in', () => {
     assert.equal(enrolment.step, 'failed');
   });
 
+  it('says whether it was confirmed, and that it does not count when it was not', async () => {
+    await agree('proximity_offers');
+    box('done');
+    assert.deepEqual([enrolment.step, enrolment.confirmed], ['done', 'waiting']);
+    box('confirmation', { confirmed: 'yes' });
+    assert.deepEqual([enrolment.step, enrolment.confirmed], ['done', 'yes']);
+    for (const confirmed of ['refused', 'expired', 'code', 'witness', 'unknown']) {
+      box('confirmation', { confirmed });
+      assert.deepEqual([enrolment.step, enrolment.reason], ['failed', i18n.t.enrol.takenBack[confirmed]]);
+    }
+  });
+
+  it('waits for the witness, and starts no camera before', async () => {
+    await choose('c-paul');
+    enrolment.choose('face_recognition', true);
+    enrolment.agree();
+    await enrolment.confirm({ by: 'witness', staff: 'tom', pin: '1111' });
+    assertFits('floor.enrol', link.sent[0].message);
+    enrolment.onRefused('wrong_pin');
+    assert.deepEqual([enrolment.step, enrolment.refused, kinds()], ['how', 'wrong_pin', ['consent']]);
+    await enrolment.confirm({ by: 'witness', staff: 'tom', pin: '4711' });
+    assert.equal(enrolment.refused, null);
+    box('confirmation');
+    assert.equal(enrolment.step, 'camera');
+    await clock.pass(0);
+    assert.deepEqual(kinds(), ['consent', 'consent', 'start']);
+  });
+
   it('withdraws what was ticked and nothing else, and shows the receipt once the box has it', async () => {
-    enrolment.chooseMember(' c-paul ', 'ending');
+    await choose(' c-paul ', 'ending');
     assert.equal(enrolment.step, 'ending');
     enrolment.choose('face_recognition', true);
     await enrolment.withdraw();
@@ -82,7 +166,7 @@ describe('opt-in', () => {
   });
 
   it('withdraws all of it, and may try again when the box says nothing', async () => {
-    enrolment.chooseMember('c-paul', 'ending');
+    await choose('c-paul', 'ending');
     enrolment.chooseAll();
     await enrolment.withdraw();
     await clock.pass(15e3);

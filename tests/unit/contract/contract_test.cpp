@@ -180,6 +180,32 @@ TEST(Contract, TheWordOfTheAuditLogArrivesSignedAndOnlyOfTheBoxItself) {
   EXPECT_EQ(asked->seq, 42U);
 }
 
+// A broker that was broken into names nobody, and moves no answer to another box.
+TEST(Contract, ALookupIsAnsweredByTheCrmAlone) {
+  const auto asked = at_crm<Lookup>(encode_lookup(kBox, {MessageId("q-1"), CustomerId("c"), kAt}));
+  EXPECT_EQ(asked.id, MessageId("q-1"));
+  EXPECT_EQ(asked.customer, CustomerId("c"));
+  const Found said{MessageId("q-1"), Found::Answer::known, "Paul", "https://my.example/"};
+  const Signer signer("k1", Signer::new_seed());
+  KeyRing keys;
+  keys.pin("k1", signer.public_key());
+  const auto heard = [&](const Message& message) {
+    RawMessage raw;
+    raw.topic = found_topic(kBox);
+    raw.payload = message.payload;
+    return decode_for_box(kBox, raw, &keys);
+  };
+  const auto good = heard(encode_found(kBox, said, kAt, &signer));
+  ASSERT_TRUE(good);
+  const auto& found = std::get<Found>(*good);
+  EXPECT_EQ(found.id, said.id);
+  EXPECT_EQ(found.answer, said.answer);
+  EXPECT_EQ(found.name, said.name);
+  EXPECT_EQ(found.page, said.page);
+  EXPECT_FALSE(heard(encode_found(kBox, said, kAt)));
+  EXPECT_FALSE(heard(encode_found({"demo", "aroma-1", "box-9"}, said, kAt, &signer)));
+}
+
 TEST(Contract, EveryEventArrivesAsItWasSent) {
   StaffAction preference;
   preference.visit = VisitId("v");

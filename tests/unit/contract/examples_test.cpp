@@ -78,8 +78,8 @@ Result<void> receive(const std::string& schema, const std::string& text) {
     return nothing(decode_for_box(kBox, raw));
   }
   if (schema == "command") return carried_out(text);
-  if (schema == "taken") {
-    raw.topic = taken_topic(kBox);
+  if (schema == "taken" || schema == "found") {
+    raw.topic = schema == "taken" ? taken_topic(kBox) : found_topic(kBox);
     return nothing(decode_for_box(kBox, raw));
   }
   // What a box says to a tablet no box listens to.
@@ -94,10 +94,11 @@ Result<void> receive(const std::string& schema, const std::string& text) {
                                             : ranging_topic(value.value("box", "b"));
     return nothing(decode_for_box(kBox, raw));
   }
-  if (schema.starts_with("event") || schema == "state" || schema == "hello" ||
+  if (schema.starts_with("event") || schema == "state" || schema == "hello" || schema == "lookup" ||
       schema == "command.response") {
     raw.topic = schema == "state"              ? state_topic(kBox)
                 : schema == "hello"            ? hello_topic(kBox)
+                : schema == "lookup"           ? lookup_topic(kBox)
                 : schema == "command.response" ? response_topic(kBox)
                                                : event_topic(kBox);
     return nothing(decode_for_crm("demo", raw));

@@ -59,6 +59,8 @@ TEST(Topics, AreTakenApartAsTheyWereMade) {
   EXPECT_EQ(parse_topic(event_topic(kBox))->kind, TopicKind::event);
   EXPECT_EQ(parse_topic(command_topic(kBox))->kind, TopicKind::command);
   EXPECT_EQ(parse_topic(response_topic(kBox))->kind, TopicKind::response);
+  EXPECT_EQ(parse_topic(lookup_topic(kBox))->kind, TopicKind::lookup);
+  EXPECT_EQ(parse_topic(found_topic(kBox))->kind, TopicKind::found);
   const auto control = parse_topic(control_topic("demo", kAllStores));
   EXPECT_EQ(control->kind, TopicKind::control);
   EXPECT_EQ(control->address.store, "_all");

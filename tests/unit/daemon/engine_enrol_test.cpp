@@ -127,7 +127,8 @@ TEST_F(EnrolAtTheDesk, ConsentHoldsAtOnceIsWrittenDownAndGoesToTheCrm) {
   EXPECT_EQ(told[0]["data"]["notice"]["id"], "desk-enrolment");
   EXPECT_EQ(told[0]["data"]["staff"], "eva");
   EXPECT_THAT(audit(), testing::Contains("consent staff:eva face_recognition given"));
-  EXPECT_TRUE(last_word().is_null());  // the tablet goes on to the camera
+  EXPECT_EQ(last_word()["kind"], "confirmation") << "and the tablet goes on to the camera";
+  EXPECT_EQ(last_word()["confirmed"], "waiting");
   start();
   EXPECT_EQ(box_.world().enrolments.size(), 1U);
 }
@@ -381,6 +382,103 @@ TEST_F(EnrolAtTheDesk, WhatIsNotConfirmedAsHersIsTakenBack) {
   box_.links_up();
   start();
   EXPECT_EQ(last_word()["kind"], "failed");
+}
+
+// ---- how it is confirmed ----
+
+// What the box says of it, without what it says of the camera.
+std::vector<std::string> confirmations(const std::vector<json>& words) {
+  std::vector<std::string> out;
+  for (const json& word : words) {
+    if (word["kind"] == "confirmation") out.push_back(word["confirmed"]);
+  }
+  return out;
+}
+
+TEST_F(EnrolAtTheDesk, WhoEnteredItAndHowItIsConfirmedGoesWithTheGrant) {
+  agree({{"face_recognition", true}, {"preference_prompts", true}});
+  const auto told = box_.events("consent.changed");
+  ASSERT_EQ(told.size(), 2U);
+  for (const json& event : told) {
+    EXPECT_EQ(event["data"]["staff"], "eva");
+    EXPECT_EQ(event["data"]["confirm"]["by"], "phone") << "unless she says otherwise";
+    EXPECT_EQ(event["data"]["confirm"]["pending"], told[0]["data"]["confirm"]["pending"])
+        << "she is asked once";
+  }
+  EXPECT_EQ(confirmations(said("floor/to/tablet-1/enrol/")), std::vector<std::string>{"waiting"});
+  feed(json::parse(box_.store().people().desk_consents()->front().record));
+  EXPECT_EQ(confirmations(said("floor/to/tablet-1/enrol/")).back(), "yes");
+  agree({{"face_recognition", false}});
+  const json withdrawn = box_.events("consent.changed").back()["data"];
+  EXPECT_FALSE(withdrawn.contains("confirm")) << "a no needs none";
+  EXPECT_EQ(withdrawn["staff"], "eva");
+}
+
+TEST_F(EnrolAtTheDesk, WhatNobodyConfirmsEndsWithTheVisit) {
+  enrol_mia();
+  for (int i = 0; i < 80; ++i) {
+    box_.hear_mia_for(2s);
+    box_.skip(28s);
+  }
+  EXPECT_EQ(box_.store().people().desk_consents()->size(), 2U) << "she is still here";
+  box_.power_cycle();
+  box_.links_up();
+  box_.hear_mia_for(2s);
+  EXPECT_EQ(box_.store().people().desk_consents()->size(), 2U) << "a restart changes nothing";
+  box_.skip(40min);
+  box_.advance(1s);
+  EXPECT_TRUE(box_.store().people().desk_consents()->empty());
+  EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
+}
+
+TEST_F(EnrolAtTheDesk, WhoWasNeverHeardHasHalfAnHour) {
+  agree({{"preference_prompts", true}});
+  box_.skip(29min);
+  EXPECT_EQ(box_.store().people().desk_consents()->size(), 1U);
+  box_.skip(2min);
+  EXPECT_TRUE(box_.store().people().desk_consents()->empty());
+  EXPECT_EQ(confirmations(said("floor/to/tablet-1/enrol/")).back(), "expired");
+}
+
+TEST_F(EnrolAtTheDesk, AWitnessIsSomebodyElseWithTheirPinWhereThePolicyAllowsIt) {
+  const auto agree_before = [&](const std::string& staff) {
+    tablet({{"kind", "consent"},
+            {"sign_in", eva_},
+            {"customer", kMia.str()},
+            {"purposes", {{"preference_prompts", true}}},
+            {"confirm", {{"by", "witness"}, {"staff", staff}, {"pin", "4711"}}},
+            {"notice", {{"id", "desk-enrolment"}, {"version", "1"}, {"language", "en"}}}});
+  };
+  const auto pin_is = [&](bool right) {
+    box_.engine().handle(daemon::input::PinChecked{box_.world().pins.back().job, right},
+                         box_.now());
+  };
+  const auto refusal = [&] {
+    const auto all = said("floor/to/tablet-1/refused");
+    return all.empty() ? std::string() : all.back()["cause"].get<std::string>();
+  };
+  const auto checks = box_.world().pins.size();
+  agree_before("tom");
+  EXPECT_EQ(refusal(), "no_witness");
+  box_.feed_policy({{"desk_witness", true}});
+  agree_before("eva");
+  EXPECT_EQ(refusal(), "somebody_else");
+  EXPECT_EQ(box_.world().pins.size(), checks) << "no PIN was looked at";
+  agree_before("tom");
+  EXPECT_EQ(box_.world().pins.back().pin, "4711");
+  EXPECT_TRUE(box_.events("consent.changed").empty()) << "nobody has seen it yet";
+  pin_is(false);
+  EXPECT_EQ(refusal(), "wrong_pin");
+  EXPECT_TRUE(box_.events("consent.changed").empty());
+  agree_before("tom");
+  pin_is(true);
+  const auto told = box_.events("consent.changed");
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0]["data"]["staff"], "eva");
+  EXPECT_EQ(told[0]["data"]["confirm"], (json{{"by", "witness"}, {"staff", "tom"}}));
+  EXPECT_EQ(told[0].dump().find("4711"), std::string::npos);
+  box_.skip(2h);
+  EXPECT_EQ(box_.store().people().desk_consents()->size(), 1U) << "it waits for the CRM's record";
 }
 
 // She had given it before, by the CRM's own record: that one stands again.
