@@ -461,15 +461,15 @@ struct EnrolMessage {
   std::string sign_in;  // start, consent
   StaffId staff;        // start, consent: the box looks it up
   CustomerId customer;
-  std::map<std::string, bool> purposes;  // consent
-  std::optional<ConsentNotice> notice;   // consent
-  std::optional<Confirmation> confirm{};  // consent: how they confirm it; on their phone, else
-  std::string pin{};                      // consent: the witness's; never logged, never stored
+  std::map<std::string, bool> purposes;      // consent
+  std::optional<ConsentNotice> notice;       // consent
+  std::optional<Confirmation> confirm{};     // consent: how they confirm it; on their phone, else
+  std::string pin{};                         // consent: the witness's; never logged, never stored
   Confirmed confirmed = Confirmed::waiting;  // confirmation
-  Known known = Known::unchecked;        // member: whether there is such a one
-  std::string name;                      // member: to be checked with whoever stands there
-  std::string page;                      // member: where they confirm; may be empty
-  std::string hint;                      // guide: "closer", "turn_left", …
+  Known known = Known::unchecked;            // member: whether there is such a one
+  std::string name;                          // member: to be checked with whoever stands there
+  std::string page;                          // member: where they confirm; may be empty
+  std::string hint;                          // guide: "closer", "turn_left", …
   int views = 0;
   int views_needed = 0;
   std::string reason;  // failed: a sentence, and

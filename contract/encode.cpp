@@ -471,8 +471,7 @@ Message encode_lookup(const BoxAddress& box, const Lookup& lookup) {
   return message;
 }
 
-Message encode_found(const BoxAddress& box, const Found& found, WallTime at,
-                     const Signer* signer) {
+Message encode_found(const BoxAddress& box, const Found& found, WallTime at, const Signer* signer) {
   json payload{{"v", 1},
                {"id", found.id.str()},
                {"answer", name_of(kFoundAnswers, found.answer)},

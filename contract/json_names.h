@@ -21,10 +21,9 @@ inline constexpr Names<Trouble, 3> kTroubles{{{Trouble::crm_silent, "crm_silent"
                                               {Trouble::clock_not_set, "clock_not_set"},
                                               {Trouble::store, "store"}}};
 
-inline constexpr Names<Found::Answer, 3> kFoundAnswers{
-    {{Found::Answer::known, "known"},
-     {Found::Answer::unknown, "unknown"},
-     {Found::Answer::too_often, "too_often"}}};
+inline constexpr Names<Found::Answer, 3> kFoundAnswers{{{Found::Answer::known, "known"},
+                                                        {Found::Answer::unknown, "unknown"},
+                                                        {Found::Answer::too_often, "too_often"}}};
 
 inline constexpr Names<Command::Kind, 8> kCommandKinds{{{Command::Kind::erase, "erase"},
                                                         {Command::Kind::export_data, "export"},
@@ -61,15 +60,16 @@ inline constexpr Names<EnrolMessage::Confirmed, 7> kEnrolConfirmed{
      {EnrolMessage::Confirmed::witness, "witness"},
      {EnrolMessage::Confirmed::unknown, "unknown"}}};
 
-inline constexpr Names<EnrolMessage::Kind, 9> kEnrolKinds{{{EnrolMessage::Kind::lookup, "lookup"},
-                                                           {EnrolMessage::Kind::member, "member"},
-                                                           {EnrolMessage::Kind::confirmation, "confirmation"},
-                                                           {EnrolMessage::Kind::start, "start"},
-                                                           {EnrolMessage::Kind::consent, "consent"},
-                                                           {EnrolMessage::Kind::stop, "stop"},
-                                                           {EnrolMessage::Kind::guide, "guide"},
-                                                           {EnrolMessage::Kind::done, "done"},
-                                                           {EnrolMessage::Kind::failed, "failed"}}};
+inline constexpr Names<EnrolMessage::Kind, 9> kEnrolKinds{
+    {{EnrolMessage::Kind::lookup, "lookup"},
+     {EnrolMessage::Kind::member, "member"},
+     {EnrolMessage::Kind::confirmation, "confirmation"},
+     {EnrolMessage::Kind::start, "start"},
+     {EnrolMessage::Kind::consent, "consent"},
+     {EnrolMessage::Kind::stop, "stop"},
+     {EnrolMessage::Kind::guide, "guide"},
+     {EnrolMessage::Kind::done, "done"},
+     {EnrolMessage::Kind::failed, "failed"}}};
 
 inline constexpr Names<DoorRequest::Kind, 6> kDoorRequestKinds{
     {{DoorRequest::Kind::consent_set, "consent.set"},

@@ -30,15 +30,15 @@ constexpr Names<Why, 5> kWhys{{{Why::signed_out, "signed_out"},
                                {Why::new_pin, "new_pin"}}};
 using Cause = TabletRefusal::Cause;
 constexpr Names<Cause, 10> kCauses{{{Cause::wrong_pin, "wrong_pin"},
-                                   {Cause::wait, "wait"},
-                                   {Cause::unknown, "unknown"},
-                                   {Cause::no_staff, "no_staff"},
-                                   {Cause::not_signed_in, "not_signed_in"},
-                                   {Cause::locked, "locked"},
-                                   {Cause::somebody_else, "somebody_else"},
-                                   {Cause::no_witness, "no_witness"},
-                                   {Cause::too_many, "too_many"},
-                                   {Cause::not_stored, "not_stored"}}};
+                                    {Cause::wait, "wait"},
+                                    {Cause::unknown, "unknown"},
+                                    {Cause::no_staff, "no_staff"},
+                                    {Cause::not_signed_in, "not_signed_in"},
+                                    {Cause::locked, "locked"},
+                                    {Cause::somebody_else, "somebody_else"},
+                                    {Cause::no_witness, "no_witness"},
+                                    {Cause::too_many, "too_many"},
+                                    {Cause::not_stored, "not_stored"}}};
 // As many as the schema takes.
 constexpr std::size_t kMostStaff = 500;
 

@@ -201,8 +201,12 @@ std::string speaking_tablet(std::string_view topic) {
 }
 
 std::array<std::string, 6> Subscriptions::box_uplink(const BoxAddress& box) {
-  return {box_topic(box, "feed/+"), taken_topic(box), command_topic(box), found_topic(box),
-          control_topic(box.tenant, box.store), control_topic(box.tenant, kAllStores)};
+  return {box_topic(box, "feed/+"),
+          taken_topic(box),
+          command_topic(box),
+          found_topic(box),
+          control_topic(box.tenant, box.store),
+          control_topic(box.tenant, kAllStores)};
 }
 
 std::array<std::string, 5> Subscriptions::box_floor() {

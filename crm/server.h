@@ -56,9 +56,9 @@ class Beside {
 
 struct ServeCounters {
   std::uint64_t events = 0, repeated_events = 0;
-  std::uint64_t refused = 0;       // messages that break the contract
-  std::uint64_t strangers = 0;     // messages of boxes that nobody admitted
-  std::uint64_t keys_refused = 0;  // a box says another key than the trusted one
+  std::uint64_t refused = 0;                       // messages that break the contract
+  std::uint64_t strangers = 0;                     // messages of boxes that nobody admitted
+  std::uint64_t keys_refused = 0;                  // a box says another key than the trusted one
   std::uint64_t lookups = 0, lookups_refused = 0;  // of members, by desks; too many of one box
   std::uint64_t hellos = 0, deltas = 0, snapshots = 0;
   std::uint64_t set_back = 0;        // a box was ahead of this database

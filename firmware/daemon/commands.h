@@ -22,8 +22,7 @@ class Commands {
     // What was given at the desk was not confirmed as theirs.
     [[nodiscard]] virtual Result<void> take_back(const CustomerId& customer,
                                                  const std::vector<MessageId>& events,
-                                                 contract::Command::Reason why,
-                                                 const Now& now) = 0;
+                                                 contract::Command::Reason why, const Now& now) = 0;
     virtual std::string diagnostics(const Now& now) = 0;
     // The person is about to go off the disk.
     virtual void erasing(const CustomerId& customer) = 0;

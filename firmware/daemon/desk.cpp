@@ -96,9 +96,11 @@ void Desk::hear(const contract::EnrolMessage& message, const Now& now) {
 
 // Nobody agrees to anything in the name of a number that was mistyped.
 void Desk::look_up(const contract::EnrolMessage& message, const Now& now) {
-  lookups_.ask(message.customer, now,
-               [this, place = Place{message.tablet, message.session}](
-                   const Member& member, const Now& at) { tell_tablet(place, member_is(member), at); });
+  lookups_.ask(
+      message.customer, now,
+      [this, place = Place{message.tablet, message.session}](const Member& member, const Now& at) {
+        tell_tablet(place, member_is(member), at);
+      });
 }
 
 Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now& now) {
@@ -125,10 +127,10 @@ Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now
           over.push_back(std::move(id));
         }
       }
-      delivery_.tell_crm(tx,
-                         {MessageId(one.given.id), now.wall, message.customer,
-                          news_of(one, message, pledge), {}},
-                         OutboxKind::consent, one.given.id, now);
+      delivery_.tell_crm(
+          tx,
+          {MessageId(one.given.id), now.wall, message.customer, news_of(one, message, pledge), {}},
+          OutboxKind::consent, one.given.id, now);
     }
   });
   if (!stored) {
@@ -222,7 +224,8 @@ Result<std::vector<Desk::Draft>> Desk::draft(const contract::EnrolMessage& messa
       needs_.note_refused(*why);
       return fail(ErrorCode::refused, *why);
     }
-    const bool pending = !message.confirm || message.confirm->by != contract::Confirmation::By::witness;
+    const bool pending =
+        !message.confirm || message.confirm->by != contract::Confirmation::By::witness;
     Given here{shared_.ids.next(), *purpose, step.at, said.record_id, pending, now.mono};
     json kept = record;
     kept[kPending] = pending;
@@ -243,8 +246,7 @@ void Desk::load(const Now& now) {
     if (!needs_.refuse_consent(record)) shared_.pipeline.gate_for_loading().put(record);
     const json kept = json::parse(row.record, nullptr, false);
     given_[row.customer].push_back(
-        {row.id, record.purpose, row.at, record.record_id, kept.value(kPending, false),
-         now.mono});
+        {row.id, record.purpose, row.at, record.record_id, kept.value(kPending, false), now.mono});
   }
 }
 

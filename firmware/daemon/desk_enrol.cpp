@@ -110,8 +110,8 @@ Result<void> Desk::enrol_for_tablet(const contract::EnrolMessage& message, const
   job.session = message.session;
   job.staff = message.staff;
   job.by = "staff:" + message.staff.str();
-  job.progress = [this, place, hint = std::string("?"), views = 0,
-                  told = MonoTime{}](vision::Guidance guidance, int have, const Now& at) mutable {
+  job.progress = [this, place, hint = std::string("?"), views = 0, told = MonoTime{}](
+                     vision::Guidance guidance, int have, const Now& at) mutable {
     const std::string_view wanted = hint_of(guidance, have);
     if (wanted == hint && have == views && at.mono - told < kWordEvery) return;
     hint = wanted;
@@ -138,9 +138,8 @@ void Desk::cancel_if(const Wanted& wanted) {
 }
 
 void Desk::cancel(const Place& place) {
-  cancel_if([&](const Job& job) {
-    return job.tablet == place.tablet && job.session == place.session;
-  });
+  cancel_if(
+      [&](const Job& job) { return job.tablet == place.tablet && job.session == place.session; });
 }
 
 void Desk::cancel(const std::string& tablet) {

@@ -28,10 +28,9 @@ Member said(const contract::Found& found) {
 
 void MemberLookup::ask(const CustomerId& customer, const Now& now, Done done) {
   contract::Lookup lookup{MessageId(shared_.ids.next()), customer, now.wall};
-  const bool sent =
-      delivery_.side(contract::LinkName::uplink).up &&
-      shared_.ports.publish(contract::encode_lookup(shared_.settings.box, lookup), kNoRow,
-                            contract::kLookupLife);
+  const bool sent = delivery_.side(contract::LinkName::uplink).up &&
+                    shared_.ports.publish(contract::encode_lookup(shared_.settings.box, lookup),
+                                          kNoRow, contract::kLookupLife);
   if (!sent) return done(known_here(customer), now);
   asked_.insert_or_assign(std::move(lookup.id), Asked{customer, now.mono, std::move(done)});
 }

@@ -52,8 +52,8 @@ class StaffSessions {
   void refuse_too_many(const std::string& tablet, const Now& now) {
     refuse(tablet, "-", Cause::too_many, now);
   }
-  // Somebody else of the store's staff says with their PIN that they saw it, on the tablet of who is
-  // signed in there; `seen` is called when the PIN was right, and otherwise the tablet is told.
+  // Somebody else of the store's staff says with their PIN that they saw it, on the tablet of who
+  // is signed in there; `seen` is called when the PIN was right, and otherwise the tablet is told.
   struct Witness {
     std::string tablet;
     std::string re;  // the message
@@ -92,7 +92,7 @@ class StaffSessions {
     std::string tablet;
     std::string id;  // of the message
     StaffId staff;
-    std::string pin_hash;  // it was checked against
+    std::string pin_hash;                         // it was checked against
     std::function<void(const Now&)> witnessed{};  // no sign-in: who else was there says so
   };
 

