@@ -79,9 +79,7 @@ try {
   await tablet.evaluate(() => scrollTo(0, 0));
   await shoot(tablet, 'tablet');
 
-  await tablet.getByRole('button', { name: 'Enrol a guest' }).click();
-  await tablet.getByLabel('Member number').fill('c-ann');
-  await tablet.getByRole('button', { name: 'Continue' }).click();
+  await pages.enrol(tablet, 'c-ann');
   await tablet.getByRole('switch', { name: 'Staff may know me' }).click();
   await shoot(tablet, 'enrolment');
 

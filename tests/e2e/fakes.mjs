@@ -96,8 +96,12 @@ export class FakeBox {
       const [tablet, what] = topic.slice(`${kFloor}/tablet/`.length).split('/');
       if (what === 'session') return box.#onSignIn(tablet, json);
       if (what === 'enrol') {
+        json.tablet = tablet;
         box.enrolments.push(json);
-        return (json.tablet = tablet);
+        // Everybody is a member, and what is agreed to is written down.
+        if (json.kind === 'lookup') box.enrolment(json.session, { kind: 'member' });
+        if (json.kind === 'consent') box.enrolment(json.session, { kind: 'confirmation' });
+        return;
       }
       box.actions.push(json);
       json.staff = box.sessions.get(tablet)?.staff;

@@ -71,6 +71,20 @@ export class Pages {
     await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   }
 
+  // Up to the pledge: whose number it is.
+  async enrol(tablet, customer) {
+    await tablet.getByRole('button', { name: 'Enrol a guest' }).click();
+    await tablet.getByLabel('Member number').fill(customer);
+    await tablet.getByRole('button', { name: 'Continue' }).click();
+    await tablet.getByRole('button', { name: 'Yes, that is who it is' }).click();
+  }
+
+  // The guest agrees, and will confirm it on their phone.
+  async agree(tablet) {
+    await tablet.getByRole('button', { name: 'I agree to what I switched on' }).click();
+    await tablet.getByRole('button', { name: 'Confirm' }).click();
+  }
+
   // `link`: a one-time link, as `welcome-crm link` prints it.
   async phone(link, options = {}) {
     const page = await this.open(link, {

@@ -90,11 +90,9 @@ describe('who uses a tablet', { skip: missing.length > 0 && `missing: ${missing.
     await story.stack.program('welcomed').kill();
     await story.startDaemon();
     await tablet.locator('.bar-staff', { hasText: 'Tom' }).waitFor();
-    await tablet.getByRole('button', { name: 'Enrol a guest' }).click();
-    await tablet.getByLabel('Member number').fill('c-mia');
-    await tablet.getByRole('button', { name: 'Continue' }).click();
+    await pages.enrol(tablet, 'c-mia');
     await tablet.getByRole('switch', { name: 'Staff may know me' }).click();
-    await tablet.getByRole('button', { name: 'I agree to what I switched on' }).click();
+    await pages.agree(tablet);
     await tablet.getByText('All done. Welcome!').waitFor(kPatience);
     assert.ok((await trail()).includes('consent staff:tom preference_prompts given'));
     await tablet.getByRole('button', { name: 'Hand the tablet back' }).click();

@@ -303,9 +303,7 @@ describe('staff tablet', () => {
   it('enrols a guest who switches each purpose on by hand, and guides to a few good views', async () => {
     await box.prompt('v-private');
     await card('v-private').waitFor();
-    await tablet.getByRole('button', { name: 'Enrol a guest' }).click();
-    await tablet.getByLabel('Member number').fill('c-paul');
-    await tablet.getByRole('button', { name: 'Continue' }).click();
+    await pages.enrol(tablet, 'c-paul');
     await tablet.getByText('What we promise').waitFor();
     assert.equal(await card('v-private').count(), 0, 'the guest sees the card of another');
     assert.equal(
@@ -315,11 +313,15 @@ describe('staff tablet', () => {
     );
     const agree = tablet.getByRole('button', { name: 'I agree to what I switched on' });
     assert.ok(await agree.isDisabled());
-    assert.equal(box.enrolments.all.length, 0, 'the box was asked before the guest agreed');
+    assert.deepEqual(
+      box.enrolments.all.map(({ kind }) => kind),
+      ['lookup'],
+      'more was asked of the box before the guest agreed',
+    );
     await tablet.getByRole('switch', { name: 'Recognise my face' }).click();
     await pages.screenshot(tablet, 'tablet-enrol');
     await assertAccessible(tablet);
-    await agree.click();
+    await pages.agree(tablet);
     const consent = await box.enrolments.next(({ kind }) => kind === 'consent');
     assert.deepEqual(consent.purposes, { face_recognition: true });
     assert.equal(consent.customer, 'c-paul');
@@ -338,11 +340,9 @@ describe('staff tablet', () => {
   it('takes no picture without the face purpose, and stops the camera when the guest stops', async () => {
     const begin = async (purpose) => {
       box.enrolments.all = [];
-      await tablet.getByRole('button', { name: 'Enrol a guest' }).click();
-      await tablet.getByLabel('Member number').fill('c-mia');
-      await tablet.getByRole('button', { name: 'Continue' }).click();
+      await pages.enrol(tablet, 'c-mia');
       await tablet.getByRole('switch', { name: purpose }).click();
-      await tablet.getByRole('button', { name: 'I agree to what I switched on' }).click();
+      await pages.agree(tablet);
       return (await box.enrolments.next(({ kind }) => kind === 'consent')).session;
     };
     const quiet = await begin('Offers when I am near');
@@ -350,7 +350,7 @@ describe('staff tablet', () => {
     await tablet.getByRole('button', { name: 'Hand the tablet back' }).click();
     assert.deepEqual(
       box.enrolments.all.map(({ kind }) => kind),
-      ['consent'],
+      ['lookup', 'consent'],
     );
 
     const stopped = await begin('Recognise my face');
