@@ -14,9 +14,10 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import Ajv from 'ajv';
-import { Story } from '../../demo/story.mjs';
+import { kPin, Story } from '../../demo/story.mjs';
 import { Device } from '../../harness/door.mjs';
 import { filled } from '../../harness/stack.mjs';
+import { StaffTablet } from '../../harness/tablet.mjs';
 import { FakeEvents } from '../e2e/fakes.mjs';
 
 const kDocs = fileURLToPath(new URL('../../docs/', import.meta.url));
@@ -185,23 +186,22 @@ describe('the door', () => {
   });
 
   it('asks whether what a desk wrote down was them, and gives a code to say there', async () => {
-    const desk = await story.stack.connect('floor', 'tablet-1');
-    const said = {
-      ...JSON.parse(readFileSync(path.join(kDocs, 'examples/floor.enrol.consent.json'), 'utf8')),
-      session: 's-door',
-      customer: 'c-paul',
-      purposes: { visit_analytics: true },
-      at: new Date().toISOString(),
-    };
-    await desk.publishAsync('welcome/v1/floor/enrol/s-door', JSON.stringify(said), { qos: 1 });
-    await desk.endAsync();
+    const desk = await StaffTablet.connect(story.stack, 'tablet-1');
+    await desk.signedIn('eva', kPin);
+    const said = readFileSync(path.join(kDocs, 'examples/floor.enrol.consent.json'), 'utf8');
+    const { notice } = JSON.parse(said);
+    const purposes = { visit_analytics: true };
+    await desk.enrol('s-door', { kind: 'consent', customer: 'c-paul', purposes, notice });
+    await desk.word(({ kind, confirmed }) => kind === 'confirmation' && confirmed === 'waiting');
     const asked = async (one) => (await one.ask('GET', '/v1/me')).body.desk_consents;
     await story.until(async () => (await asked(phone)).length === 1, 'it is asked');
-    const [{ id, store, purposes }] = await asked(tablet);
-    assert.deepEqual([store, purposes], [story.stack.store, ['visit_analytics']]);
+    const [{ id, store, purposes: named }] = await asked(tablet);
+    assert.deepEqual([store, named], [story.stack.store, ['visit_analytics']]);
     const answer = (confirmed) => phone.ask('POST', `/v1/desk-consents/${id}`, { confirmed });
     assert.equal((await answer('maybe')).status, 400);
     assert.equal((await answer(true)).status, 204);
+    await desk.word(({ kind, confirmed }) => kind === 'confirmation' && confirmed === 'yes');
+    desk.end();
     assert.equal((await answer(true)).status, 404);
     assert.deepEqual(await asked(tablet), []);
     const { status, body } = await phone.ask('POST', '/v1/desk-code', {});
