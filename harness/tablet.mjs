@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 
 const kFloor = 'welcome/v1/floor';
 const kAnswerMs = 30000;
+const kNobodyListens = 16; // MQTT 5: no matching subscribers
 
 export class StaffTablet {
   told = []; // { topic (below to/ACCOUNT/), ...message }
@@ -48,10 +49,14 @@ export class StaffTablet {
   // `what`: action/VISIT, enrol/SESSION, session. The id of the message.
   async say(what, message) {
     const stamped = { v: 1, id: randomUUID(), at: new Date().toISOString(), ...message };
-    await this.client.publishAsync(`${kFloor}/tablet/${this.account}/${what}`, JSON.stringify(stamped), {
-      qos: 1,
-    });
-    return stamped.id;
+    const topic = `${kFloor}/tablet/${this.account}/${what}`;
+    const patience = Date.now() + kAnswerMs;
+    // A box that starts is ready before it has met the floor's broker; nobody would hear this.
+    for (;;) {
+      const ack = await this.client.publishAsync(topic, JSON.stringify(stamped), { qos: 1 });
+      if (ack?.reasonCode !== kNobodyListens || Date.now() > patience) return stamped.id;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
   }
 
   // The box's answer to a PIN: a session, or a refusal.
