@@ -12,7 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using contract::StaffSession;
-using contract::TabletRefusal;
 using nlohmann::json;
 
 // Registers that hold who is signed in, and what was tried in vain.

@@ -251,7 +251,7 @@ export const en = {
     } satisfies Record<FloorEnrolHint, string>,
     stop: 'Stop',
     done: 'All done. Welcome!',
-    doneHint: 'A receipt is on its way to your phone. You can change your mind there at any time.',
+    doneHint: 'Your own page shows what counts. You can change your mind there at any time.',
     failed: 'That did not work',
     causes: {
       no_clip: 'There is no such recording',
@@ -633,7 +633,7 @@ export const de: Texts = {
       'Fotografieren Sie dies, wenn Sie möchten: dasselbe steht in Ihren eigenen Daten, die Sie jederzeit anfordern können.',
     stop: 'Abbrechen',
     done: 'Fertig. Willkommen!',
-    doneHint: 'Eine Quittung ist auf dem Weg zu Ihrem Telefon. Dort können Sie jederzeit alles ändern.',
+    doneHint: 'Ihre eigene Seite zeigt, was gilt. Dort können Sie jederzeit alles ändern.',
     failed: 'Das hat nicht geklappt',
     causes: {
       no_clip: 'Diese Aufnahme gibt es nicht',

@@ -198,9 +198,11 @@ function How({ enrolment, others, onClose }: { enrolment: Enrolment; others: Per
             <li key={way}>
               <label>
                 <input type="radio" name="how" checked={by === way} onChange={() => setBy(way)} />
-                {ways[way][0]}
+                <span>
+                  {ways[way][0]}
+                  <small class="soft">{ways[way][1]}</small>
+                </span>
               </label>
-              <p class="soft">{ways[way][1]}</p>
             </li>
           ))}
       </ul>
