@@ -396,9 +396,7 @@ ItemHead head(const Item& item) {
           return {it.record_id, it.customer};
         } else if constexpr (std::is_same_v<T, IdentityItem>) {
           return {it.identity, it.customer};
-        } else if constexpr (std::is_same_v<T, Campaign>) {
-          return {it.id.str(), {}};
-        } else if constexpr (std::is_same_v<T, StaffMember>) {
+        } else if constexpr (std::is_same_v<T, Campaign> || std::is_same_v<T, StaffMember>) {
           return {it.id.str(), {}};
         } else {
           return {"policy", {}};
