@@ -486,10 +486,9 @@ void CrmFeed::removed_body(contract::Collection collection, const std::string& k
       needs_.profile_changed(CustomerId(key));
       changed_profiles_.emplace_back(key);
       break;
-    case contract::Collection::identities:
-      break;  // the key table is made again
-    case contract::Collection::staff:
-      break;  // staff_changed() follows
+    case contract::Collection::identities:  // the key table is made again
+    case contract::Collection::staff:       // staff_changed() follows
+      break;
   }
 }
 
