@@ -60,21 +60,31 @@ export class StaffTablet {
   }
 
   // The box's answer to a PIN: a session, or a refusal.
-  async tryPin(staff, pin) {
+  async tryPin(staff, pin, timeoutMs = kAnswerMs) {
     const from = this.told.length;
     const id = await this.say('session', { kind: 'sign_in', staff, pin });
     const answer = await this.word(
       (word) => word.re === id || (word.topic === 'session' && word.state === 'on' && word.staff === staff),
       from,
+      timeoutMs,
     );
     if (answer.topic === 'session') this.signIn = answer.sign_in;
     return answer;
   }
 
+  // As somebody does it at a box that has just been started: once more, when it does not answer or does not
+  // know yet who works here.
   async signedIn(staff, pin) {
-    const answer = await this.tryPin(staff, pin);
-    if (answer.topic !== 'session') throw new Error(`${staff} is not let in: ${answer.cause}`);
-    return this;
+    const patience = Date.now() + kAnswerMs;
+    for (;;) {
+      const answer = await this.tryPin(staff, pin, kAnswerMs / 6).catch((error) => ({
+        cause: error.message,
+      }));
+      if (answer.topic === 'session') return this;
+      const later = answer.cause === 'no_staff' || answer.cause.includes('was told no such thing');
+      if (!later || Date.now() > patience) throw new Error(`${staff} is not let in: ${answer.cause}`);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
   }
 
   act(visit, action) {
