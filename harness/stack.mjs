@@ -84,7 +84,7 @@ class Program {
   }
 
   // The first line that matches, also of those already written.
-  line(pattern, timeoutMs = 10000) {
+  line(pattern, timeoutMs = 30000) {
     const seen = this.#kept.find((line) => pattern.test(line));
     if (seen !== undefined) return Promise.resolve(seen);
     let off;
@@ -248,7 +248,7 @@ class Stack {
   }
 
   // The first message on `topic`, retained or new, whose JSON `accept` likes.
-  async message(link, topic, accept = () => true, timeoutMs = 10000) {
+  async message(link, topic, accept = () => true, timeoutMs = 30000) {
     const client = await this.connect(link, 'owner');
     try {
       const wanted = new Promise((resolve) =>

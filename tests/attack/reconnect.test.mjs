@@ -25,10 +25,14 @@ async function offlineDay(t, meanwhile) {
   const waiting = (await unsent('c-paul')).map(({ id }) => id);
   await story.stack.startBroker('uplink');
   // Paul walks on, so something may always be on its way: what waited then has gone, one way or the other.
-  await story.until(async () => {
-    const still = new Set((await unsent('c-paul')).map(({ id }) => id));
-    return waiting.every((id) => !still.has(id));
-  }, 'what waited has left the box');
+  await story.until(
+    async () => {
+      const still = new Set((await unsent('c-paul')).map(({ id }) => id));
+      return waiting.every((id) => !still.has(id));
+    },
+    'what waited has left the box',
+    90e3,
+  ); // a line that was away for long comes back within a minute
   const { stdout } = await story.crm('--json', 'ledger');
   const ledger = new Set(
     stdout
