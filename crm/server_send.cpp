@@ -380,6 +380,10 @@ void Server::publish(const contract::Message& message, std::int64_t tag) {
   out.content_type = message.content_type;
   out.response_topic = message.response_topic;
   out.correlation = message.correlation;
+  if (message.expires_at) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(*message.expires_at - wall_now());
+    out.expiry_s = static_cast<std::uint32_t>(std::max<std::int64_t>(left.count(), 1));
+  }
   client_.publish(std::move(out), tag);
   ++counters_.sent;
 }

@@ -28,7 +28,9 @@ class Thief {
   async connect() {
     this.client?.end(true);
     this.client = await this.story.stack.connect('uplink', this.address);
-    this.client.on('message', (topic, payload) => this.heard.push({ topic, payload: String(payload) }));
+    this.client.on('message', (topic, payload, { properties }) =>
+      this.heard.push({ topic, payload: String(payload), expiry: properties?.messageExpiryInterval }),
+    );
   }
 
   hear(...topics) {
@@ -68,6 +70,21 @@ class Thief {
     return lines.map((line) => JSON.parse(line)).find((entry) => entry.id === id && entry.handled);
   }
 }
+
+test('a box’s account learns the names of sixty members an hour, and each answer is over soon', async (t) => {
+  const story = await openShop(t);
+  const thief = await Thief.of(story);
+  await thief.hear(`welcome/v1/${thief.address}/found`);
+  const ask = (id, customer) =>
+    thief.say(`${thief.address}/lookup`, { ...example('lookup.json'), id, customer });
+  for (let i = 0; i < 61; ++i) await ask(`q-${i}`, i ? 'c-paul' : 'c-nobody');
+  await story.until(() => thief.heard.length === 61, 'all are answered');
+  const answers = thief.heard.map(({ payload }) => JSON.parse(payload));
+  assert.deepEqual([answers[0].answer, answers[0].name], ['unknown', undefined]);
+  assert.deepEqual([answers[1].answer, answers[1].name], ['known', 'Paul Moreau']);
+  assert.deepEqual([answers[60].answer, answers[60].name], ['too_often', undefined]);
+  assert.ok(thief.heard.every(({ expiry }) => expiry > 0 && expiry <= 15));
+});
 
 test('C5: a box’s account says hello as another store and another company and gets nothing', async (t) => {
   const story = await openShop(t);
