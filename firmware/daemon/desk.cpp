@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -141,7 +142,7 @@ Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now
   std::vector<std::string> pending;
   for (Draft& one : *drafts) {
     if (one.withdrawal) continue;
-    waiting_[one.given.id] = {message.tablet, message.session};
+    one.given.place = {message.tablet, message.session};
     pending.push_back(one.given.id);
     given_[message.customer].push_back(std::move(one.given));
   }
@@ -164,17 +165,17 @@ contract::ConsentNews Desk::news_of(const Draft& draft, const contract::EnrolMes
   return news;
 }
 
-// Each tablet once, whatever the number of purposes; after the last word it is waited for no more.
+// Each tablet once, whatever the number of purposes.
 void Desk::tell_confirmation(const std::vector<std::string>& ids,
                              contract::EnrolMessage::Confirmed confirmed, const Now& now) {
-  std::map<std::pair<std::string, std::string>, Place> places;
-  for (const std::string& id : ids) {
-    const auto found = waiting_.find(id);
-    if (found == waiting_.end()) continue;
-    places.try_emplace({found->second.tablet, found->second.session}, found->second);
-    if (confirmed != contract::EnrolMessage::Confirmed::waiting) waiting_.erase(found);
+  std::set<Place> places;
+  for (const auto& [customer, given] : given_) {
+    for (const Given& desk : given) {
+      const bool asked = std::find(ids.begin(), ids.end(), desk.id) != ids.end();
+      if (asked && !desk.place.tablet.empty()) places.insert(desk.place);
+    }
   }
-  for (const auto& [key, place] : places) {
+  for (const Place& place : places) {
     contract::EnrolMessage message;
     message.kind = contract::EnrolMessage::Kind::confirmation;
     message.confirmed = confirmed;

@@ -3,6 +3,7 @@
 // Desk: consent given at the desk, which holds until the CRM's record has it, or withdrawn there;
 // and enrolment of faces, for the tablets and for welcomectl. Engine thread only.
 
+#include <compare>
 #include <functional>
 #include <map>
 #include <optional>
@@ -77,14 +78,14 @@ class Desk {
   void end_late_enrolments(const Now& now);
 
  private:
-  struct Place {  // who is to hear how an enrolment goes on
-    std::string tablet;
-    std::string session;
+  struct Place {          // who is to hear how an enrolment goes on
+    std::string tablet;   // empty: nobody
+    std::string session;  // the enrolment, as the tablet calls it
+    friend auto operator<=>(const Place&, const Place&) = default;
   };
   struct Job {
     CustomerId customer;
-    std::string tablet;   // empty: welcomectl
-    std::string session;  // the enrolment, as the tablet calls it
+    Place place;  // of nobody: welcomectl
     StaffId staff;
     std::string by;    // for the audit trail
     bool live = true;  // at the camera, not from a clip
@@ -101,6 +102,7 @@ class Desk {
     std::string record;
     bool pending = false;  // until the CRM's record has it; nobody but this box has seen it
     MonoTime since{};      // given, or read after a start
+    Place place{};         // who hears what comes of it; nobody after a start
   };
   struct Draft {
     Given given;
@@ -134,7 +136,6 @@ class Desk {
   MemberLookup& lookups_;
   Needs& needs_;
   std::unordered_map<CustomerId, std::vector<Given>> given_;  // and not yet in the CRM's record
-  std::map<std::string, Place> waiting_;  // by the id of what was given: who hears what comes of it
   std::map<std::uint64_t, Job> jobs_;
   std::uint64_t next_job_ = 1;
 };

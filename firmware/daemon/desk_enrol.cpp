@@ -106,8 +106,7 @@ Result<void> Desk::enrol_for_tablet(const contract::EnrolMessage& message, const
   cancel(place);
   Job job;
   job.customer = message.customer;
-  job.tablet = message.tablet;
-  job.session = message.session;
+  job.place = place;
   job.staff = message.staff;
   job.by = "staff:" + message.staff.str();
   job.progress = [this, place, hint = std::string("?"), views = 0, told = MonoTime{}](
@@ -138,12 +137,11 @@ void Desk::cancel_if(const Wanted& wanted) {
 }
 
 void Desk::cancel(const Place& place) {
-  cancel_if(
-      [&](const Job& job) { return job.tablet == place.tablet && job.session == place.session; });
+  cancel_if([&](const Job& job) { return job.place == place; });
 }
 
 void Desk::cancel(const std::string& tablet) {
-  cancel_if([&](const Job& job) { return job.tablet == tablet; });
+  cancel_if([&](const Job& job) { return job.place.tablet == tablet; });
 }
 
 // Whatever happens to camera and customer, who waits for an answer gets one.
