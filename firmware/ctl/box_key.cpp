@@ -15,6 +15,7 @@
 
 #include "core/hex.h"
 #include "firmware/control/box_keys.h"
+#include "provision/files.h"
 
 namespace welcome::ctl {
 
@@ -29,33 +30,17 @@ Result<control::BoxKeys> read_file(const std::string& file) {
   return *keys;
 }
 
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t n = ::write(fd, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return ::fsync(fd) == 0;
-}
-
-bool sync_folder_of(const std::string& file) {
-  const auto folder = std::filesystem::path(file).parent_path();
-  const int dir = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool done = dir >= 0 && ::fsync(dir) == 0;
-  if (dir >= 0) ::close(dir);
-  return done;
-}
-
 // Whoever is stopped in here leaves the file as it was, or as it is to be.
 Result<void> replace_file(const std::string& file, const std::string& text) {
   const std::string fresh = file + ".new";
   ::unlink(fresh.c_str());
   const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
                         S_IRUSR | S_IWUSR);
-  const bool written = fd >= 0 && write_all(fd, text);
+  const bool written = fd >= 0 && provision::write_through(fd, text);
   if (fd >= 0) ::close(fd);
-  if (written && ::rename(fresh.c_str(), file.c_str()) == 0 && sync_folder_of(file)) return {};
+  if (written && ::rename(fresh.c_str(), file.c_str()) == 0 &&
+      provision::settle(std::filesystem::path(file).parent_path()))
+    return {};
   const std::string why = std::strerror(errno);
   ::unlink(fresh.c_str());
   return fail(ErrorCode::unavailable, file + ": " + why);
