@@ -7,6 +7,8 @@
 #include <optional>
 #include <string_view>
 
+#include "core/enum_set.h"
+
 namespace welcome {
 
 enum class Purpose : std::uint8_t {
@@ -24,27 +26,6 @@ inline constexpr std::array kAllPurposes{Purpose::proximity_offers, Purpose::fac
 std::string_view to_string(Purpose purpose);
 std::optional<Purpose> purpose_from_string(std::string_view text);
 
-class PurposeSet {
- public:
-  constexpr PurposeSet() = default;
-
-  constexpr PurposeSet& add(Purpose p) {
-    bits_ = static_cast<std::uint8_t>(bits_ | bit(p));
-    return *this;
-  }
-  constexpr PurposeSet& remove(Purpose p) {
-    bits_ = static_cast<std::uint8_t>(bits_ & ~bit(p));
-    return *this;
-  }
-  constexpr bool has(Purpose p) const { return (bits_ & bit(p)) != 0; }
-  constexpr bool empty() const { return bits_ == 0; }
-  friend constexpr bool operator==(PurposeSet, PurposeSet) = default;
-
- private:
-  static constexpr std::uint8_t bit(Purpose p) {
-    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(p));
-  }
-  std::uint8_t bits_ = 0;
-};
+using PurposeSet = EnumSet<Purpose>;
 
 }  // namespace welcome
