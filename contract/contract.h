@@ -232,6 +232,9 @@ struct Confirmation {
   friend bool operator==(const Confirmation&, const Confirmation&) = default;
 };
 
+// The word of the contract: "witness".
+std::string_view to_string(Confirmation::By by);
+
 struct ConsentNews {
   Purpose purpose = Purpose::proximity_offers;
   bool given = false;
@@ -458,8 +461,8 @@ struct EnrolMessage {
   std::string session;  // of the enrolment
   bool from_box = false;
   Kind kind = Kind::start;
-  std::string sign_in;  // start, consent
-  StaffId staff;        // start, consent: the box looks it up
+  std::string sign_in;  // lookup, start, consent
+  StaffId staff;        // of these: the box looks it up
   CustomerId customer;
   std::map<std::string, bool> purposes;      // consent
   std::optional<ConsentNotice> notice;       // consent

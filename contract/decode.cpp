@@ -876,6 +876,8 @@ std::string language_tag(std::string_view text) {
   return parts <= 5 ? tag : "und";
 }
 
+std::string_view to_string(Confirmation::By by) { return name_of(kConfirmedBy, by); }
+
 std::string_view to_string(DoorRequest::Kind kind) { return name_of(kDoorRequestKinds, kind); }
 
 Result<DoorRequest> decode_door_request(std::string_view text) {

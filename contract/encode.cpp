@@ -118,7 +118,7 @@ json data_of(const StaffNews& news) {
 }
 
 json confirm_json(const Confirmation& confirm) {
-  json out{{"by", name_of(kConfirmedBy, confirm.by)}};
+  json out{{"by", to_string(confirm.by)}};
   set_if(out, "pending", confirm.pending);
   set_if(out, "code", confirm.code);
   set_if(out, "staff", confirm.witness.str());

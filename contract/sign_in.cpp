@@ -92,17 +92,13 @@ Result<StaffSession> decode_session(const std::string& tablet, std::string_view 
 }
 
 Message encode_session(const StaffSession& session) {
-  json roles = json::array();
-  for (const Role role : kAllRoles) {
-    if (session.roles.has(role)) roles.push_back(to_string(role));
-  }
   json payload{{"v", 1},
                {"box", session.box},
                {"sign_in", session.sign_in},
                {"state", name_of(kStates, session.state)},
                {"staff", session.staff.str()},
                {"name", session.name},
-               {"roles", std::move(roles)},
+               {"roles", words_of(session.roles)},
                {"since", to_rfc3339(session.since)},
                {"ends_at", to_rfc3339(session.ends_at)},
                {"lock_after_s", session.lock_after.count()},

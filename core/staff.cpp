@@ -66,6 +66,14 @@ Result<void> check_pin(std::string_view pin) {
 std::string_view to_string(Role role) { return enum_name(kRoles, role); }
 std::optional<Role> role_from_string(std::string_view text) { return enum_value(kRoles, text); }
 
+std::vector<std::string_view> words_of(RoleSet roles) {
+  std::vector<std::string_view> out;
+  for (const Role role : kAllRoles) {
+    if (roles.has(role)) out.push_back(to_string(role));
+  }
+  return out;
+}
+
 Result<void> validate(const StaffMember& member) {
   if (member.id.empty() || member.id.str().size() > 64) {
     return fail(ErrorCode::refused, "staff: not 1 to 64 bytes");

@@ -8,7 +8,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "core/enum_set.h"
 #include "core/ids.h"
 #include "core/result.h"
 
@@ -25,24 +27,10 @@ inline constexpr std::array kAllRoles{Role::staff, Role::lead, Role::technician}
 std::string_view to_string(Role role);
 std::optional<Role> role_from_string(std::string_view text);
 
-class RoleSet {
- public:
-  constexpr RoleSet() = default;
+using RoleSet = EnumSet<Role>;
 
-  constexpr RoleSet& add(Role role) {
-    bits_ = static_cast<std::uint8_t>(bits_ | bit(role));
-    return *this;
-  }
-  constexpr bool has(Role role) const { return (bits_ & bit(role)) != 0; }
-  constexpr bool empty() const { return bits_ == 0; }
-  friend constexpr bool operator==(RoleSet, RoleSet) = default;
-
- private:
-  static constexpr std::uint8_t bit(Role role) {
-    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(role));
-  }
-  std::uint8_t bits_ = 0;
-};
+// In the order of kAllRoles, as the contract says them.
+std::vector<std::string_view> words_of(RoleSet roles);
 
 struct StaffMember {
   StaffId id;        // may be a level of a topic

@@ -59,17 +59,11 @@ std::string ask_for_pin(const Call& call, const std::string& staff) {
 }
 
 json to_json(const Staff::Line& line) {
-  json roles = json::array();
-  for (const Role role : kAllRoles) {
-    if (line.member.roles.has(role)) roles.push_back(to_string(role));
-  }
-  json stores = json::array();
-  for (const std::string& store : Regions::named_in(line.stores)) stores.push_back(store);
   return {{"staff", line.member.id.str()},
           {"name", line.member.name},
-          {"roles", roles},
+          {"roles", words_of(line.member.roles)},
           {"all_stores", line.stores.empty()},
-          {"stores", stores},
+          {"stores", Regions::named_in(line.stores)},
           {"pin", !line.member.pin.empty()},
           {"changed_at", line.changed_at}};
 }
@@ -78,6 +72,17 @@ void warn_of_unknown(const Call& call, Opened& opened, const Home& stores) {
   for (const std::string& store : Regions::named_in(stores)) {
     if (opened.crm.boxes(store).empty()) call.warn("no box is admitted in " + store + " yet");
   }
+}
+
+// Boxes hear of it, and who asked.
+int told(const Call& call, Opened& opened, const std::string& id, const char* what) {
+  opened.db->announce();
+  if (call.json_wanted) {
+    call.print({{"ok", true}, {"staff", id}});
+  } else {
+    *call.out << id << " " << what << "\n";
+  }
+  return kDone;
 }
 
 int staff_add(const Call& call) {
@@ -131,13 +136,7 @@ int staff_pin(const Call& call) {
   Transaction transaction(*opened.db);
   if (auto done = staff.set_pin(id, pin, wall_now()); !done) return call.no(done.error());
   transaction.commit();
-  opened.db->announce();
-  if (call.json_wanted) {
-    call.print({{"ok", true}, {"staff", id}});
-  } else {
-    *call.out << id << " signs in with it on every tablet of their stores from now on\n";
-  }
-  return kDone;
+  return told(call, opened, id, "signs in with it on every tablet of their stores from now on");
 }
 
 int staff_remove(const Call& call) {
@@ -149,13 +148,7 @@ int staff_remove(const Call& call) {
     return call.no({ErrorCode::not_found, "nobody of that id is among the staff"});
   }
   transaction.commit();
-  opened.db->announce();
-  if (call.json_wanted) {
-    call.print({{"ok", true}, {"staff", id}});
-  } else {
-    *call.out << id << " is removed: boxes that are on the line let them in no more\n";
-  }
-  return kDone;
+  return told(call, opened, id, "is removed: boxes that are on the line let them in no more");
 }
 
 int staff_list(const Call& call) {

@@ -39,18 +39,6 @@ DeskConsents::Grant grant_of(const Row& row) {
   return out;
 }
 
-std::string_view word(By how) {
-  switch (how) {
-    case By::phone:
-      return "phone";
-    case By::code:
-      return "code";
-    case By::witness:
-      return "witness";
-  }
-  return "";
-}
-
 }  // namespace
 
 DeskConsents::Verdict DeskConsents::judge(const Grant& grant, WallTime now) {
@@ -138,7 +126,7 @@ void DeskConsents::note(const std::string& record_id, const std::string& custome
   db_.execute(
       "INSERT INTO desk_confirmed (record_id, at, customer, how, confirmed_at) "
       "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-      {record_id, contract::to_rfc3339(at), customer, std::string(word(how)),
+      {record_id, contract::to_rfc3339(at), customer, std::string(to_string(how)),
        contract::to_rfc3339(now)});
 }
 

@@ -20,11 +20,7 @@ constexpr std::size_t kStoresOfAMember = 200;
 
 // As it is sent to boxes.
 std::string item_of(const StaffMember& member) {
-  json roles = json::array();
-  for (const Role role : kAllRoles) {
-    if (member.roles.has(role)) roles.push_back(to_string(role));
-  }
-  json item{{"staff", member.id.str()}, {"name", member.name}, {"roles", std::move(roles)}};
+  json item{{"staff", member.id.str()}, {"name", member.name}, {"roles", words_of(member.roles)}};
   if (!member.pin.empty()) item["pin"] = member.pin;
   return item.dump();
 }
@@ -71,9 +67,8 @@ Result<std::string> hash_of(const std::string& pin) {
 
 std::string roles_text(RoleSet roles) {
   std::string out;
-  for (const Role role : kAllRoles) {
-    if (!roles.has(role)) continue;
-    out.append(out.empty() ? "" : ",").append(to_string(role));
+  for (const std::string_view role : words_of(roles)) {
+    out.append(out.empty() ? "" : ",").append(role);
   }
   return out;
 }
