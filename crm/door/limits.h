@@ -8,15 +8,13 @@
 #include <unordered_map>
 
 #include "core/time.h"
+#include "core/token_bucket.h"
 
 namespace welcome::crm {
 
 class Limit {
  public:
-  struct Rate {
-    double at_once;
-    double per_second;
-  };
+  using Rate = TokenBucket::Rate;
 
   explicit Limit(Rate rate) : rate_(rate) {}
 
@@ -26,14 +24,8 @@ class Limit {
 
  private:
   static constexpr std::size_t kMost = 100'000;
-  struct Bucket {
-    double left;
-    MonoTime at;
-  };
-  double filled(const Bucket& bucket, MonoTime now) const;
-
   Rate rate_;
-  std::unordered_map<std::string, Bucket> buckets_;
+  std::unordered_map<std::string, TokenBucket> buckets_;
 };
 
 }  // namespace welcome::crm

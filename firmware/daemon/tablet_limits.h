@@ -3,20 +3,19 @@
 // TabletLimits: how much a box takes from each tablet: a bucket of tokens, filled at a rate that no
 // person reaches. Asks no clock; one thread.
 
-#include <algorithm>
 #include <chrono>
 #include <map>
 #include <string>
 
 #include "core/time.h"
+#include "core/token_bucket.h"
 
 namespace welcome::daemon {
 
 class TabletLimits {
  public:
-  static constexpr double kMost = 120;          // tokens: what may come at once
-  static constexpr double kASecond = 2;         // that grow back
-  static constexpr double kConsent = 5;         // what one writes down
+  static constexpr TokenBucket::Rate kRate{120, 2};
+  static constexpr double kConsent = 5;         // tokens, for one that is written down
   static constexpr std::size_t kTablets = 200;  // as many connections as the floor's broker takes
 
   // False: too much came from it, this is not looked at.
@@ -25,14 +24,9 @@ class TabletLimits {
     if (found == buckets_.end()) {
       if (buckets_.size() >= kTablets) drop_full(now);
       if (buckets_.size() >= kTablets) return false;
-      found = buckets_.emplace(tablet, Bucket{kMost, now, {}}).first;
+      found = buckets_.emplace(tablet, Tablet{TokenBucket::full(kRate, now), {}}).first;
     }
-    Bucket& bucket = found->second;
-    bucket.tokens = at(bucket, now);
-    bucket.when = now;
-    if (bucket.tokens < tokens) return false;
-    bucket.tokens -= tokens;
-    return true;
+    return found->second.bucket.take(kRate, tokens, now);
   }
 
   // It is told at most every ten seconds.
@@ -44,20 +38,17 @@ class TabletLimits {
   }
 
  private:
-  struct Bucket {
-    double tokens;
-    MonoTime when;
+  struct Tablet {
+    TokenBucket bucket;
     MonoTime tell_next;
   };
-  static double at(const Bucket& bucket, MonoTime now) {
-    const std::chrono::duration<double> passed = now - bucket.when;
-    return std::min(kMost, bucket.tokens + kASecond * passed.count());
-  }
   void drop_full(MonoTime now) {
-    std::erase_if(buckets_, [&](const auto& entry) { return at(entry.second, now) >= kMost; });
+    std::erase_if(buckets_, [&](const auto& entry) {
+      return entry.second.bucket.filled(kRate, now) >= kRate.at_once;
+    });
   }
 
-  std::map<std::string, Bucket> buckets_;
+  std::map<std::string, Tablet> buckets_;
 };
 
 }  // namespace welcome::daemon
