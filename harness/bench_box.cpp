@@ -321,6 +321,16 @@ void BenchBox::feed_step_of_consent(const std::string& customer, const std::stri
   feed_consent(std::move(record), nth);
 }
 
+std::vector<std::string> BenchBox::audit() const {
+  std::vector<std::string> lines;
+  const auto rows = engine_->audit_trail();
+  for (const auto& row : *rows) {
+    lines.push_back(row["kind"].get<std::string>() + " " + row["actor"].get<std::string>() + " " +
+                    row["detail"].get<std::string>());
+  }
+  return lines;
+}
+
 void BenchBox::feed_policy(const json& changes) {
   for (const json& row : shop_feed()) {
     const json& batch = row.at("payload");

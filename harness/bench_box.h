@@ -166,6 +166,9 @@ class BenchBox {
   // What the CRM was told, of types with this part.
   std::vector<nlohmann::json> events(const std::string& type_part) const;
 
+  // The audit log, oldest first: kind, actor, detail.
+  std::vector<std::string> audit() const;
+
   // c-mia's fob of the shop's feed, two metres from the box: one advert, or five a second.
   void hear_mia();
   void hear_mia_for(std::chrono::seconds time);

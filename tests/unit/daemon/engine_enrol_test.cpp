@@ -63,15 +63,6 @@ class EnrolAtTheDesk : public testing::Test {
     const auto words = said("floor/to/tablet-1/enrol/" + session);
     return words.empty() ? json() : words.back();
   }
-  std::vector<std::string> audit() {
-    std::vector<std::string> lines;
-    const auto rows = box_.engine().audit_trail();
-    for (const auto& row : *rows) {
-      lines.push_back(row["kind"].get<std::string>() + " " + row["actor"].get<std::string>() + " " +
-                      row["detail"].get<std::string>());
-    }
-    return lines;
-  }
 
   // The CRM sends this consent record, one after those of the file.
   void feed(json record) {
@@ -126,7 +117,7 @@ TEST_F(EnrolAtTheDesk, ConsentHoldsAtOnceIsWrittenDownAndGoesToTheCrm) {
   EXPECT_EQ(told[0]["data"]["how"], "desk");
   EXPECT_EQ(told[0]["data"]["notice"]["id"], "desk-enrolment");
   EXPECT_EQ(told[0]["data"]["staff"], "eva");
-  EXPECT_THAT(audit(), testing::Contains("consent staff:eva face_recognition given"));
+  EXPECT_THAT(box_.audit(), testing::Contains("consent staff:eva face_recognition given"));
   EXPECT_EQ(last_word()["kind"], "confirmation") << "and the tablet goes on to the camera";
   EXPECT_EQ(last_word()["confirmed"], "waiting");
   start();
@@ -156,7 +147,7 @@ TEST_F(EnrolAtTheDesk, ANoWithdrawsWhatIsGivenAndHoldsAfterAPowerCut) {
   EXPECT_EQ(told[2]["data"]["how"], "desk");
   EXPECT_EQ(last_word()["kind"], "done");
   EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
-  EXPECT_THAT(audit(), testing::Contains("consent staff:eva face_recognition withdrawn"));
+  EXPECT_THAT(box_.audit(), testing::Contains("consent staff:eva face_recognition withdrawn"));
   box_.power_cycle();
   box_.links_up();
   start();
@@ -215,7 +206,7 @@ TEST_F(EnrolAtTheDesk, GuidesTheGuestAndKeepsTheTemplateSealed) {
   const auto told = box_.events("enrolment.done");
   ASSERT_EQ(told.size(), 1U);
   EXPECT_EQ(told[0]["data"]["staff"], "eva");
-  EXPECT_THAT(audit(), testing::Contains("enrolment staff:eva test-model"));
+  EXPECT_THAT(box_.audit(), testing::Contains("enrolment staff:eva test-model"));
 }
 
 TEST_F(EnrolAtTheDesk, SaysThatTheFaceIsSomebodyElses) {
@@ -348,7 +339,7 @@ TEST_F(EnrolAtTheDesk, WhatTheCrmTakesBackIsNotKnownHereAnyMore) {
   EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
   EXPECT_TRUE(box_.store().people().desk_consents()->empty());
   EXPECT_EQ(box_.events("consent.changed").size(), said.size()) << "nobody has withdrawn anything";
-  EXPECT_THAT(audit(), testing::Contains("consent crm face_recognition no longer known here"));
+  EXPECT_THAT(box_.audit(), testing::Contains("consent crm face_recognition no longer known here"));
   box_.power_cycle();
   box_.links_up();
   start();
@@ -629,7 +620,7 @@ TEST_F(Ageing, AConfirmedVisitCountsALittleAndNoMoreThanOnceADay) {
   visit();
   ASSERT_EQ(aged().size(), 1U);
   const auto first = aged().front();
-  EXPECT_THAT(audit(), testing::Contains("enrolment box aged by a visit"));
+  EXPECT_THAT(box_.audit(), testing::Contains("enrolment box aged by a visit"));
   box_.skip(1h);
   visit();
   EXPECT_EQ(aged().front().bytes, first.bytes);

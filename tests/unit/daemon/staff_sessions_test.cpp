@@ -44,15 +44,6 @@ class StaffAtTheTablets : public testing::Test {
     const auto words = box_.sent("floor/to/" + tablet + "/refused");
     return words.empty() ? json() : words.back();
   }
-  std::vector<std::string> audit() {
-    std::vector<std::string> lines;
-    const auto rows = box_.engine().audit_trail();
-    for (const auto& row : *rows) {
-      lines.push_back(row["kind"].get<std::string>() + " " + row["actor"].get<std::string>() + " " +
-                      row["detail"].get<std::string>());
-    }
-    return lines;
-  }
   // Somebody to greet: an invented guest, who needs no camera; their visit.
   std::string guest() {
     if (!box_.engine().start_rehearsal(box_.now())) throw std::runtime_error("no rehearsal");
@@ -90,7 +81,7 @@ TEST_F(StaffAtTheTablets, TheAuthorIsWhoSignedInWhateverAMessageSays) {
   box_.tablet_says("action/" + visit,
                    {{"visit", visit}, {"sign_in", eva}, {"staff", "the boss"}, {"kind", "claim"}});
   EXPECT_EQ(claimed_by(), "eva");
-  EXPECT_THAT(audit(), Contains("sign_in staff:eva tablet-1"));
+  EXPECT_THAT(box_.audit(), Contains("sign_in staff:eva tablet-1"));
 }
 
 TEST_F(StaffAtTheTablets, NobodyActsWhoIsNotSignedInOrUnderASessionOfAnotherTablet) {
@@ -121,8 +112,8 @@ TEST_F(StaffAtTheTablets, AWrongPinIsCountedToldAndWrittenDown) {
   EXPECT_EQ(refused()["cause"], "wrong_pin");
   EXPECT_EQ(refused()["tries_left"], 4);
   EXPECT_TRUE(session().is_null());
-  EXPECT_THAT(audit(), Contains("wrong_pin tablet:tablet-1 eva, 1 in a row"));
-  for (const auto& line : audit()) EXPECT_THAT(line, Not(HasSubstr("4711")));
+  EXPECT_THAT(box_.audit(), Contains("wrong_pin tablet:tablet-1 eva, 1 in a row"));
+  for (const auto& line : box_.audit()) EXPECT_THAT(line, Not(HasSubstr("4711")));
   try_pin(true);
   EXPECT_EQ(session()["state"], "on");
   try_pin(false);
@@ -184,7 +175,7 @@ TEST_F(StaffAtTheTablets, ATabletThatNobodyTouchesLocksAndTheSamePersonGoesOn) {
   try_pin(true);
   EXPECT_EQ(session()["state"], "on");
   EXPECT_EQ(session()["sign_in"], eva) << "it is the same session";
-  EXPECT_THAT(audit(), Contains("unlock staff:eva tablet-1"));
+  EXPECT_THAT(box_.audit(), Contains("unlock staff:eva tablet-1"));
 }
 
 TEST_F(StaffAtTheTablets, ASessionEnds) {
@@ -195,7 +186,7 @@ TEST_F(StaffAtTheTablets, ASessionEnds) {
   }
   EXPECT_EQ(session()["state"], "over");
   EXPECT_EQ(session()["why"], "time");
-  EXPECT_THAT(audit(), Contains("sign_out staff:eva tablet-1: time"));
+  EXPECT_THAT(box_.audit(), Contains("sign_out staff:eva tablet-1: time"));
 }
 
 TEST_F(StaffAtTheTablets, SignsOutByHand) {
@@ -345,7 +336,7 @@ TEST_F(OtherBox, IsBelievedAboutWhomThisBoxKnows) {
   other_says(json::object());
   act(visit, "in-other", "claim");
   EXPECT_EQ(claimed_by(), "tom");
-  EXPECT_THAT(audit(), Contains("sign_in staff:tom tablet-1, checked by box-2"));
+  EXPECT_THAT(box_.audit(), Contains("sign_in staff:tom tablet-1, checked by box-2"));
   other_says({{"state", "over"}, {"why", "left"}});
   EXPECT_EQ(session()["state"], "over");
 }
