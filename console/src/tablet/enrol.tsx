@@ -62,6 +62,49 @@ export function Enrol({
   );
 }
 
+function Cancel({ onClose }: { onClose(): void }) {
+  return (
+    <button type="button" class="button quiet" onClick={onClose}>
+      {i18n.t.common.cancel}
+    </button>
+  );
+}
+
+// Digits alone, so many at least and at most.
+function Digits({
+  label,
+  name,
+  least,
+  most,
+  secret,
+  value,
+  onInput,
+}: {
+  label: string;
+  name: string;
+  least: number;
+  most: number;
+  secret?: boolean;
+  value: string;
+  onInput(value: string): void;
+}) {
+  return (
+    <Field label={label}>
+      <input
+        name={name}
+        type={secret ? 'password' : 'text'}
+        inputMode="numeric"
+        autocomplete={secret ? 'off' : 'one-time-code'}
+        pattern={`[0-9]{${least},${most}}`}
+        maxLength={most}
+        required
+        value={value}
+        onInput={(event) => onInput(event.currentTarget.value)}
+      />
+    </Field>
+  );
+}
+
 function Member({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
   const [customer, setCustomer] = useState(enrolment.customer);
   const t = i18n.t.enrol;
@@ -99,9 +142,7 @@ function Member({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void 
         >
           {t.withdraw}
         </button>
-        <button type="button" class="button quiet" onClick={onClose}>
-          {i18n.t.common.cancel}
-        </button>
+        <Cancel onClose={onClose} />
       </div>
     </form>
   );
@@ -123,9 +164,7 @@ function Check({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }
         <button type="button" class="button" onClick={() => enrolment.anotherNumber()}>
           {t.otherNumber}
         </button>
-        <button type="button" class="button quiet" onClick={onClose}>
-          {i18n.t.common.cancel}
-        </button>
+        <Cancel onClose={onClose} />
       </div>
     </section>
   );
@@ -157,9 +196,7 @@ function ChoicesStep({ enrolment, onClose }: { enrolment: Enrolment; onClose(): 
             >
               {t.agree}
             </button>
-            <button type="button" class="button quiet" onClick={onClose}>
-              {i18n.t.common.cancel}
-            </button>
+            <Cancel onClose={onClose} />
           </div>
         </section>
       </div>
@@ -207,18 +244,7 @@ function How({ enrolment, others, onClose }: { enrolment: Enrolment; others: Per
           ))}
       </ul>
       {by === 'code' && (
-        <Field label={t.code}>
-          <input
-            name="code"
-            inputMode="numeric"
-            autocomplete="one-time-code"
-            pattern="[0-9]{6}"
-            maxLength={6}
-            required
-            value={code}
-            onInput={(event) => setCode(event.currentTarget.value)}
-          />
-        </Field>
+        <Digits label={t.code} name="code" least={6} most={6} value={code} onInput={setCode} />
       )}
       {by === 'witness' && (
         <>
@@ -232,19 +258,7 @@ function How({ enrolment, others, onClose }: { enrolment: Enrolment; others: Per
               ))}
             </select>
           </Field>
-          <Field label={t.pin}>
-            <input
-              name="pin"
-              type="password"
-              inputMode="numeric"
-              autocomplete="off"
-              pattern="[0-9]{4,12}"
-              maxLength={12}
-              required
-              value={pin}
-              onInput={(event) => setPin(event.currentTarget.value)}
-            />
-          </Field>
+          <Digits label={t.pin} name="pin" least={4} most={12} secret value={pin} onInput={setPin} />
         </>
       )}
       {enrolment.refused && <p role="alert">{notTaken(enrolment.refused)}</p>}
@@ -255,9 +269,7 @@ function How({ enrolment, others, onClose }: { enrolment: Enrolment; others: Per
         <button type="button" class="button" onClick={() => enrolment.backToChoices()}>
           {t.back}
         </button>
-        <button type="button" class="button quiet" onClick={onClose}>
-          {i18n.t.common.cancel}
-        </button>
+        <Cancel onClose={onClose} />
       </div>
     </form>
   );
@@ -321,9 +333,7 @@ function Ending({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void 
         >
           {t.endNow}
         </button>
-        <button type="button" class="button quiet" onClick={onClose}>
-          {i18n.t.common.cancel}
-        </button>
+        <Cancel onClose={onClose} />
       </div>
     </section>
   );
