@@ -70,6 +70,7 @@ export class Enrolment extends Store {
   #link: PageLink;
   #what: 'choices' | 'ending' = 'choices';
   #timer = 0;
+  #asked = ''; // the message that was sent last
 
   constructor(link: PageLink, account: string, by: Session) {
     super();
@@ -235,9 +236,9 @@ export class Enrolment extends Store {
     else this.changed();
   }
 
-  // The box does not take how it is confirmed: a wrong PIN of the witness, say.
-  onRefused(cause: FloorRefusedCause) {
-    if (this.step !== 'how') return;
+  // The box does not take how it is confirmed: a wrong PIN of the witness, say. `re`: which message.
+  onRefused(cause: FloorRefusedCause, re: string) {
+    if (this.step !== 'how' || re !== this.#asked) return;
     clearTimeout(this.#timer);
     this.refused = cause;
     this.changed();
@@ -267,7 +268,9 @@ export class Enrolment extends Store {
 
   async #send(draft: TabletSays) {
     try {
-      await this.#link.publish(this.#to, this.#message(draft));
+      const message = this.#message(draft);
+      this.#asked = message.id;
+      await this.#link.publish(this.#to, message);
       this.#expectAnswer();
     } catch {
       this.#fail(i18n.t.common.notSent);

@@ -450,7 +450,7 @@ export class Tablet extends Store {
     if (json.cause === 'too_many') this.toast(i18n.t.tablet.refusedBecause.too_many);
     this.staffing?.onRefused(json, mine);
     const cause = one(json.cause, kFloorRefusedCause);
-    if (cause && mine) this.enrolment?.onRefused(cause);
+    if (cause) this.enrolment?.onRefused(cause, text(json.re, 128));
   }
 
   // An older word than the last one is what the broker kept while the box was away.

@@ -140,7 +140,9 @@ describe('opt-in', () => {
     enrolment.agree();
     await enrolment.confirm({ by: 'witness', staff: 'tom', pin: '1111' });
     assertFits('floor.enrol', link.sent[0].message);
-    enrolment.onRefused('wrong_pin');
+    enrolment.onRefused('wait', 'of another message');
+    assert.equal(enrolment.refused, null);
+    enrolment.onRefused('wrong_pin', link.sent[0].message.id);
     assert.deepEqual([enrolment.step, enrolment.refused, kinds()], ['how', 'wrong_pin', ['consent']]);
     await enrolment.confirm({ by: 'witness', staff: 'tom', pin: '4711' });
     assert.equal(enrolment.refused, null);
