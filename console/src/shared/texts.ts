@@ -215,7 +215,8 @@ export const en = {
     pin: 'Their PIN',
     confirmNow: 'Confirm',
     back: 'Back',
-    waitingPhone: 'Now confirm it on your phone:',
+    waitingPhone: 'Now confirm it on your phone.',
+    pageCode: 'QR code with the address of your page',
     waitingCode: 'The code is being checked.',
     confirmedNow: 'Confirmed.',
     notWitnessed: {
@@ -585,7 +586,8 @@ export const de: Texts = {
     pin: 'Deren PIN',
     confirmNow: 'Bestätigen',
     back: 'Zurück',
-    waitingPhone: 'Bitte jetzt auf Ihrem Telefon bestätigen:',
+    waitingPhone: 'Bitte jetzt auf Ihrem Telefon bestätigen.',
+    pageCode: 'QR-Code mit der Adresse Ihrer Seite',
     waitingCode: 'Der Code wird geprüft.',
     confirmedNow: 'Bestätigt.',
     notWitnessed: {

@@ -2,9 +2,11 @@
 // The pages of an enrolment. The guest holds the tablet: no other guest's card is to be seen.
 
 import { useState } from 'preact/hooks';
+import { encode } from 'uqr';
 import { kItemConsentsPurpose as kPurposes, type FloorRefusedCause } from '../contract';
 import { i18n } from '../shared/i18n';
 import { Field, Icon, Languages, Pledge, Purposes } from '../shared/parts';
+import { QrCode } from '../shared/qr';
 import { useStore } from '../shared/store';
 import type { Confirm, Enrolment } from './enrolment';
 import type { Person } from './staffing';
@@ -286,12 +288,22 @@ function Confirmation({ enrolment }: { enrolment: Enrolment }) {
   const t = i18n.t.enrol;
   if (enrolment.confirmed === 'yes') return <p role="status">{t.confirmedNow}</p>;
   if (enrolment.by === 'witness') return null;
+  if (enrolment.by === 'code') return <p role="status">{t.waitingCode}</p>;
   return (
-    <p role="status">
-      {enrolment.by === 'code' ? t.waitingCode : t.waitingPhone}{' '}
-      {enrolment.by === 'phone' && <strong>{enrolment.page}</strong>}
-    </p>
+    <>
+      <p role="status">{t.waitingPhone}</p>
+      {enrolment.page && (
+        <figure>
+          <QrCode rows={codeOf(enrolment.page)} label={t.pageCode} />
+          <figcaption>{enrolment.page}</figcaption>
+        </figure>
+      )}
+    </>
   );
+}
+
+function codeOf(text: string): string[] {
+  return encode(text, { border: 0 }).data.map((row) => row.map((dark) => (dark ? '1' : '0')).join(''));
 }
 
 function Ending({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
