@@ -92,10 +92,17 @@ bool Crm::forget_the_old(WallTime now, int at_most) {
 // What every open page has had: many every minute, and not worth a scrub, which is a VACUUM of
 // everything on PostgreSQL. It says that something changed, and of a person nothing but the id.
 bool Crm::forget_old_news(WallTime now, int at_most) {
-  return db_.execute(
-             "DELETE FROM news WHERE position IN (SELECT position FROM news WHERE at < $1 "
-             "ORDER BY at LIMIT $2)",
-             {contract::to_rfc3339(now - kNewsLife), std::int64_t{at_most}}) >= at_most;
+  const std::int64_t limit = at_most;
+  // Nor are challenges that nobody answered.
+  const auto challenges = db_.execute(
+      "DELETE FROM door_challenge WHERE challenge_hash IN (SELECT challenge_hash "
+      "FROM door_challenge WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+      {contract::to_rfc3339(now), limit});
+  const auto news = db_.execute(
+      "DELETE FROM news WHERE position IN (SELECT position FROM news WHERE at < $1 "
+      "ORDER BY at LIMIT $2)",
+      {contract::to_rfc3339(now - kNewsLife), limit});
+  return challenges >= limit || news >= limit;
 }
 
 // Links, devices and messages that are over.

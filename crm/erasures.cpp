@@ -68,7 +68,12 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
   db_.execute("DELETE FROM news WHERE whose = $1", {customer});
   // None of their devices gets in any more.
   db_.execute("DELETE FROM door_link WHERE customer = $1", {customer});
+  db_.execute(
+      "DELETE FROM door_challenge WHERE session IN (SELECT token_hash FROM door_session "
+      "WHERE customer = $1)",
+      {customer});
   db_.execute("DELETE FROM door_session WHERE customer = $1", {customer});
+  db_.execute("DELETE FROM passkey WHERE customer = $1", {customer});
   tell_page("", "devices", now);
 
   db_.execute("INSERT INTO tombstone (customer_hash, at) VALUES ($1, $2) ON CONFLICT DO NOTHING",

@@ -56,6 +56,7 @@ Result<json> Crm::export_customer(const std::string& customer, WallTime now) {
               {"app_requests", json::array()},
               {"profile_at", json::array()},
               {"devices", json::array()},
+              {"passkeys", json::array()},
               {"shown", json::array()},
               {"desk_questions", json::array()}};
   for (json& record : consents(customer)) {
@@ -109,6 +110,13 @@ Result<json> Crm::export_customer(const std::string& customer, WallTime now) {
                                   {customer})) {
     out["devices"].push_back(
         {{"name", row.text(0)}, {"since", row.text(1)}, {"seen_at", row.text(2)}});
+  }
+  for (const Row& row : db_.query("SELECT name, made_at, used_at FROM passkey "
+                                  "WHERE customer = $1 ORDER BY made_at",
+                                  {customer})) {
+    json passkey = {{"name", row.text(0)}, {"since", row.text(1)}};
+    if (!row.null(2)) passkey["used_at"] = row.text(2);
+    out["passkeys"].push_back(std::move(passkey));
   }
   for (const Row& row :
        db_.query("SELECT body FROM app_message WHERE customer = $1 ORDER BY at", {customer})) {

@@ -218,7 +218,7 @@ constexpr const char* kVersion9[] = {
     "made_at {text} NOT NULL, expires_at {text} NOT NULL, used_at {text}){end}",
     "CREATE INDEX door_link_customer ON door_link (customer)",
     "CREATE INDEX door_link_old ON door_link (expires_at)",
-    // Devices that opened one. `linked_at`: the last time that they opened one.
+    // Devices that opened one. `linked_at`: the last time that they opened one, or used a passkey.
     "CREATE TABLE door_session (token_hash {text} PRIMARY KEY, id {text} NOT NULL UNIQUE, "
     "customer {text} NOT NULL, device {text} NOT NULL, made_at {text} NOT NULL, "
     "seen_at {text} NOT NULL, linked_at {text} NOT NULL, expires_at {text} NOT NULL){end}",
@@ -302,10 +302,28 @@ constexpr const char* kVersion12[] = {
     "DROP TABLE outbox",
 };
 
+constexpr const char* kVersion13[] = {
+    // What a customer's authenticators know them by: random; empty until one is asked for.
+    "ALTER TABLE customer ADD COLUMN handle {text} NOT NULL DEFAULT ''",
+    // Passkeys, by the id that a browser calls them; `key` as the authenticator said it (COSE).
+    // Both
+    // are base64url.
+    "CREATE TABLE passkey (credential {text} PRIMARY KEY, id {text} NOT NULL UNIQUE, "
+    "customer {text} NOT NULL, key {text} NOT NULL, counter {int} NOT NULL, name {text} NOT NULL, "
+    "made_at {text} NOT NULL, used_at {text}){end}",
+    "CREATE INDEX passkey_customer ON passkey (customer, made_at)",
+    // What a passkey has to answer, by its hash; once. `session`: of whom, by its hash; empty: of
+    // somebody who is not signed in.
+    "CREATE TABLE door_challenge (challenge_hash {text} PRIMARY KEY, session {text} NOT NULL, "
+    "what {text} NOT NULL, expires_at {text} NOT NULL){end}",
+    "CREATE INDEX door_challenge_session ON door_challenge (session)",
+    "CREATE INDEX door_challenge_old ON door_challenge (expires_at)",
+};
+
 // A database, new or old, takes every step that it has not taken.
-constexpr std::span<const char* const> kSteps[] = {kVersion1, kVersion2,  kVersion3,  kVersion4,
-                                                   kVersion5, kVersion6,  kVersion7,  kVersion8,
-                                                   kVersion9, kVersion10, kVersion11, kVersion12};
+constexpr std::span<const char* const> kSteps[] = {
+    kVersion1, kVersion2, kVersion3,  kVersion4,  kVersion5,  kVersion6, kVersion7,
+    kVersion8, kVersion9, kVersion10, kVersion11, kVersion12, kVersion13};
 constexpr std::int64_t kSchemaVersion = std::size(kSteps);
 
 std::string spell(std::string sql, const Database::Types& types) {

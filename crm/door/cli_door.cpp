@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// link, device …, and the door of serve
+// link, device …, passkey …, and the door of serve
 
 #include "crm/door/cli_door.h"
 
@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "crm/door/door.h"
+#include "crm/door/passkeys.h"
 #include "crm/door/service.h"
 #include "crm/door/sessions.h"
 #include "crm/token.h"
@@ -84,6 +85,49 @@ int device_revoke(const Call& call) {
   return kDone;
 }
 
+int passkey_list(const Call& call) {
+  const std::string& customer = call.word(0, "CUSTOMER");
+  call.at_most(1);
+  Opened opened(call);
+  if (!opened.crm.app_of(customer)) {
+    return call.no({ErrorCode::not_found, "there is no such customer"});
+  }
+  json list = json::array();
+  Table table{{"PASSKEY", "NAME", "SINCE", "USED"}};
+  for (const Passkey& one : Passkeys(opened.crm).of(customer)) {
+    list.push_back({{"passkey", one.id},
+                    {"name", one.name},
+                    {"since", one.made_at},
+                    {"used_at", one.used_at ? json(*one.used_at) : json(nullptr)}});
+    table.push_back({one.id, one.name, one.made_at, one.used_at.value_or("-")});
+  }
+  if (call.json_wanted) {
+    call.print(list);
+  } else {
+    print_table(*call.out, table);
+  }
+  return kDone;
+}
+
+int passkey_remove(const Call& call) {
+  const std::string& customer = call.word(0, "CUSTOMER");
+  const std::string& id = call.word(1, "PASSKEY");
+  call.at_most(2);
+  Opened opened(call);
+  Transaction transaction(*opened.db);
+  if (!Passkeys(opened.crm).remove(customer, id, "crm", wall_now())) {
+    return call.no({ErrorCode::not_found, "there is no such passkey of this customer"});
+  }
+  transaction.commit();
+  opened.db->announce();
+  if (call.json_wanted) {
+    call.print({{"ok", true}});
+  } else {
+    *call.out << "it opens nothing any more\n";
+  }
+  return kDone;
+}
+
 std::unique_ptr<Beside> open_door(const Call& call) {
   const std::string where = call.text("door");
   const auto colon = where.rfind(':');
@@ -112,6 +156,8 @@ constexpr Command kDoorCommands[] = {
      link, kLink},
     {"device list", "CUSTOMER", "the devices on which a customer is signed in", device_list},
     {"device revoke", "CUSTOMER DEVICE", "sign one of them out", device_revoke},
+    {"passkey list", "CUSTOMER", "the passkeys of a customer", passkey_list},
+    {"passkey remove", "CUSTOMER PASSKEY", "take one of them away", passkey_remove},
 };
 
 }  // namespace

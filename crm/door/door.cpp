@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/hex.h"
+#include "crm/door/answers.h"
 #include "crm/door/ask.h"
 
 namespace welcome::crm {
@@ -25,8 +26,11 @@ constexpr int kRetryAfterS = 10;
 // Of one address: a shop's guests may share one. Of one device: a person, a page, and retries.
 constexpr Limit::Rate kPerAddress{400, 100};
 constexpr Limit::Rate kPerSession{60, 20};
-// Tries of a link. It cannot be guessed; this keeps the log and the database quiet.
+// Tries of a link, or of a passkey. It cannot be guessed; this keeps the log and the database
+// quiet.
 constexpr Limit::Rate kLinks{20, 0.2};
+// Challenges of all who are not signed in, wherever they are: each is a row for five minutes.
+constexpr Limit::Rate kChallenges{500, 20};
 
 // One cookie of ours; two are somebody's trick, or a broken browser.
 struct Cookie {
@@ -176,16 +180,20 @@ Door::Door(Crm& crm, std::string page)
       db_(crm.database()),
       intake_(crm),
       sessions_(crm),
+      passkeys_(crm),
       page_(std::move(page)),
       origin_(origin_of(page_)),
       per_address_(kPerAddress),
       per_session_(kPerSession),
-      links_(kLinks) {}
+      links_(kLinks),
+      challenges_(kChallenges) {}
 
 std::span<const Door::Route> Door::routes() {
   static constexpr Route kRoutes[] = {
       {"POST", "/v1/session", Who::anybody, &Door::open_session},
       {"DELETE", "/v1/session", Who::device, &Door::end_session},
+      {"POST", "/v1/session/challenge", Who::anybody, &Door::sign_in_challenge},
+      {"POST", "/v1/session/passkey", Who::anybody, &Door::open_session_by_passkey},
       {"GET", "/v1/me", Who::device, &Door::me},
       {"POST", "/v1/consents", Who::device, &Door::set_consent},
       {"POST", "/v1/desk-consents/{question}", Who::device, &Door::answer_desk},
@@ -196,6 +204,10 @@ std::span<const Door::Route> Door::routes() {
       {"POST", "/v1/surveys/{survey}/answer", Who::device, &Door::answer_survey},
       {"POST", "/v1/surveys/{survey}/dismiss", Who::device, &Door::dismiss_survey},
       {"DELETE", "/v1/devices/{device}", Who::device, &Door::revoke_device},
+      {"POST", "/v1/passkeys/challenge", Who::device, &Door::passkey_challenge},
+      {"POST", "/v1/passkeys", Who::fresh_device, &Door::add_passkey},
+      {"POST", "/v1/passkeys/confirm", Who::device, &Door::confirm_passkey},
+      {"DELETE", "/v1/passkeys/{passkey}", Who::device, &Door::remove_passkey},
       {"POST", "/v1/link", Who::fresh_device, &Door::new_link},
       {"POST", "/v1/export", Who::fresh_device, &Door::export_data},
       {"POST", "/v1/forget", Who::fresh_device, &Door::forget},
@@ -278,7 +290,7 @@ Response Door::checked(const Route& route, const Request& request, std::vector<s
   if (!session) return signed_out();
   if (!per_session_.take(session->id, now.mono)) return slow_down();
   if (route.who == Who::fresh_device && !session->fresh(now.wall)) {
-    return problem(403, "step-up-needed", "Open a new link on this device first");
+    return step_up_needed();
   }
   ask.session = std::move(*session);
   return (this->*route.handler)(ask);

@@ -18,10 +18,12 @@
 #include <string>
 #include <vector>
 
+#include "core/result.h"
 #include "core/time.h"
 #include "crm/crm.h"
 #include "crm/door/http.h"
 #include "crm/door/limits.h"
+#include "crm/door/passkeys.h"
 #include "crm/door/sessions.h"
 #include "crm/intake.h"
 
@@ -54,8 +56,22 @@ class Door {
   std::optional<Session> known_session(const Request& request, WallTime now);
   std::optional<Session> who_asks(const Request& request, Now now);
   Response do_request(const Ask& ask, json request);
+  Response refuse_another(const Ask& ask, const std::optional<Session>& session,
+                          const std::string& customer);
+  Response let_in(const Ask& ask, const std::optional<Session>& session,
+                  const std::string& customer);
+  struct UsedPasskey {
+    Passkey passkey;
+    std::uint32_t counter = 0;
+  };
+  tl::expected<UsedPasskey, Response> check_passkey(const Ask& ask, Passkeys::For what,
+                                                    const std::string& owner);
+  bool takes_challenge(const Ask& ask, const std::string& client_data, Passkeys::For what);
+  webauthn::Expected expected(const std::string& client_data) const;
 
   Response open_session(const Ask& ask);
+  Response sign_in_challenge(const Ask& ask);
+  Response open_session_by_passkey(const Ask& ask);
   Response end_session(const Ask& ask);
   Response me(const Ask& ask);
   Response set_consent(const Ask& ask);
@@ -67,6 +83,10 @@ class Door {
   Response answer_survey(const Ask& ask);
   Response dismiss_survey(const Ask& ask);
   Response revoke_device(const Ask& ask);
+  Response passkey_challenge(const Ask& ask);
+  Response add_passkey(const Ask& ask);
+  Response confirm_passkey(const Ask& ask);
+  Response remove_passkey(const Ask& ask);
   Response new_link(const Ask& ask);
   Response export_data(const Ask& ask);
   Response forget(const Ask& ask);
@@ -78,8 +98,9 @@ class Door {
   Database& db_;
   Intake intake_;
   Sessions sessions_;
+  Passkeys passkeys_;
   std::string page_, origin_;
-  Limit per_address_, per_session_, links_;
+  Limit per_address_, per_session_, links_, challenges_;
 };
 
 // https://my.example.com of https://my.example.com/phone/; empty: that is no address of a page.

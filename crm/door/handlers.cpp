@@ -6,40 +6,13 @@
 #include <cctype>
 
 #include "crm/desk_consents.h"
+#include "crm/door/answers.h"
 #include "crm/door/ask.h"
 #include "crm/token.h"
 #include "provision/qr.h"
 
 namespace welcome::crm {
 namespace {
-
-constexpr std::size_t kDeviceNameMost = 60;  // bytes
-
-Response ok(const json& body) {
-  Response out;
-  out.body = body.dump();
-  return out;
-}
-
-Response nothing() {
-  Response out;
-  out.status = 204;
-  return out;
-}
-
-Response malformed() { return problem(400, "malformed", "The request is not as described"); }
-
-// The name of a device, for its owner to read: one line, and not too long.
-std::string clean(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) out += c;
-  }
-  if (out.size() <= kDeviceNameMost) return out;
-  std::size_t end = kDeviceNameMost;
-  while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xC0) == 0x80) --end;
-  return out.substr(0, end);
-}
 
 void copy(const json& from, json& to, std::initializer_list<const char*> names) {
   for (const char* name : names) {
@@ -88,12 +61,31 @@ Response stream_of(std::string whose, std::string session) {
 
 // ---- the session ----
 
-Response Door::open_session(const Ask& ask) {
-  if (!links_.take(ask.request.address, ask.now.mono)) {
-    Response out = problem(429, "too-many-requests", "Too many links: again a little later");
-    out.retry_after_s = 10;
+// Who somebody else sent a link to, or a passkey's page, is not turned into them behind their back.
+// An empty body: nothing is against it.
+Response Door::refuse_another(const Ask& ask, const std::optional<Session>& session,
+                              const std::string& customer) {
+  if (!session || session->customer == customer) return {};
+  if (ask.body.value("replace", json()) == true) return {};
+  return problem(409, "another-customer", "This device is signed in for somebody else");
+}
+
+// This device is the customer's from now on, and has just shown it. `session`: the one that it has.
+Response Door::let_in(const Ask& ask, const std::optional<Session>& session,
+                      const std::string& customer) {
+  Response out = nothing();
+  if (session && session->customer == customer) {
+    sessions_.refresh(*session, ask.now.wall);
     return out;
   }
+  if (session) sessions_.revoke(session->customer, session->id, ask.now.wall);
+  out.set_cookie =
+      session_cookie(sessions_.open(customer, clean_name(ask.text("device")), ask.now.wall));
+  return out;
+}
+
+Response Door::open_session(const Ask& ask) {
+  if (!links_.take(ask.request.address, ask.now.mono)) return tried_too_often();
   const std::string token = ask.text("link");
   if (token.empty()) return malformed();
   Transaction transaction(db_);
@@ -102,21 +94,11 @@ Response Door::open_session(const Ask& ask) {
   if (link->used) return problem(410, "link-used", "This link was opened already");
   if (link->over) return problem(410, "link-over", "This link has expired");
   const auto session = known_session(ask.request, ask.now.wall);
-  // A link that somebody else sent does not turn this device into theirs behind its owner's back.
-  if (session && session->customer != link->customer && ask.body.value("replace", json()) != true) {
-    return problem(409, "another-customer", "This device is signed in for somebody else");
-  }
+  if (Response no = refuse_another(ask, session, link->customer); !no.body.empty()) return no;
   if (!sessions_.use(token, ask.now.wall)) {
     return problem(410, "link-used", "This link was opened already");
   }
-  Response out = nothing();
-  if (session && session->customer == link->customer) {
-    sessions_.refresh(*session, ask.now.wall);
-  } else {
-    if (session) sessions_.revoke(session->customer, session->id, ask.now.wall);
-    out.set_cookie =
-        session_cookie(sessions_.open(link->customer, clean(ask.text("device")), ask.now.wall));
-  }
+  Response out = let_in(ask, session, link->customer);
   transaction.commit();
   return out;
 }
@@ -175,6 +157,12 @@ Response Door::me(const Ask& ask) {
                               {"since", device.made_at},
                               {"seen_at", device.seen_at},
                               {"this", device.id == ask.session.id}});
+  }
+  out["passkeys"] = json::array();
+  for (const Passkey& passkey : passkeys_.of(ask.session.customer)) {
+    json one = {{"passkey", passkey.id}, {"name", passkey.name}, {"since", passkey.made_at}};
+    if (passkey.used_at) one["used_at"] = *passkey.used_at;
+    out["passkeys"].push_back(std::move(one));
   }
   out["desk_consents"] = json::array();
   for (const auto& one : DeskConsents(crm_).questions(ask.session.customer, ask.now.wall)) {

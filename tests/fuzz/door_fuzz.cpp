@@ -16,6 +16,7 @@
 
 #include "crm/database.h"
 #include "crm/door/door.h"
+#include "crm/door/passkeys.h"
 
 namespace {
 
@@ -37,6 +38,10 @@ struct Bench {
     }
     session = sessions.open("c-paul", "Phone", now.wall);
     sessions.open("c-mia", "Phone", now.wall);
+    for (const char* who : {"c-paul", "c-mia"}) {
+      Passkeys(crm).handle_of(who);
+      Passkeys(crm).add(who, {std::string("of ") + who, "no key", 0}, "Phone", now.wall);
+    }
     PageMessage survey;
     survey.id = MessageId("m-1");
     survey.kind = PageMessage::Kind::survey;
@@ -112,5 +117,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   bench->now.wall += 1ms;
   must_be_answered(bench->door.answer(request, bench->now));
   if (Sessions(bench->crm).devices("c-mia", bench->now.wall).size() != 1) std::abort();
+  if (Passkeys(bench->crm).of("c-mia").size() != 1) std::abort();
   return 0;
 }

@@ -15,6 +15,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import Ajv from 'ajv';
 import { kPin, Story } from '../../demo/story.mjs';
+import { Authenticator } from '../../harness/authenticator.mjs';
 import { Device } from '../../harness/door.mjs';
 import { filled } from '../../harness/stack.mjs';
 import { StaffTablet } from '../../harness/tablet.mjs';
@@ -215,6 +216,25 @@ describe('the door', () => {
     const watch = checked(new Device(phone.base, phone.origin));
     assert.equal((await watch.open(body.url)).status, 204);
     assert.equal((await watch.ask('GET', '/v1/me')).body.name, 'Paul Moreau');
+    assert.equal((await watch.ask('DELETE', '/v1/session')).status, 204);
+  });
+
+  it('takes a passkey in the place of a link, until it is removed', async () => {
+    const key = new Authenticator(phone.origin);
+    assert.equal((await key.create(phone, 'My phone')).status, 204);
+    assert.equal((await key.confirm(phone)).status, 204);
+    assert.equal((await key.confirm(phone, { origin: 'https://evil.example' })).status, 403);
+    const watch = checked(new Device(phone.base, phone.origin));
+    assert.equal((await key.enter(watch)).status, 204);
+    const { passkeys } = (await watch.ask('GET', '/v1/me')).body;
+    assert.deepEqual(
+      passkeys.map(({ name, used_at }) => [name, !!used_at]),
+      [['My phone', true]],
+    );
+    const { stdout } = await story.crm('--json', 'passkey', 'list', 'c-paul');
+    assert.deepEqual(JSON.parse(stdout), passkeys);
+    assert.equal((await phone.ask('DELETE', `/v1/passkeys/${passkeys[0].passkey}`)).status, 204);
+    assert.equal((await key.confirm(phone)).status, 404);
     assert.equal((await watch.ask('DELETE', '/v1/session')).status, 204);
   });
 

@@ -305,8 +305,13 @@ TEST_F(RecordsTest, WhatWaitedForAnAppIsGoneWithTheNextVersion) {
   db_->execute(
       "INSERT INTO outbox (id, topic, payload, customer) VALUES "
       "('m-1', 'welcome/v1/demo/app/a-paul/inbox', 'canary-of-the-offer', 'c-paul')");
+  for (const char* later : {"ALTER TABLE customer DROP COLUMN handle", "DROP TABLE passkey",
+                            "DROP TABLE door_challenge"}) {
+    db_->define(later);
+  }
   db_->execute("UPDATE schema_version SET version = 11");
   migrate(*db_);
+  EXPECT_TRUE(db_->query("SELECT 1 FROM passkey").empty());
   EXPECT_TRUE(db_->query("SELECT 1 FROM sqlite_master WHERE name LIKE 'outbox%'").empty());
   db_->scrub();
   std::ifstream in(path(), std::ios::binary);

@@ -417,7 +417,10 @@ TEST_F(RegionsTest, NamesOfRegionsAreReadAndCheckedOnce) {
 // One in which boxes have profiles on sight, and nobody knew of regions.
 TEST_F(RegionsTest, ADatabaseOfVersionNineGoesOnWhereItWas) {
   for (const char* sql :
-       {"DROP TABLE staff",
+       {"ALTER TABLE customer DROP COLUMN handle",
+        "DROP TABLE passkey",
+        "DROP TABLE door_challenge",
+        "DROP TABLE staff",
         "DROP TABLE pending_consent",
         "DROP TABLE desk_code",
         "DROP TABLE desk_confirmed",
