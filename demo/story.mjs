@@ -46,10 +46,11 @@ export class Story {
     speed = 1,
     say = () => {},
     pages,
+    host,
     ports,
     seed = 1,
   }) {
-    Object.assign(this, { dir: path.resolve(dir), bin, speed, say, pages, ports, seed });
+    Object.assign(this, { dir: path.resolve(dir), bin, speed, say, pages, host, ports, seed });
     this.inbox = { paul: [], mia: [], bruno: [] }; // what the phones got, in order
     this.prompts = []; // every version of every prompt that tablets saw
     this.events = []; // what went to the CRM, repeats included
@@ -102,6 +103,7 @@ export class Story {
       run: this.dir,
       tablets: ['tablet-1', 'tablet-2', kEva],
       ...(this.pages === undefined ? {} : { pages: this.pages }),
+      ...(this.host ? { host: this.host } : {}),
       ...(this.ports ? { ports: this.ports } : {}),
     });
     await this.#fillCrm();

@@ -128,6 +128,7 @@ class Program {
 // run       directory for every file of this stack; made when it is missing
 // pages     built pages (`npm run build`); null = brokers only, without nginx
 // tenant, store, box, tablets: who has an account at which broker
+// host      of the pages' address; a name where browsers are to make passkeys, for a number they make none
 // ports     { web, uplink, floor, floorWs }; what is not named is a free port
 export const startStack = (options) => Stack.create(options);
 
@@ -143,12 +144,13 @@ class Stack {
     store = 'aroma-1',
     box = 'box-1',
     tablets = ['tablet-1', 'tablet-2'],
+    host = '127.0.0.1',
     ports = {},
   } = {}) {
     if (!run) throw new Error('startStack needs a run directory');
     if (pages && !existsSync(path.join(pages, 'tablet/index.html')))
       throw new Error(`no pages in ${pages}: build them with "npm run build"`);
-    const stack = new Stack({ run: path.resolve(run), tenant, store, box });
+    const stack = new Stack({ run: path.resolve(run), tenant, store, box, host });
     const names = ['web', 'door', 'uplink', 'uplinkOwner', 'floor', 'floorWs', 'floorOwner'];
     const free = await freePorts(names.length);
     names.forEach((name, i) => (stack.ports[name] = ports[name] ?? free[i]));
@@ -165,8 +167,8 @@ class Stack {
     return stack;
   }
 
-  constructor({ run, tenant, store, box }) {
-    Object.assign(this, { run, tenant, store, box });
+  constructor({ run, tenant, store, box, host }) {
+    Object.assign(this, { run, tenant, store, box, host });
     this.address = `${tenant}/${store}/${box}`; // the box's account at the central broker
     this.prefix = `welcome/v1/${this.address}`;
   }
@@ -177,7 +179,7 @@ class Stack {
   }
 
   get web() {
-    return `http://127.0.0.1:${this.ports.web}`;
+    return `http://${this.host}:${this.ports.web}`;
   }
 
   // The account travels in the fragment, which no browser sends to the server.

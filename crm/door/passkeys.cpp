@@ -110,7 +110,7 @@ bool Passkeys::use(const Passkey& passkey, std::uint32_t counter, WallTime now) 
           "UPDATE passkey SET counter = $3, used_at = $4 WHERE credential = $1 AND counter = $2",
           {passkey.credential, std::int64_t{passkey.known.counter}, std::int64_t{counter},
            contract::to_rfc3339(now)}) == 1;
-  if (used) crm_.tell_page(passkey.customer, "devices", now);
+  if (used) crm_.tell_page(passkey.customer, "passkeys", now);
   return used;
 }
 
@@ -133,7 +133,7 @@ void Passkeys::note(const std::string& customer, const char* kind, const std::st
       "VALUES ($1, $2, $3, $4, $5, $6, 1, '')",
       {contract::new_uuid(), crm_.app_of(customer).value_or(""), customer, std::string(kind),
        json{{"name", name}, {"how", how}}.dump(), contract::to_rfc3339(now)});
-  crm_.tell_page(customer, "devices", now);
+  crm_.tell_page(customer, "passkeys", now);
 }
 
 }  // namespace welcome::crm

@@ -12,6 +12,7 @@ import { DeskConsents } from './desk';
 import { ErasureView } from './erasure';
 import type { Phone } from './model';
 import { Offers } from './offers';
+import { SignInByPasskey } from './passkeys';
 
 const kTabs = { offers: 'gift', choices: 'sliders', data: 'file' } as const satisfies Record<
   string,
@@ -103,6 +104,7 @@ function Outside({ phone }: { phone: Phone }) {
         </p>
       )}
       <p>{t.signInHint}</p>
+      <SignInByPasskey phone={phone} />
     </main>
   );
 }

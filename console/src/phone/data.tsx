@@ -4,18 +4,16 @@ import { i18n } from '../shared/i18n';
 import { Icon } from '../shared/parts';
 import { LinkView } from './link';
 import type { Phone } from './model';
+import { Passkeys, StepUp } from './passkeys';
 
 export function Data({ phone }: { phone: Phone }) {
   const [sure, setSure] = useState(false);
   const t = i18n.t.phone;
   return (
     <>
-      {phone.stepUp && (
-        <p class="banner" role="alert" data-banner="step-up">
-          {t.stepUp}
-        </p>
-      )}
+      {phone.stepUp && <StepUp phone={phone} />}
       <Devices phone={phone} />
+      <Passkeys phone={phone} />
       <section class="block">
         <h2>{t.exportTitle}</h2>
         <p class="soft">{t.exportHint}</p>

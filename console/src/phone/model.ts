@@ -22,6 +22,7 @@ import { load, save } from '../shared/session';
 import { stamp } from '../shared/stamp';
 import { Store } from '../shared/store';
 import { readCode, type LinkCode } from './code';
+import { keys as browserKeys, kKeyProblems, type Keys } from './keys';
 
 export interface Offer {
   decision: string;
@@ -68,6 +69,24 @@ export interface DeviceView {
   seenAt: number | null;
   here: boolean;
 }
+
+export interface PasskeyView {
+  id: string;
+  name: string;
+  since: number | null;
+  usedAt: number | null;
+}
+
+// Why nothing came of a passkey: what the browser says, or the door.
+const kNoKeyBecause = [
+  ...kKeyProblems,
+  'passkey-unknown',
+  'passkey-refused',
+  'passkey-known',
+  'too-many-passkeys',
+  'challenge-over',
+] as const;
+export type NoKeyBecause = (typeof kNoKeyBecause)[number];
 
 export interface Erasure {
   askedAt: number | null;
@@ -194,6 +213,13 @@ function readDevice(value: unknown): DeviceView | null {
   };
 }
 
+function readPasskey(value: unknown): PasskeyView | null {
+  const json = record(value);
+  const id = text(json?.passkey, 64);
+  if (!json || !id) return null;
+  return { id, name: text(json.name, 60), since: time(json.since), usedAt: time(json.used_at) };
+}
+
 export function readErasure(json: Json): Erasure {
   return {
     askedAt: time(json.asked_at),
@@ -218,12 +244,15 @@ export class Phone extends Store {
   stage: Stage = 'starting';
   line: Line = 'connecting';
   linkProblem = ''; // why a link did not open
-  stepUp = false; // what was asked for wants a fresh link
+  stepUp = false; // what was asked for wants a passkey or a fresh link
   name = '';
   offers: Offer[] = [];
   surveys: Survey[] = [];
   receipts: Receipt[] = [];
   devices: DeviceView[] = [];
+  passkeys: PasskeyView[] = [];
+  keyProblem: NoKeyBecause | '' = '';
+  askingKey = false; // the browser shows its own dialog
   deskConsents: DeskConsent[] = [];
   deskCode: { code: string; expiresAt: number } | null = null; // to be said at a desk
   choices: Partial<Record<Purpose, boolean>> | null = null;
@@ -239,10 +268,14 @@ export class Phone extends Store {
   #flushing = false;
   #device = ''; // that is signed in here
   #link = ''; // that waits for a yes
+  #again: (() => unknown) | null = null; // what was asked for when that was not enough
   #status = ''; // token of the erasure
   #toastId = 0;
 
-  constructor(how: Door = door) {
+  constructor(
+    how: Door = door,
+    readonly keys: Keys = browserKeys,
+  ) {
     super();
     this.#door = how;
   }
@@ -365,10 +398,68 @@ export class Phone extends Store {
     await this.#fetchMe();
   }
 
+  // ---- passkeys ----
+
+  async addPasskey(): Promise<void> {
+    const who = this.name || i18n.t.phone.title;
+    const create = (asked: Json) => this.keys.create(asked, who);
+    const challenge = { for: 'create' };
+    const answer = await this.#byKey('/v1/passkeys', create, { name: deviceName() }, challenge);
+    if (answer?.status !== 204) return this.#refused(answer, () => this.addPasskey());
+    this.stepUp = false;
+    this.toast(i18n.t.phone.passkeyAdded);
+    await this.#fetchMe();
+  }
+
+  async removePasskey({ id }: PasskeyView) {
+    const answer = await this.#try('DELETE', `/v1/passkeys/${encodeURIComponent(id)}`);
+    if (answer?.status !== 204 && answer?.status !== 404) return this.#refused(answer);
+    this.keyProblem = '';
+    await this.#fetchMe();
+  }
+
+  // Then what was asked for is done.
+  async confirmByPasskey() {
+    const use = (asked: Json) => this.keys.use(asked);
+    const answer = await this.#byKey('/v1/passkeys/confirm', use, {}, { for: 'confirm' });
+    if (answer?.status !== 204) return this.#refused(answer);
+    const again = this.#again;
+    this.#again = null;
+    this.stepUp = false;
+    this.changed();
+    await again?.();
+  }
+
+  async enterByPasskey() {
+    const use = (asked: Json) => this.keys.use(asked);
+    const answer = await this.#byKey('/v1/session/passkey', use, { device: deviceName() });
+    if (answer?.status !== 204) return this.#refused(answer);
+    this.linkProblem = '';
+    await this.#enter();
+  }
+
+  // A challenge, the browser's dialog, and what came of it: the door's answer, or a problem that the browser has.
+  async #byKey(path: string, browser: (asked: Json) => Promise<Json>, more: Json, challenge: Json = {}) {
+    this.keyProblem = '';
+    this.askingKey = true;
+    this.changed();
+    const how = path.startsWith('/v1/session') ? '/v1/session/challenge' : '/v1/passkeys/challenge';
+    try {
+      const asked = await this.#try('POST', how, challenge);
+      if (asked?.status !== 200) return asked;
+      const said = await browser(asked.body).catch((error: Error) => error);
+      if (said instanceof Error) return { status: 0, body: {}, problem: said.message } satisfies Answer;
+      return await this.#try('POST', path, { ...said, ...more });
+    } finally {
+      this.askingKey = false;
+      this.changed();
+    }
+  }
+
   // A link for another device. Once one has opened it, it opens nothing any more and is not shown.
-  async another() {
+  async another(): Promise<void> {
     const answer = await this.#try('POST', '/v1/link');
-    if (answer?.status !== 200) return this.#refused(answer);
+    if (answer?.status !== 200) return this.#refused(answer, () => this.another());
     this.stepUp = false;
     this.take('/v1/link', answer.body);
   }
@@ -377,7 +468,7 @@ export class Phone extends Store {
     this.changed();
   }
 
-  async export() {
+  async export(): Promise<void> {
     this.exporting = true;
     this.changed();
     const answer = await this.#try('POST', '/v1/export');
@@ -386,13 +477,13 @@ export class Phone extends Store {
       this.stepUp = false;
       download(answer.body);
       this.toast(i18n.t.phone.exportReady);
-    } else this.#refused(answer);
+    } else this.#refused(answer, () => this.export());
   }
 
-  async forget() {
+  async forget(): Promise<void> {
     const answer = await this.#try('POST', '/v1/forget');
     const token = text(answer?.body.token, 100);
-    if (answer?.status !== 202 || !token) return this.#refused(answer);
+    if (answer?.status !== 202 || !token) return this.#refused(answer, () => this.forget());
     this.#leave();
     this.erasure = readErasure(record(answer.body.erasure) ?? {});
     save(localStorage, kErasure, token);
@@ -431,6 +522,8 @@ export class Phone extends Store {
     if (this.#device && this.#device !== here) this.outbox = [];
     this.#device = here;
     this.stepUp = false;
+    this.#again = null;
+    this.keyProblem = '';
     this.line = 'online';
     this.#keep();
     this.#become('in');
@@ -464,6 +557,9 @@ export class Phone extends Store {
     this.surveys = [];
     this.receipts = [];
     this.devices = [];
+    this.passkeys = [];
+    this.keyProblem = '';
+    this.#again = null;
     this.deskConsents = [];
     this.deskCode = null;
     this.choices = null;
@@ -496,9 +592,9 @@ export class Phone extends Store {
     }
     // What a purpose allowed goes with it.
     if (name === 'offers' || name === 'consents') void this.#fetchOffers();
-    if (name === 'consents' || name === 'devices') void this.#fetchMe();
+    if (name === 'consents' || name === 'devices' || name === 'passkeys') void this.#fetchMe();
     if (name === 'devices') this.closeLink();
-    if (['offers', 'consents', 'devices'].includes(name)) return;
+    if (['offers', 'consents', 'devices', 'passkeys'].includes(name)) return;
     // It ended for good, or nobody knows why: who is signed in says so.
     this.#stream?.end();
     this.#stream = null;
@@ -527,6 +623,7 @@ export class Phone extends Store {
     this.#onPurposes(json.purposes);
     this.receipts = list(json.consents, readReceipt);
     this.devices = list(json.devices, readDevice);
+    this.passkeys = list(json.passkeys, readPasskey);
     this.deskConsents = list(json.desk_consents, readDeskConsent, kDeskConsentsMax);
     const notice: Unread<Notice> | null = record(json.notice);
     const id = text(notice?.id, 128);
@@ -627,9 +724,17 @@ export class Phone extends Store {
     this.receipts = [receipt, ...this.receipts.filter(({ record }) => record !== receipt.record)];
   }
 
-  #refused(answer: Answer | null) {
-    if (answer?.problem === 'step-up-needed') this.stepUp = true;
-    else if (answer?.status === 401) this.#leave();
+  // `again`: what was asked for.
+  #refused(answer: Answer | null, again: (() => unknown) | null = null) {
+    const noKey = one(answer?.problem, kNoKeyBecause);
+    if (answer?.problem === 'step-up-needed') {
+      this.stepUp = true;
+      this.keyProblem = '';
+      this.#again = again;
+    } else if (noKey) {
+      this.keyProblem = noKey;
+      if (noKey === 'passkey-unknown' && this.stage === 'in') void this.#fetchMe();
+    } else if (answer?.status === 401) this.#leave();
     else this.toast(i18n.t.phone.notNow);
     this.changed();
   }

@@ -320,6 +320,31 @@ export const en = {
     notNow: 'That is not possible now. Please try again a little later.',
     stepUp:
       'To be sure that it is you, open a new link from your shop on this device first; then ask again within five minutes.',
+    stepUpPasskey: 'To be sure that it is you, confirm it the way you unlock this device.',
+    stepUpOtherwise: 'Or open a new link from your shop on this device; then ask again within five minutes.',
+    passkeys: 'Your passkeys',
+    passkeysHint:
+      'With a passkey, what unlocks your device (finger, face or PIN) shows that it is you: in the place of a new link, and to sign in. None of that reaches us.',
+    passkeyAdd: 'Add a passkey',
+    passkeyAdded: 'The passkey is there.',
+    passkeyNoName: 'A passkey',
+    passkeySince: (time: string) => `since ${time}`,
+    passkeyUsed: (time: string) => `last used ${time}`,
+    passkeyRemove: 'Remove',
+    passkeyConfirm: 'Confirm with your passkey',
+    passkeySignIn: 'Sign in with a passkey',
+    passkeyProblem: {
+      cancelled: 'Nothing happened: it was cancelled, or there is no passkey of yours on this device.',
+      'too-slow': 'That took too long. Please try again.',
+      'here-already': 'This device has a passkey of yours already.',
+      'not-possible': 'This device or browser cannot do that here. A link from your shop works everywhere.',
+      'passkey-unknown':
+        'This passkey is not known any more. You can delete it on your device; a link from your shop lets you in.',
+      'passkey-refused': 'This passkey was not accepted. A new link from your shop works.',
+      'passkey-known': 'This passkey is there already.',
+      'too-many-passkeys': 'Ten passkeys are the most. Remove one first.',
+      'challenge-over': 'That took too long. Please try again.',
+    },
     devices: 'Your devices',
     devicesHint: 'Where you are signed in. Sign out what you do not recognise.',
     deviceHere: 'this device',
@@ -717,6 +742,35 @@ export const de: Texts = {
     notNow: 'Das geht gerade nicht. Bitte versuchen Sie es etwas später noch einmal.',
     stepUp:
       'Damit sicher ist, dass Sie es sind: Öffnen Sie auf diesem Gerät zuerst einen neuen Link aus Ihrem Laden, und fragen Sie dann innerhalb von fünf Minuten noch einmal.',
+    stepUpPasskey:
+      'Damit sicher ist, dass Sie es sind: Bestätigen Sie es so, wie Sie dieses Gerät entsperren.',
+    stepUpOtherwise:
+      'Oder öffnen Sie auf diesem Gerät einen neuen Link aus Ihrem Laden, und fragen Sie dann innerhalb von fünf Minuten noch einmal.',
+    passkeys: 'Ihre Passkeys',
+    passkeysHint:
+      'Mit einem Passkey zeigt das, womit Sie Ihr Gerät entsperren (Finger, Gesicht oder PIN), dass Sie es sind: statt eines neuen Links, und um sich anzumelden. Nichts davon erreicht uns.',
+    passkeyAdd: 'Passkey hinzufügen',
+    passkeyAdded: 'Der Passkey ist da.',
+    passkeyNoName: 'Ein Passkey',
+    passkeySince: (time) => `seit ${time}`,
+    passkeyUsed: (time) => `zuletzt benutzt ${time}`,
+    passkeyRemove: 'Entfernen',
+    passkeyConfirm: 'Mit Ihrem Passkey bestätigen',
+    passkeySignIn: 'Mit einem Passkey anmelden',
+    passkeyProblem: {
+      cancelled:
+        'Es ist nichts geschehen: Es wurde abgebrochen, oder auf diesem Gerät ist kein Passkey von Ihnen.',
+      'too-slow': 'Das hat zu lange gedauert. Bitte versuchen Sie es noch einmal.',
+      'here-already': 'Auf diesem Gerät ist schon ein Passkey von Ihnen.',
+      'not-possible':
+        'Dieses Gerät oder dieser Browser kann das hier nicht. Ein Link aus Ihrem Laden geht überall.',
+      'passkey-unknown':
+        'Dieser Passkey ist nicht mehr bekannt. Sie können ihn auf Ihrem Gerät löschen; ein Link aus Ihrem Laden lässt Sie herein.',
+      'passkey-refused': 'Dieser Passkey wurde nicht angenommen. Ein neuer Link aus Ihrem Laden geht.',
+      'passkey-known': 'Dieser Passkey ist schon da.',
+      'too-many-passkeys': 'Mehr als zehn Passkeys gehen nicht. Entfernen Sie zuerst einen.',
+      'challenge-over': 'Das hat zu lange gedauert. Bitte versuchen Sie es noch einmal.',
+    },
     devices: 'Ihre Geräte',
     devicesHint: 'Wo Sie angemeldet sind. Was Sie nicht mehr kennen, melden Sie ab.',
     deviceHere: 'dieses Gerät',

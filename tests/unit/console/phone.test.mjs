@@ -24,10 +24,28 @@ const me = (on = [], changes = {}) => ({
 const offer = { decision: 'o/1', title: 'An espresso', text: 'On us', expires_at: '2027-01-01T00:00:00Z' };
 const signedOut = { status: 401, problem: 'signed-out' };
 
-let door, phone;
+// In place of the browser's passkeys: what it was asked, and what it says or why it does not.
+class FakeKeys {
+  there = true;
+  asked = [];
+  problem = '';
+  async create(asked, who) {
+    return this.#say({ ...asked, who }, { client_data: 'Y2Q', attestation: 'YQ' });
+  }
+  async use(asked) {
+    return this.#say(asked, { passkey: 'cA', client_data: 'Y2Q', authenticator_data: 'YQ', signature: 'cw' });
+  }
+  #say(asked, said) {
+    this.asked.push(asked);
+    if (this.problem) throw new Error(this.problem);
+    return said;
+  }
+}
+
+let door, phone, keys;
 const open = async (fragment = '') => {
   door.stream = null;
-  phone = new Phone(door);
+  phone = new Phone(door, keys);
   await phone.start(fragment);
 };
 
@@ -42,6 +60,7 @@ const reload = async () => {
 beforeEach(async () => {
   for (const key of ['welcome.phone', 'welcome.phone.erasure']) localStorage.removeItem(key);
   door = new FakeDoor();
+  keys = new FakeKeys();
   door.answers = { '/v1/me': me(['face_recognition']), '/v1/offers': { offers: [offer], surveys: [] } };
   await open();
   await door.stream.say('open');
@@ -296,6 +315,111 @@ it('what asks for a fresh link says so', async () => {
   assert.equal(phone.stepUp, true);
   await phone.start(`#link=${kLink}`);
   assert.equal(phone.stepUp, false);
+});
+
+describe('a passkey', () => {
+  const kPasskey = { passkey: 'p-1', name: 'iPhone', since: '2026-05-04T08:00:00Z' };
+  const kAsked = { challenge: 'Yw', host: 'my.aroma.example', passkeys: ['cA'] };
+  const stepUp = { status: 403, problem: 'step-up-needed' };
+  const withOne = async () => {
+    door.answers['/v1/me'] = me([], { passkeys: [kPasskey] });
+    door.answers['/v1/passkeys/challenge'] = kAsked;
+    await door.stream.say('passkeys');
+    await clock.pass(0);
+  };
+
+  it('is made for whom the page is, and listed', async () => {
+    door.answers['/v1/passkeys/challenge'] = { ...kAsked, handle: 'aA' };
+    door.answers['/v1/me'] = me([], { passkeys: [kPasskey, { name: 'no id' }] });
+    await phone.addPasskey();
+    assert.deepEqual(door.sent('/v1/passkeys/challenge'), [{ for: 'create' }]);
+    assert.deepEqual(keys.asked, [{ ...kAsked, handle: 'aA', who: 'Paul' }]);
+    assert.equal(door.sent('/v1/passkeys')[0].attestation, 'YQ');
+    assert.deepEqual(
+      phone.passkeys.map(({ id, name, usedAt }) => [id, name, usedAt]),
+      [['p-1', 'iPhone', null]],
+    );
+    assert.deepEqual([phone.askingKey, phone.keyProblem, phone.toasts.length], [false, '', 1]);
+  });
+
+  it('confirms, and what was asked for is done', async () => {
+    await withOne();
+    door.answers['/v1/forget'] = stepUp;
+    await phone.forget();
+    door.answers['/v1/link'] = stepUp;
+    await phone.another(); // what was asked for last
+    assert.equal(phone.stepUp, true);
+    const rows = Array.from({ length: 21 }, () => '1'.repeat(21));
+    door.answers['/v1/link'] = { url: 'x', qr: rows, expires_at: '2026-05-04T09:00:00Z' };
+    await phone.confirmByPasskey();
+    assert.deepEqual(door.sent('/v1/passkeys/challenge'), [{ for: 'confirm' }]);
+    assert.equal(door.sent('/v1/passkeys/confirm')[0].signature, 'cw');
+    assert.deepEqual([phone.stepUp, phone.link?.rows], [false, rows]);
+    await door.stream.say('passkeys');
+    assert.ok(phone.link, 'that one was used does not put the code away');
+    assert.equal(door.sent('/v1/forget').length, 1);
+  });
+
+  it('that does not come about says why, and nothing is done', async () => {
+    await withOne();
+    door.answers['/v1/export'] = stepUp;
+    await phone.export();
+    for (const problem of ['cancelled', 'too-slow', 'not-possible']) {
+      keys.problem = problem;
+      await phone.confirmByPasskey();
+      assert.deepEqual([phone.keyProblem, phone.stepUp, phone.askingKey], [problem, true, false]);
+    }
+    assert.equal(door.sent('/v1/passkeys/confirm').length, 0);
+    keys.problem = '';
+    for (const problem of ['passkey-refused', 'challenge-over', 'passkey-unknown']) {
+      door.answers['/v1/passkeys/confirm'] = { status: 403, problem };
+      await phone.confirmByPasskey();
+      assert.deepEqual([phone.keyProblem, phone.stepUp], [problem, true]);
+    }
+    assert.equal(door.sent('/v1/export').length, 1);
+    keys.problem = 'something of which nobody has heard';
+    const before = phone.toasts.length;
+    await phone.confirmByPasskey();
+    assert.deepEqual([phone.keyProblem, phone.toasts.length], ['', before + 1]);
+    await phone.start(`#link=${kLink}`); // the other way
+    assert.deepEqual([phone.stepUp, phone.keyProblem], [false, '']);
+  });
+
+  it('is made after it was confirmed that it is them', async () => {
+    await withOne();
+    keys.problem = 'here-already';
+    await phone.addPasskey();
+    assert.equal(phone.keyProblem, 'here-already');
+    keys.problem = '';
+    door.answers['/v1/passkeys/challenge'] = (asked) => (asked.for === 'create' ? stepUp : kAsked);
+    await phone.addPasskey();
+    assert.deepEqual([phone.stepUp, phone.keyProblem], [true, '']);
+    door.answers['/v1/passkeys/challenge'] = kAsked;
+    await phone.confirmByPasskey();
+    assert.equal(door.sent('/v1/passkeys').length, 1);
+  });
+
+  it('is removed, also when it was gone already', async () => {
+    await withOne();
+    door.answers['/v1/passkeys/p-1'] = { status: 404, problem: 'passkey-unknown' };
+    door.answers['/v1/me'] = me();
+    await phone.removePasskey(phone.passkeys[0]);
+    assert.deepEqual([phone.passkeys, phone.keyProblem], [[], '']);
+  });
+
+  it('signs in from the front page', async () => {
+    door.answers['/v1/me'] = signedOut;
+    await door.stream.say('ended');
+    door.answers['/v1/session/challenge'] = { challenge: 'Yw', host: 'my.aroma.example' };
+    keys.problem = 'cancelled';
+    await phone.enterByPasskey();
+    assert.deepEqual([phone.stage, phone.keyProblem], ['out', 'cancelled']);
+    keys.problem = '';
+    door.answers['/v1/me'] = me();
+    await phone.enterByPasskey();
+    assert.deepEqual([phone.stage, phone.keyProblem, phone.name], ['in', '', 'Paul']);
+    assert.equal(door.sent('/v1/session/passkey')[0].passkey, 'cA');
+  });
 });
 
 describe('being forgotten', () => {

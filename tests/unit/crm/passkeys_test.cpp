@@ -80,7 +80,7 @@ TEST_F(PasskeysTest, APasskeyIsMadeByWhoHasJustShownWhoTheyAre) {
   const std::string cookie = sign_in();
   const auto before = crm_->newest_news();
   create(cookie);
-  EXPECT_EQ(told_since(before), std::vector<std::string>{"c-paul devices"});
+  EXPECT_EQ(told_since(before), std::vector<std::string>{"c-paul passkeys"});
   const json passkeys = get("/v1/me", cookie).at("passkeys");
   ASSERT_EQ(passkeys.size(), 1U);
   EXPECT_EQ(passkeys[0].at("name"), "Phone");

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Passkeys as the browser has them (Web Authentication): bytes become base64url, as the door wants them.
+
+import { i18n } from '../shared/i18n';
+import { list, text, type Json } from '../shared/read';
+
+export interface Keys {
+  readonly there: boolean; // this browser knows passkeys
+  // With what the door said; what is to be sent to it. Reject with a KeyProblem as the error's message.
+  create(asked: Json, who: string): Promise<Json>;
+  use(asked: Json): Promise<Json>;
+}
+
+export const kKeyProblems = ['cancelled', 'too-slow', 'here-already', 'not-possible'] as const;
+export type KeyProblem = (typeof kKeyProblems)[number];
+
+const kTimeoutMs = 120000;
+const kAlgorithms = [-7, -8, -257]; // ES256, EdDSA, RS256
+
+export const keys: Keys = {
+  there: 'PublicKeyCredential' in globalThis,
+
+  async create(asked, who) {
+    const credential = await said(
+      navigator.credentials.create({
+        publicKey: {
+          challenge: bytes(asked.challenge),
+          rp: { id: text(asked.host), name: i18n.t.phone.title },
+          user: { id: bytes(asked.handle), name: who, displayName: who },
+          pubKeyCredParams: kAlgorithms.map((alg) => ({ type: 'public-key', alg })),
+          excludeCredentials: credentials(asked.passkeys),
+          authenticatorSelection: {
+            residentKey: 'required',
+            requireResidentKey: true,
+            userVerification: 'required',
+          },
+          attestation: 'none',
+          timeout: kTimeoutMs,
+        },
+      }),
+    );
+    const { clientDataJSON, attestationObject } = credential.response as AuthenticatorAttestationResponse;
+    return { client_data: words(clientDataJSON), attestation: words(attestationObject) };
+  },
+
+  async use(asked) {
+    const credential = await said(
+      navigator.credentials.get({
+        publicKey: {
+          challenge: bytes(asked.challenge),
+          rpId: text(asked.host),
+          allowCredentials: credentials(asked.passkeys),
+          userVerification: 'required',
+          timeout: kTimeoutMs,
+        },
+      }),
+    );
+    const { clientDataJSON, authenticatorData, signature, userHandle } =
+      credential.response as AuthenticatorAssertionResponse;
+    return {
+      passkey: words(credential.rawId),
+      client_data: words(clientDataJSON),
+      authenticator_data: words(authenticatorData),
+      signature: words(signature),
+      ...(userHandle ? { handle: words(userHandle) } : {}),
+    };
+  },
+};
+
+async function said(asking: Promise<Credential | null>): Promise<PublicKeyCredential> {
+  const began = Date.now();
+  try {
+    const credential = await asking;
+    if (credential) return credential as PublicKeyCredential;
+  } catch (error) {
+    throw new Error(problemOf((error as Error).name, Date.now() - began));
+  }
+  throw new Error('not-possible' satisfies KeyProblem);
+}
+
+// A browser does not tell a cancelled dialog from one that nobody answered, nor from a device without a passkey.
+function problemOf(name: string, tookMs: number): KeyProblem {
+  if (name === 'NotAllowedError' || name === 'AbortError')
+    return tookMs < kTimeoutMs ? 'cancelled' : 'too-slow';
+  return name === 'InvalidStateError' ? 'here-already' : 'not-possible';
+}
+
+const credentials = (ids: unknown) =>
+  list(ids, (id) => (typeof id === 'string' ? { type: 'public-key' as const, id: bytes(id) } : null));
+
+function bytes(of: unknown): Uint8Array<ArrayBuffer> {
+  const standard = typeof of === 'string' ? of.replaceAll('-', '+').replaceAll('_', '/') : '';
+  return Uint8Array.from(atob(standard), (byte) => byte.charCodeAt(0));
+}
+
+function words(of: ArrayBuffer): string {
+  const standard = btoa(String.fromCharCode(...new Uint8Array(of)));
+  return standard.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// The customer's passkeys: the list, how to confirm with one, and what went wrong.
+
+import { useEffect, useRef } from 'preact/hooks';
+import { i18n } from '../shared/i18n';
+import type { Phone } from './model';
+
+export function Passkeys({ phone }: { phone: Phone }) {
+  const t = i18n.t.phone;
+  if (!phone.keys.there && phone.passkeys.length === 0) return null;
+  return (
+    <section class="block">
+      <h2>{t.passkeys}</h2>
+      <p class="soft">{t.passkeysHint}</p>
+      <ul class="devices" data-passkeys>
+        {phone.passkeys.map((passkey) => (
+          <li key={passkey.id}>
+            <span>
+              {passkey.name || t.passkeyNoName}
+              <small class="soft">
+                {passkey.usedAt !== null
+                  ? t.passkeyUsed(i18n.clock(passkey.usedAt))
+                  : passkey.since !== null && t.passkeySince(i18n.clock(passkey.since))}
+              </small>
+            </span>
+            <button type="button" class="button" onClick={() => phone.removePasskey(passkey)}>
+              {t.passkeyRemove}
+            </button>
+          </li>
+        ))}
+      </ul>
+      {!phone.stepUp && <Problem phone={phone} />}
+      {phone.keys.there && (
+        <button
+          type="button"
+          class="button"
+          disabled={phone.askingKey}
+          onClick={() => phone.addPasskey()}
+        >
+          {t.passkeyAdd}
+        </button>
+      )}
+    </section>
+  );
+}
+
+// What was asked for wants to know that it is still them.
+export function StepUp({ phone }: { phone: Phone }) {
+  const t = i18n.t.phone;
+  const here = useRef<HTMLDivElement>(null);
+  // What was tapped may be far below.
+  useEffect(() => here.current?.scrollIntoView({ block: 'center' }), []);
+  const withKey = phone.keys.there && phone.passkeys.length > 0;
+  return (
+    <div class="banner step-up" role="alert" data-banner="step-up" ref={here}>
+      {withKey && (
+        <>
+          <p>{t.stepUpPasskey}</p>
+          <button
+            type="button"
+            class="button"
+            disabled={phone.askingKey}
+            onClick={() => phone.confirmByPasskey()}
+          >
+            {t.passkeyConfirm}
+          </button>
+          <Problem phone={phone} />
+        </>
+      )}
+      <p>{withKey ? t.stepUpOtherwise : t.stepUp}</p>
+    </div>
+  );
+}
+
+export function SignInByPasskey({ phone }: { phone: Phone }) {
+  if (!phone.keys.there) return null;
+  return (
+    <>
+      <button
+        type="button"
+        class="button"
+        disabled={phone.askingKey}
+        onClick={() => phone.enterByPasskey()}
+      >
+        {i18n.t.phone.passkeySignIn}
+      </button>
+      <Problem phone={phone} />
+    </>
+  );
+}
+
+function Problem({ phone }: { phone: Phone }) {
+  if (!phone.keyProblem) return null;
+  return (
+    <p role="alert" data-key-problem={phone.keyProblem}>
+      {i18n.t.phone.passkeyProblem[phone.keyProblem]}
+    </p>
+  );
+}
