@@ -55,6 +55,7 @@ const say = (line) => process.stderr.write(`${line}\n`);
 const dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-demo-'));
 const story = new Story({
   dir,
+  host: 'localhost', // of a number no browser makes a passkey
   speed: wanted.speed,
   seed: Number(wanted.seed),
   say,

@@ -7,6 +7,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import test from 'node:test';
+import { Authenticator } from '../../harness/authenticator.mjs';
 import { Device } from '../../harness/door.mjs';
 import { openShop } from './shop.mjs';
 
@@ -53,6 +54,11 @@ test('H4: after "forget me" from the phone no file of the CRM and of the broker 
   assert.ok(keys.length > 0 && words.length > 3, 'what is looked for is there');
   assert.ok(filesWith(files[0], [profile.name]).length > 0);
   const phone = await story.device('c-paul', 'Phone of Paul');
+  const key = new Authenticator(phone.origin);
+  assert.equal((await key.create(phone, 'Key of Paul')).status, 204);
+  assert.equal((await key.confirm(phone)).status, 204);
+  const named = ['Phone of Paul', 'Key of Paul', key.id.toString('base64url'), key.handle];
+  for (const word of named) assert.ok(filesWith(files[0], [word]).length > 0, word);
   assert.equal((await phone.choose('visit_analytics', false)).status, 200);
   assert.equal((await phone.ask('POST', '/v1/export', {})).status, 200);
   assert.equal((await phone.ask('POST', '/v1/forget', {})).status, 202);
@@ -61,7 +67,7 @@ test('H4: after "forget me" from the phone no file of the CRM and of the broker 
     async () =>
       files.every(
         (dir) =>
-          filesWith(dir, [...words, 'Phone of Paul']).filter((file) => !made.includes(path.basename(file)))
+          filesWith(dir, [...words, ...named]).filter((file) => !made.includes(path.basename(file)))
             .length === 0,
       ),
     'nothing of them is left',

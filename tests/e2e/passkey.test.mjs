@@ -117,7 +117,9 @@ db.commit()`,
     assert.equal(data.customer, 'c-paul');
     assert.equal(data.passkeys.length, 1);
     await phone.locator('[data-banner=step-up]').waitFor({ state: 'detached' });
-    await list(phone).getByText(/^last used /).waitFor();
+    await list(phone)
+      .getByText(/^last used /)
+      .waitFor();
   });
 
   it('hands out nothing to whom the lock does not know, and a link still works', async () => {

@@ -3,7 +3,8 @@ import { i18n } from '../shared/i18n';
 import { Icon, Pledge, Purposes } from '../shared/parts';
 import { kItemConsentsPurpose as kPurposes, type ItemConsentsPurpose as Purpose } from '../contract';
 import { DeskCode } from './desk';
-import { isGiven, type Phone, type Receipt } from './model';
+import type { Phone } from './model';
+import { isGiven, type Receipt } from './shown';
 
 export function Choices({ phone }: { phone: Phone }) {
   const t = i18n.t.phone;

@@ -4,7 +4,8 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
 import { Icon } from '../shared/parts';
-import type { DeskConsent, Phone } from './model';
+import type { Phone } from './model';
+import type { DeskConsent } from './shown';
 
 export function DeskConsents({ phone }: { phone: Phone }) {
   return (

@@ -11,14 +11,28 @@ export interface Keys {
   use(asked: Json): Promise<Json>;
 }
 
-export const kKeyProblems = ['cancelled', 'too-slow', 'here-already', 'not-possible'] as const;
-export type KeyProblem = (typeof kKeyProblems)[number];
+const kKeyProblems = ['cancelled', 'too-slow', 'here-already', 'not-possible'] as const;
+type KeyProblem = (typeof kKeyProblems)[number];
+
+// Why nothing came of a passkey: what the browser says, or the door.
+export const kNoKeyBecause = [
+  ...kKeyProblems,
+  'passkey-unknown',
+  'passkey-refused',
+  'passkey-known',
+  'too-many-passkeys',
+  'challenge-over',
+] as const;
+export type NoKeyBecause = (typeof kNoKeyBecause)[number];
 
 const kTimeoutMs = 120000;
 const kAlgorithms = [-7, -8, -257]; // ES256, EdDSA, RS256
 
+// Of a host that is a number no browser makes one.
+const kNumber = /^[\d.]+$|:/;
+
 export const keys: Keys = {
-  there: 'PublicKeyCredential' in globalThis,
+  there: 'PublicKeyCredential' in globalThis && !kNumber.test(location.hostname),
 
   async create(asked, who) {
     const credential = await said(

@@ -2,7 +2,8 @@
 import { useEffect, useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
 import { Icon } from '../shared/parts';
-import { kScores, type Offer, type Phone, type Survey } from './model';
+import type { Phone } from './model';
+import { kScores, type Offer, type Survey } from './shown';
 
 export function Offers({ phone }: { phone: Phone }) {
   const t = i18n.t.phone;

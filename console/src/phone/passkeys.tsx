@@ -31,12 +31,7 @@ export function Passkeys({ phone }: { phone: Phone }) {
       </ul>
       {!phone.stepUp && <Problem phone={phone} />}
       {phone.keys.there && (
-        <button
-          type="button"
-          class="button"
-          disabled={phone.askingKey}
-          onClick={() => phone.addPasskey()}
-        >
+        <button type="button" class="button" disabled={phone.askingKey} onClick={() => phone.addPasskey()}>
           {t.passkeyAdd}
         </button>
       )}
@@ -76,12 +71,7 @@ export function SignInByPasskey({ phone }: { phone: Phone }) {
   if (!phone.keys.there) return null;
   return (
     <>
-      <button
-        type="button"
-        class="button"
-        disabled={phone.askingKey}
-        onClick={() => phone.enterByPasskey()}
-      >
+      <button type="button" class="button" disabled={phone.askingKey} onClick={() => phone.enterByPasskey()}>
         {i18n.t.phone.passkeySignIn}
       </button>
       <Problem phone={phone} />

@@ -7,7 +7,8 @@ import { example } from '../../e2e/contract.mjs';
 import { clock, FakeDoor, load } from './browser.mjs';
 
 const { kDoorRequestSurveyKind, kItemConsentsPurpose: kPurposes } = await load('contract.ts');
-const { isGiven, kScores, Phone, readReceipt } = await load('phone/model.ts');
+const { Phone } = await load('phone/model.ts');
+const { isGiven, kScores, readReceipt } = await load('phone/shown.ts');
 
 const kLink = 'l'.repeat(43);
 const kStatus = 's'.repeat(43);

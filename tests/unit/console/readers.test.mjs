@@ -136,6 +136,7 @@ it('the phone', async (t) => {
       consents: [record],
       notice: record.notice,
       devices: [device],
+      passkeys: [{ passkey: 'p-1', name: 'Phone', since: at, used_at: at }],
     },
     '/v1/offers': {
       offers: [{ decision, title, text, code, expires_at, at, opened_at: at }],
@@ -153,10 +154,20 @@ it('the phone', async (t) => {
     const json = arrived(changed(said[path], random));
     if (typeof json !== 'object' || json === null || Array.isArray(json)) return;
     phone.take(path, json);
-    for (const part of ['name', 'offers', 'surveys', 'receipts', 'devices', 'choices', 'notice', 'erasure'])
+    for (const part of [
+      'name',
+      'offers',
+      'surveys',
+      'receipts',
+      'devices',
+      'passkeys',
+      'choices',
+      'notice',
+      'erasure',
+    ])
       assertShowable(phone[part], part);
     assert.ok(phone.link === null || phone.link.rows.every((row) => /^[01]{21,177}$/.test(row)));
-    for (const list of ['offers', 'surveys', 'receipts', 'devices'])
+    for (const list of ['offers', 'surveys', 'receipts', 'devices', 'passkeys'])
       assert.ok(phone[list].length <= 50, `${phone[list].length} ${list}`);
   });
 });
