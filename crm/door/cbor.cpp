@@ -7,7 +7,8 @@ namespace welcome::crm {
 namespace {
 
 // Major types (RFC 8949, 3.1).
-enum CborKind : unsigned { kUnsigned, kNegative, kBytes, kText, kArray, kMap, kTag, kSimple };
+constexpr unsigned kUnsigned = 0, kNegative = 1, kBytes = 2, kText = 3, kArray = 4, kMap = 5,
+                   kTag = 6, kSimple = 7;
 
 }  // namespace
 

@@ -61,7 +61,7 @@ class PasskeysTest : public DoorTest {
     return ask("POST", "/v1/passkeys/confirm", cookie,
                used(key, challenge("confirm", cookie).at("challenge")));
   }
-  Response enter(Held& key, const std::string& cookie = "", json more = json::object()) {
+  Response enter(Held& key, const std::string& cookie = "", const json& more = json::object()) {
     json body = used(key, challenge_to_enter());
     body["handle"] = key.handle;
     body.update(more);
