@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -128,6 +129,29 @@ class Authenticator {
                         reinterpret_cast<const unsigned char*>(message.data()),
                         message.size()) == 1);
     out.resize(size);
+    return out;
+  }
+
+  // As the door wants it said: bodies of a request, each a text by its name.
+  using Body = std::map<std::string, std::string>;
+  Body made(std::string_view challenge) const {
+    return {{"name", "Phone"},
+            {"client_data", base64url(client_data("webauthn.create", challenge))},
+            {"attestation", base64url(attestation())}};
+  }
+  Body used(std::string_view challenge) {
+    const Assertion said = assertion(challenge);
+    return {{"passkey", base64url(credential)},
+            {"client_data", base64url(said.client_data)},
+            {"authenticator_data", base64url(said.authenticator_data)},
+            {"signature", base64url(said.signature)}};
+  }
+  static std::string base64url(std::string_view bytes) {
+    constexpr int kHow = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
+    std::string out(sodium_base64_encoded_len(bytes.size(), kHow), '\0');
+    sodium_bin2base64(out.data(), out.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                      bytes.size(), kHow);
+    out.pop_back();  // its end
     return out;
   }
 

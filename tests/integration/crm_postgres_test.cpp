@@ -3,6 +3,7 @@
 
 #include "tests/integration/crm_postgres.h"
 
+#include "harness/authenticator.h"
 #include "tests/integration/crm_page.h"
 #include "tests/integration/crm_world.h"
 
@@ -143,6 +144,37 @@ TEST_F(CrmPostgresTest, TwoDoorsAreOne) {
   first.records.forget_the_old(crm::wall_now() + std::chrono::hours(24 * 400), 100);
   transaction.commit();
   EXPECT_TRUE(first.records.news_after(0).empty());
+}
+
+// Whichever instance asks, any takes the answer, and once.
+TEST_F(CrmPostgresTest, APasskeyIsOneOfBothDoors) {
+  DoorOf first(*first_), second(*second_);
+  const std::string cookie = first.open(new_link(*second_, "c-paul"));
+  const auto challenge = [&](DoorOf& door, const char* what) {
+    const auto answer = door.ask("POST", "/v1/passkeys/challenge", cookie, {{"for", what}});
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return json::parse(answer.body);
+  };
+  harness::Authenticator key;
+  const json asked = challenge(first, "create");
+  const json made = key.made(asked.at("challenge").get<std::string>());
+  ASSERT_EQ(second.ask("POST", "/v1/passkeys", cookie, made).status, 204);
+  const json used = key.used(challenge(second, "confirm").at("challenge").get<std::string>());
+  EXPECT_EQ(first.ask("POST", "/v1/passkeys/confirm", cookie, used).status, 204);
+  EXPECT_EQ(second.ask("POST", "/v1/passkeys/confirm", cookie, used).status, 410);
+  const auto open = second.ask("POST", "/v1/session/challenge", "");
+  json entering = key.used(json::parse(open.body).at("challenge").get<std::string>());
+  entering["handle"] = asked.at("handle");
+  const auto in = first.ask("POST", "/v1/session/passkey", "", entering);
+  ASSERT_EQ(in.status, 204) << in.body;
+  const std::string other = in.set_cookie.substr(0, in.set_cookie.find(';'));
+  const json me = json::parse(second.ask("GET", "/v1/me", other).body);
+  ASSERT_EQ(me.at("passkeys").size(), 1U);
+  const std::string id = me.at("passkeys")[0].at("passkey");
+  EXPECT_EQ(second.ask("DELETE", "/v1/passkeys/" + id, other).status, 204);
+  EXPECT_EQ(first.ask("POST", "/v1/passkeys/challenge", cookie, {{"for", "confirm"}}).status, 404);
+  EXPECT_EQ(first.ask("POST", "/v1/export", other).status, 200);
+  EXPECT_EQ(first.ask("POST", "/v1/forget", other).status, 202);
 }
 
 }  // namespace

@@ -14,7 +14,6 @@ namespace welcome::crm {
 namespace {
 
 using harness::Authenticator;
-using webauthn::to_base64url;
 
 class PasskeysTest : public DoorTest {
  protected:
@@ -26,23 +25,13 @@ class PasskeysTest : public DoorTest {
     EXPECT_EQ(answer.status, 200) << answer.body;
     return json::parse(answer.body);
   }
+  std::string new_challenge(const char* what, const std::string& cookie) {
+    return challenge(what, cookie).at("challenge");
+  }
   std::string challenge_to_enter() {
     const Response answer = ask("POST", "/v1/session/challenge", "", json::object());
     EXPECT_EQ(answer.status, 200) << answer.body;
     return json::parse(answer.body).at("challenge");
-  }
-
-  static json made(const Authenticator& key, const std::string& challenge) {
-    return {{"name", "Phone"},
-            {"client_data", to_base64url(key.client_data("webauthn.create", challenge))},
-            {"attestation", to_base64url(key.attestation())}};
-  }
-  static json used(Authenticator& key, const std::string& challenge) {
-    const auto said = key.assertion(challenge);
-    return {{"passkey", to_base64url(key.credential)},
-            {"client_data", to_base64url(said.client_data)},
-            {"authenticator_data", to_base64url(said.authenticator_data)},
-            {"signature", to_base64url(said.signature)}};
   }
 
   // A passkey of whoever this session is; it knows their handle.
@@ -53,16 +42,16 @@ class PasskeysTest : public DoorTest {
     Held key;
     const json asked = challenge("create", cookie);
     key.handle = asked.at("handle");
-    const Response answer = ask("POST", "/v1/passkeys", cookie, made(key, asked.at("challenge")));
+    const Response answer =
+        ask("POST", "/v1/passkeys", cookie, key.made(asked.at("challenge").get<std::string>()));
     EXPECT_EQ(answer.status, 204) << answer.body;
     return key;
   }
   Response confirm(const std::string& cookie, Authenticator& key) {
-    return ask("POST", "/v1/passkeys/confirm", cookie,
-               used(key, challenge("confirm", cookie).at("challenge")));
+    return ask("POST", "/v1/passkeys/confirm", cookie, key.used(new_challenge("confirm", cookie)));
   }
   Response enter(Held& key, const std::string& cookie = "", const json& more = json::object()) {
-    json body = used(key, challenge_to_enter());
+    json body = key.used(challenge_to_enter());
     body["handle"] = key.handle;
     body.update(more);
     return ask("POST", "/v1/session/passkey", cookie, body);
@@ -141,30 +130,29 @@ TEST_F(PasskeysTest, AChallengeIsAnsweredOnceByItsOwnSessionForItsOwnPurposeAndI
   const auto confirms = [&](const std::string& cookie, const json& body) {
     return problem_of(ask("POST", "/v1/passkeys/confirm", cookie, body));
   };
-  const json good = used(key, challenge("confirm", phone).at("challenge"));
+  const json good = key.used(new_challenge("confirm", phone));
   EXPECT_EQ(confirms(tablet, good), "challenge-over") << "of another session";
   EXPECT_EQ(confirms(phone, good), "none");
   EXPECT_EQ(confirms(phone, good), "challenge-over") << "replayed";
-  EXPECT_EQ(confirms(phone, used(key, challenge("create", phone).at("challenge"))),
-            "challenge-over")
+  EXPECT_EQ(confirms(phone, key.used(new_challenge("create", phone))), "challenge-over")
       << "for something else";
-  EXPECT_EQ(confirms(phone, used(key, challenge_to_enter())), "challenge-over");
-  EXPECT_EQ(confirms(phone, used(key, new_token())), "challenge-over") << "of nobody";
-  const json first = used(key, challenge("confirm", phone).at("challenge"));
+  EXPECT_EQ(confirms(phone, key.used(challenge_to_enter())), "challenge-over");
+  EXPECT_EQ(confirms(phone, key.used(new_token())), "challenge-over") << "of nobody";
+  const json first = key.used(new_challenge("confirm", phone));
   challenge("confirm", phone);
   EXPECT_EQ(confirms(phone, first), "challenge-over") << "another one took its place";
-  const json late = used(key, challenge("confirm", phone).at("challenge"));
+  const json late = key.used(new_challenge("confirm", phone));
   now_ += Passkeys::kChallengeLife;
   EXPECT_EQ(confirms(phone, late), "challenge-over");
   // Wrongly answered, it is used up too.
-  const std::string asked = challenge("confirm", phone).at("challenge");
-  json bad = used(key, asked);
+  const std::string asked = new_challenge("confirm", phone);
+  json bad = key.used(asked);
   bad["signature"] = "AAAA";
   EXPECT_EQ(confirms(phone, bad), "passkey-refused");
-  EXPECT_EQ(confirms(phone, used(key, asked)), "challenge-over");
+  EXPECT_EQ(confirms(phone, key.used(asked)), "challenge-over");
   mono_ += 1h;
   now_ += 1h;
-  json entering = used(key, challenge("confirm", phone).at("challenge"));
+  json entering = key.used(new_challenge("confirm", phone));
   entering["handle"] = key.handle;
   EXPECT_EQ(problem_of(ask("POST", "/v1/session/passkey", "", entering)), "challenge-over")
       << "signs nobody in";
@@ -174,12 +162,12 @@ TEST_F(PasskeysTest, AChallengeOutlivesARestartAndIsInTheDatabaseAsItsHash) {
   const std::string cookie = sign_in();
   auto key = create(cookie);
   wait();
-  const std::string asked = challenge("confirm", cookie).at("challenge");
+  const std::string asked = new_challenge("confirm", cookie);
   const Rows rows = db_->query("SELECT challenge_hash FROM door_challenge");
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0].text(0), token_hash(asked));
   door_ = std::make_unique<Door>(*crm_, kPage);
-  EXPECT_EQ(ask("POST", "/v1/passkeys/confirm", cookie, used(key, asked)).status, 204);
+  EXPECT_EQ(ask("POST", "/v1/passkeys/confirm", cookie, key.used(asked)).status, 204);
 }
 
 TEST_F(PasskeysTest, WhatIsWrongIsRefusedAndConfirmsNothing) {
@@ -204,9 +192,9 @@ TEST_F(PasskeysTest, WhatIsWrongIsRefusedAndConfirmsNothing) {
   for (const auto& wrong : wrongs) {
     Authenticator bad;
     wrong(bad);
-    EXPECT_EQ(problem_of(ask("POST", "/v1/passkeys", cookie,
-                             made(bad, challenge("create", cookie).at("challenge")))),
-              "passkey-refused");
+    EXPECT_EQ(
+        problem_of(ask("POST", "/v1/passkeys", cookie, bad.made(new_challenge("create", cookie)))),
+        "passkey-refused");
   }
   EXPECT_EQ(get("/v1/me", cookie).at("passkeys").size(), 1U);
 }
@@ -235,9 +223,9 @@ TEST_F(PasskeysTest, AnotherCustomersPasskeyConfirmsNothing) {
   EXPECT_EQ(problem_of(enter(of_mia)), "passkey-unknown");
   // Nobody takes over the passkey of somebody else, nor away.
   EXPECT_EQ(open(link(), paul).status, 204);
-  EXPECT_EQ(problem_of(ask("POST", "/v1/passkeys", paul,
-                           made(of_mia, challenge("create", paul).at("challenge")))),
-            "passkey-known");
+  EXPECT_EQ(
+      problem_of(ask("POST", "/v1/passkeys", paul, of_mia.made(new_challenge("create", paul)))),
+      "passkey-known");
   const std::string id = get("/v1/me", mia).at("passkeys")[0].at("passkey");
   EXPECT_EQ(problem_of(ask("DELETE", "/v1/passkeys/" + id, paul)), "passkey-unknown");
   EXPECT_EQ(get("/v1/me", mia).at("passkeys").size(), 1U);
@@ -319,7 +307,7 @@ TEST_F(PasskeysTest, BodiesThatAreNoneAreRefused) {
 TEST_F(PasskeysTest, AnotherSiteMakesAndUsesNone) {
   const std::string cookie = sign_in();
   auto key = create(cookie);
-  const json entering = used(key, challenge_to_enter());
+  const json entering = key.used(challenge_to_enter());
   origin_ = "https://evil.example";
   for (const char* path : {"/v1/passkeys", "/v1/passkeys/challenge", "/v1/passkeys/confirm",
                            "/v1/session/challenge", "/v1/session/passkey"}) {
