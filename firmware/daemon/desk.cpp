@@ -95,13 +95,20 @@ void Desk::hear(const contract::EnrolMessage& message, const Now& now) {
   }
 }
 
-// Nobody agrees to anything in the name of a number that was mistyped.
+// Nobody agrees to anything in the name of a number that was mistyped. Who was shown whose name is
+// written down before it is shown.
 void Desk::look_up(const contract::EnrolMessage& message, const Now& now) {
-  lookups_.ask(
-      message.customer, now,
-      [this, place = Place{message.tablet, message.session}](const Member& member, const Now& at) {
-        tell_tablet(place, member_is(member), at);
-      });
+  lookups_.ask(message.customer, now,
+               [this, place = Place{message.tablet, message.session}, customer = message.customer,
+                by = "staff:" + message.staff.str()](const Member& member, const Now& at) {
+                 Result<void> noted;
+                 if (!member.name.empty()) {
+                   noted = shared_.store.transaction(
+                       [&](store::Tx& tx) { tx.audit().append(at, "lookup", by, customer, ""); });
+                 }
+                 tell_tablet(place, noted ? member_is(member) : failed_for(noted.error().message),
+                             at);
+               });
 }
 
 Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now& now) {

@@ -3,6 +3,7 @@
 
 #include "firmware/daemon/member_lookup.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -68,6 +69,20 @@ TEST_F(MemberLookupTest, WhomTheCrmDoesNotKnowIsNobodyWhateverTheBoxKnows) {
   look_up("c-mia");
   crm_answers(asked().at(0)["id"], "unknown");
   EXPECT_EQ(told()["known"], "no");
+  EXPECT_FALSE(told().contains("name"));
+}
+
+TEST_F(MemberLookupTest, WhoWasShownWhoseNameIsWrittenDownOrItIsNotShown) {
+  look_up("c-new");
+  crm_answers(asked().at(0)["id"], "known", "Ada Berg");
+  EXPECT_THAT(box_.audit(), testing::Contains("lookup staff:eva "));
+  box_.power_off();
+  box_.refuse_to_store("INSERT ON audit");
+  box_.power_on();
+  box_.links_up();
+  look_up("c-new");
+  crm_answers(asked().at(1)["id"], "known", "Ada Berg");
+  EXPECT_EQ(told()["kind"], "failed");
   EXPECT_FALSE(told().contains("name"));
 }
 
