@@ -323,17 +323,25 @@ Result<void> Desk::take_back(const CustomerId& customer, const std::vector<Messa
                  return std::find(events.begin(), events.end(), MessageId(desk.id)) != events.end();
                });
   for (const Given& desk : back) {
-    const auto record = crm_record(customer, desk.purpose);
-    const Event change = record && standing(*record).given()
-                             ? Event(event::ConsentChanged{{*record}})
-                             : Event(event::ConsentRemoved{customer, desk.purpose});
-    auto stored = needs_.decide_by(
-        "crm", change, now, [&](store::Tx& tx) { tx.people().remove_desk_consent(desk.id); });
-    if (!stored) return stored;
+    if (auto stored = take_back(customer, desk, now); !stored) return stored;
     tell_confirmation({desk.id}, taken_back_for(why), now);
     forget(std::vector{desk.id});
   }
   return {};
+}
+
+// Whoever pledged twice still waits for the other answer; otherwise the CRM's own record stands
+// again.
+Result<void> Desk::take_back(const CustomerId& customer, const Given& given, const Now& now) {
+  const auto remove = [&](store::Tx& tx) { tx.people().remove_desk_consent(given.id); };
+  if (superseded(customer, given.purpose, nullptr).size() > 1) {
+    return shared_.store.transaction(remove);
+  }
+  const auto record = crm_record(customer, given.purpose);
+  const Event change = record && standing(*record).given()
+                           ? Event(event::ConsentChanged{{*record}})
+                           : Event(event::ConsentRemoved{customer, given.purpose});
+  return needs_.decide_by("crm", change, now, remove);
 }
 
 // A customer whose visit is over, or who was never heard, has had the time to confirm.

@@ -375,6 +375,34 @@ TEST_F(EnrolAtTheDesk, WhatIsNotConfirmedAsHersIsTakenBack) {
   EXPECT_EQ(last_word()["kind"], "failed");
 }
 
+// The CRM lets a pledge that is made again take the place of the one before.
+TEST_F(EnrolAtTheDesk, WhatIsTakenBackOfAPledgeLeavesTheOneThatFollowedIt) {
+  agree({{"face_recognition", true}});
+  agree({{"face_recognition", true}});
+  const auto told = box_.events("consent.changed");
+  ASSERT_EQ(told.size(), 2U);
+  contract::Command command;
+  command.kind = contract::Command::Kind::take_back;
+  command.customer = kMia;
+  command.reason = contract::Command::Reason::expired;
+  const auto take_back = [&](std::size_t pledge) {
+    command.id = MessageId("t-" + std::to_string(pledge));
+    command.events = {MessageId(told[pledge]["id"].get<std::string>())};
+    const auto message = encode_command(test::bench_address, command);
+    box_.inbound(LinkName::uplink, message.topic, message.payload);
+  };
+  take_back(0);
+  start();
+  ASSERT_FALSE(box_.world().enrolments.empty());
+  camera_says(face_of(kMia));
+  EXPECT_EQ(box_.store().people().templates_of(kMia)->size(), 1U);
+  box_.power_cycle();
+  box_.links_up();
+  EXPECT_EQ(box_.store().people().desk_consents()->size(), 1U);
+  take_back(1);
+  EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
+}
+
 // ---- how it is confirmed ----
 
 // What the box says of it, without what it says of the camera.
