@@ -91,9 +91,11 @@ struct PolicyReplaced {
 struct ConsentChanged {
   std::vector<ConsentRecord> records;
 };
+// What was given ends, and what `instead` says stands in its place.
 struct ConsentRemoved {
   CustomerId customer;
   Purpose purpose;
+  std::optional<ConsentRecord> instead = std::nullopt;
 };
 struct CustomerForgotten {
   CustomerId customer;

@@ -86,6 +86,7 @@ void Pipeline::Impl::on(const event::ConsentChanged& e) {
 void Pipeline::Impl::on(const event::ConsentRemoved& e) {
   const bool before = gate_.standing(e.customer, e.purpose).given();
   gate_.remove(e.customer, e.purpose);
+  if (e.instead) gate_.put(*e.instead);
   consent_changed(e.customer, e.purpose, before, true);
 }
 

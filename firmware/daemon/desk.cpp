@@ -142,7 +142,7 @@ Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now
     }
   });
   if (!stored) {
-    take_back(change, before, now);
+    put_back(before, now);
     return stored;
   }
   forget(over);
@@ -259,16 +259,13 @@ void Desk::load(const Now& now) {
 }
 
 // What is not on the disk was not agreed to: nobody can show it later.
-void Desk::take_back(const event::ConsentChanged& change, const std::vector<ConsentRecord>& before,
-                     const Now& now) {
+void Desk::put_back(const std::vector<ConsentRecord>& before, const Now& now) {
   Effects effects;
-  for (const ConsentRecord& record : change.records) {
-    effects.append(needs_.ask(event::ConsentRemoved{record.customer, record.purpose}, now));
+  for (const ConsentRecord& record : before) {
+    event::ConsentRemoved as_before{record.customer, record.purpose};
+    if (!record.history.empty()) as_before.instead = record;
+    effects.append(needs_.ask(as_before, now));
   }
-  event::ConsentChanged as_before{before};
-  std::erase_if(as_before.records,
-                [](const ConsentRecord& record) { return record.history.empty(); });
-  effects.append(needs_.ask(as_before, now));
   effects.consents.clear();  // to the disk and the audit trail nothing has changed
   if (const auto done = needs_.carry_out(std::move(effects), now); !done)
     return;  // as said already
@@ -337,11 +334,9 @@ Result<void> Desk::take_back(const CustomerId& customer, const Given& given, con
   if (superseded(customer, given.purpose, nullptr).size() > 1) {
     return shared_.store.transaction(remove);
   }
-  const auto record = crm_record(customer, given.purpose);
-  const Event change = record && standing(*record).given()
-                           ? Event(event::ConsentChanged{{*record}})
-                           : Event(event::ConsentRemoved{customer, given.purpose});
-  return needs_.decide_by("crm", change, now, remove);
+  return needs_.decide_by(
+      "crm", event::ConsentRemoved{customer, given.purpose, crm_record(customer, given.purpose)},
+      now, remove);
 }
 
 // A customer whose visit is over, or who was never heard, has had the time to confirm.
@@ -388,10 +383,13 @@ void Desk::drop_old(const AgreedTime& agreed, const Now& now) {
   }
   for (const Old& which : old) {
     const auto ids = superseded(which.customer, which.purpose, nullptr);
-    const auto stored = needs_.decide_by(
-        "crm", event::ConsentRemoved{which.customer, which.purpose}, now, [&](store::Tx& tx) {
-          for (const auto& id : ids) tx.people().remove_desk_consent(id);
-        });
+    const auto stored =
+        needs_.decide_by("crm",
+                         event::ConsentRemoved{which.customer, which.purpose,
+                                               crm_record(which.customer, which.purpose)},
+                         now, [&](store::Tx& tx) {
+                           for (const auto& id : ids) tx.people().remove_desk_consent(id);
+                         });
     if (stored) forget(ids);
   }
 }

@@ -118,8 +118,7 @@ class Desk {
   void tell_confirmation(const std::vector<std::string>& ids,
                          contract::EnrolMessage::Confirmed confirmed, const Now& now);
   Result<std::vector<Draft>> draft(const contract::EnrolMessage& message, const Now& now);
-  void take_back(const event::ConsentChanged& change, const std::vector<ConsentRecord>& before,
-                 const Now& now);
+  void put_back(const std::vector<ConsentRecord>& before, const Now& now);
   Result<void> take_back(const CustomerId& customer, const Given& given, const Now& now);
   Result<void> enrol_for_tablet(const contract::EnrolMessage& message, const Now& now);
   Result<void> begin(Job job, Clip clip, const Now& now);

@@ -193,6 +193,7 @@ template <class A>
 void fields(A& a, Of<A, happened::ConsentGone> r) {
   a("who", r.who);
   a("purpose", r.purpose);
+  a("instead", r.instead);
 }
 template <class A>
 void fields(A& a, Of<A, happened::Forgotten> r) {

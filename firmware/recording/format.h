@@ -20,7 +20,7 @@
 namespace welcome::recording {
 
 // Counts up with every change of what stands here: a replay reads its own version and no other.
-inline constexpr int kFormatVersion = 4;
+inline constexpr int kFormatVersion = 5;
 
 using Who = int;  // a customer's number in this file
 
@@ -126,6 +126,7 @@ struct ConsentsChanged {
 struct ConsentGone {
   Who who = 0;
   Purpose purpose = Purpose::proximity_offers;
+  std::optional<Consent> instead = std::nullopt;
 };
 struct Forgotten {
   Who who = 0;

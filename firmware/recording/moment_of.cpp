@@ -8,6 +8,11 @@ namespace welcome::recording {
 
 namespace {
 
+Consent consent_of(const ConsentRecord& record) {
+  const ConsentStanding s = standing(record);
+  return {record.purpose, s.given_at, s.withdrawn_at, s.expires_at};
+}
+
 class Describe {
  public:
   Describe(std::string_view item, const std::optional<Sealed>& sealed, const Cast& cast)
@@ -45,13 +50,16 @@ class Describe {
     for (const ConsentRecord& r : e.records) {
       const auto who = cast_.who(r.customer);
       if (!who) continue;
-      const ConsentStanding s = standing(r);
-      changed.records.push_back({*who, {r.purpose, s.given_at, s.withdrawn_at, s.expires_at}});
+      changed.records.push_back({*who, consent_of(r)});
     }
     return changed.records.empty() ? Said() : Said(std::move(changed));
   }
   Said operator()(const event::ConsentRemoved& e) const {
-    return of(e.customer, [&](Who who) { return happened::ConsentGone{who, e.purpose}; });
+    return of(e.customer, [&](Who who) {
+      happened::ConsentGone gone{who, e.purpose};
+      if (e.instead) gone.instead = consent_of(*e.instead);
+      return gone;
+    });
   }
   Said operator()(const event::CustomerForgotten& e) const {
     return of(e.customer, [](Who who) { return happened::Forgotten{who}; });

@@ -133,7 +133,9 @@ class Player::EventOf {
   }
   Said operator()(const happened::ConsentGone& e) const {
     return of(e.who, [&](const CustomerId& customer) {
-      return event::ConsentRemoved{customer, e.purpose};
+      event::ConsentRemoved removed{customer, e.purpose};
+      if (e.instead) removed.instead = record_of(customer, *e.instead);
+      return removed;
     });
   }
   Said operator()(const happened::Forgotten& e) const {

@@ -522,6 +522,32 @@ TEST_F(EnrolAtTheDesk, WhatTheCrmSignedBeforeOutlivesWhatTheDeskAddedToIt) {
   EXPECT_EQ(box_.world().enrolments.size(), 2U) << "the camera may look";
 }
 
+// A pledge has no end, and is younger than whatever the CRM has.
+TEST_F(EnrolAtTheDesk, WhatIsTakenBackLeavesTheCrmsRecordAsItWas) {
+  agree({{"face_recognition", true}});
+  auto signed_before = json::parse(box_.store().people().desk_consents()->front().record);
+  const WallTime ends = box_.now().wall + 2h;
+  signed_before["expires_at"] = contract::to_rfc3339(ends);
+  feed(signed_before);
+  box_.advance(1min);
+  agree({{"face_recognition", true}});
+  contract::Command command;
+  command.id = MessageId("t-1");
+  command.kind = contract::Command::Kind::take_back;
+  command.customer = kMia;
+  command.events = {MessageId(box_.events("consent.changed").back()["id"].get<std::string>())};
+  const auto message = encode_command(test::bench_address, command);
+  box_.inbound(LinkName::uplink, message.topic, message.payload);
+  start();
+  EXPECT_EQ(box_.world().enrolments.size(), 1U) << "what the CRM signed holds";
+  camera_says(face_of(kMia));
+  box_.advance(2h);
+  eva_ = box_.sign_in("eva");
+  start();
+  EXPECT_EQ(box_.world().enrolments.size(), 1U) << "and ends when it says";
+  EXPECT_EQ(last_word()["kind"], "failed");
+}
+
 TEST_F(EnrolAtTheDesk, NotThisPersonRaisesTheBarForGood) {
   enrol_mia();
   box_.hear_mia_for(2s);
