@@ -84,25 +84,52 @@ class Model {
   }
   void erased(int n, WallTime at, bool on_disk) {
     erased_[n].now = at;
-    for (const Purpose p : kAllPurposes) told_[{n, p}].forgotten = true;
+    for (const Purpose p : kAllPurposes) {
+      told_[{n, p}].forgotten = true;
+      answered(n, p, on_disk);
+    }
     if (on_disk) erased_[n].on_disk = at;
+  }
+  // Said at the desk, and not yet confirmed: it counts at this box, for this visit.
+  void said_at_desk(int n, Purpose p, WallTime at) { desk_[{n, p}][at] = {}; }
+  // It was confirmed, refused or over; `at`: that pledge alone.
+  void answered(int n, Purpose p, bool on_disk, std::optional<WallTime> at = {}) {
+    for (auto& [said, pledge] : desk_[{n, p}]) {
+      if (at && said != *at) continue;
+      pledge.over = true;
+      pledge.over_on_disk = pledge.over_on_disk || on_disk;
+    }
+  }
+  // Of pledges that still wait, the last.
+  std::optional<WallTime> waits(int n, Purpose p) const {
+    std::optional<WallTime> last;
+    const auto found = desk_.find({n, p});
+    if (found == desk_.end()) return last;
+    for (const auto& [said, pledge] : found->second) {
+      if (!pledge.over) last = said;
+    }
+    return last;
   }
   void heard(MonoTime at) { heard_ = at; }
   void all_on_disk() {
     for (auto& [key, t] : told_) t.withdrawn_on_disk = t.withdrawn;
+    for (auto& [key, pledges] : desk_) {
+      for (auto& [at, pledge] : pledges) pledge.over_on_disk = pledge.over;
+    }
   }
   void plug_pulled() {
     for (auto& [key, t] : told_) t.withdrawn = t.withdrawn_on_disk;
+    for (auto& [key, pledges] : desk_) {
+      for (auto& [at, pledge] : pledges) pledge.over = pledge.over_on_disk;
+    }
     for (auto& [n, e] : erased_) e.now = e.on_disk;
   }
 
   // Withdrawn or erased, and the box knows.
   bool revoked(int n, Purpose p) const {
     const auto found = told_.find({n, p});
-    if (found == told_.end()) return true;
-    const Told& t = found->second;
-    if (!t.given || (t.withdrawn && *t.given <= *t.withdrawn)) return true;
-    return gone(n) && *t.given <= *erased_.at(n).now;
+    return over(n, p, found == told_.end() ? std::nullopt : found->second.given) &&
+           over(n, p, waits(n, p));
   }
   bool gone(int n) const { return erased_.contains(n) && erased_.at(n).now; }
   // Forgotten for good (on a full disk the CRM is told that it failed, and asks again), and has
@@ -110,15 +137,20 @@ class Model {
   bool forgotten(int n) const {
     return gone(n) && erased_.at(n).on_disk == erased_.at(n).now &&
            std::none_of(told_.begin(), told_.end(), [&](const auto& told) {
-             return told.first.first == n && told.second.given > erased_.at(n).now;
+             const auto& [whose, p] = told.first;
+             return whose == n &&
+                    (told.second.given > erased_.at(n).now || waits(n, p) > erased_.at(n).now);
            });
   }
   bool may(int n, Purpose p, const Now& now) const {
-    if (revoked(n, p) || !now.wall_trusted || !heard_) return false;
-    const Told& t = told_.at({n, p});
+    if (!now.wall_trusted || !heard_ || now.mono - *heard_ > kMaxAge + 1h) return false;
     // A grant waits for its time. What two clocks may differ by cannot be seen.
-    return *t.given <= now.wall && (!t.expires || now.wall < *t.expires) &&
-           now.mono - *heard_ <= kMaxAge + 1h;
+    const auto counts = [&](std::optional<WallTime> given, std::optional<WallTime> expires) {
+      return !over(n, p, given) && *given <= now.wall && (!expires || now.wall < *expires);
+    };
+    const auto found = told_.find({n, p});
+    return counts(waits(n, p), {}) ||
+           (found != told_.end() && counts(found->second.given, found->second.expires));
   }
   // For who has to find out why.
   std::string what_of(int n, Purpose p, const Now& now) const {
@@ -130,8 +162,8 @@ class Model {
     const auto erased = erased_.find(n);
     return "at " + text(now.wall) + (now.wall_trusted ? "" : " (not trusted)") + ": given " +
            text(t.given) + ", expires " + text(t.expires) + ", withdrawn " + text(t.withdrawn) +
-           ", erased " + (erased == erased_.end() ? "never" : text(erased->second.now)) +
-           ", the CRM heard " +
+           ", at the desk " + text(waits(n, p)) + ", erased " +
+           (erased == erased_.end() ? "never" : text(erased->second.now)) + ", the CRM heard " +
            (heard_ ? std::to_string((now.mono - *heard_) / 1s) + " s ago" : "never");
   }
   bool may_be_noticed(int n, const Now& now) const {
@@ -146,7 +178,19 @@ class Model {
   struct Erased {
     std::optional<WallTime> now, on_disk;
   };
+  struct Pledge {
+    bool over = false, over_on_disk = false;
+  };
+  // A grant of then, or none, is taken back.
+  bool over(int n, Purpose p, std::optional<WallTime> given) const {
+    if (!given) return true;
+    const auto found = told_.find({n, p});
+    if (found != told_.end() && found->second.withdrawn && *given <= *found->second.withdrawn)
+      return true;
+    return gone(n) && *given <= *erased_.at(n).now;
+  }
   std::map<std::pair<int, Purpose>, Told> told_;
+  std::map<std::pair<int, Purpose>, std::map<WallTime, Pledge>> desk_;  // by when it was said
   std::map<int, Erased> erased_;
   std::optional<MonoTime> heard_;
 };
@@ -245,13 +289,14 @@ class Week {
     }
   }
 
-  int acts = 0;  // offers, prompts, visits seen: a week without any proves nothing
+  int desk_acts = 0;  // pledges that were taken
+  int acts = 0;       // offers, prompts, visits seen: a week without any proves nothing
 
  private:
   using Step = std::pair<const char*, void (Week::*)()>;
 
   void step() {
-    static constexpr std::array<Step, 24> kKinds{{
+    static constexpr std::array<Step, 28> kKinds{{
         {"hear", &Week::hear_somebody}, {"hear", &Week::hear_somebody},
         {"hear", &Week::hear_somebody}, {"hear", &Week::hear_somebody},
         {"hear", &Week::hear_somebody}, {"face", &Week::face},
@@ -264,6 +309,8 @@ class Week {
         {"restart", &Week::restart},    {"disk", &Week::disk},
         {"attack", &Week::attack},      {"attack", &Week::attack},
         {"clock", &Week::clock},        {"snapshot", &Week::new_epoch},
+        {"desk", &Week::desk},          {"desk", &Week::desk},
+        {"answer", &Week::answer_desk}, {"answer", &Week::answer_desk},
     }};
     const auto& [name, run] = kKinds[pick(kKinds.size())];
     trail_ += std::string(name) + " ";
@@ -385,6 +432,72 @@ class Week {
     }
   }
 
+  // Somebody agrees on the tablet, and will say on their page that it was them.
+  void desk() {
+    const int n = any();
+    const Purpose p = kAllPurposes[pick(kAllPurposes.size())];
+    sign_in();
+    if (!alive()) return;
+    const WallTime at = now().wall;
+    const auto life = lives_;
+    taken_at_desk_ = false;
+    model_.said_at_desk(n, p, at);
+    const std::string session = "e-" + std::to_string(++actions_);
+    inbound(LinkName::floor, "welcome/v1/floor/tablet/t-1/enrol/" + session,
+            {{"v", 1},
+             {"id", "enrol-" + session},
+             {"session", session},
+             {"from", "tablet"},
+             {"kind", "consent"},
+             {"sign_in", "in-" + std::to_string(signed_in_)},
+             {"customer", id_of(n)},
+             {"purposes", {{to_string(p), true}}},
+             {"notice", {{"id", "desk"}, {"version", "1"}, {"language", "en"}}},
+             {"at", contract::to_rfc3339(at)}});
+    // The plug may have been pulled before the box could say so.
+    if (taken_at_desk_) {
+      ++desk_acts;
+    } else if (life == lives_) {
+      model_.answered(n, p, true, at);
+    }
+  }
+
+  // They say yes or no on their page; or the CRM does not want to hear of it.
+  void answer_desk() {
+    if (!up_ || !alive() || questions_.empty()) return;
+    const auto chosen =
+        std::next(questions_.begin(), static_cast<std::ptrdiff_t>(pick(questions_.size())));
+    const auto [event, asked] = *chosen;
+    questions_.erase(chosen);
+    const bool believed = asked.at <= box_->right_time() + 5min &&
+                          shelves_[Collection::profiles].items.contains(id_of(asked.n));
+    if (believed && pick(2) == 0) {
+      step_of_consent(asked.n, asked.p, true, asked.at);
+      push(Collection::consents, 1);
+    } else {
+      take_back(event, asked);
+    }
+  }
+
+  struct Question {
+    int n;
+    Purpose p;
+    WallTime at;
+  };
+  void take_back(const std::string& event, const Question& asked) {
+    const auto life = lives_;
+    const json command{{"v", 1},
+                       {"id", "back-" + std::to_string(++commands_)},
+                       {"kind", "take_back"},
+                       {"customer", id_of(asked.n)},
+                       {"events", {event}},
+                       {"reason", "refused"}};
+    inbound(LinkName::uplink, box_prefix + "command",
+            json::parse(contract::sent_command(command.dump(), bench_address,
+                                               box_->right_time() + 1h, &signer_)));
+    if (alive() && life == lives_ && !troubled()) model_.answered(asked.n, asked.p, true, asked.at);
+  }
+
   void consent() {
     const int n = any();
     if (!shelves_[Collection::profiles].items.contains(id_of(n))) return come_back(n);
@@ -420,6 +533,7 @@ class Week {
     push(Collection::profiles, 1);
     shelves_[Collection::identities].remove("fob-" + std::to_string(n));
     push(Collection::identities, 1);
+    std::erase_if(questions_, [&](const auto& one) { return one.second.n == n; });
     erasures_.push_back({n, "erase-" + std::to_string(++commands_)});
     send_erasures();
   }
@@ -603,7 +717,7 @@ class Week {
             {"history", json::array()}};
   }
 
-  void step_of_consent(int n, Purpose p, bool given) {
+  void step_of_consent(int n, Purpose p, bool given, std::optional<WallTime> at_desk = {}) {
     Shelf& shelf = shelves_[Collection::consents];
     const auto found = shelf.items.find(record_of(n, p));
     json made = found == shelf.items.end() ? record(n, p) : found->second.second;
@@ -614,10 +728,11 @@ class Week {
     const auto add = [&](WallTime when) {
       made["history"].push_back({{"state", given ? "given" : "withdrawn"},
                                  {"at", contract::to_rfc3339(when)},
-                                 {"how", "app"}});
+                                 {"how", at_desk ? "desk" : "app"}});
     };
     // A word from the future, which a box or a shop wrote whose clock was ahead.
     if (given && pick(12) == 0) at += 2h + std::chrono::minutes(pick(3000));
+    if (at_desk) at = *at_desk;
     add(at);
     // The CRM writes a withdrawal twice when a grant bears a later time.
     const json before = made["history"];
@@ -647,7 +762,7 @@ class Week {
         const auto found = consents.find(record_of(n, p));
         if (found == consents.end() ||
             found->second.second["history"].back()["state"] == "withdrawn") {
-          taken_back_.insert({n, p});
+          if (!model_.waits(n, p)) taken_back_.insert({n, p});
         }
       }
     }
@@ -697,6 +812,7 @@ class Week {
     if (!taken && (!troubled() || status()["crm"]["gaps"] != gaps)) return;
     each_step(collection, items, [&](int n, Purpose p, bool given, WallTime at, auto) {
       if (!given) model_.withdrawn(n, p, at, !troubled());
+      if (given) model_.answered(n, p, !troubled(), at);
     });
   }
 
@@ -907,6 +1023,8 @@ class Week {
       const json body = json::parse(payload);
       if (topic.ends_with("/event")) events_.emplace_back(body["id"].get<std::string>());
       const std::string type = body.value("type", "");
+      taken_at_desk_ = taken_at_desk_ || body.value("confirmed", "") == "waiting";
+      if (type.find("consent.changed") != std::string::npos) ask_them(body);
       if (type.find("erasure.receipt") != std::string::npos) {
         std::erase_if(erasures_, [&](const auto& e) {
           return e.second == body["data"]["command"].get<std::string>();
@@ -945,13 +1063,44 @@ class Week {
     sent.clear();
   }
 
+  // An event that is sent again is the same question.
+  void ask_them(const json& event) {
+    const json& data = event["data"];
+    const std::string id = event["id"];
+    if (data["state"] != "given" || !asked_.insert(id).second) return;
+    questions_[id] = {whose(event["subject"]),
+                      *purpose_from_string(data["purpose"].get<std::string>()),
+                      *contract::from_rfc3339(data["at"].get<std::string>())};
+  }
+
   void expect_not_taken_back(int n, Purpose p, const std::string& what) const {
     EXPECT_FALSE(model_.revoked(n, p)) << what;
     EXPECT_FALSE(taken_back_.contains({n, p})) << "taken back before the line came: " << what;
   }
 
+  // What nobody confirmed counts as long as they are here, or half an hour.
+  void end_with_the_visit() {
+    std::set<int> here;
+    for (const auto& visit : box_->engine().visits()) {
+      if (visit["ended"].is_null()) here.insert(whose(visit["customer"]));
+    }
+    for (int n = 0; n < kPeople; ++n) {
+      for (const Purpose p : kAllPurposes) {
+        auto& since = waiting_since_[{n, p}];
+        if (!model_.waits(n, p)) {
+          since.reset();
+        } else if (!since || since->first != std::pair{lives_, *model_.waits(n, p)}) {
+          since = {{lives_, *model_.waits(n, p)}, now().mono};
+        } else if (!here.contains(n) && now().mono - since->second > 31min && !troubled()) {
+          model_.answered(n, p, true);
+        }
+      }
+    }
+  }
+
   void look_around() {
     if (!alive()) return;
+    end_with_the_visit();
     for (const auto& visit : box_->engine().visits()) {
       if (!visit["ended"].is_null()) continue;
       ++acts;
@@ -1006,6 +1155,13 @@ class Week {
   std::vector<std::pair<int, std::string>> erasures_;
   std::set<std::string> erased_there_;
   std::set<std::pair<int, Purpose>> taken_back_;
+  std::map<std::string, Question> questions_;  // by the event that asked
+  std::set<std::string> asked_;
+  bool taken_at_desk_ = false;
+  // In which life of the box, of which time, and since when it was seen to wait.
+  std::map<std::pair<int, Purpose>,
+           std::optional<std::pair<std::pair<std::uint64_t, WallTime>, MonoTime>>>
+      waiting_since_;
   std::vector<json> hellos_;
   std::vector<MessageId> events_;  // with the CRM, which has not said so
   std::uint64_t lives_ = 0;
@@ -1031,15 +1187,18 @@ TEST(RandomWeek, NobodyIsActedOnWithoutAConsentThatIsValidThenAndNobodyLeavesATr
     count = 1;
   }
   int acts = 0;
+  int desk_acts = 0;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     SCOPED_TRACE("WELCOME_WEEK=" + std::to_string(seed));
     Week week(seed);
     week.play();
     acts += week.acts;
+    desk_acts += week.desk_acts;
     if (HasFailure()) return;
   }
   if (count == 1) return;  // one week may be a quiet one
   EXPECT_GT(acts, static_cast<int>(count) * 10) << "the weeks were too quiet to prove anything";
+  EXPECT_GT(desk_acts, static_cast<int>(count)) << "hardly anybody agreed at the desk";
 }
 
 }  // namespace
