@@ -360,7 +360,7 @@ struct Command {
   Kind kind = Kind::diagnostics;
   CustomerId customer;                   // all but diagnostics and config
   std::string eid;                       // presence: the box's rotating EID, 16 hex digits
-  std::optional<WallTime> at;            // presence, outcome, offered: when it happened
+  std::optional<WallTime> at;            // when it happened; erase: no grant up to then counts
   std::optional<WallTime> expires_at{};  // not carried out later; a signed one has it
   DecisionId decision;                   // outcome (may be empty), offered
   CampaignId campaign;                   // offered

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sodium.h>
 
+#include "contract/items.h"
 #include "contract/signing.h"
 #include "core/hex.h"
 #include "crm/crm.h"
@@ -13,6 +14,20 @@
 #include "crm/token.h"
 
 namespace welcome::crm {
+namespace {
+
+WallTime last_grant_of(Feed& feed, const std::string& customer) {
+  WallTime last{};
+  for (const Item& item : feed.of_customer(Collection::consents, customer)) {
+    const auto known = contract::decode_item(Collection::consents, item.value);
+    if (!known) continue;
+    const ConsentStanding said = standing(std::get<ConsentRecord>(*known));
+    last = std::max(last, said.given_at.value_or(last));
+  }
+  return last;
+}
+
+}  // namespace
 
 std::string Crm::hash(const std::string& customer) const {
   std::array<unsigned char, 32> out{};
@@ -35,6 +50,7 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
   if (auto ok = must_exist(customer); !ok) return tl::unexpected(ok.error());
   const std::string at = contract::to_rfc3339(now);
   const std::string id = contract::new_uuid();
+  const WallTime last_grant = last_grant_of(feed_, customer);
 
   for (const Collection collection :
        {Collection::consents, Collection::identities, Collection::profiles}) {
@@ -90,6 +106,8 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
   command.id = MessageId(id);
   command.kind = contract::Command::Kind::erase;
   command.customer = CustomerId(customer);
+  // What was signed with a time that is still to come does not bring them back when it has come.
+  if (last_grant > now) command.at = last_grant;
   // A box that was never here has nothing.
   for (const Row& row : db_.query("SELECT store, box FROM erasure_box WHERE erasure = $1", {id})) {
     to_box(row.text(0), row.text(1), command, now, std::nullopt);

@@ -7,6 +7,7 @@
 
 #include "beacon/presence_proof.h"
 #include "core/hex.h"
+#include "core/timekeeper.h"
 
 namespace welcome::daemon {
 
@@ -155,11 +156,12 @@ Result<std::string> Commands::erase(const contract::Command& command, const Now&
   }
   needs_.decide(event::CustomerForgotten{command.customer}, now);
   needs_.erasing(command.customer);
-  // Not before the CRM signed it, whatever our clock says: what was agreed to before then must not
-  // bring them back.
+  // Not before the CRM signed it, whatever our clock says, nor before the last time that it signed
+  // for them: what was agreed to before then must not bring them back.
   Now when = now;
   if (command.expires_at)
-    when.wall = std::max(now.wall, *command.expires_at - contract::kCommandLife);
+    when.wall = std::max(when.wall, *command.expires_at - contract::kCommandLife);
+  if (command.at) when.wall = std::max(when.wall, std::min(*command.at, when.wall + kClocksAgree));
   const auto receipt = shared_.store.erasure().erase(command.customer, command.id, when);
   if (!receipt) {
     needs_.store_failed(receipt.error());

@@ -143,6 +143,15 @@ TEST_F(BoxesTest, ARevokedBoxHoldsUpNoErasureAndTheReasonIsOnRecord) {
   EXPECT_EQ(db_->query("SELECT customer FROM erasure").at(0).text(0), "") << "nobody needs the id";
 }
 
+TEST_F(BoxesTest, AnErasureIsNoEarlierThanWhatWasSignedBefore) {
+  see_box("aroma-1", "box-1");
+  add("c-mia", "a-mia");
+  consent("c-mia", Purpose::proximity_offers, true, now_ + 4min);
+  ASSERT_TRUE(crm_->forget("c-mia", now_));
+  const json command = json::parse(db_->query("SELECT payload FROM command").at(0).text(0));
+  EXPECT_EQ(command.at("at"), contract::to_rfc3339(now_ + 4min));
+}
+
 TEST_F(BoxesTest, ABoxThatWasNeverHereHasNothingToErase) {
   ASSERT_TRUE(boxes_.admit("aroma-1", "box-9", "", now_));
   const auto id = crm_->forget("c-paul", now_);

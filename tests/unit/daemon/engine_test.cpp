@@ -241,6 +241,32 @@ TEST_F(EngineTest, TheReceiptIsSignedByTheBoxAndSaysThatTheBytesAreGone) {
   EXPECT_TRUE(ring.verify(data.dump()));
 }
 
+// Whoever kept what the CRM signed with a time that was still to come sends it again.
+TEST_F(EngineTest, WhoWasErasedComesBackByNoGrantThatTheCrmSignedBefore) {
+  box_.feed_shop();
+  const CustomerId mia("c-mia");
+  json record = json::parse(
+      box_.store().replica().of_customer(store::Collection::consents, mia)->front().body);
+  const auto given = [&](std::chrono::minutes after, int nth) {
+    record["history"] = {
+        {{"state", "given"}, {"at", contract::to_rfc3339(test::kStart + after)}, {"how", "app"}}};
+    box_.feed_consent(record, nth);
+  };
+  const json erase{{"v", 1},
+                   {"id", "req-1"},
+                   {"kind", "erase"},
+                   {"customer", "c-mia"},
+                   {"at", contract::to_rfc3339(test::kStart + 4min)}};
+  box_.inbound(contract::LinkName::uplink, test::box_prefix + "command", erase.dump());
+  const auto erased = [&] { return box_.store().erasure().erased_at(mia)->has_value(); };
+  ASSERT_TRUE(erased());
+  box_.advance(6min);
+  given(4min, 1);
+  EXPECT_TRUE(erased());
+  given(5min, 2);
+  EXPECT_FALSE(erased());
+}
+
 TEST_F(EngineTest, ABoxWhoseBytesDoNotGoSaysSoAndAgainWhenTheyHave) {
   box_.feed_shop();
   const auto copy = box_.dir() / "welcomed.db.copy-of-somebody";
