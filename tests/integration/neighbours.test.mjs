@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createCipheriv, randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -18,7 +18,18 @@ import { assertFits } from '../e2e/contract.mjs';
 const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
 const kPath = `${process.env.PATH}:/usr/sbin:/sbin`;
+const kIrk = '9f3c1d0a5b7e42688c1f0e7d6a5b4c3d'; // of her phone
 const kMia = '7d1c6f5240b34a0e9c550d2f8a7e1b36000c0bff'; // her fob, as in the feed
+
+// The snapshot that a box gets of the only one who works in the store.
+const kFeedOfStaff = `
+import hashlib, json, sqlite3, sys
+row = sqlite3.connect(sys.argv[1]).execute("SELECT value FROM item WHERE collection = 'staff'").fetchone()
+digest = hashlib.blake2b(sys.argv[2].encode() + b"\\0" + b"1", digest_size=16).hexdigest()
+print(json.dumps({"v": 1, "collection": "staff", "epoch": "staff-1", "kind": "snapshot", "part": 1, "parts": 1,
+                  "to_seq": 1, "digest": digest,
+                  "items": [{"op": "put", "key": sys.argv[2], "seq": 1, "value": json.loads(row[0])}]}))
+`;
 
 const hex = (bytes) => randomBytes(bytes).toString('hex');
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -41,18 +52,27 @@ async function until(state, what, timeoutMs = 30000) {
   }
 }
 
-// A capture in which the fob is heard five times a second, as strong as `rssi(second)` says.
-function capture(file, startMs, seconds, rssi) {
+const fob = () => ({ ad: `1aff4c000215${kMia}c5`, address: Buffer.from([5, 4, 3, 2, 1, 0xc0]) });
+// A phone with a resolvable private address (Core Specification, Vol 3, Part H, 2.2.2).
+const phone = () => {
+  const prand = Buffer.from([0x4a, 0x31, 0x07]);
+  const cipher = createCipheriv('aes-128-ecb', Buffer.from(kIrk, 'hex'), null);
+  const hash = cipher.update(Buffer.concat([Buffer.alloc(13), prand])).subarray(13);
+  return { ad: '02011a', address: Buffer.concat([prand, hash]).reverse() };
+};
+
+// A capture in which she is heard five times a second, as strong as `rssi(second)` says.
+function capture(file, startMs, seconds, rssi, { ad, address }) {
   const head = Buffer.alloc(16);
   head.write('btsnoop\0', 'latin1');
   head.writeUInt32BE(1, 8);
   head.writeUInt32BE(1002, 12);
   const records = [head];
+  const data = Buffer.from(ad, 'hex');
   for (let ms = 0; ms < seconds * 1000; ms += 200) {
-    const ad = Buffer.from(`1aff4c000215${kMia}c5`, 'hex');
     const event = Buffer.concat([
-      Buffer.from([0x04, 0x3e, 0, 0x02, 1, 0, 1, 5, 4, 3, 2, 1, 0xc0, ad.length]),
-      ad,
+      Buffer.from([0x04, 0x3e, 0, 0x02, 1, 0, 1, ...address, data.length]),
+      data,
       Buffer.from([256 + rssi(ms / 1000)]),
     ]);
     event[2] = event.length - 3;
@@ -73,13 +93,15 @@ class Store {
     this.clients = [];
     this.events = []; // that the boxes told the CRM
     this.storeKey = hex(32);
+    this.boxKeys = {};
   }
 
-  run(file, args, env = {}) {
+  run(file, args, env = {}, input = '') {
     const child = spawn(file, args, {
       env: { ...process.env, PATH: kPath, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
+    child.stdin.end(input);
     child.log = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (child.log += text));
     child.ended = new Promise((resolve) => child.once('exit', resolve));
@@ -115,7 +137,23 @@ class Store {
     return client;
   }
 
-  async prepare() {
+  // Somebody who works in the store, as head office's own program writes it down.
+  async member(id, name, pin) {
+    const database = path.join(this.dir, 'head-office.db');
+    const crm = async (words, input) => {
+      const child = this.run(path.join(kBin, 'welcome-crm'), ['--database', database, ...words], {}, input);
+      assert.equal(await child.ended, 0, child.log);
+    };
+    await crm(['init', '--tenant', 'demo', '--controller', 'Aroma']);
+    await crm(['staff', 'add', id, '--name', name, '--store', 'aroma-1']);
+    await crm(['staff', 'pin', id], `${pin}\n`);
+    const { stdout } = await promisify(execFile)('python3', ['-c', kFeedOfStaff, database, id]);
+    return JSON.parse(stdout);
+  }
+
+  // `staff`: the only one who works here; then she carries a phone instead of a fob.
+  async prepare(staff) {
+    this.phone = Boolean(staff);
     const rules = (file) => readFileSync(path.join(kRoot, 'packaging/broker', file), 'utf8');
     const boxes = ['box-1', 'box-2'].map((box) => rules('floor-box.acl.in').replaceAll('@BOX@', box));
     this.floor = await this.broker('floor', [rules('floor.acl'), ...boxes].join('\n'));
@@ -125,10 +163,17 @@ class Store {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
+    if (staff) feed.push({ topic: 'welcome/v1/demo/aroma-1/box-1/feed/staff', payload: staff });
     for (const { payload } of feed) {
       for (const { value } of payload.items) {
         if (payload.collection === 'policy') delete value.quiet_hours; // at whatever hour this runs
-        if (value.customer === 'c-paul' && value.purpose === 'personalised_offers') value.customer = 'c-mia';
+        // Staff are shown nobody by a fob alone.
+        if (staff && value.identity === 'i-mia-fob') {
+          for (const of of ['uuid', 'major', 'minor', 'measured_power_1m_dbm']) delete value[of];
+          Object.assign(value, { kind: 'irk', irk: kIrk });
+        }
+        const hers = ['personalised_offers', 'preference_prompts'];
+        if (value.customer === 'c-paul' && hers.includes(value.purpose)) value.customer = 'c-mia';
         if (value.customer === 'c-mia' && payload.collection === 'profiles') value.segments = ['regular'];
       }
     }
@@ -149,9 +194,9 @@ class Store {
   async box(name, epoch, rssi, more) {
     const dir = path.join(this.dir, name);
     mkdirSync(path.join(dir, 'credentials'), { recursive: true });
-    writeFileSync(path.join(dir, 'credentials/box-key'), hex(32));
+    writeFileSync(path.join(dir, 'credentials/box-key'), (this.boxKeys[name] ??= hex(32)));
     writeFileSync(path.join(dir, 'credentials/store-key'), this.storeKey);
-    capture(path.join(dir, 'radio.btsnoop'), epoch, 120, rssi);
+    capture(path.join(dir, 'radio.btsnoop'), epoch, 120, rssi, this.phone ? phone() : fob());
     writeFileSync(
       path.join(dir, 'welcomed.conf'),
       `
@@ -308,4 +353,79 @@ test('two boxes that share the floor make one offer where a cap allows one', asy
   }
   assert.equal(offers().length, 1, JSON.stringify(offers().map(({ source, time }) => [source, time])));
   assert.equal(offers()[0].subject, 'c-mia');
+});
+
+test('a sign-in counts with both boxes of a store, goes on when one is away, and ends everywhere', async (t) => {
+  const store = new Store();
+  t.after(() => store.stop());
+  const eva = await store.member('eva', 'Eva', '273910');
+  await store.prepare(eva);
+  const tablet = await store.connect(store.floor, 'tablet-1');
+  const said = { session: {}, prompts: [] };
+  tablet.on('message', (topic, payload) => {
+    if (!payload.length) return;
+    const word = JSON.parse(payload);
+    if (topic.endsWith('/session')) said.session[word.box] = word;
+    if (topic.includes('/prompt/')) said.prompts.push(word);
+  });
+  await tablet.subscribeAsync(['welcome/v1/floor/to/tablet-1/#', 'welcome/v1/floor/prompt/+'], { qos: 1 });
+  const say = (what, word) =>
+    tablet.publishAsync(
+      `welcome/v1/floor/tablet/tablet-1/${what}`,
+      JSON.stringify({ v: 1, id: randomUUID(), at: new Date().toISOString(), ...word }),
+      { qos: 1 },
+    );
+  const state = (box) => said.session[box]?.state;
+
+  const epoch = Date.now() + 6000;
+  const start = (name) => store.box(name, epoch, () => -60, { zones: 'box = desk' });
+  const [one, two] = [await start('box-1'), await start('box-2')];
+  for (const box of [one, two])
+    await until(async () => (await box.ctl('status')).crm.feed.staff?.items === 1, `${box.name} knows Eva`);
+  const signIn = randomUUID();
+  await say('session', { id: signIn, kind: 'sign_in', staff: 'eva', pin: '273910' });
+  await until(() => state('box-1') === 'on' && state('box-2') === 'on', 'both have looked at the PIN');
+  for (const { sign_in, staff } of Object.values(said.session))
+    assert.deepEqual([sign_in, staff], [signIn, 'eva']);
+
+  // One tap is one event, of her.
+  const prompt = await until(() => said.prompts.at(-1), 'she is shown');
+  await say(`action/${prompt.visit}`, { visit: prompt.visit, sign_in: signIn, kind: 'claim' });
+  const taps = () => store.events.filter((event) => event.type.includes('staff.action'));
+  await until(() => said.prompts.at(-1).claimed_by === 'eva', 'the card is claimed');
+  await until(() => taps().length > 0, 'the CRM hears of it');
+  for (const box of [one, two])
+    await until(async () => (await box.ctl('status')).outbox.uplink === 0, `${box.name} has sent all`);
+  assert.deepEqual(
+    taps().map(({ data }) => [data.staff, data.kind]),
+    [['eva', 'claim']],
+  );
+
+  // A box that starts again asks nobody for a PIN.
+  two.program.kill('SIGKILL');
+  await two.program.ended;
+  await say(`action/${prompt.visit}`, { visit: prompt.visit, sign_in: signIn, kind: 'release' });
+  await until(() => said.prompts.at(-1).claimed_by === null, 'the one that is left takes her taps');
+  delete said.session['box-2'];
+  await start('box-2');
+  await until(() => state('box-2') === 'on', 'it knows her session');
+
+  // Head office lets her go.
+  const gone = { op: 'delete', key: 'eva', seq: 2 };
+  for (const box of ['box-1', 'box-2'])
+    await store.crm.publishAsync(
+      `welcome/v1/demo/aroma-1/${box}/feed/staff`,
+      JSON.stringify({
+        ...eva,
+        kind: 'delta',
+        part: undefined,
+        parts: undefined,
+        from_seq: 1,
+        to_seq: 2,
+        digest: '0'.repeat(32),
+        items: [gone],
+      }),
+      { qos: 1 },
+    );
+  await until(() => state('box-1') === 'over' && state('box-2') === 'over', 'both have ended it');
 });
