@@ -6,6 +6,7 @@
 #include <iostream>
 #include <vector>
 
+#include "core/version.h"
 #include "eval/command.h"
 
 namespace welcome::eval {
@@ -54,6 +55,10 @@ int main(int argc, char** argv) {
   if (all.empty()) return print_help(std::cerr);
   if (all[0] == "help" || all[0] == "--help") {
     print_help(std::cout);
+    return 0;
+  }
+  if (all[0] == "--version") {
+    std::cout << "welcome-eval " << welcome::kVersion << "\n";
     return 0;
   }
   for (const Command& command : kCommands) {
