@@ -25,6 +25,7 @@ from snapshot_bench import crm_with, free_port, memory_mib, processor_s, wait_fo
 PURPOSES = ("proximity_offers", "preference_prompts")
 SCOPES = {"all": ["all"], "visited": ["visited"], "region": ["region"], "region visited": ["region", "visited"]}
 BEAT_S, ROUNDS = 2, 20
+COLLECTIONS = 6
 
 
 def fill(db, customers, boxes, regions, folder):
@@ -150,7 +151,7 @@ def heartbeats(db, folder, boxes):
         time.sleep(3 * BEAT_S)
         sent, before = world.sent(), processor_s(world.crm.pid)
         time.sleep(ROUNDS * BEAT_S)
-        spent, rounds = processor_s(world.crm.pid) - before, (world.sent() - sent) / (5 * boxes)
+        spent, rounds = processor_s(world.crm.pid) - before, (world.sent() - sent) / (COLLECTIONS * boxes)
         return {
             "rounds": round(rounds, 1),
             "heartbeat_processor_ms": round(1000 * spent / rounds, 1),

@@ -118,6 +118,7 @@ void Server::run(int stop_fd) {
       work = true;
     }
     if (work) {
+      admitted_.clear();
       intake_.work(wall_now());
       push_changes();
       push_commands();

@@ -133,6 +133,7 @@ class Server {
   void push_changes();
   void push_commands();
   void heartbeat();
+  bool still_admitted(const BoxKey& box);
   bool let_age();
   void look_for_controls();
   void send_all_controls();
@@ -172,6 +173,7 @@ class Server {
   std::map<std::pair<Collection, Scope>, Snapshot> beats_;      // of what has not changed since
   Position staff_;                                              // that every box was told
   std::size_t taken_bytes_ = SIZE_MAX;  // a broker that says no limit may have one nevertheless
+  std::set<BoxKey> admitted_;           // of those asked for since the database changed
   bool controls_due_ = false;           // all of them
   std::uint64_t sent_control_ = 0;      // the newest that was sent
   std::string controls_key_;            // that signed them

@@ -288,6 +288,7 @@ void Server::push_commands() {
 // says hello, and knows by the same message that consent is fresh. One that was admitted while it
 // was on the line learns so by it.
 void Server::heartbeat() {
+  admitted_.clear();
   const Rows boxes = db_.query("SELECT store, box FROM box WHERE state IN ('online', 'new')");
   if (boxes.empty()) return;
   std::erase_if(beats_, [now = steady_clock::now()](const auto& beat) {
@@ -388,6 +389,14 @@ void Server::publish(const contract::Message& message, std::int64_t tag) {
   ++counters_.sent;
 }
 
+// It may have been revoked a moment ago, of which the database tells us (Database::announce).
+bool Server::still_admitted(const BoxKey& box) {
+  if (admitted_.contains(box)) return true;
+  if (!boxes_.admitted(box.first, box.second)) return false;
+  admitted_.insert(box);
+  return true;
+}
+
 void Server::send() {
   send_taken();
   while (client_.room() > 0 && !commands_.empty()) {
@@ -398,7 +407,7 @@ void Server::send() {
   const auto drain = [this](Lane& lane) {
     while (client_.room() > 0 && !lane.empty()) {
       const auto [box, parcel] = lane.take();
-      if (!boxes_.admitted(box.first, box.second)) continue;  // revoked a moment ago
+      if (!still_admitted(box)) continue;
       contract::Message message;
       message.topic = contract::feed_topic(address(box), parcel->collection);
       message.payload = parcel->payload;
