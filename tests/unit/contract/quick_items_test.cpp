@@ -522,5 +522,43 @@ TEST(QuickBatches, CheckTheSignatureOfEveryConsent) {
   EXPECT_GT(wrong, 10U);
 }
 
+// Half of a large batch is checked on a thread of its own.
+TEST(QuickBatches, SetAsideEachConsentWithAWrongSignatureAndNoOther) {
+  KeyRing keys;
+  keys.pin("k1", signer().public_key());
+  const Signer other("k1", {4, 5, 6});
+  json record = examples(Collection::consents).front();
+  record["tenant"] = kBox.tenant;
+  const auto wrong = [](std::size_t n) { return n % 7 == 3; };
+  FeedBatch batch;
+  batch.collection = Collection::consents;
+  batch.epoch = "e1";
+  batch.snapshot = true;
+  batch.part = batch.parts = 1;
+  Digest digest;
+  for (std::size_t n = 0; n < 61; ++n) {
+    record["record_id"] = "r-" + std::to_string(n);
+    FeedItem item;
+    item.key = record["record_id"];
+    item.seq = n + 1;
+    item.value = *(wrong(n) ? other : signer()).sign(record.dump());
+    digest.toggle(item.key, item.seq);
+    batch.items.push_back(std::move(item));
+  }
+  batch.to_seq = batch.items.size();
+  batch.digest = digest.hex();
+  batch.head = FeedHead{kBox.tenant, std::string(kScopeAll), batch.to_seq, batch.digest, {}};
+  const Message sent = encode_feed(kBox, batch, &signer());
+  const auto decoded = decode_for_box(kBox, {sent.topic, sent.payload, false, "", ""}, &keys);
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  const auto& items = std::get<FeedBatch>(*decoded).items;
+  ASSERT_EQ(items.size(), batch.items.size());
+  for (std::size_t n = 0; n < items.size(); ++n) {
+    EXPECT_EQ(items[n].key, batch.items[n].key);
+    EXPECT_EQ(items[n].item == nullptr, wrong(n)) << items[n].key;
+    EXPECT_EQ(items[n].error, wrong(n) ? "the signature is wrong" : "") << items[n].key;
+  }
+}
+
 }  // namespace
 }  // namespace welcome::contract
