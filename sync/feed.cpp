@@ -89,6 +89,15 @@ std::size_t end_of_piece(const std::vector<contract::FeedItem>& items, bool snap
   return end;
 }
 
+// Each once, and none of those before.
+template <class Seen>
+bool all_new(std::vector<std::uint64_t> names, const Seen* seen) {
+  std::sort(names.begin(), names.end());
+  return std::adjacent_find(names.begin(), names.end()) == names.end() &&
+         std::none_of(names.begin(), names.end(),
+                      [&](std::uint64_t name) { return seen != nullptr && seen->contains(name); });
+}
+
 }  // namespace
 
 std::size_t FeedPlan::Part::to_come() const {
@@ -226,6 +235,8 @@ FeedPlan FeedReceiver::plan_snapshot(contract::FeedBatch batch, Cut cut) const {
     plan.part->digest.toggle(item.key, item.seq);
     plan.items.push_back(std::move(item));
   }
+  plan.fresh = plan.part->from_nothing &&
+               all_new(plan.part->names, begins ? nullptr : &running->second.seen);
   if (here) plan.part->here = after.digest();
   if (batch.part < batch.parts || cut.more) {
     if (have != have_.end()) {

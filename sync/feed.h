@@ -69,6 +69,7 @@ struct FeedPlan {
   // value of any other collection stays.
   std::vector<contract::FeedItem> items;
   std::vector<std::string> sweep;      // names that the finished snapshot does not have: remove
+  bool fresh = false;                  // the store has no item of these names
   std::optional<contract::Have> have;  // to be kept in the same transaction
   bool complete = false;               // the collection is now as the CRM had it at have->seq
   std::string reason;                  // gap: why, for the log

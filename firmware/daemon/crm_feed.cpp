@@ -383,6 +383,7 @@ Result<void> CrmFeed::store_news(const sync::FeedPlan& plan, News& news, const N
   std::optional<store::FeedState> position;
   if (plan.have && !news.came_back && !news.device_freed) position = state_of(*plan.have);
   const auto durable = may_come_again(plan, news) ? store::Durable::later : store::Durable::now;
+  for (auto& change : news.changes) change.fresh = plan.fresh;
   const auto write_news = [&](store::Tx& tx) {
     tx.replica().apply(store_collection(plan.collection), position, news.changes, plan.sweep);
     write(tx, news, now);

@@ -13,12 +13,17 @@ Context::Context(std::string file, const std::string& vfs,
                  std::span<const std::uint8_t, 32> box_key)
     : path(std::move(file)), sealer(box_key), db(path, vfs, false) {
   // Before it commits, while what it wrote can still fail as a whole.
-  db.before_commit = [this] { sign_audit(*this); };
+  db.before_commit = [this] {
+    sign_audit(*this);
+    names.settle();
+  };
+  db.on_commit = [this] { names.committed(); };
   // What was made in a transaction that failed must not be used again.
   db.on_rollback = [this] {
     forget_keys();
     trail_end.reset();
     parts.fill(std::nullopt);
+    names.rolled_back();
   };
 }
 

@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "firmware/store/database.h"
+#include "firmware/store/names.h"
 #include "firmware/store/sealing.h"
 
 namespace welcome::store {
@@ -28,6 +29,7 @@ class Context {
   const std::string path;
   Sealer sealer;
   Database db;
+  Names names{db};
 
   // Whose row it is and what seals it. No id: about nobody.
   struct Owner {

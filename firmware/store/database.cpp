@@ -201,7 +201,10 @@ Result<void> Database::end() {
     });
     if (!committed) sticky_ = committed.error();
   }
-  if (!sticky_) return {};
+  if (!sticky_) {
+    if (on_commit) on_commit();
+    return {};
+  }
   // Some errors (a full disk) have rolled back already.
   if (sqlite3_get_autocommit(db_) == 0) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
   if (on_rollback) on_rollback();

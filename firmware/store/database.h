@@ -148,6 +148,8 @@ class Database {
   // Commits, or rolls back when something failed and says what.
   Result<void> end();
   bool in_transaction() const { return in_transaction_; }
+  // Of the transaction under way, or the last one.
+  Durable durable() const { return durable_; }
 
   int wal_pages() const { return wal_pages_; }
   // Moves the log into the database file; with `truncate` the log is empty afterwards. Throws.
@@ -157,6 +159,7 @@ class Database {
   bool saw_corruption() const { return saw_corruption_; }
 
   std::function<void()> before_commit;  // may write, and throw DbError
+  std::function<void()> on_commit;
   std::function<void()> on_rollback;
 
   sqlite3* handle() { return db_; }

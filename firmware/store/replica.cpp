@@ -69,16 +69,11 @@ std::int64_t fresh_part(Database& db) {
                  .value_or(0);
 }
 
-std::optional<std::int64_t> locate(Database& db, std::int64_t part, std::string_view key_hash) {
-  auto s =
-      db.query("SELECT id FROM feed_item WHERE part = ? AND key_hash = ?", part, Blob{key_hash});
-  if (!s.step()) return std::nullopt;
-  return s.int64(0);
-}
-
-bool remove(Database& db, std::int64_t part, std::string_view key_hash) {
-  const auto id = locate(db, part, key_hash);
+bool remove(Context& context, std::int64_t part, std::string_view key_hash) {
+  Database& db = context.db;
+  const auto id = context.names.find(part, key_hash);
   if (!id) return false;
+  context.names.remove(part, key_hash);
   db.run("DELETE FROM feed_item WHERE id = ?", *id);
   db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", part, *id);
   return true;
@@ -93,15 +88,16 @@ void apply_one(Context& context, Collection collection, std::int64_t part, const
   const std::string_view key_hash = view(hash);
 
   if (change.erase) {
-    if (remove(db, part, key_hash)) {
+    if (remove(context, part, key_hash)) {
       context.keys_to_collect = true;
       ++report.erased;
     }
     return;
   }
-  if (change.withhold && change.keep &&
-      db.run("UPDATE feed_item SET seq = ? WHERE part = ? AND key_hash = ?", item.seq, part,
-             Blob{key_hash}) == 1) {
+  // 0: none.
+  const std::int64_t old = change.fresh ? 0 : context.names.find(part, key_hash).value_or(0);
+  if (change.withhold && change.keep && old != 0) {
+    db.run("UPDATE feed_item SET seq = ? WHERE id = ?", item.seq, old);
     ++report.withheld;
     return;
   }
@@ -121,18 +117,16 @@ void apply_one(Context& context, Collection collection, std::int64_t part, const
   }
   const auto body = sealed ? std::optional<Blob>(Blob{*sealed}) : std::nullopt;
 
-  std::int64_t id = 0;
-  // Mostly new: a snapshot. Mostly there already: a delta; then the failed insert is the look-up.
-  if (db.run("INSERT INTO feed_item (part, key_hash, customer, seq, sealed) VALUES (?, ?, ?, ?, ?)"
-             " ON CONFLICT DO NOTHING",
-             part, Blob{key_hash}, owner_id, item.seq, body) == 1) {
+  std::int64_t id = old;
+  if (old == 0) {
+    db.run("INSERT INTO feed_item (part, key_hash, customer, seq, sealed) VALUES (?, ?, ?, ?, ?)",
+           part, Blob{key_hash}, owner_id, item.seq, body);
     id = db.last_row();
+    context.names.put(part, hash, id);
   } else {
-    const auto old = locate(db, part, key_hash);
-    if (!old) throw DbError({ErrorCode::corrupt, "store: feed index and items differ"});
-    id = *old;
-    db.run("UPDATE feed_item SET customer = ?, seq = ?, sealed = ? WHERE id = ?", owner_id,
-           item.seq, body, id);
+    if (db.run("UPDATE feed_item SET customer = ?, seq = ?, sealed = ? WHERE id = ?", owner_id,
+               item.seq, body, id) != 1)
+      throw DbError({ErrorCode::corrupt, "store: feed names and items differ"});
     db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", part, id);
   }
   if (brief)
@@ -211,7 +205,7 @@ ApplyReport Replica::Writer::apply(Collection collection, const std::optional<Fe
     if (first) here.part = fresh_part(context_.db);
     ApplyReport report;
     for (const auto& change : changes) apply_one(context_, collection, here.part, change, report);
-    for (const auto& name : gone) report.erased += remove(context_.db, here.part, name) ? 1 : 0;
+    for (const auto& name : gone) report.erased += remove(context_, here.part, name) ? 1 : 0;
     if (!gone.empty()) context_.keys_to_collect = true;
     if (position) {
       here.epoch = position->epoch;
@@ -229,21 +223,16 @@ std::string Replica::name_of(Collection collection, std::string_view key) const 
 
 Result<void> Replica::for_each_name(Collection collection,
                                     const std::function<void(std::string_view)>& fn) const {
-  return context_.db.read([&] {
-    auto s = context_.db.query(
-        "SELECT key_hash FROM feed_item INDEXED BY feed_item_key"
-        " WHERE part = ?",
-        live_part(context_, collection));
-    while (s.step()) fn(s.blob(0));
-  });
+  return context_.db.read([&] { context_.names.for_each(live_part(context_, collection), fn); });
 }
 
 Result<std::optional<std::int64_t>> Replica::seq_of(Collection collection,
                                                     std::string_view key) const {
   return context_.db.read([&]() -> std::optional<std::int64_t> {
     const CustomerHash hash = context_.sealer.item_hash(static_cast<std::uint8_t>(collection), key);
-    auto s = context_.db.query("SELECT seq FROM feed_item WHERE part = ? AND key_hash = ?",
-                               live_part(context_, collection), Blob{view(hash)});
+    const auto item = context_.names.find(live_part(context_, collection), view(hash));
+    if (!item) return std::nullopt;
+    auto s = context_.db.query("SELECT seq FROM feed_item WHERE id = ?", *item);
     if (!s.step()) return std::nullopt;
     return s.int64(0);
   });
@@ -255,7 +244,7 @@ void Replica::Writer::distrust(Collection collection, std::span<const std::strin
     for (const std::string& key : keys) {
       const CustomerHash hash =
           context_.sealer.item_hash(static_cast<std::uint8_t>(collection), key);
-      const auto item = locate(context_.db, part, view(hash));
+      const auto item = context_.names.find(part, view(hash));
       if (!item) continue;
       context_.db.run("UPDATE feed_item SET customer = NULL, sealed = NULL WHERE id = ?", *item);
       context_.db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", part, *item);
@@ -271,10 +260,10 @@ Result<ReplicaItem> Replica::find(Collection collection, std::string_view key) c
 
 Result<ReplicaItem> Replica::find_named(Collection collection, std::string_view name) const {
   auto found = context_.db.read([&]() -> std::optional<ReplicaItem> {
+    const auto item = context_.names.find(live_part(context_, collection), name);
+    if (!item) return std::nullopt;
     auto s = context_.db.query(
-        "SELECT customer, seq, sealed FROM feed_item WHERE part = ? AND key_hash = ?"
-        " AND sealed IS NOT NULL",
-        live_part(context_, collection), Blob{name});
+        "SELECT customer, seq, sealed FROM feed_item WHERE id = ? AND sealed IS NOT NULL", *item);
     if (!s.step()) return std::nullopt;
     return open_item(context_.unseal(s.int64(0), label_of("item", name), s.blob(2)), s.int64(1),
                      false);

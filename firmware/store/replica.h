@@ -48,6 +48,7 @@ struct FeedChange {
   bool erase = false;
   bool withhold = false;  // a poisoned item: it is counted, its body is not kept
   bool keep = false;      // with withhold: the last good body stays in use
+  bool fresh = false;     // there is none of this key yet: the caller knows
 };
 
 struct ApplyReport {

@@ -67,10 +67,17 @@ CREATE TABLE feed_item (
   seq INTEGER NOT NULL,
   sealed BLOB
 ) STRICT;
-CREATE UNIQUE INDEX feed_item_key ON feed_item (part, key_hash);
 -- With the row number at its end: reads a part in the order of the file.
 CREATE INDEX feed_item_part ON feed_item (part);
 CREATE INDEX feed_item_customer ON feed_item (customer) WHERE customer IS NOT NULL;
+
+-- Which item a name is, but for those that wait to be written here (names.h).
+CREATE TABLE feed_name (
+  part INTEGER NOT NULL,
+  key_hash BLOB NOT NULL,
+  item INTEGER NOT NULL,
+  PRIMARY KEY (part, key_hash)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE feed_brief (
   part INTEGER NOT NULL,
@@ -230,6 +237,17 @@ CREATE TABLE kept (
   name TEXT NOT NULL PRIMARY KEY,
   sealed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+)sql",
+      // 5 → 6: names of items may be written later than the items.
+      R"sql(
+CREATE TABLE feed_name (
+  part INTEGER NOT NULL,
+  key_hash BLOB NOT NULL,
+  item INTEGER NOT NULL,
+  PRIMARY KEY (part, key_hash)
+) STRICT, WITHOUT ROWID;
+INSERT INTO feed_name SELECT part, key_hash, id FROM feed_item ORDER BY part, key_hash;
+DROP INDEX feed_item_key;
 )sql",
   };
   return kSteps;

@@ -9,7 +9,7 @@
 
 namespace welcome::store {
 
-inline constexpr int kSchemaVersion = 5;
+inline constexpr int kSchemaVersion = 6;
 // In every file of ours (PRAGMA application_id): "WLCM".
 inline constexpr int kApplicationId = 0x574c434d;
 

@@ -123,6 +123,8 @@ Opened open_with(const std::string& path, const BoxKey& key, const StoreOptions&
   if (opened.version != 0) check_pages(*opened.context);
   check_key(*opened.context);
   adopt_hash_key(*opened.context);
+  Names& names = opened.context->names;
+  if (names.left_behind()) in_transaction(opened.context->db, [&] { names.recover(); });
   return opened;
 }
 
@@ -219,6 +221,7 @@ struct Store::Impl {
   // One small piece of housekeeping; true = did something.
   bool step(const Now& now);
   bool collect_keys(const Now& now);
+  void tidy_names();
 
   std::unique_ptr<Context> context;
   Replica replica;
@@ -352,6 +355,13 @@ bool Store::Impl::collect_keys(const Now& now) {
   return true;
 }
 
+// Once in a turn. What is lost with the power is found again, so no sync is waited for.
+void Store::Impl::tidy_names() {
+  if (!context->names.waiting()) return;
+  const auto done = context->db.write([&] { context->names.tidy(); }, Durable::later);
+  if (!done) throw DbError(done.error());
+}
+
 bool Store::Impl::step(const Now& now) {
   Database& db = context->db;
   if (db.wal_pages() >= kCheckpointPages) {
@@ -365,6 +375,7 @@ Result<bool> Store::maintain(Now now, std::chrono::milliseconds budget) {
   // The one clock in here measures our own work, and decides nothing else.
   const auto until = std::chrono::steady_clock::now() + budget;
   return impl_->context->db.read([&] {
+    impl_->tidy_names();
     while (impl_->step(now)) {
       if (std::chrono::steady_clock::now() >= until) return true;
     }

@@ -43,6 +43,7 @@ inline constexpr std::array kTables{
     TableRule{"feed", Owner::crm},
     TableRule{"feed_item", Owner::crm},
     TableRule{"feed_brief", Owner::crm},
+    TableRule{"feed_name", Owner::crm},
 };
 
 }  // namespace welcome::store

@@ -205,5 +205,66 @@ TEST(StorePower, WhatIsDurableLaterIsThereWithTheNextPromise) {
   EXPECT_GE(found.size(), 2U) << "the plug was pulled before and after the promise";
 }
 
+// Names of a first snapshot's items are written later than the items. Wherever the plug is pulled,
+// each item that is there is found by its name.
+TEST(StorePower, ItemsAreFoundByNameWhereverThePlugIsPulled) {
+  constexpr int kItems = 700;  // more than are written in a turn
+  const auto play = [](Store& store) {
+    std::vector<FeedChange> changes;
+    for (int n = 0; n < kItems; ++n) {
+      changes.push_back(put("k" + std::to_string(n), n + 1));
+      changes.back().fresh = true;
+    }
+    const auto part = [&](int first, int count, Durable durable) {
+      return store.transaction(
+          [&](Tx& tx) {
+            tx.replica().apply(Collection::campaigns, std::nullopt,
+                               std::span(changes).subspan(first, count));
+          },
+          durable);
+    };
+    if (!part(0, 300, Durable::later) || !part(300, 399, Durable::later)) return;
+    for (int n = 0; n < 2; ++n) {
+      if (!store.maintain(at())) return;
+    }
+    if (!part(699, 1, Durable::now)) return;
+    (void)store.maintain(at());
+  };
+  const auto cut_at = [&](std::int64_t cut, std::uint64_t seed) {
+    TempDir dir;
+    PowerVfs vfs("power-names");
+    std::int64_t operations = 0;
+    {
+      auto store = open(dir, vfs);
+      const std::int64_t opened = vfs.operations();
+      if (cut > 0) vfs.cut_at(opened + cut);
+      play(*store);
+      operations = vfs.operations() - opened;
+    }
+    if (cut > 0) vfs.restore(seed);
+    auto store = open(dir, vfs);
+    EXPECT_FALSE(store->open_report().set_aside);
+    std::size_t here = 0, names = 0;
+    EXPECT_TRUE(store->replica().load(Collection::campaigns, [&](ReplicaItem&& item) {
+      ++here;
+      EXPECT_EQ(*store->replica().seq_of(Collection::campaigns, item.key), item.seq);
+    }));
+    EXPECT_TRUE(
+        store->replica().for_each_name(Collection::campaigns, [&](std::string_view) { ++names; }));
+    EXPECT_EQ(names, here);
+    if (cut == 0) {
+      EXPECT_EQ(here, kItems);
+    }
+    return operations;
+  };
+  const std::int64_t operations = cut_at(0, 0);
+  const std::int64_t step = std::max<std::int64_t>(1, operations / kSample);
+  for (std::int64_t cut = 1; cut <= operations; cut += step) {
+    SCOPED_TRACE("power cut at operation " + std::to_string(cut));
+    cut_at(cut, static_cast<std::uint64_t>(cut));
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
 }  // namespace
 }  // namespace welcome::test

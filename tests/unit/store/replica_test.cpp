@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <set>
 
+#include "firmware/store/database.h"
 #include "tests/unit/store/fixture.h"
 
 namespace welcome::store {
@@ -89,6 +90,86 @@ TEST_F(ReplicaTest, SweepsByName) {
   ASSERT_TRUE(report);
   EXPECT_EQ(report->erased, 1U);
   EXPECT_THAT(keys(Collection::campaigns), UnorderedElementsAre("b", "c"));
+}
+
+// Of a first snapshot: it comes again when the plug is pulled, and its names go into the file
+// later.
+class WaitingNames : public ReplicaTest {
+ protected:
+  static std::string key(int n) { return "k" + std::to_string(n); }
+  Result<ApplyReport> first_snapshot(int first, int count) {
+    std::vector<FeedChange> changes;
+    for (int n = first; n < first + count; ++n) {
+      changes.push_back(put(key(n), n + 1));
+      changes.back().fresh = true;
+    }
+    return store().transaction(
+        [&](Tx& tx) { return tx.replica().apply(Collection::campaigns, std::nullopt, changes); },
+        Durable::later);
+  }
+  std::set<std::string> names() {
+    std::set<std::string> out;
+    EXPECT_TRUE(replica().for_each_name(Collection::campaigns,
+                                        [&](std::string_view name) { out.emplace(name); }));
+    return out;
+  }
+  // The rows of the table, with the file closed.
+  std::int64_t written() {
+    close();
+    std::int64_t out = 0;
+    {
+      Database db(path(), "", false);
+      out = db.integer("SELECT count(*) FROM feed_name").value_or(-1);
+    }
+    return out;
+  }
+};
+
+TEST_F(WaitingNames, AreFoundAtOnceAndAfterARestart) {
+  ASSERT_TRUE(first_snapshot(0, 100));
+  EXPECT_EQ(*replica().seq_of(Collection::campaigns, key(42)), 43);
+  EXPECT_EQ(*replica().seq_of(Collection::campaigns, key(100)), std::nullopt);
+  EXPECT_EQ(names().size(), 100U);
+  EXPECT_EQ(written(), 0);
+  reopen();
+  EXPECT_EQ(*replica().seq_of(Collection::campaigns, key(42)), 43);
+  EXPECT_EQ(names().size(), 100U);
+  EXPECT_EQ(written(), 100);
+}
+
+TEST_F(WaitingNames, AreThoseOfTransactionsThatDidNotFail) {
+  ASSERT_TRUE(first_snapshot(0, 3));
+  const auto failed = store().transaction(
+      [&](Tx& tx) {
+        auto again = put(key(7), 9);
+        again.fresh = true;
+        tx.replica().apply(Collection::campaigns, std::nullopt,
+                           std::vector{erase(key(1), 8), again});
+        throw std::runtime_error("as a full disk");
+      },
+      Durable::later);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(names().size(), 3U);
+  EXPECT_EQ(*replica().seq_of(Collection::campaigns, key(1)), 2);
+  EXPECT_EQ(*replica().seq_of(Collection::campaigns, key(7)), std::nullopt);
+}
+
+TEST_F(WaitingNames, GoIntoTheFileWhenThereIsTime) {
+  ASSERT_TRUE(first_snapshot(0, 2000));
+  ASSERT_TRUE(
+      apply(store(), Collection::campaigns, "e", 2001, {put(key(5), 2001), erase(key(6), 7)}));
+  for (int n = 0; n < 10; ++n) ASSERT_TRUE(store().maintain(at()));
+  EXPECT_EQ(names().size(), 1999U);
+  EXPECT_EQ(*replica().seq_of(Collection::campaigns, key(5)), 2001);
+  EXPECT_EQ(*replica().seq_of(Collection::campaigns, key(6)), std::nullopt);
+  EXPECT_EQ(written(), 1999);
+}
+
+TEST_F(WaitingNames, AreNotMoreThanFitIntoALittleMemory) {
+  for (int n = 0; n < 40; ++n) ASSERT_TRUE(first_snapshot(n * 1000, 1000));
+  EXPECT_EQ(names().size(), 40'000U);
+  EXPECT_EQ(*replica().seq_of(Collection::campaigns, key(39'999)), 40'000);
+  EXPECT_GT(written(), 5'000);
 }
 
 TEST_F(ReplicaTest, OfAPoisonedItemTheNumberIsKeptAndTheBodyOnRequest) {
