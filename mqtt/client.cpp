@@ -305,6 +305,7 @@ bool Client::read_all(Time now) {
     if (count == 0) break;
     last_heard_ = now;
     in_.append(bytes, static_cast<std::size_t>(count));
+    if (!tls_ && static_cast<std::size_t>(count) < sizeof bytes) break;  // that was all
   }
   // A broker that waits with its next small packet until this one is acknowledged (Nagle; 40 ms) is
   // not kept waiting. The kernel forgets it, so it is said each time.

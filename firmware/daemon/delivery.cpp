@@ -28,6 +28,8 @@ constexpr std::string_view kTakesRegister = "crm_takes";
 constexpr auto kTakenWithin = 60s;
 constexpr std::size_t kAtBrokerMost = 1000;
 constexpr int kAgainMost = 5;
+// So many that the CRM has taken leave the outbox in one transaction; the next tick takes the rest.
+constexpr std::size_t kSettledAtOnce = 500;
 // A CRM that speaks, but never says consents that this box can use, does not keep its messages for
 // ever. The largest snapshot comes in less.
 constexpr std::chrono::milliseconds kConsentsPatience = 1h;
@@ -76,7 +78,7 @@ void Delivery::acked(LinkName name, const sync::Acked& acked, const Now& now) {
   // Many at once are one transaction, and one look for what is next: when half of the window is
   // free again.
   if (link.in_flight > link.window / 2) return;
-  settle(name, now);
+  if (!link.takes || link.acked.size() >= kSettledAtOnce) settle(name, now);
   pump(name, now);
 }
 
@@ -120,7 +122,7 @@ void Delivery::taken(const contract::Taken& taken, const Now& now) {
       std::erase_if(uplink_.on_the_line, [&](const auto& one) { return one.second.id == id; });
     }
   }
-  settle(LinkName::uplink, now);
+  if (uplink_.acked.size() >= kSettledAtOnce) settle(LinkName::uplink, now);
   pump(LinkName::uplink, now);
 }
 

@@ -76,7 +76,7 @@ struct EngineSettings {
   std::optional<std::string> crm_keys;
   bool key_changing = false;          // two box keys were given: the store has the next one
   std::optional<StoreKey> store_key;  // with tracker.store: what the boxes of the store share
-  std::size_t uplink_window = 100;    // messages in flight
+  std::size_t uplink_window = 200;    // messages in flight
   // At a start and at a new line the CRM may first say who withdrew or was erased meanwhile.
   std::chrono::milliseconds crm_speaks_first{3000};
   std::chrono::minutes staff_lock_after{10};  // a tablet that nobody touches wants the PIN again

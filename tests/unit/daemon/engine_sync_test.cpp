@@ -323,19 +323,19 @@ TEST_F(EngineSyncTest, AFullQueueOfTheLinkHoldsNothingBack) {
 
 TEST_F(EngineSyncTest, AcknowledgementsOfAFullWindowAreWrittenTogether) {
   box_.broker_acks = false;
-  for (int i = 0; i < 100; ++i) tell_something(std::to_string(i));
-  ASSERT_EQ(box_.world().unacked.size(), 100U);
+  for (int i = 0; i < 200; ++i) tell_something(std::to_string(i));
+  ASSERT_EQ(box_.world().unacked.size(), 200U);
   const auto ack_one = [&] {
     answer(sync::Acked{box_.world().unacked.front().second});
     box_.world().unacked.pop_front();
   };
-  for (int i = 0; i < 40; ++i) ack_one();
+  for (int i = 0; i < 80; ++i) ack_one();
+  EXPECT_EQ(status()["outbox"]["uplink"], 200);
+  for (int i = 0; i < 20; ++i) ack_one();
   EXPECT_EQ(status()["outbox"]["uplink"], 100);
-  for (int i = 0; i < 10; ++i) ack_one();
-  EXPECT_EQ(status()["outbox"]["uplink"], 50);
   ack_one();
   box_.advance(50ms);
-  EXPECT_EQ(status()["outbox"]["uplink"], 49) << "or when the loop comes by";
+  EXPECT_EQ(status()["outbox"]["uplink"], 99) << "or when the loop comes by";
 }
 
 TEST_F(EngineSyncTest, NoExportLeavesTheBoxThatIsNotInTheAuditTrail) {

@@ -52,8 +52,22 @@ TEST_F(TakenTest, AnEventStaysUntilTheCrmHasTakenIt) {
   crm_has_taken({"another"});
   EXPECT_EQ(outbox()["uplink"], 1);
   crm_has_taken(events());
-  EXPECT_EQ(outbox()["uplink"], 0);
   EXPECT_EQ(outbox()["at_broker"], 0);
+  box_.advance(50ms);
+  EXPECT_EQ(outbox()["uplink"], 0) << "with the next tick";
+}
+
+TEST_F(TakenTest, ManyThatWereTakenLeaveTogether) {
+  crm_has_taken({});
+  for (int n = 0; n < 520; ++n) happen(std::to_string(n));
+  const auto all = events();
+  ASSERT_EQ(all.size(), 520U);
+  crm_has_taken({all.begin(), all.begin() + 499});
+  EXPECT_EQ(outbox()["uplink"], 520)
+      << "one transaction for each word would cost more than it says";
+  crm_has_taken({all.begin() + 499, all.begin() + 510});
+  EXPECT_EQ(outbox()["uplink"], 10);
+  EXPECT_EQ(outbox()["at_broker"], 10);
 }
 
 TEST_F(TakenTest, WhatTheBrokerLostGoesAgainWithTheNextLine) {
