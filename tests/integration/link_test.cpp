@@ -296,6 +296,44 @@ TEST_F(LinkTest, WhatIsNotDealtWithHoldsTheBrokerBack) {
   EXPECT_TRUE(box.downs.empty());
 }
 
+// Mosquitto 2.0.11 keeps to Receive Maximum until the first PUBACK only, and then sends as many
+// for each as we take in all.
+TEST_F(LinkTest, WhoSendsMoreThanWeTakeIsNotRead) {
+  const Broker broker("allow_anonymous true\nmax_queued_messages 0\n");
+  Peer crm(crm_config(broker)), box(box_config(broker));
+  box.keeps_receipts = true;
+  ASSERT_TRUE(crm.wait_up());
+  ASSERT_TRUE(box.wait_up());
+  constexpr std::size_t kSent = 600;
+  constexpr std::size_t kDealtWith = 30;
+  contract::FeedBatch heartbeat;
+  heartbeat.epoch = "e1";
+  Message message = encode_feed(kBox, heartbeat);
+  message.payload.assign(60'000, 'x');
+  for (std::size_t i = 0; i < kSent; ++i) {
+    ASSERT_TRUE(crm.link().publish(message, static_cast<std::int64_t>(i) + 10));
+  }
+  ASSERT_TRUE(crm.wait([](const Peer& peer) { return peer.acked.size() == kSent; }));
+  for (std::size_t n = 0; n < kDealtWith; ++n) {
+    Receipt first;
+    ASSERT_TRUE(box.wait([&](const Peer&) {
+      if (box.receipts.empty()) return false;
+      first = std::move(box.receipts.front());
+      box.receipts.erase(box.receipts.begin());
+      return true;
+    }));
+  }
+  // Some of what TCP held is read at once.
+  EXPECT_FALSE(box.wait_messages(kDealtWith + 80, 1s));
+  ASSERT_TRUE(box.wait([&](const Peer&) {
+    box.keeps_receipts = false;
+    box.receipts.clear();
+    return true;
+  }));
+  EXPECT_TRUE(box.wait_messages(kSent)) << "and nothing is lost";
+  EXPECT_TRUE(box.downs.empty());
+}
+
 // A receipt may be let go of after its line, and after the link.
 TEST_F(LinkTest, AReceiptMayOutliveItsLink) {
   const Broker broker;
