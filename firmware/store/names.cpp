@@ -63,12 +63,12 @@ void Names::remove(std::int64_t part, std::string_view name) {
 }
 
 void Names::set(const Key& key, std::optional<std::int64_t> item) {
-  const auto waits = waiting_.find(key);
-  if (waits == waiting_.end() && !item) return;
-  undo_.emplace_back(key, waits == waiting_.end() ? std::nullopt : std::optional(waits->second));
   if (item) {
-    waiting_[key] = *item;
-  } else {
+    const auto [waits, is_new] = waiting_.try_emplace(key, *item);
+    undo_.emplace_back(key, is_new ? std::nullopt : std::optional(waits->second));
+    waits->second = *item;
+  } else if (const auto waits = waiting_.find(key); waits != waiting_.end()) {
+    undo_.emplace_back(key, waits->second);
     waiting_.erase(waits);
   }
 }
