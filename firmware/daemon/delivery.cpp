@@ -29,7 +29,7 @@ constexpr auto kTakenWithin = 60s;
 constexpr std::size_t kAtBrokerMost = 1000;
 constexpr int kAgainMost = 5;
 // So many that the CRM has taken leave the outbox in one transaction; the next tick takes the rest.
-constexpr std::size_t kSettledAtOnce = 500;
+constexpr std::size_t kSettledAtOnce = 100;
 // A CRM that speaks, but never says consents that this box can use, does not keep its messages for
 // ever. The largest snapshot comes in less.
 constexpr std::chrono::milliseconds kConsentsPatience = 1h;
