@@ -63,7 +63,7 @@ struct Bench {
   }
 
   Now now{MonoTime(1s), WallTime(1'777'000'000'000ms)};
-  // Of somebody else. Nobody guesses it, and an answer may well repeat what its own customer wrote.
+  // Of somebody else.
   const std::string other = "c-" + contract::new_uuid();
   std::unique_ptr<Database> db;
   Crm crm;
@@ -102,6 +102,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     bench = std::make_unique<Bench>();
   }
   std::string text(reinterpret_cast<const char*>(data), size);
+  // A fuzzer learns it from comparisons, and an answer repeats what its own customer wrote.
+  if (text.find(bench->other) != std::string::npos) return 0;
   std::string first = line(text);
   Request request;
   request.method = first.substr(0, first.find(' '));
