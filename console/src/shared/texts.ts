@@ -326,7 +326,7 @@ export const en = {
     passkeysHint:
       'With a passkey, what unlocks your device (finger, face or PIN) shows that it is you: in the place of a new link, and to sign in. None of that reaches us.',
     passkeyAdd: 'Add a passkey',
-    passkeyAdded: 'The passkey is there.',
+    passkeyAdded: 'Passkey added.',
     passkeyNoName: 'A passkey',
     passkeySince: (time: string) => `since ${time}`,
     passkeyUsed: (time: string) => `last used ${time}`,
@@ -341,7 +341,7 @@ export const en = {
       'passkey-unknown':
         'This passkey is not known any more. You can delete it on your device; a link from your shop lets you in.',
       'passkey-refused': 'This passkey was not accepted. A new link from your shop works.',
-      'passkey-known': 'This passkey is there already.',
+      'passkey-known': 'You have this passkey already.',
       'too-many-passkeys': 'Ten passkeys are the most. Remove one first.',
       'challenge-over': 'That took too long. Please try again.',
     },
@@ -750,7 +750,7 @@ export const de: Texts = {
     passkeysHint:
       'Mit einem Passkey zeigt das, womit Sie Ihr Gerät entsperren (Finger, Gesicht oder PIN), dass Sie es sind: statt eines neuen Links, und um sich anzumelden. Nichts davon erreicht uns.',
     passkeyAdd: 'Passkey hinzufügen',
-    passkeyAdded: 'Der Passkey ist da.',
+    passkeyAdded: 'Passkey hinzugefügt.',
     passkeyNoName: 'Ein Passkey',
     passkeySince: (time) => `seit ${time}`,
     passkeyUsed: (time) => `zuletzt benutzt ${time}`,
