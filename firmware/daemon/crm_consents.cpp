@@ -185,7 +185,7 @@ Result<void> CrmFeed::set_keys(const std::optional<std::string>& text, const Now
 }
 
 std::optional<std::string> CrmFeed::refuse_consent(const ConsentRecord& record) {
-  ConsentStanding known = shared_.pipeline.gate().standing(record.customer, record.purpose);
+  ConsentStanding known = desk_.standing_without_own(record.customer, record.purpose);
   const ConsentStanding said = standing(record);
   if (said.given()) {
     const auto withdrawn = shared_.store.people().withdrawn_at(record.customer, record.purpose);

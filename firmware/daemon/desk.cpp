@@ -289,6 +289,16 @@ std::vector<std::string> Desk::superseded(const CustomerId& customer, Purpose pu
   return ids;
 }
 
+ConsentStanding Desk::standing_without_own(const CustomerId& customer, Purpose purpose) const {
+  ConsentStanding known = shared_.pipeline.gate().standing(customer, purpose);
+  if (superseded(customer, purpose, nullptr).empty()) return known;
+  const auto record = crm_record(customer, purpose);
+  const ConsentStanding theirs = record ? standing(*record) : ConsentStanding{};
+  known.given_at = theirs.given_at;
+  known.expires_at = theirs.expires_at;
+  return known;
+}
+
 std::vector<Desk::Recalled> Desk::written_into(const std::string& record) const {
   std::vector<Recalled> out;
   for (const auto& [customer, given] : given_) {

@@ -55,6 +55,9 @@ class Desk {
     Purpose purpose;
   };
   std::vector<Recalled> written_into(const std::string& record) const;
+  // What the box knows, but for what was given here: of that the CRM's record has no step yet, and
+  // is no older for it.
+  ConsentStanding standing_without_own(const CustomerId& customer, Purpose purpose) const;
   void forget(const std::vector<std::string>& ids);
   // The CRM's record has them.
   void confirmed(const std::vector<std::string>& ids, const Now& now);

@@ -548,6 +548,35 @@ TEST_F(EnrolAtTheDesk, WhatIsTakenBackLeavesTheCrmsRecordAsItWas) {
   EXPECT_EQ(last_word()["kind"], "failed");
 }
 
+// Said on the way here, say, and the line was down.
+TEST_F(EnrolAtTheDesk, AWithdrawalThatIsOlderThanAPledgeIsHeard) {
+  agree({{"face_recognition", true}});
+  auto theirs = json::parse(box_.store().people().desk_consents()->front().record);
+  feed(theirs);
+  start();
+  camera_says(face_of(kMia));
+  box_.advance(2min);
+  agree({{"face_recognition", true}});
+  theirs["history"].push_back({{"state", "withdrawn"},
+                               {"at", contract::to_rfc3339(box_.now().wall - 1min)},
+                               {"how", "app"}});
+  feed(theirs);
+  EXPECT_TRUE(box_.events("feed.rejected").empty());
+  EXPECT_FALSE(box_.store().people().templates_of(kMia)->empty()) << "the pledge counts here";
+  contract::Command command;
+  command.id = MessageId("t-1");
+  command.kind = contract::Command::Kind::take_back;
+  command.customer = kMia;
+  command.events = {MessageId(box_.events("consent.changed").back()["id"].get<std::string>())};
+  const auto message = encode_command(test::bench_address, command);
+  box_.inbound(LinkName::uplink, message.topic, message.payload);
+  EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
+  box_.power_cycle();
+  box_.links_up();
+  start();
+  EXPECT_EQ(last_word()["kind"], "failed");
+}
+
 TEST_F(EnrolAtTheDesk, NotThisPersonRaisesTheBarForGood) {
   enrol_mia();
   box_.hear_mia_for(2s);
