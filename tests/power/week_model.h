@@ -28,12 +28,18 @@ class Model {
     if (!std::exchange(t.forgotten, false) && t.given && *t.given > at) return;
     // ... and a newer record may give the same step another end.
     const bool again = t.given == at;
+    if (t.given && !again) t.before[*t.given] = t.expires;
     if (!again || !expires) {
       t.expires = expires;
     } else if (t.expires) {
       t.expires = std::max(t.expires, expires);
     }
     t.given = at;
+  }
+  // The box has it: what was given before counts no more for itself.
+  void has(int n, Purpose p, WallTime at, bool on_disk) {
+    if (on_disk)
+      std::erase_if(told_[{n, p}].before, [&](const auto& one) { return one.first < at; });
   }
   void withdrawn(int n, Purpose p, WallTime at, bool on_disk) {
     auto& t = told_[{n, p}];
@@ -107,9 +113,13 @@ class Model {
     const auto counts = [&](std::optional<WallTime> given, std::optional<WallTime> expires) {
       return !over(n, p, given) && *given <= now.wall && (!expires || now.wall < *expires);
     };
+    if (counts(waits(n, p), {})) return true;
     const auto found = told_.find({n, p});
-    return counts(waits(n, p), {}) ||
-           (found != told_.end() && counts(found->second.given, found->second.expires));
+    if (found == told_.end()) return false;
+    const Told& t = found->second;
+    return counts(t.given, t.expires) ||
+           std::any_of(t.before.begin(), t.before.end(),
+                       [&](const auto& one) { return counts(one.first, one.second); });
   }
   // For who has to find out why.
   std::string what_of(int n, Purpose p, const Now& now) const {
@@ -134,6 +144,8 @@ class Model {
   struct Told {
     std::optional<WallTime> given, expires, withdrawn, withdrawn_on_disk;
     bool forgotten = false;  // since it was given
+    // Of before, each with its end: a box that has not got the newest yet goes by them.
+    std::map<WallTime, std::optional<WallTime>> before;
   };
   struct Erased {
     std::optional<WallTime> now, on_disk;

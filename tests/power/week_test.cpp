@@ -690,8 +690,9 @@ class Week {
     // It did not fit: the box asks for what it lacks.
     if (!taken && (!troubled() || status()["crm"]["gaps"] != gaps)) return;
     each_step(collection, items, [&](int n, Purpose p, bool given, WallTime at, auto) {
-      if (!given) model_.withdrawn(n, p, at, !troubled());
-      if (given) model_.answered(n, p, !troubled(), at);
+      if (!given) return model_.withdrawn(n, p, at, !troubled());
+      model_.answered(n, p, !troubled(), at);
+      model_.has(n, p, at, !troubled());
     });
   }
 
