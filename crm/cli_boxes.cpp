@@ -161,16 +161,10 @@ int region_store(const Call& call) {
   opened.crm.feed().set_region(store, region);
   transaction.commit();
   opened.db->announce();
-  if (call.json_wanted) {
-    call.print({{"ok", true}, {"store", store}, {"region", region}});
-  } else {
-    *call.out << store << " is in " << region
-              << (opened.crm.feed().regions().on()
-                      ? ""
-                      : "; that counts with `welcome-crm scope region`")
-              << "\n";
-  }
-  return kDone;
+  const bool counts = opened.crm.feed().regions().on();
+  return call.done(
+      {{"ok", true}, {"store", store}, {"region", region}},
+      store + " is in " + region + (counts ? "" : "; that counts with `welcome-crm scope region`"));
 }
 
 int boxes_revoke(const Call& call) {

@@ -57,6 +57,24 @@ int Call::no(const Error& error) const {
   return error.code == ErrorCode::malformed ? kUsage : kNo;
 }
 
+int Call::done(const json& value, const std::string& said) const {
+  if (json_wanted) {
+    print(value);
+  } else {
+    *out << said << "\n";
+  }
+  return kDone;
+}
+
+int Call::done(const json& value, const Table& table) const {
+  if (json_wanted) {
+    print(value);
+  } else {
+    print_table(*out, table);
+  }
+  return kDone;
+}
+
 std::unique_ptr<Database> open_and_migrate(const std::string& url) {
   auto db = open_database(url);
   migrate(*db);

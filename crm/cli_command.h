@@ -40,6 +40,8 @@ struct Option {
 
 struct Beyond;
 
+using Table = std::vector<std::vector<std::string>>;
+
 // What every command gets: its own options, its words, and where to write.
 struct Call {
   std::map<std::string, std::string> options;
@@ -61,6 +63,9 @@ struct Call {
   void print(const json& value) const;
   void warn(const std::string& what) const;  // on stderr, and all goes on
   int no(const Error& error) const;          // kUsage for malformed, else kNo
+  // kDone, and what came of it: as JSON where that is wanted, else in words (a line, or several).
+  int done(const json& value, const std::string& said) const;
+  int done(const json& value, const Table& table) const;
 };
 
 struct Command {
@@ -100,7 +105,6 @@ std::pair<std::string, std::string> box_of(const Call& call);
 std::string read_file(const std::string& path);
 // Columns as wide as their widest cell; the last one as long as it likes. What came from outside
 // does nothing to a terminal.
-using Table = std::vector<std::vector<std::string>>;
 void print_table(std::ostream& out, const Table& rows);
 
 }  // namespace welcome::crm::cli

@@ -38,12 +38,8 @@ int customer_add(const Call& call) {
   transaction.commit();
   opened.db->announce();
   const std::string app_id = *opened.crm.app_of(id);
-  if (call.json_wanted) {
-    call.print({{"ok", true}, {"customer", id}, {"app_id", app_id}});
-  } else {
-    *call.out << id << " has the app id " << app_id << "\n";
-  }
-  return kDone;
+  return call.done({{"ok", true}, {"customer", id}, {"app_id", app_id}},
+                   id + " has the app id " + app_id);
 }
 
 std::string names_of(PurposeSet given) {
@@ -163,12 +159,7 @@ int customer_consent(const Call& call) {
   if (change.given && !stands) {
     call.warn("written down, but it does not count: it is older than a withdrawal, or over");
   }
-  if (call.json_wanted) {
-    call.print(*record);
-  } else {
-    *call.out << call.words[1] << ": " << (stands ? "given" : "not given") << "\n";
-  }
-  return kDone;
+  return call.done(*record, call.words[1] + ": " + (stands ? "given" : "not given"));
 }
 
 int customer_region(const Call& call) {
@@ -182,12 +173,8 @@ int customer_region(const Call& call) {
   if (const auto done = opened.crm.set_home(id, *home); !done) return call.no(done.error());
   transaction.commit();
   opened.db->announce();
-  if (call.json_wanted) {
-    call.print({{"ok", true}, {"customer", id}, {"regions", Regions::named_in(*home)}});
-  } else {
-    *call.out << id << " is at home in " << (home->empty() ? "all regions" : *home) << "\n";
-  }
-  return kDone;
+  return call.done({{"ok", true}, {"customer", id}, {"regions", Regions::named_in(*home)}},
+                   id + " is at home in " + (home->empty() ? "all regions" : *home));
 }
 
 std::string standing_of(const ErasureBox& box) {
@@ -289,12 +276,7 @@ int identity_key(const Call& call) {
   }
   transaction.commit();
   opened.db->announce();
-  if (call.json_wanted) {
-    call.print({{"ok", true}, {"identity", identity}});
-  } else {
-    *call.out << identity << " has another key\n";
-  }
-  return kDone;
+  return call.done({{"ok", true}, {"identity", identity}}, identity + " has another key");
 }
 
 int identity_clock(const Call& call) {
@@ -308,12 +290,8 @@ int identity_clock(const Call& call) {
   transaction.commit();
   opened.db->announce();
   const std::string zero = value->at("clock_zero");
-  if (call.json_wanted) {
-    call.print({{"identity", identity}, {"clock_zero", zero}});
-  } else {
-    *call.out << "the clock of " << identity << " began at " << zero << "\n";
-  }
-  return kDone;
+  return call.done({{"identity", identity}, {"clock_zero", zero}},
+                   "the clock of " + identity + " began at " + zero);
 }
 
 // Read out on the phone, or sent by mail: whoever gives it out knows whom they talk to.
@@ -328,12 +306,8 @@ int code(const Call& call) {
   const auto made = DeskConsents(opened.crm).new_code(customer, wall_now());
   transaction.commit();
   const std::string until = contract::to_rfc3339(made.expires_at);
-  if (call.json_wanted) {
-    call.print({{"customer", customer}, {"code", made.digits}, {"expires_at", until}});
-  } else {
-    *call.out << made.digits << "\nfor one pledge at a desk, until " << until << "\n";
-  }
-  return kDone;
+  return call.done({{"customer", customer}, {"code", made.digits}, {"expires_at", until}},
+                   made.digits + "\nfor one pledge at a desk, until " + until);
 }
 
 constexpr Option kClock[] = {

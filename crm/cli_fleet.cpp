@@ -44,13 +44,8 @@ int boxes_trust(const Call& call) {
   transaction.commit();
   opened.db->announce();
   const auto known = opened.crm.box_key(store, box);
-  if (call.json_wanted) {
-    call.print(to_json(known));
-  } else {
-    *call.out << call.words[0] << " is trusted with the key " << contract::fingerprint(known->key)
-              << "\n";
-  }
-  return kDone;
+  return call.done(to_json(known),
+                   call.words[0] + " is trusted with the key " + contract::fingerprint(known->key));
 }
 
 json to_json(const std::optional<TrailState>& trail) {
@@ -70,12 +65,8 @@ int boxes_acknowledge(const Call& call) {
     return call.no(done.error());
   }
   transaction.commit();
-  if (call.json_wanted) {
-    call.print(to_json(Trails(opened.crm).of(store, box)));
-  } else {
-    *call.out << call.words[0] << " goes on from where it is now\n";
-  }
-  return kDone;
+  return call.done(to_json(Trails(opened.crm).of(store, box)),
+                   call.words[0] + " goes on from where it is now");
 }
 
 // How a box stands, by its own word.
@@ -301,17 +292,13 @@ int pause_or_resume(const Call& call, bool paused) {
   const contract::Control control = opened.crm.set_control(store, *function, paused, wall_now());
   transaction.commit();
   opened.db->announce();
-  if (call.json_wanted) {
-    call.print({{"ok", true},
-                {"store", store},
-                {"function", call.words[0]},
-                {"paused", paused},
-                {"seq", control.seq}});
-  } else {
-    *call.out << call.words[0] << (paused ? " paused in " : " resumed in ")
-              << (call.has("store") ? store : "all stores") << "\n";
-  }
-  return kDone;
+  return call.done({{"ok", true},
+                    {"store", store},
+                    {"function", call.words[0]},
+                    {"paused", paused},
+                    {"seq", control.seq}},
+                   call.words[0] + (paused ? " paused in " : " resumed in ") +
+                       (call.has("store") ? store : "all stores"));
 }
 
 int pause(const Call& call) { return pause_or_resume(call, true); }

@@ -67,12 +67,8 @@ int init(const Call& call) {
         "none from 20:00 to 09:00 in " +
         zone);
   }
-  if (call.json_wanted) {
-    call.print({{"ok", true}, {"tenant", settings.tenant}});
-  } else {
-    *call.out << "ready for tenant " << settings.tenant << "\n";
-  }
-  return kDone;
+  return call.done({{"ok", true}, {"tenant", settings.tenant}},
+                   "ready for tenant " + settings.tenant);
 }
 
 // Said on stderr every two seconds of a long job.
@@ -154,12 +150,8 @@ int campaign_remove(const Call& call) {
   if (auto ok = opened.crm.remove_campaign(id); !ok) return call.no(ok.error());
   transaction.commit();
   opened.db->announce();
-  if (call.json_wanted) {
-    call.print({{"ok", true}, {"campaign", id}});
-  } else {
-    *call.out << id << " is over: boxes make no offer of it any more\n";
-  }
-  return kDone;
+  return call.done({{"ok", true}, {"campaign", id}},
+                   id + " is over: boxes make no offer of it any more");
 }
 
 int backup(const Call& call) {
@@ -171,12 +163,8 @@ int backup(const Call& call) {
   opened.db->backup(file);
   std::filesystem::permissions(
       file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-  if (call.json_wanted) {
-    call.print({{"ok", true}, {"file", file}});
-  } else {
-    *call.out << "saved in " << file << "; after you have put it back: welcome-crm restored\n";
-  }
-  return kDone;
+  return call.done({{"ok", true}, {"file", file}},
+                   "saved in " + file + "; after you have put it back: welcome-crm restored");
 }
 
 int restored(const Call& call) {
@@ -186,14 +174,10 @@ int restored(const Call& call) {
   opened.crm.restored(wall_now());
   transaction.commit();
   opened.db->announce();
-  if (call.json_wanted) {
-    call.print({{"ok", true}});
-  } else {
-    *call.out << "every box is told everything again, and obeys what is paused here\n"
-                 "say again: who was forgotten, what was paused, and who left, since the backup "
-                 "was made\n";
-  }
-  return kDone;
+  return call.done({{"ok", true}},
+                   "every box is told everything again, and obeys what is paused here\n"
+                   "say again: who was forgotten, what was paused, and who left, since the backup "
+                   "was made");
 }
 
 void sign_all_again(Opened& opened) {

@@ -77,12 +77,7 @@ void warn_of_unknown(const Call& call, Opened& opened, const Home& stores) {
 // Boxes hear of it, and who asked.
 int told(const Call& call, Opened& opened, const std::string& id, const char* what) {
   opened.db->announce();
-  if (call.json_wanted) {
-    call.print({{"ok", true}, {"staff", id}});
-  } else {
-    *call.out << id << " " << what << "\n";
-  }
-  return kDone;
+  return call.done({{"ok", true}, {"staff", id}}, id + " " + what);
 }
 
 int staff_add(const Call& call) {
@@ -164,12 +159,7 @@ int staff_list(const Call& call) {
                      line.member.pin.empty() ? "none" : "yes", line.changed_at,
                      stores_text(line.stores)});
   }
-  if (call.json_wanted) {
-    call.print(list);
-  } else {
-    print_table(*call.out, table);
-  }
-  return kDone;
+  return call.done(list, table);
 }
 
 int staff_policy(const Call& call) {
@@ -181,12 +171,8 @@ int staff_policy(const Call& call) {
     staff.set_digits(call.number("digits", kPinDigitsLeast, kPinDigitsMost));
     transaction.commit();
   }
-  if (call.json_wanted) {
-    call.print({{"digits", staff.digits()}});
-  } else {
-    *call.out << "a new PIN has at least " << staff.digits() << " digits\n";
-  }
-  return kDone;
+  return call.done({{"digits", staff.digits()}},
+                   "a new PIN has at least " + std::to_string(staff.digits()) + " digits");
 }
 
 constexpr Option kAdd[] = {

@@ -36,12 +36,8 @@ int link(const Call& call) {
   transaction.commit();
   const std::string url = link_url(page, *token);
   const std::string until = contract::to_rfc3339(now + life);
-  if (call.json_wanted) {
-    call.print({{"url", url}, {"expires_at", until}});
-  } else {
-    *call.out << provision::qr_for_terminal(url) << url << "\nGood once, until " << until << ".\n";
-  }
-  return kDone;
+  return call.done({{"url", url}, {"expires_at", until}},
+                   provision::qr_for_terminal(url) + url + "\nGood once, until " + until + ".");
 }
 
 int device_list(const Call& call) {
@@ -58,12 +54,7 @@ int device_list(const Call& call) {
         {{"device", one.id}, {"name", one.name}, {"since", one.made_at}, {"seen_at", one.seen_at}});
     table.push_back({one.id, one.name, one.made_at, one.seen_at});
   }
-  if (call.json_wanted) {
-    call.print(list);
-  } else {
-    print_table(*call.out, table);
-  }
-  return kDone;
+  return call.done(list, table);
 }
 
 int device_revoke(const Call& call) {
@@ -77,12 +68,7 @@ int device_revoke(const Call& call) {
   }
   transaction.commit();
   opened.db->announce();
-  if (call.json_wanted) {
-    call.print({{"ok", true}});
-  } else {
-    *call.out << "it is signed out\n";
-  }
-  return kDone;
+  return call.done({{"ok", true}}, "it is signed out");
 }
 
 int passkey_list(const Call& call) {
@@ -101,12 +87,7 @@ int passkey_list(const Call& call) {
                     {"used_at", one.used_at ? json(*one.used_at) : json(nullptr)}});
     table.push_back({one.id, one.name, one.made_at, one.used_at.value_or("-")});
   }
-  if (call.json_wanted) {
-    call.print(list);
-  } else {
-    print_table(*call.out, table);
-  }
-  return kDone;
+  return call.done(list, table);
 }
 
 int passkey_remove(const Call& call) {
@@ -120,12 +101,7 @@ int passkey_remove(const Call& call) {
   }
   transaction.commit();
   opened.db->announce();
-  if (call.json_wanted) {
-    call.print({{"ok", true}});
-  } else {
-    *call.out << "it opens nothing any more\n";
-  }
-  return kDone;
+  return call.done({{"ok", true}}, "it opens nothing any more");
 }
 
 std::unique_ptr<Beside> open_door(const Call& call) {
