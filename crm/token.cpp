@@ -5,16 +5,14 @@
 #include <sodium.h>
 
 #include "core/hex.h"
+#include "crm/base64url.h"
 
 namespace welcome::crm {
 
 std::string new_token() {
-  std::array<unsigned char, 32> raw{};
+  std::string raw(32, '\0');
   randombytes_buf(raw.data(), raw.size());
-  std::array<char, kTokenSize + 1> text{};
-  sodium_bin2base64(text.data(), text.size(), raw.data(), raw.size(),
-                    sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-  return {text.data(), kTokenSize};
+  return to_base64url(raw);
 }
 
 std::string token_hash(std::string_view token) {

@@ -6,13 +6,12 @@
 #include <optional>
 #include <utility>
 
+#include "crm/base64url.h"
 #include "crm/door/answers.h"
 #include "crm/door/ask.h"
 
 namespace welcome::crm {
 namespace {
-
-using webauthn::from_base64url;
 
 // Bytes of the body, sent as base64url. Nothing: they are not there.
 std::optional<std::string> bytes_of(const Door::Ask& ask, const char* name) {

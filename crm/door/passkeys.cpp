@@ -3,22 +3,20 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/enum_names.h"
+#include "crm/base64url.h"
 #include "crm/token.h"
 
 namespace welcome::crm {
 namespace {
 
-std::string word_of(Passkeys::For what) {
-  switch (what) {
-    case Passkeys::For::create:
-      return "create";
-    case Passkeys::For::confirm:
-      return "confirm";
-    case Passkeys::For::enter:
-      break;
-  }
-  return "enter";
-}
+constexpr EnumNames<Passkeys::For, 3> kWhat{{
+    {Passkeys::For::create, "create"},
+    {Passkeys::For::confirm, "confirm"},
+    {Passkeys::For::enter, "enter"},
+}};
+
+std::string word_of(Passkeys::For what) { return std::string(enum_name(kWhat, what)); }
 
 Passkey passkey_of(const Row& row) {
   Passkey out;
@@ -29,7 +27,7 @@ Passkey passkey_of(const Row& row) {
   out.made_at = row.text(4);
   out.used_at = row.maybe(5);
   // What is damaged is no key, and is refused as one.
-  out.known.key = webauthn::from_base64url(row.text(6)).value_or("");
+  out.known.key = from_base64url(row.text(6)).value_or("");
   out.known.counter = static_cast<std::uint32_t>(row.integer(7));
   return out;
 }
@@ -97,8 +95,8 @@ bool Passkeys::add(const std::string& customer, const webauthn::Created& created
       db_.execute(
           "INSERT INTO passkey (credential, id, customer, key, counter, name, made_at, used_at) "
           "VALUES ($1, $2, $3, $4, $5, $6, $7, NULL) ON CONFLICT (credential) DO NOTHING",
-          {webauthn::to_base64url(created.credential), contract::new_uuid(), customer,
-           webauthn::to_base64url(created.key), std::int64_t{created.counter}, name,
+          {to_base64url(created.credential), contract::new_uuid(), customer,
+           to_base64url(created.key), std::int64_t{created.counter}, name,
            contract::to_rfc3339(now)}) == 1;
   if (added) note(customer, "passkey.added", name, "app", now);
   return added;

@@ -6,7 +6,6 @@
 #include <sodium.h>
 #include <utility>
 
-#include "core/base64.h"
 #include "crm/door/cbor.h"
 #include "crm/door/cose.h"
 
@@ -251,23 +250,6 @@ std::string host_of(std::string_view origin) {
   origin.remove_prefix(scheme + 3);
   const auto end = origin.starts_with('[') ? origin.find(']') + 1 : origin.find(':');
   return std::string(origin.substr(0, end));
-}
-
-std::optional<std::string> from_base64url(std::string_view text) {
-  std::string standard(text);
-  for (char& c : standard) {
-    if (c == '+' || c == '/' || c == '=') return std::nullopt;
-    c = c == '-' ? '+' : c == '_' ? '/' : c;
-  }
-  standard.append((4 - standard.size() % 4) % 4, '=');
-  return from_base64(standard);
-}
-
-std::string to_base64url(std::string_view bytes) {
-  std::string out = to_base64(bytes);
-  while (!out.empty() && out.back() == '=') out.pop_back();
-  for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
-  return out;
 }
 
 }  // namespace welcome::crm::webauthn

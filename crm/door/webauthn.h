@@ -51,8 +51,5 @@ Result<std::uint32_t> check_asserted(const Expected& expected, const Known& know
 
 // my.example.com of https://my.example.com:8443
 std::string host_of(std::string_view origin);
-// Nothing: that is not how these bytes would be written.
-std::optional<std::string> from_base64url(std::string_view text);
-std::string to_base64url(std::string_view bytes);
 
 }  // namespace welcome::crm::webauthn
