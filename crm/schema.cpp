@@ -305,9 +305,7 @@ constexpr const char* kVersion12[] = {
 constexpr const char* kVersion13[] = {
     // What a customer's authenticators know them by: random; empty until one is asked for.
     "ALTER TABLE customer ADD COLUMN handle {text} NOT NULL DEFAULT ''",
-    // Passkeys, by the id that a browser calls them; `key` as the authenticator said it (COSE).
-    // Both
-    // are base64url.
+    // Passkeys, by the id that a browser calls them; `key` in the form of COSE; both in base64url.
     "CREATE TABLE passkey (credential {text} PRIMARY KEY, id {text} NOT NULL UNIQUE, "
     "customer {text} NOT NULL, key {text} NOT NULL, counter {int} NOT NULL, name {text} NOT NULL, "
     "made_at {text} NOT NULL, used_at {text}){end}",

@@ -7,7 +7,7 @@ namespace welcome::crm {
 namespace {
 
 constexpr std::size_t kNameMost = 60;  // bytes
-constexpr int kTryAgainS = 10;
+constexpr int kRetryAfterS = 10;
 
 }  // namespace
 
@@ -25,10 +25,14 @@ Response nothing() {
 
 Response malformed() { return problem(400, "malformed", "The request is not as described"); }
 
-Response tried_too_often() {
-  Response out = problem(429, "too-many-requests", "Too many tries: again a little later");
-  out.retry_after_s = kTryAgainS;
+Response again_later(int status, const char* name, const char* title) {
+  Response out = problem(status, name, title);
+  out.retry_after_s = kRetryAfterS;
   return out;
+}
+
+Response tried_too_often() {
+  return again_later(429, "too-many-requests", "Too many tries: again a little later");
 }
 
 Response step_up_needed() {

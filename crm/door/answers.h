@@ -12,6 +12,8 @@ namespace welcome::crm {
 Response ok(const nlohmann::json& body);
 Response nothing();  // it is done, and there is no more to say
 Response malformed();
+// Not now; the answer says when to come back.
+Response again_later(int status, const char* name, const char* title);
 Response tried_too_often();
 Response step_up_needed();
 

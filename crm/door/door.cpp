@@ -21,7 +21,6 @@ namespace {
 
 constexpr std::string_view kCookie = "__Host-welcome";
 constexpr std::size_t kPathMost = 512;
-constexpr int kRetryAfterS = 10;
 
 // Of one address: a shop's guests may share one. Of one device: a person, a page, and retries.
 constexpr Limit::Rate kPerAddress{400, 100};
@@ -132,9 +131,7 @@ std::optional<json> object_in(const std::string& text) {
 }
 
 Response slow_down() {
-  Response out = problem(429, "too-many-requests", "Too many requests: again a little later");
-  out.retry_after_s = kRetryAfterS;
-  return out;
+  return again_later(429, "too-many-requests", "Too many requests: again a little later");
 }
 
 Response signed_out() {
@@ -237,9 +234,7 @@ Response Door::answer(const Request& request, Now now) {
     return problem(400, "malformed", "The request is not as described");
   } catch (const DatabaseError& error) {
     spdlog::error("the door: the database: {}", error.what());
-    Response out = problem(503, "unavailable", "Not possible now: again a little later");
-    out.retry_after_s = kRetryAfterS;
-    return out;
+    return again_later(503, "unavailable", "Not possible now: again a little later");
   } catch (const std::exception& error) {
     // Our own mistake. What it says may be about somebody; where it is from is enough.
     spdlog::error("the door: {} at {}", typeid(error).name(), route_of(request));
