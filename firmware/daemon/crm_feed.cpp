@@ -424,7 +424,7 @@ void CrmFeed::put(contract::Item item, std::string_view text, const Now& now, Ne
           needs_.profile_changed(what.customer);
           changed_profiles_.push_back(what.customer);
         } else if constexpr (std::is_same_v<What, ConsentRecord>) {
-          for (auto& id : desk_.superseded(what.customer, what.purpose, &what.history)) {
+          for (auto& id : desk_.superseded(what.customer, what.purpose, what.history)) {
             news.confirmed.push_back(id);
             news.desk_consents.push_back(std::move(id));
           }
@@ -470,7 +470,7 @@ void CrmFeed::removed_body(contract::Collection collection, const std::string& k
     case contract::Collection::consents:
       if (const auto item = contract::decode_item(collection, body)) {
         const auto& record = std::get<ConsentRecord>(*item);
-        for (auto& id : desk_.superseded(record.customer, record.purpose, nullptr)) {
+        for (auto& id : desk_.given_here(record.customer, record.purpose)) {
           news.desk_consents.push_back(std::move(id));
         }
         news.effects.append(

@@ -130,7 +130,7 @@ Result<void> Desk::take_consent(const contract::EnrolMessage& message, const Now
       if (!one.withdrawal) {
         tx.people().add_desk_consent({one.given.id, message.customer, now.wall, one.text});
       } else {
-        for (auto& id : superseded(message.customer, one.given.purpose, nullptr)) {
+        for (auto& id : given_here(message.customer, one.given.purpose)) {
           tx.people().remove_desk_consent(id);
           over.push_back(std::move(id));
         }
@@ -271,27 +271,33 @@ void Desk::put_back(const std::vector<ConsentRecord>& before, const Now& now) {
     return;  // as said already
 }
 
-// The CRM's record has the step, or the record is gone: ours has done its service.
-std::vector<std::string> Desk::superseded(const CustomerId& customer, Purpose purpose,
-                                          const std::vector<ConsentStep>* history) const {
+std::vector<std::string> Desk::given_here(const CustomerId& customer, Purpose purpose) const {
   std::vector<std::string> ids;
   const auto found = given_.find(customer);
   if (found == given_.end()) return ids;
   for (const Given& desk : found->second) {
-    if (desk.purpose != purpose) continue;
-    if (history == nullptr ||
-        std::any_of(history->begin(), history->end(), [&](const ConsentStep& step) {
-          return step.state == ConsentState::given && step.at == desk.at;
-        })) {
-      ids.push_back(desk.id);
-    }
+    if (desk.purpose == purpose) ids.push_back(desk.id);
+  }
+  return ids;
+}
+
+std::vector<std::string> Desk::superseded(const CustomerId& customer, Purpose purpose,
+                                          const std::vector<ConsentStep>& history) const {
+  std::vector<std::string> ids;
+  const auto found = given_.find(customer);
+  if (found == given_.end()) return ids;
+  for (const Given& desk : found->second) {
+    const bool has = std::any_of(history.begin(), history.end(), [&](const ConsentStep& step) {
+      return step.state == ConsentState::given && step.at == desk.at;
+    });
+    if (desk.purpose == purpose && has) ids.push_back(desk.id);
   }
   return ids;
 }
 
 ConsentStanding Desk::standing_without_own(const CustomerId& customer, Purpose purpose) const {
   ConsentStanding known = shared_.pipeline.gate().standing(customer, purpose);
-  if (superseded(customer, purpose, nullptr).empty()) return known;
+  if (given_here(customer, purpose).empty()) return known;
   const auto record = crm_record(customer, purpose);
   const ConsentStanding theirs = record ? standing(*record) : ConsentStanding{};
   known.given_at = theirs.given_at;
@@ -341,7 +347,7 @@ Result<void> Desk::take_back(const CustomerId& customer, const std::vector<Messa
 // again.
 Result<void> Desk::take_back(const CustomerId& customer, const Given& given, const Now& now) {
   const auto remove = [&](store::Tx& tx) { tx.people().remove_desk_consent(given.id); };
-  if (superseded(customer, given.purpose, nullptr).size() > 1) {
+  if (given_here(customer, given.purpose).size() > 1) {
     return shared_.store.transaction(remove);
   }
   return needs_.decide_by(
@@ -380,27 +386,15 @@ std::optional<ConsentRecord> Desk::crm_record(const CustomerId& customer, Purpos
 }
 
 void Desk::drop_old(const AgreedTime& agreed, const Now& now) {
-  struct Old {
-    CustomerId customer;
-    Purpose purpose;
-  };
-  std::vector<Old> old;
+  std::vector<std::pair<CustomerId, Given>> old;
   for (const auto& [customer, given] : given_) {
     for (const Given& desk : given) {
       if (agreed.wall() - desk.at > shared_.pipeline.policy().consent_max_age)
-        old.push_back({customer, desk.purpose});
+        old.emplace_back(customer, desk);
     }
   }
-  for (const Old& which : old) {
-    const auto ids = superseded(which.customer, which.purpose, nullptr);
-    const auto stored =
-        needs_.decide_by("crm",
-                         event::ConsentRemoved{which.customer, which.purpose,
-                                               crm_record(which.customer, which.purpose)},
-                         now, [&](store::Tx& tx) {
-                           for (const auto& id : ids) tx.people().remove_desk_consent(id);
-                         });
-    if (stored) forget(ids);
+  for (const auto& [customer, desk] : old) {
+    if (take_back(customer, desk, now)) forget(std::vector{desk.id});
   }
 }
 

@@ -43,10 +43,11 @@ class Desk {
   // What runs for this tablet stops.
   void cancel(const std::string& tablet);
 
-  // Consents given here whose step this history has (the CRM's record has taken their place); of
-  // all when there is none. Their ids.
+  // Consents given here that the CRM's record does not have yet. Their ids.
+  std::vector<std::string> given_here(const CustomerId& customer, Purpose purpose) const;
+  // Those of them whose step this history has: the CRM's record has taken their place.
   std::vector<std::string> superseded(const CustomerId& customer, Purpose purpose,
-                                      const std::vector<ConsentStep>* history) const;
+                                      const std::vector<ConsentStep>& history) const;
   // What was written here into a record that the CRM takes back: it is about somebody whom this box
   // is not to know.
   struct Recalled {

@@ -88,6 +88,19 @@ class EnrolAtTheDesk : public testing::Test {
     camera_says(face_of(kMia));
   }
 
+  // The CRM tells that this event was not confirmed. Whether the box says that it is done.
+  bool take_back(const json& event, const CustomerId& customer = kMia) {
+    contract::Command command;
+    command.id = MessageId("t-" + std::to_string(++commands_));
+    command.kind = contract::Command::Kind::take_back;
+    command.customer = customer;
+    command.reason = contract::Command::Reason::expired;
+    command.events = {MessageId(event["id"].get<std::string>())};
+    const auto message = encode_command(test::bench_address, command);
+    box_.inbound(LinkName::uplink, message.topic, message.payload);
+    return box_.sent("/response").back().at("ok").get<bool>();
+  }
+
   // Of the last prompt.
   void staff_say_not_this_person() {
     const auto prompts = said("floor/prompt/");
@@ -107,6 +120,7 @@ class EnrolAtTheDesk : public testing::Test {
   test::BenchBox box_;
   std::string eva_;  // her sign-in on tablet-1
   int fed_ = 0;
+  int commands_ = 0;
 };
 
 TEST_F(EnrolAtTheDesk, ConsentHoldsAtOnceIsWrittenDownAndGoesToTheCrm) {
@@ -329,6 +343,39 @@ TEST_F(EnrolAtTheDesk, AConsentThatTheCrmNeverConfirmsEnds) {
 }
 
 // They are at home in another region: no withdrawal of theirs would come here.
+TEST_F(EnrolAtTheDesk, OfTwoThatTheCrmNeverConfirmsEachHasItsOwnTime) {
+  box_.feed_policy({{"desk_witness", true}});
+  const auto hours_pass = [&](int hours) {
+    for (int hour = 0; hour < hours; ++hour) {
+      box_.skip(1h);
+      box_.inbound(
+          LinkName::uplink, box_prefix + "command",
+          json{{"v", 1}, {"id", "d-" + std::to_string(++commands_)}, {"kind", "diagnostics"}}
+              .dump());
+    }
+    eva_ = box_.sign_in("eva");
+  };
+  const auto agree_before_tom = [&] {
+    tablet({{"kind", "consent"},
+            {"sign_in", eva_},
+            {"customer", kMia.str()},
+            {"purposes", {{"face_recognition", true}}},
+            {"confirm", {{"by", "witness"}, {"staff", "tom"}, {"pin", "4711"}}},
+            {"notice", {{"id", "desk-enrolment"}, {"version", "1"}, {"language", "en"}}}});
+    box_.engine().handle(daemon::input::PinChecked{box_.world().pins.back().job, true}, box_.now());
+  };
+  agree_before_tom();
+  hours_pass(40);
+  agree_before_tom();
+  ASSERT_EQ(box_.store().people().desk_consents()->size(), 2U);
+  hours_pass(35);
+  EXPECT_EQ(box_.store().people().desk_consents()->size(), 1U);
+  start();
+  EXPECT_EQ(box_.world().enrolments.size(), 1U) << "the second still counts";
+  hours_pass(40);
+  EXPECT_TRUE(box_.store().people().desk_consents()->empty());
+}
+
 TEST_F(EnrolAtTheDesk, WhatTheCrmTakesBackIsNotKnownHereAnyMore) {
   agree({{"face_recognition", true}});
   start();
@@ -351,24 +398,12 @@ TEST_F(EnrolAtTheDesk, WhatIsNotConfirmedAsHersIsTakenBack) {
   const auto told = box_.events("consent.changed");
   ASSERT_EQ(told.size(), 2U);
   ASSERT_EQ(told[0]["data"]["purpose"], "face_recognition");
-  contract::Command command;
-  command.kind = contract::Command::Kind::take_back;
-  command.customer = kMia;
-  command.reason = contract::Command::Reason::expired;
-  const auto take_back = [&](const std::string& id, const CustomerId& customer) {
-    command.id = MessageId(id);
-    command.customer = customer;
-    command.events = {MessageId(told[0]["id"].get<std::string>())};
-    const auto message = encode_command(test::bench_address, command);
-    box_.inbound(LinkName::uplink, message.topic, message.payload);
-    return box_.sent("/response").back().at("ok").get<bool>();
-  };
-  EXPECT_TRUE(take_back("t-1", CustomerId("c-noa")));
+  EXPECT_TRUE(take_back(told[0], CustomerId("c-noa")));
   EXPECT_EQ(box_.store().people().desk_consents()->size(), 2U) << "that is somebody else's";
-  EXPECT_TRUE(take_back("t-2", kMia));
+  EXPECT_TRUE(take_back(told[0]));
   EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
   EXPECT_EQ(box_.store().people().desk_consents()->size(), 1U) << "of the other event";
-  EXPECT_TRUE(take_back("t-3", kMia)) << "twice is as once";
+  EXPECT_TRUE(take_back(told[0])) << "twice is as once";
   box_.power_cycle();
   box_.links_up();
   start();
@@ -381,17 +416,7 @@ TEST_F(EnrolAtTheDesk, WhatIsTakenBackOfAPledgeLeavesTheOneThatFollowedIt) {
   agree({{"face_recognition", true}});
   const auto told = box_.events("consent.changed");
   ASSERT_EQ(told.size(), 2U);
-  contract::Command command;
-  command.kind = contract::Command::Kind::take_back;
-  command.customer = kMia;
-  command.reason = contract::Command::Reason::expired;
-  const auto take_back = [&](std::size_t pledge) {
-    command.id = MessageId("t-" + std::to_string(pledge));
-    command.events = {MessageId(told[pledge]["id"].get<std::string>())};
-    const auto message = encode_command(test::bench_address, command);
-    box_.inbound(LinkName::uplink, message.topic, message.payload);
-  };
-  take_back(0);
+  take_back(told[0]);
   start();
   ASSERT_FALSE(box_.world().enrolments.empty());
   camera_says(face_of(kMia));
@@ -399,7 +424,7 @@ TEST_F(EnrolAtTheDesk, WhatIsTakenBackOfAPledgeLeavesTheOneThatFollowedIt) {
   box_.power_cycle();
   box_.links_up();
   EXPECT_EQ(box_.store().people().desk_consents()->size(), 1U);
-  take_back(1);
+  take_back(told[1]);
   EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
 }
 
@@ -509,13 +534,7 @@ TEST_F(EnrolAtTheDesk, WhatTheCrmSignedBeforeOutlivesWhatTheDeskAddedToIt) {
   agree({{"face_recognition", true}});
   start();
   camera_says(face_of(kMia));
-  contract::Command command;
-  command.id = MessageId("t-1");
-  command.kind = contract::Command::Kind::take_back;
-  command.customer = kMia;
-  command.events = {MessageId(box_.events("consent.changed").back()["id"].get<std::string>())};
-  const auto message = encode_command(test::bench_address, command);
-  box_.inbound(LinkName::uplink, message.topic, message.payload);
+  take_back(box_.events("consent.changed").back());
   EXPECT_TRUE(box_.store().people().desk_consents()->empty());
   EXPECT_EQ(box_.store().people().templates_of(kMia)->size(), 1U);
   start();
@@ -531,13 +550,7 @@ TEST_F(EnrolAtTheDesk, WhatIsTakenBackLeavesTheCrmsRecordAsItWas) {
   feed(signed_before);
   box_.advance(1min);
   agree({{"face_recognition", true}});
-  contract::Command command;
-  command.id = MessageId("t-1");
-  command.kind = contract::Command::Kind::take_back;
-  command.customer = kMia;
-  command.events = {MessageId(box_.events("consent.changed").back()["id"].get<std::string>())};
-  const auto message = encode_command(test::bench_address, command);
-  box_.inbound(LinkName::uplink, message.topic, message.payload);
+  take_back(box_.events("consent.changed").back());
   start();
   EXPECT_EQ(box_.world().enrolments.size(), 1U) << "what the CRM signed holds";
   camera_says(face_of(kMia));
@@ -563,13 +576,7 @@ TEST_F(EnrolAtTheDesk, AWithdrawalThatIsOlderThanAPledgeIsHeard) {
   feed(theirs);
   EXPECT_TRUE(box_.events("feed.rejected").empty());
   EXPECT_FALSE(box_.store().people().templates_of(kMia)->empty()) << "the pledge counts here";
-  contract::Command command;
-  command.id = MessageId("t-1");
-  command.kind = contract::Command::Kind::take_back;
-  command.customer = kMia;
-  command.events = {MessageId(box_.events("consent.changed").back()["id"].get<std::string>())};
-  const auto message = encode_command(test::bench_address, command);
-  box_.inbound(LinkName::uplink, message.topic, message.payload);
+  take_back(box_.events("consent.changed").back());
   EXPECT_TRUE(box_.store().people().templates_of(kMia)->empty());
   box_.power_cycle();
   box_.links_up();
