@@ -28,7 +28,6 @@ constexpr std::string_view kTakesRegister = "crm_takes";
 constexpr auto kTakenWithin = 60s;
 constexpr std::size_t kAtBrokerMost = 1000;
 constexpr int kAgainMost = 5;
-// So many that the CRM has taken leave the outbox in one transaction; the next tick takes the rest.
 constexpr std::size_t kSettledAtOnce = 100;
 // A CRM that speaks, but never says consents that this box can use, does not keep its messages for
 // ever. The largest snapshot comes in less.
@@ -78,7 +77,7 @@ void Delivery::acked(LinkName name, const sync::Acked& acked, const Now& now) {
   // Many at once are one transaction, and one look for what is next: when half of the window is
   // free again.
   if (link.in_flight > link.window / 2) return;
-  if (!link.takes || link.acked.size() >= kSettledAtOnce) settle(name, now);
+  settle_many(name, now);
   pump(name, now);
 }
 
@@ -122,7 +121,7 @@ void Delivery::taken(const contract::Taken& taken, const Now& now) {
       std::erase_if(uplink_.on_the_line, [&](const auto& one) { return one.second.id == id; });
     }
   }
-  if (uplink_.acked.size() >= kSettledAtOnce) settle(LinkName::uplink, now);
+  settle_many(LinkName::uplink, now);
   pump(LinkName::uplink, now);
 }
 
@@ -148,6 +147,12 @@ void Delivery::send_untaken_again(const Now& now) {
     uplink_.refused.push_back(row);
   }
   settle(LinkName::uplink, now);
+}
+
+// What a CRM has taken leaves the outbox many rows at a time; the next tick settles the rest.
+void Delivery::settle_many(LinkName name, const Now& now) {
+  const Side& link = side(name);
+  if (!link.takes || link.acked.size() >= kSettledAtOnce) settle(name, now);
 }
 
 void Delivery::settle(const Now& now) {

@@ -114,6 +114,7 @@ class Delivery {
     return link == contract::LinkName::uplink ? uplink_ : floor_;
   }
   void settle(contract::LinkName link, const Now& now);
+  void settle_many(contract::LinkName link, const Now& now);
   void arrived(const std::string& ref);
   // False: the link has no room.
   bool hand_over(const store::OutboxRow& row, contract::LinkName link, const Now& now);
