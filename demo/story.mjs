@@ -75,8 +75,13 @@ export class Story {
     this.say(`${stamp}  ${text}`);
   }
 
+  // The CRM's.
+  get database() {
+    return path.join(this.dir, 'crm', 'crm.db');
+  }
+
   crm(...args) {
-    return run(this.program('welcome-crm'), ['-d', path.join(this.dir, 'crm', 'crm.db'), ...args]);
+    return run(this.program('welcome-crm'), ['-d', this.database, ...args]);
   }
 
   // With a line on its stdin.

@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // A customer's device as the CRM's door sees one: it opens a link, keeps the cookie, asks and listens.
 
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+
+const kAnHourLater = `
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], timeout=30)
+db.execute("UPDATE door_session SET linked_at = '2026-01-01T00:00:00.000Z'")
+db.commit()`;
+
+// As if every link had been opened, and every passkey used, an hour ago. For tests.
+export function anHourLater(database) {
+  execFileSync('/usr/bin/python3', ['-c', kAnHourLater, database]);
+}
 
 export class Device {
   cookie = '';

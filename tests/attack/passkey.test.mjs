@@ -3,25 +3,12 @@
 // passkey of that customer, used now, on this page, for this session. Everything else confirms nothing.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { Authenticator } from '../../harness/authenticator.mjs';
-import { Device } from '../../harness/door.mjs';
+import { anHourLater, Device } from '../../harness/door.mjs';
 import { openShop } from './shop.mjs';
-
-// As if every link had been opened, and every passkey used, an hour ago.
-function anHourLater(story) {
-  execFileSync('/usr/bin/python3', [
-    '-c',
-    `import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], timeout=30)
-db.execute("UPDATE door_session SET linked_at = '2026-01-01T00:00:00.000Z'")
-db.commit()`,
-    path.join(story.dir, 'crm/crm.db'),
-  ]);
-}
 
 const mayExport = async (device) => (await device.ask('POST', '/v1/export', {})).status === 200;
 // Each from an address of its own: how often one may try is another test's.
@@ -44,7 +31,7 @@ test('only a passkey of this customer, used now and here, confirms that it is st
   assert.equal((await key.create(phone)).status, 204);
   assert.equal((await ofMia.create(mia)).status, 204);
   assert.equal((await key.confirm(phone)).status, 204);
-  anHourLater(story);
+  anHourLater(story.database);
   const challenge = async (device, what = 'confirm') =>
     (await device.ask('POST', '/v1/passkeys/challenge', { for: what })).body;
   const confirm = (device, body) => device.ask('POST', '/v1/passkeys/confirm', body);
@@ -74,7 +61,7 @@ test('only a passkey of this customer, used now and here, confirms that it is st
   assert.equal((await confirm(phone, good)).status, 204);
   assert.equal(await mayExport(phone), true);
   assert.equal(await mayExport(tablet), false);
-  anHourLater(story);
+  anHourLater(story.database);
   assert.equal(problem(await confirm(phone, good)), 'challenge-over', 'replayed');
   // The authenticator was copied, and the copy counts on from where it was.
   assert.equal(problem(await key.confirm(phone, { counter: key.counter })), 'passkey-refused');

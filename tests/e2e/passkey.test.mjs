@@ -3,13 +3,13 @@
 // one on their phone, and confirms and signs in with it.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Story } from '../../demo/story.mjs';
+import { anHourLater } from '../../harness/door.mjs';
 import { assertAccessible } from './checks.mjs';
 import { Pages } from './pages.mjs';
 
@@ -60,17 +60,6 @@ describe('passkeys', { skip: missing.length > 0 && `missing: ${missing.join(', '
   const list = (page) => page.locator('[data-passkeys] li');
   const confirm = () => phone.getByRole('button', { name: 'Confirm with your passkey' });
 
-  // As if every link had been opened, and every passkey used, an hour ago.
-  const anHourLater = () =>
-    execFileSync('/usr/bin/python3', [
-      '-c',
-      `import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], timeout=30)
-db.execute("UPDATE door_session SET linked_at = '2026-01-01T00:00:00.000Z'")
-db.commit()`,
-      path.join(dir, 'crm/crm.db'),
-    ]);
-
   before(async () => {
     story = new Story({ dir, bin, host: 'localhost' });
     await story.prepare({ enrol: false });
@@ -104,7 +93,7 @@ db.commit()`,
   });
 
   it('hands out all data an hour later, after a finger on the lock', async () => {
-    anHourLater();
+    anHourLater(story.database);
     await phone.getByRole('button', { name: 'Download my data' }).click();
     await phone.locator('[data-banner=step-up]').waitFor();
     await phone.getByText('Or open a new link from your shop').waitFor();
@@ -123,7 +112,7 @@ db.commit()`,
   });
 
   it('hands out nothing to whom the lock does not know, and a link still works', async () => {
-    anHourLater();
+    anHourLater(story.database);
     await lock.knows(false);
     await phone.getByRole('button', { name: 'Download my data' }).click();
     await confirm().click();
@@ -168,7 +157,7 @@ db.commit()`,
     assert.deepEqual(await laptop.context().cookies(), []);
     await laptop.context().close();
     // And where there is none, only a link confirms.
-    anHourLater();
+    anHourLater(story.database);
     await phone.getByRole('button', { name: 'Download my data' }).click();
     await phone.locator('[data-banner=step-up]').waitFor();
     assert.equal(await confirm().count(), 0);
@@ -179,7 +168,7 @@ db.commit()`,
     await phone.locator('[data-banner=step-up]').waitFor({ state: 'detached' });
     await phone.getByRole('button', { name: 'Add a passkey' }).click();
     await list(phone).first().waitFor();
-    anHourLater();
+    anHourLater(story.database);
     await phone.getByRole('button', { name: 'Forget me' }).click();
     await phone.getByRole('button', { name: 'Yes, forget me' }).click();
     await confirm().click();

@@ -3,13 +3,13 @@
 // phones does.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Story } from '../../demo/story.mjs';
+import { anHourLater } from '../../harness/door.mjs';
 import { assertAccessible, assertOnlyText, kHostile } from './checks.mjs';
 import { FakeEvents } from './fakes.mjs';
 import { Pages } from './pages.mjs';
@@ -282,15 +282,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
 
   it('hands out all data as a file, after a fresh link on this device', async () => {
     await tab('My data');
-    // As if the link had been opened an hour ago.
-    execFileSync('/usr/bin/python3', [
-      '-c',
-      `import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], timeout=30)
-db.execute("UPDATE door_session SET linked_at = '2026-01-01T00:00:00.000Z'")
-db.commit()`,
-      path.join(dir, 'crm/crm.db'),
-    ]);
+    anHourLater(story.database);
     await phone.getByRole('button', { name: 'Download my data' }).click();
     await phone.locator('[data-banner=step-up]').waitFor();
     await assertAccessible(phone);
