@@ -143,6 +143,9 @@ class Week {
       }
     }
     line_up();
+    // What the box set aside here would be missing in all that follows.
+    EXPECT_EQ(status()["crm"]["set_aside"], 0);
+    EXPECT_EQ(status()["decisions"]["policy"], true);
   }
   ~Week() {
     box_.reset();
