@@ -62,6 +62,18 @@ const kDeskConsentsMax = 10;
 const kToastMs = 4000;
 const kAgainMs = 5000;
 
+// Where the door gives a challenge, what it is asked for, and where it takes the answer.
+interface KeyWay {
+  challenge: string;
+  asks: Json;
+  answer: string;
+}
+const kKeyWays = {
+  create: { challenge: '/v1/passkeys/challenge', asks: { for: 'create' }, answer: '/v1/passkeys' },
+  confirm: { challenge: '/v1/passkeys/challenge', asks: { for: 'confirm' }, answer: '/v1/passkeys/confirm' },
+  enter: { challenge: '/v1/session/challenge', asks: {}, answer: '/v1/session/passkey' },
+} satisfies Record<string, KeyWay>;
+
 export class Phone extends Store {
   stage: Stage = 'starting';
   line: Line = 'connecting';
@@ -225,8 +237,7 @@ export class Phone extends Store {
   async addPasskey(): Promise<void> {
     const who = this.name || i18n.t.phone.title;
     const create = (asked: Json) => this.keys.create(asked, who);
-    const challenge = { for: 'create' };
-    const answer = await this.#byKey('/v1/passkeys', create, { name: deviceName() }, challenge);
+    const answer = await this.#byKey(kKeyWays.create, create, { name: deviceName() });
     if (answer?.status !== 204) return this.#refused(answer, () => this.addPasskey());
     this.stepUp = false;
     this.toast(i18n.t.phone.passkeyAdded);
@@ -243,7 +254,7 @@ export class Phone extends Store {
   // Then what was asked for is done.
   async confirmByPasskey() {
     const use = (asked: Json) => this.keys.use(asked);
-    const answer = await this.#byKey('/v1/passkeys/confirm', use, {}, { for: 'confirm' });
+    const answer = await this.#byKey(kKeyWays.confirm, use);
     if (answer?.status !== 204) return this.#refused(answer);
     const again = this.#again;
     this.#again = null;
@@ -254,24 +265,23 @@ export class Phone extends Store {
 
   async enterByPasskey() {
     const use = (asked: Json) => this.keys.use(asked);
-    const answer = await this.#byKey('/v1/session/passkey', use, { device: deviceName() });
+    const answer = await this.#byKey(kKeyWays.enter, use, { device: deviceName() });
     if (answer?.status !== 204) return this.#refused(answer);
     this.linkProblem = '';
     await this.#enter();
   }
 
   // A challenge, the browser's dialog, and what came of it: the door's answer, or a problem that the browser has.
-  async #byKey(path: string, browser: (asked: Json) => Promise<Json>, more: Json, challenge: Json = {}) {
+  async #byKey(way: KeyWay, browser: (asked: Json) => Promise<Json>, more: Json = {}) {
     this.keyProblem = '';
     this.askingKey = true;
     this.changed();
-    const how = path.startsWith('/v1/session') ? '/v1/session/challenge' : '/v1/passkeys/challenge';
     try {
-      const asked = await this.#try('POST', how, challenge);
+      const asked = await this.#try('POST', way.challenge, way.asks);
       if (asked?.status !== 200) return asked;
       const said = await browser(asked.body).catch((error: Error) => error);
       if (said instanceof Error) return { status: 0, body: {}, problem: said.message } satisfies Answer;
-      return await this.#try('POST', path, { ...said, ...more });
+      return await this.#try('POST', way.answer, { ...said, ...more });
     } finally {
       this.askingKey = false;
       this.changed();
