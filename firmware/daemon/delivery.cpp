@@ -28,7 +28,7 @@ constexpr std::string_view kTakesRegister = "crm_takes";
 constexpr auto kTakenWithin = 60s;
 constexpr std::size_t kAtBrokerMost = 1000;
 constexpr int kAgainMost = 5;
-constexpr std::size_t kSettledAtOnce = 100;
+constexpr std::size_t kSettledAtOnce = 200;
 // A CRM that speaks, but never says consents that this box can use, does not keep its messages for
 // ever. The largest snapshot comes in less.
 constexpr std::chrono::milliseconds kConsentsPatience = 1h;

@@ -23,6 +23,7 @@ Context::Context(std::string file, const std::string& vfs,
     forget_keys();
     trail_end.reset();
     parts.fill(std::nullopt);
+    first_waiting.fill({});
     names.rolled_back();
   };
 }

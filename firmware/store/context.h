@@ -3,6 +3,7 @@
 // Context: what the parts of the store share. Internal to firmware/store.
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -63,6 +64,14 @@ class Context {
   };
   std::unordered_map<std::int64_t, OnItsWay> handed_out;
   std::int64_t next_outbox_row = 1;
+  // For each link a place in the order in which rows leave: all before it are on their way, so that
+  // looking for the next ones need not pass by them.
+  struct Place {
+    std::int64_t priority = 0;
+    std::int64_t row = 0;
+    friend auto operator<=>(const Place&, const Place&) = default;
+  };
+  std::array<Place, 2> first_waiting;
   // Rows that do not open, until Outbox::Writer::drop_damaged().
   std::set<std::int64_t> damaged_outbox;
   // What the wrapped keys were of erasures whose bytes may still be in a file, by request.

@@ -50,6 +50,14 @@ OutboxNote read_note(const Statement& s) {
           std::string(s.text(2))};
 }
 
+// Rows before this one are on their way.
+Context::Place& first_waiting(Context& context, Link link) {
+  return context.first_waiting.at(static_cast<std::size_t>(link));
+}
+
+// From here on may be some that wait.
+void look_from(Context::Place& first, const Context::Place& here) { first = std::min(first, here); }
+
 }  // namespace
 
 std::string_view to_string(Link link) { return link == Link::uplink ? "uplink" : "floor"; }
@@ -65,11 +73,14 @@ void Outbox::Writer::enqueue(const OutboxRow& row) {
         *owner.key, label(number),
         pack({row.id.str(), row.customer.str(), row.topic, row.payload, row.content_type,
               row.response_topic, row.correlation, std::string_view(flags, 2)}));
+    Context::Place& first = first_waiting(context_, row.link);
     if (owner.id && row.priority > 0) {
-      context_.db.run(
+      const auto lifted = context_.db.run(
           "UPDATE outbox SET priority = ?1 WHERE customer = ?2 AND link = ?3 AND priority > ?1",
           row.priority, owner.id, row.link);
+      if (lifted > 0) look_from(first, {row.priority, 0});
     }
+    look_from(first, {row.priority, number});
     context_.db.run("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", number, row.link,
                     row.priority, owner.id, to_string(row.kind), row.ref, row.created,
                     row.not_before, row.expires, Blob{sealed});
@@ -80,20 +91,25 @@ Result<std::vector<OutboxRow>> Outbox::take(Link link, std::size_t limit, Now no
   std::vector<std::int64_t> whose;  // of the rows found
   std::unordered_set<std::int64_t> busy;
   for (const auto& [row, way] : context_.handed_out) {
-    if (way.link == static_cast<std::uint8_t>(link)) busy.insert(way.customer);
+    if (way.link == static_cast<std::uint8_t>(link) && way.customer != 0) busy.insert(way.customer);
   }
-  busy.erase(0);
+  Context::Place& first = first_waiting(context_, link);
   auto rows = context_.db.read([&] {
     std::vector<OutboxRow> found;
-    // By the index alone: most of those at its beginning are on their way.
-    auto next =
-        context_.db.query("SELECT row FROM outbox WHERE link = ? ORDER BY priority, row", link);
+    // By the index alone, and from where the first may be that is not on its way.
+    auto next = context_.db.query(
+        "SELECT row, priority FROM outbox WHERE link = ?1 AND (priority, row) >= (?2, ?3)"
+        " ORDER BY priority, row",
+        link, first.priority, first.row);
+    bool none_waits = true;  // of those before
     std::size_t passed_over = 0;
     while (found.size() < limit && passed_over < kPassedOverMost && next.step()) {
       const std::int64_t number = next.int64(0);
+      if (none_waits) first = {next.int64(1), number};
       if (context_.handed_out.contains(number) || context_.damaged_outbox.contains(number)) {
         continue;
       }
+      none_waits = false;
       auto s = context_.db.query(
           "SELECT row, link, priority, customer, kind, ref, created, not_before, expires, sealed"
           " FROM outbox WHERE row = ?1"
@@ -138,16 +154,15 @@ Result<std::vector<OutboxNote>> Outbox::notes(std::span<const std::int64_t> rows
   });
 }
 
-std::vector<OutboxNote> Outbox::Writer::remove_rows(std::span<const std::int64_t> rows) {
+std::size_t Outbox::Writer::remove_rows(std::span<const std::int64_t> rows) {
   return context_.db.part([&] {
-    std::vector<OutboxNote> gone;
+    std::size_t removed = 0;
     for (const auto row : rows) {
-      auto s = context_.db.query("DELETE FROM outbox WHERE row = ? RETURNING row, kind, ref", row);
-      while (s.step()) gone.push_back(read_note(s));
+      removed += static_cast<std::size_t>(context_.db.run("DELETE FROM outbox WHERE row = ?", row));
       context_.handed_out.erase(row);
     }
     context_.keys_to_collect = true;
-    return gone;
+    return removed;
   });
 }
 
@@ -172,9 +187,13 @@ void Outbox::release(Link link) {
   std::erase_if(context_.handed_out, [&](const auto& entry) {
     return entry.second.link == static_cast<std::uint8_t>(link);
   });
+  first_waiting(context_, link) = {};
 }
 
-void Outbox::release_row(std::int64_t row) { context_.handed_out.erase(row); }
+void Outbox::release_row(std::int64_t row) {
+  context_.handed_out.erase(row);
+  context_.first_waiting.fill({});
+}
 
 void Outbox::keep_handed_out(std::int64_t row) {
   if (const auto way = context_.handed_out.find(row); way != context_.handed_out.end()) {

@@ -93,8 +93,8 @@ class Outbox {
     // What was held under this ref may be handed out at once, or from then on.
     void hold_until(std::string_view ref, std::optional<WallTime> not_before);
 
-    // Sent, or never to be: gone for good. Unknown rows are ignored.
-    std::vector<OutboxNote> remove_rows(std::span<const std::int64_t> rows);
+    // Sent, or never to be: gone for good. Unknown rows are ignored. Returns how many there were.
+    std::size_t remove_rows(std::span<const std::int64_t> rows);
     // Unsent messages about a customer, of these kinds, or all of them.
     // What was handed out already may still arrive. Return the rows removed.
     std::size_t remove(const CustomerId& customer, std::span<const OutboxKind> kinds);

@@ -59,13 +59,13 @@ TEST_F(TakenTest, AnEventStaysUntilTheCrmHasTakenIt) {
 
 TEST_F(TakenTest, ManyThatWereTakenLeaveTogether) {
   crm_has_taken({});
-  for (int n = 0; n < 120; ++n) happen(std::to_string(n));
+  for (int n = 0; n < 220; ++n) happen(std::to_string(n));
   const auto all = events();
-  ASSERT_EQ(all.size(), 120U);
-  crm_has_taken({all.begin(), all.begin() + 99});
-  EXPECT_EQ(outbox()["uplink"], 120)
+  ASSERT_EQ(all.size(), 220U);
+  crm_has_taken({all.begin(), all.begin() + 199});
+  EXPECT_EQ(outbox()["uplink"], 220)
       << "one transaction for each word would cost more than it says";
-  crm_has_taken({all.begin() + 99, all.begin() + 110});
+  crm_has_taken({all.begin() + 199, all.begin() + 210});
   EXPECT_EQ(outbox()["uplink"], 10);
   EXPECT_EQ(outbox()["at_broker"], 10);
 }

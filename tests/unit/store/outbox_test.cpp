@@ -195,15 +195,54 @@ TEST_F(OutboxTest, AcknowledgedRowsAreGoneAndTellWhatTheyWere) {
   row.ref = "d-7";
   enqueue(row);
   const auto rows = outbox().take(Link::uplink, 1, at());
-  auto notes = store().transaction([&](Tx& tx) {
-    return tx.outbox().remove_rows(std::vector{rows->front().row, std::int64_t{999}});
-  });
+  const std::vector<std::int64_t> acknowledged{rows->front().row, 999};
+  const auto notes = outbox().notes(acknowledged);
+  const auto removed =
+      store().transaction([&](Tx& tx) { return tx.outbox().remove_rows(acknowledged); });
+  ASSERT_TRUE(removed);
+  EXPECT_EQ(*removed, 1U);
   ASSERT_TRUE(notes);
   ASSERT_EQ(notes->size(), 1U);
   EXPECT_EQ(notes->front().kind, OutboxKind::offer);
   EXPECT_EQ(notes->front().ref, "d-7");
   reopen();
   EXPECT_THAT(taken(), IsEmpty());
+}
+
+TEST_F(OutboxTest, WhatIsReleasedGoesAgainWhileLaterOnesAreOnTheirWay) {
+  for (const char* name : {"m1", "m2", "m3", "m4"}) enqueue(message(name, name));
+  const auto rows = outbox().take(Link::uplink, 3, at());
+  EXPECT_EQ(rows->size(), 3U);
+  EXPECT_THAT(taken(), ElementsAre("m4"));
+  outbox().release_row((*rows)[1].row);
+  EXPECT_THAT(taken(), ElementsAre("m2"));
+  enqueue(message("urgent", "e", 0));
+  EXPECT_THAT(taken(), ElementsAre("urgent"));
+}
+
+// One that was passed by is not forgotten, whatever is behind it.
+TEST_F(OutboxTest, WhatHasToWaitGoesWhenItsTimeHasCome) {
+  OutboxRow held = message("held", "a");
+  held.not_before = wall(1000);
+  enqueue(message("first", "b"));
+  enqueue(held);
+  enqueue(message("last", "c"));
+  EXPECT_THAT(taken(), ElementsAre("first", "last"));
+  EXPECT_THAT(taken(), IsEmpty());
+  EXPECT_THAT(taken(100, at(2000)), ElementsAre("held"));
+}
+
+// A transaction that fails leaves the rows that it would have removed, and they go again.
+TEST_F(OutboxTest, WhatAFailedTransactionWouldHaveRemovedGoesAgain) {
+  enqueue(message("m1", "a"));
+  enqueue(message("m2", "b"));
+  const auto rows = outbox().take(Link::uplink, 2, at());
+  ASSERT_TRUE(store().erasure().erase(CustomerId("c-gone"), MessageId("req-1"), at(5)));
+  EXPECT_FALSE(store().transaction([&](Tx& tx) {
+    tx.outbox().remove_rows(std::vector{rows->front().row});
+    tx.outbox().enqueue(message("m3", "c-gone"));
+  }));
+  EXPECT_THAT(taken(), ElementsAre("m1"));
 }
 
 TEST_F(OutboxTest, ALateAcknowledgementNeverHitsANewRow) {
