@@ -26,6 +26,10 @@ constexpr std::uint32_t kPacketMax = contract::kMaxPayload + 64 * 1024;
 // With messages as large as may be that is less than the inbox takes: the broker keeps the rest.
 constexpr std::uint16_t kReceiveMax = 15;
 constexpr std::size_t kInFlightMax = 65'535;
+// Of so many messages under way none is waited for: what comes is read once in a while, together. A
+// broker acknowledges each in a packet of its own.
+constexpr std::size_t kManyUnderWay = 64;
+constexpr auto kReadEvery = 1ms;
 constexpr std::int64_t kBirthTag = -1;
 constexpr std::int64_t kFarewellTag = -2;
 
@@ -188,7 +192,10 @@ class Link::Impl {
       // Either may take the other's place meanwhile; what goes is kept until the next turn.
       mqtt::Client* const active = active_.get();
       mqtt::Client* const next = next_.get();
-      if (active_ready) active->ready(now);
+      if (active_ready) {
+        active->ready(now);
+        if (active->in_flight() >= kManyUnderWay) read_again_ = now + kReadEvery;
+      }
       active->tick(now);
       if (next != nullptr) {
         if (next_ready) next->ready(now);
@@ -247,13 +254,16 @@ class Link::Impl {
 
   // Until a client has something to do or somebody wants something. Which of the two are ready.
   std::pair<bool, bool> wait() const {
+    const auto now = Clock::now();
+    const bool later = now < read_again_;
     std::array<pollfd, 3> fds{
         {{bell_->fd(), POLLIN, 0},
-         {active_->fd(), wanted(active_->events()), 0},
+         {active_->fd(), wanted(later ? without_reading(active_->events()) : active_->events()), 0},
          {next_ ? next_->fd() : -1, next_ ? wanted(next_->events()) : short{0}, 0}}};
     auto deadline = active_->deadline();
     if (next_) deadline = std::min(deadline, next_->deadline());
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    if (later) deadline = std::min(deadline, read_again_);
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now);
     poll(fds.data(), fds.size(),
          static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000)));
     if (fds[0].revents != 0) bell_->quiet();
@@ -263,8 +273,9 @@ class Link::Impl {
   // Mosquitto 2.0.11 answers each PUBACK with as many messages as we take in all, so its queue
   // would come here as a whole. What we do not read, TCP holds back.
   short wanted(short events) const {
-    return unacknowledged_.size() > kReceiveMax ? static_cast<short>(events & ~POLLIN) : events;
+    return unacknowledged_.size() > kReceiveMax ? without_reading(events) : events;
   }
+  static short without_reading(short events) { return static_cast<short>(events & ~POLLIN); }
 
   // ---- renewal ----
 
@@ -391,6 +402,7 @@ class Link::Impl {
   std::unique_ptr<mqtt::Client> active_;
   std::unique_ptr<mqtt::Client> next_;                  // while certificates are renewed
   std::vector<std::unique_ptr<mqtt::Client>> retired_;  // in whose calls we may still be
+  Clock::time_point read_again_;                        // of the active one: not before
   std::uint64_t clients_ = 0;
   std::uint64_t active_number_ = 0;
   std::deque<Unacknowledged> unacknowledged_;
