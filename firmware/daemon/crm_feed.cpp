@@ -202,7 +202,7 @@ void CrmFeed::carry_out(sync::FeedPlan plan, const Now& now) {
     needs_.expect(plan.collection, plan.part->to_come());
   }
   news.changes.reserve(plan.items.size());
-  if (plan.collection == contract::Collection::identities) {
+  if (plan.collection == contract::Collection::identities && !plan.fresh) {
     // A device may go from one customer to another in one batch, in any order.
     for (const auto& item : plan.items) {
       const auto old = shared_.store.replica().find(store::Collection::identities, item.key);
@@ -416,9 +416,9 @@ void CrmFeed::write(store::Tx& tx, const News& news, const Now& now) const {
   }
 }
 
-void CrmFeed::put(contract::Item item, std::string_view text, const Now& now, News& news) {
+void CrmFeed::put(const contract::Item& item, std::string_view text, const Now& now, News& news) {
   std::visit(
-      [&](auto&& what) {
+      [&](const auto& what) {
         using What = std::decay_t<decltype(what)>;
         if constexpr (std::is_same_v<What, Profile>) {
           needs_.profile_changed(what.customer);
@@ -433,17 +433,14 @@ void CrmFeed::put(contract::Item item, std::string_view text, const Now& now, Ne
             faces_.forget_view(what.customer);
             news.no_ageing.push_back(what.customer);
           }
-          news.effects.append(
-              needs_.ask(event::ConsentChanged{{std::forward<decltype(what)>(what)}}, now));
+          news.effects.append(needs_.ask(event::ConsentChanged{{what}}, now));
         } else if constexpr (std::is_same_v<What, Campaign>) {
-          news.effects.append(
-              needs_.ask(event::CampaignPut{std::forward<decltype(what)>(what)}, now, text));
+          news.effects.append(needs_.ask(event::CampaignPut{what}, now, text));
         } else if constexpr (std::is_same_v<What, Policy>) {
-          news.effects.append(
-              needs_.ask(event::PolicyReplaced{std::forward<decltype(what)>(what)}, now, text));
+          news.effects.append(needs_.ask(event::PolicyReplaced{what}, now, text));
         }
       },
-      std::move(item));
+      item);
 }
 
 void CrmFeed::take_back_at_the_desk(const std::string& record, const Now& now, News& news) {

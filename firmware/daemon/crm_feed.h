@@ -147,7 +147,7 @@ class CrmFeed {
                     const ConsentRecord& record, const Now& now, News& news);
   void sweep(const sync::FeedPlan& plan, const Now& now, News& news);
   [[nodiscard]] Result<void> store_news(const sync::FeedPlan& plan, News& news, const Now& now);
-  void put(contract::Item item, std::string_view text, const Now& now, News& news);
+  void put(const contract::Item& item, std::string_view text, const Now& now, News& news);
   void removed(contract::Collection collection, const std::string& key, const Now& now, News& news);
   void removed_body(contract::Collection collection, const std::string& key,
                     const std::string& body, const Now& now, News& news);

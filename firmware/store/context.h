@@ -99,9 +99,13 @@ class Context {
   };
   std::int64_t id_of(const CustomerHash& hash);
   Owner remember(const CustomerHash& hash, std::int64_t id, const Secret& key);
+  // The collections of a snapshot mostly name customers in one order. Whose row follows that of the
+  // one before is found without the index of hashes, each of which is on a page of its own.
+  std::optional<Owner> row_after_last(const CustomerHash& hash);
 
   std::unordered_map<CustomerHash, std::int64_t, FirstBytes> ids_;
   std::unordered_map<std::int64_t, Secret> keys_;
+  std::int64_t last_owner_ = 0;  // the row that find_owner() gave last
 };
 
 // Adds to the audit trail, within a write. Throws DbError. (audit.cpp)

@@ -8,6 +8,7 @@
 // the next start.
 
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <map>
 #include <optional>
@@ -49,7 +50,8 @@ class Names {
   using Key = std::pair<std::int64_t, CustomerHash>;
   struct InTheTable {  // SQLite's order
     bool operator()(const Key& a, const Key& b) const {
-      return a.first != b.first ? a.first < b.first : view(a.second) < view(b.second);
+      if (a.first != b.first) return a.first < b.first;
+      return std::memcmp(a.second.data(), b.second.data(), a.second.size()) < 0;
     }
   };
   void set(const Key& key, std::optional<std::int64_t> item);
