@@ -5,6 +5,26 @@
 
 namespace welcome::crm {
 
+Parcel::Parcel(contract::FeedBatch batch, std::shared_ptr<const contract::Signer> signer)
+    : batch_(std::move(batch)), signer_(std::move(signer)) {}
+
+const std::string& Parcel::payload() const {
+  if (payload_.empty()) {
+    payload_ = contract::encode_feed({}, batch_, signer_.get()).payload;
+    batch_.items = {};
+    signer_.reset();
+  }
+  return payload_;
+}
+
+std::size_t Parcel::bytes() const {
+  std::size_t sum = payload_.size();
+  for (const contract::FeedItem& item : batch_.items) {
+    sum += sizeof item + item.key.size() + item.value.size();
+  }
+  return sum;
+}
+
 void Lane::add(const BoxKey& box, std::shared_ptr<const Parcel> parcel) {
   auto& queue = waiting_[box];
   if (queue.empty()) turn_.push_back(box);

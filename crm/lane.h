@@ -2,6 +2,7 @@
 #pragma once
 // Messages of the feed that wait for the broker, fairly over the boxes. One thread.
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -9,17 +10,29 @@
 #include <string>
 #include <utility>
 
-#include "contract/topics.h"
+#include "contract/contract.h"
+#include "contract/signing.h"
 #include "crm/scope.h"
 
 namespace welcome::crm {
 
-// A batch of the feed, put into JSON once for all boxes.
-struct Parcel {
-  contract::Collection collection;
-  std::string epoch;
-  std::uint64_t to_seq;
-  std::string payload;
+// A batch of the feed. It is put into JSON and signed once for all boxes, and not before the first
+// of them is sent it: what is at the beginning of a snapshot does not wait for its end.
+class Parcel {
+ public:
+  Parcel(contract::FeedBatch batch, std::shared_ptr<const contract::Signer> signer);
+
+  contract::Collection collection() const { return batch_.collection; }
+  const std::string& epoch() const { return batch_.epoch; }
+  std::uint64_t to_seq() const { return batch_.to_seq; }
+  const std::string& payload() const;
+  // In memory, roughly.
+  std::size_t bytes() const;
+
+ private:
+  mutable contract::FeedBatch batch_;  // without its items once the payload is there
+  mutable std::shared_ptr<const contract::Signer> signer_;
+  mutable std::string payload_;
 };
 
 class Lane {

@@ -63,9 +63,7 @@ Server::Batches Server::packed(const Position& head, std::vector<contract::FeedB
       batch.head = contract::FeedHead{crm_.settings().tenant, name_of(scope),
                                       static_cast<std::uint64_t>(head.seq), head.digest, now};
     }
-    out.push_back(std::make_shared<const Parcel>(
-        Parcel{batch.collection, batch.epoch, batch.to_seq,
-               contract::encode_feed({}, batch, key.get()).payload}));
+    out.push_back(std::make_shared<const Parcel>(std::move(batch), key));
   }
   return out;
 }
@@ -148,7 +146,7 @@ void Server::forget_snapshots(const std::pair<Collection, Scope>& but) {
   const auto bytes_of = [](const Snapshot& snapshot) {
     return std::accumulate(
         snapshot.batches.begin(), snapshot.batches.end(), std::size_t{0},
-        [](std::size_t sum, const auto& parcel) { return sum + parcel->payload.size(); });
+        [](std::size_t sum, const auto& parcel) { return sum + parcel->bytes(); });
   };
   std::size_t bytes = 0;
   for (const auto& [what, snapshot] : snapshots_) {
@@ -173,10 +171,10 @@ void Server::tell(const BoxKey& box, const Batches& batches) {
       "INSERT INTO told (store, box, collection, epoch, seq) VALUES ($1, $2, $3, $4, $5) "
       "ON CONFLICT (store, box, collection) DO UPDATE SET epoch = excluded.epoch, "
       "seq = excluded.seq",
-      {box.first, box.second, std::string(contract::to_string(last.collection)), last.epoch,
-       static_cast<std::int64_t>(last.to_seq)});
+      {box.first, box.second, std::string(contract::to_string(last.collection())), last.epoch(),
+       static_cast<std::int64_t>(last.to_seq())});
   for (const auto& parcel : batches) {
-    (urgent(parcel->collection) ? urgent_ : bulk_).add(box, parcel);
+    (urgent(parcel->collection()) ? urgent_ : bulk_).add(box, parcel);
   }
 }
 
@@ -409,9 +407,9 @@ void Server::send() {
       const auto [box, parcel] = lane.take();
       if (!still_admitted(box)) continue;
       contract::Message message;
-      message.topic = contract::feed_topic(address(box), parcel->collection);
-      message.payload = parcel->payload;
-      publish(message, -static_cast<std::int64_t>(parcel->payload.size()));
+      message.topic = contract::feed_topic(address(box), parcel->collection());
+      message.payload = parcel->payload();
+      publish(message, -static_cast<std::int64_t>(message.payload.size()));
     }
   };
   drain(urgent_);
