@@ -10,9 +10,12 @@
 #include <cstdio>
 #include <ctime>
 #include <malloc.h>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "contract/signed_text.h"
+#include "contract/signing.h"
 #include "firmware/daemon/feed_intake.h"
 #include "harness/bench_box.h"
 #include "harness/memory.h"
@@ -81,6 +84,9 @@ struct Pauses {
   double longest_ms = 0;
   double longest_cpu_ms = 0;
   double link_cpu_ms = 0;  // of the link's thread, beside it
+  // What the signature of each batch costs beside that, the CRM and the box.
+  double sign_cpu_ms = 0;
+  double check_cpu_ms = 0;
 
   void add(const Pauses& more) {
     engine_ms += more.engine_ms;
@@ -88,6 +94,8 @@ struct Pauses {
     longest_ms = std::max(longest_ms, more.longest_ms);
     longest_cpu_ms = std::max(longest_cpu_ms, more.longest_cpu_ms);
     link_cpu_ms += more.link_cpu_ms;
+    sign_cpu_ms += more.sign_cpu_ms;
+    check_cpu_ms += more.check_cpu_ms;
   }
   void show(benchmark::State& state, const std::string& what) const {
     state.counters[what + "_ms"] = engine_ms;
@@ -95,8 +103,27 @@ struct Pauses {
     state.counters[what + "_longest_ms"] = longest_ms;
     state.counters[what + "_longest_cpu_ms"] = longest_cpu_ms;
     state.counters[what + "_link_cpu_ms"] = link_cpu_ms;
+    const double applied = engine_cpu_ms + link_cpu_ms;
+    state.counters[what + "_sign_percent"] = 100 * sign_cpu_ms / applied;
+    state.counters[what + "_check_percent"] = 100 * check_cpu_ms / applied;
   }
 };
+
+// What it adds to a batch that the CRM signs it and the box checks that.
+void sign_and_check(const std::string& payload, Pauses& pauses) {
+  static const contract::Signer signer("k1", contract::Signer::new_seed());
+  static const contract::KeyRing keys = [] {
+    contract::KeyRing ring;
+    ring.pin("k1", signer.public_key());
+    return ring;
+  }();
+  const double begin = cpu_ms();
+  const std::string text = contract::sign_text(signer, payload);
+  const double signed_at = cpu_ms();
+  if (!contract::verified_text(keys, text)) throw std::runtime_error("not signed");
+  pauses.sign_cpu_ms += signed_at - begin;
+  pauses.check_cpu_ms += cpu_ms() - signed_at;
+}
 
 // A snapshot, as the link would bring it: one piece after the other, and between two of them the
 // engine is free. Each is made when its turn comes, so that what is resident is the engine's.
@@ -111,7 +138,7 @@ Pauses receive(test::BenchBox& box, contract::Collection collection, int count, 
     what();
     const double took_cpu = cpu_ms() - cpu;
     const double took = ms_since(begin);
-    pauses.add({took, took_cpu, took, took_cpu, 0});
+    pauses.add({took, took_cpu, took, took_cpu});
   };
   for (int first = 0; first < count; first += kItemsOfABatch) {
     contract::FeedBatch batch;
@@ -127,6 +154,7 @@ Pauses receive(test::BenchBox& box, contract::Collection collection, int count, 
       batch.items.back().seq = static_cast<std::uint64_t>(n) + 1;
     }
     const contract::Message message = encode_feed(test::bench_address, batch);
+    sign_and_check(message.payload, pauses);
     contract::RawMessage raw;
     raw.topic = message.topic;
     raw.payload = message.payload;
