@@ -15,11 +15,13 @@
 #include <span>
 #include <sstream>
 #include <stdexcept>
+#include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base64.h"
 #include "provision/files.h"
+#include "provision/floor_rules.h"
 
 namespace welcome::provision {
 namespace {
@@ -175,11 +177,21 @@ Result<std::vector<std::string>> accounts(const std::string& dir) {
   return names;
 }
 
-bool valid_tablet(const std::string& name) {
+bool valid_account(const std::string& name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '_' || c == '-';
   });
+}
+
+std::string box_rules(const std::string& box) {
+  constexpr std::string_view kName = "@BOX@";
+  // Without the comment above, which would stay when the account goes.
+  std::string rules(kFloorBoxRules.substr(kFloorBoxRules.find("user ")));
+  for (auto at = rules.find(kName); at != std::string::npos; at = rules.find(kName, at)) {
+    rules.replace(at, kName.size(), box);
+  }
+  return rules;
 }
 
 std::string tablet_rules(const TabletAccount& tablet) {

@@ -28,14 +28,19 @@ Result<void> remove_account(const std::string& dir, const std::string& account);
 // The names in the password_file.
 Result<std::vector<std::string>> accounts(const std::string& dir);
 
+// Of tablets and boxes at the floor's broker: a topic level without blanks, and so no name that a
+// rule could mean otherwise.
+bool valid_account(const std::string& name);
+
+// A box of the store: what packaging/broker/floor-box.acl.in has for it.
+std::string box_rules(const std::string& box);
+
 // Tablets of the staff (packaging/broker/floor.acl has the rules of all): accounts with a line in
 // the acl_file that says since when.
 struct TabletAccount {
   std::string name;
   std::string since;  // as it was written
 };
-// A topic level without blanks, and so no name that a rule could mean otherwise.
-bool valid_tablet(const std::string& name);
 std::string tablet_rules(const TabletAccount& tablet);
 Result<std::vector<TabletAccount>> tablets(const std::string& dir);
 

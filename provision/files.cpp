@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace welcome::provision {
@@ -25,6 +26,21 @@ bool settle(const std::filesystem::path& folder) {
   const File directory(
       ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   return directory.fd() >= 0 && ::fsync(directory.fd()) == 0;
+}
+
+bool replace_private(const std::filesystem::path& file, std::string_view text) {
+  const std::string fresh = file.string() + ".new";
+  ::unlink(fresh.c_str());
+  const File out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                        S_IRUSR | S_IWUSR));
+  if (out.fd() >= 0 && write_through(out.fd(), text) &&
+      ::rename(fresh.c_str(), file.c_str()) == 0 && settle(file.parent_path())) {
+    return true;
+  }
+  const int why = errno;
+  ::unlink(fresh.c_str());
+  errno = why;
+  return false;
 }
 
 }  // namespace welcome::provision

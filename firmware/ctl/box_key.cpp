@@ -1,55 +1,102 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/ctl/box_key.h"
 
-#include <array>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string_view>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <unistd.h>
+#include <system_error>
 
 #include "core/hex.h"
 #include "firmware/control/box_keys.h"
+#include "firmware/ctl/process.h"
 #include "provision/files.h"
 
 namespace welcome::ctl {
 
 namespace {
 
-Result<control::BoxKeys> read_file(const std::string& file) {
+namespace fs = std::filesystem;
+
+tl::unexpected<Error> broken(const std::string& file) {
+  return fail(errno == ENOENT ? ErrorCode::not_found : ErrorCode::unavailable,
+              file + ": " + std::strerror(errno));
+}
+
+Result<std::string> text_of(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
-  if (!in) return fail(ErrorCode::not_found, file + ": " + std::strerror(errno));
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  const auto keys = control::box_keys_in(text);
-  if (!keys) return fail(ErrorCode::malformed, file + " has no box key");
+  if (!in) return broken(file);
+  return std::string{std::istreambuf_iterator<char>(in), {}};
+}
+
+Result<void> replace_file(const std::string& file, const std::string& text) {
+  if (!provision::replace_private(file, text)) return broken(file);
+  return {};
+}
+
+// The name is encrypted with it: nothing else opens as the box key.
+Result<std::string> creds(const char* how, std::string_view text) {
+  return output_of({"systemd-creds", how, "--name=box-key", "-", "-"}, text);
+}
+
+Result<void> seal_into(const std::string& file, const std::string& text) {
+  const auto sealed = creds("encrypt", text);
+  if (!sealed) return tl::unexpected(sealed.error());
+  const auto opened = creds("decrypt", *sealed);
+  if (!opened) return tl::unexpected(opened.error());
+  if (*opened != text)
+    return fail(ErrorCode::unavailable, "what was encrypted does not open again");
+  return replace_file(file, *sealed);
+}
+
+bool is_sealed(const BoxKeyPlace& place) {
+  return !place.sealed.empty() && fs::exists(place.sealed);
+}
+
+Result<std::string> text_of(const BoxKeyPlace& place) {
+  if (!is_sealed(place)) return text_of(place.plain);
+  if (fs::exists(place.plain)) {
+    return fail(ErrorCode::refused, "there are " + place.plain + " and " + place.sealed +
+                                        ": first say welcomectl key seal");
+  }
+  const auto sealed = text_of(place.sealed);
+  if (!sealed) return sealed;
+  return creds("decrypt", *sealed);
+}
+
+Result<control::BoxKeys> keys_of(const BoxKeyPlace& place) {
+  const auto text = text_of(place);
+  if (!text) return tl::unexpected(text.error());
+  const auto keys = control::box_keys_in(*text);
+  if (!keys) {
+    return fail(ErrorCode::malformed,
+                (is_sealed(place) ? place.sealed : place.plain) + " has no box key");
+  }
   return *keys;
 }
 
-// Whoever is stopped in here leaves the file as it was, or as it is to be.
-Result<void> replace_file(const std::string& file, const std::string& text) {
-  const std::string fresh = file + ".new";
-  ::unlink(fresh.c_str());
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-                        S_IRUSR | S_IWUSR);
-  const bool written = fd >= 0 && provision::write_through(fd, text);
-  if (fd >= 0) ::close(fd);
-  if (written && ::rename(fresh.c_str(), file.c_str()) == 0 &&
-      provision::settle(std::filesystem::path(file).parent_path()))
-    return {};
-  const std::string why = std::strerror(errno);
-  ::unlink(fresh.c_str());
-  return fail(ErrorCode::unavailable, file + ": " + why);
+Result<void> replace_key(const BoxKeyPlace& place, const std::string& text) {
+  return is_sealed(place) ? seal_into(place.sealed, text) : replace_file(place.plain, text);
+}
+
+Result<void> tell_systemd(const std::string& drop_in) {
+  fs::create_directories(fs::path(drop_in).parent_path());
+  std::ofstream out(drop_in);
+  out << "# By welcomectl key seal.\n[Service]\nLoadCredentialEncrypted=box-key:welcomed.box-key\n";
+  if (!out.flush()) return broken(drop_in);
+  const auto told = output_of({"systemctl", "daemon-reload"});
+  if (!told) return tl::unexpected(told.error());
+  return {};
 }
 
 }  // namespace
 
-Result<void> begin_key_change(const std::string& file) {
-  const auto now = read_file(file);
+Result<void> begin_key_change(const BoxKeyPlace& place) {
+  const auto now = keys_of(place);
   if (!now) return tl::unexpected(now.error());
   if (now->next) {
     return fail(ErrorCode::refused,
@@ -59,14 +106,44 @@ Result<void> begin_key_change(const std::string& file) {
   if (::getrandom(fresh.data(), fresh.size(), 0) != static_cast<ssize_t>(fresh.size())) {
     return fail(ErrorCode::unavailable, "no random bytes");
   }
-  return replace_file(file, to_hex(now->key) + "\n" + to_hex(fresh) + "\n");
+  return replace_key(place, to_hex(now->key) + "\n" + to_hex(fresh) + "\n");
 }
 
-Result<void> end_key_change(const std::string& file) {
-  const auto now = read_file(file);
+Result<void> end_key_change(const BoxKeyPlace& place) {
+  const auto now = keys_of(place);
   if (!now) return tl::unexpected(now.error());
   if (!now->next) return fail(ErrorCode::refused, "the box key is not being changed");
-  return replace_file(file, to_hex(*now->next) + "\n");
+  return replace_key(place, to_hex(*now->next) + "\n");
+}
+
+Result<void> seal_key(const BoxKeyPlace& place) {
+  if (!fs::exists(place.plain) && is_sealed(place)) {
+    return fail(ErrorCode::refused, "it is sealed already, in " + place.sealed);
+  }
+  const auto text = text_of(place.plain);
+  if (!text) return tl::unexpected(text.error());
+  if (!control::box_keys_in(*text)) {
+    return fail(ErrorCode::malformed, place.plain + " has no box key");
+  }
+  if (is_sealed(place)) {
+    const auto before = text_of(place.sealed);
+    const auto opened = before ? creds("decrypt", *before) : before;
+    if (!opened || *opened != *text) {
+      return fail(ErrorCode::refused, place.sealed + " holds another key than " + place.plain +
+                                          ": remove the one that is not this box's");
+    }
+  } else {
+    std::error_code ignored;  // what is missing then is said by who writes there
+    const fs::path folder = fs::path(place.sealed).parent_path();
+    if (fs::create_directories(folder, ignored)) {
+      fs::permissions(folder, fs::perms::owner_all, ignored);
+    }
+    if (auto done = seal_into(place.sealed, *text); !done) return done;
+  }
+  if (auto done = tell_systemd(place.drop_in); !done) return done;
+  const auto gone = output_of({"shred", "--remove", place.plain});
+  if (!gone) return tl::unexpected(gone.error());
+  return {};
 }
 
 }  // namespace welcome::ctl

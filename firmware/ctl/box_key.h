@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Changes the file of the box key (control::BoxKeys).
+// Changes the box key (control::BoxKeys), and who can read it: it is a plain file, or one that
+// systemd-creds has encrypted for this machine.
 
 #include <string>
 
@@ -8,10 +9,20 @@
 
 namespace welcome::ctl {
 
-// Writes a new random key beside the one in use. Errors: refused (it is being changed already),
-// not_found, malformed, unavailable.
-Result<void> begin_key_change(const std::string& file);
+struct BoxKeyPlace {
+  std::string plain = "/etc/credstore/welcomed.box-key";
+  std::string sealed = "/etc/credstore.encrypted/welcomed.box-key";  // "" = there is none
+  // What tells systemd to decrypt it.
+  std::string drop_in = "/etc/systemd/system/welcomed.service.d/box-key.conf";
+};
+
+// Adds a new random key to the one in use. Errors: refused (it is being changed already, or there
+// are two files), not_found, malformed, unavailable.
+Result<void> begin_key_change(const BoxKeyPlace& place);
 // Leaves the new one alone. Errors as above; refused: there is only one.
-Result<void> end_key_change(const std::string& file);
+Result<void> end_key_change(const BoxKeyPlace& place);
+// Encrypts it for this machine, proves that it opens, tells systemd, and destroys the plain one, in
+// this order; said again, it goes on where it was stopped. Errors as above; refused: it is sealed.
+Result<void> seal_key(const BoxKeyPlace& place);
 
 }  // namespace welcome::ctl

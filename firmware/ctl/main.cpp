@@ -21,6 +21,11 @@ int run(const std::vector<std::string>& words) {
     std::cout << welcome::control::markdown_reference();
     return kDone;
   }
+  // For the manual and the shell's completion.
+  if (words.size() == 2 && words[1] == "--describe-verbs") {
+    describe(std::cout);
+    return kDone;
+  }
   const Typed typed = read_words(words);
   if (!typed.wrong.empty()) {
     std::cerr << "welcomectl: " << typed.wrong << (typed.wrong.ends_with('?') ? "" : ";")

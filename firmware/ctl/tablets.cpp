@@ -3,19 +3,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <ctime>
-#include <fcntl.h>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "firmware/control/commands.h"
 #include "firmware/ctl/client.h"
+#include "firmware/ctl/floor.h"
 #include "firmware/ctl/print.h"
 #include "firmware/ctl/terminal.h"
 #include "provision/broker_files.h"
@@ -27,8 +22,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kReload = "systemctl reload mosquitto";
-
 std::string now_text() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   std::tm utc{};
@@ -38,39 +31,15 @@ std::string now_text() {
   return text.data();
 }
 
-// The broker reads its files again. False: it has to be told by hand.
-bool reload_broker() {
-  std::string words[] = {"systemctl", "--quiet", "reload", "mosquitto"};
-  std::array<char*, 5> argv{words[0].data(), words[1].data(), words[2].data(), words[3].data(),
-                            nullptr};
-  pid_t child = 0;
-  posix_spawn_file_actions_t quiet;
-  ::posix_spawn_file_actions_init(&quiet);
-  ::posix_spawn_file_actions_addopen(&quiet, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  const int failed = ::posix_spawnp(&child, argv[0], &quiet, nullptr, argv.data(), environ);
-  ::posix_spawn_file_actions_destroy(&quiet);
-  int status = 0;
-  return failed == 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-         WEXITSTATUS(status) == 0;
-}
-
 int files_failed(const TabletCommand& command, const Error& error) {
-  const bool elsewhere = error.code == ErrorCode::not_found;
-  return failed(error.message + (elsewhere ? ": say --broker-files DIR, the folder of the floor's "
-                                             "broker (" +
-                                                 command.broker_files + " is not it)"
-                                 : ::geteuid() == 0 ? ""
-                                                    : "; as root it may go"));
+  return broker_files_failed(command.broker_files, error);
 }
 
 // What is left to do, for who asked for JSON in the answer and for a person on the error stream.
 void say_reloaded(const TabletCommand& command, json& answer) {
-  const bool done = reload_broker();
+  const bool done = reload_floor();
   answer["reloaded"] = done;
-  if (!done && !command.json) {
-    std::cerr << "The broker was not told. It reads its files again after: " << kReload
-              << "\n(or SIGHUP to its process)\n";
-  }
+  if (!done && !command.json) say_not_reloaded();
 }
 
 bool is_tablet(const std::vector<provision::TabletAccount>& tablets, const std::string& name) {
@@ -81,7 +50,7 @@ bool is_tablet(const std::vector<provision::TabletAccount>& tablets, const std::
 }  // namespace
 
 int tablet_add(const TabletCommand& command) {
-  if (!provision::valid_tablet(command.name)) {
+  if (!provision::valid_account(command.name)) {
     return failed("the name of a tablet is 1 to 64 letters, digits, . _ and -", kUsage);
   }
   if (!command.page.starts_with("https://") && !command.page.starts_with("http://")) {

@@ -17,6 +17,7 @@
 #include "firmware/control/commands.h"
 #include "firmware/ctl/box_key.h"
 #include "firmware/ctl/client.h"
+#include "firmware/ctl/floor.h"
 #include "firmware/ctl/metrics.h"
 #include "firmware/ctl/print.h"
 #include "firmware/ctl/radio.h"
@@ -30,9 +31,8 @@ namespace {
 using control::CommandId;
 using nlohmann::json;
 
-constexpr std::string_view kDefaultBoxKey = "/etc/credstore/welcomed.box-key";
-// Of the floor's broker, as packaging/broker has it.
-constexpr std::string_view kDefaultBroker = "/etc/mosquitto/floor";
+// Of the floor's broker, as the package welcome-floor has it.
+constexpr std::string_view kDefaultBroker = "/etc/welcome-floor";
 constexpr std::string_view kDefaultConfig = "/etc/welcomed/welcomed.conf";
 
 constexpr std::array kCommon{
@@ -43,13 +43,17 @@ constexpr std::array kCommon{
 };
 constexpr std::array kSpecial{
     Option{"broker-files", "", "DIR",
-           "folder with `passwords` and `acl` of the floor's broker (/etc/mosquitto/floor)"},
+           "folder with `passwords` and `acl` of the floor's broker (/etc/welcome-floor)"},
     Option{"clip", "", "FILE", "the video file"},
     Option{"campaigns", "", "FILE",
            "JSON file with campaigns and policy as welcome-crm imports it, to take the place of "
            "those of the same id"},
     Option{"config", "c", "FILE", "configuration file (/etc/welcomed/welcomed.conf)"},
-    Option{"file", "", "FILE", "of the box key (/etc/credstore/welcomed.box-key)"},
+    Option{"file", "", "FILE",
+           "of the box key (welcomed.box-key in /etc/credstore, or sealed in "
+           "/etc/credstore.encrypted)"},
+    Option{"password-file", "", "FILE",
+           "where its password goes (/etc/credstore/welcomed.floor-password)"},
     Option{"for", "", "TIME", "how long, as 45s, 10m or 2h; calibrate: at each place (20s)"},
     Option{"max-mb", "", "N", "ends at that size (1000)"},
     Option{"with-strangers", "", "",
@@ -135,8 +139,12 @@ int trust_clock(const Verb& /*verb*/, const Call& call) {
   return show_clock(call, ask(call, CommandId::clock_trust, {{"shown", shown}}));
 }
 
+BoxKeyPlace box_key(const Call& call) {
+  return call.has("file") ? BoxKeyPlace{call.text("file"), "", ""} : BoxKeyPlace{};
+}
+
 int key_new(const Verb& /*verb*/, const Call& call) {
-  const auto done = begin_key_change(call.text("file", kDefaultBoxKey));
+  const auto done = begin_key_change(box_key(call));
   if (!done) return failed(done.error());
   return show(call, json{{"next", "systemctl restart welcomed && welcomectl key settle"}});
 }
@@ -148,9 +156,15 @@ int key_settle(const Verb& /*verb*/, const Call& call) {
   if (!status->at("box").value("key_changing", false)) {
     return failed("welcomed does not have the new key yet: systemctl restart welcomed");
   }
-  const auto done = end_key_change(call.text("file", kDefaultBoxKey));
+  const auto done = end_key_change(box_key(call));
   if (!done) return failed(done.error());
   return show(call, json{{"done", "the old box key opens nothing any more"}});
+}
+
+int key_seal(const Verb& /*verb*/, const Call& call) {
+  const auto done = seal_key({});
+  if (!done) return failed(done.error());
+  return show(call, json{{"next", "systemctl restart welcomed"}});
 }
 
 int enrol(const Verb& /*verb*/, const Call& call) {
@@ -214,6 +228,13 @@ int radio(const Verb& verb, const Call& call) {
   return run_radio(command);
 }
 
+template <int (*kRun)(const FloorCommand&)>
+int floor(const Verb& /*verb*/, const Call& call) {
+  return kRun({call.operand, call.text("broker-files", kDefaultBroker),
+               call.text("password-file", "/etc/credstore/welcomed.floor-password"),
+               call.has("json")});
+}
+
 template <int (*kRun)(const TabletCommand&)>
 int tablet(const Verb& /*verb*/, const Call& call) {
   return kRun({call.operand, call.text("broker-files", kDefaultBroker), call.text("page"),
@@ -265,12 +286,28 @@ const std::vector<Verb>& table() {
        "tablets, since when, who is signed in, and when they were heard",
        {"broker-files"},
        tablet<tablet_list>},
+      {"floor add",
+       "BOX",
+       "give a box its account at the floor's broker; again: a new password",
+       {"broker-files", "password-file"},
+       floor<floor_add>},
+      {"floor revoke",
+       "BOX",
+       "take a box's account at the floor's broker back, and its connection",
+       {"broker-files"},
+       floor<floor_revoke>},
       {"key new", "", "begin to change the box key: a second one in its file", {"file"}, key_new},
       {"key settle",
        "",
        "end it: the box has the new key, and the old one goes",
        {"file"},
        key_settle},
+      {"key seal",
+       "",
+       "encrypt the box key for this machine (by its TPM, if it has one), and destroy the plain "
+       "one",
+       {},
+       key_seal},
       {"config check",
        "",
        "read the configuration files and say all that is wrong",
@@ -472,6 +509,34 @@ void print_help(const Verb& verb, std::ostream& out) {
     if (takes(verb, option.name)) print_option(out, option);
   }
   for (const Option& option : kCommon) print_option(out, option);
+}
+
+void describe(std::ostream& out) {
+  const auto described = [](const Option& o) {
+    return json{{"name", o.name}, {"letter", o.letter}, {"value", o.value}, {"what", o.what}};
+  };
+  json commands = json::array();
+  for (const Verb& verb : verbs()) {
+    json options = json::array();
+    for (const Option& option : kSpecial) {
+      const auto& its = verb.options;
+      if (std::find(its.begin(), its.end(), option.name) != its.end()) {
+        options.push_back(described(option));
+      }
+    }
+    commands.push_back({{"name", verb.words},
+                        {"operands", verb.operand},
+                        {"what", verb.what},
+                        {"options", options}});
+  }
+  json common = json::array();
+  for (const Option& option : kCommon) common.push_back(described(option));
+  out << json{{"program", "welcomectl"},
+              {"what", "asks a running welcomed"},
+              {"options", common},
+              {"commands", commands}}
+             .dump()
+      << '\n';
 }
 
 }  // namespace welcome::ctl

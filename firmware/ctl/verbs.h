@@ -54,5 +54,7 @@ Typed read_words(const std::vector<std::string>& words);
 
 void print_help(std::ostream& out);
 void print_help(const Verb& verb, std::ostream& out);
+// All of it as JSON, for the manual and the shell's completion (packaging/manual.py).
+void describe(std::ostream& out);
 
 }  // namespace welcome::ctl

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/ctl/box_key.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -9,6 +10,7 @@
 
 #include "core/hex.h"
 #include "firmware/control/box_keys.h"
+#include "firmware/ctl/process.h"
 
 namespace welcome::ctl {
 namespace {
@@ -25,6 +27,9 @@ class BoxKeyFile : public ::testing::Test {
   }
   ~BoxKeyFile() override { fs::remove_all(dir_); }
   std::string file() const { return (dir_ / "welcomed.box-key").string(); }
+  BoxKeyPlace place() const {
+    return {file(), (dir_ / "encrypted/box-key").string(), (dir_ / "unit.d/box-key.conf").string()};
+  }
   void write(const std::string& text) { std::ofstream(file(), std::ios::binary) << text; }
   std::string read() const {
     std::ifstream in(file(), std::ios::binary);
@@ -37,7 +42,7 @@ class BoxKeyFile : public ::testing::Test {
 
 TEST_F(BoxKeyFile, IsChangedInTwoStepsAndHasTheOldKeyUntilTheSecond) {
   write(kKey + "\n");
-  ASSERT_TRUE(begin_key_change(file()));
+  ASSERT_TRUE(begin_key_change(place()));
   const auto both = box_keys_in(read());
   ASSERT_TRUE(both);
   EXPECT_EQ(to_hex(both->key), kKey);
@@ -46,25 +51,103 @@ TEST_F(BoxKeyFile, IsChangedInTwoStepsAndHasTheOldKeyUntilTheSecond) {
   EXPECT_EQ(next.size(), 64U);
   EXPECT_NE(next, kKey);
   EXPECT_EQ(fs::status(file()).permissions(), fs::perms::owner_read | fs::perms::owner_write);
-  EXPECT_FALSE(begin_key_change(file())) << "a third key would leave the box without one of them";
+  EXPECT_FALSE(begin_key_change(place())) << "a third key would leave the box without one of them";
   EXPECT_EQ(box_keys_in(read())->next, both->next);
-  ASSERT_TRUE(end_key_change(file()));
+  ASSERT_TRUE(end_key_change(place()));
   EXPECT_EQ(read(), next + "\n");
-  EXPECT_FALSE(end_key_change(file()));
+  EXPECT_FALSE(end_key_change(place()));
   EXPECT_EQ(std::distance(fs::directory_iterator(dir_), {}), 1) << "no copy is left";
+}
+
+// systemd's tools, as far as they matter here: the real ones are asked on an installed machine
+// (tests/deb/key.sh, tests/vm/tpm.sh).
+class SealedBoxKey : public BoxKeyFile {
+ protected:
+  SealedBoxKey() {
+    program("systemd-creds", "[ \"$2\" = --name=box-key ] && tr 0123456789abcdef fedcba9876543210");
+    program("systemctl", "echo \"$@\" >>\"$(dirname \"$0\")/told\"");
+    ::setenv("PATH", (dir_.string() + ":" + path_).c_str(), 1);
+  }
+  ~SealedBoxKey() override { ::setenv("PATH", path_.c_str(), 1); }
+  void program(const std::string& name, const std::string& does) {
+    std::ofstream(dir_ / name) << "#!/bin/sh\n" << does << "\n";
+    fs::permissions(dir_ / name, fs::perms::owner_all);
+  }
+  bool plain() const { return fs::exists(file()); }
+  std::string opened() {
+    EXPECT_TRUE(fs::exists(place().sealed));
+    const auto seen =
+        output_of({"systemd-creds", "decrypt", "--name=box-key"}, text(place().sealed));
+    return seen ? *seen : "";
+  }
+  static std::string text(const std::string& of) {
+    std::ifstream in(of, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  const std::string path_ = std::getenv("PATH");
+};
+
+TEST_F(SealedBoxKey, HasNoPlainCopyAndSystemdIsTold) {
+  write(kKey + "\n");
+  ASSERT_TRUE(seal_key(place()));
+  EXPECT_FALSE(plain());
+  EXPECT_EQ(opened(), kKey + "\n");
+  EXPECT_EQ(text(place().sealed).find(kKey), std::string::npos);
+  EXPECT_NE(text(place().drop_in).find("LoadCredentialEncrypted=box-key:welcomed.box-key"),
+            std::string::npos);
+  EXPECT_EQ(text((dir_ / "told").string()), "daemon-reload\n");
+  EXPECT_EQ(fs::status(fs::path(place().sealed).parent_path()).permissions(), fs::perms::owner_all);
+  EXPECT_EQ(seal_key(place()).error().code, ErrorCode::refused) << "it is sealed";
+}
+
+TEST_F(SealedBoxKey, IsChangedLikeAPlainOne) {
+  write(kKey + "\n");
+  ASSERT_TRUE(seal_key(place()));
+  ASSERT_TRUE(begin_key_change(place()));
+  const auto both = box_keys_in(opened());
+  ASSERT_TRUE(both && both->next);
+  EXPECT_EQ(to_hex(both->key), kKey);
+  ASSERT_TRUE(end_key_change(place()));
+  EXPECT_EQ(opened(), to_hex(*both->next) + "\n");
+  EXPECT_FALSE(plain());
+}
+
+TEST_F(SealedBoxKey, IsSealedInSpiteOfAStopAndNeverOverAnotherOne) {
+  write(kKey + "\n");
+  ASSERT_TRUE(seal_key(place()));
+  write(kKey + "\n");  // stopped before it was destroyed
+  EXPECT_FALSE(begin_key_change(place())) << "which of the two?";
+  ASSERT_TRUE(seal_key(place()));
+  EXPECT_FALSE(plain());
+  write(std::string(64, 'b') + "\n");
+  EXPECT_EQ(seal_key(place()).error().code, ErrorCode::refused);
+  EXPECT_TRUE(plain());
+  EXPECT_EQ(opened(), kKey + "\n");
+}
+
+TEST_F(SealedBoxKey, StaysPlainWhereItWouldNotOpenAgain) {
+  write(kKey + "\n");
+  program("systemd-creds", "[ \"$1\" = encrypt ] && cat || exit 1");
+  EXPECT_FALSE(seal_key(place()));
+  program("systemd-creds", "echo something else");
+  EXPECT_FALSE(seal_key(place()));
+  program("systemctl", "exit 1");
+  program("systemd-creds", "cat");
+  EXPECT_FALSE(seal_key(place()));
+  EXPECT_EQ(read(), kKey + "\n");
 }
 
 TEST_F(BoxKeyFile, TakesTheKeyAsPeopleKeepIt) {
   write(std::string(31, 'x') + "\n");  // 32 raw bytes, the last of which looks like a line's end
-  ASSERT_TRUE(begin_key_change(file()));
+  ASSERT_TRUE(begin_key_change(place()));
   EXPECT_EQ(to_hex(box_keys_in(read())->key).substr(0, 4), "7878");
   for (const char* bad : {"", "abc", "\n\n"}) {
     write(bad);
-    EXPECT_FALSE(begin_key_change(file())) << bad;
+    EXPECT_FALSE(begin_key_change(place())) << bad;
     EXPECT_EQ(read(), bad);
   }
   EXPECT_FALSE(box_keys_in(kKey + "\n" + kKey.substr(1)));
-  EXPECT_FALSE(begin_key_change((dir_ / "none").string()));
+  EXPECT_FALSE(begin_key_change({(dir_ / "none").string(), "", ""}));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
@@ -37,6 +38,18 @@ TEST(Verbs, EveryOptionBelongsToAVerbAndHasAHelp) {
     EXPECT_FALSE(option.what.empty()) << option.name;
   }
   EXPECT_EQ(used, known);
+}
+
+TEST(Verbs, AreDescribedForTheManualWithTheirOptions) {
+  std::ostringstream out;
+  describe(out);
+  const auto said = nlohmann::json::parse(out.str());
+  ASSERT_EQ(said["commands"].size(), verbs().size());
+  EXPECT_EQ(said["options"].size(), common_options().size());
+  for (std::size_t i = 0; i < verbs().size(); ++i) {
+    EXPECT_EQ(said["commands"][i]["name"], verbs()[i].words);
+    EXPECT_EQ(said["commands"][i]["options"].size(), verbs()[i].options.size());
+  }
 }
 
 TEST(CommandLine, IsTakenApart) {

@@ -66,12 +66,36 @@ TEST_F(TabletAccounts, SaysWhatAFolderOfABrokerHas) {
   EXPECT_THAT(listed.error().message, HasSubstr("passwords"));
 }
 
-TEST_F(TabletAccounts, HaveNamesThatNoRuleTakesForSomethingElse) {
-  for (const char* good : {"tablet-1", "bar.2", "T_3"}) EXPECT_TRUE(valid_tablet(good)) << good;
-  for (const char* bad : {"", "a/b", "a b", "+", "#", "a:b", "a\nuser b", "caf\xC3\xA9"}) {
-    EXPECT_FALSE(valid_tablet(bad)) << bad;
+TEST_F(TabletAccounts, OfBoxesHaveTheRulesOfTheTemplate) {
+  write("passwords", kPasswords);
+  write("acl", kAcl);
+  for (int again = 0; again < 2; ++again) {
+    ASSERT_TRUE(put_account(dir_.string(), "box-2", box_rules("box-2"), "secret"));
   }
-  EXPECT_FALSE(valid_tablet(std::string(65, 'a')));
+  std::ifstream in(WELCOME_SOURCE_DIR "/packaging/broker/floor-box.acl.in");
+  const std::string rules = text_of("acl").substr(kAcl.size());
+  std::size_t at = 0;
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("#")) continue;
+    if (const auto name = line.find("@BOX@"); name != std::string::npos) {
+      line.replace(name, 5, "box-2");
+    }
+    ASSERT_EQ(rules.substr(at, line.size() + 1), line + "\n");
+    at += line.size() + 1;
+  }
+  EXPECT_GT(at, 0U);
+  EXPECT_EQ(at, rules.size()) << "twice is once";
+  ASSERT_TRUE(remove_account(dir_.string(), "box-2"));
+  EXPECT_EQ(text_of("acl"), kAcl);
+  EXPECT_EQ(tablets(dir_.string())->size(), 0U);
+}
+
+TEST_F(TabletAccounts, HaveNamesThatNoRuleTakesForSomethingElse) {
+  for (const char* good : {"tablet-1", "bar.2", "T_3"}) EXPECT_TRUE(valid_account(good)) << good;
+  for (const char* bad : {"", "a/b", "a b", "+", "#", "a:b", "a\nuser b", "caf\xC3\xA9"}) {
+    EXPECT_FALSE(valid_account(bad)) << bad;
+  }
+  EXPECT_FALSE(valid_account(std::string(65, 'a')));
 }
 
 }  // namespace
