@@ -5,6 +5,7 @@
 #include <boost/any.hpp>
 #include <boost/program_options.hpp>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <ostream>
 #include <sodium.h>
 #include <sstream>
@@ -91,6 +92,44 @@ void print_help(const Command& command, std::ostream& out) {
   out << everywhere;
 }
 
+// All of it as JSON, for the manual and the shell's completion (packaging/manual.py).
+void describe_commands(std::ostream& out, const Beyond* beyond) {
+  po::options_description everywhere;
+  global_options(everywhere);
+  json common = json::array();
+  for (const auto& option : everywhere.options()) {
+    const bool value = option->semantic()->max_tokens() > 0;
+    const std::string shortest =
+        option->canonical_display_name(po::command_line_style::allow_dash_for_short);
+    common.push_back({{"name", option->long_name()},
+                      {"letter", shortest.size() == 2 ? shortest.substr(1) : ""},
+                      {"value", value ? "VALUE" : ""},
+                      {"what", option->description()}});
+  }
+  json commands = json::array();
+  for (const Command* command : all_commands(beyond)) {
+    json options = json::array();
+    for (const Option& option : command->options) {
+      std::string what = option.help;
+      if (option.otherwise != nullptr) what += std::string(" (") + option.otherwise + ")";
+      options.push_back({{"name", option.name},
+                         {"letter", ""},
+                         {"value", option.flag ? "" : "VALUE"},
+                         {"what", what}});
+    }
+    commands.push_back({{"name", command->name},
+                        {"operands", command->words},
+                        {"what", command->help},
+                        {"options", options}});
+  }
+  out << json{{"program", "welcome-crm"},
+              {"what", "the CRM's half of the contract, for demos, tests and as an example"},
+              {"options", common},
+              {"commands", commands}}
+             .dump()
+      << '\n';
+}
+
 // The command's one or two words may stand anywhere before its own words.
 const Command* find_command(std::vector<std::string>& words, const Beyond* beyond) {
   for (const Command* command : all_commands(beyond)) {
@@ -169,6 +208,10 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   std::vector<std::string> first = words_of(args, everywhere);
   const Command* command = find_command(first, beyond);
   if (command == nullptr) {
+    if (args.size() == 1 && args[0] == "--describe-commands") {
+      describe_commands(out, beyond);
+      return kDone;
+    }
     if (std::find(args.begin(), args.end(), "--version") != args.end()) {
       out << "welcome-crm " << kVersion << '\n';
       return kDone;

@@ -42,6 +42,22 @@ TEST_F(CliTest, HelpNamesEveryCommandAndEachCommandItsOptions) {
   EXPECT_NE(out_.str().find("--broker"), std::string::npos);
 }
 
+TEST_F(CliTest, DescribesItsCommandsForTheManual) {
+  out_.str("");
+  ASSERT_EQ(run({"--describe-commands"}, out_, err_), kDone);
+  const json said = answer();
+  EXPECT_EQ(said["options"][0]["name"], "database");
+  EXPECT_EQ(said["options"][0]["letter"], "d");
+  EXPECT_EQ(said["options"][0]["value"], "VALUE");
+  for (const json& command : said["commands"]) {
+    if (command["name"] != "serve") continue;
+    EXPECT_EQ(command["options"][0]["what"],
+              "mqtt://HOST:PORT or mqtts://HOST:PORT (mqtt://127.0.0.1:1883)");
+    return;
+  }
+  FAIL() << "no serve";
+}
+
 TEST_F(CliTest, WrongUsageIsCodeTwoAndSaysWhat) {
   EXPECT_EQ(cli({"custmer", "list"}), kUsage);
   EXPECT_NE(err_.str().find("custmer"), std::string::npos);
