@@ -339,13 +339,18 @@ class Stack {
       const conf = filled('nginx/nginx.conf.in', {
         RUN: path.join(this.run, 'nginx'),
         USER: user && `${user};`,
-        WEB: this.ports.web,
+        SITE: path.join(this.run, 'nginx/floor-site.conf'),
+      });
+      const site = filled('nginx/floor-site.conf.in', {
+        LISTEN: `listen 127.0.0.1:${this.ports.web};`,
         PAGES: path.join(this.run, 'pages'),
         FLOOR_WS: this.ports.floorWs,
-        DOOR_LOCATION: path.join(this.run, 'nginx/door-location.conf'),
+        MORE: `location /phone/ { index index.html; }
+          include "${path.join(this.run, 'nginx/door-location.conf')}";`,
       });
       const location = filled('nginx/door-location.conf.in', { DOOR: this.ports.door });
       writeFileSync(path.join(this.run, 'nginx/door-location.conf'), location);
+      writeFileSync(path.join(this.run, 'nginx/floor-site.conf'), site);
       writeFileSync(path.join(this.run, 'nginx/nginx.conf'), conf, { mode: 0o600 });
       starting.push(this.startNginx());
     }
@@ -373,7 +378,6 @@ class Stack {
 const kOwnerRules = 'user owner\ntopic readwrite #\n';
 
 // A template of packaging/ with its @NAMES@ filled in.
-// A template of packaging/ with its names filled in.
 export function filled(template, values) {
   const text = readFileSync(path.join(kRoot, 'packaging', template), 'utf8');
   return text.replace(/@([A-Z_]+)@/g, (_, key) => {

@@ -218,8 +218,9 @@ Section broker(const char* name, BrokerConfig Config::*which, int port, const ch
 }
 
 Section floor() {
+  // Where the package welcome-floor listens; Debian's own mosquitto has 1883.
   Section section =
-      broker("floor", &Config::floor, 1883, "broker in the store, towards the tablets");
+      broker("floor", &Config::floor, 1884, "broker in the store, towards the tablets");
   section.settings.push_back(yes_no(
       "shared", &Config::floor_shared, false,
       "other boxes of this store use the same floor broker: offers are agreed upon with them"));
