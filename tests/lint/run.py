@@ -22,6 +22,7 @@ import figures
 import hygiene
 import licence
 import openapi
+import packages
 import schemas
 import tidy
 import version
@@ -90,11 +91,15 @@ def installed_files():
             problems += run("cmake", "--install", "build/release", "--component", "box")
             if "ours" not in conf.read_text():
                 problems.append("a second install overwrites an edited welcomed.conf")
+        for component in packages.COMPONENTS:
+            problems += run("cmake", "--install", "build/release", "--component", component)
+        problems += packages.check(ROOT, pathlib.Path(stage))
         del os.environ["DESTDIR"]
         for file in INSTALLED:
             if not (pathlib.Path(stage) / file).is_file():
                 problems.append(f"{file} is not installed")
-        problems += run("systemd-sysusers", f"--root={stage}", "--dry-run", "welcomed.conf")
+        for name in ("welcomed", "welcome-crm", "welcome-floor"):
+            problems += run("systemd-sysusers", f"--root={stage}", "--dry-run", f"{name}.conf")
     return problems
 
 
