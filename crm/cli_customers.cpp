@@ -265,7 +265,7 @@ int erasure_status(const Call& call) {
 // From a file: a secret on the command line is everybody's who lists processes.
 int identity_key(const Call& call) {
   const std::string& identity = call.word(0, "ID");
-  const std::string file = call.word(1, "FILE");
+  const std::string& file = call.word(1, "FILE");
   call.at_most(2);
   std::string key = read_file(file);
   while (!key.empty() && std::isspace(static_cast<unsigned char>(key.back())) != 0) key.pop_back();

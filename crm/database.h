@@ -19,22 +19,12 @@
 #include <variant>
 #include <vector>
 
+#include "core/sql.h"
+
 namespace welcome::crm {
 
 struct DatabaseError : std::runtime_error {
   using std::runtime_error::runtime_error;
-};
-
-// A statement. Only a literal becomes one, so no value can get into it, and a test finds every
-// statement of the CRM in its sources and looks at its plan.
-class Sql {
- public:
-  // NOLINTNEXTLINE(google-explicit-constructor): a literal in the place of a statement is one
-  consteval Sql(const char* text) : text_(text) {}
-  const char* text() const { return text_; }
-
- private:
-  const char* text_;
 };
 
 using Value = std::variant<std::nullptr_t, std::int64_t, double, std::string>;
@@ -121,7 +111,8 @@ class Transaction {
   bool done_ = false;
 };
 
-// Creates or updates the tables to the newest version.
+// Creates or updates the tables to this version. A database that a newer one has updated stays as
+// it is; throws where this version cannot work with it.
 void migrate(Database& db);
 
 }  // namespace welcome::crm

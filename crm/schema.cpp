@@ -318,11 +318,21 @@ constexpr const char* kVersion13[] = {
     "CREATE INDEX door_challenge_old ON door_challenge (expires_at)",
 };
 
-// A database, new or old, takes every step that it has not taken.
+constexpr const char* kVersion14[] = {
+    "ALTER TABLE schema_version ADD COLUMN oldest_reader {int} NOT NULL DEFAULT 0",
+};
+
+// A database, new or old, takes every step that it has not taken. From version 14 on a step only
+// adds tables, and columns that have a default or may be NULL: so the version before goes on
+// working when an update is rolled back, or while instances are updated one by one. What is no
+// longer used goes one version after the last that used it, and kOldestReader moves on.
 constexpr std::span<const char* const> kSteps[] = {
-    kVersion1, kVersion2, kVersion3,  kVersion4,  kVersion5,  kVersion6, kVersion7,
-    kVersion8, kVersion9, kVersion10, kVersion11, kVersion12, kVersion13};
+    kVersion1, kVersion2, kVersion3,  kVersion4,  kVersion5,  kVersion6,  kVersion7,
+    kVersion8, kVersion9, kVersion10, kVersion11, kVersion12, kVersion13, kVersion14};
 constexpr std::int64_t kSchemaVersion = std::size(kSteps);
+// The oldest schema whose versions of welcome-crm go on working with a database of this one. Every
+// database says it.
+constexpr std::int64_t kOldestReader = 14;
 
 std::string spell(std::string sql, const Database::Types& types) {
   const std::pair<const char*, const std::string*> words[] = {{"{int}", &types.integer},
@@ -344,6 +354,15 @@ std::int64_t version_of(Database& db) {
     return rows.empty() ? 0 : rows.front().integer(0);
   } catch (const DatabaseError&) {
     return 0;  // no such table yet; anything else shows below
+  }
+}
+
+// Of a database that is beyond this version.
+void check_reader(Database& db) {
+  if (db.query("SELECT oldest_reader FROM schema_version").front().integer(0) > kSchemaVersion) {
+    throw DatabaseError(
+        "the database was made by a newer welcome-crm, and this one cannot work with it; install "
+        "that version again");
   }
 }
 
@@ -375,16 +394,16 @@ void note_ends(Database& db) {
 }  // namespace
 
 void migrate(Database& db) {
-  if (version_of(db) == kSchemaVersion) return;
+  const std::int64_t found = version_of(db);
+  if (found == kSchemaVersion) return;
+  if (found > kSchemaVersion) return check_reader(db);
   const Database::Types types = db.types();
   Transaction transaction(db);
   db.define(
       spell("CREATE TABLE IF NOT EXISTS schema_version (version {int} NOT NULL){end}", types));
   const Rows rows = db.query("SELECT version FROM schema_version");
   const std::int64_t version = rows.empty() ? 0 : rows.front().integer(0);
-  if (version > kSchemaVersion) {
-    throw DatabaseError("the database was made by a newer welcome-crm");
-  }
+  if (version > kSchemaVersion) return check_reader(db);
   for (auto step = static_cast<std::size_t>(version); step < std::size(kSteps); ++step) {
     for (const char* sql : kSteps[step]) db.define(spell(sql, types));
   }
@@ -392,7 +411,8 @@ void migrate(Database& db) {
   if (version < 5) note_ends(db);
   if (version < 11) Feed(db).create();
   db.execute("DELETE FROM schema_version");
-  db.execute("INSERT INTO schema_version (version) VALUES ($1)", {kSchemaVersion});
+  db.execute("INSERT INTO schema_version (version, oldest_reader) VALUES ($1, $2)",
+             {kSchemaVersion, kOldestReader});
   transaction.commit();
 }
 

@@ -60,8 +60,11 @@ void append_audit(Context& context, WallTime at, std::string_view kind, std::str
       before.seq + 1,      at, std::string(kind), std::string(actor), std::string(subject),
       std::string(detail), {}};
   std::string hash = chain(before.hash, entry);
-  context.db.run("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", entry.seq, entry.at,
-                 entry.kind, entry.actor, entry.subject, entry.detail, Blob{hash}, Blob{""});
+  context.db.run(
+      "INSERT INTO audit (seq, at, kind, actor, subject, detail, hash, signature) VALUES (?, ?, ?, "
+      "?, ?, ?, ?, ?)",
+      entry.seq, entry.at, entry.kind, entry.actor, entry.subject, entry.detail, Blob{hash},
+      Blob{""});
   context.trail_end = ChainLink{entry.seq, std::move(hash)};
 }
 

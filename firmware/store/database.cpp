@@ -140,13 +140,13 @@ Database::~Database() {
   sqlite3_close_v2(db_);
 }
 
-Statement Database::cached(const char* sql) {
-  sqlite3_stmt*& stmt = statements_[sql];
-  if (!stmt &&
-      sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, nullptr) != SQLITE_OK)
+Statement Database::cached(Sql sql) {
+  sqlite3_stmt*& stmt = statements_[sql.text()];
+  if (!stmt && sqlite3_prepare_v3(db_, sql.text(), -1, SQLITE_PREPARE_PERSISTENT, &stmt, nullptr) !=
+                   SQLITE_OK)
     throw db_error(db_, "prepare");
   // A nested use of the same statement gets one of its own.
-  if (sqlite3_stmt_busy(stmt)) return prepare(sql);
+  if (sqlite3_stmt_busy(stmt)) return prepare(sql.text());
   return Statement(db_, stmt, false);
 }
 
@@ -167,7 +167,7 @@ std::int64_t Database::changes() const { return sqlite3_changes64(db_); }
 
 std::int64_t Database::last_row() const { return sqlite3_last_insert_rowid(db_); }
 
-std::optional<std::int64_t> Database::integer(const char* sql) {
+std::optional<std::int64_t> Database::integer(Sql sql) {
   Statement s = query(sql);
   if (!s.step() || s.is_null(0)) return std::nullopt;
   return s.int64(0);

@@ -16,6 +16,7 @@
 #include <unordered_map>
 
 #include "core/result.h"
+#include "core/sql.h"
 #include "core/time.h"
 #include "firmware/store/durable.h"
 
@@ -80,9 +81,9 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  // `sql` is a literal: statements are cached by its address.
+  // Statements are cached by the literal's address.
   template <class... Args>
-  Statement query(const char* sql, const Args&... args) {
+  Statement query(Sql sql, const Args&... args) {
     Statement statement = cached(sql);
     int at = 0;
     (bind_one(statement, ++at, args), ...);
@@ -90,7 +91,7 @@ class Database {
   }
   // Runs to the end; returns the number of rows changed.
   template <class... Args>
-  std::int64_t run(const char* sql, const Args&... args) {
+  std::int64_t run(Sql sql, const Args&... args) {
     Statement statement = query(sql, args...);
     while (statement.step()) {
     }
@@ -101,7 +102,7 @@ class Database {
   void script(const std::string& sql);
   std::int64_t changes() const;
   std::int64_t last_row() const;
-  std::optional<std::int64_t> integer(const char* sql);
+  std::optional<std::int64_t> integer(Sql sql);
 
   // Runs fn as (part of) a transaction. See store.h: within transaction() the first failure sticks.
   template <class F>
@@ -191,7 +192,7 @@ class Database {
       s.bind(at, value);
     }
   }
-  Statement cached(const char* sql);
+  Statement cached(Sql sql);
   void note(const Error& error);
   void sync_commits(Durable durable);
 

@@ -243,11 +243,14 @@ Result<ErasureReceipt> Erasure::erase(const CustomerId& customer, const MessageI
     }
     db.run("UPDATE customer SET wrapped = zeroblob(length(wrapped)) WHERE hash = ?",
            Blob{view(hash)});
-    db.run("INSERT INTO tombstone VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
-           Blob{view(hash)}, now.wall_trusted ? now.wall : kNotKnown);
+    db.run(
+        "INSERT INTO tombstone (hash, at) VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at",
+        Blob{view(hash)}, now.wall_trusted ? now.wall : kNotKnown);
     const std::string sealed = seal_person(context_, request, customer);
-    db.run("INSERT INTO erasure VALUES (?, ?, ?, ?, ?, '{}', 0) ON CONFLICT DO NOTHING",
-           request.str(), Blob{view(hash)}, Blob{sealed}, now.wall, State::key_destroyed);
+    db.run(
+        "INSERT INTO erasure (request, hash, sealed, at, state, counts, bytes_gone) VALUES (?, ?, "
+        "?, ?, ?, '{}', 0) ON CONFLICT DO NOTHING",
+        request.str(), Blob{view(hash)}, Blob{sealed}, now.wall, State::key_destroyed);
     return std::nullopt;
   });
   if (!begun) return tl::unexpected<Error>(begun.error());
@@ -261,7 +264,7 @@ Result<std::optional<ErasureReceipt>> Erasure::receipt(const MessageId& request)
   return context_.db.read([&] { return find_receipt(context_, request); });
 }
 
-Result<void> Erasure::complete_all(const char* which) {
+Result<void> Erasure::complete_all(Sql which) {
   const auto requests = context_.db.read([&] {
     std::vector<MessageId> found;
     auto s = context_.db.query(which);
@@ -333,7 +336,8 @@ void Erasure::Writer::lift(const CustomerId& customer, Now now) {
     const CustomerHash hash = context_.sealer.hash(customer);
     for (const Purpose purpose : kAllPurposes) {
       context_.db.run(
-          "INSERT INTO withdrawal SELECT hash, ?, at FROM tombstone WHERE hash = ?"
+          "INSERT INTO withdrawal (hash, purpose, at) SELECT hash, ?, at FROM tombstone WHERE hash "
+          "= ?"
           " ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
           purpose, Blob{view(hash)});
     }

@@ -16,6 +16,7 @@
 #include "core/erasure_receipt.h"
 #include "core/ids.h"
 #include "core/result.h"
+#include "core/sql.h"
 #include "core/time.h"
 
 namespace welcome::store {
@@ -70,7 +71,7 @@ class Erasure {
   };
 
  private:
-  Result<void> complete_all(const char* which);
+  Result<void> complete_all(Sql which);
 
   Context& context_;
 };

@@ -85,7 +85,8 @@ void write_visit(Context& context, const VisitRow& row) {
   const std::string sealed = context.sealer.seal(*owner.key, label_of("visit", row.id.str()),
                                                  pack({row.customer.str(), row.detail}));
   context.db.run(
-      "INSERT INTO visit VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+      "INSERT INTO visit (id, customer, started, ended, sealed) VALUES (?, ?, ?, ?, ?) ON CONFLICT "
+      "(id) DO UPDATE SET"
       " customer = excluded.customer, started = excluded.started, ended = excluded.ended,"
       " sealed = excluded.sealed",
       row.id.str(), owner.id, row.started, row.ended, Blob{sealed});
@@ -112,8 +113,10 @@ void Journal::Writer::add_decision(const DecisionRow& row) {
     const auto owner = context_.owner_of(row.customer);
     const std::string sealed = context_.sealer.seal(*owner.key, label_of("decision", row.id.str()),
                                                     pack({row.customer.str(), row.explain}));
-    context_.db.run("INSERT INTO decision VALUES (?, ?, ?, ?, ?, ?, ?)", row.id.str(),
-                    row.visit.str(), owner.id, row.at, row.kind, row.reason, Blob{sealed});
+    context_.db.run(
+        "INSERT INTO decision (id, visit, customer, at, kind, reason, sealed) VALUES (?, ?, ?, ?, "
+        "?, ?, ?)",
+        row.id.str(), row.visit.str(), owner.id, row.at, row.kind, row.reason, Blob{sealed});
   });
 }
 
@@ -246,7 +249,8 @@ void Journal::Writer::put_state(const StateRow& row, WallTime at) {
         *owner.key, state_label(static_cast<std::int64_t>(row.kind), view(key)),
         pack({row.key, row.customer.str(), *row.value}));
     context_.db.run(
-        "INSERT INTO state VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        "INSERT INTO state (kind, key_hash, customer, changed, sealed) VALUES (?, ?, ?, ?, ?) ON "
+        "CONFLICT DO UPDATE SET"
         " customer = excluded.customer, changed = excluded.changed, sealed = excluded.sealed",
         row.kind, Blob{view(key)}, owner.id, at, Blob{sealed});
   });

@@ -25,7 +25,8 @@ bool Names::left_behind() { return db_.query("SELECT 1 FROM meta WHERE name = ?"
 
 void Names::recover() {
   db_.run(
-      "INSERT INTO feed_name SELECT part, key_hash, id FROM feed_item WHERE true"
+      "INSERT INTO feed_name (part, key_hash, item) SELECT part, key_hash, id FROM feed_item WHERE "
+      "true"
       " ORDER BY part, key_hash ON CONFLICT DO NOTHING");
   db_.run("DELETE FROM meta WHERE name = ?", kMark);
 }
@@ -52,7 +53,7 @@ void Names::for_each(std::int64_t part, const std::function<void(std::string_vie
 
 void Names::put(std::int64_t part, const CustomerHash& name, std::int64_t item) {
   if (db_.durable() == Durable::now) return write({part, name}, item);
-  if (waiting_.empty()) db_.run("INSERT OR IGNORE INTO meta VALUES (?, '1')", kMark);
+  if (waiting_.empty()) db_.run("INSERT OR IGNORE INTO meta (name, value) VALUES (?, '1')", kMark);
   set({part, name}, item);
   grew_ = true;
 }
@@ -85,7 +86,8 @@ void Names::rolled_back() {
 }
 
 void Names::write(const Key& key, std::int64_t item) {
-  db_.run("INSERT INTO feed_name VALUES (?, ?, ?)", key.first, Blob{view(key.second)}, item);
+  db_.run("INSERT INTO feed_name (part, key_hash, item) VALUES (?, ?, ?)", key.first,
+          Blob{view(key.second)}, item);
 }
 
 // Round and round: neighbours in the table are written together.

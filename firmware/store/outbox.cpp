@@ -81,9 +81,11 @@ void Outbox::Writer::enqueue(const OutboxRow& row) {
       if (lifted > 0) look_from(first, {row.priority, 0});
     }
     look_from(first, {row.priority, number});
-    context_.db.run("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", number, row.link,
-                    row.priority, owner.id, to_string(row.kind), row.ref, row.created,
-                    row.not_before, row.expires, Blob{sealed});
+    context_.db.run(
+        "INSERT INTO outbox (row, link, priority, customer, kind, ref, created, not_before, "
+        "expires, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        number, row.link, row.priority, owner.id, to_string(row.kind), row.ref, row.created,
+        row.not_before, row.expires, Blob{sealed});
   });
 }
 
@@ -175,7 +177,7 @@ std::vector<OutboxNote> Outbox::Writer::drop_damaged() {
       while (s.step()) gone.push_back(read_note(s));
     }
     context_.db.run(
-        "INSERT INTO counter VALUES ('outbox_damaged', ?1)"
+        "INSERT INTO counter (name, value) VALUES ('outbox_damaged', ?1)"
         " ON CONFLICT (name) DO UPDATE SET value = value + ?1",
         gone.size());
     context_.damaged_outbox.clear();

@@ -82,8 +82,9 @@ void People::Writer::add_template(const TemplateRow& row) {
   context_.db.part([&] {
     const auto owner = context_.owner_of(row.customer);
     const std::string sealed = seal_template(context_, owner, row);
-    context_.db.run("INSERT INTO template VALUES (?, ?, ?, ?, ?)", row.id.str(), owner.id,
-                    row.model, row.created, Blob{sealed});
+    context_.db.run(
+        "INSERT INTO template (id, customer, model, created, sealed) VALUES (?, ?, ?, ?, ?)",
+        row.id.str(), owner.id, row.model, row.created, Blob{sealed});
   });
 }
 
@@ -130,8 +131,10 @@ void People::Writer::add_desk_consent(const DeskConsentRow& row) {
     const auto owner = context_.owner_of(row.customer);
     const std::string sealed = context_.sealer.seal(*owner.key, label_of("desk_consent", row.id),
                                                     pack({row.customer.str(), row.record}));
-    context_.db.run("INSERT INTO desk_consent VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row.id,
-                    owner.id, row.at, Blob{sealed});
+    context_.db.run(
+        "INSERT INTO desk_consent (id, customer, at, sealed) VALUES (?, ?, ?, ?) ON CONFLICT DO "
+        "NOTHING",
+        row.id, owner.id, row.at, Blob{sealed});
   });
 }
 
@@ -164,7 +167,8 @@ void People::Writer::note_withdrawal(const CustomerId& customer, Purpose purpose
   context_.db.part([&] {
     const CustomerHash hash = context_.sealer.hash(customer);
     context_.db.run(
-        "INSERT INTO withdrawal VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at"
+        "INSERT INTO withdrawal (hash, purpose, at) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at "
+        "= excluded.at"
         " WHERE excluded.at > at",
         Blob{view(hash)}, purpose, at);
   });

@@ -9,8 +9,10 @@ namespace welcome::store {
 namespace {
 
 void put_meta(Database& db, std::string_view name, std::string_view value) {
-  db.run("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", name,
-         value);
+  db.run(
+      "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = "
+      "excluded.value",
+      name, value);
 }
 
 // What a clock in the future, or one that nobody had set, has written: it would be kept for years
@@ -34,7 +36,7 @@ Registers::Registers(Context& context) : context_(context) {}
 std::int64_t Registers::Writer::next_session() {
   return context_.db.part([&] {
     auto s = context_.db.query(
-        "INSERT INTO counter VALUES ('session', 1)"
+        "INSERT INTO counter (name, value) VALUES ('session', 1)"
         " ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value");
     std::int64_t session = 0;
     while (s.step()) session = s.int64(0);
@@ -45,7 +47,8 @@ std::int64_t Registers::Writer::next_session() {
 bool Registers::Writer::put_control(const ControlRow& row) {
   return context_.db.part([&] {
     return context_.db.run(
-               "INSERT INTO control VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET seq = "
+               "INSERT INTO control (scope, function, seq, paused, body) VALUES (?, ?, ?, ?, ?) ON "
+               "CONFLICT DO UPDATE SET seq = "
                "excluded.seq,"
                " paused = excluded.paused, body = excluded.body WHERE excluded.seq > seq",
                row.scope, row.function, row.seq, row.paused, row.body) > 0;
@@ -67,8 +70,9 @@ Result<std::vector<ControlRow>> Registers::controls() const {
 void Registers::Writer::add_counter(std::string_view name, std::int64_t by) {
   context_.db.part([&] {
     context_.db.run(
-        "INSERT INTO counter VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = value + ?2", name,
-        by);
+        "INSERT INTO counter (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = value "
+        "+ ?2",
+        name, by);
   });
 }
 
@@ -119,7 +123,8 @@ std::map<std::string, std::int64_t> Registers::Writer::apply_retention(const Ret
     }();
     if (last > 0) {
       db.run("DELETE FROM audit_anchor");
-      db.run("INSERT INTO audit_anchor SELECT seq, hash FROM audit WHERE seq = ?", last);
+      db.run("INSERT INTO audit_anchor (seq, hash) SELECT seq, hash FROM audit WHERE seq = ?",
+             last);
       removed["audit"] = db.run("DELETE FROM audit WHERE seq <= ?", last);
     }
     context_.keys_to_collect = true;

@@ -25,8 +25,10 @@ std::vector<std::pair<std::string, std::string>> kept(Context& context) {
 
 void keep(Database& db, const Sealer& sealer, const std::string& name, std::string_view plain) {
   const std::string sealed = sealer.seal(sealer.keep_key(), label_of("kept", name), plain);
-  db.run("INSERT INTO kept VALUES (?, ?) ON CONFLICT DO UPDATE SET sealed = excluded.sealed", name,
-         Blob{sealed});
+  db.run(
+      "INSERT INTO kept (name, sealed) VALUES (?, ?) ON CONFLICT DO UPDATE SET sealed = "
+      "excluded.sealed",
+      name, Blob{sealed});
 }
 
 // A key that does not open stays as it is: what it sealed is lost, and mended when they are met.
@@ -61,7 +63,7 @@ class Nobodys {
   // Of the rows of `select` (a number, a text or blob, what is sealed): `label` says where it
   // stands, `write` puts it back.
   template <class Label, class Write>
-  void of(const char* select, Label label, Write write) {
+  void of(Sql select, Label label, Write write) {
     struct Row {
       std::int64_t number;
       std::string name, sealed;

@@ -56,7 +56,8 @@ std::int64_t live_part(Context& context, Collection c) {
 void write_live(Context& context, Collection c, const Position& p) {
   context.parts.at(static_cast<std::size_t>(c)) = p.part;
   context.db.run(
-      "INSERT INTO feed VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET part = excluded.part,"
+      "INSERT INTO feed (collection, part, epoch, seq, digest) VALUES (?, ?, ?, ?, ?) ON CONFLICT "
+      "DO UPDATE SET part = excluded.part,"
       " epoch = excluded.epoch, seq = excluded.seq, digest = excluded.digest",
       c, p.part, p.epoch, p.seq, Blob{digest_view(p.digest)});
 }
@@ -130,8 +131,8 @@ void apply_one(Context& context, Collection collection, std::int64_t part, const
     db.run("DELETE FROM feed_brief WHERE part = ? AND item = ?", part, id);
   }
   if (brief)
-    db.run("INSERT INTO feed_brief VALUES (?, ?, ?, ?, ?)", part, id, owner_id, item.seq,
-           Blob{*brief});
+    db.run("INSERT INTO feed_brief (part, item, customer, seq, sealed) VALUES (?, ?, ?, ?, ?)",
+           part, id, owner_id, item.seq, Blob{*brief});
   ++(sealed ? report.put : report.withheld);
 }
 

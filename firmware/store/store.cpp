@@ -55,7 +55,21 @@ void set_version(Database& db, int version) {
   db.script("PRAGMA user_version = " + std::to_string(version));
 }
 
-// Brings the file to the newest schema. Returns the version found; 0 = it was empty.
+// The oldest schema whose versions work with this file. A file that does not say so: its own.
+int oldest_reader(Database& db, int version) {
+  auto s = db.query("SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?", kOldestReaderName);
+  return s.step() ? static_cast<int>(s.int64(0)) : version;
+}
+
+void say_oldest_reader(Database& db) {
+  db.run(
+      "INSERT INTO meta (name, value) VALUES (?, ?)"
+      " ON CONFLICT DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+      kOldestReaderName, std::to_string(kOldestReader));
+}
+
+// Brings the file to this schema, unless it is beyond it. Returns the version found; 0 = it was
+// empty.
 int migrate(Context& context) {
   Database& db = context.db;
   const auto version = static_cast<int>(db.integer("PRAGMA user_version").value_or(0));
@@ -65,16 +79,23 @@ int migrate(Context& context) {
     in_transaction(db, [&] {
       db.script(schema());
       db.script("PRAGMA application_id = " + std::to_string(kApplicationId));
-      db.run("INSERT INTO meta VALUES (?, ?)", kKeyCheck, context.sealer.key_check());
+      db.run("INSERT INTO meta (name, value) VALUES (?, ?)", kKeyCheck, context.sealer.key_check());
+      say_oldest_reader(db);
       set_version(db, kSchemaVersion);
     });
     return 0;
   }
   if (db.integer("PRAGMA application_id") != kApplicationId)
     throw DbError({ErrorCode::corrupt, "store: the file is not a database of ours"});
-  if (version > kSchemaVersion)
-    throw DbError({ErrorCode::refused, "store: the database is of a newer version (schema " +
-                                           std::to_string(version) + "); update welcomed"});
+  if (version > kSchemaVersion) {
+    if (oldest_reader(db, version) > kSchemaVersion)
+      throw DbError({ErrorCode::refused,
+                     "store: the database is of a newer version (schema " +
+                         std::to_string(version) +
+                         "), and this one cannot work with it; install that version again"});
+    spdlog::info("the database is of a newer version (schema {}); this one works with it", version);
+    return version;
+  }
   if (version < kSchemaVersion) {
     spdlog::info("the database is brought from schema {} to {}", version, kSchemaVersion);
   }
@@ -84,6 +105,7 @@ int migrate(Context& context) {
       set_version(db, from + 1);
     });
   }
+  in_transaction(db, [&] { say_oldest_reader(db); });
   return version;
 }
 
@@ -259,6 +281,7 @@ Result<Store> Store::open(const std::string& path, const BoxKey& key, const Stor
     report.rekeyed = opened.rekeyed;
     report.created = opened.version == 0 && !report.set_aside;
     report.migrated_from = opened.version == 0 ? kSchemaVersion : opened.version;
+    report.newer = opened.version > kSchemaVersion;
 
     Context& context = *opened.context;
     context.next_outbox_row = 1 + context.db.integer("SELECT max(row) FROM outbox").value_or(0);

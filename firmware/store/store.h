@@ -56,6 +56,7 @@ struct StoreOptions {
 struct OpenReport {
   bool created = false;       // there was no file
   int migrated_from = 0;      // schema version found; equal to the newest = nothing to do
+  bool newer = false;         // a newer version has worked with it, and this one can
   bool set_aside = false;     // the old file was corrupt
   std::string set_aside_why;  // for a person
   std::string set_aside_as;   // file name

@@ -442,6 +442,7 @@ TEST_F(RegionsTest, ADatabaseOfVersionNineGoesOnWhereItWas) {
         "UPDATE setting SET value = 'visited' WHERE name = 'scope'",
         "DELETE FROM setting WHERE name = 'regions'",
         "CREATE TABLE outbox (id TEXT)",
+        "ALTER TABLE schema_version DROP COLUMN oldest_reader",
         "UPDATE schema_version SET version = 9"}) {
     db_->define(sql);
   }

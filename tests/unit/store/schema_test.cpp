@@ -38,6 +38,102 @@ Tables objects(Database& db) {
   return out;
 }
 
+// Something of every kind.
+void fill(Store& store) {
+  const CustomerId paul("c-paul");
+  ASSERT_TRUE(store.transaction([&](Tx& tx) {
+    return tx.replica().apply(
+        Collection::profiles,
+        FeedState{"e1", 3, *digest_from_hex("4fcb80796d3618112224da02575d7c4e")},
+        std::vector{put("c-paul", 3, "c-paul", R"({"name":"Paul"})")});
+  }));
+  ASSERT_TRUE(store.transaction([&](Tx& tx) {
+    return tx.journal().put_visit({VisitId("v-1"), paul, wall(), std::nullopt, "{}"});
+  }));
+  ASSERT_TRUE(store.transaction([&](Tx& tx) {
+    return tx.journal().add_decision(
+        {DecisionId("d-1"), VisitId("v-1"), paul, wall(), "offer", "made", "[]"});
+  }));
+  ASSERT_TRUE(store.transaction([&](Tx& tx) {
+    return tx.journal().put_state({StateRow::Kind::facts, "c-paul", paul, "facts"}, wall());
+  }));
+  ASSERT_TRUE(store.transaction([&](Tx& tx) {
+    return tx.people().add_template({TemplateId("t-1"), paul, "m", wall(), {1, 2, 3}});
+  }));
+  ASSERT_TRUE(store.transaction([&](Tx& tx) {
+    return tx.people().add_desk_consent({"dc-1", paul, wall(), "{}"});
+  }));
+  ASSERT_TRUE(
+      store.transaction([&](Tx& tx) { return tx.outbox().enqueue(message("m-1", "c-paul")); }));
+  ASSERT_TRUE(store.transaction([&](Tx& tx) {
+    return tx.registers().put_control({"_all", "face", 1, true, "signed"});
+  }));
+  ASSERT_TRUE(store.transaction([&](Tx& tx) {
+    return tx.people().note_withdrawal(paul, Purpose::face_recognition, wall());
+  }));
+  ASSERT_TRUE(store.erasure().erase(CustomerId("c-gone"), MessageId("req-1"), at()));
+}
+
+void expect_filled(Store& store) {
+  EXPECT_EQ(store.replica().find(Collection::profiles, "c-paul")->body, R"({"name":"Paul"})");
+  EXPECT_EQ(to_hex(store.replica().state(Collection::profiles)->digest),
+            "4fcb80796d3618112224da02575d7c4e");
+  EXPECT_EQ(store.journal().visit(VisitId("v-1"))->customer, CustomerId("c-paul"));
+  EXPECT_EQ(store.journal().decision(DecisionId("d-1"))->explain, "[]");
+  EXPECT_EQ(*store.journal().facts(CustomerId("c-paul")), "facts");
+  EXPECT_EQ(store.people().templates()->front().bytes, (std::vector<std::uint8_t>{1, 2, 3}));
+  EXPECT_EQ(store.people().desk_consents()->front().record, "{}");
+  EXPECT_EQ(store.outbox().take(Link::uplink, 1, at())->front().id, MessageId("m-1"));
+  EXPECT_TRUE(store.registers().controls()->front().paused);
+  EXPECT_TRUE(*store.erasure().erased_at(CustomerId("c-gone")));
+  EXPECT_EQ(store.erasure().unreported()->front().request, MessageId("req-1"));
+}
+
+// Again, beside it.
+void fill_more(Store& store) {
+  const CustomerId mia("c-mia");
+  ASSERT_TRUE(store.transaction([&](Tx& tx) {
+    tx.replica().apply(Collection::identities, FeedState{"e1", 1, {}},
+                       std::vector{put("i-mia", 1, "c-mia", R"({"kind":"irk"})")});
+    tx.journal().put_visit({VisitId("v-2"), mia, wall(), std::nullopt, "{}"});
+    tx.journal().add_decision(
+        {DecisionId("d-2"), VisitId("v-2"), mia, wall(), "offer", "made", "[]"});
+    tx.journal().put_state({StateRow::Kind::facts, "c-mia", mia, "facts"}, wall());
+    tx.people().add_template({TemplateId("t-2"), mia, "m", wall(), {1, 2, 3}});
+    tx.people().add_desk_consent({"dc-2", mia, wall(), "{}"});
+    tx.people().note_withdrawal(mia, Purpose::face_recognition, wall());
+    tx.outbox().enqueue(message("m-2", "c-mia"));
+    tx.registers().put_control({"_all", "radio", 2, true, "signed"});
+  }));
+}
+
+// What a version after this one might do with the file.
+constexpr const char* kNextVersion = R"sql(
+ALTER TABLE meta ADD COLUMN next TEXT;
+ALTER TABLE counter ADD COLUMN next TEXT;
+ALTER TABLE control ADD COLUMN next TEXT;
+ALTER TABLE customer ADD COLUMN next TEXT NOT NULL DEFAULT '';
+ALTER TABLE tombstone ADD COLUMN next TEXT;
+ALTER TABLE withdrawal ADD COLUMN next TEXT;
+ALTER TABLE feed ADD COLUMN next TEXT;
+ALTER TABLE feed_item ADD COLUMN next TEXT;
+ALTER TABLE feed_name ADD COLUMN next TEXT;
+ALTER TABLE feed_brief ADD COLUMN next TEXT;
+ALTER TABLE visit ADD COLUMN next TEXT;
+ALTER TABLE decision ADD COLUMN next TEXT;
+ALTER TABLE state ADD COLUMN next TEXT;
+ALTER TABLE template ADD COLUMN next TEXT;
+ALTER TABLE desk_consent ADD COLUMN next TEXT;
+ALTER TABLE outbox ADD COLUMN next TEXT;
+ALTER TABLE erasure ADD COLUMN next TEXT;
+ALTER TABLE audit ADD COLUMN next TEXT;
+ALTER TABLE audit_anchor ADD COLUMN next TEXT;
+ALTER TABLE kept ADD COLUMN next TEXT;
+CREATE TABLE more (
+  customer INTEGER REFERENCES customer (id) ON DELETE CASCADE
+) STRICT;
+)sql";
+
 TEST(Schema, IsTheSumOfItsMigrations) {
   ASSERT_EQ(migrations().size(), static_cast<std::size_t>(kSchemaVersion - 1));
   Database newest(":memory:", "", false);
@@ -83,6 +179,170 @@ TEST(Schema, EveryTableHasAnOwner) {
   EXPECT_EQ(named, there);
 }
 
+// What a file of `newer` lacks for whoever knows `older`; empty: it only adds.
+std::vector<std::string> lacks(Database& older, Database& newer) {
+  struct Column {
+    std::string name, type;
+    bool filled;  // by an INSERT that does not know it: it may be NULL or has a default
+    bool operator==(const Column& other) const { return name == other.name && type == other.type; }
+  };
+  const auto columns = [](Database& db) {
+    std::map<std::string, std::vector<Column>, std::less<>> out;
+    auto s = db.prepare(
+        "SELECT t.name, c.name, c.type, c.\"notnull\" = 0 OR c.dflt_value IS NOT NULL"
+        " FROM pragma_table_list AS t, pragma_table_info(t.name) AS c"
+        " WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite_%' ORDER BY t.name, c.cid");
+    while (s.step()) {
+      out[std::string(s.text(0))].push_back(
+          {std::string(s.text(1)), std::string(s.text(2)), s.int64(3) != 0});
+    }
+    return out;
+  };
+  const auto names = [](Database& db, const std::string& sql) {
+    std::set<std::string> out;
+    auto s = db.prepare(sql);
+    while (s.step()) out.emplace(s.text(0));
+    return out;
+  };
+  std::vector<std::string> out;
+  const auto before = columns(older);
+  const auto after = columns(newer);
+  for (const auto& [table, was] : before) {
+    const auto found = after.find(table);
+    if (found == after.end()) {
+      out.push_back("the table " + table);
+      continue;
+    }
+    const auto& is = found->second;
+    if (is.size() < was.size() || !std::equal(was.begin(), was.end(), is.begin()))
+      out.push_back("a column of " + table);
+    for (std::size_t i = was.size(); i < is.size(); ++i) {
+      if (!is[i].filled) out.push_back("a value for " + table + "." + is[i].name);
+    }
+  }
+  // What would refuse a row of the older version, or act on it.
+  const std::string strict =
+      "SELECT t.name || '.' || i.name FROM pragma_table_list AS t, pragma_index_list(t.name) AS i"
+      " WHERE i.\"unique\" AND t.schema = 'main'";
+  const auto was_unique = names(older, strict);
+  for (const std::string& index : names(newer, strict)) {
+    const bool of_a_new_table = !before.contains(index.substr(0, index.find('.')));
+    if (!was_unique.contains(index) && !of_a_new_table) out.push_back("freedom from " + index);
+  }
+  for (const std::string& trigger :
+       names(newer, "SELECT name FROM sqlite_schema WHERE type = 'trigger'"))
+    out.push_back("freedom from " + trigger);
+  // It would keep the older version from erasing.
+  const std::string held =
+      "SELECT t.name FROM pragma_table_list AS t, pragma_foreign_key_list(t.name) AS f"
+      " WHERE t.schema = 'main' AND f.on_delete <> 'CASCADE'";
+  const auto was_held = names(older, held);
+  for (const std::string& table : names(newer, held)) {
+    if (!was_held.contains(table)) out.push_back("CASCADE of " + table);
+  }
+  return out;
+}
+
+TEST(Schema, OlderVersionsGoOnWithIt) {
+  ASSERT_TRUE(kOldestReader < kSchemaVersion || kSchemaVersion == 6)
+      << "an update cannot be rolled back";
+  Database oldest(":memory:", "", false);
+  oldest.script(bytes_of(kept() / "v1.sql"));
+  for (int step = 1; step < kOldestReader; ++step)
+    oldest.script(migrations()[static_cast<std::size_t>(step - 1)]);
+  Database newest(":memory:", "", false);
+  newest.script(schema());
+  EXPECT_THAT(lacks(oldest, newest), testing::IsEmpty());
+}
+
+// The check of the test above.
+TEST(Schema, AStepThatTakesSomethingAwayIsSeen) {
+  const auto after = [](const std::string& step) {
+    Database before(":memory:", "", false);
+    before.script(schema());
+    Database newer(":memory:", "", false);
+    newer.script(schema());
+    newer.script(step);
+    return lacks(before, newer);
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(after("DROP TABLE desk_consent"), ElementsAre("the table desk_consent"));
+  EXPECT_THAT(after("ALTER TABLE visit RENAME started TO began"), ElementsAre("a column of visit"));
+  EXPECT_THAT(after("DROP TABLE tombstone; CREATE TABLE tombstone (hash BLOB PRIMARY KEY, "
+                    "at INTEGER NOT NULL, why TEXT NOT NULL) STRICT, WITHOUT ROWID"),
+              ElementsAre("a value for tombstone.why"));
+  EXPECT_THAT(after("CREATE UNIQUE INDEX one ON decision (reason)"),
+              ElementsAre("freedom from decision.one"));
+  EXPECT_THAT(after("CREATE TRIGGER t AFTER INSERT ON visit BEGIN DELETE FROM visit; END"),
+              ElementsAre("freedom from t"));
+  EXPECT_THAT(after("CREATE TABLE more (customer INTEGER REFERENCES customer (id)) STRICT"),
+              ElementsAre("CASCADE of more"));
+  EXPECT_THAT(after(kNextVersion), testing::IsEmpty());
+}
+
+class RolledBack : public StoreTest {
+ protected:
+  // A newer version has worked with the file, says from which version on one can, and this one is
+  // started again.
+  Result<Store> after_newer(int its_oldest_reader) {
+    close();
+    {
+      Database db(path(), "", false);
+      db.script(kNextVersion);
+      db.script("INSERT INTO more (customer) SELECT id FROM customer");
+      db.run("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", kOldestReaderName,
+             std::to_string(its_oldest_reader));
+      db.script("PRAGMA user_version = " + std::to_string(kSchemaVersion + 1));
+      db.script("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+    return Store::open(path(), test_key());
+  }
+  std::int64_t in_file(const std::string& sql) {
+    Database db(path(), "", true);
+    auto s = db.prepare(sql);
+    return s.step() ? s.int64(0) : -1;
+  }
+};
+
+TEST_F(RolledBack, WorksWithTheFileOfTheNewerVersion) {
+  fill(store());
+  {
+    auto opened = after_newer(kSchemaVersion);
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_TRUE(opened->open_report().newer);
+    EXPECT_FALSE(opened->open_report().set_aside) << opened->open_report().set_aside_why;
+    expect_filled(*opened);
+    fill_more(*opened);
+    // Whoever is forgotten now goes with what the newer version had kept about them.
+    ASSERT_TRUE(opened->erasure().erase(CustomerId("c-paul"), MessageId("req-2"), at()));
+  }
+  EXPECT_EQ(in_file("SELECT count(*) FROM more"), 0);
+  EXPECT_EQ(in_file("PRAGMA user_version"), kSchemaVersion + 1) << "it is the newer version's";
+  EXPECT_EQ(in_file("SELECT count(*) FROM meta WHERE name = 'oldest_reader' AND value = '" +
+                    std::to_string(kSchemaVersion) + "'"),
+            1);
+}
+
+TEST_F(RolledBack, ButNotWhereThatSaysItCannot) {
+  const auto opened = after_newer(kSchemaVersion + 1);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::refused);
+  EXPECT_THAT(opened.error().message, testing::HasSubstr("newer version"));
+  EXPECT_TRUE(fs::exists(path())) << "it is not damaged";
+}
+
+TEST_F(RolledBack, NorWhereItSaysNothing) {
+  close();
+  {
+    Database db(path(), "", false);
+    db.script("DELETE FROM meta WHERE name = 'oldest_reader'");
+    db.script("PRAGMA user_version = " + std::to_string(kSchemaVersion + 1));
+  }
+  const auto opened = Store::open(path(), test_key());
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::refused);
+}
+
 class ReleasedFile : public testing::TestWithParam<int> {};
 
 TEST_P(ReleasedFile, OpensWithAllThatWasInIt) {
@@ -94,18 +354,7 @@ TEST_P(ReleasedFile, OpensWithAllThatWasInIt) {
   EXPECT_FALSE(store->open_report().set_aside) << store->open_report().set_aside_why;
   EXPECT_EQ(store->open_report().migrated_from, GetParam());
 
-  EXPECT_EQ(store->replica().find(Collection::profiles, "c-paul")->body, R"({"name":"Paul"})");
-  EXPECT_EQ(to_hex(store->replica().state(Collection::profiles)->digest),
-            "4fcb80796d3618112224da02575d7c4e");
-  EXPECT_EQ(store->journal().visit(VisitId("v-1"))->customer, CustomerId("c-paul"));
-  EXPECT_EQ(store->journal().decision(DecisionId("d-1"))->explain, "[]");
-  EXPECT_EQ(*store->journal().facts(CustomerId("c-paul")), "facts");
-  EXPECT_EQ(store->people().templates()->front().bytes, (std::vector<std::uint8_t>{1, 2, 3}));
-  EXPECT_EQ(store->people().desk_consents()->front().record, "{}");
-  EXPECT_EQ(store->outbox().take(Link::uplink, 1, at())->front().id, MessageId("m-1"));
-  EXPECT_TRUE(store->registers().controls()->front().paused);
-  EXPECT_TRUE(*store->erasure().erased_at(CustomerId("c-gone")));
-  EXPECT_EQ(store->erasure().unreported()->front().request, MessageId("req-1"));
+  expect_filled(*store);
   if (GetParam() >= 2) {
     EXPECT_EQ(*store->people().withdrawn_at(CustomerId("c-paul"), Purpose::face_recognition),
               wall());
@@ -123,39 +372,7 @@ TEST(ReleasedFileWriter, DISABLED_WriteAFileOfThisVersion) {
   {
     auto opened = Store::open(path.string(), test_key());
     ASSERT_TRUE(opened);
-    Store& store = *opened;
-    const CustomerId paul("c-paul");
-    ASSERT_TRUE(store.transaction([&](Tx& tx) {
-      return tx.replica().apply(
-          Collection::profiles,
-          FeedState{"e1", 3, *digest_from_hex("4fcb80796d3618112224da02575d7c4e")},
-          std::vector{put("c-paul", 3, "c-paul", R"({"name":"Paul"})")});
-    }));
-    ASSERT_TRUE(store.transaction([&](Tx& tx) {
-      return tx.journal().put_visit({VisitId("v-1"), paul, wall(), std::nullopt, "{}"});
-    }));
-    ASSERT_TRUE(store.transaction([&](Tx& tx) {
-      return tx.journal().add_decision(
-          {DecisionId("d-1"), VisitId("v-1"), paul, wall(), "offer", "made", "[]"});
-    }));
-    ASSERT_TRUE(store.transaction([&](Tx& tx) {
-      return tx.journal().put_state({StateRow::Kind::facts, "c-paul", paul, "facts"}, wall());
-    }));
-    ASSERT_TRUE(store.transaction([&](Tx& tx) {
-      return tx.people().add_template({TemplateId("t-1"), paul, "m", wall(), {1, 2, 3}});
-    }));
-    ASSERT_TRUE(store.transaction([&](Tx& tx) {
-      return tx.people().add_desk_consent({"dc-1", paul, wall(), "{}"});
-    }));
-    ASSERT_TRUE(
-        store.transaction([&](Tx& tx) { return tx.outbox().enqueue(message("m-1", "c-paul")); }));
-    ASSERT_TRUE(store.transaction([&](Tx& tx) {
-      return tx.registers().put_control({"_all", "face", 1, true, "signed"});
-    }));
-    ASSERT_TRUE(store.transaction([&](Tx& tx) {
-      return tx.people().note_withdrawal(paul, Purpose::face_recognition, wall());
-    }));
-    ASSERT_TRUE(store.erasure().erase(CustomerId("c-gone"), MessageId("req-1"), at()));
+    fill(*opened);
   }
   // The file is kept in version control: as small as it can be.
   Database db(path.string(), "", false);
