@@ -49,7 +49,22 @@ void CrmFeed::load_positions() {
 
 void CrmFeed::heard(const Now& now) {
   if (delivery_.hear_crm(now)) delivery_.pump(contract::LinkName::uplink, now);
-  if (!keys_ && now.wall_trusted) needs_.decide(event::CrmHeard{now.wall}, now);
+  if (keys_) return;
+  if (!now.wall_trusted) {
+    early_word_ = now.mono;
+    return;
+  }
+  needs_.decide(event::CrmHeard{now.wall}, now);
+}
+
+void CrmFeed::count_early(const Now& now) {
+  if (!now.wall_trusted) return;
+  if (const auto word = std::exchange(early_word_, {}); word && !keys_) {
+    const auto ago = std::chrono::duration_cast<WallTime::duration>(now.mono - *word);
+    needs_.decide(event::CrmHeard{now.wall - ago}, now);
+  }
+  if (const auto head = std::exchange(early_head_, {}))
+    freshen(contract::Collection::consents, head->epoch, head->head, now);
 }
 
 bool CrmFeed::is_for_another_region(const contract::FeedHead& head) const {
@@ -75,8 +90,12 @@ bool CrmFeed::replayed(const contract::FeedHead& head, const Now& now) const {
 // long, so it never counts; what an own clock once said of the future holds nobody up.
 void CrmFeed::freshen(contract::Collection collection, const std::string& epoch,
                       const contract::FeedHead& head, const Now& now) {
-  if (collection != contract::Collection::consents || !now.wall_trusted) return;
+  if (collection != contract::Collection::consents) return;
   if (!receiver_.stands_at(collection, {epoch, head.seq, head.digest})) return;
+  if (!now.wall_trusted) {
+    early_head_ = EarlyHead{epoch, head};
+    return;
+  }
   if (head.at > now.wall + kClocksAgree) {
     ++shared_.counters.heads_ahead;
     return;

@@ -56,6 +56,8 @@ class CrmFeed {
   void erased(const Now& now);
   // The CRM has spoken on this line. Where signatures are not asked for, consents are fresh.
   void heard(const Now& now);
+  // The clock is trusted: what the CRM said before somebody knew the time counts now.
+  void count_early(const Now& now);
   // The uplink has a new connection.
   void line_is_up();
   // `confirms`: nothing is asked for, the CRM hears how far this box is.
@@ -186,6 +188,14 @@ class CrmFeed {
   MonoTime next_hello_;
   std::optional<MonoTime> confirm_at_;
   WallTime newest_said_;  // of the signed times of this start
+  // The newest before somebody knew the time: what was said on an unsigned line, and a signed head
+  // to which this box has come.
+  struct EarlyHead {
+    std::string epoch;
+    contract::FeedHead head;
+  };
+  std::optional<MonoTime> early_word_;
+  std::optional<EarlyHead> early_head_;
 };
 
 }  // namespace welcome::daemon

@@ -490,6 +490,7 @@ void Engine::follow(const Effects& effects, const Now& now) {
 
 void Engine::tick(const Now& now) {
   listening_.fetch(now);
+  feed_.count_early(now);
   feed_.hello_if_due(now);
   feed_.confirm_if_due(now);
   delivery_.settle(now);

@@ -58,6 +58,17 @@ class EngineSyncTest : public testing::Test {
   test::BenchBox box_;
 };
 
+// Where nothing is signed the CRM says no time, and somebody else does so after it has spoken.
+TEST_F(EngineSyncTest, WhatTheCrmSaidBeforeSomebodyKnewTheTimeCountsAfterwards) {
+  box_.set_wall(0ms, false);
+  const WallTime said = box_.now().wall;
+  receive(snapshot({}, 1, 1, {}));
+  box_.advance(20s);
+  box_.set_wall(0ms, true);
+  box_.advance(1s);
+  EXPECT_EQ(status()["crm"]["last_heard"], contract::to_rfc3339(said));
+}
+
 TEST_F(EngineSyncTest, HalfASnapshotHealsAfterARestart) {
   contract::Digest digest;
   for (const char* id : {"a", "b"}) digest.toggle(id, id[0] == 'a' ? 1 : 2);

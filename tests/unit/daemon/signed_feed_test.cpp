@@ -151,6 +151,18 @@ TEST_F(SignedFeedTest, AHeadFromTheFutureDoesNotCount) {
   EXPECT_EQ(crm()["heads_ahead"], 1);
 }
 
+// The machine has just begun, and the time server answers after the CRM.
+TEST_F(SignedFeedTest, WhatTheCrmSaidBeforeSomebodyKnewTheTimeCountsAfterwards) {
+  const WallTime said = box_.now().wall;
+  box_.set_wall(0ms, false);
+  receive(snapshot(Collection::consents), said);
+  box_.advance(20s);
+  EXPECT_NE(last_heard(), text(said));
+  box_.set_wall(0ms, true);
+  box_.advance(1s);
+  EXPECT_EQ(last_heard(), text(said));
+}
+
 // A clock that was ahead when it last heard the CRM and is right now.
 TEST_F(SignedFeedTest, WhatWasHeardOfTheFutureHoldsNobodyUp) {
   box_.set_wall(24h * 400, true);
