@@ -44,6 +44,10 @@ json audit_word(const BoxAddress& box, const AuditWord& word, const Signer* sign
 
 }  // namespace
 
+std::string_view to_string(Light light) { return name_of(kLights, light); }
+
+std::string_view to_string(Lamp lamp) { return name_of(kLamps, lamp); }
+
 Result<CrmInbound> box_state(const json& payload) {
   BoxState out;
   out.state = value_of(kLinkStates, text(payload, "state"));
@@ -53,6 +57,12 @@ Result<CrmInbound> box_state(const json& payload) {
   out.key = text(payload, "key");
   if (const auto found = payload.find("vouched"); found != payload.end()) {
     for (const json& statement : *found) out.vouched.push_back(statement.dump());
+  }
+  if (const auto found = payload.find("lights"); found != payload.end()) {
+    for (const json& light : *found) {
+      out.lights.push_back({value_of(kLights, text(light, "light")),
+                            value_of(kLamps, text(light, "lamp")), text(light, "what")});
+    }
   }
   return out;
 }
@@ -66,6 +76,11 @@ Message encode_state(const BoxAddress& box, const BoxState& state) {
   set_if(payload, "key", state.key);
   for (const std::string& statement : state.vouched)
     payload["vouched"].push_back(json::parse(statement));
+  for (const LightState& light : state.lights) {
+    payload["lights"].push_back({{"light", name_of(kLights, light.light)},
+                                 {"lamp", name_of(kLamps, light.lamp)},
+                                 {"what", light.what}});
+  }
   Message message = message_on(state_topic(box), payload);
   message.retain = true;
   return message;

@@ -54,6 +54,34 @@ struct RawMessage {
 
 enum class LinkState : std::uint8_t { online, stopped, offline };
 
+// How a box is, by the parts that somebody can mend; what its technician sees with `welcomectl
+// doctor`.
+enum class Light : std::uint8_t {
+  clock,
+  line,  // to the central broker
+  floor,
+  radio,
+  camera,
+  models,
+  store,
+  consents,
+  decisions,
+};
+enum class Lamp : std::uint8_t {
+  green,
+  yellow,  // it works, and somebody should look before it does not
+  red,
+  off,  // not set up here, or not known yet
+};
+struct LightState {
+  Light light = Light::clock;
+  Lamp lamp = Lamp::off;
+  std::string what;  // for a person; names nobody; at most kLightWords bytes
+};
+inline constexpr std::size_t kLightWords = 200;
+std::string_view to_string(Light light);
+std::string_view to_string(Lamp lamp);
+
 struct BoxState {
   LinkState state = LinkState::online;
   std::uint64_t session = 1;  // grows with every start of the daemon
@@ -62,6 +90,7 @@ struct BoxState {
   std::string key{};  // online: the box's public key, base64; may be empty
   // Online: how it came to that key, oldest first: each signed by the key before (vouch_for()).
   std::vector<std::string> vouched{};
+  std::vector<LightState> lights{};  // online; none: an older box, or one that has just begun
 };
 
 // A box's key says which one comes after it: JSON, signed.
@@ -414,7 +443,7 @@ Message encode_control(const Control& control, const Signer* signer = nullptr);
 // ---- floor (box ↔ tablets, box ↔ box) ----
 
 // Why nobody, or nobody new, is greeted though all runs.
-enum class Trouble : std::uint8_t { crm_silent, clock_not_set, store };
+enum class Trouble : std::uint8_t { crm_silent, clock_not_set, store, radio, camera };
 
 struct FloorStatus {
   std::string store;

@@ -87,6 +87,7 @@ std::span<const Command> set_up_commands();
 std::span<const Command> box_commands();
 std::span<const Command> customer_commands();
 std::span<const Command> fleet_commands();
+std::span<const Command> light_commands();
 std::span<const Command> serve_commands();
 std::span<const Command> staff_commands();
 

@@ -320,6 +320,10 @@ constexpr const char* kVersion13[] = {
 
 constexpr const char* kVersion14[] = {
     "ALTER TABLE schema_version ADD COLUMN oldest_reader {int} NOT NULL DEFAULT 0",
+    // How each box is, as it said last; `since` its lamp was that one; `place`: in the box's order.
+    "CREATE TABLE box_light (store {text} NOT NULL, box {text} NOT NULL, light {text} NOT NULL, "
+    "lamp {text} NOT NULL, what {text} NOT NULL, since {text} NOT NULL, "
+    "place {int} NOT NULL, PRIMARY KEY (store, box, light)){end}",
 };
 
 // A database, new or old, takes every step that it has not taken. From version 14 on a step only

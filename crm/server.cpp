@@ -9,6 +9,7 @@
 
 #include "contract/topics.h"
 #include "crm/desk_consents.h"
+#include "crm/lights.h"
 #include "crm/wall_clock.h"
 
 namespace welcome::crm {
@@ -275,6 +276,7 @@ void Server::on_state(const contract::BoxAddress& from, const contract::BoxState
   if (state.state == contract::LinkState::stopped) name = "stopped";
   if (state.state == contract::LinkState::offline) name = "offline";
   see_box(box, name, session, state.version);
+  Lights(db_).take(from.store, from.box, state.lights, wall_now());
   if (state.state != contract::LinkState::online) {
     forget_told(box);
   } else if (retained) {

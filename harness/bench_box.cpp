@@ -73,6 +73,8 @@ void FakeWorld::check_pin(std::uint64_t job, std::string pin, std::string hash) 
 
 void FakeWorld::stop_enrolment(std::uint64_t job) { std::erase(enrolments, job); }
 
+nlohmann::json FakeWorld::whole_status() const { return status(); }
+
 void FakeWorld::crm_says(WallTime signed_at, MonoTime heard) {
   crm_said.emplace_back(signed_at, heard);
   hear_time({signed_at, heard});
@@ -87,6 +89,7 @@ BenchBox::BenchBox(WallTime start_at, BenchSetup how) : setup(std::move(how)), s
   ids_ = CountingIds(setup.ids_after);
   world_.now = [this] { return mono_; };
   world_.time = [this] { return clock(); };
+  world_.status = [this] { return engine_->status(now()); };
   world_.hear_time = [this](const ClockWord& word) {
     if (keeper_) keeper_->crm_says(word);
   };

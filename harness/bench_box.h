@@ -55,6 +55,7 @@ class FakeWorld : public daemon::Ports {
   void check_pin(std::uint64_t job, std::string pin, std::string hash) override;
   ClockState clock() const override { return time(); }
   std::string clock_memory() const override { return "what was heard"; }
+  nlohmann::json whole_status() const override;
   void crm_says(WallTime signed_at, MonoTime heard) override;
 
   std::vector<std::pair<WallTime, MonoTime>> crm_said;  // signed times, as they were heard
@@ -72,6 +73,7 @@ class FakeWorld : public daemon::Ports {
   std::vector<PinCheck> pins;
   std::function<MonoTime()> now;
   std::function<ClockState()> time;
+  std::function<nlohmann::json()> status;
   std::function<void(const ClockWord&)> hear_time;
 };
 

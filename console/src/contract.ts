@@ -263,7 +263,7 @@ export type FloorStatusLink = (typeof kFloorStatusLink)[number];
 export const kFloorStatusPaused = ['face', 'offers', 'prompts', 'surveys', 'all'] as const;
 export type FloorStatusPaused = (typeof kFloorStatusPaused)[number];
 
-export const kFloorStatusTrouble = ['crm_silent', 'clock_not_set', 'store'] as const;
+export const kFloorStatusTrouble = ['crm_silent', 'clock_not_set', 'store', 'radio', 'camera'] as const;
 export type FloorStatusTrouble = (typeof kFloorStatusTrouble)[number];
 
 export interface FloorStatus {

@@ -122,6 +122,14 @@ constexpr Field kTablets[] = {
     {"[].locked", yes_no, "whether it wants the PIN again"},
     {"[].since", text, "when they signed in", or_null},
 };
+constexpr Field kFindings[] = {
+    {"[].light", text,
+     "clock, line (to head office), floor (the tablets), radio, camera, models, store, consents or "
+     "decisions"},
+    {"[].lamp", text, "green, yellow (it works, and somebody should look), red or off"},
+    {"[].what", text, "how it is"},
+    {"[].to_do", text, "for the technician; empty: nothing"},
+};
 constexpr Field kClock[] = {
     {"wall", text, "the time of day that counts"},
     {"trusted", yes_no, "whether consents count by it"},
@@ -185,6 +193,10 @@ constexpr std::span<const Argument> kNoArguments{};
 constexpr std::array kCommands{
     Command{CommandId::status, "status", "how the box is: links, radio, cameras, counters",
             kNoArguments, kStatusFields},
+    Command{CommandId::doctor, "doctor",
+            "nine lights: is the box well, and what is to be done where it is not; opens the "
+            "cameras for a moment, and keeps no picture",
+            kNoArguments, kFindings},
     Command{CommandId::visits, "visits", "who is here, and the visits of today", kNoArguments,
             kVisits},
     Command{CommandId::outbox, "outbox", "messages that wait to be sent", kNoArguments, kOutbox},

@@ -19,6 +19,7 @@ namespace welcome::control {
 
 enum class CommandId : std::uint8_t {
   status,
+  doctor,
   visits,
   outbox,
   decisions,

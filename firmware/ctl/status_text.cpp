@@ -9,28 +9,18 @@
 #include <utility>
 #include <vector>
 
+#include "firmware/control/value_at.h"
+
 namespace welcome::ctl {
 
 namespace {
 
+using control::value_at;
 using nlohmann::json;
 
 constexpr std::size_t kScreenColumns = 80;
 constexpr std::size_t kScreenLines = 23;  // one is left for the prompt
 constexpr std::size_t kLabel = 10;
-
-// The value at "radio.restarts"; null when it is not there.
-json value_at(const json& status, std::string_view path) {
-  const json* here = &status;
-  while (!path.empty()) {
-    const auto dot = path.find('.');
-    const std::string key(path.substr(0, dot));
-    if (!here->is_object() || !here->contains(key)) return {};
-    here = &(*here)[key];
-    path = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);
-  }
-  return *here;
-}
 
 std::string text_at(const json& status, std::string_view path) {
   const json value = value_at(status, path);

@@ -17,6 +17,7 @@
 #include "firmware/control/commands.h"
 #include "firmware/ctl/box_key.h"
 #include "firmware/ctl/client.h"
+#include "firmware/ctl/doctor_text.h"
 #include "firmware/ctl/floor.h"
 #include "firmware/ctl/metrics.h"
 #include "firmware/ctl/print.h"
@@ -102,6 +103,23 @@ int status(const Verb& /*verb*/, const Call& call) {
   if (!answer || call.has("json")) return show(call, answer);
   std::cout << for_terminal(status_text(*answer));
   return kDone;
+}
+
+int doctor(const Verb& /*verb*/, const Call& call) {
+  const auto answer = ask(call, CommandId::doctor, json::object());
+  if (!answer) {
+    const int code = failed(answer.error());
+    if (code == kAway)
+      std::cerr
+          << "Nothing else can be seen then: systemctl status welcomed; welcomectl config check\n";
+    return code;
+  }
+  if (call.has("json")) {
+    show(call, answer);
+  } else {
+    std::cout << doctor_text(*answer, ::isatty(STDOUT_FILENO) == 1);
+  }
+  return is_well(*answer) ? kDone : kRefused;
 }
 
 int print_metrics(const Verb& /*verb*/, const Call& call) {
@@ -247,6 +265,7 @@ const std::vector<Verb>& table() {
   const auto of = [](CommandId id) { return control::command(id).what; };
   using C = CommandId;
   static const std::vector<Verb> all{
+      {"doctor", "", of(C::doctor), {}, doctor},
       {"status", "", of(C::status), {}, status},
       {"metrics", "", "the numbers of status in the Prometheus text format", {}, print_metrics},
       {"visits", "", of(C::visits), {}, plain<C::visits>},

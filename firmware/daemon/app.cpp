@@ -8,12 +8,16 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cmath>
 #include <csignal>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sodium.h>
 #include <spdlog/spdlog.h>
 #include <stdexcept>
 #include <systemd/sd-daemon.h>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "core/version.h"
 #include "firmware/control/commands.h"
@@ -26,11 +30,13 @@
 #include "firmware/daemon/enroller.h"
 #include "firmware/daemon/feed_intake.h"
 #include "firmware/daemon/inbox.h"
+#include "firmware/daemon/lights.h"
 #include "firmware/daemon/log.h"
 #include "firmware/daemon/parts.h"
 #include "firmware/daemon/pin_checker.h"
 #include "firmware/daemon/radio.h"
 #include "firmware/daemon/radio_desk.h"
+#include "mqtt/certificate.h"
 
 namespace welcome::daemon {
 
@@ -40,6 +46,7 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 constexpr auto kTick = 50ms;
+constexpr auto kExamineFor = 4s;  // a camera that opens at all does so within this
 
 class Uuids : public Pipeline::IdSource {
  public:
@@ -184,6 +191,7 @@ class App : private Ports {
   }
 
   ClockState clock() const override { return clock_->state(); }
+  nlohmann::json whole_status() const override { return status_now(); }
   std::string clock_memory() const override { return clock_->memory(); }
   void crm_says(WallTime signed_at, MonoTime heard) override { clock_->crm_says(signed_at, heard); }
 
@@ -195,21 +203,26 @@ class App : private Ports {
     return settings;
   }
 
+  contract::Message state_message(contract::LinkState what) const {
+    contract::BoxState said{what, static_cast<std::uint64_t>(engine_.session()), kVersion,
+                            clock_->now().wall};
+    if (what == contract::LinkState::online) {
+      said.key = engine_.public_key();
+      said.vouched = engine_.vouched();
+      said.lights = lights_.told();
+    }
+    return contract::encode_state({config_.tenant, config_.store, config_.box}, said);
+  }
+
   std::unique_ptr<sync::Link> make_uplink() {
     const contract::BoxAddress box{config_.tenant, config_.store, config_.box};
     auto link = link_config(config_.uplink, contract::address_text(box),
                             read_credential("uplink-password"));
     const auto subscriptions = contract::Subscriptions::box_uplink(box);
     link.subscriptions.assign(subscriptions.begin(), subscriptions.end());
-    const auto state = [&](contract::LinkState what, const std::string& key = {}) {
-      contract::BoxState said{what, static_cast<std::uint64_t>(engine_.session()), kVersion,
-                              clock_->now().wall, key};
-      if (!key.empty()) said.vouched = engine_.vouched();
-      return contract::encode_state(box, said);
-    };
-    link.will = state(contract::LinkState::offline);
-    link.birth = state(contract::LinkState::online, engine_.public_key());
-    link.farewell = state(contract::LinkState::stopped);
+    link.will = state_message(contract::LinkState::offline);
+    link.birth = state_message(contract::LinkState::online);
+    link.farewell = state_message(contract::LinkState::stopped);
     return std::make_unique<sync::Link>(std::move(link), link_sink(contract::LinkName::uplink));
   }
 
@@ -302,6 +315,8 @@ class App : private Ports {
       radio_desk_.tick(now);
       if (engine_.broken()) return stop();  // the store leaves a mark for the next start
       cameras_.watch();
+      tell_of_lights(now);
+      if (examination_) examine(now);
       sd_notify(0, "WATCHDOG=1");
       await_tick();
     });
@@ -413,6 +428,8 @@ class App : private Ports {
         return radio_desk_.on_request(request, answer, clock_->now());
       case identity_clock:
         return give(answer, engine_.set_clock(id, clock_->now()));
+      case doctor:
+        return start_examination(answer);
       case clock:
         return answer->data(clock_report(clock_->state()));
       case clock_trust:
@@ -463,6 +480,50 @@ class App : private Ports {
             give(answer, report);
           });
         });
+  }
+
+  // -- the lights
+
+  std::vector<Finding> look_around(const Now& now) const {
+    Signs signs{now.wall, engine_.last_decision(), {}, {}};
+    if (!config_.uplink.tls_cert.empty()) {
+      if (const auto ends = mqtt::certificate_ends(config_.uplink.tls_cert))
+        signs.certificate_ends = std::chrono::time_point_cast<WallTime::duration>(*ends);
+    }
+    std::error_code ignored;
+    const auto disk = std::filesystem::space(config_.state_dir, ignored);
+    if (!ignored) signs.disk_free = disk.available;
+    return findings(status_now(), engine_.tablets(now), signs);
+  }
+
+  // Head office with the state of the box, the tablets with its troubles.
+  void tell_of_lights(const Now& now) {
+    if (now.mono < next_lights_) return;
+    next_lights_ = now.mono + LightsWatch::kEvery;
+    auto found = look_around(now);
+    auto troubles = troubles_of(found);
+    if (!lights_.look(std::move(found))) return;
+    engine_.senses_are(std::move(troubles), now);
+    uplink_->publish(state_message(contract::LinkState::online), kNoRow, std::nullopt);
+  }
+
+  // A camera that sleeps is opened, so that it is known to work before somebody comes.
+  void start_examination(const std::shared_ptr<Answer>& answer) {
+    if (examination_) return answer->error("another doctor is at work");
+    if (cameras_.size() > 0) {
+      if (const auto noted = engine_.note_examination(clock_->now()); !noted)
+        return answer->error(noted.error().message);
+      cameras_.open_all();
+    }
+    examination_ = Examination{answer, clock_->now().mono + kExamineFor};
+    examine(clock_->now());
+  }
+
+  void examine(const Now& now) {
+    if (!cameras_.all_known() && now.mono < examination_->until) return;
+    const auto answer = std::exchange(examination_, {})->answer;
+    answer->data(findings_json(look_around(now)));
+    cameras_.look_for(wanted_gallery_);  // to sleep, where nobody is expected
   }
 
   // Which faces it can tell apart, and what it would gain by files that are not there.
@@ -521,6 +582,13 @@ class App : private Ports {
   asio::signal_set signals_;
   asio::steady_timer ticker_;
   std::uint64_t seen_refused_ = 0;
+  LightsWatch lights_;
+  MonoTime next_lights_;
+  struct Examination {
+    std::shared_ptr<Answer> answer;
+    MonoTime until;
+  };
+  std::optional<Examination> examination_;
   bool replaying_ = false;
   std::jthread replayer_;
 };

@@ -32,6 +32,17 @@ Cameras::Cameras(const Config& config, const vision::ModelPack& pack, const Cloc
   }
 }
 
+void Cameras::open_all() {
+  for (const Camera& camera : all_) camera.worker->wake();
+}
+
+bool Cameras::all_known() const {
+  return std::none_of(all_.begin(), all_.end(), [](const Camera& camera) {
+    const auto is = camera.worker->status().health;
+    return is == vision::CameraHealth::asleep || is == vision::CameraHealth::starting;
+  });
+}
+
 void Cameras::look_for(const std::shared_ptr<const vision::Gallery>& gallery) {
   for (const Camera& camera : all_) {
     if (gallery) {

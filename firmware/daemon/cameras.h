@@ -28,6 +28,10 @@ class Cameras {
           const Seen& seen);
 
   std::size_t size() const { return all_.size(); }
+  // All of them are opened, and look for nobody: faces are counted, none is compared.
+  void open_all();
+  // Each has shown whether it gives pictures.
+  bool all_known() const;
   // Null: nobody to look for, they sleep.
   void look_for(const std::shared_ptr<const vision::Gallery>& gallery);
   // Of the first camera at the desk, or else the first; null where there is none.

@@ -713,7 +713,7 @@ Result<json> Engine::stop_rehearsal(const Now& now) {
 }
 
 json Engine::status(const Now& now) const { return report_.status(now); }
-std::string Engine::diagnostics(const Now& now) { return report_.status(now).dump(); }
+std::string Engine::diagnostics(const Now& /*now*/) { return shared_.ports.whole_status().dump(); }
 json Engine::visits() const { return report_.visits(); }
 json Engine::decisions() const { return report_.decisions(); }
 json Engine::outbox() const { return report_.outbox(); }
@@ -758,6 +758,23 @@ Result<recording::ReplayOrder> Engine::replay_order(const std::string& name,
 Result<void> Engine::note_radio(const std::string& detail, const Now& now) {
   return store_.transaction(
       [&](store::Tx& tx) { tx.audit().append(now, "radio", "technician", {}, detail); });
+}
+
+Result<void> Engine::note_examination(const Now& now) {
+  return store_.transaction([&](store::Tx& tx) {
+    tx.audit().append(now, "doctor", "technician", {},
+                      "the cameras were opened to see that they work");
+  });
+}
+
+std::optional<WallTime> Engine::last_decision() const {
+  const auto newest = store_.journal().decisions(1);
+  if (!newest || newest->empty()) return std::nullopt;
+  return newest->front().at;
+}
+
+void Engine::senses_are(std::vector<contract::Trouble> troubles, const Now& now) {
+  health_.senses_are(std::move(troubles), now);
 }
 
 void Engine::note_clock(const std::string& detail, const Now& now) {

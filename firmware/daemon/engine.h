@@ -181,6 +181,12 @@ class Engine : private Pipeline::Directory,
   [[nodiscard]] Result<void> note_radio(const std::string& detail, const Now& now);
   // A technician's word about the time, into the audit trail; it holds until the next boot.
   void note_clock(const std::string& detail, const Now& now);
+  // Cameras are about to be opened though nobody is expected.
+  [[nodiscard]] Result<void> note_examination(const Now& now);
+  // The newest that is kept.
+  std::optional<WallTime> last_decision() const;
+  // What is wrong with radio and cameras just now; the tablets are told.
+  void senses_are(std::vector<contract::Trouble> troubles, const Now& now);
   // For a fob with a new battery (KeyWatch).
   Result<nlohmann::json> set_clock(const std::string& identity, const Now& now);
   // The CRM's ids of a customer's identities of that kind.

@@ -125,11 +125,18 @@ void Health::watch_footing(const Now& now) {
   needs_.status_changed(now);
 }
 
+void Health::senses_are(std::vector<contract::Trouble> troubles, const Now& now) {
+  if (troubles == senses_) return;
+  senses_ = std::move(troubles);
+  needs_.status_changed(now);
+}
+
 std::vector<contract::Trouble> Health::troubles() const {
   std::vector<contract::Trouble> all;
   if (footing_ == ConsentFooting::crm_silent) all.push_back(contract::Trouble::crm_silent);
   if (footing_ == ConsentFooting::clock_not_set) all.push_back(contract::Trouble::clock_not_set);
   if (!can_store()) all.push_back(contract::Trouble::store);
+  all.insert(all.end(), senses_.begin(), senses_.end());
   return all;
 }
 

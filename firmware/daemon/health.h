@@ -46,6 +46,8 @@ class Health {
   void watch_footing(const Now& now);
   // Without a policy no offer is made: whoever waits for offers should know.
   void watch_policy(const Now& now);
+  // What is wrong with radio and cameras just now.
+  void senses_are(std::vector<contract::Trouble> troubles, const Now& now);
   // For the tablets.
   std::vector<contract::Trouble> troubles() const;
 
@@ -62,6 +64,7 @@ class Health {
   ConsentFooting footing_ = ConsentFooting::firm;
   std::optional<MonoTime> without_policy_;  // since when
   bool no_policy_told_ = false;
+  std::vector<contract::Trouble> senses_;
 };
 
 }  // namespace welcome::daemon

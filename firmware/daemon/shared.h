@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -55,6 +56,8 @@ class Ports {
   virtual void check_pin(std::uint64_t job, std::string pin, std::string hash) = 0;
   // The box's clock (firmware/daemon/clock.h).
   virtual ClockState clock() const = 0;
+  // The whole status, with what the engine does not know: radio, cameras, models.
+  virtual nlohmann::json whole_status() const = 0;
   virtual std::string clock_memory() const = 0;
   // A time that the CRM signed, newer than any before of this start, and when it was heard at the
   // latest.

@@ -242,8 +242,20 @@ describe('staff tablet', () => {
   });
 
   it('says what is paused or in trouble, that the line is down and that it is a rehearsal', async () => {
-    await box.status({ link: 'down', paused: ['face'], trouble: ['crm_silent'], rehearsal: true });
-    for (const name of ['link-down', 'paused-face', 'trouble-crm_silent', 'rehearsal'])
+    await box.status({
+      link: 'down',
+      paused: ['face'],
+      trouble: ['crm_silent', 'radio', 'camera'],
+      rehearsal: true,
+    });
+    for (const name of [
+      'link-down',
+      'paused-face',
+      'trouble-crm_silent',
+      'trouble-radio',
+      'trouble-camera',
+      'rehearsal',
+    ])
       await tablet.locator(`[data-banner=${name}]`).waitFor();
     await box.prompt('v-banner');
     await card('v-banner').waitFor();

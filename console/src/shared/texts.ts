@@ -127,6 +127,8 @@ export const en = {
       crm_silent: 'Head office has been silent for too long. Until it speaks again, nobody is recognised.',
       clock_not_set: 'The box does not know the time yet. Until it does, nobody is recognised.',
       store: 'The box cannot write to its disk. Nobody new is greeted; please tell your technician.',
+      radio: 'The box hears no phones just now. Please tell your technician if this stays.',
+      camera: 'The camera gives no picture just now. Please tell your technician if this stays.',
     } satisfies Record<FloorStatusTrouble, string>,
     nobody: 'Nobody to greet right now',
     nobodyHint: 'A card appears here when a guest who asked to be recognised comes in.',
@@ -527,6 +529,8 @@ export const de: Texts = {
       clock_not_set: 'Die Box kennt die Uhrzeit noch nicht. Bis dahin wird niemand erkannt.',
       store:
         'Die Box kann nicht auf ihre Platte schreiben. Niemand Neues wird begrüßt; bitte den Techniker rufen.',
+      radio: 'Die Box hört gerade keine Handys. Bitte den Techniker rufen, wenn das so bleibt.',
+      camera: 'Die Kamera liefert gerade kein Bild. Bitte den Techniker rufen, wenn das so bleibt.',
     },
     nobody: 'Gerade ist niemand zu begrüßen',
     nobodyHint: 'Hier erscheint eine Karte, sobald ein Gast kommt, der erkannt werden möchte.',

@@ -306,7 +306,7 @@ TEST_F(RecordsTest, WhatWaitedForAnAppIsGoneWithTheNextVersion) {
       "INSERT INTO outbox (id, topic, payload, customer) VALUES "
       "('m-1', 'welcome/v1/demo/app/a-paul/inbox', 'canary-of-the-offer', 'c-paul')");
   for (const char* later : {"ALTER TABLE customer DROP COLUMN handle", "DROP TABLE passkey",
-                            "DROP TABLE door_challenge",
+                            "DROP TABLE door_challenge", "DROP TABLE box_light",
                             "ALTER TABLE schema_version DROP COLUMN oldest_reader"}) {
     db_->define(later);
   }

@@ -443,6 +443,7 @@ TEST_F(RegionsTest, ADatabaseOfVersionNineGoesOnWhereItWas) {
         "DELETE FROM setting WHERE name = 'regions'",
         "CREATE TABLE outbox (id TEXT)",
         "ALTER TABLE schema_version DROP COLUMN oldest_reader",
+        "DROP TABLE box_light",
         "UPDATE schema_version SET version = 9"}) {
     db_->define(sql);
   }

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "firmware/ctl/radio_table.h"
+#include "tests/unit/ctl/lines.h"
 
 namespace welcome::ctl {
 namespace {
@@ -45,13 +46,6 @@ json table() {
              {"settled", nullptr},
              {"distance", nullptr},
              {"heard_s", 31.0}}}}};
-}
-
-std::vector<std::string> lines(const std::string& text) {
-  std::istringstream in(text);
-  std::vector<std::string> out;
-  for (std::string line; std::getline(in, line);) out.push_back(line);
-  return out;
 }
 
 TEST(RadioTable, ShowsHealthCountsAndWhoIsHeard) {

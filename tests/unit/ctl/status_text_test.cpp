@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/unit/ctl/clock_sample.h"
+#include "tests/unit/ctl/lines.h"
 
 namespace welcome::ctl {
 namespace {
@@ -53,13 +54,6 @@ json status() {
       {"store", {{"bytes", 1234567}, {"customers", 120}, {"trouble", ""}}},
       {"latency_ms", {{"p50", 11.5}, {"p95", 40.0}}},
   };
-}
-
-std::vector<std::string> lines(const std::string& text) {
-  std::istringstream in(text);
-  std::vector<std::string> out;
-  for (std::string line; std::getline(in, line);) out.push_back(line);
-  return out;
 }
 
 std::size_t columns(const std::string& line) {

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// fleet
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "crm/cli_command.h"
+#include "crm/lights.h"
+
+namespace welcome::crm::cli {
+
+namespace {
+
+json to_json(const BoxLights& box) {
+  json lights = json::array();
+  for (const BoxLight& light : box.lights) {
+    lights.push_back({{"light", light.light},
+                      {"lamp", light.lamp},
+                      {"what", light.what},
+                      {"since", light.since}});
+  }
+  return {{"store", box.store},     {"box", box.box},         {"state", box.state},
+          {"version", box.version}, {"seen_at", box.seen_at}, {"lights", std::move(lights)}};
+}
+
+// "camera, radio", or nothing.
+std::string with(const BoxLights& box, std::string_view lamp) {
+  std::string out;
+  for (const BoxLight& light : box.lights) {
+    if (light.lamp == lamp) out += (out.empty() ? "" : ", ") + light.light;
+  }
+  return out;
+}
+
+std::string in_a_word(const BoxLights& box) {
+  if (box.state != "online") return box.state;
+  if (box.lights.empty()) return "it has not said yet";
+  const std::string red = with(box, "red");
+  const std::string yellow = with(box, "yellow");
+  if (red.empty() && yellow.empty()) return "ok";
+  return (red.empty() ? "" : "WRONG " + red) + (red.empty() || yellow.empty() ? "" : "; ") +
+         (yellow.empty() ? "" : "look at " + yellow);
+}
+
+bool is_well(const BoxLights& box) { return box.state == "online" && with(box, "red").empty(); }
+
+int fleet(const Call& call) {
+  call.at_most(1);
+  Opened opened(call);
+  const auto boxes = Lights(*opened.db).fleet(call.words.empty() ? "" : call.words[0]);
+  if (boxes.empty() && !call.words.empty()) {
+    return call.no({ErrorCode::not_found, "no box of this store is admitted"});
+  }
+  json list = json::array();
+  Table table{{"STORE", "BOX", "VERSION", "SEEN", "LIGHTS"}};
+  Table more;
+  for (const BoxLights& box : boxes) {
+    list.push_back(to_json(box));
+    table.push_back({box.store, box.box, box.version, box.seen_at, in_a_word(box)});
+    for (const BoxLight& light : box.lights) {
+      if (light.lamp != "red" && light.lamp != "yellow") continue;
+      more.push_back({box.store + "/" + box.box, light.light, light.since, light.what});
+    }
+  }
+  if (call.json_wanted) {
+    call.print(list);
+  } else {
+    print_table(*call.out, table);
+    if (!more.empty()) {
+      *call.out << "\n";
+      more.insert(more.begin(), {"BOX", "LIGHT", "SINCE", "WHAT"});
+      print_table(*call.out, more);
+    }
+  }
+  return std::all_of(boxes.begin(), boxes.end(), is_well) ? kDone : kNo;
+}
+
+constexpr Command kLightCommands[] = {
+    {"fleet", "[STORE]",
+     "is every box well? its lights, as its technician sees them with `welcomectl doctor`; exit "
+     "code 1 while one is red or away",
+     fleet},
+};
+
+}  // namespace
+
+std::span<const Command> light_commands() { return kLightCommands; }
+
+}  // namespace welcome::crm::cli

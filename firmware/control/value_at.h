@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A value of an answer by its path, as control::Field names it. Pure, any thread.
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+namespace welcome::control {
+
+// The value at "radio.restarts"; null when it is not there.
+nlohmann::json value_at(const nlohmann::json& answer, std::string_view path);
+
+}  // namespace welcome::control

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "firmware/ctl/doctor_text.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "firmware/ctl/print.h"
+
+namespace welcome::ctl {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kColumns = 80;
+constexpr std::size_t kIndent = 19;  // behind lamp and light
+
+struct Shown {
+  std::string_view lamp, word, colour;
+};
+constexpr std::array<Shown, 4> kShown{{{"green", "ok", "\033[32m"},
+                                       {"yellow", "LOOK", "\033[33m"},
+                                       {"red", "WRONG", "\033[31m"},
+                                       {"off", "off", "\033[2m"}}};
+
+// Broken between words, every line but the first indented.
+std::string wrapped(const std::string& text) {
+  std::string out;
+  std::size_t column = kIndent;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    const std::size_t word = end - at;
+    if (column > kIndent && column + 1 + word > kColumns) {
+      out += "\n" + std::string(kIndent, ' ');
+      column = kIndent;
+    } else if (column > kIndent) {
+      out += ' ';
+      ++column;
+    }
+    out += text.substr(at, word);
+    column += word;
+    at = end + 1;
+  }
+  return out;
+}
+
+std::string padded(std::string text, std::size_t columns) {
+  text.resize(std::max(columns, text.size() + 1), ' ');
+  return text;
+}
+
+}  // namespace
+
+std::string doctor_text(const json& findings, bool coloured) {
+  std::string out;
+  for (const json& finding : findings) {
+    const std::string lamp = finding.value("lamp", "");
+    const auto* shown =
+        std::find_if(kShown.begin(), kShown.end(), [&](const Shown& s) { return s.lamp == lamp; });
+    const bool known = shown != kShown.end();
+    const std::string word = padded(known ? std::string(shown->word) : lamp, 7);
+    out += coloured && known ? std::string(shown->colour) + word + "\033[0m" : word;
+    out += padded(for_terminal(finding.value("light", "")), kIndent - 7);
+    out += wrapped(for_terminal(finding.value("what", ""))) + "\n";
+    if (const std::string to_do = for_terminal(finding.value("to_do", "")); !to_do.empty())
+      out += std::string(kIndent, ' ') + wrapped("-> " + to_do) + "\n";
+  }
+  return out;
+}
+
+bool is_well(const json& findings) {
+  return std::none_of(findings.begin(), findings.end(),
+                      [](const json& finding) { return finding.value("lamp", "") == "red"; });
+}
+
+}  // namespace welcome::ctl
