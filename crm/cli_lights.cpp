@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// fleet
+// fleet, fleet ask
 
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <thread>
 
 #include "crm/cli_command.h"
 #include "crm/lights.h"
+#include "crm/wall_clock.h"
 
 namespace welcome::crm::cli {
 
@@ -48,7 +50,7 @@ bool is_well(const BoxLights& box) { return box.state == "online" && with(box, "
 int fleet(const Call& call) {
   call.at_most(1);
   Opened opened(call);
-  const auto boxes = Lights(*opened.db).fleet(call.words.empty() ? "" : call.words[0]);
+  const auto boxes = Lights(opened.crm).fleet(call.words.empty() ? "" : call.words[0]);
   if (boxes.empty() && !call.words.empty()) {
     return call.no({ErrorCode::not_found, "no box of this store is admitted"});
   }
@@ -76,7 +78,31 @@ int fleet(const Call& call) {
   return std::all_of(boxes.begin(), boxes.end(), is_well) ? kDone : kNo;
 }
 
+int fleet_ask(const Call& call) {
+  using namespace std::chrono_literals;
+  constexpr auto kPatience = 30s;
+  const auto [store, box] = box_of(call);
+  Opened opened(call);
+  Transaction transaction(*opened.db);
+  const auto question = Lights(opened.crm).ask(store, box, wall_now());
+  if (!question) return call.no(question.error());
+  transaction.commit();
+  opened.db->announce();
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < until) {
+    if (const auto answer = Lights(opened.crm).answer_to(*question)) {
+      call.print(json::parse(*answer));
+      return kDone;
+    }
+    std::this_thread::sleep_for(100ms);
+  }
+  return call.no({ErrorCode::unavailable,
+                  "no answer within 30 s: does `welcome-crm serve` run, and is the box online "
+                  "(`welcome-crm boxes`)?"});
+}
+
 constexpr Command kLightCommands[] = {
+    {"fleet ask", "STORE/BOX", "the whole status of one box, as JSON; it names nobody", fleet_ask},
     {"fleet", "[STORE]",
      "is every box well? its lights, as its technician sees them with `welcomectl doctor`; exit "
      "code 1 while one is red or away",

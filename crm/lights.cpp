@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crm/lights.h"
 
+#include "crm/boxes.h"
+
 namespace welcome::crm {
 
 void Lights::take(const std::string& store, const std::string& box,
@@ -32,6 +34,37 @@ std::vector<BoxLights> Lights::fleet(const std::string& store) {
     out.push_back(std::move(one));
   }
   return out;
+}
+
+Result<std::string> Lights::ask(const std::string& store, const std::string& box, WallTime now) {
+  if (!Boxes(crm_).admitted(store, box))
+    return fail(ErrorCode::not_found, "this box is not admitted");
+  contract::Command command;
+  command.id = MessageId(contract::new_uuid());
+  command.kind = contract::Command::Kind::diagnostics;
+  command.at = now;
+  crm_.to_box(store, box, command, now, now + kAskFor);
+  db_.execute(
+      "INSERT INTO diagnosis (store, box, question, body) VALUES ($1, $2, $3, '') "
+      "ON CONFLICT (store, box) DO UPDATE SET question = excluded.question, body = ''",
+      {store, box, command.id.str()});
+  return command.id.str();
+}
+
+void Lights::answered(const std::string& store, const std::string& box,
+                      const contract::CommandResponse& answer) {
+  if (!answer.ok) return;
+  db_.execute(
+      "UPDATE diagnosis SET body = $4 WHERE store = $1 AND box = $2 AND question = $3 "
+      "AND body = ''",
+      {store, box, answer.command.str(), answer.result});
+}
+
+std::optional<std::string> Lights::answer_to(const std::string& question) {
+  const Rows rows =
+      db_.query("SELECT body FROM diagnosis WHERE question = $1 AND body <> ''", {question});
+  if (rows.empty()) return std::nullopt;
+  return rows.front().text(0);
 }
 
 }  // namespace welcome::crm

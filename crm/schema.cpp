@@ -324,6 +324,9 @@ constexpr const char* kVersion14[] = {
     "CREATE TABLE box_light (store {text} NOT NULL, box {text} NOT NULL, light {text} NOT NULL, "
     "lamp {text} NOT NULL, what {text} NOT NULL, since {text} NOT NULL, "
     "place {int} NOT NULL, PRIMARY KEY (store, box, light)){end}",
+    // The status of a box that was asked for it; empty until it has answered.
+    "CREATE TABLE diagnosis (store {text} NOT NULL, box {text} NOT NULL, question {text} NOT NULL, "
+    "body {text} NOT NULL, PRIMARY KEY (store, box)){end}",
 };
 
 // A database, new or old, takes every step that it has not taken. From version 14 on a step only

@@ -222,6 +222,7 @@ void Server::process_received() {
       }
       if (const auto* answer = std::get_if<contract::CommandResponse>(&from.message)) {
         if (answer->ok) crm_.answered(answer->command.str(), from.box.store, from.box.box);
+        Lights(crm_).answered(from.box.store, from.box.box, *answer);
       }
     }
     transaction.commit();
@@ -276,7 +277,7 @@ void Server::on_state(const contract::BoxAddress& from, const contract::BoxState
   if (state.state == contract::LinkState::stopped) name = "stopped";
   if (state.state == contract::LinkState::offline) name = "offline";
   see_box(box, name, session, state.version);
-  Lights(db_).take(from.store, from.box, state.lights, wall_now());
+  Lights(crm_).take(from.store, from.box, state.lights, wall_now());
   if (state.state != contract::LinkState::online) {
     forget_told(box);
   } else if (retained) {

@@ -110,6 +110,13 @@ test('a radio and a camera that are away are seen by technician, head office and
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 
+  const asked = await crm('fleet', 'ask', 'aroma-1/box-1');
+  assert.equal(asked.code, 0, asked.stderr);
+  const whole = JSON.parse(asked.stdout);
+  assert.equal(whole.cameras.main.health, 'gone');
+  assert.equal(whole.radio.source, 'recovering');
+  assert.equal((await crm('fleet', 'ask', 'aroma-1/box-9')).code, 1);
+
   // And where nothing runs, doctor says where to look.
   await stack.program('welcomed').stop();
   const away = await ctl('doctor');

@@ -21,10 +21,10 @@ namespace welcome::crm {
 namespace {
 
 // As many rows as there are boxes, collections, keys, homes or people at work.
-const std::set<std::string> kSmall{"box",          "box_key",  "confirmed",   "control",
-                                   "feed",         "home",     "place",       "schema_version",
-                                   "serving",      "setting",  "signing_key", "staff",
-                                   "store_region", "stranger", "told"};
+const std::set<std::string> kSmall{
+    "box",   "box_key",      "confirmed",      "control", "diagnosis", "feed",
+    "home",  "place",        "schema_version", "serving", "setting",   "signing_key",
+    "staff", "store_region", "stranger",       "told"};
 
 // What reads everything because everything is asked for.
 const std::map<std::string, const char*> kWholeOnPurpose{

@@ -444,6 +444,7 @@ TEST_F(RegionsTest, ADatabaseOfVersionNineGoesOnWhereItWas) {
         "CREATE TABLE outbox (id TEXT)",
         "ALTER TABLE schema_version DROP COLUMN oldest_reader",
         "DROP TABLE box_light",
+        "DROP TABLE diagnosis",
         "UPDATE schema_version SET version = 9"}) {
     db_->define(sql);
   }
