@@ -38,15 +38,20 @@ Result<void> replace_file(const std::string& file, const std::string& text) {
   return {};
 }
 
-// The name is encrypted with it: nothing else opens as the box key.
-Result<std::string> creds(const char* how, std::string_view text) {
-  return output_of({"systemd-creds", how, "--name=box-key", "-", "-"}, text);
+// The name is encrypted with it: nothing else opens as the box key. Left to itself, systemd-creds
+// goes without a TPM that the firmware does not know of, and says nothing.
+Result<std::string> encrypted(const std::string& text) {
+  const char* const key = has_tpm() ? "--with-key=host+tpm2" : "--with-key=host";
+  return output_of({"systemd-creds", "encrypt", "--name=box-key", key, "-", "-"}, text);
+}
+Result<std::string> decrypted(const std::string& sealed) {
+  return output_of({"systemd-creds", "decrypt", "--name=box-key", "-", "-"}, sealed);
 }
 
 Result<void> seal_into(const std::string& file, const std::string& text) {
-  const auto sealed = creds("encrypt", text);
+  const auto sealed = encrypted(text);
   if (!sealed) return tl::unexpected(sealed.error());
-  const auto opened = creds("decrypt", *sealed);
+  const auto opened = decrypted(*sealed);
   if (!opened) return tl::unexpected(opened.error());
   if (*opened != text)
     return fail(ErrorCode::unavailable, "what was encrypted does not open again");
@@ -65,7 +70,7 @@ Result<std::string> text_of(const BoxKeyPlace& place) {
   }
   const auto sealed = text_of(place.sealed);
   if (!sealed) return sealed;
-  return creds("decrypt", *sealed);
+  return decrypted(*sealed);
 }
 
 Result<control::BoxKeys> keys_of(const BoxKeyPlace& place) {
@@ -94,6 +99,8 @@ Result<void> tell_systemd(const std::string& drop_in) {
 }
 
 }  // namespace
+
+bool has_tpm() { return fs::exists("/dev/tpmrm0"); }
 
 Result<void> begin_key_change(const BoxKeyPlace& place) {
   const auto now = keys_of(place);
@@ -127,7 +134,7 @@ Result<void> seal_key(const BoxKeyPlace& place) {
   }
   if (is_sealed(place)) {
     const auto before = text_of(place.sealed);
-    const auto opened = before ? creds("decrypt", *before) : before;
+    const auto opened = before ? decrypted(*before) : before;
     if (!opened || *opened != *text) {
       return fail(ErrorCode::refused, place.sealed + " holds another key than " + place.plain +
                                           ": remove the one that is not this box's");

@@ -21,6 +21,8 @@ struct BoxKeyPlace {
 Result<void> begin_key_change(const BoxKeyPlace& place);
 // Leaves the new one alone. Errors as above; refused: there is only one.
 Result<void> end_key_change(const BoxKeyPlace& place);
+// By which it is encrypted together with the host's own key; else by that alone.
+bool has_tpm();
 // Encrypts it for this machine, proves that it opens, tells systemd, and destroys the plain one, in
 // this order; said again, it goes on where it was stopped. Errors as above; refused: it is sealed.
 Result<void> seal_key(const BoxKeyPlace& place);

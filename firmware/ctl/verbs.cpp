@@ -182,7 +182,9 @@ int key_settle(const Verb& /*verb*/, const Call& call) {
 int key_seal(const Verb& /*verb*/, const Call& call) {
   const auto done = seal_key({});
   if (!done) return failed(done.error());
-  return show(call, json{{"next", "systemctl restart welcomed"}});
+  return show(call, json{{"sealed by", has_tpm() ? "this machine's TPM and a key on its disk"
+                                                 : "a key on this machine's disk: it has no TPM"},
+                         {"next", "systemctl restart welcomed"}});
 }
 
 int enrol(const Verb& /*verb*/, const Call& call) {

@@ -6,33 +6,12 @@ plain=/etc/credstore/welcomed.box-key
 sealed=/etc/credstore.encrypted/welcomed.box-key
 box_key() { status .box.public_key; }
 
-encrypts() {
-  mkdir -p /etc/credstore.encrypted
-  chmod 700 /etc/credstore.encrypted
-  systemd-creds encrypt --with-key=tpm2 --name=box-key $plain $sealed
-}
-uses_it() {
-  mkdir -p /etc/systemd/system/welcomed.service.d
-  printf '[Service]\nLoadCredentialEncrypted=box-key:welcomed.box-key\n' \
-    >/etc/systemd/system/welcomed.service.d/box-key.conf
-  systemctl daemon-reload
-  shred -u $plain
-  restart
-}
+seals() { welcomectl key seal && [[ -s $sealed && ! -e $plain ]]; }
 is_the_same_box() { [[ $(box_key) == "$key_before" ]]; }
 no_plain_copy() {
   ! grep -r -l -F "$plain_before" /etc /var/lib/welcomed 2>/dev/null | grep -q .
 }
-# As the guide says of a box whose key is encrypted.
-changes_the_key() (
-  cd /etc/credstore.encrypted && umask 077 &&
-    systemd-creds decrypt --name=box-key welcomed.box-key /run/box-key &&
-    welcomectl key new --file /run/box-key &&
-    systemd-creds encrypt --with-key=tpm2 --name=box-key /run/box-key welcomed.box-key &&
-    restart && welcomectl key settle --file /run/box-key &&
-    systemd-creds encrypt --with-key=tpm2 --name=box-key /run/box-key welcomed.box-key &&
-    shred -u /run/box-key && restart
-)
+changes_the_key() { welcomectl key new && restart && welcomectl key settle && restart; }
 is_another_key() { [[ $(box_key) != "$key_before" ]] && shows '.crm.feed != null'; }
 # The card in another machine: what its TPM was given is gone.
 with_another_tpm() {
@@ -49,8 +28,8 @@ check "has a TPM" within 30 test -c /dev/tpmrm0
 check "is up" within 180 is ActiveState active
 key_before=$(box_key)
 plain_before=$(tr -d '\n' <$plain)
-check "encrypts the box key to the TPM" encrypts
-check "starts with it, and the plain one is destroyed" uses_it
+check "seals the box key by the TPM, and the plain one is destroyed" seals
+check "starts with it" restart
 check "is the same box" is_the_same_box
 check "has no plain copy of the key on the card" no_plain_copy
 check "changes the key, still in the TPM" changes_the_key
