@@ -484,7 +484,7 @@ class App : private Ports {
 
   // -- the lights
 
-  std::vector<Finding> look_around(const Now& now) const {
+  std::vector<Finding> look_around(const nlohmann::json& status, const Now& now) const {
     Signs signs{now.wall, engine_.last_decision(), {}, {}};
     if (!config_.uplink.tls_cert.empty()) {
       if (const auto ends = mqtt::certificate_ends(config_.uplink.tls_cert))
@@ -493,14 +493,14 @@ class App : private Ports {
     std::error_code ignored;
     const auto disk = std::filesystem::space(config_.state_dir, ignored);
     if (!ignored) signs.disk_free = disk.available;
-    return findings(status_now(), engine_.tablets(now), signs);
+    return findings(status, engine_.tablets(now), signs);
   }
 
   // Head office with the state of the box, the tablets with its troubles.
   void tell_of_lights(const Now& now) {
     if (now.mono < next_lights_) return;
     next_lights_ = now.mono + LightsWatch::kEvery;
-    auto found = look_around(now);
+    auto found = look_around(with_senses(engine_.vitals(now)), now);
     auto troubles = troubles_of(found);
     if (!lights_.look(std::move(found))) return;
     engine_.senses_are(std::move(troubles), now);
@@ -522,7 +522,7 @@ class App : private Ports {
   void examine(const Now& now) {
     if (!cameras_.all_known() && now.mono < examination_->until) return;
     const auto answer = std::exchange(examination_, {})->answer;
-    answer->data(findings_json(look_around(now)));
+    answer->data(findings_json(look_around(status_now(), now)));
     cameras_.look_for(wanted_gallery_);  // to sleep, where nobody is expected
   }
 
@@ -537,14 +537,16 @@ class App : private Ports {
     return models;
   }
 
-  nlohmann::json status_now() const {
-    auto status = engine_.status(clock_->now());
-    if (radio_) {
-      const auto radio = radio_->status();
-      status["radio"].update(radio_health(radio));
-    }
-    auto& faces = status["faces"];
+  nlohmann::json with_senses(nlohmann::json status) const {
+    if (radio_) status["radio"].update(radio_health(radio_->status()));
     status["cameras"] = cameras_.status();
+    status["models"] = {{"pack", pack_.name}};
+    return status;
+  }
+
+  nlohmann::json status_now() const {
+    auto status = with_senses(engine_.status(clock_->now()));
+    auto& faces = status["faces"];
     const auto all = cameras_.counters();
     faces["seen"] = all.faces_seen;
     faces["discarded"] = all.faces_discarded;

@@ -713,6 +713,7 @@ Result<json> Engine::stop_rehearsal(const Now& now) {
 }
 
 json Engine::status(const Now& now) const { return report_.status(now); }
+json Engine::vitals(const Now& now) const { return report_.vitals(now); }
 std::string Engine::diagnostics(const Now& /*now*/) { return shared_.ports.whole_status().dump(); }
 json Engine::visits() const { return report_.visits(); }
 json Engine::decisions() const { return report_.decisions(); }

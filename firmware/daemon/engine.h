@@ -167,6 +167,8 @@ class Engine : private Pipeline::Directory,
 
   // Answers for welcomectl. Visits and decisions name customers by their pseudonym only.
   nlohmann::json status(const Now& now) const;
+  // Of that what is at hand, for whoever looks every few seconds.
+  nlohmann::json vitals(const Now& now) const;
   nlohmann::json visits() const;
   nlohmann::json decisions() const;
   nlohmann::json outbox() const;

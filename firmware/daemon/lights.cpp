@@ -196,10 +196,12 @@ class Look {
       return finding(Light::store, Lamp::red, "nothing can be stored: " + trouble,
                      "df, journalctl -k; a card with errors wants to be replaced");
     }
-    const std::string has =
-        size(static_cast<std::uint64_t>(std::max(0.0, number("store.bytes")))) + " of data";
-    if (!signs_.disk_free) return finding(Light::store, Lamp::green, has);
-    const std::string what = has + ", " + size(*signs_.disk_free) + " free";
+    std::string what =
+        at("store.bytes").is_number()
+            ? size(static_cast<std::uint64_t>(std::max(0.0, number("store.bytes")))) + " of data"
+            : "it can be written to";
+    if (!signs_.disk_free) return finding(Light::store, Lamp::green, what);
+    what += ", " + size(*signs_.disk_free) + " free";
     if (*signs_.disk_free < kDiskNone)
       return finding(Light::store, Lamp::red, what, "make room: df, journalctl --disk-usage");
     if (*signs_.disk_free < kDiskLittle)

