@@ -65,11 +65,10 @@ bool BtsnoopReader::next(CaptureRecord& record) {
     if (!read_header(bytes_, header)) return false;
     const std::uint32_t flags = be32(&header[8]);
     if (!read_body(bytes_, be32(&header[4]), buffer_)) return false;
-    const auto stamp =
-        static_cast<std::int64_t>((std::uint64_t{be32(&header[16])} << 32U) | be32(&header[20]));
     // Unsigned, because a broken stamp must not overflow.
-    record.at = CaptureTime{std::chrono::microseconds{static_cast<std::int64_t>(
-        static_cast<std::uint64_t>(stamp) - static_cast<std::uint64_t>(kEpoch))}};
+    const auto since_year_0 = (std::uint64_t{be32(&header[16])} << 32U) | be32(&header[20]);
+    const auto us = static_cast<std::int64_t>(since_year_0 - static_cast<std::uint64_t>(kEpoch));
+    if (!stamp(us, record)) return false;
     record.from_controller = (flags & 1U) != 0;
 
     std::size_t skip = 0;

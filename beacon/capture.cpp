@@ -33,6 +33,15 @@ bool CaptureReader::read_body(CaptureBytes& from, std::uint32_t length,
   return from.read(body) == length || damaged("the capture is cut off in a record");
 }
 
+bool CaptureReader::stamp(std::int64_t us, CaptureRecord& record) {
+  constexpr std::int64_t kYear10000 = 253'402'300'800'000'000;
+  if (us <= -kYear10000 || us >= kYear10000) {
+    return damaged("the capture has a record of an impossible time");
+  }
+  record.at = CaptureTime{std::chrono::microseconds{us}};
+  return true;
+}
+
 Result<std::unique_ptr<CaptureReader>> open_capture(const std::filesystem::path& file) {
   auto stream = std::make_unique<std::ifstream>(file, std::ios::binary);
   if (!*stream) return fail(ErrorCode::not_found, "cannot open the capture " + file.string());

@@ -57,6 +57,9 @@ class CaptureReader {
   // end and where it is cut off or broken.
   bool read_header(CaptureBytes& from, std::span<std::uint8_t> header);
   bool read_body(CaptureBytes& from, std::uint32_t length, std::vector<std::uint8_t>& body);
+  // When it was, so many microseconds after 1970. False, for next(), of a time that nobody lives
+  // in, of which differences would not fit into 64 bits.
+  bool stamp(std::int64_t us, CaptureRecord& record);
 
   static constexpr std::uint32_t kLongestRecord = 1U << 16U;  // an ACL packet and its header
 

@@ -63,15 +63,15 @@ std::optional<ByteOrder> pcap_order(std::span<const std::uint8_t> front, std::ui
   return std::nullopt;
 }
 
-CaptureTime time_of(std::uint64_t units, std::uint64_t per_second) {
+// In microseconds.
+std::int64_t time_of(std::uint64_t units, std::uint64_t per_second) {
   const std::uint64_t seconds = units / per_second;
   const std::uint64_t rest = units % per_second;
   // In floating point, because units of a second may be as small as 2^-63.
   const auto us =
       static_cast<std::uint64_t>(static_cast<double>(rest) * 1e6 / static_cast<double>(per_second));
   // Unsigned, because a broken stamp must not overflow.
-  return CaptureTime{
-      std::chrono::microseconds{static_cast<std::int64_t>(seconds * 1'000'000U + us)}};
+  return static_cast<std::int64_t>(seconds * 1'000'000U + us);
 }
 
 }  // namespace
@@ -191,8 +191,7 @@ bool PcapngReader::read_packet(CaptureRecord& record) {
       (std::uint64_t{read_u32(&block_[4], order_)} << 32U) | read_u32(&block_[8], order_);
   const std::size_t length = read_u32(&block_[12], order_);
   if (length > block_.size() - kBefore) return false;
-  record.at = time_of(units, interface.per_second);
-  return known_link(interface.link) &&
+  return known_link(interface.link) && stamp(time_of(units, interface.per_second), record) &&
          unwrap(interface.link, std::span(block_).subspan(kBefore, length), record);
 }
 

@@ -64,6 +64,23 @@ TEST_F(Btsnoop, WhatWasWrittenIsReadBack) {
   EXPECT_FALSE(reader->damage());
 }
 
+TEST_F(Btsnoop, ARecordOfAnImpossibleTimeIsDamage) {
+  constexpr std::int64_t kYear10000 = 253'402'300'800'000'000;
+  auto writer = BtsnoopWriter::create(file_);
+  ASSERT_TRUE(writer);
+  for (const std::int64_t us : {kYear10000 - 1, kYear10000}) {
+    ASSERT_TRUE(
+        writer->write(CaptureTime{microseconds{us}}, HciPacketType::event, true, advert(1)));
+  }
+  ASSERT_TRUE(writer->close());
+  auto reader = BtsnoopReader::open(file_);
+  ASSERT_TRUE(reader);
+  CaptureRecord record;
+  EXPECT_TRUE(reader->next(record));
+  EXPECT_FALSE(reader->next(record));
+  EXPECT_TRUE(reader->damage());
+}
+
 TEST_F(Btsnoop, AFileIsReadableByItsOwnerAlone) {
   write(1);
   const auto others = std::filesystem::perms::group_all | std::filesystem::perms::others_all;

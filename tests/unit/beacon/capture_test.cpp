@@ -224,6 +224,21 @@ TEST(Capture, ACutOffFileGivesItsWholeRecordsAndSaysThatItIsDamaged) {
   }
 }
 
+TEST(Capture, ARecordOfAnImpossibleTimeIsDamage) {
+  std::string bytes = pcapng(201, true, false);
+  const std::string packet_block("\x06\x00\x00\x00", 4);
+  for (auto at = bytes.find(packet_block); at != std::string::npos;
+       at = bytes.find(packet_block, at + 4)) {
+    bytes.replace(at + 12, 4, "\xFF\xFF\xFF\x0F");  // the upper half of its stamp
+  }
+  auto reader = read(bytes);
+  ASSERT_TRUE(reader);
+  CaptureRecord record;
+  EXPECT_FALSE((*reader)->next(record));
+  ASSERT_TRUE((*reader)->damage());
+  EXPECT_NE((*reader)->damage()->message.find("time"), std::string::npos);
+}
+
 class Replay : public ::testing::Test {
  protected:
   void TearDown() override { std::filesystem::remove(file_); }
