@@ -339,9 +339,18 @@ json write(const T& value) {
   }
 }
 
+// 1e30 is a number, too, and would fit into none.
+template <class T>
+T whole(const json& in) {
+  if (!in.is_number_integer()) throw std::invalid_argument("whole number");
+  return in.get<T>();
+}
+
 template <class T>
 T read(const json& in) {
-  if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
+  if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+    return whole<T>(in);
+  } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
     return in.get<T>();
   } else if constexpr (IsId<T>::value) {
     return T(in.get<std::string>());
@@ -350,9 +359,9 @@ T read(const json& in) {
     if (!value) throw std::invalid_argument("word");
     return *value;
   } else if constexpr (std::is_same_v<T, WallTime>) {
-    return WallTime{chr::milliseconds{in.get<std::int64_t>()}};
+    return WallTime{chr::milliseconds{whole<std::int64_t>(in)}};
   } else if constexpr (requires(T t) { t.count(); }) {
-    return T{in.get<std::int64_t>()};
+    return T{whole<std::int64_t>(in)};
   } else if constexpr (std::is_same_v<T, ItemText>) {
     return {in.dump()};
   } else if constexpr (std::is_same_v<T, Sealed>) {
@@ -390,7 +399,7 @@ void write_now(json& out, const Now& now) {
 }
 
 Now read_now(const json& in) {
-  return {MonoTime{chr::microseconds{in.at("t").get<std::int64_t>()}}, read<WallTime>(in.at("w")),
+  return {MonoTime{chr::microseconds{whole<std::int64_t>(in.at("t"))}}, read<WallTime>(in.at("w")),
           !in.value("u", false)};
 }
 

@@ -145,7 +145,8 @@ TEST(RecordingFormat, AnotherVersionIsRefusedAndNonsenseIsMalformed) {
   for (const char* nonsense : {"", "{", "[]", "7", "{}", R"({"tick":{}})",
                                R"({"dance":{},"t":1,"w":1})", R"({"claim":[1,"face"],"t":1,"w":1})",
                                R"({"claim":[1,"ear","desk","desk",1,1],"t":1,"w":1})",
-                               R"({"who":"x","key":"a","card":"b"})", R"({"recording":"2"})"}) {
+                               R"({"who":"x","key":"a","card":"b"})", R"({"recording":"2"})",
+                               R"({"tick":[],"t":1e30,"w":1})", R"({"tick":[],"t":1,"w":1.5})"}) {
     const auto line = decode_line(nonsense);
     ASSERT_FALSE(line) << nonsense;
     EXPECT_EQ(line.error().code, ErrorCode::malformed) << nonsense;
