@@ -68,7 +68,7 @@ Result<std::string> text_of(const BoxKeyPlace& place) {
     return fail(ErrorCode::refused, "there are " + place.plain + " and " + place.sealed +
                                         ": first say welcomectl key seal");
   }
-  const auto sealed = text_of(place.sealed);
+  auto sealed = text_of(place.sealed);
   if (!sealed) return sealed;
   return decrypted(*sealed);
 }
@@ -88,11 +88,28 @@ Result<void> replace_key(const BoxKeyPlace& place, const std::string& text) {
   return is_sealed(place) ? seal_into(place.sealed, text) : replace_file(place.plain, text);
 }
 
+// There after a power cut, too.
+Result<void> make_folder(const fs::path& folder, fs::perms perms) {
+  std::error_code error;
+  if (!fs::create_directories(folder, error)) {
+    if (error) return fail(ErrorCode::unavailable, folder.string() + ": " + error.message());
+    return {};  // it is there
+  }
+  fs::permissions(folder, perms, error);
+  if (error || !provision::settle(folder.parent_path()))
+    return fail(ErrorCode::unavailable, folder.string() + " cannot be made");
+  return {};
+}
+
+// On the disk before the plain key goes: without it the service would look for that one.
 Result<void> tell_systemd(const std::string& drop_in) {
-  fs::create_directories(fs::path(drop_in).parent_path());
-  std::ofstream out(drop_in);
-  out << "# By welcomectl key seal.\n[Service]\nLoadCredentialEncrypted=box-key:welcomed.box-key\n";
-  if (!out.flush()) return broken(drop_in);
+  using enum fs::perms;
+  const auto readable = owner_all | group_read | group_exec | others_read | others_exec;
+  if (auto made = make_folder(fs::path(drop_in).parent_path(), readable); !made) return made;
+  const auto written = replace_file(
+      drop_in,
+      "# By welcomectl key seal.\n[Service]\nLoadCredentialEncrypted=box-key:welcomed.box-key\n");
+  if (!written) return written;
   const auto told = output_of({"systemctl", "daemon-reload"});
   if (!told) return tl::unexpected(told.error());
   return {};
@@ -125,6 +142,7 @@ Result<void> end_key_change(const BoxKeyPlace& place) {
 
 Result<void> seal_key(const BoxKeyPlace& place) {
   if (!fs::exists(place.plain) && is_sealed(place)) {
+    if (!fs::exists(place.drop_in)) return tell_systemd(place.drop_in);
     return fail(ErrorCode::refused, "it is sealed already, in " + place.sealed);
   }
   const auto text = text_of(place.plain);
@@ -140,11 +158,8 @@ Result<void> seal_key(const BoxKeyPlace& place) {
                                           ": remove the one that is not this box's");
     }
   } else {
-    std::error_code ignored;  // what is missing then is said by who writes there
     const fs::path folder = fs::path(place.sealed).parent_path();
-    if (fs::create_directories(folder, ignored)) {
-      fs::permissions(folder, fs::perms::owner_all, ignored);
-    }
+    if (auto made = make_folder(folder, fs::perms::owner_all); !made) return made;
     if (auto done = seal_into(place.sealed, *text); !done) return done;
   }
   if (auto done = tell_systemd(place.drop_in); !done) return done;

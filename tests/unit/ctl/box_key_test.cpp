@@ -125,6 +125,24 @@ TEST_F(SealedBoxKey, IsSealedInSpiteOfAStopAndNeverOverAnotherOne) {
   EXPECT_EQ(opened(), kKey + "\n");
 }
 
+TEST_F(SealedBoxKey, IsFoundByTheServiceThoughSomebodyTookTheDropInAway) {
+  write(kKey + "\n");
+  ASSERT_TRUE(seal_key(place()));
+  fs::remove(place().drop_in);
+  ASSERT_TRUE(seal_key(place()));
+  EXPECT_NE(text(place().drop_in).find("LoadCredentialEncrypted"), std::string::npos);
+  EXPECT_EQ(seal_key(place()).error().code, ErrorCode::refused);
+}
+
+// The drop-in comes before the plain key goes: there is a way back from everywhere in between.
+TEST_F(SealedBoxKey, StaysPlainWhereTheServiceCannotBeTold) {
+  write(kKey + "\n");
+  fs::create_directories(fs::path(place().drop_in).parent_path().parent_path());
+  std::ofstream(fs::path(place().drop_in).parent_path()) << "a file where the folder should be";
+  EXPECT_FALSE(seal_key(place()));
+  EXPECT_TRUE(plain());
+}
+
 TEST_F(SealedBoxKey, StaysPlainWhereItWouldNotOpenAgain) {
   write(kKey + "\n");
   program("systemd-creds", "[ \"$1\" = encrypt ] && cat || exit 1");
