@@ -106,7 +106,7 @@ Result<void> tell_systemd(const std::string& drop_in) {
   using enum fs::perms;
   const auto readable = owner_all | group_read | group_exec | others_read | others_exec;
   if (auto made = make_folder(fs::path(drop_in).parent_path(), readable); !made) return made;
-  const auto written = replace_file(
+  auto written = replace_file(
       drop_in,
       "# By welcomectl key seal.\n[Service]\nLoadCredentialEncrypted=box-key:welcomed.box-key\n");
   if (!written) return written;
