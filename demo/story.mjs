@@ -201,18 +201,8 @@ export class Story {
   startDaemon({ replay = false, film, box = {}, camera = {} } = {}) {
     const { stack } = this;
     const conf = {
-      box: {
-        tenant: stack.tenant,
-        store: stack.store,
-        id: stack.box,
-        state_dir: '{dir}',
-        control_socket: '{dir}/control.sock',
-        ...box,
-      },
-      uplink: { port: stack.ports.uplink, user: stack.address },
-      floor: { port: stack.ports.floor, user: stack.box },
+      box,
       consent: { crm_keys: '{dir}/crm-keys' },
-      vision: { models_dir: path.join(kRoot, 'build/models') },
       // A short story: who goes out of reach has left after seconds, not minutes.
       visits: { end_after_s: 12 },
       recording: { days: 7 },
@@ -228,26 +218,7 @@ export class Story {
       conf.replay = { epoch_ms: Date.now(), start_ms: Date.now() };
     }
     this.boxKey ??= randomBytes(32).toString('hex');
-    const dir = path.join(this.dir, 'welcomed');
-    const real = (value) => (typeof value === 'string' ? value.replaceAll('{dir}', dir) : value);
-    const filled = Object.fromEntries(
-      Object.entries(conf).map(([section, keys]) => [
-        section,
-        Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, real(value)])),
-      ]),
-    );
-    return stack.start({
-      name: 'welcomed',
-      file: this.program('welcomed'),
-      args: ['--config', '{conf}'],
-      conf: filled,
-      credentials: {
-        'box-key': this.boxKey,
-        'uplink-password': stack.accounts[stack.address],
-        'floor-password': stack.accounts[stack.box],
-      },
-      ready: { line: /is ready/ },
-    });
+    return stack.startBox({ file: this.program('welcomed'), conf, boxKey: this.boxKey });
   }
 
   async #enrol(members) {

@@ -223,6 +223,36 @@ class Stack {
     return program;
   }
 
+  // Starts welcomed (`file`) as this stack's box, in `<run>/welcomed`. `conf`: sections beside those that
+  // every box here has, or other keys of these.
+  startBox({ file, conf = {}, boxKey = '11'.repeat(32) }) {
+    const sections = {
+      box: {
+        tenant: this.tenant,
+        store: this.store,
+        id: this.box,
+        state_dir: '{dir}',
+        control_socket: '{dir}/control.sock',
+      },
+      uplink: { port: this.ports.uplink, user: this.address },
+      floor: { port: this.ports.floor, user: this.box },
+      vision: { models_dir: path.join(kRoot, 'build/models') },
+    };
+    for (const [name, keys] of Object.entries(conf)) sections[name] = { ...sections[name], ...keys };
+    return this.start({
+      name: 'welcomed',
+      file,
+      args: ['--config', '{conf}'],
+      conf: sections,
+      credentials: {
+        'box-key': boxKey,
+        'uplink-password': this.accounts[this.address],
+        'floor-password': this.accounts[this.box],
+      },
+      ready: { line: /is ready/ },
+    });
+  }
+
   // A client of 'uplink' or 'floor', connected, as one of `accounts`: the same account connects once. Only
   // 'owner', who has the broker and so hears and says everything, does so as often as they like.
   async connect(link, account, options = {}) {

@@ -48,31 +48,13 @@ test('a radio and a camera that are away are seen by technician, head office and
     ],
     ready: { line: /connected/ },
   });
-  await stack.start({
-    name: 'welcomed',
+  await stack.startBox({
     file: path.join(kBin, 'welcomed'),
-    args: ['--config', '{conf}'],
     conf: {
-      box: {
-        tenant: 'demo',
-        store: stack.store,
-        id: stack.box,
-        state_dir: '{dir}',
-        control_socket: '{dir}/control.sock',
-      },
-      uplink: { port: stack.ports.uplink, user: stack.address },
-      floor: { port: stack.ports.floor, user: stack.box },
       consent: { crm_keys: keys },
       radio: { source: 'hci', device: 'unix:{dir}/no-controller' },
       camera: { source: 'v4l2', path: '{dir}/no-camera' },
-      vision: { models_dir: path.join(kRoot, 'build/models') },
     },
-    credentials: {
-      'box-key': '11'.repeat(32),
-      'uplink-password': stack.accounts[stack.address],
-      'floor-password': stack.accounts[stack.box],
-    },
-    ready: { line: /is ready/ },
   });
   const ctl = (...args) =>
     run('welcomectl', ['--socket', path.join(stack.run, 'welcomed/control.sock'), ...args]);
