@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "firmware/control/wrapped.h"
 #include "firmware/ctl/print.h"
 
 namespace welcome::ctl {
@@ -14,7 +15,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kColumns = 80;
 constexpr std::size_t kIndent = 19;  // behind lamp and light
 
 struct Shown {
@@ -24,28 +24,6 @@ constexpr std::array<Shown, 4> kShown{{{"green", "ok", "\033[32m"},
                                        {"yellow", "LOOK", "\033[33m"},
                                        {"red", "WRONG", "\033[31m"},
                                        {"off", "off", "\033[2m"}}};
-
-// Broken between words, every line but the first indented.
-std::string wrapped(const std::string& text) {
-  std::string out;
-  std::size_t column = kIndent;
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const std::size_t end = std::min(text.find(' ', at), text.size());
-    const std::size_t word = end - at;
-    if (column > kIndent && column + 1 + word > kColumns) {
-      out += "\n" + std::string(kIndent, ' ');
-      column = kIndent;
-    } else if (column > kIndent) {
-      out += ' ';
-      ++column;
-    }
-    out += text.substr(at, word);
-    column += word;
-    at = end + 1;
-  }
-  return out;
-}
 
 std::string padded(std::string text, std::size_t columns) {
   text.resize(std::max(columns, text.size() + 1), ' ');
@@ -64,9 +42,9 @@ std::string doctor_text(const json& findings, bool coloured) {
     const std::string word = padded(known ? std::string(shown->word) : lamp, 7);
     out += coloured && known ? std::string(shown->colour) + word + "\033[0m" : word;
     out += padded(for_terminal(finding.value("light", "")), kIndent - 7);
-    out += wrapped(for_terminal(finding.value("what", ""))) + "\n";
+    out += control::wrapped(for_terminal(finding.value("what", "")), kIndent) + "\n";
     if (const std::string to_do = for_terminal(finding.value("to_do", "")); !to_do.empty())
-      out += std::string(kIndent, ' ') + wrapped("-> " + to_do) + "\n";
+      out += std::string(kIndent, ' ') + control::wrapped("-> " + to_do, kIndent) + "\n";
   }
   return out;
 }

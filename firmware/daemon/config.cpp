@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <initializer_list>
 #include <ostream>
-#include <sstream>
 #include <string_view>
 #include <unistd.h>
 
 #include "core/nearest.h"
+#include "firmware/control/wrapped.h"
 #include "firmware/daemon/config_file.h"
 #include "firmware/daemon/settings.h"
 #include "mqtt/loopback.h"
@@ -382,25 +382,6 @@ std::string lines_of(const std::vector<std::string>& wrong) {
 
 // ---- help
 
-// `text` in lines of at most `width`, each after the first with `indent` before it.
-std::string wrapped(std::string_view text, std::size_t indent, std::size_t width = 80) {
-  std::istringstream words{std::string(text)};
-  std::string out;
-  std::size_t column = indent;
-  for (std::string word; words >> word;) {
-    if (column > indent && column + 1 + word.size() > width) {
-      out += "\n" + std::string(indent, ' ');
-      column = indent;
-    } else if (column > indent) {
-      out += ' ';
-      ++column;
-    }
-    out += word;
-    column += word.size();
-  }
-  return out;
-}
-
 std::string shown(const std::string& fallback) { return fallback.empty() ? "none" : fallback; }
 
 // For radio.tx_power_dbm the figure says nothing to anybody.
@@ -445,9 +426,9 @@ void print_help(std::ostream& out) {
       << "Usage: welcomed [--config FILE] [--KEY=VALUE …]\n\n"
       << "  --config FILE, -c FILE\n"
       << indent
-      << wrapped(std::string("configuration file; conf.d/*.conf beside it is read too (") +
-                     kDefaultFile + ")",
-                 kIndent)
+      << control::wrapped(std::string("configuration file; conf.d/*.conf beside it is read too (") +
+                              kDefaultFile + ")",
+                          kIndent)
       << '\n';
   for (const Option& option : kOptions) {
     out << "  " << option.name << (option.letter.empty() ? "" : ", ") << option.letter << '\n'
@@ -457,7 +438,7 @@ void print_help(std::ostream& out) {
     out << "\n[" << section.name << "]\n";
     for (const Setting& setting : section.settings) {
       out << "  " << setting.key << " = " << shown(setting.fallback) << '\n'
-          << indent << wrapped(what_of(setting, ""), kIndent) << '\n';
+          << indent << control::wrapped(what_of(setting, ""), kIndent) << '\n';
     }
   }
   out << "\nOn the command line a key is --SECTION.KEY=VALUE. Several cameras have a section each, "
