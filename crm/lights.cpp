@@ -21,17 +21,16 @@ void Lights::take(const std::string& store, const std::string& box,
 
 std::vector<BoxLights> Lights::fleet(const std::string& store) {
   std::vector<BoxLights> out;
-  for (const Row& row : db_.query("SELECT store, box, state, version, seen_at FROM box "
-                                  "ORDER BY store, box")) {
-    if (!store.empty() && row.text(0) != store) continue;
-    BoxLights one{row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), {}};
-    for (const Row& light :
-         db_.query("SELECT light, lamp, what, since FROM box_light WHERE store = $1 AND box = $2 "
-                   "ORDER BY place",
-                   {one.store, one.box})) {
-      one.lights.push_back({light.text(0), light.text(1), light.text(2), light.text(3)});
-    }
-    out.push_back(std::move(one));
+  for (const Row& row : db_.query(
+           "SELECT box.store, box.box, box.state, box.version, box.seen_at, light, lamp, what, "
+           "since FROM box LEFT JOIN box_light ON box_light.store = box.store AND "
+           "box_light.box = box.box WHERE box.store = $1 OR $1 = '' "
+           "ORDER BY box.store, box.box, place",
+           {store})) {
+    if (out.empty() || out.back().store != row.text(0) || out.back().box != row.text(1))
+      out.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), {}});
+    if (!row.null(5))
+      out.back().lights.push_back({row.text(5), row.text(6), row.text(7), row.text(8)});
   }
   return out;
 }
