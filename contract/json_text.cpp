@@ -7,6 +7,10 @@
 
 namespace welcome::contract {
 
+std::string dump(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 bool valid_utf8(std::string_view text) { return first_bad_utf8(text) == std::string_view::npos; }
 
 std::size_t first_bad_utf8(std::string_view text) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// From bytes from outside to a JSON value, within limits. Any thread. The JSON library comes with
-// it, so it stays out of headers.
+// From bytes from outside to a JSON value, within limits, and back. Any thread. The JSON library
+// comes with it, so it stays out of headers.
 
 #include <cstddef>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
 
 #include "contract/contract.h"
@@ -18,6 +19,10 @@ Result<nlohmann::json> parse_json(std::string_view text, std::size_t max_bytes =
 
 // A payload as its value, when the schema (schema_set.h) takes it. An error names the schema.
 Result<nlohmann::json> accepted(std::string_view schema, std::string_view payload);
+
+// Bytes that are not UTF-8 (a path, what a device answers, a row of our own store) become U+FFFD,
+// not an exception.
+std::string dump(const nlohmann::json& value);
 
 bool valid_utf8(std::string_view text);
 // Where the first byte that is not UTF-8 lies, or the first bracket that is nested too deep; npos:

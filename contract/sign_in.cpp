@@ -47,7 +47,7 @@ Message to_floor(std::string topic, const json& payload, bool retain) {
   message.id = MessageId(payload.value("id", new_uuid()));
   message.content_type = content_type_of(topic);
   message.topic = std::move(topic);
-  message.payload = payload.dump(-1, ' ', false, json::error_handler_t::replace);
+  message.payload = dump(payload);
   message.link = LinkName::floor;
   message.retain = retain;
   return message;

@@ -13,10 +13,6 @@ namespace welcome::contract {
 
 using nlohmann::json;
 
-std::string dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 void put_address(json& payload, const BoxAddress& box) {
   payload["tenant"] = box.tenant;
   payload["store"] = box.store;

@@ -7,12 +7,11 @@
 #include <string>
 
 #include "contract/contract.h"
+#include "contract/json_text.h"
 #include "contract/signing.h"
 
 namespace welcome::contract {
 
-// Bytes that are not UTF-8 can only come from our own stores: they become U+FFFD, not an exception.
-std::string dump(const nlohmann::json& value);
 void set_if(nlohmann::json& object, const char* name, const std::string& value);
 // An empty object where it is none.
 nlohmann::json object_of(const std::string& text);

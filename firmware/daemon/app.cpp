@@ -113,7 +113,7 @@ class App : private Ports {
                      },
                      [this] { return radio_health(radio_->status()); },
                      [this](const std::string& detail) {
-                       return engine_.note_radio(detail, clock_->now());
+                       return engine_.note("radio", detail, clock_->now());
                      }},
                     engine_.tracker()),
         control_(loop_, config.control_socket,
@@ -209,7 +209,7 @@ class App : private Ports {
     if (what == contract::LinkState::online) {
       said.key = engine_.public_key();
       said.vouched = engine_.vouched();
-      said.lights = lights_.told();
+      said.lights = states_of(lights_.steady());
     }
     return contract::encode_state({config_.tenant, config_.store, config_.box}, said);
   }
@@ -500,19 +500,21 @@ class App : private Ports {
   void tell_of_lights(const Now& now) {
     if (now.mono < next_lights_) return;
     next_lights_ = now.mono + LightsWatch::kEvery;
-    auto found = look_around(with_senses(engine_.vitals(now)), now);
-    auto troubles = troubles_of(found);
-    if (!lights_.look(std::move(found))) return;
-    engine_.senses_are(std::move(troubles), now);
-    uplink_->publish(state_message(contract::LinkState::online), kNoRow, std::nullopt);
+    lights_.look(look_around(with_senses(engine_.vitals(now)), now));
+    engine_.senses_are(troubles_of(lights_.steady()), now);
+    // A line that is down, or full, is told when it has room.
+    if (lights_.has_news() &&
+        uplink_->publish(state_message(contract::LinkState::online), kNoRow, std::nullopt))
+      lights_.told();
   }
 
   // A camera that sleeps is opened, so that it is known to work before somebody comes.
   void start_examination(const std::shared_ptr<Answer>& answer) {
     if (examination_) return answer->error("another doctor is at work");
     if (cameras_.size() > 0) {
-      if (const auto noted = engine_.note_examination(clock_->now()); !noted)
-        return answer->error(noted.error().message);
+      const auto noted =
+          engine_.note("doctor", "the cameras were opened to see that they work", clock_->now());
+      if (!noted) return answer->error(noted.error().message);
       cameras_.open_all();
     }
     examination_ = Examination{answer, clock_->now().mono + kExamineFor};

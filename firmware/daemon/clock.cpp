@@ -7,6 +7,8 @@
 #include <string>
 #include <type_traits>
 
+#include "contract/json_text.h"
+
 namespace welcome::daemon {
 
 namespace {
@@ -74,11 +76,10 @@ Result<void> SystemClock::technician_says(WallTime shown) {
 std::string SystemClock::memory() const {
   const ClockState is = state();
   if (boot_.empty() || !is.word) return {};
-  return nlohmann::json{{"boot", boot_},
-                        {"source", to_string(is.source)},
-                        {"said_ms", is.word->said.time_since_epoch().count()},
-                        {"heard_us", is.word->heard.time_since_epoch().count()}}
-      .dump();
+  return contract::dump(nlohmann::json{{"boot", boot_},
+                                       {"source", to_string(is.source)},
+                                       {"said_ms", is.word->said.time_since_epoch().count()},
+                                       {"heard_us", is.word->heard.time_since_epoch().count()}});
 }
 
 void SystemClock::remember(const std::string& memory) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "beacon/presence_proof.h"
+#include "contract/json_text.h"
 #include "core/hex.h"
 #include "core/timekeeper.h"
 
@@ -26,7 +27,7 @@ Result<std::string> answer_of(const ErasureReceipt& receipt) {
     return fail(ErrorCode::unavailable,
                 "key and rows are gone, but a file still has a copy of the key: it is tried again");
   }
-  return json{{"rows", receipt.rows}, {"bytes_gone", true}}.dump();
+  return contract::dump(json{{"rows", receipt.rows}, {"bytes_gone", true}});
 }
 
 event::ExternalOutcome outcome_of(const contract::Command& command, const Now& now) {
@@ -58,7 +59,7 @@ Result<std::string> Commands::carry_out(const contract::Command& command, const 
     case Kind::export_data:
       return export_for_crm(command.customer, now);
     case Kind::diagnostics:
-      return needs_.diagnostics(now);
+      return needs_.diagnostics();
     case Kind::outcome:
       return done(needs_.decide_and_store(outcome_of(command, now), now));
     case Kind::offered:
@@ -124,7 +125,7 @@ Result<std::string> Commands::export_for_crm(const CustomerId& customer, const N
   if (!text) return text;
   json all = json::parse(*text);
   for (json& face : all["face_templates"]) face.erase("template");
-  return all.dump();
+  return contract::dump(all);
 }
 
 // The app heard our EID and says so over its own line.

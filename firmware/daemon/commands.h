@@ -23,7 +23,7 @@ class Commands {
     [[nodiscard]] virtual Result<void> take_back(const CustomerId& customer,
                                                  const std::vector<MessageId>& events,
                                                  contract::Command::Reason why, const Now& now) = 0;
-    virtual std::string diagnostics(const Now& now) = 0;
+    virtual std::string diagnostics() = 0;
     // The person is about to go off the disk.
     virtual void erasing(const CustomerId& customer) = 0;
     // The person is off the disk: keys, templates and what was opened go from memory.

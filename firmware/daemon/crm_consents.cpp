@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "contract/items.h"
+#include "contract/json_text.h"
 #include "firmware/daemon/convert.h"
 #include "firmware/daemon/crm_feed.h"
 
@@ -64,7 +65,7 @@ Result<void> CrmFeed::hear_keys(const contract::Taken::Keys& keys, const Now& no
                    {"ring", keys.ring.to_text()},
                    {"at", keys.at.time_since_epoch().count()}};
   auto noted = shared_.store.transaction(
-      [&](store::Tx& tx) { tx.registers().put(kSaidRegister, value.dump()); });
+      [&](store::Tx& tx) { tx.registers().put(kSaidRegister, contract::dump(value)); });
   if (!noted) return noted;
   spdlog::warn("the CRM has other keys from now on, and one that was believed says so");
   came_further(now);
@@ -88,7 +89,7 @@ Result<void> CrmFeed::hear_region(const contract::Taken::Region& region, const N
   came_further(now);
   const json value{{"region", region.name}, {"at", region.at.time_since_epoch().count()}};
   auto noted = shared_.store.transaction([&](store::Tx& tx) {
-    tx.registers().put(kRegionRegister, value.dump());
+    tx.registers().put(kRegionRegister, contract::dump(value));
     if (region.name != region_.name)
       tx.audit().append(now, "config", "crm", {}, "this box is in another region from now on");
   });

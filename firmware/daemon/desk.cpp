@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "contract/items.h"
+#include "contract/json_text.h"
 #include "contract/message.h"
 #include "firmware/daemon/convert.h"
 #include "firmware/daemon/enrol_words.h"
@@ -225,7 +226,7 @@ Result<std::vector<Desk::Draft>> Desk::draft(const contract::EnrolMessage& messa
                             std::max(now.wall, held.given_at.value_or(now.wall)), "desk"};
     const json record = desk_record(*known, shared_.settings.box, message.customer, *purpose, step,
                                     *message.notice);
-    auto decoded = contract::decode_item(contract::Collection::consents, record.dump());
+    auto decoded = contract::decode_item(contract::Collection::consents, contract::dump(record));
     if (!decoded) return tl::unexpected(decoded.error());
     auto& said = std::get<ConsentRecord>(*decoded);
     if (const auto why = needs_.refuse_consent(said)) {
@@ -237,7 +238,7 @@ Result<std::vector<Desk::Draft>> Desk::draft(const contract::EnrolMessage& messa
     Given here{shared_.ids.next(), *purpose, step.at, said.record_id, pending, now.mono};
     json kept = record;
     kept[kPending] = pending;
-    drafts.push_back({std::move(here), std::move(said), kept.dump(), !given});
+    drafts.push_back({std::move(here), std::move(said), contract::dump(kept), !given});
   }
   return drafts;
 }

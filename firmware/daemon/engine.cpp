@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "contract/items.h"
+#include "contract/json_text.h"
 #include "core/clock_set.h"
 #include "firmware/daemon/convert.h"
 
@@ -625,7 +626,7 @@ void Engine::note_config(const std::map<std::string, std::string>& given, const 
   }
   if (changed.empty()) return;
   const auto noted = store_.transaction([&](store::Tx& tx) {
-    tx.registers().put(kConfigRegister, is.dump());
+    tx.registers().put(kConfigRegister, contract::dump(is));
     tx.audit().append(now, "config", "technician", {}, changed);
   });
   if (!noted) store_failed(noted.error());
@@ -714,7 +715,7 @@ Result<json> Engine::stop_rehearsal(const Now& now) {
 
 json Engine::status(const Now& now) const { return report_.status(now); }
 json Engine::vitals(const Now& now) const { return report_.vitals(now); }
-std::string Engine::diagnostics(const Now& /*now*/) { return shared_.ports.whole_status().dump(); }
+std::string Engine::diagnostics() { return contract::dump(shared_.ports.whole_status()); }
 json Engine::visits() const { return report_.visits(); }
 json Engine::decisions() const { return report_.decisions(); }
 json Engine::outbox() const { return report_.outbox(); }
@@ -756,16 +757,14 @@ Result<recording::ReplayOrder> Engine::replay_order(const std::string& name,
   return order;
 }
 
-Result<void> Engine::note_radio(const std::string& detail, const Now& now) {
+Result<void> Engine::note(std::string_view what, const std::string& detail, const Now& now) {
   return store_.transaction(
-      [&](store::Tx& tx) { tx.audit().append(now, "radio", "technician", {}, detail); });
+      [&](store::Tx& tx) { tx.audit().append(now, what, "technician", {}, detail); });
 }
 
-Result<void> Engine::note_examination(const Now& now) {
-  return store_.transaction([&](store::Tx& tx) {
-    tx.audit().append(now, "doctor", "technician", {},
-                      "the cameras were opened to see that they work");
-  });
+void Engine::note_clock(const std::string& detail, const Now& now) {
+  if (const auto noted = note("clock", detail, now); !noted) store_failed(noted.error());
+  remember_clock();
 }
 
 std::optional<WallTime> Engine::last_decision() const {
@@ -776,13 +775,6 @@ std::optional<WallTime> Engine::last_decision() const {
 
 void Engine::senses_are(std::vector<contract::Trouble> troubles, const Now& now) {
   health_.senses_are(std::move(troubles), now);
-}
-
-void Engine::note_clock(const std::string& detail, const Now& now) {
-  const auto noted = store_.transaction(
-      [&](store::Tx& tx) { tx.audit().append(now, "clock", "technician", {}, detail); });
-  if (!noted) store_failed(noted.error());
-  remember_clock();
 }
 
 Result<nlohmann::json> Engine::set_clock(const std::string& identity, const Now& now) {

@@ -179,12 +179,10 @@ class Engine : private Pipeline::Directory,
   Result<nlohmann::json> export_person(const CustomerId& customer, const Now& now);
   Result<nlohmann::json> audit_trail() const;
   Result<nlohmann::json> audit_verdict() const;
-  // A technician's act on the radio, into the audit trail.
-  [[nodiscard]] Result<void> note_radio(const std::string& detail, const Now& now);
+  // A technician's act, on the radio or the cameras, into the audit trail.
+  [[nodiscard]] Result<void> note(std::string_view what, const std::string& detail, const Now& now);
   // A technician's word about the time, into the audit trail; it holds until the next boot.
   void note_clock(const std::string& detail, const Now& now);
-  // Cameras are about to be opened though nobody is expected.
-  [[nodiscard]] Result<void> note_examination(const Now& now);
   // The newest that is kept.
   std::optional<WallTime> last_decision() const;
   // What is wrong with radio and cameras just now; the tablets are told.
@@ -228,7 +226,7 @@ class Engine : private Pipeline::Directory,
   void message_refused(const Error& error, const Now& now) override {
     on_undecodable(contract::LinkName::uplink, error, now);
   }
-  std::string diagnostics(const Now& now) override;
+  std::string diagnostics() override;
   void erasing(const CustomerId& customer) override { feed_.erasing(customer); }
   [[nodiscard]] Result<void> take_back(const CustomerId& customer,
                                        const std::vector<MessageId>& events,

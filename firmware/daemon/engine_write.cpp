@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "contract/json_text.h"
 #include "firmware/daemon/engine.h"
 
 namespace welcome::daemon {
@@ -21,13 +22,13 @@ std::string explain_text(const Decision& d) {
   for (const auto& step : d.steps) {
     steps.push_back({{"rule", step.rule}, {"passed", step.passed}, {"detail", step.detail}});
   }
-  return json{{"campaign", d.campaign.str()}, {"variant", d.variant}, {"steps", std::move(steps)}}
-      .dump();
+  return contract::dump(
+      json{{"campaign", d.campaign.str()}, {"variant", d.variant}, {"steps", std::move(steps)}});
 }
 
 std::string visit_detail(const VisitEvent& v) {
-  return json{{"zone", to_string(v.zone)}, {"level", to_string(v.level)}, {"why", v.ended_why}}
-      .dump();
+  return contract::dump(
+      json{{"zone", to_string(v.zone)}, {"level", to_string(v.level)}, {"why", v.ended_why}});
 }
 
 }  // namespace

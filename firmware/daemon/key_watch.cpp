@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "contract/items.h"
+#include "contract/json_text.h"
 #include "contract/message.h"
 #include "firmware/daemon/convert.h"
 
@@ -64,11 +65,10 @@ Result<json> KeyWatch::set_clock(const std::string& identity, const Now& now) {
   }
   const SetClock set{*zero, key.clock_zero};
   const auto done = shared_.store.transaction([&](store::Tx& tx) {
-    tx.journal().put_state(
-        {StateRow::Kind::device, std::string(kClockRow) + identity, key.customer,
-         json{{"clock_zero_ms", in_ms(set.clock_zero)}, {"instead_of_ms", in_ms(set.instead_of)}}
-             .dump()},
-        now.wall);
+    tx.journal().put_state({StateRow::Kind::device, std::string(kClockRow) + identity, key.customer,
+                            contract::dump(json{{"clock_zero_ms", in_ms(set.clock_zero)},
+                                                {"instead_of_ms", in_ms(set.instead_of)}})},
+                           now.wall);
     tx.audit().append(now, "radio", "technician", key.customer,
                       "the clock of one of their devices was set again");
     tell_crm(tx, *stored, "clock_zero: it was set at the box", true, now);

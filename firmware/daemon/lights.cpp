@@ -80,16 +80,11 @@ class Look {
       const auto left = *signs_.certificate_ends - signs_.now;
       const auto days = std::chrono::floor<std::chrono::days>(left).count();
       what += ", the certificate is good for " + std::to_string(days) + " days";
-      if (left < 0ms) {
-        return finding(
-            Light::line, Lamp::red, "the certificate ended " + ago(-left),
-            "put a new one in the place of uplink.tls_cert, then systemctl reload welcomed");
-      }
-      if (left < kCertificateSoon) {
-        return finding(
-            Light::line, Lamp::yellow, what,
-            "put a new one in the place of uplink.tls_cert, then systemctl reload welcomed");
-      }
+      const char* const to_do =
+          "put a new one in the place of uplink.tls_cert, then systemctl reload welcomed";
+      if (left < 0ms)
+        return finding(Light::line, Lamp::red, "the certificate ended " + ago(-left), to_do);
+      if (left < kCertificateSoon) return finding(Light::line, Lamp::yellow, what, to_do);
     }
     if (const std::string why = text("links.uplink.why"); !why.empty()) {
       const json refused = at("crm.refused");
@@ -202,10 +197,10 @@ class Look {
             : "it can be written to";
     if (!signs_.disk_free) return finding(Light::store, Lamp::green, what);
     what += ", " + size(*signs_.disk_free) + " free";
-    if (*signs_.disk_free < kDiskNone)
-      return finding(Light::store, Lamp::red, what, "make room: df, journalctl --disk-usage");
-    if (*signs_.disk_free < kDiskLittle)
-      return finding(Light::store, Lamp::yellow, what, "make room: df, journalctl --disk-usage");
+    if (*signs_.disk_free < kDiskLittle) {
+      return finding(Light::store, *signs_.disk_free < kDiskNone ? Lamp::red : Lamp::yellow, what,
+                     "make room: df, journalctl --disk-usage");
+    }
     return finding(Light::store, Lamp::green, what);
   }
 
@@ -262,6 +257,11 @@ class Look {
   const Signs& signs_;
 };
 
+bool same_lamps(const std::vector<Finding>& a, const std::vector<Finding>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& x, const auto& y) { return x.state.lamp == y.state.lamp; });
+}
+
 }  // namespace
 
 std::vector<Finding> findings(const json& status, const json& tablets, const Signs& signs) {
@@ -270,21 +270,16 @@ std::vector<Finding> findings(const json& status, const json& tablets, const Sig
           look.models(), look.store(), look.consents(), look.decisions()};
 }
 
-bool LightsWatch::look(std::vector<Finding> found) {
-  const auto same = [](const std::vector<Finding>& a, const std::vector<Finding>& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](const auto& x, const auto& y) { return x.state.lamp == y.state.lamp; });
-  };
-  const bool steady = same(found, seen_);
+void LightsWatch::look(std::vector<Finding> found) {
+  if (same_lamps(found, seen_)) steady_ = found;
   seen_ = std::move(found);
-  if (!steady || same(seen_, told_)) return false;
-  told_ = seen_;
-  return true;
 }
 
-std::vector<contract::LightState> LightsWatch::told() const {
+bool LightsWatch::has_news() const { return !same_lamps(steady_, told_); }
+
+std::vector<contract::LightState> states_of(const std::vector<Finding>& findings) {
   std::vector<contract::LightState> out;
-  for (const Finding& f : told_) out.push_back(f.state);
+  for (const Finding& f : findings) out.push_back(f.state);
   return out;
 }
 

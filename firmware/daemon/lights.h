@@ -43,14 +43,18 @@ class LightsWatch {
  public:
   static constexpr std::chrono::seconds kEvery{5};
 
-  // True when others are to be told.
-  bool look(std::vector<Finding> found);
-  std::vector<contract::LightState> told() const;
+  void look(std::vector<Finding> found);
+  // Others are to be told; until told() says that they are.
+  bool has_news() const;
+  void told() { told_ = steady_; }
+  // That count.
+  const std::vector<Finding>& steady() const { return steady_; }
 
  private:
-  std::vector<Finding> seen_, told_;
+  std::vector<Finding> seen_, steady_, told_;
 };
 
+std::vector<contract::LightState> states_of(const std::vector<Finding>& findings);
 // The answer to `doctor`.
 nlohmann::json findings_json(const std::vector<Finding>& findings);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "contract/items.h"
+#include "contract/json_text.h"
 #include "core/hex.h"
 #include "firmware/daemon/convert.h"
 
@@ -32,7 +33,7 @@ std::string value_of(const beacon::LearntDevice& learnt) {
     for (const auto& one : addresses.current()) current.push_back({one.prand, one.first_minute});
     value["past_addresses"] = to_hex(addresses.past());
   }
-  return value.dump();
+  return contract::dump(value);
 }
 
 beacon::HeardAddresses addresses_in(const json& row) {

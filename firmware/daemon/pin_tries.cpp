@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "contract/json_text.h"
+
 namespace welcome::daemon {
 
 namespace {
@@ -79,7 +81,7 @@ int PinTries::wrong(const std::string& key) const {
 std::string PinTries::text() const {
   json out = json::object();
   for (const auto& [key, tries] : all_) out[key] = {tries.wrong, tries.hour.size()};
-  return out.dump(-1, ' ', false, json::error_handler_t::replace);
+  return contract::dump(out);
 }
 
 void PinTries::load(std::string_view text, MonoTime now) {

@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "contract/json_text.h"
+
 namespace welcome::daemon {
 
 namespace {
@@ -106,8 +108,7 @@ bool StaffSessions::keep(const Now& now, std::string_view kind, const std::strin
                         {"locked", session.locked}};
   }
   const auto kept = shared_.store.transaction([&](store::Tx& tx) {
-    tx.registers().put(kSessionsRegister,
-                       sessions.dump(-1, ' ', false, json::error_handler_t::replace));
+    tx.registers().put(kSessionsRegister, contract::dump(sessions));
     tx.registers().put(kTriesRegister, tries_.text());
     if (!kind.empty()) tx.audit().append(now, std::string(kind), by, {}, detail);
   });

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "contract/json_text.h"
+
 namespace welcome::daemon {
 
 using nlohmann::json;
@@ -79,7 +81,7 @@ void Timelines::write(store::Tx& tx, const Effects& effects) {
     json& line = detail["timeline"] = lines_.at(visit);
     std::stable_sort(line.begin(), line.end(),
                      [](const json& a, const json& b) { return a[0] < b[0]; });
-    row->detail = detail.dump();
+    row->detail = contract::dump(detail);
     tx.journal().put_visit(*row);
     if (row->ended) lines_.erase(visit);
   }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which include or link crosses a line of the architecture (arrows.txt), who asks a clock, and whether
-the drawing of the rooms in docs/architecture.md says the same."""
+"""Which include or link crosses a line of the architecture (arrows.txt), who asks a clock, who writes
+JSON in the daemon so that a byte can end it, and whether the drawing of the rooms in
+docs/architecture.md says the same."""
 
 import fnmatch
 import pathlib
@@ -111,6 +112,8 @@ def check(root, files):
             if not is_test and ASKS_A_CLOCK.search(line.split("//")[0]):
                 if room in pure or not any(fnmatch.fnmatch(file, place) for place in clocks):
                     problems.append(f"{where}: asks a clock; time comes in as Now")
+            if file.startswith("firmware/daemon/") and ".dump(" in line:
+                problems.append(f"{where}: a byte that is not UTF-8 throws; contract::dump does not")
             match = INCLUDE.match(line)
             if not match:
                 continue

@@ -69,6 +69,26 @@ TEST_F(EngineSyncTest, WhatTheCrmSaidBeforeSomebodyKnewTheTimeCountsAfterwards) 
   EXPECT_EQ(status()["crm"]["last_heard"], contract::to_rfc3339(said));
 }
 
+// The name of a device, or what it answers, may be any bytes; whoever asks must not end the box.
+TEST_F(EngineSyncTest, DiagnosticsAreAnsweredWhateverADeviceSays) {
+  box_.world().status = [] { return json{{"cameras", {{"main", {{"why", "/dev/v\xe9 is gone"}}}}}}; };
+  contract::Command command;
+  command.id = MessageId("d-1");
+  command.kind = contract::Command::Kind::diagnostics;
+  const auto message = encode_command(bench_address, command);
+  box_.inbound(LinkName::uplink, message.topic, message.payload);
+  ASSERT_FALSE(box_.sent("/response").empty());
+  EXPECT_EQ(box_.sent("/response").back()["result"]["cameras"]["main"]["why"],
+            "/dev/v\xef\xbf\xbd is gone");
+}
+
+TEST_F(EngineSyncTest, AConfigurationOfAnyBytesIsWrittenDown) {
+  box_.engine().note_config({{"camera.path", "/dev/v\xe9"}}, box_.now());
+  const auto trail = box_.engine().audit_trail();
+  ASSERT_TRUE(trail);
+  EXPECT_EQ(trail->back()["kind"], "config");
+}
+
 // Who looks every few seconds makes no decision wait.
 TEST_F(EngineSyncTest, WhatIsAtHandOfTheStatusCountsNothingInTheStore) {
   const json whole = status();

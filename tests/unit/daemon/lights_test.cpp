@@ -198,17 +198,33 @@ TEST(Lights, FitTheContractWhateverADeviceAnswers) {
 
 TEST(LightsWatch, TellsOnceOfWhatStays) {
   LightsWatch watch;
-  EXPECT_FALSE(watch.look(findings(well()))) << "it may be a blink";
-  EXPECT_TRUE(watch.look(findings(well())));
-  EXPECT_EQ(watch.told().size(), 9U);
-  EXPECT_FALSE(watch.look(findings(well())));
+  // Whether others are to be told after this look, and told they are.
+  const auto tells = [&](const Box& box) {
+    watch.look(findings(box));
+    const bool news = watch.has_news();
+    watch.told();
+    return news;
+  };
+  EXPECT_FALSE(tells(well())) << "it may be a blink";
+  EXPECT_TRUE(tells(well()));
+  EXPECT_EQ(states_of(watch.steady()).size(), 9U);
+  EXPECT_FALSE(tells(well()));
   Box box = well();
   box.status["radio"]["source"] = "recovering";
-  EXPECT_FALSE(watch.look(findings(box)));
-  EXPECT_FALSE(watch.look(findings(well()))) << "it was a blink";
-  EXPECT_FALSE(watch.look(findings(box)));
-  EXPECT_TRUE(watch.look(findings(box)));
-  EXPECT_EQ(watch.told().at(3).lamp, Lamp::red);
+  EXPECT_FALSE(tells(box));
+  EXPECT_FALSE(tells(well())) << "it was a blink";
+  EXPECT_FALSE(tells(box));
+  EXPECT_TRUE(tells(box));
+  EXPECT_EQ(states_of(watch.steady()).at(3).lamp, Lamp::red);
+}
+
+// The line was down, or had no room.
+TEST(LightsWatch, HasNewsUntilTheyAreTold) {
+  LightsWatch watch;
+  for (int look = 0; look < 4; ++look) watch.look(findings(well()));
+  EXPECT_TRUE(watch.has_news());
+  watch.told();
+  EXPECT_FALSE(watch.has_news());
 }
 
 }  // namespace
