@@ -71,7 +71,9 @@ TEST_F(EngineSyncTest, WhatTheCrmSaidBeforeSomebodyKnewTheTimeCountsAfterwards) 
 
 // The name of a device, or what it answers, may be any bytes; whoever asks must not end the box.
 TEST_F(EngineSyncTest, DiagnosticsAreAnsweredWhateverADeviceSays) {
-  box_.world().status = [] { return json{{"cameras", {{"main", {{"why", "/dev/v\xe9 is gone"}}}}}}; };
+  box_.world().status = [] {
+    return json{{"cameras", {{"main", {{"why", "/dev/v\xe9 is gone"}}}}}};
+  };
   contract::Command command;
   command.id = MessageId("d-1");
   command.kind = contract::Command::Kind::diagnostics;
