@@ -235,7 +235,7 @@ class Look {
     if (!yes("decisions.policy")) {
       return finding(Light::decisions, Lamp::yellow,
                      "no policy is in force, so no offer is made; " + last,
-                     "head office: welcome-crm policy");
+                     "head office gives one: welcome-crm import FILE");
     }
     if (yes("rehearsal"))
       return finding(Light::decisions, Lamp::yellow, "a rehearsal is on; " + last,
