@@ -16,7 +16,7 @@
 
 #include "contract/signed_text.h"
 #include "contract/signing.h"
-#include "firmware/daemon/feed_intake.h"
+#include "firmware/engine/feed_intake.h"
 #include "harness/bench_box.h"
 #include "harness/memory.h"
 #include "sync/feed.h"

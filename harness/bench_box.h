@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "firmware/daemon/engine.h"
+#include "firmware/engine/engine.h"
 
 namespace welcome::test {
 

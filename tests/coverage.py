@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 ROOMS = ("core", "contract", "beacon", "vision", "sync", "firmware/store", "firmware/recording",
-         "firmware/control", "firmware/daemon", "firmware/ctl", "crm/fleet", "crm", "eval", "demo")
+         "firmware/control", "firmware/engine", "firmware/daemon", "firmware/ctl", "crm/fleet", "crm/cli", "crm", "eval", "demo")
 
 
 def counts_of(data):

@@ -2,7 +2,7 @@
 #pragma once
 // What the door adds to the command line of welcome-crm.
 
-#include "crm/cli_command.h"
+#include "crm/cli/command.h"
 
 namespace welcome::crm::cli {
 

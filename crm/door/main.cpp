@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <iostream>
 
-#include "crm/cli.h"
+#include "crm/cli/cli.h"
 #include "crm/door/cli_door.h"
 
 int main(int argc, char** argv) {

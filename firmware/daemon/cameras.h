@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/claim.h"
-#include "firmware/daemon/clock.h"
+#include "firmware/engine/clock.h"
 #include "firmware/daemon/config.h"
 #include "vision/camera_worker.h"
 #include "vision/model_pack.h"

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "core/campaign.h"
-#include "firmware/daemon/words.h"
+#include "firmware/engine/words.h"
 
 namespace welcome::daemon {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "firmware/daemon/words.h"
+#include "firmware/engine/words.h"
 
 namespace welcome::daemon {
 

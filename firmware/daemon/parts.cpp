@@ -12,7 +12,7 @@
 #include "core/version.h"
 #include "firmware/daemon/credentials.h"
 #include "firmware/daemon/log.h"
-#include "firmware/daemon/time_sync.h"
+#include "firmware/engine/time_sync.h"
 
 namespace welcome::daemon {
 

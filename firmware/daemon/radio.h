@@ -10,7 +10,7 @@
 
 #include "beacon/hci_host.h"
 #include "beacon/source.h"
-#include "firmware/daemon/clock.h"
+#include "firmware/engine/clock.h"
 #include "firmware/daemon/config.h"
 #include "firmware/store/store.h"
 

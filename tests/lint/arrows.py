@@ -112,7 +112,7 @@ def check(root, files):
             if not is_test and ASKS_A_CLOCK.search(line.split("//")[0]):
                 if room in pure or not any(fnmatch.fnmatch(file, place) for place in clocks):
                     problems.append(f"{where}: asks a clock; time comes in as Now")
-            if file.startswith("firmware/daemon/") and ".dump(" in line:
+            if file.startswith(("firmware/daemon/", "firmware/engine/")) and ".dump(" in line:
                 problems.append(f"{where}: a byte that is not UTF-8 throws; contract::dump does not")
             match = INCLUDE.match(line)
             if not match:

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "crm/box_account.h"
-#include "crm/cli.h"
+#include "crm/cli/cli.h"
 #include "provision/broker_files.h"
 #include "provision/qr.h"
 #include "tests/unit/crm/fixture.h"

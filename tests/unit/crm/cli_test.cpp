@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line: what it prints, and the exit codes that scripts rely on.
 
-#include "crm/cli.h"
+#include "crm/cli/cli.h"
 
 #include <algorithm>
 #include <fstream>

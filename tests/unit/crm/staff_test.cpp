@@ -15,7 +15,7 @@
 
 #include "contract/items.h"
 #include "crm/boxes.h"
-#include "crm/cli.h"
+#include "crm/cli/cli.h"
 #include "crm/import.h"
 #include "tests/unit/crm/fixture.h"
 #include "tests/unit/crm/replica.h"

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// fleet, fleet ask
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "crm/cli/command.h"
+#include "crm/lights.h"
+#include "crm/wall_clock.h"
+
+namespace welcome::crm::cli {
+
+namespace {
+
+json to_json(const BoxLights& box) {
+  json lights = json::array();
+  for (const BoxLight& light : box.lights) {
+    lights.push_back({{"light", light.light},
+                      {"lamp", light.lamp},
+                      {"what", light.what},
+                      {"since", light.since}});
+  }
+  return {{"store", box.store},     {"box", box.box},         {"state", box.state},
+          {"version", box.version}, {"seen_at", box.seen_at}, {"lights", std::move(lights)}};
+}
+
+// "camera, radio", or nothing.
+std::string with(const BoxLights& box, std::string_view lamp) {
+  std::string out;
+  for (const BoxLight& light : box.lights) {
+    if (light.lamp == lamp) out += (out.empty() ? "" : ", ") + light.light;
+  }
+  return out;
+}
+
+std::string in_a_word(const BoxLights& box) {
+  if (box.state != "online") return box.state;
+  if (box.lights.empty()) return "it has not said yet";
+  const std::string red = with(box, "red");
+  const std::string yellow = with(box, "yellow");
+  if (red.empty() && yellow.empty()) return "ok";
+  return (red.empty() ? "" : "WRONG " + red) + (red.empty() || yellow.empty() ? "" : "; ") +
+         (yellow.empty() ? "" : "look at " + yellow);
+}
+
+bool is_well(const BoxLights& box) { return box.state == "online" && with(box, "red").empty(); }
+
+int fleet(const Call& call) {
+  call.at_most(1);
+  Opened opened(call);
+  const auto boxes = Lights(opened.crm).fleet(call.words.empty() ? "" : call.words[0]);
+  if (boxes.empty() && !call.words.empty()) {
+    return call.no({ErrorCode::not_found, "no box of this store is admitted"});
+  }
+  json list = json::array();
+  Table table{{"STORE", "BOX", "VERSION", "SEEN", "LIGHTS"}};
+  Table more;
+  for (const BoxLights& box : boxes) {
+    list.push_back(to_json(box));
+    table.push_back({box.store, box.box, box.version, box.seen_at, in_a_word(box)});
+    for (const BoxLight& light : box.lights) {
+      if (light.lamp != "red" && light.lamp != "yellow") continue;
+      more.push_back({box.store + "/" + box.box, light.light, light.since, light.what});
+    }
+  }
+  if (call.json_wanted) {
+    call.print(list);
+  } else {
+    print_table(*call.out, table);
+    if (!more.empty()) {
+      *call.out << "\n";
+      more.insert(more.begin(), {"BOX", "LIGHT", "SINCE", "WHAT"});
+      print_table(*call.out, more);
+    }
+  }
+  return std::all_of(boxes.begin(), boxes.end(), is_well) ? kDone : kNo;
+}
+
+int fleet_ask(const Call& call) {
+  using namespace std::chrono_literals;
+  constexpr auto kLook = 100ms;
+  constexpr int kLooks = 300;
+  const auto [store, box] = box_of(call);
+  Opened opened(call);
+  Transaction transaction(*opened.db);
+  const auto question = Lights(opened.crm).ask(store, box, wall_now());
+  if (!question) return call.no(question.error());
+  transaction.commit();
+  opened.db->announce();
+  for (int look = 0; look < kLooks; ++look) {
+    if (const auto answer = Lights(opened.crm).answer_to(*question)) {
+      call.print(json::parse(*answer));
+      return kDone;
+    }
+    std::this_thread::sleep_for(kLook);
+  }
+  return call.no({ErrorCode::unavailable,
+                  "no answer within 30 s: does `welcome-crm serve` run, and is the box online "
+                  "(`welcome-crm boxes`)?"});
+}
+
+constexpr Command kLightCommands[] = {
+    {"fleet ask", "STORE/BOX", "the whole status of one box, as JSON; it names nobody", fleet_ask},
+    {"fleet", "[STORE]",
+     "is every box well? its lights, as its technician sees them with `welcomectl doctor`; exit "
+     "code 1 while one is red or away",
+     fleet},
+};
+
+}  // namespace
+
+std::span<const Command> light_commands() { return kLightCommands; }
+
+}  // namespace welcome::crm::cli
