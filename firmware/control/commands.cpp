@@ -187,6 +187,12 @@ constexpr Field kBorders[] = {
     {"borders.[].level_db", number, "the same as a level"},
     {"borders.[].wrong", number, "share of the seconds on the wrong side"},
 };
+constexpr Field kConfigDiff[] = {
+    {"[].key", text, "such as radio.source"},
+    {"[].in_force", text, "its value, as welcomed read it last"},
+    {"[].on_disk", text, "what it would read now"},
+    {"[].needs", text, "reload or restart, to put that in force"},
+};
 constexpr std::span<const Field> kNothing{};
 constexpr std::span<const Argument> kNoArguments{};
 
@@ -247,6 +253,9 @@ constexpr std::array kCommands{
             "who is signed in on which tablet, and when it was heard", kNoArguments, kTablets},
     Command{CommandId::tablet_sign_out, "tablet revoke", "ends the session on a tablet; root only",
             kTablet, kSignedOut},
+    Command{CommandId::config_diff, "config diff",
+            "what of the configuration was changed since welcomed read it", kNoArguments,
+            kConfigDiff},
     Command{CommandId::reload, "reload", "reads again what SIGHUP does", kNoArguments, kNothing},
 };
 

@@ -17,6 +17,7 @@
 #include "firmware/control/commands.h"
 #include "firmware/ctl/box_key.h"
 #include "firmware/ctl/client.h"
+#include "firmware/ctl/config.h"
 #include "firmware/ctl/doctor_text.h"
 #include "firmware/ctl/floor.h"
 #include "firmware/ctl/metrics.h"
@@ -61,7 +62,8 @@ constexpr std::array kSpecial{
            "keeps addresses and payloads of everybody in reach, also of people who never agreed to "
            "anything. Only where the law and those present allow it; the audit trail notes it"},
     Option{"page", "", "URL", "of the tablets' page in this shop: https://…/tablet/"},
-    Option{"yes", "y", "", "the clock was compared: do not ask"},
+    Option{"yes", "y", "", "do not ask: the clock was compared, the box is meant"},
+    Option{"apply", "", "", "reload or restart welcomed, whichever it takes"},
     Option{"customer", "", "ID", "whose phone you carry; else the loudest"},
 };
 
@@ -223,6 +225,17 @@ int check_config(const Verb& /*verb*/, const Call& call) {
   return failed("welcomed is not installed");
 }
 
+template <int (*kRun)(const ConfigCommand&)>
+int config(const Verb& /*verb*/, const Call& call) {
+  return kRun({call.operands, call.text("config", kDefaultConfig), welcomed(call.self),
+               call.text("socket", control::kDefaultSocket), call.has("apply"), call.has("json")});
+}
+
+int set_config(const Verb& verb, const Call& call) {
+  if (call.operands.size() % 2 != 0) return usage("config set takes pairs: KEY VALUE");
+  return config<config_set>(verb, call);
+}
+
 int radio(const Verb& verb, const Call& call) {
   RadioCommand command;
   command.verb = verb.words;
@@ -334,6 +347,26 @@ const std::vector<Verb>& table() {
        "read the configuration files and say all that is wrong",
        {"config"},
        check_config},
+      {"config get",
+       "[KEY]",
+       "the value of a key; all, with where each comes from: file and line, or the default",
+       {"config"},
+       config<config_get>},
+      {"config set",
+       "KEY VALUE…",
+       "write values into conf.d/90-local.conf, if the configuration is good with them",
+       {"config", "apply"},
+       set_config},
+      {"config unset",
+       "KEY",
+       "take a key out of conf.d/90-local.conf",
+       {"config", "apply"},
+       config<config_unset>},
+      {"config diff",
+       "",
+       "what is not as by default, and what was changed since welcomed read it",
+       {"config"},
+       config<config_diff>},
       {"reload", "", of(C::reload), {}, plain<C::reload>},
   };
   return all;
@@ -400,6 +433,22 @@ const Verb* find_verb(const std::vector<std::string>& words, std::size_t& used) 
   return nullptr;
 }
 
+// "[KEY]" may be left out; what ends with "…" may be said again.
+void take_operands(std::vector<std::string> operands, Typed& typed) {
+  const std::string_view wanted = typed.verb->operand;
+  const auto most = wanted.empty() ? 0 : 1 + std::count(wanted.begin(), wanted.end(), ' ');
+  const auto least = wanted.starts_with('[') ? 0 : most;
+  const auto count = static_cast<std::ptrdiff_t>(operands.size());
+  if (count < least || (count > most && !wanted.ends_with("…"))) {
+    constexpr std::string_view kHow[] = {" takes no operand", " takes one operand: ", " takes "};
+    typed.wrong = std::string(typed.verb->words);
+    typed.wrong.append(kHow[std::min<std::ptrdiff_t>(most, 2)]).append(wanted);
+    return;
+  }
+  if (!operands.empty()) typed.call.operand = operands.front();
+  typed.call.operands = std::move(operands);
+}
+
 void find_meaning(std::vector<std::string> words, Typed& typed) {
   const bool help = !words.empty() && words[0] == "help";
   if (help) {
@@ -421,14 +470,7 @@ void find_meaning(std::vector<std::string> words, Typed& typed) {
   for (const auto& [name, value] : typed.call.options) {
     if (!takes(verb, name)) typed.wrong = "--" + name + " is not for " + std::string(verb.words);
   }
-  const std::size_t wanted = verb.operand.empty() ? 0 : 1;
-  if (words.size() - used != wanted) {
-    typed.wrong = std::string(verb.words) +
-                  (wanted == 1 ? " takes one operand: " : " takes no operand") +
-                  std::string(verb.operand);
-  } else if (wanted == 1) {
-    typed.call.operand = words.back();
-  }
+  take_operands({words.begin() + static_cast<std::ptrdiff_t>(used), words.end()}, typed);
 }
 
 // ---- help
@@ -480,8 +522,9 @@ Typed read_words(const std::vector<std::string>& argv) {
   std::vector<std::string> words;
   for (std::size_t i = 1; i < argv.size(); ++i) {
     const std::string& word = argv[i];
-    if (word.size() < 2 || word.front() != '-') {
-      words.push_back(word);  // "-" is an operand
+    // "-" is an operand, and so is "-59".
+    if (word.size() < 2 || word.front() != '-' || (word[1] >= '0' && word[1] <= '9')) {
+      words.push_back(word);
       continue;
     }
     const auto equals = word.find('=');

@@ -24,7 +24,8 @@ struct Option {
 // What was typed, taken apart.
 struct Call {
   std::string self;     // argv[0]
-  std::string operand;  // "" = the verb has none
+  std::string operand;  // the first; "" = the verb has none
+  std::vector<std::string> operands;
   std::map<std::string, std::string, std::less<>> options;
 
   bool has(std::string_view name) const { return options.find(name) != options.end(); }
@@ -32,8 +33,9 @@ struct Call {
 };
 
 struct Verb {
-  std::string_view words;    // one or two
-  std::string_view operand;  // its name, "" = none
+  std::string_view words;  // one or two
+  std::string_view
+      operand;  // names: "ID", "[KEY]" may be left out, "KEY VALUE…" are pairs; "" = none
   std::string_view what;
   std::vector<std::string_view> options;  // beside those of every verb
   int (*run)(const Verb& verb, const Call& call);

@@ -22,13 +22,9 @@
 #include "core/version.h"
 #include "firmware/control/commands.h"
 #include "firmware/daemon/cameras.h"
-#include "firmware/engine/clock.h"
-#include "firmware/engine/clock_report.h"
 #include "firmware/daemon/control_server.h"
 #include "firmware/daemon/credentials.h"
-#include "firmware/engine/engine.h"
 #include "firmware/daemon/enroller.h"
-#include "firmware/engine/feed_intake.h"
 #include "firmware/daemon/inbox.h"
 #include "firmware/daemon/lights.h"
 #include "firmware/daemon/log.h"
@@ -36,6 +32,10 @@
 #include "firmware/daemon/pin_checker.h"
 #include "firmware/daemon/radio.h"
 #include "firmware/daemon/radio_desk.h"
+#include "firmware/engine/clock.h"
+#include "firmware/engine/clock_report.h"
+#include "firmware/engine/engine.h"
+#include "firmware/engine/feed_intake.h"
 #include "mqtt/certificate.h"
 
 namespace welcome::daemon {
@@ -80,6 +80,7 @@ class App : private Ports {
  public:
   App(int argc, const char* const* argv, const CommandLine& line, const control::BoxKeys& keys)
       : App(argc, argv, line.config, keys) {
+    settings_ = line.settings;
     engine_.note_config(line.given, clock_->now());
   }
 
@@ -344,6 +345,7 @@ class App : private Ports {
       set_log_level(fresh.log_level);
       engine_.set_zones(tracker_config(fresh));
       engine_.note_config(line.given, clock_->now());
+      take_over(line.settings, settings_);
       if (const auto pinned = engine_.set_crm_keys(keys, clock_->now()); !pinned) {
         throw ConfigError("consent.crm_keys: " + pinned.error().message);
       }
@@ -360,6 +362,15 @@ class App : private Ports {
     }
     sd_notify(0, "READY=1");
     return done;
+  }
+
+  // What a restart, or a reload, would change.
+  Result<nlohmann::json> changed_settings() const {
+    try {
+      return differences(settings_, read_config(argc_, argv_).settings);
+    } catch (const ConfigError& error) {
+      return fail(ErrorCode::refused, error.what());
+    }
   }
 
   void stop() {
@@ -439,6 +450,8 @@ class App : private Ports {
       case tablet_sign_out:
         if (!request.by_root) return answer->error("only root can sign somebody out");
         return answer->data({{"signed_out", engine_.sign_out(id, clock_->now())}});
+      case config_diff:
+        return give(answer, changed_settings());
       case reload:
         return give(answer, reload_configuration());
     }
@@ -585,6 +598,7 @@ class App : private Ports {
   ControlServer control_;
   asio::signal_set signals_;
   asio::steady_timer ticker_;
+  std::vector<SettingState> settings_;  // in force
   std::uint64_t seen_refused_ = 0;
   LightsWatch lights_;
   MonoTime next_lights_;
@@ -600,6 +614,7 @@ class App : private Ports {
 }  // namespace
 
 void run(int argc, const char* const* argv, const CommandLine& line) {
+  for (const auto& note : line.notes) spdlog::warn("{}", note);
   for (const auto& file : line.unreadable) log_notable(Notable::file_unreadable, file);
   control::BoxKeys keys = read_box_keys();
   App app(argc, argv, line, keys);

@@ -13,12 +13,16 @@
 #include <filesystem>
 #include <iosfwd>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/campaign.h"
+#include "firmware/daemon/config_machine.h"
 #include "firmware/engine/words.h"
 
 namespace welcome::daemon {
@@ -118,18 +122,49 @@ struct Config {
   bool replaying() const { return replay_epoch_ms != 0; }
 };
 
+// A setting as it stands: where nothing is given, it has its default.
+struct SettingState {
+  std::string name;             // "radio.source"
+  std::string value, fallback;  // as they stand in a file; no password
+  std::string where;            // "/etc/welcomed/welcomed.conf:7"; empty: nowhere
+  bool reloads = false;         // a reload is enough
+};
+
+// Of all that is otherwise on the disk than in force: key, in_force, on_disk, needs.
+nlohmann::json differences(const std::vector<SettingState>& in_force,
+                           const std::vector<SettingState>& on_disk);
+// What a reload puts in force.
+void take_over(const std::vector<SettingState>& on_disk, std::vector<SettingState>& in_force);
+
+// A key that is called otherwise today: it counts, and a check says so.
+struct FormerKey {
+  std::string_view then, now;  // "radio.adapter", "radio.device"
+};
+std::span<const FormerKey> former_keys();
+
 struct CommandLine {
-  enum class Action { run, check_config, help, version, describe_options };
+  enum class Action { run, check_config, settings, help, version, describe_options };
   Action action = Action::run;
   Config config;
   std::map<std::string, std::string> given;  // what was not left to its default, as text
   // Files that the configuration names and nobody can read, each with its place. They may come yet,
   // so that a start goes on; a check does not.
+  // A check says here what else the machine does not have.
   std::vector<std::string> unreadable;
+  std::vector<std::string> notes;  // what is good for now, and somebody should look at
+  std::vector<std::string> wrong;  // Action::settings only: all others throw
+  std::vector<SettingState> settings;
 };
 
-// Reads argv and the files it names. Throws ConfigError.
-CommandLine read_config(int argc, const char* const* argv);
+// What the command line wants. Throws nothing.
+CommandLine::Action action_of(int argc, const char* const* argv);
+// Reads argv and the files it names. Throws ConfigError. `machine`: a check looks at it, too.
+CommandLine read_config(int argc, const char* const* argv,
+                        const std::optional<Machine>& machine = std::nullopt,
+                        std::span<const FormerKey> former = former_keys());
+
+// The answer to --settings: JSON for welcomectl.
+void print_settings(const CommandLine& line, std::ostream& out);
 
 void print_help(std::ostream& out);
 // The reference of all keys, as it stands in docs/configuration.md.

@@ -18,28 +18,40 @@ std::string trimmed(std::string_view text) {
   return std::string(text.substr(first, text.find_last_not_of(kSpace) - first + 1));
 }
 
-std::string_view without_comment(std::string_view line) {
+// Where a comment begins; the line's end where there is none.
+std::size_t comment_at(std::string_view line) {
   for (auto at = line.find('#'); at != std::string_view::npos; at = line.find('#', at + 1)) {
-    if (at == 0 || kSpace.find(line[at - 1]) != std::string_view::npos) return line.substr(0, at);
+    if (at == 0 || kSpace.find(line[at - 1]) != std::string_view::npos) return at;
   }
-  return line;
+  return line.size();
+}
+
+// "Aroma #1": as likely a value that is cut as a comment. A comment has a space behind its '#', or
+// more than one word.
+bool looks_cut(std::string_view comment) {
+  return comment.size() > 1 && comment[1] != '#' &&
+         kSpace.find(comment[1]) == std::string_view::npos &&
+         comment.find_first_of(kSpace) == std::string_view::npos;
 }
 
 }  // namespace
 
-void read_config_file(const std::filesystem::path& file, ConfigText& out) {
+void read_config_file(const std::filesystem::path& file, const std::filesystem::path& name,
+                      ConfigText& out) {
   std::ifstream in(file);
   if (!in) {
-    out.wrong.push_back(file.string() + ": cannot be read; name another with --config");
+    out.wrong.push_back(name.string() + ": cannot be read; name another with --config");
     return;
   }
   std::string section;
   std::map<std::string, int> seen;  // name → line, in this file
   std::string raw;
   for (int number = 1; std::getline(in, raw); ++number) {
-    const std::string line = trimmed(without_comment(raw));
+    const std::string text = trimmed(raw);
+    const std::size_t comment = comment_at(text);
+    const std::string line = trimmed(std::string_view(text).substr(0, comment));
     if (line.empty()) continue;
-    const std::string where = file.string() + ":" + std::to_string(number);
+    const std::string where = name.string() + ":" + std::to_string(number);
     if (line.front() == '[') {
       if (line.back() != ']') {
         out.wrong.push_back(where + ": section without ']'");
@@ -66,19 +78,31 @@ void read_config_file(const std::filesystem::path& file, ConfigText& out) {
                           std::to_string(earlier->second) + " already");
       continue;
     }
+    if (looks_cut(std::string_view(text).substr(comment))) {
+      out.notes.push_back(where + ": " + given.name() + " = " + given.value +
+                          " ends before the '#': write a space behind it if it begins a comment");
+    }
     out.values.push_back(std::move(given));
   }
 }
 
-std::vector<std::filesystem::path> config_files(const std::filesystem::path& main_file) {
-  std::vector<std::filesystem::path> files;
+std::vector<ConfigFile> config_files(const std::filesystem::path& main_file,
+                                     const std::filesystem::path& instead) {
+  const auto folder = main_file.parent_path() / "conf.d";
+  std::vector<std::filesystem::path> names;
   std::error_code none;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(main_file.parent_path() / "conf.d", none)) {
-    if (entry.path().extension() == ".conf") files.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+    if (entry.path().extension() == ".conf") names.push_back(entry.path());
   }
-  std::sort(files.begin(), files.end());
-  files.insert(files.begin(), main_file);
+  const auto local = folder / kLocalFile;
+  if (!instead.empty() && std::find(names.begin(), names.end(), local) == names.end())
+    names.push_back(local);
+  std::sort(names.begin(), names.end());
+  std::vector<ConfigFile> files{{main_file, main_file}};
+  for (auto& name : names) {
+    const bool other = !instead.empty() && name == local;
+    files.push_back({name, other ? instead : name});
+  }
   return files;
 }
 

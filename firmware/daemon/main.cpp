@@ -3,12 +3,14 @@
 
 #include <exception>
 #include <iostream>
+#include <optional>
 #include <sstream>
 #include <string>
 
 #include "core/version.h"
 #include "firmware/daemon/app.h"
 #include "firmware/daemon/config.h"
+#include "firmware/daemon/config_machine.h"
 #include "firmware/daemon/log.h"
 
 namespace {
@@ -18,7 +20,13 @@ constexpr int kConfiguration = 2;
 
 int run(int argc, char** argv) {
   using welcome::daemon::CommandLine;
-  const CommandLine line = welcome::daemon::read_config(argc, argv);
+  std::optional<welcome::daemon::Machine> machine;
+  const auto action = welcome::daemon::action_of(argc, argv);
+  if (action == CommandLine::Action::check_config || action == CommandLine::Action::settings) {
+    machine = welcome::daemon::this_machine();
+    welcome::daemon::become_the_service();
+  }
+  const CommandLine line = welcome::daemon::read_config(argc, argv, machine);
   switch (line.action) {
     case CommandLine::Action::help:
       welcome::daemon::print_help(std::cout);
@@ -30,7 +38,11 @@ int run(int argc, char** argv) {
       welcome::daemon::print_markdown_reference(std::cout);
       return 0;
     case CommandLine::Action::check_config:
+      for (const auto& note : line.notes) std::cerr << "welcomed: " << note << '\n';
       std::cout << "configuration is good\n";
+      return 0;
+    case CommandLine::Action::settings:
+      welcome::daemon::print_settings(line, std::cout);
       return 0;
     case CommandLine::Action::run:
       break;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/daemon/settings.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <iterator>
 #include <limits>
 #include <sstream>
 #include <type_traits>
@@ -409,7 +411,20 @@ Section replay() {
       }};
 }
 
+// What App::reload_configuration() takes over.
+constexpr std::string_view kReloads[] = {
+    "box.log_level",  "zones.desk_m",     "zones.inside_m",           "zones.door_m",
+    "zones.street_m", "consent.crm_keys", "zones.path_loss_exponent",
+};
+
+bool reloads(const std::string& name) {
+  return std::find(std::begin(kReloads), std::end(kReloads), name) != std::end(kReloads);
+}
+
 }  // namespace
+
+// None yet. Who renames a key adds it here, and takes it out one version later.
+std::span<const FormerKey> former_keys() { return {}; }
 
 std::vector<Section> config_sections(const std::vector<std::string>& cameras) {
   std::vector<Section> all{
@@ -422,6 +437,10 @@ std::vector<Section> config_sections(const std::vector<std::string>& cameras) {
   };
   for (std::size_t i = 0; i < cameras.size(); ++i) {
     all.push_back({"camera." + cameras[i], camera_settings(i + 1)});
+  }
+  for (Section& section : all) {
+    for (Setting& setting : section.settings)
+      setting.reloads = reloads(section.name + "." + setting.key);
   }
   return all;
 }

@@ -25,6 +25,7 @@ struct Setting {
   std::vector<WordText> words;  // the only values it takes; none = anything that `set` accepts
   // Puts a value into the configuration, or says what is wrong with it ("is out of range (1 … 9)").
   std::function<std::optional<std::string>(Config&, const std::string&)> set;
+  bool reloads = false;  // a reload is enough for it
 };
 
 struct Section {

@@ -68,6 +68,16 @@ TEST(CommandLine, IsTakenApart) {
   EXPECT_EQ(two.call.text("customer", "nobody"), "nobody");
 }
 
+TEST(CommandLine, AnOperandMayBeLeftOutBeRepeatedOrBeANumber) {
+  EXPECT_EQ(typed({"config", "get"}).wrong, "");
+  EXPECT_EQ(typed({"config", "get", "box.id"}).call.operand, "box.id");
+  EXPECT_EQ(typed({"config", "get", "a", "b"}).wrong, "config get takes one operand: [KEY]");
+  const auto set = typed({"config", "set", "a.b", "-59", "c.d", "1", "--apply"});
+  ASSERT_EQ(set.wrong, "");
+  EXPECT_EQ(set.call.operands, (std::vector<std::string>{"a.b", "-59", "c.d", "1"}));
+  EXPECT_EQ(typed({"config", "set", "a.b"}).wrong, "config set takes KEY VALUE…");
+}
+
 TEST(CommandLine, WhatIsWrongIsSaidWithWhatWasMeant) {
   EXPECT_THAT(typed({"staus"}).wrong, HasSubstr("unknown verb 'staus'; did you mean 'status'?"));
   EXPECT_THAT(typed({"raido", "watch"}).wrong, HasSubstr("did you mean 'radio watch'?"));

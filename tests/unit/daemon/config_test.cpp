@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 namespace welcome::daemon {
@@ -41,6 +42,23 @@ class ConfigTest : public testing::Test {
     return read_config(static_cast<int>(argv.size()), argv.data());
   }
 
+  // As `--check` looks at a machine.
+  std::string check(const Machine& machine, std::span<const FormerKey> former = {}) {
+    const std::string file = (dir_ / "welcomed.conf").string();
+    const char* const argv[] = {"welcomed", "--check", "--config", file.c_str()};
+    try {
+      notes_ = read_config(4, argv, machine, former).notes;
+    } catch (const ConfigError& e) {
+      return e.what();
+    }
+    return "no complaint";
+  }
+  // With models, and with no secret.
+  std::string good() {
+    write("models.json", "{}");
+    return std::string(kGood) + "[vision]\nmodels_dir = " + dir_.string() + "\n";
+  }
+
   std::string complaint(std::vector<std::string> more = {}) {
     try {
       read(std::move(more));
@@ -51,6 +69,7 @@ class ConfigTest : public testing::Test {
   }
 
   fs::path dir_;
+  std::vector<std::string> notes_;
 };
 
 TEST_F(ConfigTest, ReadsSectionsAndFillsInDefaults) {
@@ -270,6 +289,160 @@ TEST_F(ConfigTest, ACheckAlsoLooksForTheFilesThatItNames) {
   EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 1) << all;
   // A box starts all the same: the file may come yet. It says so.
   EXPECT_EQ(read().unreadable.size(), 2U);
+}
+
+TEST_F(ConfigTest, ACheckMissesTheSecretsThatTheBoxWillNeed) {
+  write("welcomed.conf", good());
+  Machine machine;
+  EXPECT_EQ(check(machine), "no complaint") << "who may not see them cannot say";
+  machine.credentials = {"boot-id"};
+  EXPECT_THAT(check(machine), HasSubstr("welcomed.conf: the credential box-key is missing"));
+  write("welcomed.conf", good() +
+                             "[uplink]\nuser = demo/aroma-1/box-1\n"
+                             "tls_key = /run/credentials/welcomed.service/uplink-tls-key\n"
+                             "[floor]\nuser = box-1\n[zones]\nbox = door\n");
+  const std::string all = check(machine);
+  EXPECT_THAT(all, HasSubstr("welcomed.conf:9: uplink.user: the credential uplink-password is "
+                             "missing: /etc/credstore/welcomed.uplink-password"));
+  EXPECT_THAT(all, HasSubstr("welcomed.conf:10: uplink.tls_key: the credential uplink-tls-key"));
+  EXPECT_THAT(all, HasSubstr("welcomed.conf:12: floor.user: the credential floor-password"));
+  EXPECT_THAT(all, HasSubstr("welcomed.conf:14: zones.box: the credential store-key"));
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 4) << all;
+  machine.credentials = {"box-key", "uplink-password", "uplink-tls-key", "floor-password",
+                         "store-key"};
+  EXPECT_EQ(check(machine), "no complaint");
+}
+
+TEST_F(ConfigTest, ACheckLooksForSecretsWhereSystemdDoesAndAtTheirForm) {
+  write("welcomed.conf", good());
+  fs::create_directories(dir_ / "credstore");
+  fs::create_directories(dir_ / "credstore.encrypted");
+  const auto machine = [&] {
+    return machine_with({dir_ / "credstore", dir_ / "credstore.encrypted", dir_ / "nowhere"});
+  };
+  write("credstore/welcome-crm.box-key", std::string(64, 'a'));
+  EXPECT_THAT(check(machine()), HasSubstr("box-key is missing")) << "of another service";
+  write("credstore/welcomed.box-key", "too short\n");
+  EXPECT_THAT(check(machine()), HasSubstr("the credential box-key is not 32 bytes"));
+  write("credstore/welcomed.box-key", std::string(64, 'a') + "\n");
+  EXPECT_EQ(check(machine()), "no complaint");
+  fs::remove(dir_ / "credstore/welcomed.box-key");
+  write("credstore.encrypted/welcomed.box-key", "sealed: nobody can look into it here\n");
+  EXPECT_EQ(check(machine()), "no complaint");
+}
+
+TEST_F(ConfigTest, ACheckMissesAdaptersAndCameras) {
+  Machine machine;
+  machine.adapters = dir_ / "adapters";
+  const auto with = [&](const std::string& text) {
+    write("welcomed.conf", good() + text);
+    return check(machine);
+  };
+  EXPECT_THAT(with("[radio]\nsource = hci\n"),
+              HasSubstr("welcomed.conf:9: radio.device = hci0: there is no such adapter"));
+  EXPECT_THAT(with("[radio]\nsource = bluez\ndevice = hci1\n"),
+              HasSubstr("welcomed.conf:10: radio.device = hci1"));
+  write("a-file", "");
+  EXPECT_THAT(with("[radio]\nsource = hci\ndevice = /dev/shm\n"), HasSubstr("no such adapter"));
+  EXPECT_THAT(with("[radio]\nsource = hci\ndevice = unix:" + (dir_ / "a-file").string() + "\n"),
+              HasSubstr("no such adapter"));
+  fs::create_directories(dir_ / "adapters/hci0");
+  EXPECT_EQ(with("[radio]\nsource = hci\n"), "no complaint");
+  EXPECT_EQ(with("[radio]\nsource = hci\ndevice = /dev/null\n"), "no complaint") << "a line";
+  EXPECT_EQ(with("[radio]\ndevice = hci7\n"), "no complaint") << "it is not used";
+  EXPECT_THAT(with("[camera.desk]\nsource = v4l2\npath = /dev/video97\n"),
+              HasSubstr("welcomed.conf:10: camera desk: path = /dev/video97: there is no such"));
+}
+
+TEST_F(ConfigTest, ACheckLooksIntoTheFiles) {
+  write("ca.pem", "no certificate\n");
+  write("keys", "k1 no-key\n");
+  write("welcomed.conf", good() + "[uplink]\ntls_ca = " + (dir_ / "ca.pem").string() +
+                             "\n[consent]\ncrm_keys = " + (dir_ / "keys").string() + "\n");
+  const std::string all = check({});
+  EXPECT_THAT(all, testing::ContainsRegex("welcomed.conf:9: uplink.tls_ca = .* no certificate"));
+  EXPECT_THAT(all, testing::ContainsRegex("welcomed.conf:11: consent.crm_keys = .*keys: "));
+  EXPECT_THAT(all, testing::Not(HasSubstr("no-key"))) << "what stands in it is nobody's to read";
+  write("models.json",
+        R"({"packs":{"fused":{"detector":"d","landmarks":"d","recognisers":[{"model":"d"}]}},)"
+        R"("models":[{"id":"d","file":"d.onnx"}],"preferred":["fused"]})");
+  write("welcomed.conf",
+        std::string(kGood) + "[vision]\nmodels_dir = " + dir_.string() + "\npack = fused\n");
+  EXPECT_THAT(check({}), testing::ContainsRegex("welcomed.conf:8: vision.pack = fused: .*d.onnx"));
+}
+
+TEST_F(ConfigTest, AValueThatAHashMayHaveCutIsPointedAt) {
+  write("welcomed.conf", good() +
+                             "[uplink]\nuser = box #1\n[floor]\nuser = box # the account\n"
+                             "host = 127.0.0.1 #the old one\n");
+  EXPECT_EQ(check({}), "no complaint");
+  ASSERT_EQ(notes_.size(), 1U);
+  EXPECT_THAT(notes_[0], HasSubstr("welcomed.conf:9: uplink.user = box ends before the '#'"));
+}
+
+TEST_F(ConfigTest, AKeyThatGotAnotherNameStillCountsAndSaysSo) {
+  constexpr FormerKey kFormer[] = {{"radio.adapter", "radio.device"}};
+  const auto device = [&](const std::string& text) {
+    write("welcomed.conf", good() + text);
+    const std::string file = (dir_ / "welcomed.conf").string();
+    const char* const argv[] = {"welcomed", "--config", file.c_str()};
+    const CommandLine line = read_config(3, argv, std::nullopt, kFormer);
+    notes_ = line.notes;
+    return line.config.radio_device;
+  };
+  EXPECT_EQ(device("[radio]\nadapter = hci3\n"), "hci3");
+  ASSERT_EQ(notes_.size(), 1U);
+  EXPECT_THAT(notes_[0], HasSubstr("welcomed.conf:9: radio.adapter is called radio.device now"));
+  EXPECT_EQ(device("[radio]\nadapter = hci3\ndevice = hci4\n"), "hci4");
+  EXPECT_EQ(notes_.size(), 1U);
+  EXPECT_EQ(device("[radio]\ndevice = hci4\n"), "hci4");
+  EXPECT_TRUE(notes_.empty());
+  write("welcomed.conf", good() + "[radio]\nadapter = ttyAMA1\n");
+  EXPECT_THAT(check({}, kFormer), HasSubstr("welcomed.conf:9: radio.device = ttyAMA1"));
+}
+
+TEST_F(ConfigTest, SettingsSayTheirValueAndWhereItStands) {
+  write("welcomed.conf", good() +
+                             "[camera]\nfps = 5\n[camera.desk]\nsource = rtsp\n"
+                             "path = rtsp://eva:secret@10.0.0.7/live\n[radio]\nsorce = 1\n");
+  write("conf.d/90-local.conf", "[radio]\nsource = bluez\n");
+  write("candidate", "[radio]\nsource = hci\n");
+  const auto line = read({"--settings", "--instead", (dir_ / "candidate").string()});
+  const auto of = [&](const std::string& name) {
+    for (const auto& one : line.settings) {
+      if (one.name == name) return one.value + " @" + one.where;
+    }
+    return std::string("none");
+  };
+  const std::string conf = dir_ / "welcomed.conf";
+  EXPECT_EQ(of("box.store"), "aroma-1 @" + conf + ":4");
+  EXPECT_EQ(of("uplink.port"), "8883 @");
+  EXPECT_EQ(of("radio.source"), "hci @" + (dir_ / "conf.d/90-local.conf:2").string());
+  EXPECT_EQ(of("camera.desk.fps"), "5 @" + conf + ":9");
+  EXPECT_EQ(of("camera.desk.path"), "rtsp://…@10.0.0.7/live @" + conf + ":12");
+  EXPECT_EQ(line.wrong.size(), 2U) << "the password, and what is mistyped";
+  std::ostringstream out;
+  print_settings(line, out);
+  EXPECT_THAT(out.str(), testing::Not(HasSubstr("secret")));
+}
+
+TEST_F(ConfigTest, WhatChangedOnTheDiskIsToldWithWhatItNeeds) {
+  write("welcomed.conf", std::string(kGood) + "[zones]\ndesk_m = 2\n");
+  auto in_force = read().settings;
+  write("welcomed.conf", std::string(kGood) +
+                             "[zones]\ndesk_m = 3\n[radio]\nsource = hci\n"
+                             "[camera.desk]\nsource = none\n");
+  const auto on_disk = read().settings;
+  const auto all = differences(in_force, on_disk);
+  ASSERT_EQ(all.size(), 8U) << all.dump();
+  EXPECT_EQ(all[0], (nlohmann::json{{"key", "radio.source"},
+                                    {"in_force", "none"},
+                                    {"on_disk", "hci"},
+                                    {"needs", "restart"}}));
+  EXPECT_EQ(all[1].value("key", ""), "zones.desk_m");
+  EXPECT_EQ(all[1].value("needs", ""), "reload");
+  take_over(on_disk, in_force);
+  EXPECT_EQ(differences(in_force, on_disk).size(), 7U) << "the zones are in force";
 }
 
 TEST_F(ConfigTest, TheHelpNamesEveryKeyAndEveryWordWithItsMeaning) {
