@@ -28,12 +28,14 @@ bool settle(const std::filesystem::path& folder) {
   return directory.fd() >= 0 && ::fsync(directory.fd()) == 0;
 }
 
-bool replace_private(const std::filesystem::path& file, std::string_view text) {
+namespace {
+
+bool replace(const std::filesystem::path& file, std::string_view text, mode_t mode) {
   const std::string fresh = file.string() + ".new";
   ::unlink(fresh.c_str());
   const File out(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
                         S_IRUSR | S_IWUSR));
-  if (out.fd() >= 0 && write_through(out.fd(), text) &&
+  if (out.fd() >= 0 && ::fchmod(out.fd(), mode) == 0 && write_through(out.fd(), text) &&
       ::rename(fresh.c_str(), file.c_str()) == 0 && settle(file.parent_path())) {
     return true;
   }
@@ -41,6 +43,16 @@ bool replace_private(const std::filesystem::path& file, std::string_view text) {
   ::unlink(fresh.c_str());
   errno = why;
   return false;
+}
+
+}  // namespace
+
+bool replace_private(const std::filesystem::path& file, std::string_view text) {
+  return replace(file, text, S_IRUSR | S_IWUSR);
+}
+
+bool replace_public(const std::filesystem::path& file, std::string_view text) {
+  return replace(file, text, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
 }
 
 }  // namespace welcome::provision

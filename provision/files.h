@@ -25,8 +25,8 @@ class File {
 bool write_through(int fd, std::string_view text);
 // What was renamed or removed in this folder is so after a power cut, too.
 bool settle(const std::filesystem::path& folder);
-// A file that its owner alone reads. Whoever is stopped in here leaves it as it was, or as it is to
-// be.
-bool replace_private(const std::filesystem::path& file, std::string_view text);
+// Whoever is stopped in here leaves the file as it was, or as it is to be.
+bool replace_private(const std::filesystem::path& file, std::string_view text);  // its owner's
+bool replace_public(const std::filesystem::path& file, std::string_view text);   // all may read it
 
 }  // namespace welcome::provision

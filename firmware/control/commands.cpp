@@ -136,6 +136,7 @@ constexpr Field kClock[] = {
     {"quality", text, "synchronised, bounded or unknown"},
     {"source", text, "ntp, crm, technician, recording or nobody"},
     {"heard_s_ago", number, "how long ago that was said", or_null},
+    {"heard", text, "when that was, by the time of day that counts", or_null},
     {"machine", text, "what the machine's own clock says"},
     {"deletes", yes_no, "whether what is old is deleted: the machine and the CRM agree"},
     {"words", text, "the same for people"},
@@ -377,14 +378,7 @@ void append_fields(std::string& out, std::span<const Field> fields) {
     }
     out.append("| `").append(f.path).append("` | ").append(word(f.type));
     out += f.occurs == or_null ? ", or null" : f.occurs == sometimes ? ", sometimes" : "";
-    out.append(" | ").append(f.what).append(" |");
-    if (!f.metric.empty()) {
-      out.append(" `welcomed_").append(f.metric);
-      if (!f.label.empty()) out.append("{").append(f.label).append("}");
-      out += "`";
-      if (!f.is.empty()) out.append(", 1 = ").append(f.is);
-    }
-    out += " |\n";
+    out.append(" | ").append(f.what).append(" |\n");
   }
 }
 
@@ -444,11 +438,8 @@ std::string markdown_reference() {
       out.append("| `").append(a.name).append("` | ").append(word(a.type));
       out.append(a.needed ? "" : ", may be left out").append(" | ").append(a.what).append(" |\n");
     }
-    const bool measured = std::any_of(c.answer.begin(), c.answer.end(),
-                                      [](const Field& f) { return !f.metric.empty(); });
     const auto heading = [&](const char* first) {
-      out.append("\n| ").append(first).append(" | | what | ");
-      out += measured ? "metric |\n|---|---|---|---|\n" : "|\n|---|---|---|---|\n";
+      out.append("\n| ").append(first).append(" | | what |\n|---|---|---|\n");
     };
     if (!c.part.empty()) heading("of a part");
     append_fields(out, c.part);

@@ -2,8 +2,7 @@
 #pragma once
 // Every command of the control socket: its arguments, what it does, how long it may keep silent,
 // and what its answer holds. welcomed dispatches by this table and checks requests with it;
-// welcomectl's help and options, the metrics and docs/control.md are made from it. Pure, any
-// thread.
+// welcomectl's help and options and docs/control.md are made from it. Pure, any thread.
 
 #include <chrono>
 #include <cstdint>
@@ -71,9 +70,6 @@ struct Field {
   Type type;
   std::string_view what;
   Occurs occurs = Occurs::always;
-  // As a metric: the name after "welcomed_" (…_total is a counter since the start of welcomed,
-  // every other one a gauge), the label that '*' becomes, and for a text the word that counts as 1.
-  std::string_view metric{}, label{}, is{};
 };
 
 struct Command {

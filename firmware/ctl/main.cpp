@@ -9,6 +9,7 @@
 
 #include "core/version.h"
 #include "firmware/control/commands.h"
+#include "firmware/control/metrics.h"
 #include "firmware/ctl/verbs.h"
 
 namespace {
@@ -19,6 +20,11 @@ int run(const std::vector<std::string>& words) {
   // For docs/control.md; nobody types it.
   if (words.size() == 2 && words[1] == "--describe-commands") {
     std::cout << welcome::control::markdown_reference();
+    return kDone;
+  }
+  // For docs/metrics.md.
+  if (words.size() == 2 && words[1] == "--describe-metrics") {
+    std::cout << welcome::control::markdown_metrics();
     return kDone;
   }
   // For the manual and the shell's completion.

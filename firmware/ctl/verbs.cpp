@@ -25,6 +25,7 @@
 #include "firmware/ctl/radio.h"
 #include "firmware/ctl/status_text.h"
 #include "firmware/ctl/tablets.h"
+#include "provision/files.h"
 
 namespace welcome::ctl {
 
@@ -61,6 +62,8 @@ constexpr std::array kSpecial{
     Option{"with-strangers", "", "",
            "keeps addresses and payloads of everybody in reach, also of people who never agreed to "
            "anything. Only where the law and those present allow it; the audit trail notes it"},
+    Option{"openmetrics", "", "", "as OpenMetrics 1.0, and not in the older text format"},
+    Option{"output", "o", "FILE", "write it there, whole or not at all"},
     Option{"page", "", "URL", "of the tablets' page in this shop: https://…/tablet/"},
     Option{"yes", "y", "", "do not ask: the clock was compared, the box is meant"},
     Option{"apply", "", "", "reload or restart welcomed, whichever it takes"},
@@ -124,11 +127,18 @@ int doctor(const Verb& /*verb*/, const Call& call) {
   return is_well(*answer) ? kDone : kRefused;
 }
 
+// A box that is away has a metric too.
 int print_metrics(const Verb& /*verb*/, const Call& call) {
   const auto answer = ask(call, CommandId::status, json::object());
-  if (!answer) return failed(answer.error());
-  std::cout << metrics(*answer);
-  return kDone;
+  const std::string text =
+      metrics(answer.value_or(json()),
+              call.has("openmetrics") ? MetricsForm::openmetrics : MetricsForm::prometheus);
+  if (const std::string file = call.text("output"); file.empty()) {
+    std::cout << text;
+  } else if (!provision::replace_public(file, text)) {
+    return failed(file + ": " + std::strerror(errno));
+  }
+  return answer ? kDone : failed(answer.error());
 }
 
 int show_clock(const Call& call, const Result<json>& answer) {
@@ -282,7 +292,11 @@ const std::vector<Verb>& table() {
   static const std::vector<Verb> all{
       {"doctor", "", of(C::doctor), {}, doctor},
       {"status", "", of(C::status), {}, status},
-      {"metrics", "", "the numbers of status in the Prometheus text format", {}, print_metrics},
+      {"metrics",
+       "",
+       "the numbers of status for Prometheus",
+       {"openmetrics", "output"},
+       print_metrics},
       {"visits", "", of(C::visits), {}, plain<C::visits>},
       {"outbox", "", of(C::outbox), {}, plain<C::outbox>},
       {"decisions", "", of(C::decisions), {}, plain<C::decisions>},

@@ -497,7 +497,7 @@ class App : private Ports {
 
   // -- the lights
 
-  std::vector<Finding> look_around(const nlohmann::json& status, const Now& now) const {
+  Signs signs(const Now& now) const {
     Signs signs{now.wall, engine_.last_decision(), {}, {}};
     if (!config_.uplink.tls_cert.empty()) {
       if (const auto ends = mqtt::certificate_ends(config_.uplink.tls_cert))
@@ -506,7 +506,11 @@ class App : private Ports {
     std::error_code ignored;
     const auto disk = std::filesystem::space(config_.state_dir, ignored);
     if (!ignored) signs.disk_free = disk.available;
-    return findings(status, engine_.tablets(now), signs);
+    return signs;
+  }
+
+  std::vector<Finding> look_around(const nlohmann::json& status, const Now& now) const {
+    return findings(status, engine_.tablets(now), signs(now));
   }
 
   // Head office with the state of the box, the tablets with its troubles.
@@ -560,7 +564,8 @@ class App : private Ports {
   }
 
   nlohmann::json status_now() const {
-    auto status = with_senses(engine_.status(clock_->now()));
+    const Now now = clock_->now();
+    auto status = with_senses(engine_.status(now));
     auto& faces = status["faces"];
     const auto all = cameras_.counters();
     faces["seen"] = all.faces_seen;
@@ -572,7 +577,22 @@ class App : private Ports {
     status["inbox"] = {{"sensor_dropped", inbox_.sensor_dropped()},
                        {"control_refused", inbox_.control_refused()}};
     status["control_refused"] = control_.refused();
+    add_signs(status, now);
     return status;
+  }
+
+  void add_signs(nlohmann::json& status, const Now& now) const {
+    const auto time = [](const std::optional<WallTime>& at) {
+      return at ? nlohmann::json(contract::to_rfc3339(*at)) : nlohmann::json();
+    };
+    const Signs seen = signs(now);
+    const auto tablets = engine_.tablets(now);
+    status["crm"]["certificate_ends"] = time(seen.certificate_ends);
+    status["decisions"]["last"] = time(seen.decided);
+    status["store"]["disk_free"] =
+        seen.disk_free ? nlohmann::json(*seen.disk_free) : nlohmann::json();
+    status["tablets"] = {{"known", tablets.size()}, {"heard", heard_lately(tablets)}};
+    status["lights"] = lights_json(findings(status, tablets, seen));
   }
 
   const int argc_;

@@ -109,13 +109,7 @@ class Look {
       return finding(Light::floor, Lamp::red, "down: " + text("links.floor.why"),
                      "the shop's broker: does it run (systemctl status), is [floor] right?");
     }
-    std::size_t heard = 0;
-    for (const json& tablet : tablets_) {
-      const json seconds = value_at(tablet, "heard_s_ago");
-      if (seconds.is_number() &&
-          seconds.get<double>() < std::chrono::duration<double>(kTabletPatience).count())
-        ++heard;
-    }
+    const auto heard = heard_lately(tablets_);
     if (tablets_.empty()) {
       return finding(Light::floor, Lamp::yellow, "up, but no tablet has said a word yet",
                      "set one up: welcomectl tablet add NAME");
@@ -264,6 +258,15 @@ bool same_lamps(const std::vector<Finding>& a, const std::vector<Finding>& b) {
 
 }  // namespace
 
+std::size_t heard_lately(const json& tablets) {
+  const double patience = std::chrono::duration<double>(kTabletPatience).count();
+  return static_cast<std::size_t>(
+      std::count_if(tablets.begin(), tablets.end(), [&](const json& tablet) {
+        const json seconds = value_at(tablet, "heard_s_ago");
+        return seconds.is_number() && seconds.get<double>() < patience;
+      }));
+}
+
 std::vector<Finding> findings(const json& status, const json& tablets, const Signs& signs) {
   const Look look(status, tablets, signs);
   return {look.clock(),  look.line(),  look.floor(),    look.radio(),    look.camera(),
@@ -289,6 +292,15 @@ std::vector<contract::Trouble> troubles_of(const std::vector<Finding>& findings)
     if (f.state.lamp != Lamp::red) continue;
     if (f.state.light == Light::radio) out.push_back(contract::Trouble::radio);
     if (f.state.light == Light::camera) out.push_back(contract::Trouble::camera);
+  }
+  return out;
+}
+
+json lights_json(const std::vector<Finding>& findings) {
+  json out = json::object();
+  for (const Finding& f : findings) {
+    out[std::string(contract::to_string(f.state.light))] = {
+        {"lamp", contract::to_string(f.state.lamp)}, {"what", f.state.what}, {"to_do", f.to_do}};
   }
   return out;
 }

@@ -34,6 +34,8 @@ struct Signs {
 // `welcomectl tablet list --json` have them.
 std::vector<Finding> findings(const nlohmann::json& status, const nlohmann::json& tablets,
                               const Signs& signs);
+// Tablets that said something in the last 15 minutes.
+std::size_t heard_lately(const nlohmann::json& tablets);
 // What the tablets are told of them.
 std::vector<contract::Trouble> troubles_of(const std::vector<Finding>& findings);
 
@@ -55,6 +57,8 @@ class LightsWatch {
 };
 
 std::vector<contract::LightState> states_of(const std::vector<Finding>& findings);
+// The part `lights` of the status.
+nlohmann::json lights_json(const std::vector<Finding>& findings);
 // The answer to `doctor`.
 nlohmann::json findings_json(const std::vector<Finding>& findings);
 

@@ -69,6 +69,8 @@ nlohmann::json clock_report(const ClockState& state) {
           {"heard_s_ago",
            state.word ? nlohmann::json(std::chrono::round<std::chrono::seconds>(age(state)).count())
                       : nlohmann::json()},
+          {"heard", state.word ? nlohmann::json(contract::to_rfc3339(state.now.wall - age(state)))
+                               : nlohmann::json()},
           {"machine", contract::to_rfc3339(state.machine)},
           {"deletes", state.agreed.has_value()},
           {"words", who(state) + what_follows(state)}};

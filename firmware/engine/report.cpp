@@ -197,8 +197,8 @@ json Report::outbox_now() const {
   const auto kept = store().registers().counters();
   const auto damaged = kept ? kept->find("outbox_damaged") : decltype(kept->end()){};
   const auto& counters = about_.shared.counters;
-  return {{"uplink", waiting ? waiting->uplink : -1},
-          {"floor", waiting ? waiting->floor : -1},
+  return {{"uplink", waiting ? json(waiting->uplink) : json()},
+          {"floor", waiting ? json(waiting->floor) : json()},
           {"acked", counters.messages_acked},
           {"at_broker", about_.delivery.side(contract::LinkName::uplink).at_broker.size()},
           {"sent_again", counters.sent_again},
@@ -212,8 +212,8 @@ json Report::store_now() const {
   const auto size = store().size();
   const auto kept = store().registers().counters();
   const auto troubles = kept ? kept->find("store_troubles") : decltype(kept->end()){};
-  return {{"bytes", size ? size->database_bytes + size->wal_bytes : -1},
-          {"customers", size ? size->customers : -1},
+  return {{"bytes", size ? json(size->database_bytes + size->wal_bytes) : json()},
+          {"customers", size ? json(size->customers) : json()},
           {"errors", about_.shared.counters.store_errors},
           {"troubles", kept && troubles != kept->end() ? troubles->second : 0},
           {"held_back", about_.shared.counters.held_back}};
@@ -221,9 +221,16 @@ json Report::store_now() const {
 
 json Report::latency() const {
   const Latency& latency = about_.delivery.latency();
+  json buckets = json::array();
+  for (std::size_t i = 0; i < Latency::kBounds.size(); ++i) {
+    buckets.push_back({{"upto_ms", Latency::kBounds[i].count()}, {"count", latency.within(i)}});
+  }
+  buckets.push_back({{"upto_ms", nullptr}, {"count", latency.count()}});
   return {{"p50", to_ms(latency.percentile(0.5))},
           {"p95", to_ms(latency.percentile(0.95))},
-          {"count", latency.count()}};
+          {"count", latency.count()},
+          {"sum", to_ms(latency.sum())},
+          {"buckets", std::move(buckets)}};
 }
 
 // ---- what is stored ----

@@ -88,23 +88,6 @@ TEST(Answers, AreHeldAgainstTheirFields) {
   EXPECT_THAT(misfits({}, {{"a", 1}}), ElementsAre("a: is not in the table"));
 }
 
-TEST(Answers, AMetricHasOneNameAndOneHome) {
-  std::set<std::string_view> metrics, paths;
-  for (const Field& f : command(CommandId::status).answer) {
-    EXPECT_TRUE(paths.insert(f.path).second) << f.path;
-    if (f.metric.empty()) {
-      // What counts can be seen.
-      EXPECT_TRUE(f.type != Type::number || f.path.find("neighbours.boxes") == 0 ||
-                  f.path == "crm.feed.*.seq")
-          << f.path << " is a number that is no metric";
-      continue;
-    }
-    EXPECT_TRUE(metrics.insert(f.metric).second) << f.metric;
-    EXPECT_EQ(f.label.empty(), f.path.find('*') == std::string_view::npos) << f.path;
-    EXPECT_EQ(f.is.empty(), f.type != Type::text) << f.path;
-  }
-}
-
 TEST(PublishedCommands, AreWhatTheTableSays) {
   std::ifstream in(WELCOME_SOURCE_DIR "/docs/control.md");
   const std::string page{std::istreambuf_iterator<char>(in), {}};

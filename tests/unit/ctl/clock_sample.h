@@ -12,6 +12,7 @@ inline nlohmann::json clock_sample() {
           {"quality", "synchronised"},
           {"source", "ntp"},
           {"heard_s_ago", 40},
+          {"heard", "2026-05-04T07:59:20.250Z"},
           {"machine", "2026-05-04T08:00:00.000Z"},
           {"deletes", true},
           {"words", "NTP keeps the machine's clock."}};

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/daemon/lights.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/consent_gate.h"
+#include "firmware/control/metrics.h"
+#include "vision/camera_worker.h"
 
 namespace welcome::daemon {
 namespace {
@@ -225,6 +231,43 @@ TEST(LightsWatch, HasNewsUntilTheyAreTold) {
   EXPECT_TRUE(watch.has_news());
   watch.told();
   EXPECT_FALSE(watch.has_news());
+}
+
+TEST(Lights, AreAlsoAPartOfTheStatus) {
+  Box box = well();
+  box.status["radio"]["source"] = "recovering";
+  const json lights = lights_json(findings(box));
+  EXPECT_EQ(lights.size(), 9U);
+  EXPECT_EQ(lights["radio"]["lamp"], "red");
+  EXPECT_EQ(lights["radio"]["what"], "recovering");
+  EXPECT_NE(lights["radio"]["to_do"], "");
+  EXPECT_EQ(lights["clock"],
+            (json{{"lamp", "green"}, {"what", "synchronised, by ntp"}, {"to_do", ""}}));
+}
+
+TEST(Lights, CountATabletThatWasHeardInTheLastQuarterOfAnHour) {
+  EXPECT_EQ(heard_lately(json::array(
+                {{{"heard_s_ago", 899}}, {{"heard_s_ago", 901}}, {{"heard_s_ago", nullptr}}})),
+            1U);
+}
+
+// The table of metrics cannot see the enumerations.
+TEST(MetricsTable, SaysTheWordsOfLightsCamerasAndVerdicts) {
+  const auto of = [](std::string_view name) {
+    const auto all = control::metrics();
+    return *std::find_if(all.begin(), all.end(), [&](const auto& m) { return m.name == name; });
+  };
+  const auto check = [](std::span<const std::string_view> said, auto first, std::size_t count) {
+    std::set<std::string_view> words;
+    for (auto i = static_cast<std::size_t>(first); i < count; ++i) {
+      words.insert(to_string(static_cast<decltype(first)>(i)));
+    }
+    EXPECT_EQ(std::set<std::string_view>(said.begin(), said.end()), words);
+  };
+  check(of("light").words, Lamp::green, 4);
+  check(of("light").keys, Light::clock, 9);
+  check(of("camera_health").words, vision::CameraHealth::asleep, 10);
+  check(of("claims_turned_away").keys, ConsentVerdict::never_given, kConsentVerdicts);
 }
 
 }  // namespace
