@@ -22,7 +22,10 @@ print(json.dumps([[f.name, f.type, f.unit, [[s.name, s.labels, str(s.value)] for
                   for f in read(sys.stdin.read())]))`;
 
 function read(text) {
-  const { status, stdout, stderr } = spawnSync('/usr/bin/python3', ['-c', kReader], { input: text, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync('/usr/bin/python3', ['-c', kReader], {
+    input: text,
+    encoding: 'utf8',
+  });
   assert.equal(status, 0, stderr);
   return JSON.parse(stdout).map(([name, type, unit, samples]) => ({ name, type, unit, samples }));
 }
@@ -78,10 +81,7 @@ test('Prometheus reads what a box says, and a metric is there also when somethin
     }
     return new Map(
       families.flatMap(({ samples }) =>
-        samples.map(([name, labels, value]) => [
-          [name, ...Object.values(labels)].join(' '),
-          Number(value),
-        ]),
+        samples.map(([name, labels, value]) => [[name, ...Object.values(labels)].join(' '), Number(value)]),
       ),
     );
   };
@@ -123,6 +123,9 @@ test('Prometheus reads what a box says, and a metric is there also when somethin
   const away = readFileSync(file, 'utf8');
   check(away);
   assert.match(away, /^welcomed_up 0$/m);
-  assert.deepEqual(readdirSync(dir).filter((name) => name.endsWith('.new')), []);
+  assert.deepEqual(
+    readdirSync(dir).filter((name) => name.endsWith('.new')),
+    [],
+  );
   assert.equal((await ctl(socket, 'metrics', '--output', path.join(dir, 'no/file'))).code, 1);
 });

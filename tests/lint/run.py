@@ -21,6 +21,7 @@ import decisions
 import figures
 import hygiene
 import licence
+import monitoring
 import openapi
 import packages
 import schemas
@@ -76,7 +77,8 @@ INSTALLED = (
     "usr/lib/sysusers.d/welcomed.conf", "usr/lib/tmpfiles.d/welcomed.conf",
     "etc/welcomed/welcomed.conf", "usr/share/welcomed/models/models.json",
     "usr/share/welcomed/console/tablet/index.html", "usr/share/doc/welcomed/asyncapi.yaml",
-    "usr/share/doc/welcomed/technician.md", "usr/share/welcomed/welcomed.conf",
+    "usr/share/doc/welcomed/technician.md", "usr/share/welcomed/monitoring/alerts.yml",
+    "usr/share/welcomed/monitoring/dashboard.json", "usr/share/welcomed/welcomed.conf",
     "usr/lib/systemd/system/bluetooth.service.d/50-welcomed.conf",
 )
 
@@ -183,6 +185,7 @@ CHECKS = {
     "asyncapi": lambda: asyncapi.check(ROOT),
     "openapi": lambda: openapi.check(ROOT),
     "contract of the pages": lambda: run("node", "console/contract.mjs", "--check"),
+    "alerts and dashboard": lambda: monitoring.check(ROOT),
     "one version": lambda: version.check(ROOT),
     "types of the pages": lambda: run("node_modules/.bin/tsc", "--noEmit", "-p", "console"),
     "clang-tidy": clang_tidy,
@@ -193,6 +196,7 @@ def fix():
     run("clang-format", "-i", *cpp())
     decisions.fix(ROOT, tracked())
     licence.fix(ROOT, tracked())
+    monitoring.fix(ROOT)
     run("node", "console/contract.mjs")
     run(PRETTIER, "--write", *pages())
 
