@@ -2,6 +2,7 @@
 #include "vision/camera_worker.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -46,6 +47,8 @@ struct CameraWorker::Impl {
   CameraStatus status;
   MonoTime last_good;           // picture, or since when it is awake
   bool garbled = false;         // the last picture could not be decoded
+  bool measuring = false;       // look_over()
+  MonoTime measured_from;       // first picture of it
   std::uint64_t enrolment = 0;  // under way; 0 = none
   std::uint64_t enrolments = 0;
   std::unique_ptr<LiveEnrolment> to_enrol;  // not yet seen by the analysing thread
@@ -55,13 +58,15 @@ struct CameraWorker::Impl {
 
   bool looking() const { return awake || enrolment != 0; }
   CameraHealth health() const;
-  void look();       // it begins to look; needs the lock
-  void look_away();  // it looks for nobody any more; needs the lock
+  void count_picture(MonoTime at);  // needs the lock
+  void look();                      // it begins to look; needs the lock
+  void look_away();                 // it looks for nobody any more; needs the lock
 
   void capture();
   void analyse();
   void enrol(const Frame& frame, Enrolment& person, const LiveEnrolment& wanted,
              std::uint64_t which);
+  void measure(const Frame& frame);
   void deliver(const std::vector<FaceMatch>& matches, const std::shared_ptr<const Gallery>& with,
                std::uint64_t nap_then);
 };
@@ -93,6 +98,7 @@ void CameraWorker::Impl::capture() {
       retry = kFirstRetry;
       ++status.frames;
       last_good = frame->at;
+      if (measuring) count_picture(frame->at);
       garbled = false;
       status.why.clear();
       if (mailbox) ++status.frames_dropped;
@@ -149,7 +155,9 @@ void CameraWorker::Impl::analyse() {
     }
     const Frame frame = std::move(*mailbox);
     mailbox.reset();
+    const bool measured = measuring;
     lock.unlock();
+    if (measured) measure(frame);
     if (person) {
       enrol(frame, *person, *wanted, which);
       lock.lock();
@@ -185,6 +193,27 @@ void CameraWorker::Impl::enrol(const Frame& frame, Enrolment& person, const Live
     changed.notify_all();
     wanted.done(std::move(*result));
   }
+}
+
+// How often they come, though not every one can be measured.
+void CameraWorker::Impl::count_picture(MonoTime at) {
+  if (!status.view) {
+    status.view.emplace();
+    measured_from = at;
+  }
+  ++status.view->pictures;
+  status.view->over = std::chrono::duration_cast<std::chrono::milliseconds>(at - measured_from);
+}
+
+void CameraWorker::Impl::measure(const Frame& frame) {
+  CameraView seen = view_of(frame.image, *recogniser);
+  const std::lock_guard lock(mutex);
+  if (!measuring || !status.view) return;
+  const bool first = status.view->width == 0;
+  if (!first && seen.faces.size() < status.view->faces.size()) return;
+  seen.pictures = status.view->pictures;
+  seen.over = status.view->over;
+  status.view = std::move(seen);
 }
 
 void CameraWorker::Impl::look() {
@@ -293,6 +322,18 @@ void CameraWorker::stop_enrolment() {
 
 void CameraWorker::set_gallery(std::shared_ptr<const Gallery> gallery) {
   impl_->gallery.store(std::move(gallery));
+}
+
+void CameraWorker::look_over() {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->measuring = true;
+  impl_->status.view.reset();
+}
+
+void CameraWorker::look_away() {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->measuring = false;
+  impl_->status.view.reset();
 }
 
 CameraStatus CameraWorker::status() const {

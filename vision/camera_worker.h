@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "vision/analyser.h"
+#include "vision/camera_view.h"
 #include "vision/enrolment.h"
 #include "vision/face_match.h"
 #include "vision/frame_source.h"
@@ -46,7 +48,8 @@ struct CameraStatus {
   std::uint64_t frames_dropped = 0;  // replaced in the mailbox by a newer one
   std::uint64_t frames_bad = 0;      // could not be decoded
   PictureFault picture = PictureFault::none;
-  AnalyserCounters analysis;  // faces_seen, faces_discarded, …
+  AnalyserCounters analysis;         // faces_seen, faces_discarded, …
+  std::optional<CameraView> view{};  // since look_over(): the picture with the most faces
 };
 
 // An enrolment in front of this camera. Ends with one call of `done`, or of none when it was
@@ -84,6 +87,11 @@ class CameraWorker {
   // of one that is under way.
   void enrol(LiveEnrolment enrolment);
   void stop_enrolment();
+
+  // From now on each picture is measured as well, for status().view; until
+  // look_away(). Wakes nobody; nobody is recognised by it.
+  void look_over();
+  void look_away();
 
   CameraStatus status() const;
 

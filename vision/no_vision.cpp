@@ -45,6 +45,8 @@ void CameraWorker::enrol(LiveEnrolment enrolment) {
   enrolment.done(tl::unexpected(EnrolmentEnd::no_camera));
 }
 void CameraWorker::stop_enrolment() {}
+void CameraWorker::look_over() {}
+void CameraWorker::look_away() {}
 CameraStatus CameraWorker::status() const { return {}; }
 
 std::optional<int> turned_by(const AnalyserCounters&) { return std::nullopt; }

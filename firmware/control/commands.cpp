@@ -27,6 +27,7 @@ constexpr Argument kReplay[] = {
 constexpr Argument kEnrol[] = {
     {"id", text, true, "the CRM's id of the customer"},
 };
+constexpr Argument kCamera[] = {{"name", text, false, "of one camera; else all"}};
 constexpr Argument kTablet[] = {{"id", text, true, "the tablet's account"}};
 constexpr Argument kShown[] = {
     {"shown", text, true, "the time of the machine's clock that was compared"}};
@@ -129,6 +130,24 @@ constexpr Field kFindings[] = {
     {"[].lamp", text, "green, yellow (it works, and somebody should look), red or off"},
     {"[].what", text, "how it is"},
     {"[].to_do", text, "for the technician; empty: nothing"},
+};
+constexpr Field kCameraViews[] = {
+    {"[].camera", text, "its name"},
+    {"[].health", text, "as in status"},
+    {"[].sees", text, "the same for people"},
+    {"[].advice", texts, "what would make it better; empty: nothing"},
+    {"[].view", object, "nothing: it gave no picture", or_null},
+    {"[].view.width", number, "pixels"},
+    {"[].view.height", number, "pixels"},
+    {"[].view.per_second", number, "pictures that came"},
+    {"[].view.light", text, "good, too dark, too bright or against the light"},
+    {"[].view.brightness", number, "mean of the picture, 0 to 255"},
+    {"[].view.sharp", yes_no, "by the largest face, where there is one"},
+    {"[].view.eyes_needed_px", number, "between the eyes, for a face to be compared"},
+    {"[].view.faces", list, "of the picture with the most; nobody's"},
+    {"[].view.faces.[].eyes_px", number, "between the eyes; 0: they were not found"},
+    {"[].view.faces.[].size_px", number, "its width, as vision.min_face_px has it"},
+    {"[].view.faces.[].large_enough", yes_no, "to be compared"},
 };
 constexpr Field kClock[] = {
     {"wall", text, "the time of day that counts"},
@@ -245,6 +264,10 @@ constexpr std::array kCommands{
     Command{CommandId::identity_clock, "identity clock",
             "sets the clock of an EID device by what is heard of it now: a fob with a new battery",
             kIdentity, kIdentityClock},
+    Command{CommandId::camera_check, "camera check",
+            "what a camera sees, for who hangs it up: size, light, sharpness, how large faces are; "
+            "keeps no picture",
+            kCamera, kCameraViews},
     Command{CommandId::clock, "clock", "what time it is, who says so, and how far that is believed",
             kNoArguments, kClock},
     Command{CommandId::clock_trust, "clock trust",

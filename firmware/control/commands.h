@@ -36,6 +36,7 @@ enum class CommandId : std::uint8_t {
   radio_sample,
   radio_thresholds,
   identity_clock,
+  camera_check,
   clock,
   clock_trust,
   tablets,

@@ -49,6 +49,19 @@ std::string doctor_text(const json& findings, bool coloured) {
   return out;
 }
 
+std::string camera_text(const json& views) {
+  std::string out;
+  for (const json& view : views) {
+    const std::string name = padded(for_terminal(view.value("camera", "")), 8);
+    out += name + control::wrapped(for_terminal(view.value("sees", "")), name.size()) + "\n";
+    for (const json& one : view.value("advice", json::array())) {
+      out += std::string(name.size(), ' ') +
+             control::wrapped("-> " + for_terminal(one.get<std::string>()), name.size()) + "\n";
+    }
+  }
+  return out;
+}
+
 bool is_well(const json& findings) {
   return std::none_of(findings.begin(), findings.end(),
                       [](const json& finding) { return finding.value("lamp", "") == "red"; });

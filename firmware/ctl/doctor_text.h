@@ -13,4 +13,7 @@ std::string doctor_text(const nlohmann::json& findings, bool coloured);
 // No light is red.
 bool is_well(const nlohmann::json& findings);
 
+// What cameras see, each with advice.
+std::string camera_text(const nlohmann::json& views);
+
 }  // namespace welcome::ctl

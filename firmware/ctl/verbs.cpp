@@ -127,6 +127,15 @@ int doctor(const Verb& /*verb*/, const Call& call) {
   return is_well(*answer) ? kDone : kRefused;
 }
 
+int camera_check(const Verb& /*verb*/, const Call& call) {
+  json arguments = json::object();
+  if (!call.operand.empty()) arguments["name"] = call.operand;
+  const auto answer = ask(call, CommandId::camera_check, std::move(arguments));
+  if (!answer || call.has("json")) return show(call, answer);
+  std::cout << for_terminal(camera_text(*answer));
+  return kDone;
+}
+
 // A box that is away has a metric too.
 int print_metrics(const Verb& /*verb*/, const Call& call) {
   const auto answer = ask(call, CommandId::status, json::object());
@@ -317,6 +326,7 @@ const std::vector<Verb>& table() {
        {"for", "customer", "config"},
        radio},
       {"identity clock", "ID", of(C::identity_clock), {}, plain<C::identity_clock>},
+      {"camera check", "[NAME]", of(C::camera_check), {}, camera_check},
       {"clock", "", of(C::clock), {}, clock},
       {"clock trust", "", of(C::clock_trust), {"yes"}, trust_clock},
       {"tablet add",

@@ -46,7 +46,8 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 constexpr auto kTick = 50ms;
-constexpr auto kExamineFor = 4s;  // a camera that opens at all does so within this
+constexpr auto kExamineFor = 4s;   // a camera that opens at all does so within this
+constexpr auto kLookOverFor = 3s;  // somebody who stands there is seen more than once
 
 class Uuids : public Pipeline::IdSource {
  public:
@@ -441,6 +442,8 @@ class App : private Ports {
         return give(answer, engine_.set_clock(id, clock_->now()));
       case doctor:
         return start_examination(answer);
+      case camera_check:
+        return start_look_over(request.text("name"), answer);
       case clock:
         return answer->data(clock_report(clock_->state()));
       case clock_trust:
@@ -534,14 +537,32 @@ class App : private Ports {
       if (!noted) return answer->error(noted.error().message);
       cameras_.open_all();
     }
-    examination_ = Examination{answer, clock_->now().mono + kExamineFor};
+    examination_ = Examination{answer, clock_->now().mono + kExamineFor, {}};
     examine(clock_->now());
   }
 
+  // As that, and each says what it sees.
+  void start_look_over(const std::string& name, const std::shared_ptr<Answer>& answer) {
+    if (examination_) return answer->error("another doctor is at work");
+    if (cameras_.size() == 0) return answer->error("this box has no camera (camera.source = none)");
+    if (!name.empty() && !cameras_.has(name)) return answer->error("there is no camera " + name);
+    const auto noted =
+        engine_.note("camera check", "a camera was opened to see what it shows", clock_->now());
+    if (!noted) return answer->error(noted.error().message);
+    cameras_.look_over(name);
+    examination_ = Examination{answer, clock_->now().mono + kLookOverFor, name};
+  }
+
   void examine(const Now& now) {
-    if (!cameras_.all_known() && now.mono < examination_->until) return;
-    const auto answer = std::exchange(examination_, {})->answer;
-    answer->data(findings_json(look_around(status_now(), now)));
+    const bool all = examination_->camera || !cameras_.all_known();
+    if (all && now.mono < examination_->until) return;
+    const auto done = *std::exchange(examination_, {});
+    if (done.camera) {
+      done.answer->data(cameras_.views(*done.camera, config_.min_face_px));
+      cameras_.look_away();
+    } else {
+      done.answer->data(findings_json(look_around(status_now(), now)));
+    }
     cameras_.look_for(wanted_gallery_);  // to sleep, where nobody is expected
   }
 
@@ -625,6 +646,7 @@ class App : private Ports {
   struct Examination {
     std::shared_ptr<Answer> answer;
     MonoTime until;
+    std::optional<std::string> camera;  // to be looked over: its name, or all; nothing: the doctor
   };
   std::optional<Examination> examination_;
   bool replaying_ = false;

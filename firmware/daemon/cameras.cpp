@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "firmware/daemon/camera_words.h"
 #include "firmware/daemon/log.h"
 #include "firmware/daemon/parts.h"
 #include "vision/turned_source.h"
@@ -34,6 +35,32 @@ Cameras::Cameras(const Config& config, const vision::ModelPack& pack, const Cloc
 
 void Cameras::open_all() {
   for (const Camera& camera : all_) camera.worker->wake();
+}
+
+bool Cameras::has(const std::string& name) const {
+  return std::any_of(all_.begin(), all_.end(),
+                     [&](const Camera& camera) { return camera.name == name; });
+}
+
+void Cameras::look_over(const std::string& name) {
+  for (const Camera& camera : all_) {
+    if (!name.empty() && camera.name != name) continue;
+    camera.worker->look_over();
+    camera.worker->wake();
+  }
+}
+
+void Cameras::look_away() {
+  for (const Camera& camera : all_) camera.worker->look_away();
+}
+
+nlohmann::json Cameras::views(const std::string& name, int min_face_px) const {
+  auto views = nlohmann::json::array();
+  for (const Camera& camera : all_) {
+    if (!name.empty() && camera.name != name) continue;
+    views.push_back(camera_words(camera.name, camera.worker->status(), min_face_px));
+  }
+  return views;
 }
 
 bool Cameras::all_known() const {

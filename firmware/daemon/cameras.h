@@ -32,6 +32,12 @@ class Cameras {
   void open_all();
   // Each has shown whether it gives pictures.
   bool all_known() const;
+  bool has(const std::string& name) const;
+  // This one, or all, are opened and say what they see, until look_away().
+  void look_over(const std::string& name);
+  void look_away();
+  // What they saw meanwhile, in words.
+  nlohmann::json views(const std::string& name, int min_face_px) const;
   // Null: nobody to look for, they sleep.
   void look_for(const std::shared_ptr<const vision::Gallery>& gallery);
   // Of the first camera at the desk, or else the first; null where there is none.

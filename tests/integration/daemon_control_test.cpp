@@ -58,7 +58,7 @@ class DaemonControlTest : public ::testing::Test {
   static bool may_be_refused(control::CommandId id) {
     using enum control::CommandId;
     return id == why || id == replay || id == enrol || id == radio_thresholds ||
-           id == identity_clock || id == clock_trust || id == tablet_sign_out;
+           id == identity_clock || id == clock_trust || id == tablet_sign_out || id == camera_check;
   }
 
   DaemonProcess box_{1};  // nobody listens there

@@ -55,5 +55,13 @@ TEST(DoctorText, IsWellWhileNoLightIsRed) {
   EXPECT_FALSE(is_well({finding("clock", "green", ""), finding("store", "red", "")}));
 }
 
+TEST(CameraText, HasALineForEachCameraAndItsAdvice) {
+  const auto views = nlohmann::json::parse(R"([
+    {"camera":"main","sees":"1280 x 720; no face","advice":["stand there\u001b[2J"]},
+    {"camera":"door","sees":"no picture: gone","advice":[]}])");
+  EXPECT_EQ(camera_text(views),
+            "main    1280 x 720; no face\n        -> stand there [2J\ndoor    no picture: gone\n");
+}
+
 }  // namespace
 }  // namespace welcome::ctl

@@ -152,6 +152,51 @@ TEST_F(CameraWorkerTest, TellsWhoIsThereAndForgetsWhenPutToSleep) {
   EXPECT_EQ(worker_->status().wakes, 1U);
 }
 
+TEST_F(CameraWorkerTest, LooksOverWhatItSeesAndRecognisesNobodyByIt) {
+  worker_->look_over();
+  worker_->wake();
+  EXPECT_FALSE(worker_->status().view) << "no picture yet";
+  auto frames = frames_of(media("franck.mp4"), seconds(100), seconds(102), 10);
+  ASSERT_GT(frames.size(), 3U);
+  show(frames);
+  const auto view = worker_->status().view;
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->width, frames[0].image.width());
+  EXPECT_EQ(view->height, frames[0].image.height());
+  EXPECT_EQ(view->pictures, frames.size());
+  const std::chrono::duration<double> over = frames.back().at - frames.front().at;
+  EXPECT_NEAR(view->per_second(), static_cast<double>(frames.size() - 1) / over.count(), 0.1);
+  ASSERT_EQ(view->faces.size(), 1U);
+  EXPECT_GT(view->faces[0].eyes_px, 0.3F * view->faces[0].size_px);
+  EXPECT_LT(view->faces[0].eyes_px, 0.6F * view->faces[0].size_px);
+  EXPECT_GT(view->sharpness, 0);
+  EXPECT_EQ(worker_->status().analysis.faces_embedded, 0U);
+  EXPECT_TRUE(matches().empty());
+  worker_->look_away();
+  EXPECT_FALSE(worker_->status().view);
+  show({frames[0]});
+  EXPECT_FALSE(worker_->status().view);
+}
+
+TEST(CameraView, SaysHowLightAndSharpAPictureIs) {
+  WELCOME_NEEDS_MODELS_AND_MEDIA();
+  const auto of = [](const cv::Mat& pixels) {
+    return view_of(Image(pixels), testing::recogniser());
+  };
+  const CameraView night = of(cv::Mat(240, 320, CV_8UC3, cv::Scalar::all(9)));
+  EXPECT_NEAR(night.brightness, 9, 1);
+  EXPECT_EQ(night.dark, 1);
+  EXPECT_EQ(night.sharpness, 0);
+  EXPECT_TRUE(night.faces.empty());
+  cv::Mat window(240, 320, CV_8UC3, cv::Scalar::all(10));
+  window.colRange(0, 160).setTo(cv::Scalar::all(250));
+  const CameraView half = of(window);
+  EXPECT_EQ(half.dark, 0.5F);
+  EXPECT_EQ(half.bright, 0.5F);
+  EXPECT_GT(half.sharpness, 0);
+  EXPECT_EQ(view_of(Image(), testing::recogniser()).width, 0);
+}
+
 TEST_F(CameraWorkerTest, CountsAStrangerOnceAsDiscarded) {
   worker_->set_gallery(enrolled_people(false));
   worker_->wake();
