@@ -27,7 +27,7 @@ constexpr Argument kReplay[] = {
 constexpr Argument kEnrol[] = {
     {"id", text, true, "the CRM's id of the customer"},
 };
-constexpr Argument kCamera[] = {{"name", text, false, "of one camera; else all"}};
+constexpr Argument kWhichCamera[] = {{"name", text, false, "of one camera; else all"}};
 constexpr Argument kTablet[] = {{"id", text, true, "the tablet's account"}};
 constexpr Argument kShown[] = {
     {"shown", text, true, "the time of the machine's clock that was compared"}};
@@ -267,7 +267,7 @@ constexpr std::array kCommands{
     Command{CommandId::camera_check, "camera check",
             "what a camera sees, for who hangs it up: size, light, sharpness, how large faces are; "
             "keeps no picture",
-            kCamera, kCameraViews},
+            kWhichCamera, kCameraViews},
     Command{CommandId::clock, "clock", "what time it is, who says so, and how far that is believed",
             kNoArguments, kClock},
     Command{CommandId::clock_trust, "clock trust",
