@@ -215,6 +215,16 @@ int end(const ConfigCommand& command, const Result<Changed>& changed) {
 
 }  // namespace
 
+std::string config_value(const std::string& welcomed, const fs::path& config, std::string_view key,
+                         std::string fallback) {
+  ConfigCommand command;
+  command.welcomed = welcomed;
+  command.config = config;
+  const auto told = settings(command);
+  const json* const one = told ? told->setting(key) : nullptr;
+  return one == nullptr ? fallback : one->value("value", fallback);
+}
+
 int config_get(const ConfigCommand& command) {
   const auto told = settings(command);
   if (!told) return failed(told.error());

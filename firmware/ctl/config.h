@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace welcome::ctl {
@@ -18,6 +19,10 @@ struct ConfigCommand {
   bool apply = false;
   bool json = false;
 };
+
+// One value, as `welcomed` reads it; `fallback` where that cannot be said.
+std::string config_value(const std::string& welcomed, const std::filesystem::path& config,
+                         std::string_view key, std::string fallback);
 
 // The exit code (terminal.h).
 int config_get(const ConfigCommand& command);

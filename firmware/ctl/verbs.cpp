@@ -20,6 +20,7 @@
 #include "firmware/ctl/config.h"
 #include "firmware/ctl/doctor_text.h"
 #include "firmware/ctl/floor.h"
+#include "firmware/ctl/leave.h"
 #include "firmware/ctl/metrics.h"
 #include "firmware/ctl/print.h"
 #include "firmware/ctl/radio.h"
@@ -66,6 +67,9 @@ constexpr std::array kSpecial{
     Option{"output", "o", "FILE", "write it there, whole or not at all"},
     Option{"page", "", "URL", "of the tablets' page in this shop: https://…/tablet/"},
     Option{"yes", "y", "", "do not ask: the clock was compared, the box is meant"},
+    Option{"all", "", "", "the owner's own configuration, too"},
+    Option{"finish", "", "", "end one that was begun, which the service says at its start"},
+    Option{"root", "", "DIR", "where the box's disk is mounted, if it is another machine's (/)"},
     Option{"apply", "", "", "reload or restart welcomed, whichever it takes"},
     Option{"customer", "", "ID", "whose phone you carry; else the loudest"},
 };
@@ -287,6 +291,17 @@ int floor(const Verb& /*verb*/, const Call& call) {
                call.has("json")});
 }
 
+int reset(const Verb& /*verb*/, const Call& call) {
+  LeaveCommand command;
+  command.root = call.text("root", "/");
+  command.welcomed = welcomed(call.self);
+  command.all = call.has("all");
+  command.yes = call.has("yes");
+  command.finish = call.has("finish");
+  command.json = call.has("json");
+  return factory_reset(command);
+}
+
 template <int (*kRun)(const TabletCommand&)>
 int tablet(const Verb& /*verb*/, const Call& call) {
   return kRun({call.operand, call.text("broker-files", kDefaultBroker), call.text("page"),
@@ -392,6 +407,11 @@ const std::vector<Verb>& table() {
        {"config"},
        config<config_diff>},
       {"reload", "", of(C::reload), {}, plain<C::reload>},
+      {"factory-reset",
+       "",
+       "destroy the box key and all that the box has, so that this machine is as installed",
+       {"all", "yes", "root", "finish"},
+       reset},
   };
   return all;
 }
