@@ -18,6 +18,7 @@
 #include "firmware/ctl/box_key.h"
 #include "firmware/ctl/client.h"
 #include "firmware/ctl/config.h"
+#include "firmware/ctl/diag.h"
 #include "firmware/ctl/doctor_text.h"
 #include "firmware/ctl/floor.h"
 #include "firmware/ctl/leave.h"
@@ -284,6 +285,11 @@ int radio(const Verb& verb, const Call& call) {
   return run_radio(command);
 }
 
+int collect_diag(const Verb& /*verb*/, const Call& call) {
+  return diag_collect({call.operand, call.text("socket", control::kDefaultSocket),
+                       call.text("config", kDefaultConfig), welcomed(call.self), call.has("json")});
+}
+
 template <int (*kRun)(const FloorCommand&)>
 int floor(const Verb& /*verb*/, const Call& call) {
   return kRun({call.operand, call.text("broker-files", kDefaultBroker),
@@ -412,6 +418,11 @@ const std::vector<Verb>& table() {
        "destroy the box key and all that the box has, so that this machine is as installed",
        {"all", "yes", "root", "finish"},
        reset},
+      {"diag collect",
+       "[FILE]",
+       "what support wants to know of this box, as one .tar.gz; nothing of a person is in it",
+       {"config"},
+       collect_diag},
   };
   return all;
 }

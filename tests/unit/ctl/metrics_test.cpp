@@ -17,7 +17,7 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
 
-json status() {
+json box_status() {
   return {{"box", {{"tenant", "demo"}, {"store", "aro\"ma"}, {"id", "box-1"}, {"version", "1.0"}}},
           {"clock", clock_sample()},
           {"links", {{"uplink", {{"state", "up"}}}, {"floor", {{"state", "down"}}}}},
@@ -39,7 +39,7 @@ json status() {
 }
 
 TEST(Metrics, AreWhatTheStatusSays) {
-  const std::string text = metrics(status(), MetricsForm::prometheus);
+  const std::string text = metrics(box_status(), MetricsForm::prometheus);
   for (const char* line : {
            "# TYPE welcomed_info gauge\n",
            "welcomed_info{tenant=\"demo\",store=\"aro\\\"ma\",id=\"box-1\",version=\"1.0\",pack="
@@ -103,7 +103,7 @@ TEST(Metrics, OfABoxThatIsAwayAreThatItIs) {
 }
 
 TEST(Metrics, AsOpenMetricsHaveFamiliesTypesAndUnitsOfTheirOwn) {
-  const std::string text = metrics(status(), MetricsForm::openmetrics);
+  const std::string text = metrics(box_status(), MetricsForm::openmetrics);
   for (const char* line : {
            "# TYPE welcomed info\n",
            "# TYPE welcomed_radio_reports counter\n",
@@ -123,7 +123,7 @@ TEST(Metrics, AreWellFormed) {
       R"re((welcomed_[a-z0-9_]+)(\{([a-z_]+="([^"\\\n]|\\.)*",?)+\})? (-?[0-9.e+]+|NaN))re");
   std::set<std::string> begun;
   std::string name;
-  std::istringstream in(metrics(status(), MetricsForm::prometheus));
+  std::istringstream in(metrics(box_status(), MetricsForm::prometheus));
   for (std::string line; std::getline(in, line);) {
     if (line.starts_with("# TYPE ")) {
       name = line.substr(7, line.find(' ', 7) - 7);
