@@ -6,6 +6,7 @@
 
 #include "contract/contract.h"
 #include "crm/crm.h"
+#include "crm/invitations.h"
 
 namespace welcome::crm {
 namespace {
@@ -85,6 +86,7 @@ bool Crm::forget_the_old(WallTime now, int at_most) {
       "AND received_at < $1 ORDER BY received_at LIMIT $2)",
       old);
   gone += forget_old_pages(now, at_most);
+  gone += Invitations(*this).forget_old(now, at_most);
   if (gone > 0) must_scrub();
   return forget_old_news(now, at_most) || gone >= at_most;
 }

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // boxes admit, boxes revoke
 
-#include <cstdlib>
+#include "crm/boxes.h"
+
 #include <nlohmann/json.hpp>
 #include <ostream>
-#include <pwd.h>
-#include <unistd.h>
 
 #include "contract/signing.h"
 #include "crm/box_account.h"
-#include "crm/boxes.h"
+#include "crm/cli/admit.h"
 #include "crm/cli/command.h"
 #include "crm/staff.h"
 #include "provision/broker_files.h"
@@ -17,18 +16,6 @@
 
 namespace welcome::crm::cli {
 namespace {
-
-constexpr const char* kRegionName =
-    "the name of a region is letters, digits, . _ and -, and not \"all\"";
-
-// Who sits at the terminal, as far as the machine knows.
-std::string whoever_asks() {
-  if (const char* before_sudo = std::getenv("SUDO_USER"); before_sudo != nullptr) {
-    return before_sudo;
-  }
-  const passwd* account = ::getpwuid(::getuid());
-  return account != nullptr ? account->pw_name : "";
-}
 
 std::optional<contract::Ed25519Public> key_of(const Call& call) {
   if (!call.has("key")) return std::nullopt;
@@ -48,57 +35,32 @@ struct Slip {
   }
 };
 
-void print_slip(const Call& call, const Slip& slip, const contract::BoxAddress& box) {
+void print_slip(const Call& call, const Slip& slip, const NewBox& box) {
   *call.out << "For the technician; the password is shown this once:\n\n"
             << slip.text() << "\n"
             << provision::qr_for_terminal(slip.text());
   if (slip.keys.empty()) {
     call.warn("nothing is signed: make a key with `welcome-crm sign-keys --new`");
   }
-  if (call.has("broker-files")) {
-    *call.out << "\nThe broker's files are written: reload it (SIGHUP; systemctl reload "
-                 "mosquitto).\n";
-    return;
-  }
-  *call.out << "\nFor the broker's password_file:\n\n"
-            << provision::password_line(slip.account, slip.password) << "\nfor its acl_file:\n\n"
-            << acl_lines(box) << "\nand then reload it (SIGHUP).\n";
+  *call.out << broker_lines(call, box);
 }
 
-// An account at the broker before the commit: a box that cannot come in is no use, and one that
-// comes in and is not admitted gets nothing.
 int boxes_admit(const Call& call) {
-  const auto [store, box] = box_of(call);
-  if (!Boxes::valid_name(store) || !Boxes::valid_name(box)) {
-    throw Usage("the names of a store and a box are letters, digits, . _ and -");
-  }
   const auto key = key_of(call);
-  if (call.has("region") && !Regions::valid(call.text("region"))) throw Usage(kRegionName);
+  named_box(call);
   Opened opened(call);
-  const Regions& regions = opened.crm.feed().regions();
-  if (regions.on() && !call.has("region") && regions.of_store(store).empty()) {
-    return call.no({ErrorCode::refused, "a box has what its region has, and " + store +
-                                            " is in none yet: say --region"});
-  }
-  const contract::BoxAddress address{opened.crm.settings().tenant, store, box};
-  const Slip slip{contract::address_text(address), provision::new_password(), call.text("broker"),
-                  opened.crm.public_keys()};
+  const auto box = new_box(call, opened);
+  if (!box) return call.no(box.error());
+  const Slip slip{box->account, box->password, call.text("broker"), opened.crm.public_keys()};
   Transaction transaction(*opened.db);
-  const std::string by = call.has("by") ? call.text("by") : whoever_asks();
-  const bool first = Boxes(opened.crm).admit(store, box, by, wall_now());
-  if (call.has("region")) opened.crm.feed().set_region(store, call.text("region"));
+  const bool first = admit(call, opened, *box);
   if (key) {
-    if (auto done = opened.crm.trust_box(store, box, key, wall_now()); !done) {
-      return call.no(done.error());
-    }
-  }
-  if (call.has("broker-files")) {
-    if (auto done = provision::put_account(call.text("broker-files"), slip.account,
-                                           acl_lines(address), slip.password);
+    if (auto done = opened.crm.trust_box(box->address.store, box->address.box, key, wall_now());
         !done) {
       return call.no(done.error());
     }
   }
+  if (auto done = put_account(call, *box); !done) return call.no(done.error());
   transaction.commit();
   opened.db->announce();
   if (call.json_wanted) {
@@ -109,14 +71,14 @@ int boxes_admit(const Call& call) {
                 {"broker", slip.broker},
                 {"crm_keys", slip.keys},
                 {"password_line", provision::password_line(slip.account, slip.password)},
-                {"acl", acl_lines(address)}});
+                {"acl", acl_lines(box->address)}});
     return kDone;
   }
   *call.out << call.words[0]
             << (first ? " is admitted.\n"
                       : " was admitted before; this is a new "
                         "password.\n");
-  print_slip(call, slip, address);
+  print_slip(call, slip, *box);
   return kDone;
 }
 
@@ -201,16 +163,12 @@ int boxes_revoke(const Call& call) {
   return kDone;
 }
 
-constexpr Option kBrokerFiles = {
-    "broker-files", nullptr,
-    "the folder of Mosquitto's files `passwords` and `acl`: they are changed"};
-
 constexpr Option kAdmit[] = {
     {"key", nullptr, "its public key, base64: no other is trusted; else the first that it says"},
     {"broker", nullptr, "the broker's address, for the technician"},
     kBrokerFiles,
-    {"region", nullptr, "the region that its store is in"},
-    {"by", nullptr, "who admits it; else whoever is at the terminal"},
+    kRegion,
+    kBy,
 };
 
 constexpr Option kRevoke[] = {

@@ -112,6 +112,31 @@ std::pair<std::string, std::string> box_of(const Call& call) {
   return out;
 }
 
+BrokerUrl broker_of(const std::string& url) {
+  BrokerUrl out;
+  std::string rest = url;
+  out.tls = rest.starts_with("mqtts://");
+  if (!out.tls && !rest.starts_with("mqtt://")) {
+    throw Usage("--broker is mqtt://HOST:PORT or mqtts://HOST:PORT");
+  }
+  rest.erase(0, rest.find("//") + 2);
+  out.port = out.tls ? 8883 : 1883;
+  if (const auto colon = rest.rfind(':'); colon != std::string::npos && !rest.ends_with(']')) {
+    const std::string port = rest.substr(colon + 1);
+    const bool digits = !port.empty() && port.size() <= 5 &&
+                        port.find_first_not_of("0123456789") == std::string::npos;
+    if (!digits || std::stoi(port) < 1 || std::stoi(port) > 65535) {
+      throw Usage("--broker: the port is not a port");
+    }
+    out.port = static_cast<std::uint16_t>(std::stoi(port));
+    rest.erase(colon);
+  }
+  if (rest.size() > 2 && rest.front() == '[') rest = rest.substr(1, rest.size() - 2);
+  if (rest.empty()) throw Usage("--broker: the host is missing");
+  out.host = rest;
+  return out;
+}
+
 namespace {
 
 // Control characters, those of two bytes (U+0080 to U+009F) too.

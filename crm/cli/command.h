@@ -87,6 +87,7 @@ std::span<const Command> set_up_commands();
 std::span<const Command> box_commands();
 std::span<const Command> customer_commands();
 std::span<const Command> fleet_commands();
+std::span<const Command> invite_commands();
 std::span<const Command> light_commands();
 std::span<const Command> serve_commands();
 std::span<const Command> staff_commands();
@@ -102,6 +103,13 @@ std::unique_ptr<Database> open_and_migrate(const std::string& url);
 
 // The call's one word, STORE/BOX.
 std::pair<std::string, std::string> box_of(const Call& call);
+// mqtt://HOST:PORT or mqtts://HOST:PORT. Throws Usage.
+struct BrokerUrl {
+  std::string host;
+  std::uint16_t port = 0;
+  bool tls = false;
+};
+BrokerUrl broker_of(const std::string& url);
 // "-" is stdin. Throws DatabaseError when it cannot be read.
 std::string read_file(const std::string& path);
 // Columns as wide as their widest cell; the last one as long as it likes. What came from outside

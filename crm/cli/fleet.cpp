@@ -8,6 +8,7 @@
 #include "contract/signing.h"
 #include "crm/boxes.h"
 #include "crm/cli/command.h"
+#include "crm/invitations.h"
 #include "crm/trails.h"
 
 namespace welcome::crm::cli {
@@ -151,6 +152,24 @@ std::string trust_of(const std::optional<PinnedKey>& key, std::int64_t refused) 
   return out;
 }
 
+json to_json(const std::optional<Invitations::State>& invitation) {
+  if (!invitation) return nullptr;
+  return {{"made_at", invitation->made_at},
+          {"expires_at", invitation->expires_at},
+          {"used_at", invitation->used_at ? json(*invitation->used_at) : json(nullptr)},
+          {"refused", invitation->refused}};
+}
+
+// What is still to be done, or to be asked about. `now` as the database has times.
+std::string text_of(const Invitations::State& invitation, const std::string& now) {
+  std::string out;
+  if (!invitation.used_at && now < invitation.expires_at)
+    out = ", invited until " + invitation.expires_at;
+  if (invitation.refused > 0)
+    out += ", CODE TRIED by another box: " + std::to_string(invitation.refused);
+  return out;
+}
+
 // Those that nobody admitted: who they say they are, and what they tried.
 void add_strangers(Opened& opened, json& list, Table& table) {
   for (const Stranger& one : Boxes(opened.crm).strangers()) {
@@ -176,6 +195,7 @@ int boxes(const Call& call) {
   Table table{{"STORE", "BOX", "REGION", "STATE", "SESSION", "VERSION", "SEEN", "FEED", "KEY"}};
   std::string loud;
   const Regions& regions = opened.crm.feed().regions();
+  const std::string now = contract::to_rfc3339(wall_now());
   for (const Row& row : opened.db->query("SELECT store, box, state, session, version, seen_at, "
                                          "control, admitted_at, admitted_by, region FROM box "
                                          "ORDER BY store, box")) {
@@ -187,6 +207,7 @@ int boxes(const Call& call) {
     const std::int64_t receipts = refused_receipts(opened, row.text(0), row.text(1));
     const auto believes = opened.crm.believed(row.text(0), row.text(1));
     const auto trail = Trails(opened.crm).of(row.text(0), row.text(1));
+    const auto invitation = Invitations(opened.crm).of(row.text(0), row.text(1));
     list.push_back({{"store", row.text(0)},
                     {"box", row.text(1)},
                     {"region", region.empty() ? json() : json(region)},
@@ -205,6 +226,7 @@ int boxes(const Call& call) {
                     {"key", to_json(key)},
                     {"receipts_refused", receipts},
                     {"audit", to_json(trail)},
+                    {"invitation", to_json(invitation)},
                     {"believes", believes.keys},
                     {"believes_signer", believes.signer}});
     std::string feed = standing.text();
@@ -213,6 +235,7 @@ int boxes(const Call& call) {
     }
     if (!refused.empty()) feed += "; refuses items: " + std::to_string(refused.size());
     std::string state = row.text(2);
+    if (invitation) state += text_of(*invitation, now);
     if (trail && trail->back_at) {
       const std::string name = row.text(0) + "/" + row.text(1);
       state += ", SET BACK";

@@ -23,30 +23,6 @@ std::string credential(const Call& call, const char* option) {
   return text;
 }
 
-// mqtt://host:port or mqtts://host:port
-void parse_broker(const std::string& url, mqtt::ClientConfig& broker, bool& secure) {
-  std::string rest = url;
-  secure = rest.starts_with("mqtts://");
-  if (!secure && !rest.starts_with("mqtt://")) {
-    throw Usage("--broker is mqtt://HOST:PORT or mqtts://HOST:PORT");
-  }
-  rest.erase(0, rest.find("//") + 2);
-  broker.port = secure ? 8883 : 1883;
-  if (const auto colon = rest.rfind(':'); colon != std::string::npos && !rest.ends_with(']')) {
-    const std::string port = rest.substr(colon + 1);
-    const bool digits = !port.empty() && port.size() <= 5 &&
-                        port.find_first_not_of("0123456789") == std::string::npos;
-    if (!digits || std::stoi(port) < 1 || std::stoi(port) > 65535) {
-      throw Usage("--broker: the port is not a port");
-    }
-    broker.port = static_cast<std::uint16_t>(std::stoi(port));
-    rest.erase(colon);
-  }
-  if (rest.size() > 2 && rest.front() == '[') rest = rest.substr(1, rest.size() - 2);
-  if (rest.empty()) throw Usage("--broker: the host is missing");
-  broker.host = rest;
-}
-
 // A password and everybody's name in clear over a network is for who has said so.
 void must_be_secure(const Call& call, const mqtt::ClientConfig& broker, bool secure) {
   if (secure || call.has("plain") || mqtt::on_this_machine(broker.host)) return;
@@ -57,8 +33,10 @@ void must_be_secure(const Call& call, const mqtt::ClientConfig& broker, bool sec
 int serve(const Call& call) {
   call.at_most(0);
   ServeConfig config;
-  bool secure = false;
-  parse_broker(call.text("broker"), config.broker, secure);
+  const BrokerUrl broker = broker_of(call.text("broker"));
+  const bool secure = broker.tls;
+  config.broker.host = broker.host;
+  config.broker.port = broker.port;
   must_be_secure(call, config.broker, secure);
   // Who speaks is said by the account, and so the session has its name: brokers bind the two.
   config.broker.client_id = config.broker.user = call.text("user");

@@ -25,8 +25,8 @@ constexpr std::size_t kPathMost = 512;
 // Of one address: a shop's guests may share one. Of one device: a person, a page, and retries.
 constexpr Limit::Rate kPerAddress{400, 100};
 constexpr Limit::Rate kPerSession{60, 20};
-// Tries of a link, or of a passkey. It cannot be guessed; this keeps the log and the database
-// quiet.
+// Tries of a link, a passkey, or a box's code. It cannot be guessed; this keeps the log and the
+// database quiet.
 constexpr Limit::Rate kLinks{20, 0.2};
 // Challenges of all who are not signed in, wherever they are: each is a row for five minutes.
 constexpr Limit::Rate kChallenges{500, 20};
@@ -211,6 +211,7 @@ std::span<const Door::Route> Door::routes() {
       {"GET", "/v1/events", Who::device, &Door::events},
       {"GET", "/v1/erasures/{token}", Who::anybody, &Door::erasure},
       {"GET", "/v1/erasures/{token}/events", Who::anybody, &Door::erasure_events},
+      {"POST", "/v1/provision", Who::box, &Door::provision_box},
   };
   return kRoutes;
 }
@@ -242,10 +243,10 @@ Response Door::answer(const Request& request, Now now) {
   }
 }
 
-// What only our own page sends. An empty body: nothing is wrong.
-Response Door::refuse_foreign(const Request& request) const {
+// What only our own page sends, and a box. An empty body: nothing is wrong.
+Response Door::refuse_foreign(const Route& route, const Request& request) const {
   if (request.method == "GET") return {};
-  if (request.origin != origin_) {
+  if (request.origin != (route.who == Who::box ? std::string() : origin_)) {
     return problem(403, "foreign-origin", "This was not sent by the page that belongs here");
   }
   if (!request.body.empty() || request.method == "POST") {
@@ -270,7 +271,7 @@ std::optional<Session> Door::who_asks(const Request& request, Now now) {
 
 Response Door::checked(const Route& route, const Request& request, std::vector<std::string> words,
                        Now now) {
-  if (Response no = refuse_foreign(request); !no.body.empty()) return no;
+  if (Response no = refuse_foreign(route, request); !no.body.empty()) return no;
   if (our_cookie(request.cookie).twice) {
     return problem(400, "two-cookies", "The session was sent twice");
   }
@@ -280,7 +281,7 @@ Response Door::checked(const Route& route, const Request& request, std::vector<s
     if (!body) return problem(400, "malformed", "The body is no JSON object, or nested too deep");
     ask.body = std::move(*body);
   }
-  if (route.who == Who::anybody) return (this->*route.handler)(ask);
+  if (route.who == Who::anybody || route.who == Who::box) return (this->*route.handler)(ask);
   auto session = who_asks(request, now);
   if (!session) return signed_out();
   if (!per_session_.take(session->id, now.mono)) return slow_down();

@@ -6,7 +6,7 @@
 //
 // Who asks is said by the session's cookie, and never by anything in the request. What changes
 // something comes from our own page: its Origin is, and it is JSON, which no form of another site
-// can send.
+// can send. A box that asks for its invitation is no page: it proves who it is in what it says.
 //
 // Makes its own transactions. One thread, with a database connection of its own. Nothing of a
 // request is logged.
@@ -39,7 +39,8 @@ class Door {
   bool may_listen(const Stream& stream, WallTime now);
 
   // Who may ask.
-  enum class Who : std::uint8_t { anybody, device, fresh_device };
+  // `box`: no browser, and so without cookie and Origin.
+  enum class Who : std::uint8_t { anybody, device, fresh_device, box };
   struct Ask;
   struct Route {
     const char* method;
@@ -52,7 +53,7 @@ class Door {
  private:
   Response checked(const Route& route, const Request& request, std::vector<std::string> words,
                    Now now);
-  Response refuse_foreign(const Request& request) const;
+  Response refuse_foreign(const Route& route, const Request& request) const;
   std::optional<Session> known_session(const Request& request, WallTime now);
   std::optional<Session> who_asks(const Request& request, Now now);
   Response do_request(const Ask& ask, json request);
@@ -93,6 +94,7 @@ class Door {
   Response events(const Ask& ask);
   Response erasure(const Ask& ask);
   Response erasure_events(const Ask& ask);
+  Response provision_box(const Ask& ask);
 
   Crm& crm_;
   Database& db_;

@@ -88,7 +88,7 @@ TEST_F(DoorTest, LinksAreTriedSlowly) {
 
 TEST_F(DoorTest, WithoutASessionNobodyGetsIn) {
   for (const Door::Route& route : Door::routes()) {
-    if (route.who == Door::Who::anybody) continue;
+    if (route.who == Door::Who::anybody || route.who == Door::Who::box) continue;
     for (const std::string& cookie :
          {std::string(), std::string("__Host-welcome="), "__Host-welcome=" + new_token(),
           "welcome=" + new_token(), std::string(3000, ';')}) {

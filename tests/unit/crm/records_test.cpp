@@ -308,7 +308,7 @@ TEST_F(RecordsTest, WhatWaitedForAnAppIsGoneWithTheNextVersion) {
   for (const char* later :
        {"ALTER TABLE customer DROP COLUMN handle", "DROP TABLE passkey",
         "DROP TABLE door_challenge", "DROP TABLE box_light", "DROP TABLE diagnosis",
-        "ALTER TABLE schema_version DROP COLUMN oldest_reader"}) {
+        "DROP TABLE invitation", "ALTER TABLE schema_version DROP COLUMN oldest_reader"}) {
     db_->define(later);
   }
   db_->execute("UPDATE schema_version SET version = 11");

@@ -445,6 +445,7 @@ TEST_F(RegionsTest, ADatabaseOfVersionNineGoesOnWhereItWas) {
         "ALTER TABLE schema_version DROP COLUMN oldest_reader",
         "DROP TABLE box_light",
         "DROP TABLE diagnosis",
+        "DROP TABLE invitation",
         "UPDATE schema_version SET version = 9"}) {
     db_->define(sql);
   }
