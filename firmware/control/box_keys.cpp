@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <sodium.h>
+#include <tuple>
 
 namespace welcome::control {
 
@@ -31,6 +32,14 @@ std::optional<BoxKeys> box_keys_in(std::string_view text) {
   const auto next = two ? key_in(text.substr(kLine + 1)) : std::nullopt;
   if (!key || next.has_value() != two) return std::nullopt;
   return BoxKeys{*key, next};
+}
+
+KeyBytes signing_seed(const KeyBytes& box_key) {
+  constexpr std::uint64_t kSigning = 4;
+  static_assert(crypto_kdf_KEYBYTES == std::tuple_size_v<KeyBytes>);
+  KeyBytes seed{};
+  crypto_kdf_derive_from_key(seed.data(), seed.size(), kSigning, "welcomed", box_key.data());
+  return seed;
 }
 
 }  // namespace welcome::control

@@ -117,6 +117,26 @@ Result<void> tell_systemd(const std::string& drop_in) {
 
 }  // namespace
 
+Result<control::KeyBytes> box_key_or_new(const BoxKeyPlace& place) {
+  if (!fs::exists(place.plain) && !is_sealed(place)) {
+    control::KeyBytes fresh{};
+    if (::getrandom(fresh.data(), fresh.size(), 0) != static_cast<ssize_t>(fresh.size())) {
+      return fail(ErrorCode::unavailable, "no random bytes");
+    }
+    using enum fs::perms;
+    const fs::path folder = fs::path(place.plain).parent_path();
+    if (auto made = make_folder(folder, owner_all); !made) return tl::unexpected(made.error());
+    if (auto made = replace_file(place.plain, to_hex(fresh) + "\n"); !made) {
+      return tl::unexpected(made.error());
+    }
+  }
+  // Stopped while it was being sealed: the plain one is as good.
+  const bool both = fs::exists(place.plain) && is_sealed(place);
+  const auto keys = keys_of(both ? BoxKeyPlace{place.plain, "", ""} : place);
+  if (!keys) return tl::unexpected(keys.error());
+  return keys->key;
+}
+
 bool has_tpm() { return fs::exists("/dev/tpmrm0"); }
 
 Result<void> begin_key_change(const BoxKeyPlace& place) {

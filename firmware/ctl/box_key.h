@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/result.h"
+#include "firmware/control/box_keys.h"
 
 namespace welcome::ctl {
 
@@ -16,6 +17,9 @@ struct BoxKeyPlace {
   std::string drop_in = "/etc/systemd/system/welcomed.service.d/box-key.conf";
 };
 
+// The key in use; made if there is none. Errors: malformed (it is no key, and is left alone),
+// refused, unavailable.
+Result<control::KeyBytes> box_key_or_new(const BoxKeyPlace& place);
 // Adds a new random key to the one in use. Errors: refused (it is being changed already, or there
 // are two files), not_found, malformed, unavailable.
 Result<void> begin_key_change(const BoxKeyPlace& place);

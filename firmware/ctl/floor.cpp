@@ -68,25 +68,36 @@ int broker_files_failed(const std::string& folder, const Error& error) {
                                                     : "; as root it may go"));
 }
 
+Result<bool> put_box_account(const FloorCommand& command) {
+  if (!provision::valid_account(command.box)) {
+    return fail(ErrorCode::refused, "the name of a box is 1 to 64 letters, digits, . _ and -");
+  }
+  const auto is = account_of(command);
+  if (!is) return tl::unexpected(is.error());
+  if (*is == Account::tablet) return fail(ErrorCode::refused, "that is a tablet's name");
+  // The file first: what cannot be written down leaves the account as it is.
+  const std::string password = provision::new_password();
+  if (!provision::replace_private(command.password_file, password)) {
+    return fail(ErrorCode::unavailable, command.password_file + ": " + std::strerror(errno));
+  }
+  const auto put = provision::put_account(command.broker_files, command.box,
+                                          provision::box_rules(command.box), password);
+  if (!put) return tl::unexpected(put.error());
+  return *is == Account::box;
+}
+
 int floor_add(const FloorCommand& command) {
   if (!provision::valid_account(command.box)) {
     return failed("the name of a box is 1 to 64 letters, digits, . _ and -", kUsage);
   }
-  const auto is = account_of(command);
-  if (!is) return broker_files_failed(command.broker_files, is.error());
-  if (*is == Account::tablet) return failed("that is a tablet's name");
-  // The file first: what cannot be written down leaves the account as it is.
-  const std::string password = provision::new_password();
-  if (!provision::replace_private(command.password_file, password)) {
-    return failed(command.password_file + ": " + std::strerror(errno));
+  const auto again = put_box_account(command);
+  if (!again) {
+    return again.error().code == ErrorCode::refused
+               ? failed(again.error().message)
+               : broker_files_failed(command.broker_files, again.error());
   }
-  const auto put = provision::put_account(command.broker_files, command.box,
-                                          provision::box_rules(command.box), password);
-  if (!put) return broker_files_failed(command.broker_files, put.error());
   return done(command,
-              {{"box", command.box},
-               {"again", *is == Account::box},
-               {"password_file", command.password_file}},
+              {{"box", command.box}, {"again", *again}, {"password_file", command.password_file}},
               command.box + " has an account at the floor's broker; its password is in " +
                   command.password_file + ". Of the box it wants floor.user = " + command.box +
                   ", and systemctl restart welcomed");

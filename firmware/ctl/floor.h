@@ -16,6 +16,11 @@ struct FloorCommand {
   bool json = false;
 };
 
+// Gives the box a fresh password, in the broker's files and in that of the command. True: it had an
+// account before. Errors: refused (its name is a tablet's, or none for an account), not_found (it
+// is no folder of a broker), unavailable (names the file).
+Result<bool> put_box_account(const FloorCommand& command);
+
 // The exit code (terminal.h).
 int floor_add(const FloorCommand& command);
 int floor_revoke(const FloorCommand& command);

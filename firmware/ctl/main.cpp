@@ -2,6 +2,7 @@
 // welcomectl: the technician's tool. It asks a running welcomed over its control socket; it can
 // open neither the database nor the camera. verbs.cpp has what it can do.
 
+#include <cstring>
 #include <exception>
 #include <iostream>
 #include <string>
@@ -16,7 +17,16 @@ namespace {
 
 using namespace welcome::ctl;
 
-int run(const std::vector<std::string>& words) {
+// What stands on the command line, everybody on this machine can read while it runs.
+void hide_secret(const Typed& typed, int argc, char** argv) {
+  if (typed.verb == nullptr || typed.verb->words != kProvision) return;
+  for (int i = 1; i < argc; ++i) {
+    if (typed.call.operand == argv[i]) std::memset(argv[i], '*', std::strlen(argv[i]));
+  }
+}
+
+int run(int argc, char** argv) {
+  const std::vector<std::string> words{argv, argv + argc};
   // For docs/control.md; nobody types it.
   if (words.size() == 2 && words[1] == "--describe-commands") {
     std::cout << welcome::control::markdown_reference();
@@ -33,6 +43,7 @@ int run(const std::vector<std::string>& words) {
     return kDone;
   }
   const Typed typed = read_words(words);
+  hide_secret(typed, argc, argv);
   if (!typed.wrong.empty()) {
     std::cerr << "welcomectl: " << typed.wrong << (typed.wrong.ends_with('?') ? "" : ";")
               << " see welcomectl --help\n";
@@ -53,7 +64,7 @@ int run(const std::vector<std::string>& words) {
 
 int main(int argc, char** argv) {
   try {
-    return run({argv, argv + argc});
+    return run(argc, argv);
   } catch (const std::exception& e) {
     std::cerr << "welcomectl: " << e.what() << '\n';
     return kRefused;

@@ -24,6 +24,7 @@
 #include "firmware/ctl/leave.h"
 #include "firmware/ctl/metrics.h"
 #include "firmware/ctl/print.h"
+#include "firmware/ctl/provision.h"
 #include "firmware/ctl/radio.h"
 #include "firmware/ctl/status_text.h"
 #include "firmware/ctl/tablets.h"
@@ -73,6 +74,14 @@ constexpr std::array kSpecial{
     Option{"root", "", "DIR", "where the box's disk is mounted, if it is another machine's (/)"},
     Option{"apply", "", "", "reload or restart welcomed, whichever it takes"},
     Option{"customer", "", "ID", "whose phone you carry; else the loudest"},
+    Option{"door", "", "URL",
+           "head office's door, https://…, where the code does not come as a link"},
+    Option{"invitation", "", "FILE", "the invitation, on a stick: then nothing needs a line"},
+    Option{"credentials", "", "DIR",
+           "of a welcomed that systemd does not start: its $CREDENTIALS_DIRECTORY. The box key "
+           "stays a "
+           "plain file"},
+    Option{"again", "", "", "also when this machine is another box now"},
 };
 
 // ---- what verbs do
@@ -314,12 +323,33 @@ int tablet(const Verb& /*verb*/, const Call& call) {
                call.text("socket", control::kDefaultSocket), call.has("json")});
 }
 
+int provision(const Verb& /*verb*/, const Call& call) {
+  ProvisionCommand command;
+  command.code = call.operand;
+  command.door = call.text("door");
+  command.invitation = call.text("invitation");
+  command.config = call.text("config", kDefaultConfig);
+  command.credentials = call.text("credentials");
+  command.broker_files = call.text("broker-files", kDefaultBroker);
+  command.socket = call.text("socket", control::kDefaultSocket);
+  command.welcomed = welcomed(call.self);
+  command.again = call.has("again");
+  command.json = call.has("json");
+  return provision_box(command, std::cin);
+}
+
 // ---- the table
 
 const std::vector<Verb>& table() {
   const auto of = [](CommandId id) { return control::command(id).what; };
   using C = CommandId;
   static const std::vector<Verb> all{
+      {kProvision,
+       "[CODE]",
+       "make this machine the box that head office has invited, by its one-time code or the link "
+       "with it; without one it is asked for. Said again, it goes on where it was stopped",
+       {"door", "invitation", "again", "config", "credentials", "broker-files"},
+       provision},
       {"doctor", "", of(C::doctor), {}, doctor},
       {"status", "", of(C::status), {}, status},
       {"metrics",

@@ -41,6 +41,9 @@ struct Verb {
   int (*run)(const Verb& verb, const Call& call);
 };
 
+// Its operand is a secret.
+inline constexpr std::string_view kProvision = "provision";
+
 std::span<const Verb> verbs();
 // Those of every verb, then all others.
 std::span<const Option> common_options();
