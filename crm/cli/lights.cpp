@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // fleet, fleet ask
 
+#include "crm/lights.h"
+
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "crm/cli/command.h"
-#include "crm/lights.h"
 #include "crm/wall_clock.h"
 
 namespace welcome::crm::cli {

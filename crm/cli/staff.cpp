@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // staff add, pin, remove, list, policy
 
+#include "core/staff.h"
+
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -8,7 +10,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "core/staff.h"
 #include "crm/cli/command.h"
 #include "crm/regions.h"
 #include "crm/staff.h"

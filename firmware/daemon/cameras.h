@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "core/claim.h"
-#include "firmware/engine/clock.h"
 #include "firmware/daemon/config.h"
+#include "firmware/engine/clock.h"
 #include "vision/camera_worker.h"
 #include "vision/model_pack.h"
 

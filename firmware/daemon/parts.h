@@ -10,9 +10,9 @@
 
 #include "beacon/hci_host.h"
 #include "beacon/tracker.h"
-#include "firmware/engine/clock.h"
 #include "firmware/daemon/config.h"
 #include "firmware/daemon/credentials.h"
+#include "firmware/engine/clock.h"
 #include "firmware/engine/engine.h"
 #include "firmware/store/store.h"
 #include "sync/link.h"

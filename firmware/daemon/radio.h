@@ -10,8 +10,8 @@
 
 #include "beacon/hci_host.h"
 #include "beacon/source.h"
-#include "firmware/engine/clock.h"
 #include "firmware/daemon/config.h"
+#include "firmware/engine/clock.h"
 #include "firmware/store/store.h"
 
 namespace welcome::daemon {
