@@ -23,8 +23,8 @@ struct BoxKeys {
 };
 std::optional<BoxKeys> box_keys_in(std::string_view text);
 
-// What the Ed25519 key is made of that the box signs with (store::Sealer has the same; a test holds
-// the two together).
+// What the Ed25519 key is made of that the box signs with, as store::Sealer has it, too: a box that
+// is provisioned is known by this key from then on (tests/integration/provision.test.mjs).
 KeyBytes signing_seed(const KeyBytes& box_key);
 
 }  // namespace welcome::control

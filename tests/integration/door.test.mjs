@@ -17,6 +17,7 @@ import Ajv from 'ajv';
 import { kPin, Story } from '../../demo/story.mjs';
 import { Authenticator } from '../../harness/authenticator.mjs';
 import { Device } from '../../harness/door.mjs';
+import { provisionRequest } from '../../harness/invitation.mjs';
 import { filled } from '../../harness/stack.mjs';
 import { StaffTablet } from '../../harness/tablet.mjs';
 import { FakeEvents } from '../e2e/fakes.mjs';
@@ -363,6 +364,28 @@ describe('the door', () => {
     );
     assert.ok(!JSON.stringify(state).includes('paul'));
     heard.end();
+  });
+
+  // What is asked and answered here is made by the words of docs/protocol.md alone.
+  it('gives a box its invitation, and says of a wrong one no more than of none', async () => {
+    const { code } = JSON.parse(
+      (
+        await story.crm(
+          ...['--json', 'boxes', 'invite', 'aroma-1/box-9', '--broker', 'mqtts://broker.example'],
+          ...['--door', 'https://my.example.com'],
+        )
+      ).stdout,
+    );
+    const box = checked(new Device(phone.base, ''));
+    const asks = (body) => box.ask('POST', '/v1/provision', body);
+    const { status, body } = await asks(provisionRequest(code, Buffer.alloc(32, 1)));
+    assert.equal(status, 200);
+    assert.deepEqual((await asks(provisionRequest(code, Buffer.alloc(32, 1)))).body, body);
+    const other = await asks(provisionRequest(code, Buffer.alloc(32, 2)));
+    const none = await asks(provisionRequest(`${code}0`, Buffer.alloc(32, 1)));
+    assert.equal(other.status, 403);
+    assert.deepEqual(other.body, none.body);
+    assert.equal((await asks({ invitation: 'x' })).status, 400);
   });
 
   it('was asked everything that its document describes', () => {
