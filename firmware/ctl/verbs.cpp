@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "core/nearest.h"
+#include "core/version.h"
 #include "firmware/control/commands.h"
+#include "firmware/control/wrapped.h"
 #include "firmware/ctl/box_key.h"
 #include "firmware/ctl/client.h"
 #include "firmware/ctl/config.h"
@@ -27,7 +29,9 @@
 #include "firmware/ctl/provision.h"
 #include "firmware/ctl/radio.h"
 #include "firmware/ctl/status_text.h"
+#include "firmware/ctl/support.h"
 #include "firmware/ctl/tablets.h"
+#include "firmware/ctl/watch.h"
 #include "provision/files.h"
 
 namespace welcome::ctl {
@@ -39,6 +43,7 @@ using nlohmann::json;
 
 // Of the floor's broker, as the package welcome-floor has it.
 constexpr std::string_view kDefaultBroker = "/etc/welcome-floor";
+constexpr std::size_t kSupportLabel = 11;
 constexpr std::string_view kDefaultConfig = "/etc/welcomed/welcomed.conf";
 
 constexpr std::array kCommon{
@@ -294,6 +299,32 @@ int radio(const Verb& verb, const Call& call) {
   return run_radio(command);
 }
 
+int watch(const Verb& verb, const Call& call) {
+  if (call.has("json")) return plain<CommandId::status>(verb, call);
+  return watch_box(call.text("socket", control::kDefaultSocket));
+}
+
+// Asks nobody: it is true of what is installed.
+int support(const Verb& /*verb*/, const Call& call) {
+  const std::pair<const char*, std::string> said[] = {
+      {"version", std::string("welcomed ") + kVersion},
+      {"supported", kSupported},
+      {"security", std::string("report a hole ") + kReport + ": SECURITY.md"},
+      {"help", "welcomectl diag collect writes one file with what whoever helps you wants to know"},
+      {"licences",
+       "Apache-2.0; copyright and NOTICE in /usr/share/doc/welcomed have those of all parts"},
+      {"documents", "/usr/share/doc/welcomed; begin with technician.md"}};
+  json all = json::object();
+  for (const auto& [name, text] : said) {
+    all[name] = text;
+    if (call.has("json")) continue;
+    std::string label = name;
+    label.resize(kSupportLabel, ' ');
+    std::cout << label << control::wrapped(text, kSupportLabel) << '\n';
+  }
+  return call.has("json") ? show(call, all) : kDone;
+}
+
 int collect_diag(const Verb& /*verb*/, const Call& call) {
   return diag_collect({call.operand, call.text("socket", control::kDefaultSocket),
                        call.text("config", kDefaultConfig), welcomed(call.self), call.has("json")});
@@ -352,6 +383,7 @@ const std::vector<Verb>& table() {
        provision},
       {"doctor", "", of(C::doctor), {}, doctor},
       {"status", "", of(C::status), {}, status},
+      {"watch", "", "the box on one screen, again and again; q ends it", {}, watch},
       {"metrics",
        "",
        "the numbers of status for Prometheus",
@@ -448,6 +480,11 @@ const std::vector<Verb>& table() {
        "destroy the box key and all that the box has, so that this machine is as installed",
        {"all", "yes", "root", "finish"},
        reset},
+      {"support",
+       "",
+       "version, how long it is supported, whom to ask, and where the licences are",
+       {},
+       support},
       {"diag collect",
        "[FILE]",
        "what support wants to know of this box, as one .tar.gz; nothing of a person is in it",
