@@ -28,9 +28,10 @@ constexpr const char* kKeysVariable = "WELCOME_CRM_SIGNING_KEYS";
 
 std::vector<const Command*> all_commands(const Beyond* beyond) {
   std::vector<const Command*> out;
-  for (const auto& some : {set_up_commands(), customer_commands(), staff_commands(), box_commands(),
-                           invite_commands(), fleet_commands(), light_commands(), serve_commands(),
-                           beyond == nullptr ? std::span<const Command>() : beyond->commands}) {
+  for (const auto& some :
+       {set_up_commands(), customer_commands(), staff_commands(), box_commands(), invite_commands(),
+        fleet_commands(), light_commands(), metrics_commands(), serve_commands(),
+        beyond == nullptr ? std::span<const Command>() : beyond->commands}) {
     for (const Command& command : some) out.push_back(&command);
   }
   return out;
@@ -210,6 +211,10 @@ int dispatch(const std::vector<std::string>& args, std::ostream& out, std::ostre
   if (command == nullptr) {
     if (args.size() == 1 && args[0] == "--describe-commands") {
       describe_commands(out, beyond);
+      return kDone;
+    }
+    if (args.size() == 1 && args[0] == "--describe-metrics") {
+      out << markdown_crm_metrics();
       return kDone;
     }
     if (std::find(args.begin(), args.end(), "--version") != args.end()) {

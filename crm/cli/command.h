@@ -89,6 +89,9 @@ std::span<const Command> customer_commands();
 std::span<const Command> fleet_commands();
 std::span<const Command> invite_commands();
 std::span<const Command> light_commands();
+std::span<const Command> metrics_commands();
+// The table of docs/metrics.md.
+std::string markdown_crm_metrics();
 std::span<const Command> serve_commands();
 std::span<const Command> staff_commands();
 

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/control/metrics.h"
 
-#include <algorithm>
-#include <array>
-
 namespace welcome::control {
 
 namespace {
@@ -191,11 +188,6 @@ constexpr Metric kMetrics[] = {
     {"control_refused", counter, "control connections refused", "control_refused", count},
 };
 
-std::string_view type_word(MetricType type) {
-  constexpr std::string_view kWords[] = {"counter", "gauge", "histogram", "info", "states"};
-  return kWords[static_cast<std::size_t>(type)];
-}
-
 std::string labels_of(const Metric& metric) {
   std::string out(metric.label);
   const auto more = [&](std::string_view label) {
@@ -210,20 +202,11 @@ std::string labels_of(const Metric& metric) {
 
 }  // namespace
 
-std::string_view Metric::unit() const {
-  for (const std::string_view unit : {"seconds", "bytes"}) {
-    if (name.ends_with("_" + std::string(unit))) return unit;
-  }
-  return {};
-}
-
 std::string Metric::family() const {
   return name.empty() ? "welcomed" : "welcomed_" + std::string(name);
 }
 
-std::string Metric::sample() const {
-  return family() + (type == counter ? "_total" : type == info ? "_info" : "");
-}
+std::string Metric::sample() const { return sample_name(type, family()); }
 
 std::span<const Metric> metrics() { return kMetrics; }
 
@@ -233,8 +216,8 @@ std::string markdown_metrics() {
     const std::string labels = labels_of(metric);
     out.append("| `").append(metric.sample());
     if (!labels.empty()) out.append("{").append(labels).append("}");
-    out.append("` | ").append(type_word(metric.type));
-    if (!metric.unit().empty()) out.append(", ").append(metric.unit());
+    out.append("` | ").append(to_string(metric.type));
+    if (const auto unit = unit_of(metric.family()); !unit.empty()) out.append(", ").append(unit);
     out.append(" | ").append(metric.help);
     if (metric.type == states) {
       out += ": ";

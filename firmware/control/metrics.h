@@ -8,11 +8,9 @@
 #include <string>
 #include <string_view>
 
-namespace welcome::control {
+#include "core/exposition.h"
 
-// counter: since the start of welcomed unless it says otherwise. states: one of some words is 1,
-// all others are 0.
-enum class MetricType : std::uint8_t { counter, gauge, histogram, info, states };
+namespace welcome::control {
 
 // How a value of the status becomes a number. One that is not there is 0 where it counts or says
 // yes or no, and NaN where it measures: a metric that is missing raises no alarm.
@@ -32,7 +30,7 @@ enum class Reading : std::uint8_t {
 
 struct Metric {
   std::string_view name;  // after "welcomed_"; without "_total" and "_info"
-  MetricType type;
+  MetricType type;        // a counter counts since the start of welcomed unless it says otherwise
   std::string_view help;
   std::string_view path;  // in the status; '*' is any key
   Reading reading;
@@ -40,8 +38,6 @@ struct Metric {
   std::span<const std::string_view> words{};
   std::span<const std::string_view> keys{};  // of '*' that are there from the start
 
-  // What its name ends with; "" = it counts things, or says yes or no.
-  std::string_view unit() const;
   // "welcomed_…" of the family, and of what Prometheus finds it under.
   std::string family() const;
   std::string sample() const;

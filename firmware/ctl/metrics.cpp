@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/ctl/metrics.h"
 
-#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "firmware/control/metrics.h"
 #include "firmware/control/value_at.h"
@@ -20,12 +16,9 @@ namespace welcome::ctl {
 namespace {
 
 using control::Metric;
-using control::MetricType;
 using control::Reading;
 using control::value_at;
 using nlohmann::json;
-
-using Labels = std::vector<std::pair<std::string, std::string>>;
 
 // "2026-11-21T09:30:00.120Z", as the daemon writes it.
 std::string unix_seconds(const std::string& time) {
@@ -87,134 +80,75 @@ std::map<std::string, json> by_key(const json& status, const Metric& metric) {
   return out;
 }
 
-class Text {
+// A family of the status.
+class Family {
  public:
-  Text(const json& status, MetricsForm form) : status_(status), form_(form) {}
+  Family(Exposition& out, const json& status, const Metric& metric)
+      : out_(out), status_(status), metric_(metric) {}
 
-  void add(const Metric& metric) {
-    const std::size_t before = out_.size();
-    begin(metric);
-    const std::size_t samples = out_.size();
-    if (metric.type == MetricType::info) information(metric);
-    if (metric.type != MetricType::info) by_keys(metric);
-    if (out_.size() == samples) out_.resize(before);  // no camera
-  }
-
-  std::string end() {
-    if (form_ == MetricsForm::openmetrics) out_ += "# EOF\n";
-    return std::move(out_);
-  }
-
- private:
-  std::string_view type_word(MetricType type) const {
-    const bool open = form_ == MetricsForm::openmetrics;
-    switch (type) {
-      case MetricType::counter:
-        return "counter";
-      case MetricType::histogram:
-        return "histogram";
-      case MetricType::info:
-        return open ? "info" : "gauge";
-      case MetricType::states:
-        return open ? "stateset" : "gauge";
-      case MetricType::gauge:
-        break;
-    }
-    return "gauge";
-  }
-
-  void begin(const Metric& metric) {
-    const bool open = form_ == MetricsForm::openmetrics;
-    const std::string name = open ? metric.family() : metric.sample();
-    const auto line = [&](const char* what, std::string_view value) {
-      out_.append("# ").append(what).append(" ").append(name).append(" ").append(value).append(
-          "\n");
-    };
-    line("TYPE", type_word(metric.type));
-    if (open && !metric.unit().empty()) line("UNIT", metric.unit());
-    line("HELP", metric.help);
-  }
-
-  void by_keys(const Metric& metric) {
-    for (const auto& [key, found] : by_key(status_, metric)) {
-      Labels labels;
-      if (!metric.label.empty()) labels.emplace_back(metric.label, key);
-      if (metric.type == MetricType::states) {
-        states(metric, labels, found);
-      } else if (metric.type == MetricType::histogram) {
-        histogram(metric, labels, found);
+  void write() const {
+    out_.begin(metric_.type, metric_.family(), metric_.help);
+    if (metric_.type == MetricType::info) return information();
+    for (const auto& [key, found] : by_key(status_, metric_)) {
+      MetricLabels labels;
+      if (!metric_.label.empty()) labels.emplace_back(metric_.label, key);
+      if (metric_.type == MetricType::states) {
+        out_.states(metric_.family(), labels, {metric_.words.begin(), metric_.words.end()},
+                    found.is_string() ? found.get<std::string>() : std::string());
+      } else if (metric_.type == MetricType::histogram) {
+        histogram(labels, found);
       } else {
-        sample(metric.sample(), labels, value_of(found, metric));
+        out_.sample(metric_.sample(), labels, value_of(found, metric_));
       }
     }
   }
 
-  void information(const Metric& metric) {
-    Labels labels;
-    for (const auto path : metric.words) {
+ private:
+  void information() const {
+    MetricLabels labels;
+    for (const auto path : metric_.words) {
       const json found = value_at(status_, path);
       labels.emplace_back(path.substr(path.rfind('.') + 1),
                           found.is_string() ? found.get<std::string>() : std::string());
     }
-    sample(metric.sample(), labels, "1");
+    out_.sample(metric_.sample(), labels, "1");
   }
 
-  void states(const Metric& metric, const Labels& labels, const json& found) {
-    for (const auto word : metric.words) {
-      Labels more = labels;
-      more.emplace_back(metric.family(), word);
-      sample(metric.sample(), more, yes_or_no(found == json(word)));
-    }
-  }
-
-  void histogram(const Metric& metric, const Labels& labels, const json& found) {
+  void histogram(const MetricLabels& labels, const json& found) const {
     const json buckets = value_at(found, "buckets");
-    const std::string name = metric.sample();
+    const std::string name = metric_.sample();
+    const auto bucket = [&](const std::string& upto, const std::string& count) {
+      MetricLabels more = labels;
+      more.emplace_back("le", upto);
+      out_.sample(name + "_bucket", more, count);
+    };
     std::string all = "0";
-    if (buckets.is_array()) {
-      for (const json& bucket : buckets) {
-        const json upto = value_at(bucket, "upto_ms");
-        all = number(value_at(bucket, "count"), "0");
-        Labels more = labels;
-        more.emplace_back("le", upto.is_number() ? json(upto.get<double>() / 1000).dump() : "+Inf");
-        sample(name + "_bucket", more, all);
-      }
-    } else {
-      sample(name + "_bucket", {{"le", "+Inf"}}, all);
+    for (const json& one : buckets.is_array() ? buckets : json::array()) {
+      all = number(value_at(one, "count"), "0");
+      const json upto = value_at(one, "upto_ms");
+      bucket(upto.is_number() ? seconds(upto) : "+Inf", all);
     }
+    if (!buckets.is_array()) bucket("+Inf", all);
     const json sum = value_at(found, "sum");
-    sample(name + "_sum", labels, sum.is_number() ? json(sum.get<double>() / 1000).dump() : "0");
-    sample(name + "_count", labels, all);
+    out_.sample(name + "_sum", labels, sum.is_number() ? seconds(sum) : "0");
+    out_.sample(name + "_count", labels, all);
   }
 
-  void sample(const std::string& name, const Labels& labels, const std::string& value) {
-    out_ += name;
-    for (const auto& [label, text] : labels) {
-      out_ += &label == &labels.front().first ? "{" : ",";
-      out_ += label + "=\"";
-      for (const char c : text) {
-        if (c == '\\' || c == '"') out_ += '\\';
-        out_ += c == '\n' ? std::string("\\n") : std::string(1, c);
-      }
-      out_ += '"';
-    }
-    if (!labels.empty()) out_ += '}';
-    out_ += " " + value + "\n";
-  }
+  static std::string seconds(const json& ms) { return json(ms.get<double>() / 1000).dump(); }
 
+  Exposition& out_;
   const json& status_;
-  const MetricsForm form_;
-  std::string out_;
+  const Metric& metric_;
 };
 
 }  // namespace
 
 std::string metrics(const json& status, MetricsForm form) {
-  Text text(status, form);
+  Exposition out(form);
   for (const Metric& metric : control::metrics()) {
-    if (status.is_object() || metric.name == "up") text.add(metric);
+    if (status.is_object() || metric.name == "up") Family(out, status, metric).write();
   }
-  return text.end();
+  return out.end();
 }
 
 }  // namespace welcome::ctl

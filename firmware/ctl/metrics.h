@@ -5,13 +5,9 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-namespace welcome::ctl {
+#include "core/exposition.h"
 
-// The two differ in what a counter, an information and a state are called, so that no text is both.
-enum class MetricsForm : bool {
-  prometheus,   // text format 0.0.4, which node_exporter's textfile collector takes
-  openmetrics,  // OpenMetrics 1.0
-};
+namespace welcome::ctl {
 
 // `status`: the daemon's answer; null: it did not answer, and only that is said.
 std::string metrics(const nlohmann::json& status, MetricsForm form);

@@ -12,6 +12,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
+#include <utility>
 
 #include "core/nearest.h"
 #include "core/version.h"

@@ -2,8 +2,8 @@
 // A box whose radio and camera are away: its technician sees it, head office does, and so do the staff.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
@@ -91,6 +91,21 @@ test('a radio and a camera that are away are seen by technician, head office and
     assert.ok(Date.now() < end, fleet.stdout + fleet.stderr);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
+
+  // The same for Prometheus: every counter that serve has, and no finding.
+  const counted = JSON.parse((await crm('status', '--json')).stdout)[0].counters;
+  const metrics = (await crm('metrics')).stdout;
+  const found = spawnSync('promtool', ['check', 'metrics'], { input: metrics, encoding: 'utf8' });
+  assert.equal(found.stdout + found.stderr, '');
+  assert.match(metrics, /^welcome_crm_boxes 1$/m);
+  assert.match(metrics, /^welcome_crm_box_online\{store="aroma-1",box="box-1"\} 1$/m);
+  assert.match(metrics, /^welcome_crm_box_light\{.*light="camera",welcome_crm_box_light="red"\} 1$/m);
+  assert.match(metrics, /^welcome_crm_serve_connected\{serve="crm"\} 1$/m);
+  for (const name of Object.keys(counted))
+    assert.match(metrics, new RegExp(`^welcome_crm_${name}_total\\{serve="crm"\\} \\d+$`, 'm'));
+  const file = path.join(dir, 'crm.prom');
+  assert.equal((await crm('metrics', '--openmetrics', '--output', file)).code, 0);
+  assert.match(readFileSync(file, 'utf8'), /^# TYPE welcome_crm_hellos counter$[^]*\n# EOF\n$/m);
 
   const asked = await crm('fleet', 'ask', 'aroma-1/box-1');
   assert.equal(asked.code, 0, asked.stderr);

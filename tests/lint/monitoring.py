@@ -13,7 +13,7 @@ import yaml
 FOLDER = "packaging/monitoring"
 # Of others: of Prometheus itself, and of node_exporter.
 FOREIGN = {"node_textfile_mtime_seconds"}
-CALLED = re.compile(r"\bwelcomed_[a-z0-9_]+\b|\bnode_[a-z0-9_]+\b")
+CALLED = re.compile(r"\bwelcome(?:d|_crm)_[a-z0-9_]+\b|\bnode_[a-z0-9_]+\b")
 
 
 def made(root):
@@ -26,7 +26,7 @@ def made(root):
 def documented(root):
     """The names of samples, and the labels that are named as their metric."""
     names = set()
-    for name, kind in re.findall(r"^\| `(welcomed\w*)(?:\{[^}]*\})?` \| (\w+)", (root / "docs/metrics.md").read_text(), re.M):
+    for name, kind in re.findall(r"^\| `(welcome(?:d|_crm)\w*)(?:\{[^}]*\})?` \| (\w+)", (root / "docs/metrics.md").read_text(), re.M):
         names |= {f"{name}_bucket", f"{name}_sum", f"{name}_count"} if kind == "histogram" else {name}
     return names
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <sstream>
 
 #include "contract/items.h"
@@ -56,6 +57,14 @@ TEST_F(CliTest, DescribesItsCommandsForTheManual) {
     return;
   }
   FAIL() << "no serve";
+}
+
+TEST_F(CliTest, MetricsAreThoseOfTheirPage) {
+  std::ifstream in(WELCOME_SOURCE_DIR "/docs/metrics.md");
+  const std::string page{std::istreambuf_iterator<char>(in), {}};
+  ASSERT_EQ(run({"--describe-metrics"}, out_, err_), kDone);
+  EXPECT_NE(page.find(out_.str()), std::string::npos)
+      << "put the output of welcome-crm --describe-metrics into docs/metrics.md";
 }
 
 TEST_F(CliTest, WrongUsageIsCodeTwoAndSaysWhat) {
