@@ -7,7 +7,10 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "core/time.h"
@@ -24,6 +27,10 @@ enum class AddressType : std::uint8_t {
 };
 
 using Address = std::array<std::uint8_t, 6>;  // most significant byte first, as people write it
+
+// 00:1A:7D:DA:71:13; read in either case.
+std::string to_text(const Address& address);
+std::optional<Address> parse_address(std::string_view text);
 
 // The two top bits of a random address tell its kind (Vol 6, Part B, 1.3.2).
 constexpr bool is_resolvable(const Address& address, AddressType type) {

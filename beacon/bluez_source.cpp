@@ -50,17 +50,6 @@ std::optional<std::uint8_t> hex_byte(std::string_view text) {
   return value;
 }
 
-std::optional<Address> parse_address(std::string_view text) {
-  if (text.size() != 17) return std::nullopt;
-  Address address{};
-  for (std::size_t i = 0; i < 6; ++i) {
-    const auto byte = hex_byte(text.substr(i * 3, 2));
-    if (!byte) return std::nullopt;
-    address[i] = *byte;
-  }
-  return address;
-}
-
 // As on air: least significant byte first; 16-bit UUIDs as two bytes.
 std::optional<std::vector<std::uint8_t>> parse_uuid(std::string_view text) {
   if (text.size() != 36) return std::nullopt;
@@ -156,7 +145,6 @@ class BluezSource final : public LiveSource {
   BluezSource(BluezSourceConfig config, std::function<Now()> clock)
       : LiveSource(config.first_pause, config.longest_pause),
         config_(std::move(config)),
-        path_("/org/bluez/" + config_.adapter),
         clock_(std::move(clock)) {}
   ~BluezSource() override { stop(); }
   BluezSource(const BluezSource&) = delete;
@@ -204,6 +192,8 @@ class BluezSource final : public LiveSource {
               "'",
           [this](sdbus::Message&) { lost_ = "bluetoothd has gone"; });
 
+    path_ = path_of_adapter(*connection);
+    if (path_.empty()) return "there is no adapter " + config_.adapter;
     const auto adapter = sdbus::createProxy(*connection, kBluez, path_);
     begin_to_scan(*adapter);
     learn_devices(*connection);
@@ -248,14 +238,35 @@ class BluezSource final : public LiveSource {
     adapter.callMethod("StartDiscovery").onInterface(kAdapter);
   }
 
-  // Of devices that are there already BlueZ will tell changes only.
-  void learn_devices(sdbus::IConnection& connection) {
-    std::map<sdbus::ObjectPath, Interfaces> objects;
+  using Objects = std::map<sdbus::ObjectPath, Interfaces>;
+  static Objects managed_objects(sdbus::IConnection& connection) {
+    Objects objects;
     sdbus::createProxy(connection, kBluez, "/")
         ->callMethod("GetManagedObjects")
         .onInterface(kObjects)
         .storeResultsTo(objects);
-    for (const auto& object : objects) {
+    return objects;
+  }
+
+  // By its address it may be another hciN each time. Empty: it is not there.
+  std::string path_of_adapter(sdbus::IConnection& connection) const {
+    const auto wanted = parse_address(config_.adapter);
+    if (!wanted) return "/org/bluez/" + config_.adapter;
+    for (const auto& [path, interfaces] : managed_objects(connection)) {
+      const auto adapter = interfaces.find(kAdapter);
+      if (adapter == interfaces.end()) continue;
+      const auto address = adapter->second.find("Address");
+      if (address != adapter->second.end() &&
+          parse_address(address->second.get<std::string>()) == wanted) {
+        return path;
+      }
+    }
+    return {};
+  }
+
+  // Of devices that are there already BlueZ will tell changes only.
+  void learn_devices(sdbus::IConnection& connection) {
+    for (const auto& object : managed_objects(connection)) {
       const auto device = object.second.find(kDevice);
       if (device == object.second.end() || !is_ours(object.first)) continue;
       if (devices_.size() >= kMostDevices) return;
@@ -342,10 +353,10 @@ class BluezSource final : public LiveSource {
   }
 
   const BluezSourceConfig config_;
-  const std::string path_;  // of the adapter
   const std::function<Now()> clock_;
 
   // The source's thread alone.
+  std::string path_;  // of the adapter
   std::unordered_map<std::string, Device> devices_;  // by object path
   std::vector<AdvertReport> reports_;
   std::string lost_;  // why this connection cannot go on

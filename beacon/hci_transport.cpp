@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "beacon/hci_transport.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -23,7 +24,10 @@ namespace {
 // From the kernel's include/net/bluetooth; libbluetooth is not needed for three numbers.
 constexpr int kBtProtoHci = 1;
 constexpr unsigned long kHciDevDown = _IOW('H', 202, int);
+constexpr unsigned long kHciGetDeviceList = _IOR('H', 210, int);
+constexpr unsigned long kHciGetDeviceInfo = _IOR('H', 211, int);
 constexpr unsigned short kHciChannelUser = 1;
+constexpr std::uint16_t kMostAdapters = 16;  // HCI_MAX_DEV
 // The kernel drops what does not fit, in silence. The default holds about 200 packets, a tenth of a
 // second of a busy air.
 constexpr int kReceiveBuffer = 2 * 1024 * 1024;
@@ -34,6 +38,21 @@ struct SockaddrHci {
   sa_family_t family;
   unsigned short device;
   unsigned short channel;
+};
+
+struct HciDeviceEntry {
+  std::uint16_t number;
+  std::uint32_t options;
+};
+struct HciDeviceList {
+  std::uint16_t count;
+  HciDeviceEntry devices[kMostAdapters];
+};
+struct HciDeviceInfo {
+  std::uint16_t number;
+  char name[8];
+  std::uint8_t address[6];  // least significant byte first
+  std::uint8_t rest[128];   // flags, features, sizes, counters: 72 bytes
 };
 
 tl::unexpected<Error> fail_errno(const std::string& what) {
@@ -146,15 +165,66 @@ speed_t speed_of(unsigned baud) {
   }
 }
 
+int hci_socket() {
+  return ::socket(AF_BLUETOOTH, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, kBtProtoHci);
+}
+
+tl::unexpected<Error> no_adapter(const std::string& name) {
+  const auto there = linux_adapters();
+  return fail(ErrorCode::unavailable, "there is no adapter " + name + "; there is " +
+                                          describe(there.value_or(std::vector<LinuxAdapter>{})));
+}
+
+Result<std::uint16_t> number_of(const AdapterName& name) {
+  if (const auto* number = std::get_if<std::uint16_t>(&name)) return *number;
+  const Address& address = std::get<Address>(name);
+  const auto adapters = linux_adapters();
+  if (!adapters) return tl::make_unexpected(adapters.error());
+  const auto found = std::ranges::find(*adapters, address, &LinuxAdapter::address);
+  if (found == adapters->end()) return no_adapter(to_text(address));
+  return found->number;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<HciTransport>> open_user_channel(std::uint16_t adapter) {
-  Fd fd(::socket(AF_BLUETOOTH, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, kBtProtoHci));
+Result<std::vector<LinuxAdapter>> linux_adapters() {
+  Fd fd(hci_socket());
   if (fd.get() < 0) return fail_errno("no Bluetooth sockets here");
+  HciDeviceList list{};
+  list.count = kMostAdapters;
+  if (::ioctl(fd.get(), kHciGetDeviceList, &list) < 0) return fail_errno("cannot list adapters");
+  std::vector<LinuxAdapter> adapters;
+  for (std::uint16_t i = 0; i < list.count && i < kMostAdapters; ++i) {
+    HciDeviceInfo info{};
+    info.number = list.devices[i].number;
+    // One that has gone meanwhile.
+    if (::ioctl(fd.get(), kHciGetDeviceInfo, &info) < 0) continue;
+    LinuxAdapter adapter{info.number, {}};
+    std::reverse_copy(std::begin(info.address), std::end(info.address), adapter.address.begin());
+    adapters.push_back(adapter);
+  }
+  return adapters;
+}
+
+std::string describe(const std::vector<LinuxAdapter>& adapters) {
+  std::string text;
+  for (const LinuxAdapter& adapter : adapters) {
+    text += (text.empty() ? "hci" : ", hci") + std::to_string(adapter.number) + " (" +
+            to_text(adapter.address) + ")";
+  }
+  return text.empty() ? "none" : text;
+}
+
+Result<std::unique_ptr<HciTransport>> open_user_channel(const AdapterName& wanted) {
+  Fd fd(hci_socket());
+  if (fd.get() < 0) return fail_errno("no Bluetooth sockets here");
+  const auto number = number_of(wanted);
+  if (!number) return tl::make_unexpected(number.error());
+  const std::uint16_t adapter = *number;
   const std::string name = "hci" + std::to_string(adapter);
   // bind() answers EBUSY while the interface is up.
   if (::ioctl(fd.get(), kHciDevDown, adapter) < 0 && errno != EALREADY) {
-    return errno == ENODEV ? fail(ErrorCode::unavailable, "there is no adapter " + name)
+    return errno == ENODEV ? no_adapter(name)
                            : fail_errno("cannot take " + name + " down");
   }
   SockaddrHci address{AF_BLUETOOTH, adapter, kHciChannelUser};

@@ -8,8 +8,11 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
+#include <variant>
 #include <vector>
 
+#include "beacon/advert.h"
 #include "core/result.h"
 #include "core/time.h"
 
@@ -28,9 +31,21 @@ class HciTransport {
 
 using OpenTransport = std::function<Result<std::unique_ptr<HciTransport>>()>;
 
+// An adapter as Linux knows it. Its number is the order in which it came, and another one after the
+// next boot; its address stays.
+struct LinuxAdapter {
+  std::uint16_t number;  // N of hciN
+  Address address;
+};
+// Those that are there now. Any thread; needs no capability.
+Result<std::vector<LinuxAdapter>> linux_adapters();
+// "hci0 (00:1A:7D:DA:71:13)" and so on, for messages; "none" without any.
+std::string describe(const std::vector<LinuxAdapter>& adapters);
+
+using AdapterName = std::variant<std::uint16_t, Address>;
 // Linux HCI_CHANNEL_USER: takes the adapter down and for itself; needs CAP_NET_ADMIN, no
-// bluetoothd.
-Result<std::unique_ptr<HciTransport>> open_user_channel(std::uint16_t adapter);
+// bluetoothd. An address is looked up each time.
+Result<std::unique_ptr<HciTransport>> open_user_channel(const AdapterName& name);
 // H4 over a serial line or pty. `baud` 0 leaves the speed as it is.
 Result<std::unique_ptr<HciTransport>> open_h4_line(const std::filesystem::path& device,
                                                    unsigned baud, bool flow_control);

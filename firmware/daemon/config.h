@@ -69,7 +69,7 @@ struct Config {
   // [radio]
   RadioSource radio_source = RadioSource::none;
   std::filesystem::path radio_file;
-  std::string radio_device;   // hciN; hci also: a serial line, or unix:PATH
+  std::string radio_device;   // hciN or an address; hci also: a serial line, or unix:PATH
   unsigned radio_baud = 0;    // serial line
   std::string radio_ibeacon;  // hci: UUID:MAJOR:MINOR that wakes apps; empty = none
   bool radio_advertise_eid = false;

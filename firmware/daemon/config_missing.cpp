@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a configuration needs and the machine does not have.
 
+#include <algorithm>
 #include <exception>
 #include <fstream>
 #include <iterator>
+#include <string>
 #include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "contract/signing.h"
 #include "firmware/daemon/config_reading.h"
@@ -30,6 +34,21 @@ bool is_kind(const std::string& path, mode_t kind) {
   struct stat file {};
   return ::stat(path.c_str(), &file) == 0 && (file.st_mode & S_IFMT) == kind;
 }
+
+struct IsThere {
+  const fs::path& adapters;
+
+  bool operator()(const Adapter& adapter) const {
+    if (const auto* number = std::get_if<std::uint16_t>(&adapter.name)) {
+      return fs::exists(adapters / ("hci" + std::to_string(*number)));
+    }
+    const auto all = beacon::linux_adapters().value_or(std::vector<beacon::LinuxAdapter>{});
+    return std::ranges::find(all, std::get<beacon::Address>(adapter.name),
+                             &beacon::LinuxAdapter::address) != all.end();
+  }
+  bool operator()(const SerialLine& line) const { return is_kind(line.path, S_IFCHR); }
+  bool operator()(const UnixSocket& socket) const { return is_kind(socket.path, S_IFSOCK); }
+};
 
 }  // namespace
 
@@ -93,11 +112,7 @@ void Reading::look_for_credentials(const Machine& machine, std::vector<std::stri
 void Reading::look_for_devices(const Machine& machine, std::vector<std::string>& out) const {
   const std::string& device = config_.radio_device;
   if (config_.radio_source == RadioSource::hci || config_.radio_source == RadioSource::bluez) {
-    const bool there = device.starts_with("hci") ? fs::exists(machine.adapters / device)
-                       : device.starts_with("/")
-                           ? is_kind(device, S_IFCHR)
-                           : is_kind(device.substr(device.find('/')), S_IFSOCK);
-    if (!there)
+    if (!std::visit(IsThere{machine.adapters}, parse_radio_device(device).value()))
       out.push_back(at({"radio.source", "radio.device"}) + "radio.device = " + device +
                     ": there is no such adapter");
   }

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "core/nearest.h"
+#include "firmware/daemon/radio.h"
 #include "mqtt/loopback.h"
 
 namespace welcome::daemon {
@@ -247,9 +249,10 @@ void Reading::check_radio() {
       wrong_.push_back(at({"radio.ibeacon", "radio.advertise_eid"}) +
                        "radio.source = bluez does not advertise: no ibeacon, no advertise_eid");
     }
-    if (!c.radio_device.starts_with("hci")) {
+    const auto device = parse_radio_device(c.radio_device);
+    if (device && !std::holds_alternative<Adapter>(*device)) {
       wrong_.push_back(at({"radio.device"}) + "radio.device = " + c.radio_device +
-                       " is not hciN, which radio.source = bluez needs");
+                       " is no adapter, which radio.source = bluez needs");
     }
   }
   if (c.radio_scan_window_ms > c.radio_scan_interval_ms) {

@@ -67,7 +67,7 @@ struct OpensTransport {
   unsigned baud;
 
   beacon::OpenTransport operator()(const Adapter& adapter) const {
-    return [number = adapter.number] { return beacon::open_user_channel(number); };
+    return [name = adapter.name] { return beacon::open_user_channel(name); };
   }
   beacon::OpenTransport operator()(const SerialLine& line) const {
     return
@@ -114,6 +114,7 @@ std::unique_ptr<beacon::AdvertSource> make_hci(
 std::optional<RadioDevice> parse_radio_device(const std::string& text) {
   if (text.starts_with("unix:/")) return UnixSocket{text.substr(5)};
   if (text.starts_with("/dev/")) return SerialLine{text};
+  if (const auto address = beacon::parse_address(text)) return Adapter{*address};
   if (!text.starts_with("hci")) return std::nullopt;
   const auto adapter = number(std::string_view(text).substr(3), 65534);
   if (!adapter) return std::nullopt;

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "beacon/hci_host.h"
+#include "beacon/hci_transport.h"
 #include "beacon/source.h"
 #include "firmware/daemon/config.h"
 #include "firmware/engine/clock.h"
@@ -18,7 +19,7 @@ namespace welcome::daemon {
 
 // What radio.device can be.
 struct Adapter {
-  std::uint16_t number;  // N of hciN
+  beacon::AdapterName name;  // N of hciN, or the adapter's own address
 };
 struct SerialLine {
   std::string path;

@@ -90,8 +90,12 @@ class FakeBluez {
   }
   ~FakeBluez() { connection_->leaveEventLoop(); }
 
-  void plug_in() {
-    adapter_ = sdbus::createObject(*connection_, "/org/bluez/hci0");
+  void plug_in(const std::string& name = "hci0") {
+    adapter_path_ = "/org/bluez/" + name;
+    adapter_ = sdbus::createObject(*connection_, adapter_path_);
+    adapter_->registerProperty("Address").onInterface("org.bluez.Adapter1").withGetter([] {
+      return std::string("00:1A:7D:DA:71:13");
+    });
     adapter_->registerMethod("SetDiscoveryFilter")
         .onInterface("org.bluez.Adapter1")
         .implementedAs([this](const Properties& filter) {
@@ -146,7 +150,7 @@ class FakeBluez {
   void add(const std::string& address, std::int16_t rssi,
            std::map<std::uint16_t, sdbus::Variant> manufacturer, Properties service,
            std::vector<std::string> uuids, bool announce = true) {
-    std::string path = "/org/bluez/hci0/dev_" + address;
+    std::string path = adapter_path_ + "/dev_" + address;
     std::replace(path.begin(), path.end(), ':', '_');
     auto& device = devices_[address];
     device = std::make_unique<Device>();
@@ -201,6 +205,7 @@ class FakeBluez {
 
   std::unique_ptr<sdbus::IConnection> connection_;
   std::unique_ptr<sdbus::IObject> root_, adapter_;
+  std::string adapter_path_;
   std::map<std::string, std::unique_ptr<Device>> devices_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -220,8 +225,9 @@ class BluezSourceTest : public ::testing::Test {
     if (!connection) GTEST_SKIP() << "no dbus-daemon here";
     bluez_ = std::make_unique<FakeBluez>(std::move(connection));
   }
-  void start() {
+  void start(const std::string& adapter = "hci0") {
     BluezSourceConfig config;
+    config.adapter = adapter;
     config.bus = bus_.address();
     config.first_pause = milliseconds{20};
     config.longest_pause = milliseconds{100};
@@ -337,6 +343,23 @@ TEST_F(BluezSourceTest, AnAdapterThatVanishesIsReportedAndHeardAgainWhenItReturn
   bluez_->add("C0:11:22:33:44:55", -71, mias_fob(), {}, {});
   EXPECT_TRUE(wait_for_reports(1));
   EXPECT_EQ(source_->status().restarts, 1U);
+}
+
+TEST_F(BluezSourceTest, AnAdapterIsFoundByItsAddressWhateverNumberItHas) {
+  start("00:1a:7d:da:71:13");
+  ASSERT_TRUE(wait_for(SourceState::running));
+  bluez_->unplug();
+  ASSERT_TRUE(wait_for(SourceState::recovering));
+  bluez_->plug_in("hci1");
+  ASSERT_TRUE(wait_for(SourceState::running));
+  bluez_->add("C0:11:22:33:44:55", -71, mias_fob(), {}, {});
+  EXPECT_TRUE(wait_for_reports(1));
+}
+
+TEST_F(BluezSourceTest, AnAddressThatIsNotThereIsSaid) {
+  start("FE:01:02:03:04:05");
+  ASSERT_TRUE(wait_for(SourceState::recovering));
+  EXPECT_EQ(source_->status().detail, "there is no adapter FE:01:02:03:04:05");
 }
 
 TEST_F(BluezSourceTest, ARestartOfBluetoothdIsSurvived) {

@@ -25,8 +25,8 @@ AdvertReport from(const Address& address, const Now& now) {
 }
 
 // Works for that long.
-void work(KeyDoubts& doubts, double& t, double seconds) {
-  for (const double end = t + seconds; t < end; t += 0.05) doubts.work(now_at(t));
+void work(KeyDoubts& doubts, double& t, double lasting_s) {
+  for (const double end = t + lasting_s; t < end; t += 0.05) doubts.work(now_at(t));
 }
 
 TEST(KeyDoubts, AnIrkWrittenTheWrongWayRoundIsSaid) {

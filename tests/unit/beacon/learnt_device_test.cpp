@@ -16,9 +16,9 @@ using namespace testing;
 
 MonoTime at_s(double s) { return now_at(s).mono; }
 
-NearestOfVisit visit_at(double level_db, double seconds, double per_second) {
+NearestOfVisit visit_at(double level_db, double lasting_s, double per_second) {
   NearestOfVisit visit;
-  for (double t = 0; t <= seconds; t += 1 / per_second) visit.hear(level_db, at_s(t));
+  for (double t = 0; t <= lasting_s; t += 1 / per_second) visit.hear(level_db, at_s(t));
   return visit;
 }
 
