@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import path from 'node:path';
 import test from 'node:test';
 import { openShop } from './shop.mjs';
@@ -173,4 +174,17 @@ test('a broker that is killed with events for the CRM takes none of them with it
     acknowledged.map(({ id }) => id).filter((id) => !ledger.has(id)),
     [],
   );
+});
+
+test('no broker listens beyond the machine, but where its file opens a door', async (t) => {
+  const { stack } = await openShop(t);
+  // Mosquitto's WebSockets take every address unless told a domain: whoever listens for all of them is
+  // reached at ::1, too, which no line of the files names.
+  for (const [name, port] of Object.entries(stack.ports)) {
+    const reached = await new Promise((resolve) => {
+      const socket = createConnection({ host: '::1', port });
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    });
+    assert.equal(reached, false, `${name} is reached at ::1`);
+  }
 });
