@@ -99,6 +99,16 @@ an_old_controller() {
   tell extended
   return $verdict
 }
+says_which_there_are() {
+  configure radio source=hci device=00:1A:7D:DA:71:13
+  restart
+  within 15 shows '.radio.detail == "there is no adapter 00:1A:7D:DA:71:13; there is hci0 (00:55:B0:0D:EE:01)"'
+}
+by_its_address() {
+  configure radio source=hci device=00:55:b0:0d:ee:01 ibeacon=b9407f30-f5f8-466e-aff9-25556b57fe6d:1:2 advertise_eid=yes
+  restart
+  within 20 hears
+}
 after_sigkill() {
   local pid
   pid=$(main_pid)
@@ -125,6 +135,8 @@ check "notices that the adapter is pulled out" is_pulled_out
 check "hears again within 5 s of the adapter's return" comes_back plug "plugged in again"
 check "hears after a loose contact" back_at_once
 check "takes a Bluetooth 4 adapter" an_old_controller
+check "says which adapters there are where an address is not" says_which_there_are
+check "takes an adapter by its address" by_its_address
 check "takes the adapter again after SIGKILL" after_sigkill
 check "writes no address into the journal" quiet_journal
 tell unplug

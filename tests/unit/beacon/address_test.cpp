@@ -16,9 +16,9 @@ TEST(AddressText, IsReadAsItIsWrittenInEitherCase) {
 }
 
 TEST(AddressText, IsNothingElse) {
-  for (const char* text : {"", "hci0", "00:1A:7D:DA:71", "00:1A:7D:DA:71:1", "00:1A:7D:DA:71:1G",
-                           "00-1A-7D-DA-71-13", "00:1A:7D:DA:71:13:", "+0:1A:7D:DA:71:13",
-                           " 0:1A:7D:DA:71:13", "001A7DDA711300000"}) {
+  for (const char* text :
+       {"", "hci0", "00:1A:7D:DA:71", "00:1A:7D:DA:71:1", "00:1A:7D:DA:71:1G", "00-1A-7D-DA-71-13",
+        "00:1A:7D:DA:71:13:", "+0:1A:7D:DA:71:13", " 0:1A:7D:DA:71:13", "001A7DDA711300000"}) {
     EXPECT_FALSE(parse_address(text)) << text;
   }
 }
