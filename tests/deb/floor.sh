@@ -58,9 +58,15 @@ END
 }
 nobody_reads_the_accounts() { ! runuser -u tina -- cat /etc/welcome-floor/passwords 2>/dev/null; }
 
+# Its two listeners (1884, 1885), and no address of theirs but 127.0.0.1.
+reached_from_here_alone() {
+  awk '$4 == "0A" && $2 ~ /:075[CD]$/ { print $2 }' /proc/net/tcp /proc/net/tcp6 | sort | paste -sd' ' |
+    grep -x '0100007F:075C 0100007F:075D'
+}
 check "nginx serves the tablets' page, with a certificate" page_opens
 check "with the headers of the tests" page_is_what_tests_have
 check "hands the WebSocket to the broker" websocket_opens
+check "the broker is reached from this machine alone" reached_from_here_alone
 check "a tablet comes in with what its code says" tablet_comes_in
 check "a stranger does not" stranger_stays_out
 check "nor does a tablet that was revoked" tablet_is_gone

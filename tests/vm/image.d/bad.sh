@@ -39,7 +39,7 @@ id = box-1
 host = 10.0.2.2
 plain = yes
 END
-  box 'umask 077; openssl rand -hex 32 >/etc/credstore/welcomed.box-key; systemctl enable --now welcomed; systemctl is-active welcomed'
+  box 'umask 077; openssl rand -hex 32 >/etc/credstore/welcomed.box-key; systemctl enable --now welcomed && systemctl is-active welcomed'
 }
 
 check "a box is set up on it" set_up
