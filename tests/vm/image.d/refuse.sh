@@ -3,11 +3,12 @@
 # Bundles that must not come in: changed after signing, of another box, signed by somebody else.
 # refuses FILE WORD: and the running slot goes on; what is said has WORD.
 refuses() {
-  local said
+  local said before
+  before=$(slot)
   to_box "$1" /data/bad.raucb || return 1
   if said=$(box 'welcome-update --later /data/bad.raucb' 2>&1); then return 1; fi
   echo "$said" >>"$work/log"
-  grep -qi -- "$2" <<<"$said" && box 'grub-editenv /boot/efi/grub/grubenv list' | grep "^ORDER=$(slot)" >/dev/null
+  grep -qi -- "$2" <<<"$said" && box 'grub-editenv /boot/efi/grub/grubenv list' | grep "^ORDER=$before" >/dev/null
 }
 tampered() {
   local file=$work/tampered.raucb size
