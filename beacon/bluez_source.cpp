@@ -356,7 +356,7 @@ class BluezSource final : public LiveSource {
   const std::function<Now()> clock_;
 
   // The source's thread alone.
-  std::string path_;  // of the adapter
+  std::string path_;                                 // of the adapter
   std::unordered_map<std::string, Device> devices_;  // by object path
   std::vector<AdvertReport> reports_;
   std::string lost_;  // why this connection cannot go on

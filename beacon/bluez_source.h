@@ -16,7 +16,7 @@ namespace welcome::beacon {
 
 struct BluezSourceConfig {
   std::string adapter = "hci0";  // or its address
-  std::string bus;  // address of the bus; empty = the system bus
+  std::string bus;               // address of the bus; empty = the system bus
   std::chrono::milliseconds first_pause{250};
   std::chrono::milliseconds longest_pause{2000};  // so that it hears again ≤ 5 s after coming back
   // BlueZ is asked this often whether it still scans.

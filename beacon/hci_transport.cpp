@@ -224,8 +224,7 @@ Result<std::unique_ptr<HciTransport>> open_user_channel(const AdapterName& wante
   const std::string name = "hci" + std::to_string(adapter);
   // bind() answers EBUSY while the interface is up.
   if (::ioctl(fd.get(), kHciDevDown, adapter) < 0 && errno != EALREADY) {
-    return errno == ENODEV ? no_adapter(name)
-                           : fail_errno("cannot take " + name + " down");
+    return errno == ENODEV ? no_adapter(name) : fail_errno("cannot take " + name + " down");
   }
   SockaddrHci address{AF_BLUETOOTH, adapter, kHciChannelUser};
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {

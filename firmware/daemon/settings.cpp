@@ -155,7 +155,8 @@ Complaint host(const std::string& value) {
 
 Complaint radio_device(const std::string& value) {
   if (parse_radio_device(value)) return std::nullopt;
-  return "is neither hciN, nor an adapter's address such as 00:1A:7D:DA:71:13, nor a serial line such as /dev/ttyAMA1, nor unix:SOCKET";
+  return "is neither hciN, nor an adapter's address such as 00:1A:7D:DA:71:13, nor a serial line "
+         "such as /dev/ttyAMA1, nor unix:SOCKET";
 }
 
 Complaint ibeacon(const std::string& value) {
@@ -248,7 +249,8 @@ Section radio() {
       {
           word("source", &Config::radio_source, kRadioSources, "none", "where adverts come from"),
           text("device", &Config::radio_device, "hci0", radio_device,
-               "hciN, or the adapter's address, which stays when hciN changes; for source = hci also a serial line such as /dev/ttyAMA1, or unix:SOCKET"),
+               "hciN, or the adapter's address, which stays when hciN changes; for source = hci "
+               "also a serial line such as /dev/ttyAMA1, or unix:SOCKET"),
           whole("baud", &Config::radio_baud, 0, 0, 4'000'000,
                 "speed of a serial line; 0 = leave it as it is"),
           text("ibeacon", &Config::radio_ibeacon, "", ibeacon,

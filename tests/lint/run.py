@@ -57,12 +57,12 @@ def units():
             if unit.startswith("systemd/"):
                 found = run("systemd-analyze", "security", "--offline=yes", "--threshold=20", unit)
                 problems += [f"{unit}: {found[-1]}"] if found else []
-            # A copy whose program exists on every machine: the rest of the unit is what is checked.
+            # A copy whose programs exist on every machine: the rest of the unit is what is checked.
             copy = pathlib.Path(directory) / pathlib.Path(unit).name
             text = (ROOT / unit).read_text()
             if unit.startswith("systemd/") and "StartLimitIntervalSec=0" not in text:
                 problems.append(f"{unit}: gives up after some failed starts")
-            copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.M))
+            copy.write_text(re.sub(r"^(Exec\w+)=\S+", r"\1=/bin/true", text, flags=re.M))
             problems += run("systemd-analyze", "verify", "--man=no", str(copy))
     # Conflicts= works both ways: udev, asking for bluetooth.target, would stop welcomed.
     for file in tracked(".conf"):
