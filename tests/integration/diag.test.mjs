@@ -3,7 +3,7 @@
 // hold one has something that is looked for in the unpacked archive, plain, as hexadecimal digits and as base64.
 
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
@@ -145,6 +145,17 @@ test(
     assert.equal(status.box.id, stack.box);
     assert.ok(status.visits.near >= 1);
     assert.match(files.get('metrics.txt'), /^welcomed_up 1$/m);
+    // Of a day on which something happens.
+    for (const name of [
+      'delivery_seconds_count',
+      'decision_timestamp_seconds',
+      'crm_heard_timestamp_seconds',
+    ])
+      assert.match(files.get('metrics.txt'), new RegExp(`^welcomed_${name} [1-9]`, 'm'));
+    const { status: findings } = spawnSync('promtool', ['check', 'metrics'], {
+      input: files.get('metrics.txt'),
+    });
+    assert.equal(findings, 0);
     assert.match(files.get('config.txt'), /^radio\.source = btsnoop +# .*welcomed\.conf:\d+$/m);
     assert.match(files.get('config.txt'), /^uplink\.port = \(no good value\)/m);
     assert.match(files.get('journal-welcomed.txt'), /welcomed \S+ is ready/);
