@@ -61,7 +61,8 @@ void name_broker(const Call& call, Opened& opened, provision::Invitation& invita
   invitation.host = broker.host;
   invitation.port = broker.port;
   invitation.tls = broker.tls;
-  invitation.ca = call.has("ca") ? read_file(call.text("ca")) : setting(*opened.db, "box_ca");
+  invitation.ca = setting(*opened.db, "box_ca");
+  if (call.has("ca")) invitation.ca = call.text("ca").empty() ? "" : read_file(call.text("ca"));
   if (invitation.ca.empty()) return;
   if (invitation.ca.find("-----BEGIN CERTIFICATE-----") == std::string::npos ||
       invitation.ca.find("PRIVATE KEY") != std::string::npos || invitation.ca.size() > kCaMost) {
@@ -150,8 +151,9 @@ constexpr Option kInvite[] = {
     {"broker", nullptr,
      "the broker's address, mqtts://HOST:PORT, as boxes reach it; as it was said last"},
     {"ca", nullptr,
-     "whose certificate the broker has, PEM; as it was said last, else whom the box's machine "
-     "trusts"},
+     "who vouches for the broker, a PEM file; as it was said last, else (or with \"\") whom the "
+     "box's "
+     "machine trusts"},
     kBrokerFiles,
     {"hours", "72", "how long the code is good"},
     {"file", nullptr, "write the sealed invitation there, too: for a box without a line"},

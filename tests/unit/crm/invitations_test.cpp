@@ -127,6 +127,19 @@ TEST_F(InvitationsTest, EndsByItselfAlsoForTheBoxThatHasIt) {
   EXPECT_EQ(Invitations(*crm_).forget_old(wall_now() + 8 * 24h, 100), 1);
 }
 
+TEST_F(InvitationsTest, TheAuthorityOfTheBrokerIsRememberedUntilItIsTakenBack) {
+  std::ofstream(dir_ / "ca.pem") << "-----BEGIN CERTIFICATE-----\nx\n";
+  const auto ca = [&](std::vector<std::string> more) {
+    const auto code = invite(std::move(more));
+    return provision::open(code, *ask(code, kBox))->ca;
+  };
+  EXPECT_EQ(ca({}), "");
+  EXPECT_NE(ca({"--ca", (dir_ / "ca.pem").string()}), "");
+  EXPECT_NE(ca({}), "");
+  EXPECT_EQ(ca({"--ca", ""}), "");
+  EXPECT_EQ(ca({}), "");
+}
+
 TEST_F(InvitationsTest, ANewOneTakesItsPlace) {
   const auto first = invite();
   const std::string link = answer().at("link");
