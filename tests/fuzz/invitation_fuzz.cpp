@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What somebody types as a code, and what comes as a sealed invitation: refused, or read; and a code
-// that is read is the one that is shown again.
+// What somebody types as a code, and what comes as a sealed invitation: refused, or read; and a
+// code that is read is the one that is shown again.
 
 #include <cstddef>
 #include <cstdint>
