@@ -22,6 +22,7 @@ constexpr Words kBox{"box.tenant", "box.store", "box.id", "box.version", "models
 constexpr Words kLinks{"floor", "uplink"};
 constexpr Words kLights{"camera", "clock",  "consents", "decisions", "floor",
                         "line",   "models", "radio",    "store"};
+constexpr Words kCollections{"campaigns", "consents", "identities", "policy", "profiles", "staff"};
 constexpr Words kErrors{"corrupt",   "full",    "internal",   "malformed",
                         "not_found", "refused", "unavailable"};
 constexpr Words kVerdicts{"clock_untrusted", "expired", "forgotten", "never_given",
@@ -58,7 +59,14 @@ constexpr Metric kMetrics[] = {
      "crm.certificate_ends", end},
     {"crm_heard_timestamp_seconds", gauge, "the CRM's last word that counts; 0 = never",
      "crm.last_heard", time},
-    {"feed_items", gauge, "items of the CRM's feed held", "crm.feed.*.items", count, "collection"},
+    {"feed_items",
+     gauge,
+     "items of the CRM's feed held; NaN = the store cannot say",
+     "crm.feed.*.items",
+     measure,
+     "collection",
+     {},
+     kCollections},
     {"feed_taken", counter, "items of the feed taken", "crm.items", count},
     {"feed_gaps", counter, "gaps found in the feed", "crm.gaps", count},
     {"feed_heads_ahead", counter, "words of the CRM from later than it is by our clock",

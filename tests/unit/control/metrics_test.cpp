@@ -28,7 +28,8 @@ bool suits(const Metric& metric, const Field& found) {
     case Reading::count:
     case Reading::measure:
       return found.type == Type::number &&
-             (metric.reading == Reading::measure) == (found.occurs == Occurs::or_null);
+             (metric.reading == Reading::measure) ==
+                 (found.occurs == Occurs::or_null || found.path == "crm.feed.*.items");
     case Reading::yes:
       return found.type == Type::yes_no;
     case Reading::time:

@@ -87,6 +87,7 @@ TEST(Metrics, OfWhatIsNotThereAreThereToo) {
            "\nwelcomed_crm_heard_timestamp_seconds 0\n",
            "\nwelcomed_certificate_end_timestamp_seconds NaN\n",
            "\nwelcomed_outbox_uplink NaN\n",
+           "\nwelcomed_feed_items{collection=\"consents\"} NaN\n",
            "\nwelcomed_store_writable 0\n",
            "welcomed_messages_in_refused_total{why=\"refused\"} 0\n",
            "welcomed_light{light=\"store\",welcomed_light=\"red\"} 0\n",

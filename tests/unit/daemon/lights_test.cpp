@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "contract/topics.h"
 #include "core/consent_gate.h"
 #include "firmware/control/metrics.h"
 #include "vision/camera_worker.h"
@@ -267,6 +268,10 @@ TEST(MetricsTable, SaysTheWordsOfLightsCamerasAndVerdicts) {
   check(of("light").words, Lamp::green, 4);
   check(of("light").keys, Light::clock, 9);
   check(of("camera_health").words, vision::CameraHealth::asleep, 10);
+  std::set<std::string_view> collections;
+  for (const auto one : contract::kAllCollections) collections.insert(contract::to_string(one));
+  const auto said = of("feed_items").keys;
+  EXPECT_EQ(std::set<std::string_view>(said.begin(), said.end()), collections);
   check(of("claims_turned_away").keys, ConsentVerdict::never_given, kConsentVerdicts);
 }
 
