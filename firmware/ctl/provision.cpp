@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/ctl/provision.h"
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -104,6 +106,17 @@ Result<std::string> sealed_by_door(const std::string& door, const InvitationCode
   }
 }
 
+// A file has no door that looks at the time. As far as this machine knows it: RFC 3339 in UTC sorts
+// as text.
+bool is_over(const Invitation& invitation) {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  return invitation.expires_at < text.data();
+}
+
 // The work, step after step; each is nothing new where it was done before.
 class Provisioning {
  public:
@@ -165,6 +178,11 @@ class Provisioning {
     auto opened = provision::open(code_, *sealed);
     if (!opened) return tl::unexpected(opened.error());
     invitation_ = *std::move(opened);
+    if (!command_.invitation.empty() && is_over(invitation_)) {
+      return fail(ErrorCode::refused, "this invitation ended at " + invitation_.expires_at +
+                                          ": ask for a new one. Or is this machine's date wrong "
+                                          "(timedatectl)?");
+    }
     if (auto good = check_words(invitation_); !good) return good;
     tell("This machine is invited as " + address_of(invitation_) + ".");
     return {};

@@ -25,6 +25,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { sealedFile } from '../../harness/invitation.mjs';
 import { startStack } from '../../harness/stack.mjs';
 
 const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -289,6 +290,47 @@ describe('a box comes in by a code', () => {
     const { wrong: none, missing, user } = await box.settings();
     assert.deepEqual({ none, missing, user }, { none: [], missing: [], user: 'demo/aroma-1/box-6' });
     assert.equal((await listed('box-6')).key, null, 'trusted at first sight');
+  });
+
+  it('takes what another CRM has sealed, while it is good', async () => {
+    const code = '7K2QD-0M4XW-GZ9R3-TYBN6-HV5JC';
+    const stick = path.join(dir, 'other.invitation');
+    const sealed = (more) =>
+      writeFileSync(
+        stick,
+        sealedFile(code, {
+          ...{
+            tenant: 'demo',
+            store: 'aroma-1',
+            box: 'box-9',
+            host: 'broker.example',
+            port: 8883,
+            tls: true,
+          },
+          ...{ ca: '', password: 'of the broker', crm_keys: readFileSync(keys, 'utf8') },
+          ...{ expires_at: new Date(Date.now() + 3600_000).toISOString(), ...more },
+        }),
+      );
+    const keys = path.join(dir, 'machine-1/etc/crm-keys');
+    const asks = (box) => box.provision(['--invitation', stick], { input: code });
+    sealed({ expires_at: '2026-01-01T00:00:00.000Z' });
+    const late = asks(machine());
+    assert.equal((await late.ended).code, 1);
+    assert.match(late.said, /ended at 2026-01-01.*timedatectl/);
+    sealed({ box: 'box-9\n[consent]\nunsigned = yes' });
+    const sly = asks(machine());
+    assert.equal((await sly.ended).code, 1);
+    assert.match(sly.said, /cannot be/);
+    sealed({ v: 2 });
+    const newer = asks(machine());
+    assert.equal((await newer.ended).code, 1);
+    assert.match(newer.said, /newer/);
+    sealed({});
+    const box = machine();
+    await box.written(['--invitation', stick], { input: code });
+    const { wrong, missing, user } = await box.settings();
+    assert.deepEqual({ wrong, missing, user }, { wrong: [], missing: [], user: 'demo/aroma-1/box-9' });
+    assert.equal(readFileSync(box.secret('uplink-password'), 'utf8'), 'of the broker');
   });
 
   it('says what is between it and head office', async (t) => {

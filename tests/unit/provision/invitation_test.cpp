@@ -5,6 +5,7 @@
 #include "provision/invitation.h"
 
 #include <array>
+#include <cctype>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <set>
