@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What the commands of welcome-crm have in common. Used by the cli_*.cpp alone.
+// What the commands of welcome-crm have in common. Used by this room alone.
 
 #include <cstdint>
 #include <iosfwd>
@@ -94,6 +94,7 @@ std::span<const Command> metrics_commands();
 // The table of docs/metrics.md.
 std::string markdown_crm_metrics();
 std::span<const Command> serve_commands();
+std::span<const Command> sign_commands();
 std::span<const Command> staff_commands();
 
 // The database that the call names, with the newest tables.

@@ -79,6 +79,28 @@ TEST_F(CliTest, WrongUsageIsCodeTwoAndSaysWhat) {
   EXPECT_EQ(cli({"pause", "lights"}), kUsage);
 }
 
+// It says who, of phones and faces, in each language, and where to read more; nothing in it is
+// looked up elsewhere or runs.
+TEST_F(CliTest, TheSignAtTheDoorSaysWhoAndLeadsToTheNotice) {
+  ASSERT_EQ(cli({"init", "--tenant", "demo", "--controller", "Café <Aroma> & Co"}), kDone);
+  ASSERT_EQ(cli({"sign", "--page", "https://my.example.com/phone/", "--language", "de,ar"}), kDone)
+      << err_.str();
+  const std::string page = out_.str();
+  for (const char* part : {"Café &lt;Aroma&gt; &amp; Co", "<section lang=\"de\" dir=\"ltr\">",
+                           "<section lang=\"ar\" dir=\"rtl\">", "Eine Kamera",
+                           "https://my.example.com/phone/", "<svg viewBox=", "welcome-pledge 1"}) {
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  }
+  for (const char* part : {"@WHO@", "<script", "src=", "@import", "url("}) {
+    EXPECT_EQ(page.find(part), std::string::npos) << part;
+  }
+  ASSERT_EQ(cli({"sign", "--page", "https://my.example.com/", "--no-camera"}), kDone);
+  EXPECT_EQ(out_.str().find("camera"), std::string::npos);
+  EXPECT_EQ(cli({"sign", "--page", "https://my.example.com/", "--language", "it"}), kUsage);
+  EXPECT_NE(err_.str().find("en, de, fr, ar"), std::string::npos) << err_.str();
+  EXPECT_EQ(cli({"sign", "--page", "my.example.com"}), kUsage);
+}
+
 TEST_F(CliTest, RegionsAreSaidOfStoresThenOfCustomersThenForAll) {
   ASSERT_EQ(cli({"boxes", "admit", "aroma-1/box-1"}), kDone);
   EXPECT_EQ(cli({"scope", "region"}), kNo) << "nothing is signed";
