@@ -97,6 +97,10 @@ struct BoxState {
 std::string vouch_for(const BoxAddress& box, const Ed25519Public& next, const Signer& former);
 // An event as it was encoded; what it says with a signature is signed with this key instead.
 std::string event_signed_again(const std::string& payload, const Signer& signer);
+// Whether `text`, the data of box.retired, says it of this box, signed with its key. Errors:
+// refused, malformed.
+Result<void> check_retired(const BoxAddress& box, const std::string& text,
+                           const Ed25519Public& key);
 // The key that `trusted` leads to over statements about this box; `trusted` where none goes on
 // from it.
 Ed25519Public vouched_key(const BoxAddress& box, const Ed25519Public& trusted,
@@ -309,9 +313,15 @@ struct HealthNews {
   std::map<std::string, std::int64_t> counters;
 };
 
+// The box is retired: it destroys all that it holds, and then the key that signs this. The CRM says
+// `taken` when it counts, and not before.
+struct BoxRetired {
+  WallTime at;
+};
+
 using EventData = std::variant<VisitNews, OfferNews, PromptNews, SuppressedNews, SurveyNews,
                                StaffNews, ConsentNews, EnrolmentNews, ErasureReceipt, SurveyAnswer,
-                               ProfileWanted, FeedRejected, HealthNews>;
+                               ProfileWanted, FeedRejected, HealthNews, BoxRetired>;
 
 struct EventMessage {
   MessageId id;  // new_uuid()
@@ -337,7 +347,7 @@ std::string event_type(const EventData& data);
 Result<EventData> decode_event_data(std::string_view type, std::string_view data);
 
 // Priority: consent changes and receipts first, decisions next, the rest after them. `signer`,
-// where given, signs an erasure receipt with the box's key.
+// where given, signs what a box proves: a receipt, a consent, that it is retired.
 Message encode_event(const BoxAddress& box, const EventMessage& event,
                      const Signer* signer = nullptr);
 

@@ -244,6 +244,10 @@ HealthNews health_news(const json& data) {
   return out;
 }
 
+json data_of(const BoxRetired& news, const BoxAddress& box, const Signer* signer) {
+  return signed_by({{"retires", address_text(box)}, {"at", to_rfc3339(news.at)}}, signer);
+}
+
 struct EventReader {
   std::string_view name;
   EventData (*read)(const json& data);
@@ -264,6 +268,8 @@ constexpr EventReader kEventReaders[] = {
     {kEventName<ProfileWanted>, [](const json&) -> EventData { return ProfileWanted{}; }},
     {kEventName<FeedRejected>, [](const json& data) -> EventData { return feed_rejected(data); }},
     {kEventName<HealthNews>, [](const json& data) -> EventData { return health_news(data); }},
+    {kEventName<BoxRetired>,
+     [](const json& data) -> EventData { return BoxRetired{time_of(data, "at")}; }},
 };
 // Every kind of event has a reader; visits share one, beside the table.
 static_assert(std::size(kEventReaders) + 1 == std::variant_size_v<EventData>);
@@ -367,6 +373,8 @@ Message encode_event(const BoxAddress& box, const EventMessage& event, const Sig
                                 return data_of(it, box.box, signer);
                               } else if constexpr (std::is_same_v<T, ConsentNews>) {
                                 return data_of(it, box, event.subject, signer);
+                              } else if constexpr (std::is_same_v<T, BoxRetired>) {
+                                return data_of(it, box, signer);
                               } else {
                                 return data_of(it);
                               }
@@ -411,6 +419,20 @@ std::string event_signed_again(const std::string& payload, const Signer& signer)
   }
   event["data"] = signed_by(event["data"], &signer);
   return dump(event);
+}
+
+Result<void> check_retired(const BoxAddress& box, const std::string& text,
+                           const Ed25519Public& key) {
+  const auto read = decode_event_data(event_type(BoxRetired{}), text);
+  if (!read) return tl::unexpected(read.error());
+  const json said = json::parse(text);
+  if (said.at("retires") != address_text(box))
+    return fail(ErrorCode::refused, "it is another box's");
+  if (!said.contains("sig")) return fail(ErrorCode::refused, "it is not signed");
+  KeyRing ring;
+  ring.pin(box.box, key);
+  if (!ring.verify(text)) return fail(ErrorCode::refused, "the box's trusted key did not sign it");
+  return {};
 }
 
 Result<EventData> decode_event_data(std::string_view type, std::string_view data) {

@@ -145,5 +145,7 @@ template <>
 inline constexpr std::string_view kEventName<FeedRejected> = "feed.rejected";
 template <>
 inline constexpr std::string_view kEventName<HealthNews> = "health";
+template <>
+inline constexpr std::string_view kEventName<BoxRetired> = "box.retired";
 
 }  // namespace welcome::contract

@@ -25,13 +25,14 @@ enum class OutboxKind : std::uint8_t {
   receipt,    // of an erasure
   response,   // to a command
   health,
+  retired,  // that the box is
 };
 
 inline constexpr std::array kAllOutboxKinds{
-    OutboxKind::visit,     OutboxKind::offer, OutboxKind::survey, OutboxKind::report,
-    OutboxKind::prompt,    OutboxKind::told,  OutboxKind::staff,  OutboxKind::consent,
-    OutboxKind::enrolment, OutboxKind::feed,  OutboxKind::wanted, OutboxKind::receipt,
-    OutboxKind::response,  OutboxKind::health};
+    OutboxKind::visit,     OutboxKind::offer,  OutboxKind::survey, OutboxKind::report,
+    OutboxKind::prompt,    OutboxKind::told,   OutboxKind::staff,  OutboxKind::consent,
+    OutboxKind::enrolment, OutboxKind::feed,   OutboxKind::wanted, OutboxKind::receipt,
+    OutboxKind::response,  OutboxKind::health, OutboxKind::retired};
 
 std::string_view to_string(OutboxKind kind);
 std::optional<OutboxKind> outbox_kind_from_string(std::string_view text);

@@ -72,6 +72,7 @@ constexpr Unowned kUnowned[] = {
     {K::receipt, "must outlive what was erased"},
     {K::response, "to who asked"},
     {K::health, "about the box"},
+    {K::retired, "about the box"},
 };
 
 constexpr UnownedRow kUnownedRows[] = {
@@ -81,7 +82,7 @@ constexpr UnownedRow kUnownedRows[] = {
     {Row::store, "about nobody"},
 };
 
-constexpr EnumNames<OutboxKind, 14> kKindNames{{
+constexpr EnumNames<OutboxKind, 15> kKindNames{{
     {K::visit, "visit"},
     {K::offer, "offer"},
     {K::survey, "survey"},
@@ -96,6 +97,7 @@ constexpr EnumNames<OutboxKind, 14> kKindNames{{
     {K::receipt, "receipt"},
     {K::response, "response"},
     {K::health, "health"},
+    {K::retired, "retired"},
 }};
 static_assert(kKindNames.size() == kAllOutboxKinds.size());
 

@@ -32,6 +32,7 @@ struct VisitOf {
   VisitId operator()(const contract::ProfileWanted&) const { return {}; }
   VisitId operator()(const contract::FeedRejected&) const { return {}; }
   VisitId operator()(const contract::HealthNews&) const { return {}; }
+  VisitId operator()(const contract::BoxRetired&) const { return {}; }
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "contract/contract.h"
 #include "contract/topics.h"
 
 namespace welcome::crm {
@@ -136,6 +137,35 @@ Result<Revoked> Boxes::revoke(const std::string& store, const std::string& box, 
   crm_.feed().forget(BoxKey{store, box});
   out.erasures = leave_erasures(store, box, now);
   return out;
+}
+
+Result<void> Boxes::retire(const std::string& store, const std::string& box,
+                           const std::string& proof, WallTime now) {
+  if (!admitted(store, box)) {
+    const Rows before = db_.query(
+        "SELECT 1 FROM retired WHERE store = $1 AND box = $2 AND proof = $3", {store, box, proof});
+    if (!before.empty()) return {};
+    return fail(ErrorCode::not_found, "this box is not admitted");
+  }
+  const auto key = crm_.box_key(store, box);
+  if (!key) return fail(ErrorCode::refused, "the box has not said its key");
+  auto good = contract::check_retired({crm_.settings().tenant, store, box}, proof, key->key);
+  if (!good) return good;
+  if (auto gone = revoke(store, box, now); !gone) return tl::unexpected(gone.error());
+  db_.execute(
+      "INSERT INTO retired (store, box, retired_at, public_key, proof) VALUES ($1, $2, $3, $4, $5) "
+      "ON CONFLICT (store, box) DO UPDATE SET retired_at = excluded.retired_at, "
+      "public_key = excluded.public_key, proof = excluded.proof",
+      {store, box, contract::to_rfc3339(now), contract::public_key_text(key->key), proof});
+  return {};
+}
+
+std::optional<std::string> Boxes::retired_at(const std::string& store, const std::string& box) {
+  if (admitted(store, box)) return std::nullopt;
+  const Rows rows =
+      db_.query("SELECT retired_at FROM retired WHERE store = $1 AND box = $2", {store, box});
+  if (rows.empty()) return std::nullopt;
+  return rows[0].text(0);
 }
 
 // ---- strangers ----

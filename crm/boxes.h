@@ -54,6 +54,14 @@ class Boxes {
   // Errors: not_found (it is not admitted).
   Result<Revoked> revoke(const std::string& store, const std::string& box, WallTime now);
 
+  // By its own signed word (data of box.retired), with its trusted key: as revoked, and on record
+  // with the proof. The same word again changes nothing. Errors: not_found (it is not admitted),
+  // refused (it does not count), malformed.
+  Result<void> retire(const std::string& store, const std::string& box, const std::string& proof,
+                      WallTime now);
+  // When it was, of one that is not admitted again.
+  std::optional<std::string> retired_at(const std::string& store, const std::string& box);
+
   // In which region the box knows itself to be.
   std::string region_said(const std::string& store, const std::string& box);
 

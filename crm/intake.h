@@ -104,6 +104,7 @@ class Intake {
   std::string on(const Entry& entry, const contract::ProfileWanted& news, WallTime now);
   std::string on(const Entry& entry, const contract::FeedRejected& news, WallTime now);
   std::string on(const Entry& entry, const contract::HealthNews& news, WallTime now);
+  std::string on(const Entry& entry, const contract::BoxRetired& news, WallTime now);
 
   std::string act_on_request(const Entry& entry, WallTime now);
   std::string change_consent(const ConsentChange& change, WallTime now);

@@ -45,11 +45,13 @@ struct Needs {
   Purposes operator()(const contract::ProfileWanted&) const { return std::nullopt; }
   Purposes operator()(const contract::FeedRejected&) const { return std::nullopt; }
   Purposes operator()(const contract::HealthNews&) const { return std::nullopt; }
+  Purposes operator()(const contract::BoxRetired&) const { return std::nullopt; }
 };
 
 bool about_the_box(const contract::EventData& data) {
   return std::holds_alternative<contract::FeedRejected>(data) ||
-         std::holds_alternative<contract::HealthNews>(data);
+         std::holds_alternative<contract::HealthNews>(data) ||
+         std::holds_alternative<contract::BoxRetired>(data);
 }
 
 // How long a message on the page lives: as long as head office says from when it came, and no
@@ -306,5 +308,7 @@ std::string Intake::on(const Entry& entry, const contract::FeedRejected& news, W
 std::string Intake::on(const Entry&, const contract::PromptNews&, WallTime) { return {}; }
 std::string Intake::on(const Entry&, const contract::EnrolmentNews&, WallTime) { return {}; }
 std::string Intake::on(const Entry&, const contract::HealthNews&, WallTime) { return {}; }
+// It does not come this way (Server::let_go): who is retired has no ledger.
+std::string Intake::on(const Entry&, const contract::BoxRetired&, WallTime) { return {}; }
 
 }  // namespace welcome::crm

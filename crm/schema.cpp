@@ -338,13 +338,19 @@ constexpr const char* kVersion15[] = {
     "used_at {text}, box_key {text}, refused {int} NOT NULL, PRIMARY KEY (store, box)){end}",
 };
 
+constexpr const char* kVersion16[] = {
+    // Boxes that said, signed with the key that was trusted, that they destroy all that they hold.
+    "CREATE TABLE retired (store {text} NOT NULL, box {text} NOT NULL, retired_at {text} NOT NULL, "
+    "public_key {text} NOT NULL, proof {text} NOT NULL, PRIMARY KEY (store, box)){end}",
+};
+
 // A database, new or old, takes every step that it has not taken. From version 14 on a step only
 // adds tables, and columns that have a default or may be NULL: so the version before goes on
 // working when an update is rolled back, or while instances are updated one by one. What is no
 // longer used goes one version after the last that used it, and kOldestReader moves on.
 constexpr std::span<const char* const> kSteps[] = {
-    kVersion1, kVersion2,  kVersion3,  kVersion4,  kVersion5,  kVersion6,  kVersion7, kVersion8,
-    kVersion9, kVersion10, kVersion11, kVersion12, kVersion13, kVersion14, kVersion15};
+    kVersion1, kVersion2,  kVersion3,  kVersion4,  kVersion5,  kVersion6,  kVersion7,  kVersion8,
+    kVersion9, kVersion10, kVersion11, kVersion12, kVersion13, kVersion14, kVersion15, kVersion16};
 constexpr std::int64_t kSchemaVersion = std::size(kSteps);
 // The oldest schema whose versions of welcome-crm go on working with a database of this one. Every
 // database says it.

@@ -54,6 +54,8 @@ const char* word_for(const contract::CrmInbound& message) {
   return "response";
 }
 
+constexpr std::chrono::minutes kLastWords{1};  // of a box that is retired
+
 }  // namespace
 
 // ---- the loop ----
@@ -191,6 +193,7 @@ void Server::process_received() {
   const WallTime now = wall_now();
   std::vector<std::pair<contract::FromBox, bool>> rest;  // and whether it was retained
   std::map<BoxKey, std::deque<MessageId>> taken;
+  std::vector<contract::FromBox> leaving;
   {
     Transaction transaction(db_);
     for (const mqtt::Publish& message : messages) {
@@ -200,6 +203,11 @@ void Server::process_received() {
       if (!decoded) {
         ++counters_.refused;
         spdlog::warn("a message was refused: {}", decoded.error().message);
+        continue;
+      }
+      const auto* const said = std::get_if<contract::EventMessage>(&decoded->message);
+      if (said != nullptr && std::holds_alternative<contract::BoxRetired>(said->data)) {
+        leaving.push_back(std::move(*decoded));
         continue;
       }
       if (!may_speak(*decoded)) continue;
@@ -234,12 +242,48 @@ void Server::process_received() {
   for (const mqtt::Publish& message : messages) {
     if (message.qos == 1) client_.acknowledge(message.id);
   }
+  let_go(leaving);
+}
+
+// Boxes that say that they are retired. What they said before counts, a withdrawal above all. One
+// that was let go before says it again until it hears `taken`.
+void Server::let_go(const std::vector<contract::FromBox>& leaving) {
+  if (leaving.empty()) return;
+  intake_.work(wall_now());
+  for (const contract::FromBox& from : leaving) {
+    const auto& event = std::get<contract::EventMessage>(from.message);
+    const BoxKey box{from.box.store, from.box.box};
+    Transaction transaction(db_);
+    const bool here = boxes_.admitted(box.first, box.second);
+    const auto done = boxes_.retire(box.first, box.second, event.data_text, wall_now());
+    if (!done && !here) {
+      ++counters_.strangers;
+      boxes_.turn_away(box.first, box.second, "event", wall_now());
+    }
+    transaction.commit();
+    if (!done) {
+      if (here && not_let_go_.insert(box).second)
+        spdlog::warn("{}/{} says that it is retired, and that does not count: {}", box.first,
+                     box.second, done.error().message);
+      continue;
+    }
+    taken_[box].push_back(event.id);
+    not_let_go_.erase(box);
+    admitted_.erase(box);
+    urgent_.drop(box);
+    bulk_.drop(box);
+    if (here)
+      spdlog::warn("{}/{} is retired, with proof, and served no more", box.first, box.second);
+  }
 }
 
 // A box speaks when somebody admitted it. Who it is says the topic, which the broker binds to the
 // account; nothing in the message says more.
 bool Server::may_speak(const contract::FromBox& from) {
   if (boxes_.admitted(from.box.store, from.box.box)) return true;
+  // One that has just been retired says its last words, and is no stranger.
+  const auto retired = boxes_.retired_at(from.box.store, from.box.box);
+  if (retired && *retired > contract::to_rfc3339(wall_now() - kLastWords)) return false;
   ++counters_.strangers;
   if (boxes_.turn_away(from.box.store, from.box.box, word_for(from.message), wall_now())) {
     spdlog::warn("a box that nobody admitted is turned away; `welcome-crm boxes` names it");

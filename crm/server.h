@@ -139,6 +139,7 @@ class Server {
   void send_all_controls();
   void send_controls(std::uint64_t after);
   void send_taken();
+  void let_go(const std::vector<contract::FromBox>& leaving);
   void send();
   void publish(const contract::Message& message, std::int64_t tag);
   void let_arrive();
@@ -157,6 +158,7 @@ class Server {
   std::vector<mqtt::Publish> received_;
   Lane urgent_, bulk_;
   std::deque<contract::Message> commands_;
+  std::set<BoxKey> not_let_go_;  // their word did not count, and the log says so
   std::map<BoxKey, std::deque<MessageId>> taken_;  // in the ledger, and the box is to be told
   std::map<BoxKey, contract::Taken::AuditQuestion> asks_;  // goes with the next of these
   std::map<BoxKey, contract::Taken::Keys> keys_;           // and these

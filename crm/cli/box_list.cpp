@@ -185,6 +185,22 @@ void add_strangers(Opened& opened, json& list, Table& table) {
   }
 }
 
+// By their own signed word, and not admitted again.
+void add_retired(Opened& opened, json& list, Table& table) {
+  for (const Row& row : opened.db->query(
+           "SELECT retired.store, retired.box, retired.retired_at FROM retired LEFT JOIN box ON "
+           "box.store = retired.store AND box.box = retired.box WHERE box.box IS NULL "
+           "ORDER BY retired.store, retired.box")) {
+    list.push_back({{"store", row.text(0)},
+                    {"box", row.text(1)},
+                    {"state", "retired"},
+                    {"admitted", false},
+                    {"retired_at", row.text(2)}});
+    table.push_back(
+        {row.text(0), row.text(1), "", "retired, with proof, " + row.text(2), "", "", "", "", ""});
+  }
+}
+
 int boxes(const Call& call) {
   call.at_most(0);
   Opened opened(call);
@@ -248,6 +264,7 @@ int boxes(const Call& call) {
     table.push_back({row.text(0), row.text(1), region, state, row.text(3), row.text(4), row.text(5),
                      feed, trust_of(key, receipts)});
   }
+  add_retired(opened, list, table);
   add_strangers(opened, list, table);
   if (call.json_wanted) {
     call.print(list);

@@ -129,12 +129,30 @@ int region_store(const Call& call) {
       store + " is in " + region + (counts ? "" : "; that counts with `welcome-crm scope region`"));
 }
 
+int boxes_retired(const Call& call) {
+  const auto [store, box] = box_of(call);
+  if (!call.has("proof"))
+    throw Usage("--proof is what `welcomectl retire --without-proof` printed");
+  Opened opened(call);
+  Transaction transaction(*opened.db);
+  const auto done = Boxes(opened.crm).retire(store, box, call.text("proof"), wall_now());
+  if (!done) return call.no(done.error());
+  transaction.commit();
+  opened.db->announce();
+  call.warn("take its account out of the broker: welcome-crm boxes revoke " + call.words[0] +
+            " --broker-files DIR");
+  return call.done({{"ok", true}, {"retired", call.words[0]}},
+                   call.words[0] + " is retired, with proof: it holds nothing of anybody");
+}
+
+// One that is retired already has an account at the broker all the same.
 int boxes_revoke(const Call& call) {
   const auto [store, box] = box_of(call);
   Opened opened(call);
   const contract::BoxAddress address{opened.crm.settings().tenant, store, box};
   Transaction transaction(*opened.db);
-  const auto revoked = Boxes(opened.crm).revoke(store, box, wall_now());
+  auto revoked = Boxes(opened.crm).revoke(store, box, wall_now());
+  if (!revoked && Boxes(opened.crm).retired_at(store, box)) revoked = Revoked{};
   if (!revoked) return call.no(revoked.error());
   transaction.commit();
   opened.db->announce();
@@ -176,11 +194,18 @@ constexpr Option kRevoke[] = {
     {"list", nullptr, "name everybody whose data it held; it is not kept", true},
 };
 
+constexpr Option kRetired[] = {
+    {"proof", nullptr, "what the box signed: the text that its technician was shown"},
+};
+
 constexpr Command kBoxCommands[] = {
     {"region store", "STORE REGION", "in which region a store is; its boxes get what is there",
      region_store},
     {"boxes admit", "STORE/BOX",
      "serve a box: its account at the broker, and what its technician needs", boxes_admit, kAdmit},
+    {"boxes retired", "STORE/BOX",
+     "take a box's signed word that it destroys all it holds, where the line did not bring it",
+     boxes_retired, kRetired},
     {"boxes revoke", "STORE/BOX", "serve it no more (stolen, retired), and say whose data it held",
      boxes_revoke, kRevoke},
 };

@@ -28,6 +28,8 @@ constexpr Argument kEnrol[] = {
     {"id", text, true, "the CRM's id of the customer"},
 };
 constexpr Argument kWhichCamera[] = {{"name", text, false, "of one camera; else all"}};
+constexpr Argument kRetire[] = {
+    {"seconds", number, false, "how long to wait for head office; 0 = not (120)"}};
 constexpr Argument kTablet[] = {{"id", text, true, "the tablet's account"}};
 constexpr Argument kShown[] = {
     {"shown", text, true, "the time of the machine's clock that was compared"}};
@@ -207,6 +209,11 @@ constexpr Field kBorders[] = {
     {"borders.[].level_db", number, "the same as a level"},
     {"borders.[].wrong", number, "share of the seconds on the wrong side"},
 };
+constexpr Field kRetired[] = {
+    {"confirmed", yes_no, "whether head office has it: the key may go"},
+    {"proof", text, "what the box signed, for head office"},
+    {"waits_for", text, "what stands in the way; empty: nothing"},
+};
 constexpr Field kConfigDiff[] = {
     {"[].key", text, "such as radio.source"},
     {"[].in_force", text, "its value, as welcomed read it last"},
@@ -277,6 +284,10 @@ constexpr std::array kCommands{
             "who is signed in on which tablet, and when it was heard", kNoArguments, kTablets},
     Command{CommandId::tablet_sign_out, "tablet revoke", "ends the session on a tablet; root only",
             kTablet, kSignedOut},
+    Command{CommandId::retire, "retire",
+            "tells head office, signed with the box key, that this box destroys all that it holds; "
+            "when it is taken the service ends. Root only",
+            kRetire, kRetired},
     Command{CommandId::config_diff, "config diff",
             "what of the configuration was changed since welcomed read it", kNoArguments,
             kConfigDiff},

@@ -41,6 +41,7 @@ enum class CommandId : std::uint8_t {
   clock_trust,
   tablets,
   tablet_sign_out,
+  retire,
   config_diff,
   reload,
 };

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "firmware/ctl/client.h"
 #include "firmware/ctl/config.h"
 #include "firmware/ctl/print.h"
 #include "firmware/ctl/reset.h"
@@ -58,7 +59,71 @@ int finish_for_service(const LeaveCommand& command) {
   return failed("this machine was reset, and is no box any more");
 }
 
+constexpr std::int64_t kWait = 120;
+
+// Head office is told, and has it; what it has is printed where it was not waited for. Errors: it
+// has not, and the box is as it was.
+Result<void> tell_head_office(const LeaveCommand& command, const std::string& name) {
+  ProgressLine progress;
+  Listener listener;
+  listener.progress = [&](const std::string& text) { progress.show(for_terminal(text)); };
+  const auto told =
+      ask(command.socket,
+          {"retire", {{"seconds", command.without_proof ? 0 : command.seconds.value_or(kWait)}}},
+          listener);
+  progress.end();
+  if (!told) {
+    if (command.without_proof) return {};  // no daemon, and so nobody who could sign
+    return fail(told.error().code,
+                told.error().message + ". welcomed signs it: start it, or say --without-proof");
+  }
+  if (told->value("confirmed", false)) return {};
+  const std::string proof = told->value("proof", "");
+  if (!command.without_proof) {
+    return fail(ErrorCode::refused,
+                "head office has not taken it (" + told->value("waits_for", "") +
+                    "), and nothing is destroyed. Say it again when the line is there, or say "
+                    "--without-proof");
+  }
+  std::cerr << "For head office, of " << for_terminal(name)
+            << ": welcome-crm boxes retired STORE/BOX --proof '" << for_terminal(proof) << "'\n";
+  return {};
+}
+
+// The daemon ends by itself when head office has its word, so that nothing opens again what goes.
+bool is_gone(const LeaveCommand& command) {
+  constexpr int kTries = 100;
+  constexpr useconds_t kBetween = 100'000;
+  for (int i = 0; i < kTries; ++i, ::usleep(kBetween)) {
+    const auto answer = ask(command.socket, {"status"}, {});
+    if (!answer && answer.error().code == ErrorCode::unavailable) return true;
+  }
+  return false;
+}
+
 }  // namespace
+
+int retire(const LeaveCommand& command) {
+  if (::geteuid() != 0) return failed("only root can do that");
+  const Reset reset(command.root);
+  const fs::path config = config_of(command);
+  ResetOrder order{true, "/var/lib/welcomed"};
+  if (const auto begun = reset.begun()) {
+    order.state_dir = begun->state_dir;
+  } else {
+    const std::string name = config_value(command.welcomed, config, "box.id", "welcomed");
+    order.state_dir = config_value(command.welcomed, config, "box.state_dir", order.state_dir);
+    LeaveCommand all = command;
+    all.all = true;
+    if (!is_meant(all, name)) return failed("nothing has changed");
+    if (auto told = tell_head_office(command, name); !told) return failed(told.error());
+    if (auto done = reset.begin(order); !done) return failed(done.error());
+    if (!command.without_proof && !is_gone(command))
+      return failed("welcomed does not end: stop it, and say the same again");
+  }
+  if (auto done = reset.begin(order); !done) return failed(done.error());
+  return end(command, reset.finish(order, false));
+}
 
 int factory_reset(const LeaveCommand& command) {
   if (::geteuid() != 0) return failed("only root can do that");

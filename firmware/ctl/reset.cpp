@@ -218,19 +218,14 @@ Result<void> Reset::as_installed() const {
   return remove(at("etc/systemd/system/welcomed.service.d"));
 }
 
-Result<void> Reset::leave_systemd(bool in_service) const {
+Result<void> Reset::leave_systemd() const {
   // What `systemctl disable` does, also on a card that is in another machine.
   if (auto done = remove(at("etc/systemd/system/multi-user.target.wants/welcomed.service")); !done)
     return done;
   if (!systemd_runs()) return {};
   note("daemon-reload");
-  std::vector<std::vector<std::string>> words{{"systemctl", "daemon-reload"}};
-  // Not started again and again for want of a key.
-  if (in_service) words.push_back({"systemctl", "--no-block", "stop", "welcomed.service"});
-  for (auto& one : words) {
-    const auto done = output_of(std::move(one), {}, Complaints::hidden);
-    if (!done) return tl::unexpected(done.error());
-  }
+  const auto done = output_of({"systemctl", "daemon-reload"}, {}, Complaints::hidden);
+  if (!done) return tl::unexpected(done.error());
   return {};
 }
 
@@ -251,9 +246,15 @@ Result<void> Reset::finish(const ResetOrder& order, bool in_service) const {
   if (order.all) {
     if (auto done = as_installed(); !done) return done;
   }
-  if (auto done = leave_systemd(in_service); !done) return done;
+  if (auto done = leave_systemd(); !done) return done;
   note("end");
-  return remove(mark());
+  if (auto done = remove(mark()); !done) return done;
+  // Not started again and again for want of a key. The last thing: it ends us, too.
+  if (in_service && systemd_runs()) {
+    (void)output_of({"systemctl", "--no-block", "stop", "welcomed.service"}, {},
+                    Complaints::hidden);
+  }
+  return {};
 }
 
 }  // namespace welcome::ctl

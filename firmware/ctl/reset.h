@@ -50,7 +50,7 @@ class Reset {
   Result<void> remove_provisioned() const;
   Result<void> remove_accounts() const;
   Result<void> as_installed() const;
-  Result<void> leave_systemd(bool in_service) const;
+  Result<void> leave_systemd() const;
 
   const std::filesystem::path root_;
   const Step step_;

@@ -66,7 +66,9 @@ constexpr std::array kSpecial{
            "/etc/credstore.encrypted)"},
     Option{"password-file", "", "FILE",
            "where its password goes (/etc/credstore/welcomed.floor-password)"},
-    Option{"for", "", "TIME", "how long, as 45s, 10m or 2h; calibrate: at each place (20s)"},
+    Option{"for", "", "TIME",
+           "how long, as 45s, 10m or 2h; calibrate: at each place (20s); retire: for head office "
+           "(2m)"},
     Option{"max-mb", "", "N", "ends at that size (1000)"},
     Option{"with-strangers", "", "",
            "keeps addresses and payloads of everybody in reach, also of people who never agreed to "
@@ -76,6 +78,8 @@ constexpr std::array kSpecial{
     Option{"page", "", "URL", "of the tablets' page in this shop: https://…/tablet/"},
     Option{"yes", "y", "", "do not ask: the clock was compared, the box is meant"},
     Option{"all", "", "", "the owner's own configuration, too"},
+    Option{"without-proof", "", "",
+           "do not wait for head office: what the box signs is printed, if welcomed runs"},
     Option{"finish", "", "", "end one that was begun, which the service says at its start"},
     Option{"root", "", "DIR", "where the box's disk is mounted, if it is another machine's (/)"},
     Option{"apply", "", "", "reload or restart welcomed, whichever it takes"},
@@ -338,15 +342,22 @@ int floor(const Verb& /*verb*/, const Call& call) {
                call.has("json")});
 }
 
-int reset(const Verb& /*verb*/, const Call& call) {
+template <int (*kRun)(const LeaveCommand&)>
+int leave(const Verb& /*verb*/, const Call& call) {
   LeaveCommand command;
+  command.socket = call.text("socket", control::kDefaultSocket);
+  command.without_proof = call.has("without-proof");
+  if (call.has("for")) {
+    command.seconds = duration_seconds(call.text("for"));
+    if (!command.seconds) return usage("--for " + call.text("for") + " is not like 45s or 10m");
+  }
   command.root = call.text("root", "/");
   command.welcomed = welcomed(call.self);
   command.all = call.has("all");
   command.yes = call.has("yes");
   command.finish = call.has("finish");
   command.json = call.has("json");
-  return factory_reset(command);
+  return kRun(command);
 }
 
 template <int (*kRun)(const TabletCommand&)>
@@ -480,7 +491,7 @@ const std::vector<Verb>& table() {
        "",
        "destroy the box key and all that the box has, so that this machine is as installed",
        {"all", "yes", "root", "finish"},
-       reset},
+       leave<factory_reset>},
       {"support",
        "",
        "version, how long it is supported, whom to ask, and where the licences are",
@@ -491,6 +502,11 @@ const std::vector<Verb>& table() {
        "what support wants to know of this box, as one .tar.gz; nothing of a person is in it",
        {"config"},
        collect_diag},
+      {"retire",
+       "",
+       "tell head office with proof that this box is no more, and destroy all that it has",
+       {"for", "yes", "root", "without-proof"},
+       leave<retire>},
   };
   return all;
 }

@@ -46,7 +46,9 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 constexpr auto kTick = 50ms;
-constexpr auto kExamineFor = 4s;   // a camera that opens at all does so within this
+constexpr auto kExamineFor = 4s;  // a camera that opens at all does so within this
+constexpr auto kWordEvery = 2s;   // while somebody waits
+constexpr auto kLastWord = 500ms;
 constexpr auto kLookOverFor = 3s;  // somebody who stands there is seen more than once
 
 class Uuids : public Pipeline::IdSource {
@@ -319,6 +321,8 @@ class App : private Ports {
       cameras_.watch();
       tell_of_lights(now);
       if (examination_) examine(now);
+      if (leaving_) leave(now);
+      if (end_at_ && now.mono >= *end_at_) return stop();
       sd_notify(0, "WATCHDOG=1");
       await_tick();
     });
@@ -453,6 +457,8 @@ class App : private Ports {
       case tablet_sign_out:
         if (!request.by_root) return answer->error("only root can sign somebody out");
         return answer->data({{"signed_out", engine_.sign_out(id, clock_->now())}});
+      case retire:
+        return start_leaving(request, answer);
       case config_diff:
         return give(answer, changed_settings());
       case reload:
@@ -477,6 +483,36 @@ class App : private Ports {
         [answer](const std::string& text) { answer->progress(text); },
         [answer](const Result<nlohmann::json>& done) { give(answer, done); });
     if (!started) answer->error(started.error().message);
+  }
+
+  // Until head office has it, or nobody waits any longer.
+  void start_leaving(const control::Request& request, const std::shared_ptr<Answer>& answer) {
+    if (!request.by_root) return answer->error("only root can retire a box");
+    if (leaving_) return answer->error("it is being retired: somebody else waits for head office");
+    const auto now = clock_->now();
+    const auto said = engine_.retire(now);
+    if (!said) return answer->error(said.error().message);
+    const auto seconds = std::clamp(request.args.value("seconds", 120.0), 0.0, 86400.0);
+    leaving_ = Leaving{answer, now.mono + std::chrono::seconds(std::lround(seconds)), {}};
+    leave(now);
+  }
+
+  void leave(const Now& now) {
+    const auto& state = engine_.retirement();
+    if (leaving_->answer->stopped()) return leaving_.reset();
+    const bool confirmed = state && state->confirmed;
+    const std::string why = confirmed ? "" : engine_.line_to_crm();
+    if (confirmed || now.mono >= leaving_->until) {
+      leaving_->answer->data(
+          {{"confirmed", confirmed}, {"proof", state ? state->proof : ""}, {"waits_for", why}});
+      leaving_.reset();
+      // A retired box does nothing more; the answer leaves before it.
+      if (confirmed) end_at_ = now.mono + kLastWord;
+      return;
+    }
+    if (now.mono < leaving_->next_word) return;
+    leaving_->next_word = now.mono + kWordEvery;
+    leaving_->answer->progress("waiting for head office: " + why);
   }
 
   // A week may take seconds: beside the loop, one at a time.
@@ -649,6 +685,13 @@ class App : private Ports {
     std::optional<std::string> camera;  // to be looked over: its name, or all; nothing: the doctor
   };
   std::optional<Examination> examination_;
+  struct Leaving {
+    std::shared_ptr<Answer> answer;
+    MonoTime until;
+    MonoTime next_word;
+  };
+  std::optional<Leaving> leaving_;
+  std::optional<MonoTime> end_at_;  // retired
   bool replaying_ = false;
   std::jthread replayer_;
 };

@@ -306,7 +306,8 @@ bool Delivery::hand_over(const store::OutboxRow& row, LinkName link, const Now& 
   const bool event = message.topic == contract::event_topic(shared_.settings.box);
   // It may be from before the box key was changed, and the CRM believes the new one.
   if (event && had_another_key_ &&
-      (row.kind == OutboxKind::consent || row.kind == OutboxKind::receipt)) {
+      (row.kind == OutboxKind::consent || row.kind == OutboxKind::receipt ||
+       row.kind == OutboxKind::retired)) {
     message.payload = contract::event_signed_again(message.payload, signer_);
   }
   if (!shared_.ports.publish(std::move(message), row.row, expiry)) return false;

@@ -78,6 +78,7 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
       lookups_(shared_, delivery_),
       desk_(shared_, delivery_, faces_, lookups_, *this),
       witness_(shared_, signer_),
+      retirement_(shared_, delivery_, signer_),
       feed_(shared_, delivery_, desk_, faces_, devices_, witness_, *this),
       commands_(shared_, delivery_, signer_, *this),
       listening_(shared_, tracker_, devices_, key_watch_, *this),
@@ -287,6 +288,7 @@ void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw
         } else if constexpr (std::is_same_v<What, contract::Taken>) {
           feed_.heard(now);
           delivery_.taken(what, now);
+          if (const auto kept = retirement_.taken(what, now); !kept) store_failed(kept.error());
           if (what.keys) {
             const auto heard = feed_.hear_keys(*what.keys, now);
             if (!heard) store_failed(heard.error());
@@ -765,6 +767,12 @@ Result<void> Engine::note(std::string_view what, const std::string& detail, cons
 void Engine::note_clock(const std::string& detail, const Now& now) {
   if (const auto noted = note("clock", detail, now); !noted) store_failed(noted.error());
   remember_clock();
+}
+
+std::string Engine::line_to_crm() const {
+  const auto& line = delivery_.side(contract::LinkName::uplink);
+  if (!line.up) return "the line is down: " + line.why_down;
+  return line.heard ? "it has not taken it yet" : "it does not speak";
 }
 
 std::optional<WallTime> Engine::last_decision() const {

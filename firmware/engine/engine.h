@@ -42,6 +42,7 @@
 #include "firmware/engine/on_sight.h"
 #include "firmware/engine/rehearsal_stage.h"
 #include "firmware/engine/report.h"
+#include "firmware/engine/retirement.h"
 #include "firmware/engine/shared.h"
 #include "firmware/engine/staff_sessions.h"
 #include "firmware/engine/tablet_limits.h"
@@ -183,6 +184,11 @@ class Engine : private Pipeline::Directory,
   [[nodiscard]] Result<void> note(std::string_view what, const std::string& detail, const Now& now);
   // A technician's word about the time, into the audit trail; it holds until the next boot.
   void note_clock(const std::string& detail, const Now& now);
+  // That this box is retired, to the CRM (Retirement).
+  Result<Retirement::State> retire(const Now& now) { return retirement_.say(now); }
+  const std::optional<Retirement::State>& retirement() const { return retirement_.state(); }
+  // Why the CRM has not taken what waits for it, in words.
+  std::string line_to_crm() const;
   // The newest that is kept.
   std::optional<WallTime> last_decision() const;
   // What is wrong with radio and cameras just now; the tablets are told.
@@ -342,6 +348,7 @@ class Engine : private Pipeline::Directory,
   MemberLookup lookups_;
   Desk desk_;
   Witness witness_;
+  Retirement retirement_;
   CrmFeed feed_;
   Commands commands_;
   Listening listening_;

@@ -47,6 +47,8 @@ class DaemonControlTest : public ::testing::Test {
         return {{"seconds", 1}};
       case radio_thresholds:
         return {{"places", json::array()}};
+      case retire:
+        return {{"seconds", 0}};
       case clock_trust:
         return {{"shown", contract::to_rfc3339(std::chrono::floor<std::chrono::milliseconds>(
                               std::chrono::system_clock::now()))}};

@@ -232,6 +232,7 @@ TEST(Contract, EveryEventArrivesAsItWasSent) {
       ProfileWanted{},
       FeedRejected{Collection::profiles, "k", 4, "why", true},
       HealthNews{"radio", "degraded", "quiet", {{"restarts", 1}}},
+      BoxRetired{kAt},
   };
   std::set<std::string> types;
   for (const EventData& data : all) {

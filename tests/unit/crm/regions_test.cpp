@@ -446,6 +446,7 @@ TEST_F(RegionsTest, ADatabaseOfVersionNineGoesOnWhereItWas) {
         "DROP TABLE box_light",
         "DROP TABLE diagnosis",
         "DROP TABLE invitation",
+        "DROP TABLE retired",
         "UPDATE schema_version SET version = 9"}) {
     db_->define(sql);
   }
