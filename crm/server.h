@@ -158,7 +158,7 @@ class Server {
   std::vector<mqtt::Publish> received_;
   Lane urgent_, bulk_;
   std::deque<contract::Message> commands_;
-  std::set<BoxKey> not_let_go_;  // their word did not count, and the log says so
+  std::set<BoxKey> not_let_go_;                    // their word did not count, and the log says so
   std::map<BoxKey, std::deque<MessageId>> taken_;  // in the ledger, and the box is to be told
   std::map<BoxKey, contract::Taken::AuditQuestion> asks_;  // goes with the next of these
   std::map<BoxKey, contract::Taken::Keys> keys_;           // and these
