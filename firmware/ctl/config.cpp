@@ -216,7 +216,7 @@ int end(const ConfigCommand& command, const Result<Changed>& changed) {
 }  // namespace
 
 std::string config_value(const std::string& welcomed, const fs::path& config, std::string_view key,
-                         std::string fallback) {
+                         const std::string& fallback) {
   ConfigCommand command;
   command.welcomed = welcomed;
   command.config = config;

@@ -22,7 +22,7 @@ struct ConfigCommand {
 
 // One value, as `welcomed` reads it; `fallback` where that cannot be said.
 std::string config_value(const std::string& welcomed, const std::filesystem::path& config,
-                         std::string_view key, std::string fallback);
+                         std::string_view key, const std::string& fallback);
 
 // The exit code (terminal.h).
 int config_get(const ConfigCommand& command);

@@ -247,13 +247,13 @@ class Collection {
   }
 
   static std::string units() {
+    constexpr const char* kProperties =
+        "LoadState,ActiveState,SubState,Result,NRestarts,ExecMainCode,ExecMainStatus,"
+        "StateChangeTimestamp,MemoryCurrent,CPUUsageNSec,UnitFileState";
     std::string out;
     for (const auto unit : kUnits) {
       out += std::string(unit) + "\n" +
-             output({"systemctl", "show", std::string(unit), "--property",
-                     "LoadState,ActiveState,SubState,Result,NRestarts,ExecMainCode,ExecMainStatus,"
-                     "StateChangeTimestamp,MemoryCurrent,CPUUsageNSec,UnitFileState"}) +
-             "\n";
+             output({"systemctl", "show", std::string(unit), "--property", kProperties}) + "\n";
     }
     return out;
   }
