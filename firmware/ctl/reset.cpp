@@ -140,23 +140,9 @@ Result<void> shred(const fs::path& file) {
 
 }  // namespace
 
-// In each of its forms: plain, with the next one in a second line, sealed, and what a change that
-// was cut off left beside it.
-Result<void> Reset::destroy_keys() const {
+Result<void> Reset::destroy(std::string_view beginning) const {
   for (const char* folder : kCredentials) {
-    const auto all = named(at(folder), kBoxKey);
-    if (!all) return tl::unexpected(all.error());
-    for (const auto& one : *all) {
-      note("destroy " + one.string());
-      if (auto done = shred(one); !done) return done;
-    }
-  }
-  return {};
-}
-
-Result<void> Reset::destroy_secrets() const {
-  for (const char* folder : kCredentials) {
-    const auto all = named(at(folder), kOurs);
+    const auto all = named(at(folder), beginning);
     if (!all) return tl::unexpected(all.error());
     for (const auto& one : *all) {
       note("destroy " + one.string());
@@ -190,7 +176,16 @@ Result<void> Reset::remove_accounts() const {
   }
   // What it holds for the tablets is in its memory alone.
   if (!all->empty() && systemd_runs()) {
-    (void)output_of({"systemctl", "try-restart", "welcome-floor.service"}, {}, Complaints::hidden);
+    constexpr const char* kFloor = "welcome-floor.service";
+    const auto told = [&](const char* verb) {
+      return output_of({"systemctl", "--quiet", verb, kFloor}, {}, Complaints::hidden).has_value();
+    };
+    // One that does not run, or is not here, holds nothing.
+    if (!told("try-restart") && told("is-active")) {
+      return fail(ErrorCode::refused,
+                  std::string("the floor's broker does not start again: systemctl restart ") +
+                      kFloor + " says why");
+    }
   }
   return {};
 }
@@ -233,14 +228,16 @@ Result<void> Reset::finish(const ResetOrder& order, bool in_service) const {
   if (!in_service) {
     if (auto done = stop_service(); !done) return done;
   }
-  if (auto done = destroy_keys(); !done) return done;
+  // In each of its forms: plain, with the next one in a second line, sealed, and what a change that
+  // was cut off left beside it.
+  if (auto done = destroy(kBoxKey); !done) return done;
   const bool own = fs::path(order.state_dir).lexically_normal() == kOwnState;
   const auto state = state_in(root_ / fs::path(order.state_dir).relative_path(), own);
   if (!state) return tl::unexpected(state.error());
   for (const auto& one : *state) {
     if (auto done = remove(one); !done) return done;
   }
-  if (auto done = destroy_secrets(); !done) return done;
+  if (auto done = destroy(kOurs); !done) return done;
   if (auto done = remove_provisioned(); !done) return done;
   if (auto done = remove_accounts(); !done) return done;
   if (order.all) {
@@ -251,8 +248,9 @@ Result<void> Reset::finish(const ResetOrder& order, bool in_service) const {
   if (auto done = remove(mark()); !done) return done;
   // Not started again and again for want of a key. The last thing: it ends us, too.
   if (in_service && systemd_runs()) {
-    (void)output_of({"systemctl", "--no-block", "stop", "welcomed.service"}, {},
-                    Complaints::hidden);
+    const auto told =
+        output_of({"systemctl", "--no-block", "stop", "welcomed.service"}, {}, Complaints::hidden);
+    if (!told) return tl::unexpected(told.error());
   }
   return {};
 }

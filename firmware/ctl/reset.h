@@ -43,8 +43,8 @@ class Reset {
   void note(std::string_view what) const;
   bool systemd_runs() const;
   Result<void> stop_service() const;
-  Result<void> destroy_keys() const;
-  Result<void> destroy_secrets() const;
+  // Of the credentials, those whose names begin so.
+  Result<void> destroy(std::string_view beginning) const;
   Result<void> remove(const std::filesystem::path& what) const;
   Result<void> remove_in(const std::filesystem::path& folder) const;
   Result<void> remove_provisioned() const;
