@@ -48,9 +48,8 @@ Result<std::vector<Device>> sample(const RadioCommand& command) {
   Listener listener;
   listener.progress = [&](const std::string& text) { progress.show("   " + text); };
   listener.stop = stop_wanted;
-  const auto answer =
-      ask(command.socket, {"radio sample", {{"seconds", command.seconds.value_or(kStandSeconds)}}},
-          listener);
+  const auto answer = ask(command.socket, control::CommandId::radio_sample,
+                          {{"seconds", command.seconds.value_or(kStandSeconds)}}, listener);
   progress.end();
   if (!answer) return tl::unexpected(answer.error());
   std::vector<Device> devices;
@@ -244,12 +243,13 @@ int calibrate(const RadioCommand& command) {
   if (const auto may = can_write_beside(command.config); !may) return failed(may.error());
   const auto places = walk(command);
   if (!places) return failed(places.error());
-  const auto found = ask(command.socket, {"radio thresholds", {{"places", *places}}}, {});
+  const auto found =
+      ask(command.socket, control::CommandId::radio_thresholds, {{"places", *places}});
   if (!found) return failed(found.error().message + ". Nothing has changed");
   const json borders = found->value("borders", json::array());
   const auto file = put_zones(command, zones_file(borders, today()));
   if (!file) return failed(file.error());
-  const auto reloaded = ask(command.socket, {"reload", json::object()}, {});
+  const auto reloaded = ask(command.socket, control::CommandId::reload);
   report(command, borders, file->string(), reloaded.has_value());
   return kDone;
 }

@@ -167,4 +167,9 @@ Result<nlohmann::json> ask(const std::filesystem::path& path, const control::Req
   }
 }
 
+Result<nlohmann::json> ask(const std::filesystem::path& socket, control::CommandId command,
+                           nlohmann::json arguments, const Listener& listener) {
+  return ask(socket, {std::string(control::command(command).name), std::move(arguments)}, listener);
+}
+
 }  // namespace welcome::ctl

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "firmware/control/commands.h"
 #include "firmware/control/protocol.h"
 
 namespace welcome::ctl {
@@ -26,5 +27,9 @@ struct Listener {
 // Errors: unavailable (no daemon there, or it hangs), refused (its answer is an error), malformed.
 Result<nlohmann::json> ask(const std::filesystem::path& socket, const control::Request& request,
                            const Listener& listener);
+// A command of the table, so that there is one of that name.
+Result<nlohmann::json> ask(const std::filesystem::path& socket, control::CommandId command,
+                           nlohmann::json arguments = nlohmann::json::object(),
+                           const Listener& listener = {});
 
 }  // namespace welcome::ctl

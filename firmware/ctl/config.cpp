@@ -20,6 +20,7 @@
 #include "firmware/ctl/config_text.h"
 #include "firmware/ctl/print.h"
 #include "firmware/ctl/process.h"
+#include "firmware/ctl/settings.h"
 #include "firmware/ctl/terminal.h"
 #include "provision/files.h"
 
@@ -34,28 +35,8 @@ constexpr std::string_view kNewFile = "# By welcomectl config set; yours to chan
 
 using Lines = std::vector<std::string>;
 
-// What `welcomed --settings` says.
-struct Told {
-  json settings;
-  Lines wrong, missing, notes;
-
-  const json* setting(std::string_view name) const {
-    const auto found = std::find_if(settings.begin(), settings.end(),
-                                    [&](const json& one) { return one.value("key", "") == name; });
-    return found == settings.end() ? nullptr : &*found;
-  }
-};
-
-Result<Told> settings(const ConfigCommand& command, const fs::path& instead = {}) {
-  Lines words{command.welcomed, "--settings", "--config", command.config.string()};
-  if (!instead.empty()) words.insert(words.end(), {"--instead", instead.string()});
-  const auto said = output_of(std::move(words));
-  if (!said) return tl::unexpected(said.error());
-  const json all = json::parse(*said, nullptr, false);
-  if (!all.is_object())
-    return fail(ErrorCode::malformed, "update welcomectl and welcomed together");
-  return Told{all.value("settings", json::array()), all.value("wrong", Lines{}),
-              all.value("missing", Lines{}), all.value("notes", Lines{})};
+Result<ToldSettings> settings(const ConfigCommand& command, const fs::path& instead = {}) {
+  return told_settings(command.welcomed, command.config, instead);
 }
 
 // As `welcomectl config check` says it.
@@ -63,7 +44,7 @@ void say(const Lines& lines) {
   for (const auto& line : lines) std::cerr << "welcomed: " << for_terminal(line) << '\n';
 }
 
-std::string unknown(const Told& told, const std::string& name) {
+std::string unknown(const ToldSettings& told, const std::string& name) {
   Lines names;
   for (const json& one : told.settings) names.push_back(one.value("key", ""));
   const std::vector<std::string_view> views(names.begin(), names.end());
@@ -159,8 +140,8 @@ struct Changed {
 };
 
 // Puts the text into 90-local.conf if the configuration is good with it. `keys`: what is set.
-Result<Changed> put(const ConfigCommand& command, const Told& before, const std::string& text,
-                    const Lines& keys, bool set) {
+Result<Changed> put(const ConfigCommand& command, const ToldSettings& before,
+                    const std::string& text, const Lines& keys, bool set) {
   const fs::path file = local_file(command);
   Candidate candidate(file);
   if (auto done = candidate.write(text); !done) return tl::unexpected(done.error());
@@ -190,7 +171,8 @@ Result<void> apply(const ConfigCommand& command, bool reload_is_enough) {
       return tl::unexpected(done.error());
     return {};
   }
-  if (auto done = ask(command.socket, {"reload"}, {}); !done) return tl::unexpected(done.error());
+  if (auto done = ask(command.socket, control::CommandId::reload); !done)
+    return tl::unexpected(done.error());
   return {};
 }
 
@@ -214,16 +196,6 @@ int end(const ConfigCommand& command, const Result<Changed>& changed) {
 }
 
 }  // namespace
-
-std::string config_value(const std::string& welcomed, const fs::path& config, std::string_view key,
-                         const std::string& fallback) {
-  ConfigCommand command;
-  command.welcomed = welcomed;
-  command.config = config;
-  const auto told = settings(command);
-  const json* const one = told ? told->setting(key) : nullptr;
-  return one == nullptr ? fallback : one->value("value", fallback);
-}
 
 int config_get(const ConfigCommand& command) {
   const auto told = settings(command);
@@ -295,7 +267,7 @@ int config_diff(const ConfigCommand& command) {
   for (const json& one : told->settings) {
     if (one.value("value", "") != one.value("default", "")) differs.push_back(one);
   }
-  const auto running = ask(command.socket, {"config diff"}, {});
+  const auto running = ask(command.socket, control::CommandId::config_diff);
   if (command.json) {
     std::cout << json{{"differs", differs}, {"changed", running ? *running : json()}}.dump(-1, ' ',
                                                                                            true)

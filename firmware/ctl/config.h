@@ -20,10 +20,6 @@ struct ConfigCommand {
   bool json = false;
 };
 
-// One value, as `welcomed` reads it; `fallback` where that cannot be said.
-std::string config_value(const std::string& welcomed, const std::filesystem::path& config,
-                         std::string_view key, const std::string& fallback);
-
 // The exit code (terminal.h).
 int config_get(const ConfigCommand& command);
 int config_set(const ConfigCommand& command);

@@ -205,9 +205,7 @@ class Collection {
   bool away() const { return !status_; }
 
  private:
-  Result<json> ask(CommandId id) {
-    return ctl::ask(command_.socket, {std::string(control::command(id).name), json::object()}, {});
-  }
+  Result<json> ask(CommandId id) const { return ctl::ask(command_.socket, id); }
 
   void learn_names() {
     for (const auto& [id, keys] :
@@ -236,14 +234,10 @@ class Collection {
   }
 
   std::string settings() {
-    const auto said = output_of({command_.welcomed, "--settings", "--config", command_.config}, {},
-                                Complaints::hidden);
-    if (!said) return not_to_be_had(said.error().message);
-    const json all = json::parse(*said, nullptr, false);
-    for (const json& one : value_at(all, "settings")) {
-      if (value_at(one, "key") == "box.state_dir") state_dir_ = one.value("value", "");
-    }
-    return settings_text(all);
+    const auto told = told_settings(command_.welcomed, command_.config, {}, Complaints::hidden);
+    if (!told) return not_to_be_had(told.error().message);
+    if (told->setting("box.state_dir") != nullptr) state_dir_ = told->value("box.state_dir");
+    return settings_text(*told);
   }
 
   static std::string units() {
@@ -286,21 +280,16 @@ json counts_by(const json& rows, const std::vector<std::string_view>& keys) {
   return counts;
 }
 
-std::string settings_text(const json& said) {
-  const auto list = [&](const char* key) {
-    const json found = value_at(said, key);
-    return found.is_array() ? found : json::array();
-  };
+std::string settings_text(const ToldSettings& told) {
   // "/etc/…:8: uplink.port = VALUE is not a whole number": the line and the key are enough.
   std::string wrong;
-  for (const json& line : list("wrong")) {
-    const auto text = line.get<std::string>();
-    const auto value = text.find(" = ");
-    wrong += "wrong: " + text.substr(0, value) +
+  for (const auto& line : told.wrong) {
+    const auto value = line.find(" = ");
+    wrong += "wrong: " + line.substr(0, value) +
              (value == std::string::npos ? "" : " is no good value") + "\n";
   }
   std::string out;
-  for (const json& one : list("settings")) {
+  for (const json& one : told.settings) {
     const std::string key = one.value("key", "");
     const std::string where = one.value("where", "");
     const bool good = wrong.find(" " + key + " is no good value\n") == std::string::npos;
@@ -308,8 +297,8 @@ std::string settings_text(const json& said) {
     out += (where.empty() ? "" : "    # " + where) + "\n";
   }
   out += wrong;
-  for (const json& line : list("missing")) out += "missing: " + line.get<std::string>() + "\n";
-  for (const json& line : list("notes")) out += "note: " + line.get<std::string>() + "\n";
+  for (const auto& line : told.missing) out += "missing: " + line + "\n";
+  for (const auto& line : told.notes) out += "note: " + line + "\n";
   return out;
 }
 

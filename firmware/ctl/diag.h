@@ -9,6 +9,7 @@
 
 #include "firmware/control/protocol.h"
 #include "firmware/ctl/scrub.h"
+#include "firmware/ctl/settings.h"
 #include "firmware/ctl/tar_gz.h"
 
 namespace welcome::ctl {
@@ -31,6 +32,6 @@ int diag_collect(const DiagCommand& command);
 nlohmann::json counts_by(const nlohmann::json& rows, const std::vector<std::string_view>& keys);
 // What `welcomed --settings` says, without a value that is none: it may be a secret in the wrong
 // place.
-std::string settings_text(const nlohmann::json& said);
+std::string settings_text(const ToldSettings& told);
 
 }  // namespace welcome::ctl

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "firmware/ctl/client.h"
-#include "firmware/ctl/config.h"
 #include "firmware/ctl/print.h"
 #include "firmware/ctl/reset.h"
+#include "firmware/ctl/settings.h"
 #include "firmware/ctl/terminal.h"
 
 namespace welcome::ctl {
@@ -22,8 +22,18 @@ constexpr const char* kGone =
     "recordings,\n"
     "passwords, what welcomectl provision has written, and the accounts at the floor's broker";
 
-fs::path config_of(const LeaveCommand& command) {
-  return command.root / "etc/welcomed/welcomed.conf";
+// Which box this is, and where its state lies: what welcomed reads, as far as it can.
+struct Leaving {
+  std::string name = "welcomed";
+  std::string state_dir = "/var/lib/welcomed";
+};
+Leaving leaving(const LeaveCommand& command) {
+  Leaving out;
+  const auto told = told_settings(command.welcomed, command.root / "etc/welcomed/welcomed.conf");
+  if (!told) return out;
+  if (const std::string id = told->value("box.id"); !id.empty()) out.name = id;
+  if (told->setting("box.state_dir") != nullptr) out.state_dir = told->value("box.state_dir");
+  return out;
 }
 
 // Somebody who types the name of this box means this box.
@@ -68,9 +78,8 @@ Result<void> tell_head_office(const LeaveCommand& command, const std::string& na
   Listener listener;
   listener.progress = [&](const std::string& text) { progress.show(for_terminal(text)); };
   const auto told =
-      ask(command.socket,
-          {"retire", {{"seconds", command.without_proof ? 0 : command.seconds.value_or(kWait)}}},
-          listener);
+      ask(command.socket, control::CommandId::retire,
+          {{"seconds", command.without_proof ? 0 : command.seconds.value_or(kWait)}}, listener);
   progress.end();
   if (!told) {
     if (command.without_proof) return {};  // no daemon, and so nobody who could sign
@@ -95,7 +104,7 @@ bool is_gone(const LeaveCommand& command) {
   constexpr int kTries = 100;
   constexpr useconds_t kBetween = 100'000;
   for (int i = 0; i < kTries; ++i, ::usleep(kBetween)) {
-    const auto answer = ask(command.socket, {"status"}, {});
+    const auto answer = ask(command.socket, control::CommandId::status);
     if (!answer && answer.error().code == ErrorCode::unavailable) return true;
   }
   return false;
@@ -106,22 +115,19 @@ bool is_gone(const LeaveCommand& command) {
 int retire(const LeaveCommand& command) {
   if (::geteuid() != 0) return failed("only root can do that");
   const Reset reset(command.root);
-  const fs::path config = config_of(command);
-  ResetOrder order{true, "/var/lib/welcomed"};
-  if (const auto begun = reset.begun()) {
-    order.state_dir = begun->state_dir;
-  } else {
-    const std::string name = config_value(command.welcomed, config, "box.id", "welcomed");
-    order.state_dir = config_value(command.welcomed, config, "box.state_dir", order.state_dir);
+  const auto begun = reset.begun();
+  ResetOrder order{true, begun ? begun->state_dir : std::string()};
+  if (!begun) {
+    const Leaving box = leaving(command);
+    order.state_dir = box.state_dir;
     LeaveCommand all = command;
     all.all = true;
-    if (!is_meant(all, name)) return failed("nothing has changed");
-    if (auto told = tell_head_office(command, name); !told) return failed(told.error());
-    if (auto done = reset.begin(order); !done) return failed(done.error());
-    if (!command.without_proof && !is_gone(command))
-      return failed("welcomed does not end: stop it, and say the same again");
+    if (!is_meant(all, box.name)) return failed("nothing has changed");
+    if (auto told = tell_head_office(command, box.name); !told) return failed(told.error());
   }
   if (auto done = reset.begin(order); !done) return failed(done.error());
+  if (!begun && !command.without_proof && !is_gone(command))
+    return failed("welcomed does not end: stop it, and say the same again");
   return end(command, reset.finish(order, false));
 }
 
@@ -134,10 +140,9 @@ int factory_reset(const LeaveCommand& command) {
     order = *begun;
     order.all = order.all || command.all;
   } else {
-    const fs::path config = config_of(command);
-    order.state_dir = config_value(command.welcomed, config, "box.state_dir", "/var/lib/welcomed");
-    const std::string name = config_value(command.welcomed, config, "box.id", "");
-    if (!is_meant(command, name.empty() ? "welcomed" : name)) return failed("nothing has changed");
+    const Leaving box = leaving(command);
+    order.state_dir = box.state_dir;
+    if (!is_meant(command, box.name)) return failed("nothing has changed");
   }
   if (auto done = reset.begin(order); !done) return failed(done.error());
   return end(command, reset.finish(order, false));

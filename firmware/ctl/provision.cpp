@@ -25,6 +25,7 @@
 #include "firmware/ctl/process.h"
 #include "firmware/ctl/reset.h"
 #include "firmware/ctl/set_up.h"
+#include "firmware/ctl/settings.h"
 #include "firmware/ctl/terminal.h"
 #include "provision/broker_files.h"
 #include "provision/invitation.h"
@@ -188,25 +189,15 @@ class Provisioning {
     return {};
   }
 
-  // What welcomed reads, by its own word.
-  Result<json> settings() const {
-    const auto said =
-        output_of({command_.welcomed, "--settings", "--config", places_.config.string()});
-    if (!said) return tl::unexpected(said.error());
-    json all = json::parse(*said, nullptr, false);
-    if (all.is_object()) return all;
-    return refusal("update welcomectl and welcomed together", ErrorCode::malformed);
-  }
+  Result<ToldSettings> settings() const { return told_settings(command_.welcomed, places_.config); }
 
   // demo/aroma-1/box-1; empty: it is none yet.
-  static std::string box_in(const json& settings) {
+  static std::string box_in(const ToldSettings& told) {
     std::string out;
     for (const char* key : {"box.tenant", "box.store", "box.id"}) {
-      for (const json& one : settings.value("settings", json::array())) {
-        if (one.value("key", "") != key) continue;
-        if (one.value("value", "").empty()) return {};
-        out += (out.empty() ? "" : "/") + one.value("value", "");
-      }
+      const std::string word = told.value(key);
+      if (word.empty()) return {};
+      out += (out.empty() ? "" : "/") + word;
     }
     return out;
   }
@@ -246,11 +237,10 @@ class Provisioning {
   Result<void> checked() {
     const auto read = settings();
     if (!read) return tl::unexpected(read.error());
-    for (const char* kind : {"wrong", "missing"}) {
-      for (const json& line : read->value(kind, json::array()))
-        tell("  " + line.get<std::string>());
+    for (const auto* lines : {&read->wrong, &read->missing}) {
+      for (const auto& line : *lines) tell("  " + line);
     }
-    if (!read->value("wrong", json::array()).empty()) {
+    if (!read->wrong.empty()) {
       return refusal(
           "the configuration is not good yet: mend what is named above, and say the same again");
     }
@@ -297,7 +287,7 @@ class Provisioning {
     const auto until = std::chrono::steady_clock::now() + kPatience;
     stop_on_signals();
     for (;;) {
-      const auto status = ask(command_.socket, {"status", json::object(), nullptr}, {});
+      const auto status = ask(command_.socket, control::CommandId::status);
       const std::string waits = status ? waits_for(*status) : status.error().message;
       if (waits.empty()) return {};
       if (waits != said) tell("Waiting: " + waits);

@@ -96,7 +96,8 @@ int tablet_revoke(const TabletCommand& command) {
   json answer{{"tablet", command.name}};
   say_reloaded(command, answer);
   // Who was signed in on it is out; a daemon that is away has nobody signed in for long.
-  const auto over = ask(command.socket, {"tablet revoke", {{"id", command.name}}, nullptr}, {});
+  const auto over =
+      ask(command.socket, control::CommandId::tablet_sign_out, {{"id", command.name}});
   answer["signed_out"] = over ? over->value("signed_out", false) : false;
   if (command.json) {
     std::cout << answer.dump() << '\n';
@@ -109,7 +110,7 @@ int tablet_revoke(const TabletCommand& command) {
 int tablet_list(const TabletCommand& command) {
   const auto tablets = provision::tablets(command.broker_files);
   if (!tablets) return files_failed(command, tablets.error());
-  const auto heard = ask(command.socket, {"tablet list", json::object(), nullptr}, {});
+  const auto heard = ask(command.socket, control::CommandId::tablets);
   json list = json::array();
   for (const auto& [name, since] : *tablets) {
     json row{{"tablet", name}, {"registered", since}, {"signed in", nullptr}, {"heard", nullptr}};

@@ -115,11 +115,6 @@ class Keys {
   std::optional<termios> before_;
 };
 
-Result<json> ask_status(const std::string& socket) {
-  const auto& command = control::command(control::CommandId::status);
-  return ctl::ask(socket, {std::string(command.name), json::object()}, {});
-}
-
 // Home, the lines, each cleared to its end, and nothing below: no flicker over a slow line.
 std::string redrawn(const std::string& text) {
   std::string out = "\x1b[H";
@@ -155,7 +150,7 @@ std::string watch_text(const json& status, bool coloured) {
 }
 
 int watch_box(const std::string& socket) {
-  auto status = ask_status(socket);
+  auto status = ask(socket, control::CommandId::status);
   if (::isatty(STDOUT_FILENO) != 1) {
     if (!status) return failed(status.error());
     std::cout << watch_text(*status, false);
@@ -171,7 +166,7 @@ int watch_box(const std::string& socket) {
                          "\nq ends it\n")
               << std::flush;
     if (!std::cout || keys.quit_within(kEvery)) break;
-    status = ask_status(socket);
+    status = ask(socket, control::CommandId::status);
   } while (!stop_wanted());
   return kDone;
 }

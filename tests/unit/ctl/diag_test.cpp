@@ -58,19 +58,19 @@ TEST(Diag, CountsInsteadOfListing) {
 
 TEST(Diag, ShowsNoValueThatIsNone) {
   const std::string text = settings_text(
-      {{"settings",
-        {{{"key", "uplink.port"}, {"value", "s3cret"}, {"where", "/etc/a.conf:8"}},
-         {{"key", "uplink.host"}, {"value", "crm.example"}, {"where", ""}}}},
-       {"wrong",
-        {"/etc/a.conf:8: uplink.port = s3cret is not a whole number",
-         "/etc/a.conf:9: unknown key 'uplink.password'; did you mean 'uplink.port'?"}},
-       {"missing", json::array({"the credential box-key is missing"})}});
+      ToldSettings({{"settings",
+                     {{{"key", "uplink.port"}, {"value", "s3cret"}, {"where", "/etc/a.conf:8"}},
+                      {{"key", "uplink.host"}, {"value", "crm.example"}, {"where", ""}}}},
+                    {"wrong",
+                     {"/etc/a.conf:8: uplink.port = s3cret is not a whole number",
+                      "/etc/a.conf:9: unknown key 'uplink.password'; did you mean 'uplink.port'?"}},
+                    {"missing", json::array({"the credential box-key is missing"})}}));
   EXPECT_THAT(text, HasSubstr("uplink.port = (no good value)    # /etc/a.conf:8\n"));
   EXPECT_THAT(text, HasSubstr("uplink.host = crm.example\n"));
   EXPECT_THAT(text, HasSubstr("wrong: /etc/a.conf:9: unknown key 'uplink.password'"));
   EXPECT_THAT(text, HasSubstr("missing: the credential box-key is missing\n"));
   EXPECT_THAT(text, Not(HasSubstr("s3cret")));
-  EXPECT_EQ(settings_text(json()), "");
+  EXPECT_EQ(settings_text(ToldSettings(json())), "");
 }
 
 }  // namespace
