@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "crm/markup.h"
 #include "crm/report.h"
 #include "crm/report_words.h"
 
@@ -20,29 +21,6 @@ constexpr int kCell = 24;     // an hour
 
 constexpr const char* kGrey = " fill=\"#555\"";
 
-std::string escape(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 // `share` of the room that is drawn to scale.
 std::string wide(double share) { return number(share * (kWidth - kLeft - kRight)); }
 std::string across(double share) { return number(kLeft + share * (kWidth - kLeft - kRight)); }
@@ -52,12 +30,13 @@ class Svg {
   Svg(int height, const std::string& title) {
     out_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + std::to_string(kWidth) +
            " " + std::to_string(height) +
-           "\" font-family=\"sans-serif\" font-size=\"14\" role=\"img\">\n<title>" + escape(title) +
+           "\" font-family=\"sans-serif\" font-size=\"14\" role=\"img\">\n<title>" +
+           escape_markup(title) +
            "</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
   }
   void text(const std::string& x, int y, const std::string& what, const std::string& more = {}) {
-    out_ += "<text x=\"" + x + "\" y=\"" + std::to_string(y) + "\"" + more + ">" + escape(what) +
-            "</text>\n";
+    out_ += "<text x=\"" + x + "\" y=\"" + std::to_string(y) + "\"" + more + ">" +
+            escape_markup(what) + "</text>\n";
   }
   void text(int x, int y, const std::string& what, const std::string& more = {}) {
     text(std::to_string(x), y, what, more);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "crm/cli/command.h"
+#include "crm/markup.h"
 #include "provision/qr.h"
 
 namespace welcome::crm::cli {
@@ -67,29 +68,6 @@ constexpr std::string_view kSignSheet =
     "none}"
     "figcaption{font-size:12pt}footer{font-size:10pt;margin-top:6mm;color:#444}";
 
-std::string html_escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string with_controller(std::string_view text, const std::string& who) {
   std::string out(text);
   constexpr std::string_view kWho = "@WHO@";
@@ -136,9 +114,9 @@ std::vector<const SignWords*> languages_of_sign(const Call& call) {
 std::string sign_section(const SignWords& words, const std::string& who, bool camera) {
   std::string out = "<section lang=\"" + std::string(words.language) + "\" dir=\"" +
                     (words.right_to_left ? "rtl" : "ltr") + "\">\n<h1>" +
-                    html_escaped(words.title) + "</h1>\n";
+                    escape_markup(words.title) + "</h1>\n";
   const auto line = [&](std::string_view text) {
-    out += "<p>" + html_escaped(with_controller(text, who)) + "</p>\n";
+    out += "<p>" + escape_markup(with_controller(text, who)) + "</p>\n";
   };
   line(words.phone);
   if (camera) line(words.camera);
@@ -159,19 +137,19 @@ int sign(const Call& call) {
   const std::string who = settings.controller.empty() ? settings.tenant : settings.controller;
 
   *call.out << "<!doctype html>\n<html lang=\"" << languages.front()->language
-            << "\">\n<head><meta charset=\"utf-8\"><title>" << html_escaped(who)
+            << "\">\n<head><meta charset=\"utf-8\"><title>" << escape_markup(who)
             << "</title><style>" << kSignSheet << "</style></head>\n<body>\n";
   for (const SignWords* words : languages) {
     *call.out << sign_section(*words, who, !call.has("no-camera"));
   }
   *call.out << "<figure>" << qr_drawing(rows) << "<figcaption>";
   for (const SignWords* words : languages) {
-    *call.out << "<p lang=\"" << words->language << "\" dir=\"auto\">" << html_escaped(words->more)
+    *call.out << "<p lang=\"" << words->language << "\" dir=\"auto\">" << escape_markup(words->more)
               << "</p>";
   }
-  *call.out << "<p>" << html_escaped(page) << "</p></figcaption></figure>\n<footer>"
-            << html_escaped(who) << " · " << html_escaped(settings.notice.id) << " "
-            << html_escaped(settings.notice.version) << "</footer>\n</body>\n</html>\n";
+  *call.out << "<p>" << escape_markup(page) << "</p></figcaption></figure>\n<footer>"
+            << escape_markup(who) << " · " << escape_markup(settings.notice.id) << " "
+            << escape_markup(settings.notice.version) << "</footer>\n</body>\n</html>\n";
   return kDone;
 }
 
