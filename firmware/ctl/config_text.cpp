@@ -5,25 +5,14 @@
 #include <cstddef>
 #include <vector>
 
+#include "firmware/control/config_line.h"
+
 namespace welcome::ctl {
 
 namespace {
 
-constexpr std::string_view kSpace = " \t\r";
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
-
-// As welcomed reads it: at the start of a line and after white space.
-std::size_t comment_at(std::string_view line) {
-  for (auto at = line.find('#'); at != std::string_view::npos; at = line.find('#', at + 1)) {
-    if (at == 0 || kSpace.find(line[at - 1]) != std::string_view::npos) return at;
-  }
-  return line.size();
-}
+using control::comment_at;
+using control::trimmed;
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;

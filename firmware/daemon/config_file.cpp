@@ -6,32 +6,23 @@
 #include <map>
 #include <string_view>
 
+#include "firmware/control/config_line.h"
+
 namespace welcome::daemon {
 
 namespace {
 
-constexpr std::string_view kSpace = " \t\r";
+using control::comment_at;
+using control::kConfigSpace;
 
-std::string trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return std::string(text.substr(first, text.find_last_not_of(kSpace) - first + 1));
-}
-
-// Where a comment begins; the line's end where there is none.
-std::size_t comment_at(std::string_view line) {
-  for (auto at = line.find('#'); at != std::string_view::npos; at = line.find('#', at + 1)) {
-    if (at == 0 || kSpace.find(line[at - 1]) != std::string_view::npos) return at;
-  }
-  return line.size();
-}
+std::string trimmed(std::string_view text) { return std::string(control::trimmed(text)); }
 
 // "Aroma #1": as likely a value that is cut as a comment. A comment has a space behind its '#', or
 // more than one word.
 bool looks_cut(std::string_view comment) {
   return comment.size() > 1 && comment[1] != '#' &&
-         kSpace.find(comment[1]) == std::string_view::npos &&
-         comment.find_first_of(kSpace) == std::string_view::npos;
+         kConfigSpace.find(comment[1]) == std::string_view::npos &&
+         comment.find_first_of(kConfigSpace) == std::string_view::npos;
 }
 
 }  // namespace
