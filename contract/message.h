@@ -11,6 +11,7 @@
 
 #include "core/envelope.h"
 #include "core/ids.h"
+#include "core/rfc3339.h"
 #include "core/time.h"
 
 namespace welcome::contract {
@@ -37,9 +38,7 @@ std::string content_type_of(std::string_view topic);
 // A random UUID (version 4) as text. Needs no state; any thread.
 std::string new_uuid();
 
-// RFC 3339 in UTC with milliseconds: "2026-05-04T08:15:30.250Z".
-std::string to_rfc3339(WallTime time);
-// Accepts 0…9 digits of a second's fraction, cut to milliseconds; the zone must be Z.
-std::optional<WallTime> from_rfc3339(std::string_view text);
+using welcome::from_rfc3339;
+using welcome::to_rfc3339;
 
 }  // namespace welcome::contract

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/ctl/metrics.h"
 
-#include <array>
-#include <cstdio>
-#include <ctime>
+#include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "core/rfc3339.h"
 #include "firmware/control/metrics.h"
 #include "firmware/control/value_at.h"
 
@@ -20,17 +19,13 @@ using control::Reading;
 using control::value_at;
 using nlohmann::json;
 
-// "2026-11-21T09:30:00.120Z", as the daemon writes it.
-std::string unix_seconds(const std::string& time) {
-  std::tm at{};
-  std::array<char, 5> fraction{".000"};
-  const int read =
-      std::sscanf(time.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%4[.0-9]", &at.tm_year, &at.tm_mon,
-                  &at.tm_mday, &at.tm_hour, &at.tm_min, &at.tm_sec, fraction.data());
-  if (read < 6) return "NaN";
-  at.tm_year -= 1900;
-  at.tm_mon -= 1;
-  return std::to_string(::timegm(&at)) + (read == 7 ? fraction.data() : "");
+std::string unix_seconds(const std::string& rfc3339) {
+  const auto time = from_rfc3339(rfc3339);
+  if (!time) return "NaN";
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(*time);
+  const std::string ms = std::to_string((*time - seconds).count());
+  return std::to_string(seconds.time_since_epoch().count()) + "." +
+         std::string(3 - ms.size(), '0') + ms;
 }
 
 std::string yes_or_no(bool yes) { return yes ? "1" : "0"; }

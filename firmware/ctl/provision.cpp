@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/ctl/provision.h"
 
-#include <array>
 #include <chrono>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -16,6 +14,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "core/rfc3339.h"
 #include "firmware/control/box_keys.h"
 #include "firmware/ctl/box_key.h"
 #include "firmware/ctl/client.h"
@@ -107,15 +106,10 @@ Result<std::string> sealed_by_door(const std::string& door, const InvitationCode
   }
 }
 
-// A file has no door that looks at the time. As far as this machine knows it: RFC 3339 in UTC sorts
-// as text.
+// A file has no door that looks at the time. As far as this machine knows it.
 bool is_over(const Invitation& invitation) {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-  return invitation.expires_at < text.data();
+  const auto ends = from_rfc3339(invitation.expires_at);
+  return !ends || *ends < std::chrono::system_clock::now();
 }
 
 // The work, step after step; each is nothing new where it was done before.
