@@ -597,7 +597,7 @@ class App : private Ports {
       done.answer->data(cameras_.views(*done.camera, config_.min_face_px));
       cameras_.look_away();
     } else {
-      done.answer->data(findings_json(look_around(status_now(), now)));
+      done.answer->data(findings_json(look_around(figures(now), now)));
     }
     cameras_.look_for(wanted_gallery_);  // to sleep, where nobody is expected
   }
@@ -622,6 +622,13 @@ class App : private Ports {
 
   nlohmann::json status_now() const {
     const Now now = clock_->now();
+    auto status = figures(now);
+    add_signs(status, now);
+    return status;
+  }
+
+  // Without what the lights are made of besides.
+  nlohmann::json figures(const Now& now) const {
     auto status = with_senses(engine_.status(now));
     auto& faces = status["faces"];
     const auto all = cameras_.counters();
@@ -634,7 +641,6 @@ class App : private Ports {
     status["inbox"] = {{"sensor_dropped", inbox_.sensor_dropped()},
                        {"control_refused", inbox_.control_refused()}};
     status["control_refused"] = control_.refused();
-    add_signs(status, now);
     return status;
   }
 
