@@ -44,10 +44,6 @@ json audit_word(const BoxAddress& box, const AuditWord& word, const Signer* sign
 
 }  // namespace
 
-std::string_view to_string(Light light) { return name_of(kLights, light); }
-
-std::string_view to_string(Lamp lamp) { return name_of(kLamps, lamp); }
-
 Result<CrmInbound> box_state(const json& payload) {
   BoxState out;
   out.state = value_of(kLinkStates, text(payload, "state"));

@@ -30,6 +30,7 @@
 #include "core/decision.h"
 #include "core/erasure_receipt.h"
 #include "core/ids.h"
+#include "core/lights.h"
 #include "core/pipeline.h"
 #include "core/purpose.h"
 #include "core/result.h"
@@ -54,33 +55,15 @@ struct RawMessage {
 
 enum class LinkState : std::uint8_t { online, stopped, offline };
 
-// How a box is, by the parts that somebody can mend; what its technician sees with `welcomectl
-// doctor`.
-enum class Light : std::uint8_t {
-  clock,
-  line,  // to the central broker
-  floor,
-  radio,
-  camera,
-  models,
-  store,
-  consents,
-  decisions,
-};
-enum class Lamp : std::uint8_t {
-  green,
-  yellow,  // it works, and somebody should look before it does not
-  red,
-  off,  // not set up here, or not known yet
-};
+using welcome::Lamp;
+using welcome::Light;
+// What its technician sees with `welcomectl doctor`.
 struct LightState {
   Light light = Light::clock;
   Lamp lamp = Lamp::off;
   std::string what;  // for a person; names nobody; at most kLightWords bytes
 };
 inline constexpr std::size_t kLightWords = 200;
-std::string_view to_string(Light light);
-std::string_view to_string(Lamp lamp);
 
 struct BoxState {
   LinkState state = LinkState::online;

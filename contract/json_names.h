@@ -23,19 +23,6 @@ inline constexpr Names<Trouble, 5> kTroubles{{{Trouble::crm_silent, "crm_silent"
                                               {Trouble::radio, "radio"},
                                               {Trouble::camera, "camera"}}};
 
-inline constexpr Names<Light, 9> kLights{{{Light::clock, "clock"},
-                                          {Light::line, "line"},
-                                          {Light::floor, "floor"},
-                                          {Light::radio, "radio"},
-                                          {Light::camera, "camera"},
-                                          {Light::models, "models"},
-                                          {Light::store, "store"},
-                                          {Light::consents, "consents"},
-                                          {Light::decisions, "decisions"}}};
-
-inline constexpr Names<Lamp, 4> kLamps{
-    {{Lamp::green, "green"}, {Lamp::yellow, "yellow"}, {Lamp::red, "red"}, {Lamp::off, "off"}}};
-
 inline constexpr Names<Found::Answer, 3> kFoundAnswers{{{Found::Answer::known, "known"},
                                                         {Found::Answer::unknown, "unknown"},
                                                         {Found::Answer::too_often, "too_often"}}};

@@ -29,4 +29,11 @@ constexpr std::optional<E> enum_value(const EnumNames<E, N>& names, std::string_
   return std::nullopt;
 }
 
+template <class E, std::size_t N>
+constexpr std::array<std::string_view, N> words_of(const EnumNames<E, N>& names) {
+  std::array<std::string_view, N> words;
+  for (std::size_t i = 0; i < N; ++i) words[i] = names[i].second;
+  return words;
+}
+
 }  // namespace welcome

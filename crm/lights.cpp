@@ -13,9 +13,8 @@ void Lights::take(const std::string& store, const std::string& box,
         "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (store, box, light) DO UPDATE SET "
         "since = CASE WHEN box_light.lamp = excluded.lamp THEN box_light.since "
         "ELSE excluded.since END, lamp = excluded.lamp, what = excluded.what",
-        {store, box, std::string(contract::to_string(light.light)),
-         std::string(contract::to_string(light.lamp)), light.what, contract::to_rfc3339(at),
-         static_cast<std::int64_t>(light.light)});
+        {store, box, std::string(to_string(light.light)), std::string(to_string(light.lamp)),
+         light.what, contract::to_rfc3339(at), static_cast<std::int64_t>(light.light)});
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "contract/message.h"
 #include "core/exposition.h"
+#include "core/lights.h"
 #include "core/version.h"
 #include "crm/cli/command.h"
 #include "crm/lights.h"
@@ -119,7 +120,7 @@ class Fleet {
       for (const BoxLight& light : box.lights) {
         MetricLabels more = labels;
         more.emplace_back("light", light.light);
-        out.states(name, more, {"green", "yellow", "red", "off"}, light.lamp);
+        out.states(name, more, {kLampNames.begin(), kLampNames.end()}, light.lamp);
       }
     } else {
       out.sample(name, labels,

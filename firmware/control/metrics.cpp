@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/control/metrics.h"
 
+#include "core/lights.h"
+
 namespace welcome::control {
 
 namespace {
@@ -13,15 +15,12 @@ constexpr Words kUp{"up"};
 constexpr Words kRunning{"running"};
 constexpr Words kFirm{"firm"};
 constexpr Words kSynchronised{"synchronised"};
-constexpr Words kLamps{"green", "yellow", "red", "off"};
 constexpr Words kCamera{"asleep",  "starting", "ok",         "gone",   "stalled",
                         "garbled", "black",    "too_bright", "frozen", "ended"};
 constexpr Words kBox{"box.tenant", "box.store", "box.id", "box.version", "models.pack"};
 
 // Keys that are there before anything happens: the first time is a step from 0, which can be seen.
 constexpr Words kLinks{"floor", "uplink"};
-constexpr Words kLights{"camera", "clock",  "consents", "decisions", "floor",
-                        "line",   "models", "radio",    "store"};
 constexpr Words kCollections{"campaigns", "consents", "identities", "policy", "profiles", "staff"};
 constexpr Words kErrors{"corrupt",   "full",    "internal",   "malformed",
                         "not_found", "refused", "unavailable"};
@@ -34,7 +33,7 @@ constexpr Metric kMetrics[] = {
      there},
     {"session", gauge, "starts of this box since its first", "box.session", count},
     {"light", states, "the nine lights of welcomectl doctor", "lights.*.lamp", state, "light",
-     kLamps, kLights},
+     kLampNames, kLightNames},
 
     {"clock_trusted", gauge, "1 = consents count by the clock", "clock.trusted", yes},
     {"clock_synchronised", gauge, "1 = NTP keeps the clock", "clock.quality", is, "",

@@ -11,6 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "core/lights.h"
 #include "firmware/control/commands.h"
 #include "firmware/control/value_at.h"
 #include "firmware/ctl/client.h"
@@ -28,8 +29,6 @@ using nlohmann::json;
 constexpr auto kEvery = std::chrono::seconds(2);
 constexpr std::size_t kBeforeWatched = 19;  // as the lights have it
 constexpr std::size_t kWatchColumns = 80;
-constexpr std::string_view kLights[] = {"clock",  "line",  "floor",    "radio",    "camera",
-                                        "models", "store", "consents", "decisions"};
 
 std::string shown_at(const json& status, std::string_view path) {
   const json value = value_at(status, path);
@@ -50,7 +49,7 @@ std::string cut_at(const std::string& text, std::size_t columns) {
 // In their order; each on its line.
 json light_lines(const json& status) {
   json out = json::array();
-  for (const auto light : kLights) {
+  for (const auto light : kLightNames) {
     const json found = value_at(status, "lights." + std::string(light));
     out.push_back({{"light", light},
                    {"lamp", shown_at(found, "lamp")},

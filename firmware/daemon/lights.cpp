@@ -299,8 +299,8 @@ std::vector<contract::Trouble> troubles_of(const std::vector<Finding>& findings)
 json lights_json(const std::vector<Finding>& findings) {
   json out = json::object();
   for (const Finding& f : findings) {
-    out[std::string(contract::to_string(f.state.light))] = {
-        {"lamp", contract::to_string(f.state.lamp)}, {"what", f.state.what}, {"to_do", f.to_do}};
+    out[std::string(to_string(f.state.light))] = {
+        {"lamp", to_string(f.state.lamp)}, {"what", f.state.what}, {"to_do", f.to_do}};
   }
   return out;
 }
@@ -308,8 +308,8 @@ json lights_json(const std::vector<Finding>& findings) {
 json findings_json(const std::vector<Finding>& findings) {
   json out = json::array();
   for (const Finding& f : findings) {
-    out.push_back({{"light", contract::to_string(f.state.light)},
-                   {"lamp", contract::to_string(f.state.lamp)},
+    out.push_back({{"light", to_string(f.state.light)},
+                   {"lamp", to_string(f.state.lamp)},
                    {"what", f.state.what},
                    {"to_do", f.to_do}});
   }
