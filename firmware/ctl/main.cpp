@@ -11,7 +11,7 @@
 #include "core/version.h"
 #include "firmware/control/commands.h"
 #include "firmware/control/metrics.h"
-#include "firmware/ctl/verbs.h"
+#include "firmware/ctl/command_line.h"
 
 namespace {
 

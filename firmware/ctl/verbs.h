@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The verbs of welcomectl: most ask one command of the control socket (control/commands.h), some do
-// more. Help and checks of the command line are made from these tables.
+// more. Help and checks of the command line (command_line.h) are made from these tables.
 
-#include <iosfwd>
 #include <map>
 #include <span>
 #include <string>
@@ -33,9 +32,8 @@ struct Call {
 };
 
 struct Verb {
-  std::string_view words;  // one or two
-  std::string_view
-      operand;  // names: "ID", "[KEY]" may be left out, "KEY VALUE…" are pairs; "" = none
+  std::string_view words;    // one or two
+  std::string_view operand;  // "ID"; "[KEY]" may be left out, "KEY VALUE…" are pairs; "" = none
   std::string_view what;
   std::vector<std::string_view> options;  // beside those of every verb
   int (*run)(const Verb& verb, const Call& call);
@@ -48,18 +46,5 @@ std::span<const Verb> verbs();
 // Those of every verb, then all others.
 std::span<const Option> common_options();
 std::span<const Option> special_options();
-
-// What argv asks for. Either a verb and a call, or what is wrong ("" = help or version is wanted).
-struct Typed {
-  const Verb* verb = nullptr;
-  Call call;
-  std::string wrong;
-};
-Typed read_words(const std::vector<std::string>& words);
-
-void print_help(std::ostream& out);
-void print_help(const Verb& verb, std::ostream& out);
-// All of it as JSON, for the manual and the shell's completion (packaging/manual.py).
-void describe(std::ostream& out);
 
 }  // namespace welcome::ctl

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "firmware/ctl/verbs.h"
+#include "firmware/ctl/command_line.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
