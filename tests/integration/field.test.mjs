@@ -17,13 +17,11 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { Device } from '../../harness/door.mjs';
+import { kBin } from '../../harness/places.mjs';
 import { startStack } from '../../harness/stack.mjs';
 import { StaffTablet } from '../../harness/tablet.mjs';
 
-const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
 const kFiles = path.join(process.env.WELCOME_DATA ?? '/nowhere', '..', 'field', 'sync');
 const skip = !existsSync(kFiles) && 'no field/sync beside WELCOME_DATA';
 const kPatience = 15000;

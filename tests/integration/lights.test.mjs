@@ -7,11 +7,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { kBin } from '../../harness/places.mjs';
 import { startStack } from '../../harness/stack.mjs';
-
-const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
 
 // How it ended, and what it said.
 function run(name, args) {

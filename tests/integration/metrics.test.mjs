@@ -7,11 +7,9 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:f
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { kBin, kRoot } from '../../harness/places.mjs';
 import { startStack } from '../../harness/stack.mjs';
 
-const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
 const kDocumented = readFileSync(path.join(kRoot, 'docs/metrics.md'), 'utf8');
 
 // Every family as a Prometheus client reads it: name, type, unit and samples.

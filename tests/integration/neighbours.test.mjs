@@ -10,13 +10,11 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import mqtt from 'mqtt';
+import { kBin, kRoot } from '../../harness/places.mjs';
 import { assertFits } from '../e2e/contract.mjs';
 
-const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
 const kPath = `${process.env.PATH}:/usr/sbin:/sbin`;
 const kIrk = '9f3c1d0a5b7e42688c1f0e7d6a5b4c3d'; // of her phone
 const kMia = '7d1c6f5240b34a0e9c550d2f8a7e1b36000c0bff'; // her fob, as in the feed

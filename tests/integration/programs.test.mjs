@@ -6,11 +6,9 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { kBin, kRoot } from '../../harness/places.mjs';
 
-const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
 const [, kVersion] = readFileSync(path.join(kRoot, 'CMakeLists.txt'), 'utf8').match(
   / VERSION (\d+\.\d+\.\d+)/,
 );

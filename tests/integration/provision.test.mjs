@@ -23,13 +23,11 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { sealedFile } from '../../harness/invitation.mjs';
+import { kBin, kRoot } from '../../harness/places.mjs';
 import { startStack } from '../../harness/stack.mjs';
 
-const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
 const run = promisify(execFile);
 const program = (name) => path.join(kBin, name);
 

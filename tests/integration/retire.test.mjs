@@ -17,11 +17,9 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { kBin, kRoot } from '../../harness/places.mjs';
 import { startStack } from '../../harness/stack.mjs';
 
-const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
 const kKey = 'a7'.repeat(32);
 
 function run(name, args) {

@@ -7,11 +7,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { kBuild, kRoot } from '../../harness/places.mjs';
 
-const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const kBuild = process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release');
 const kModels = path.join(kRoot, 'build/models');
 const run = promisify(execFile);
 

@@ -8,12 +8,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { kBin, kRoot } from '../../harness/places.mjs';
 import { startStack } from '../../harness/stack.mjs';
 
-const kRoot = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const kBin = path.join(process.env.WELCOME_BUILD ?? path.join(kRoot, 'build/release'), 'bin');
 const ctl = (...args) => promisify(execFile)(path.join(kBin, 'welcomectl'), args);
 
 test('watch shows the box on one screen until q is typed, and what follows when it goes and comes', async (t) => {

@@ -5,10 +5,9 @@
 import { build } from 'esbuild';
 import { webcrypto } from 'node:crypto';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
+import { kRoot } from '../../../harness/places.mjs';
 import { assertFits, example } from '../../e2e/contract.mjs';
-
-const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 
 // Debian 12's node (18) has it, and not as a global.
 globalThis.crypto ??= webcrypto;

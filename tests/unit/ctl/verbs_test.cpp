@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "firmware/ctl/command_line.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -8,6 +6,7 @@
 #include <sstream>
 
 #include "firmware/control/commands.h"
+#include "firmware/ctl/command_line.h"
 
 namespace welcome::ctl {
 namespace {
