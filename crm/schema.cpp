@@ -331,8 +331,7 @@ constexpr const char* kVersion14[] = {
 
 constexpr const char* kVersion15[] = {
     // What a box's technician was given a code for (provision/invitation.h): sealed, under a name
-    // that
-    // nobody can answer who has not the code. `box_key`: of the box that has it.
+    // that nobody can answer who has not the code. `box_key`: of the box that has it.
     "CREATE TABLE invitation (store {text} NOT NULL, box {text} NOT NULL, name {text} NOT NULL "
     "UNIQUE, sealed {text} NOT NULL, made_at {text} NOT NULL, expires_at {text} NOT NULL, "
     "used_at {text}, box_key {text}, refused {int} NOT NULL, PRIMARY KEY (store, box)){end}",
