@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "crm/schema.h"
+
 #include <iterator>
 #include <span>
 
 #include "contract/contract.h"
 #include "contract/items.h"
 #include "core/identity.h"
-#include "crm/database.h"
 #include "crm/feed.h"
 
 namespace welcome::crm {
@@ -350,10 +351,7 @@ constexpr const char* kVersion16[] = {
 constexpr std::span<const char* const> kSteps[] = {
     kVersion1, kVersion2,  kVersion3,  kVersion4,  kVersion5,  kVersion6,  kVersion7,  kVersion8,
     kVersion9, kVersion10, kVersion11, kVersion12, kVersion13, kVersion14, kVersion15, kVersion16};
-constexpr std::int64_t kSchemaVersion = std::size(kSteps);
-// The oldest schema whose versions of welcome-crm go on working with a database of this one. Every
-// database says it.
-constexpr std::int64_t kOldestReader = 14;
+static_assert(std::size(kSteps) == kSchemaVersion);
 
 std::string spell(std::string sql, const Database::Types& types) {
   const std::pair<const char*, const std::string*> words[] = {{"{int}", &types.integer},
@@ -414,9 +412,11 @@ void note_ends(Database& db) {
 
 }  // namespace
 
-void migrate(Database& db) {
+void migrate(Database& db) { migrate(db, kSchemaVersion); }
+
+void migrate(Database& db, std::int64_t to) {
   const std::int64_t found = version_of(db);
-  if (found == kSchemaVersion) return;
+  if (found == to) return;
   if (found > kSchemaVersion) return check_reader(db);
   const Database::Types types = db.types();
   Transaction transaction(db);
@@ -425,7 +425,7 @@ void migrate(Database& db) {
   const Rows rows = db.query("SELECT version FROM schema_version");
   const std::int64_t version = rows.empty() ? 0 : rows.front().integer(0);
   if (version > kSchemaVersion) return check_reader(db);
-  for (auto step = static_cast<std::size_t>(version); step < std::size(kSteps); ++step) {
+  for (auto step = static_cast<std::size_t>(version); step < static_cast<std::size_t>(to); ++step) {
     for (const char* sql : kSteps[step]) db.define(spell(sql, types));
   }
   if (version < 4) name_devices(db);
@@ -433,7 +433,7 @@ void migrate(Database& db) {
   if (version < 11) Feed(db).create();
   db.execute("DELETE FROM schema_version");
   db.execute("INSERT INTO schema_version (version, oldest_reader) VALUES ($1, $2)",
-             {kSchemaVersion, kOldestReader});
+             {to, kOldestReader});
   transaction.commit();
 }
 

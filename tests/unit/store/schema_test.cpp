@@ -12,6 +12,7 @@
 #include "core/hex.h"
 #include "firmware/store/database.h"
 #include "firmware/store/tables.h"
+#include "tests/unit/additive.h"
 #include "tests/unit/store/fixture.h"
 
 namespace welcome::store {
@@ -179,68 +180,20 @@ TEST(Schema, EveryTableHasAnOwner) {
   EXPECT_EQ(named, there);
 }
 
-// What a file of `newer` lacks for whoever knows `older`; empty: it only adds.
-std::vector<std::string> lacks(Database& older, Database& newer) {
-  struct Column {
-    std::string name, type;
-    bool filled;  // by an INSERT that does not know it: it may be NULL or has a default
-    bool operator==(const Column& other) const { return name == other.name && type == other.type; }
-  };
-  const auto columns = [](Database& db) {
-    std::map<std::string, std::vector<Column>, std::less<>> out;
-    auto s = db.prepare(
-        "SELECT t.name, c.name, c.type, c.\"notnull\" = 0 OR c.dflt_value IS NOT NULL"
-        " FROM pragma_table_list AS t, pragma_table_info(t.name) AS c"
-        " WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite_%' ORDER BY t.name, c.cid");
-    while (s.step()) {
-      out[std::string(s.text(0))].push_back(
-          {std::string(s.text(1)), std::string(s.text(2)), s.int64(3) != 0});
-    }
-    return out;
-  };
-  const auto names = [](Database& db, const std::string& sql) {
-    std::set<std::string> out;
+// For tests/unit/additive.h.
+AskSql rows_of(Database& db) {
+  return [&db](const std::string& sql, int columns) {
+    std::vector<std::vector<std::string>> out;
     auto s = db.prepare(sql);
-    while (s.step()) out.emplace(s.text(0));
+    while (s.step()) {
+      auto& row = out.emplace_back();
+      for (int i = 0; i < columns; ++i) row.emplace_back(s.text(i));
+    }
     return out;
   };
-  std::vector<std::string> out;
-  const auto before = columns(older);
-  const auto after = columns(newer);
-  for (const auto& [table, was] : before) {
-    const auto found = after.find(table);
-    if (found == after.end()) {
-      out.push_back("the table " + table);
-      continue;
-    }
-    const auto& is = found->second;
-    if (is.size() < was.size() || !std::equal(was.begin(), was.end(), is.begin()))
-      out.push_back("a column of " + table);
-    for (std::size_t i = was.size(); i < is.size(); ++i) {
-      if (!is[i].filled) out.push_back("a value for " + table + "." + is[i].name);
-    }
-  }
-  // What would refuse a row of the older version, or act on it.
-  const std::string strict =
-      "SELECT t.name || '.' || i.name FROM pragma_table_list AS t, pragma_index_list(t.name) AS i"
-      " WHERE i.\"unique\" AND t.schema = 'main'";
-  const auto was_unique = names(older, strict);
-  for (const std::string& index : names(newer, strict)) {
-    const bool of_a_new_table = !before.contains(index.substr(0, index.find('.')));
-    if (!was_unique.contains(index) && !of_a_new_table) out.push_back("freedom from " + index);
-  }
-  for (const std::string& trigger :
-       names(newer, "SELECT name FROM sqlite_schema WHERE type = 'trigger'"))
-    out.push_back("freedom from " + trigger);
-  // It would keep the older version from erasing.
-  const std::string held =
-      "SELECT t.name FROM pragma_table_list AS t, pragma_foreign_key_list(t.name) AS f"
-      " WHERE t.schema = 'main' AND f.on_delete <> 'CASCADE'";
-  const auto was_held = names(older, held);
-  for (const std::string& table : names(newer, held)) {
-    if (!was_held.contains(table)) out.push_back("CASCADE of " + table);
-  }
-  return out;
+}
+std::vector<std::string> lacks(Database& older, Database& newer) {
+  return welcome::lacks(rows_of(older), rows_of(newer));
 }
 
 TEST(Schema, OlderVersionsGoOnWithIt) {
