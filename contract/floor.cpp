@@ -42,6 +42,7 @@ Message encode_prompt(const Prompt& prompt) {
       {"decision", prompt.decision.str()},
       {"level", to_string(prompt.level)},
       {"by", prompt.by},
+      {"met", to_string(prompt.met)},
       {"greet", greet},
       {"tier", prompt.tier},
       {"points", prompt.points},

@@ -44,6 +44,9 @@ Profile profile_of(const json& value) {
   profile.segments = words(value, "segments");
   profile.tags = words(value, "tags");
   profile.avoid = words(value, "avoid");
+  // A CRM that does not know of it: nobody is named.
+  profile.met = met_from_string(text(value, "met")).value_or(Met::quietly);
+  profile.not_today_at = time(value, "not_today_at");
   const auto last = value.find("last_conversation");
   if (last != value.end() && last->is_object()) {
     profile.last_conversation = Conversation{text(*last, "text"), time_of(*last, "at")};

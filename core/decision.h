@@ -40,6 +40,7 @@ enum class Reason : std::uint8_t {
   quiet_hours,
   fatigue,
   complaint,
+  not_today,  // the customer said so
   just_bought,
   already_inside,   // a walk-by offer for somebody who has come in
   missing_value,    // the text needs a value that this customer does not have
@@ -102,12 +103,13 @@ struct Prompt {
   Level level = Level::near;
   std::vector<std::string> by;  // "phone", "beacon", "app", "face"
   std::string name;
-  std::string greeting;
+  Met met = Met::quietly;
+  std::string greeting;  // these two only of somebody who is to be met by name
   std::string pronunciation;
   std::string tier;
   std::int64_t points = 0;
   std::int64_t next_reward_points = 0;
-  std::string headline;  // "This may be Paul Moreau"
+  std::string headline;  // "This may be Paul Moreau"; names nobody who is met quietly
   std::vector<PromptPreference> preferences;
   std::optional<Conversation> last_conversation;
   std::string suggestion;

@@ -79,7 +79,12 @@ constexpr EnumNames<DecisionKind, 3> kDecisionKindNames{{
     {DecisionKind::survey, "survey"},
 }};
 
-constexpr EnumNames<Reason, 23> kReasonNames{{
+constexpr EnumNames<Met, 2> kMetNames{{
+    {Met::quietly, "quietly"},
+    {Met::by_name, "by_name"},
+}};
+
+constexpr EnumNames<Reason, 24> kReasonNames{{
     {Reason::made, "made"},
     {Reason::not_in_audience, "not_in_audience"},
     {Reason::no_consent, "no_consent"},
@@ -97,6 +102,7 @@ constexpr EnumNames<Reason, 23> kReasonNames{{
     {Reason::quiet_hours, "quiet_hours"},
     {Reason::fatigue, "fatigue"},
     {Reason::complaint, "complaint"},
+    {Reason::not_today, "not_today"},
     {Reason::just_bought, "just_bought"},
     {Reason::already_inside, "already_inside"},
     {Reason::missing_value, "missing_value"},
@@ -229,6 +235,10 @@ std::optional<StateRow::Kind> state_row_kind_from_string(std::string_view text) 
   return enum_value(kStateRowKindNames, text);
 }
 
+std::string_view to_string(Met value) { return enum_name(kMetNames, value); }
+
+std::optional<Met> met_from_string(std::string_view text) { return enum_value(kMetNames, text); }
+
 std::string_view plain_words(Reason reason) {
   switch (reason) {
     case Reason::made:
@@ -265,6 +275,8 @@ std::string_view plain_words(Reason reason) {
       return "the customer has ignored the last offers and is left alone for a while";
     case Reason::complaint:
       return "the customer has complained lately";
+    case Reason::not_today:
+      return "the customer wishes to be left alone today";
     case Reason::just_bought:
       return "the customer has just bought this";
     case Reason::already_inside:

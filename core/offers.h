@@ -53,7 +53,8 @@ struct OfferContext {
   bool wall_trusted = true;
   StoreClock::Local local;
   bool offers_paused = false;
-  int sent_today = 0;  // by the store, waiting ones included
+  bool not_today = false;  // the customer wishes to be left alone
+  int sent_today = 0;      // by the store, waiting ones included
 };
 
 using Steps = std::vector<Step>;

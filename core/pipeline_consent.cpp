@@ -147,7 +147,12 @@ void Pipeline::Impl::on(const event::PauseChanged& e) {
 
 void Pipeline::Impl::on(const event::ProfileChanged& e) {
   if (Presence* p = find(e.customer)) p->prompt_stale = true;
+  if (not_today(directory_.profile(e.customer), now_.wall)) withdraw_waiting(e.customer, false);
   reassess(e.customer);
+}
+
+bool Pipeline::Impl::not_today(const Profile* profile, WallTime wall) const {
+  return profile && profile->not_today_at && still_today(clock_, *profile->not_today_at, wall);
 }
 
 }  // namespace welcome

@@ -130,6 +130,8 @@ class Pipeline::Impl {
   void consent_changed(const CustomerId& customer, Purpose purpose, bool before, bool removed);
   void withdraw_facts(const CustomerId& customer, FactPart part);
   void withdraw_waiting(const CustomerId& customer, bool personalised_only);
+  // The customer wishes to be left alone now. Null: nothing is known of that.
+  bool not_today(const Profile* profile, WallTime wall) const;
 
   // ---- visits
   void take(const Sighting& sighting);

@@ -100,6 +100,7 @@ OfferContext Pipeline::Impl::context_for(const CustomerId& customer, PurposeSet 
   c.wall_trusted = now_.wall_trusted;
   c.local = local_;
   c.offers_paused = gate_.paused(Function::offers);
+  c.not_today = not_today(directory_.profile(customer), now_.wall);
   roll_day();
   c.sent_today = sent_today_ + told_today();
   return c;

@@ -42,6 +42,9 @@ void Pipeline::Impl::refresh_prompt(Presence& p) {
     reason = Reason::no_consent;
     detail = "preference_prompts: " +
              std::string(to_string(gate_.verdict(p.customer, Purpose::preference_prompts, now_)));
+  } else if (not_today(profile, now_.wall)) {
+    reason = Reason::not_today;
+    detail = "the customer said so today";
   } else if (p.not_this_person) {
     reason = Reason::not_this_person;
     detail = "staff said so during this visit";
@@ -89,7 +92,8 @@ std::vector<Prompt> Pipeline::Impl::prompts(const Now& now) {
   std::vector<Prompt> shown;
   for (const auto& [customer, p] : presences_) {
     if (!p.prompt_shown || !gate_.permits(customer, Purpose::preference_prompts, now)) continue;
-    if (const Profile* profile = directory_.profile(customer)) {
+    const Profile* profile = directory_.profile(customer);
+    if (profile && !not_today(profile, now.wall)) {
       shown.push_back(prompt_of(p, *profile, now.wall));
     }
   }

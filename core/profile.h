@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/ids.h"
@@ -26,6 +27,11 @@ struct Preference {
 void confirm(Preference& preference, WallTime at);
 void change(Preference& preference, std::string value, WallTime at);
 
+// How she wishes to be met: her own choice. Nobody is named who did not choose it.
+enum class Met : std::uint8_t { quietly, by_name };
+std::string_view to_string(Met met);
+std::optional<Met> met_from_string(std::string_view text);
+
 struct Conversation {
   std::string text;
   WallTime at;
@@ -45,6 +51,9 @@ struct Profile {
   std::vector<std::string> tags;
   std::vector<std::string> avoid;  // what not to bring up
   std::optional<Conversation> last_conversation;
+  Met met = Met::quietly;
+  // "Not today" was said then: no prompt and no offer until that day is over in the store.
+  std::optional<WallTime> not_today_at = std::nullopt;
 };
 
 }  // namespace welcome

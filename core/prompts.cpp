@@ -53,6 +53,7 @@ std::string suggestion(const Profile& profile, const std::vector<Preference>& pr
   return "Ask what would be welcome today";
 }
 
+// What may be read out: it names only who wishes to be named.
 std::string headline(const Presence& presence, const std::string& name) {
   return presence.level == Level::confirmed ? "This may be " + name : name + " may be here";
 }
@@ -151,12 +152,16 @@ Prompt make_prompt(const Presence& presence, const Profile& profile, const Custo
   p.level = presence.level;
   p.by = noticed_by(presence);
   p.name = plain_text(profile.name);
-  p.greeting = plain_text(profile.greeting);
-  p.pronunciation = plain_text(profile.pronunciation);
+  p.met = profile.met;
+  if (profile.met == Met::by_name) {
+    p.greeting = plain_text(profile.greeting);
+    p.pronunciation = plain_text(profile.pronunciation);
+  }
   p.tier = profile.tier;
   p.points = profile.points;
   p.next_reward_points = profile.next_reward_points;
-  p.headline = headline(presence, p.name.empty() ? std::string("a member") : p.name);
+  const bool named = profile.met == Met::by_name && !p.name.empty();
+  p.headline = headline(presence, named ? p.name : std::string("a member"));
   const std::vector<Preference> preferences = ranked_preferences(profile, facts, now);
   for (const Preference& x : preferences) {
     if (p.preferences.size() == kShownPreferences) break;
@@ -179,6 +184,7 @@ std::uint64_t print_of(const Prompt& p) {
   std::uint64_t h = 1;
   const auto add = [&h](std::string_view text) { h = stable_hash(h, {text}); };
   add(to_string(p.level));
+  add(to_string(p.met));
   for (const auto& b : p.by) add(b);
   for (const auto* s : {&p.name, &p.greeting, &p.pronunciation, &p.tier, &p.headline, &p.suggestion,
                         &p.claimed_by.str(), &p.decision.str()}) {

@@ -27,6 +27,7 @@ std::map<CustomerId, Profile> people(WallTime now) {
   ada.name = "Ada Example";
   ada.greeting = "Ms Example";
   ada.pronunciation = "AY-da";
+  ada.met = Met::by_name;
   ada.tier = "gold";
   ada.points = 1240;
   ada.next_reward_points = 1500;
@@ -37,7 +38,7 @@ std::map<CustomerId, Profile> people(WallTime now) {
   Profile ben;
   ben.customer = CustomerId("rehearsal-2");
   ben.name = "Ben Sample";
-  ben.greeting = "Mr Sample";
+  ben.greeting = "Mr Sample";  // who is met quietly, and so not called that
   ben.tier = "silver";
   ben.preferences = {{"drink", "double espresso", 0.7, 3, now - days{2}}};
   ben.avoid = {"work"};
@@ -47,6 +48,7 @@ std::map<CustomerId, Profile> people(WallTime now) {
   chi.name = "Chi Placeholder";
   chi.greeting = "Chi";
   chi.pronunciation = "chee";
+  chi.met = Met::by_name;
 
   std::map<CustomerId, Profile> all;
   for (const Profile& p : {ada, ben, chi}) all[p.customer] = p;

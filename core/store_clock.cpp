@@ -55,6 +55,15 @@ WallTime StoreClock::end_of(const DayHours& hours, WallTime t) const {
   return t;
 }
 
+WallTime end_of_day(const StoreClock& clock, WallTime t) {
+  constexpr DayHours kUntilTheLastMinute{chr::hours{0}, chr::hours{24} - chr::minutes{1}};
+  return chr::floor<chr::minutes>(clock.end_of(kUntilTheLastMinute, t)) + chr::minutes{1};
+}
+
+bool still_today(const StoreClock& clock, WallTime at, WallTime now) {
+  return clock.local(at).day >= clock.local(now).day && at - now <= chr::hours{24};
+}
+
 bool within(const DayHours& hours, chr::minutes time) {
   if (hours.from <= hours.to) return hours.from <= time && time < hours.to;
   return time >= hours.from || time < hours.to;

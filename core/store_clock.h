@@ -44,6 +44,13 @@ class StoreClock {
 
 bool within(const DayHours& hours, std::chrono::minutes time);
 
+// When the local day of `t` is over.
+WallTime end_of_day(const StoreClock& clock, WallTime t);
+
+// Whether "not today", said at `at`, holds: until the local day is over in which it was said. What
+// is said ahead of the clock here counts from when it comes, for a day at most.
+bool still_today(const StoreClock& clock, WallTime at, WallTime now);
+
 std::string clock_text(std::chrono::minutes time);       // "21:05"
 std::string day_text(std::chrono::local_days day);       // "2026-11-21"
 std::string utc_text(WallTime t);                        // "2026-11-21 20:49 UTC"

@@ -35,9 +35,9 @@ std::optional<ItemText> without_note(const std::optional<std::string>& facts) {
 
 std::optional<KnownProfile> known(const Profile* p) {
   if (p == nullptr) return std::nullopt;
-  return KnownProfile{p->language,   p->tier, p->points,        p->next_reward_points,
-                      p->segments,   p->tags, !p->name.empty(), !p->greeting.empty(),
-                      p->preferences};
+  return KnownProfile{p->language,    p->tier,        p->points,        p->next_reward_points,
+                      p->segments,    p->tags,        !p->name.empty(), !p->greeting.empty(),
+                      p->preferences, p->not_today_at};
 }
 
 std::string staff_alias(const std::string& staff) {

@@ -84,6 +84,7 @@ void fields(A& a, Of<A, KnownProfile> r) {
   a("named", r.named);
   a("greeted", r.greeted);
   a("preferences", r.preferences);
+  a("not_today_at", r.not_today_at);
 }
 template <class A>
 void fields(A& a, Of<A, Consent> r) {

@@ -44,6 +44,7 @@ struct KnownProfile {
   bool named = false;
   bool greeted = false;
   std::vector<Preference> preferences;
+  std::optional<WallTime> not_today_at;
 };
 struct Consent {
   Purpose purpose = Purpose::proximity_offers;

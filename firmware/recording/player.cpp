@@ -32,6 +32,7 @@ Profile profile_of(const CustomerId& customer, const KnownProfile& known) {
   p.segments = known.segments;
   p.tags = known.tags;
   p.preferences = known.preferences;
+  p.not_today_at = known.not_today_at;
   return p;
 }
 

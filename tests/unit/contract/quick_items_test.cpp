@@ -63,9 +63,21 @@ json shown(const Profile& p) {
   }
   json last;
   if (p.last_conversation) last = {p.last_conversation->text, shown(p.last_conversation->at)};
-  return {
-      p.customer.str(),     p.name,      p.greeting, p.pronunciation, p.language, p.tier, p.points,
-      p.next_reward_points, preferences, p.segments, p.tags,          p.avoid,    last};
+  return {p.customer.str(),
+          p.name,
+          p.greeting,
+          p.pronunciation,
+          p.language,
+          p.tier,
+          p.points,
+          p.next_reward_points,
+          preferences,
+          p.segments,
+          p.tags,
+          p.avoid,
+          last,
+          to_string(p.met),
+          shown(p.not_today_at)};
 }
 
 json shown(const ConsentRecord& r) {

@@ -29,6 +29,64 @@ TEST(Prompts, a_phone_alone_is_present_and_a_face_confirms) {
   EXPECT_THAT(visit_kinds(e), Contains(VisitEvent::Kind::confirmed));
 }
 
+// Whatever is on the card may be read out.
+TEST(Prompts, WhoDidNotChooseItIsNotNamed) {
+  Shop shop;
+  const auto paul = shop.member("c-paul");
+  Profile& profile = shop.directory.profiles.at(paul);
+  profile.met = Met::quietly;
+  profile.pronunciation = "mo-ROH";
+  Effects e = shop.stay(paul, Zone::inside, 2s);
+  e.append(shop.face(paul));
+  ASSERT_THAT(e.prompts, SizeIs(2));
+  for (const Prompt& p : e.prompts) {
+    EXPECT_EQ(p.met, Met::quietly);
+    EXPECT_EQ(p.greeting + p.pronunciation, "");
+    EXPECT_THAT(p.headline, Not(testing::HasSubstr("Moreau")));
+    EXPECT_EQ(p.name, "Paul Moreau") << "for who looks after him";
+  }
+  profile.met = Met::by_name;
+  e = shop.handle(event::ProfileChanged{paul});
+  ASSERT_THAT(e.prompts, SizeIs(1)) << "his choice is there at once";
+  EXPECT_EQ(e.prompts[0].greeting, "Mr Moreau");
+  EXPECT_EQ(e.prompts[0].headline, "This may be Paul Moreau");
+}
+
+TEST(Prompts, NotTodayEndsByItselfWithTheStoresDay) {
+  Shop shop;  // 09:00 UTC, 10:00 in the store
+  Policy policy = shop.policy;
+  policy.time_zone = "Europe/Berlin";
+  shop.use(policy);
+  const auto paul = shop.member("c-paul");
+  EXPECT_THAT(shop.stay(paul, Zone::inside, 2s).prompts, SizeIs(1));
+  shop.directory.profiles.at(paul).not_today_at = shop.wall;
+  Effects e = shop.handle(event::ProfileChanged{paul});
+  EXPECT_THAT(e.prompts_cleared, SizeIs(1)) << "what is there goes";
+  EXPECT_THAT(prompt_reasons(e), ElementsAre(Reason::not_today));
+  EXPECT_THAT(shop.pipeline->prompts(shop.now()), IsEmpty());
+  shop.leave(paul);
+  shop.wait(13h + 30min);  // 23:30 there
+  EXPECT_THAT(shop.stay(paul, Zone::inside, 2s).prompts, IsEmpty());
+  shop.leave(paul);
+  shop.wait(40min);  // tomorrow there, and today in UTC
+  shop.hear_crm();
+  EXPECT_THAT(shop.stay(paul, Zone::inside, 2s).prompts, SizeIs(1));
+}
+
+TEST(Prompts, NotTodayIsNoOfferAndTakesBackWhatHasNotLeft) {
+  Shop shop;
+  shop.handle(event::CampaignPut{campaign("k-espresso")});
+  const auto paul = shop.member("c-paul", {Purpose::proximity_offers});
+  Effects e = shop.stay(paul, Zone::street, 6s);
+  ASSERT_THAT(offer_reasons(e), ElementsAre(Reason::made));
+  shop.directory.profiles.at(paul).not_today_at = shop.wall;
+  EXPECT_THAT(shop.handle(event::ProfileChanged{paul}).withdrawn_decisions, SizeIs(1));
+  const auto mia = shop.member("c-mia", {Purpose::proximity_offers});
+  shop.directory.profiles.at(mia).not_today_at = shop.wall;
+  e = shop.stay(mia, Zone::street, 6s);
+  EXPECT_THAT(offer_reasons(e), ElementsAre(Reason::not_today));
+}
+
 TEST(Prompts, there_is_one_per_visit_updated_in_place) {
   Shop shop;
   const auto paul = shop.member("c-paul");

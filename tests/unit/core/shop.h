@@ -76,6 +76,7 @@ class Shop {
     p.customer = customer;
     p.name = "Paul Moreau";
     p.greeting = "Mr Moreau";
+    p.met = Met::by_name;
     p.tier = "gold";
     p.points = 100;
     directory.profiles[customer] = p;
