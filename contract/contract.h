@@ -557,6 +557,13 @@ struct DoorRequest {
     offer_dismissed,
     complaint,
     survey_answer,
+    met_set,
+    details_set,
+  };
+  // Of their profile: nothing stays as it is, empty goes.
+  struct Details {
+    std::optional<std::string> greeting, pronunciation, language;
+    std::vector<std::pair<std::string, std::string>> preferences;  // key and value
   };
   MessageId id;
   Kind kind = Kind::consent_set;
@@ -568,6 +575,8 @@ struct DoorRequest {
   SurveyKind survey_kind = SurveyKind::nps;
   int score = 0;
   std::string text;
+  std::optional<Met> met;      // met_set; nothing: not today
+  Details details;             // details_set
   std::optional<WallTime> at;  // when it was tapped; a page without a line sends it later
 };
 

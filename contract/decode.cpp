@@ -19,6 +19,20 @@ namespace {
 
 using nlohmann::json;
 
+DoorRequest::Details details_of(const json& value) {
+  DoorRequest::Details out;
+  const auto maybe = [&](const char* name) {
+    return value.contains(name) ? std::optional(text(value, name)) : std::nullopt;
+  };
+  out.greeting = maybe("greeting");
+  out.pronunciation = maybe("pronunciation");
+  out.language = maybe("language");
+  for (const json& one : value.value("preferences", json::array())) {
+    out.preferences.emplace_back(text(one, "key"), text(one, "value"));
+  }
+  return out;
+}
+
 DoorRequest door_request(const json& payload) {
   DoorRequest out;
   out.id = MessageId(text(payload, "id"));
@@ -31,6 +45,10 @@ DoorRequest door_request(const json& payload) {
   out.survey_kind = survey_kind(payload, "survey_kind");
   out.score = static_cast<int>(integer(payload, "score"));
   out.text = text(payload, "text");
+  out.met = met_from_string(text(payload, "met"));
+  if (const auto found = payload.find("details"); found != payload.end()) {
+    out.details = details_of(*found);
+  }
   out.at = time(payload, "at");
   return out;
 }

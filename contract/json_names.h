@@ -73,13 +73,15 @@ inline constexpr Names<EnrolMessage::Kind, 9> kEnrolKinds{
      {EnrolMessage::Kind::done, "done"},
      {EnrolMessage::Kind::failed, "failed"}}};
 
-inline constexpr Names<DoorRequest::Kind, 6> kDoorRequestKinds{
+inline constexpr Names<DoorRequest::Kind, 8> kDoorRequestKinds{
     {{DoorRequest::Kind::consent_set, "consent.set"},
      {DoorRequest::Kind::offer_opened, "offer.opened"},
      {DoorRequest::Kind::offer_redeemed, "offer.redeemed"},
      {DoorRequest::Kind::offer_dismissed, "offer.dismissed"},
      {DoorRequest::Kind::complaint, "complaint"},
-     {DoorRequest::Kind::survey_answer, "survey.answer"}}};
+     {DoorRequest::Kind::survey_answer, "survey.answer"},
+     {DoorRequest::Kind::met_set, "met.set"},
+     {DoorRequest::Kind::details_set, "details.set"}}};
 
 // What a radio can have heard.
 inline constexpr Names<ClaimSource, 4> kHeardSources{

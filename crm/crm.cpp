@@ -241,6 +241,38 @@ void Crm::refresh(const std::string& customer) {
 
 // ---- what staff learnt ----
 
+Result<void> Crm::set_met(const std::string& customer, std::optional<Met> met, WallTime at) {
+  auto document = profile(customer);
+  if (!document) return fail(ErrorCode::not_found, "there is no such customer");
+  if (met) {
+    (*document)["met"] = to_string(*met);
+    document->erase("not_today_at");
+  } else {
+    (*document)["not_today_at"] = contract::to_rfc3339(at);
+  }
+  save_profile(customer, *document);
+  return {};
+}
+
+std::optional<WallTime> Crm::not_today_until(const std::string& customer, WallTime now) {
+  const auto document = profile(customer);
+  if (!document) return std::nullopt;
+  const auto at = contract::from_rfc3339(document->value("not_today_at", ""));
+  if (!at) return std::nullopt;
+  const StoreClock clock = store_clock();
+  if (!still_today(clock, *at, now)) return std::nullopt;
+  return end_of_day(clock, now);
+}
+
+// By the policy, as in the stores; UTC without one.
+StoreClock Crm::store_clock() {
+  const auto found = feed_.get(Collection::policy, "policy");
+  if (!found) return {};
+  const auto policy = contract::decode_item(Collection::policy, found->value);
+  if (!policy) return {};
+  return StoreClock::open(std::get<Policy>(*policy).time_zone).value_or(StoreClock());
+}
+
 Result<void> Crm::note_conversation(const std::string& customer, const std::string& text,
                                     WallTime at) {
   auto document = profile(customer);
@@ -284,6 +316,43 @@ Result<void> Crm::note_preference(const std::string& customer, const PreferenceN
   preference["confirmed"] = known.confirmed;
   preference["last_confirmed"] = contract::to_rfc3339(at);
   preference["source"] = "staff";
+  if (auto ok = check(Collection::profiles, *document); !ok) return ok;
+  save_profile(customer, *document);
+  return {};
+}
+
+Result<void> Crm::set_details(const std::string& customer,
+                              const contract::DoorRequest::Details& details, WallTime at) {
+  auto document = profile(customer);
+  if (!document) return fail(ErrorCode::not_found, "there is no such customer");
+  const auto set = [&](const char* name, const std::optional<std::string>& value) {
+    if (!value) return;
+    if (value->empty()) {
+      document->erase(name);
+    } else {
+      (*document)[name] = *value;
+    }
+  };
+  set("greeting", details.greeting);
+  set("pronunciation", details.pronunciation);
+  set("language", details.language);
+  for (const auto& [key, value] : details.preferences) {
+    json& preferences = (*document)["preferences"];
+    if (!preferences.is_array()) preferences = json::array();
+    const auto same = [key = key](const json& one) { return one.at("key") == key; };
+    const auto found = std::find_if(preferences.begin(), preferences.end(), same);
+    if (found != preferences.end() && found->at("value") == value) continue;
+    if (found != preferences.end()) preferences.erase(found);
+    if (value.empty()) continue;
+    Preference said;
+    welcome::change(said, value, at);
+    preferences.push_back({{"key", key},
+                           {"value", value},
+                           {"confidence", said.confidence},
+                           {"confirmed", said.confirmed},
+                           {"last_confirmed", contract::to_rfc3339(at)},
+                           {"source", "app"}});
+  }
   if (auto ok = check(Collection::profiles, *document); !ok) return ok;
   save_profile(customer, *document);
   return {};

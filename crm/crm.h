@@ -24,8 +24,10 @@
 #include "contract/signing.h"
 #include "core/consent.h"
 #include "core/consent_gate.h"
+#include "core/profile.h"
 #include "core/purpose.h"
 #include "core/result.h"
+#include "core/store_clock.h"
 #include "core/time.h"
 #include "crm/database.h"
 #include "crm/feed.h"
@@ -174,6 +176,15 @@ class Crm {
   Result<void> note_preference(const std::string& customer, const PreferenceNews& change,
                                WallTime at);
 
+  // How they wish to be met; nothing: not today, said at `at`. Error: not_found.
+  Result<void> set_met(const std::string& customer, std::optional<Met> met, WallTime at);
+  // The end of that day in the store, while it is not over.
+  std::optional<WallTime> not_today_until(const std::string& customer, WallTime now);
+
+  // What they say of themselves. Errors: not_found, malformed.
+  Result<void> set_details(const std::string& customer,
+                           const contract::DoorRequest::Details& details, WallTime at);
+
   // Everything that is held on a customer (docs/schemas/export.customer.json).
   Result<json> export_customer(const std::string& customer, WallTime now);
 
@@ -305,6 +316,7 @@ class Crm {
   Result<void> must_exist(const std::string& customer);
   json new_record(const ConsentChange& change) const;
   std::optional<json> record_of(const std::string& customer, Purpose purpose);
+  StoreClock store_clock();
   void save_profile(const std::string& customer, const json& profile);
   void refresh(const std::string& customer);
   void note_end(const json& record, WallTime now);

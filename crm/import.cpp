@@ -22,9 +22,9 @@ const std::set<std::string_view> consent_columns{
     "customer",  "purpose",        "state",           "at",        "how",
     "notice_id", "notice_version", "notice_language", "expires_at"};
 const std::set<std::string_view> customer_columns{
-    "customer", "name",   "greeting", "pronunciation",      "language",
-    "tier",     "points", "app_id",   "next_reward_points", "segments",
-    "tags",     "avoid",  "regions"};
+    "customer", "name",   "greeting",           "pronunciation", "language", "tier",
+    "points",   "app_id", "next_reward_points", "segments",      "tags",     "avoid",
+    "regions",  "met"};
 
 const std::set<std::string_view> staff_columns{"id", "name", "roles", "stores", "pin_hash"};
 

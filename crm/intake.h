@@ -61,6 +61,7 @@ class Intake {
   static constexpr std::string_view kNoConsent = "no consent to ";
   static constexpr std::string_view kNotBelieved = "not believed: ";
   static constexpr std::string_view kTooLate = "too late";
+  static constexpr std::string_view kNotToday = "not today: they wish to be left alone";
   static constexpr std::string_view kUnknown = "unknown customer";
   static constexpr std::string_view kSetAside = "set aside: not as expected";
   // An outcome that a box has not heard of by then teaches it nothing any more.
@@ -109,6 +110,7 @@ class Intake {
   std::string act_on_request(const Entry& entry, WallTime now);
   std::string change_consent(const ConsentChange& change, WallTime now);
   bool outcome(const Entry& entry, const contract::DoorRequest& request, WallTime now);
+  std::string set_met(const Entry& entry, const contract::DoorRequest& request, WallTime now);
   void answer_survey(const Entry& entry, const std::string& id, SurveyKind kind, int score);
   void tell_boxes(const std::string& store, const std::string& but,
                   const contract::Command& command, WallTime now);

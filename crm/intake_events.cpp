@@ -131,6 +131,8 @@ void Intake::say_unknown(const Entry& entry, const contract::EventData& data, Wa
 
 std::string Intake::on(const Entry& entry, const contract::OfferNews& news, WallTime now) {
   if (news.expires_at <= now) return std::string(kTooLate);
+  // The box may not have heard of it yet.
+  if (crm_.not_today_until(entry.customer, now)) return std::string(kNotToday);
   const auto words = words_of_offer(crm_, entry.customer, news.campaign.str(), news.variant, now);
   if (!words) return std::string(kNotBelieved) + "an offer of no campaign";
   const bool first =

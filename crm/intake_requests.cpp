@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What customers ask for on their page.
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/pipeline.h"
@@ -69,7 +70,25 @@ std::string Intake::act_on_request(const Entry& entry, WallTime now) {
         crm_.tell_page(entry.customer, "offers", now);
       }
       return {};
+    case Kind::met_set:
+      return set_met(entry, *request, now);
+    case Kind::details_set: {
+      const auto done = crm_.set_details(entry.customer, request->details,
+                                         std::min(request->at.value_or(now), now));
+      if (!done) return done.error().message;
+      crm_.tell_page(entry.customer, "profile", now);
+      return {};
+    }
   }
+  return {};
+}
+
+std::string Intake::set_met(const Entry& entry, const contract::DoorRequest& request,
+                            WallTime now) {
+  const WallTime at = std::min(request.at.value_or(now), now);
+  const auto done = crm_.set_met(entry.customer, request.met, at);
+  if (!done) return done.error().message;
+  crm_.tell_page(entry.customer, "profile", now);
   return {};
 }
 

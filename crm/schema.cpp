@@ -344,13 +344,20 @@ constexpr const char* kVersion16[] = {
     "public_key {text} NOT NULL, proof {text} NOT NULL, PRIMARY KEY (store, box)){end}",
 };
 
+constexpr const char* kVersion17[] = {
+    // A complaint is answered by a person, who says so.
+    "ALTER TABLE request ADD COLUMN answered_at {text}",
+    "CREATE INDEX request_complaint ON request (kind, position) WHERE kind = 'complaint'",
+};
+
 // A database, new or old, takes every step that it has not taken. From version 14 on a step only
 // adds tables, and columns that have a default or may be NULL: so the version before goes on
 // working when an update is rolled back, or while instances are updated one by one. What is no
 // longer used goes one version after the last that used it, and kOldestReader moves on.
 constexpr std::span<const char* const> kSteps[] = {
-    kVersion1, kVersion2,  kVersion3,  kVersion4,  kVersion5,  kVersion6,  kVersion7,  kVersion8,
-    kVersion9, kVersion10, kVersion11, kVersion12, kVersion13, kVersion14, kVersion15, kVersion16};
+    kVersion1,  kVersion2,  kVersion3,  kVersion4,  kVersion5,  kVersion6,
+    kVersion7,  kVersion8,  kVersion9,  kVersion10, kVersion11, kVersion12,
+    kVersion13, kVersion14, kVersion15, kVersion16, kVersion17};
 static_assert(std::size(kSteps) == kSchemaVersion);
 
 std::string spell(std::string sql, const Database::Types& types) {

@@ -6,11 +6,14 @@ export type Unread<T> = { readonly [K in T extends unknown ? keyof T : never]?: 
 
 // Request of a customer's page
 
-export const kDoorRequestKind = ['consent.set', 'offer.opened', 'offer.redeemed', 'offer.dismissed', 'complaint', 'survey.answer'] as const;
+export const kDoorRequestKind = ['consent.set', 'offer.opened', 'offer.redeemed', 'offer.dismissed', 'complaint', 'survey.answer', 'met.set', 'details.set'] as const;
 export type DoorRequestKind = (typeof kDoorRequestKind)[number];
 
 export const kDoorRequestPurpose = ['proximity_offers', 'face_recognition', 'preference_prompts', 'personalised_offers', 'visit_analytics'] as const;
 export type DoorRequestPurpose = (typeof kDoorRequestPurpose)[number];
+
+export const kDoorRequestMet = ['quietly', 'by_name', 'not_today'] as const;
+export type DoorRequestMet = (typeof kDoorRequestMet)[number];
 
 export const kDoorRequestSurveyKind = ['nps', 'csat', 'ces'] as const;
 export type DoorRequestSurveyKind = (typeof kDoorRequestSurveyKind)[number];
@@ -26,6 +29,16 @@ interface DoorRequestFields {
     version: string;
     language: string;
   };
+  met?: DoorRequestMet;
+  details?: {
+    greeting?: string;
+    pronunciation?: string;
+    language?: string;
+    preferences?: {
+      key: string;
+      value: string;
+    }[];
+  };
   decision?: string;
   survey?: string;
   survey_kind?: DoorRequestSurveyKind;
@@ -38,6 +51,8 @@ export type DoorRequest =
   | (DoorRequestFields & { kind: 'consent.set' } & Required<Pick<DoorRequestFields, 'purpose' | 'given'>>)
   | (DoorRequestFields & { kind: 'offer.opened' | 'offer.redeemed' | 'offer.dismissed' } & Required<Pick<DoorRequestFields, 'decision'>>)
   | (DoorRequestFields & { kind: 'complaint' })
+  | (DoorRequestFields & { kind: 'met.set' } & Required<Pick<DoorRequestFields, 'met'>>)
+  | (DoorRequestFields & { kind: 'details.set' } & Required<Pick<DoorRequestFields, 'details'>>)
   | (DoorRequestFields & { kind: 'survey.answer' } & Required<Pick<DoorRequestFields, 'survey' | 'survey_kind' | 'score'>>);
 
 // What staff did
@@ -142,6 +157,9 @@ export type FloorPromptLevel = (typeof kFloorPromptLevel)[number];
 export const kFloorPromptBy = ['phone', 'beacon', 'face', 'app'] as const;
 export type FloorPromptBy = (typeof kFloorPromptBy)[number];
 
+export const kFloorPromptMet = ['quietly', 'by_name'] as const;
+export type FloorPromptMet = (typeof kFloorPromptMet)[number];
+
 export const kFloorPromptZone = ['away', 'street', 'door', 'inside', 'desk'] as const;
 export type FloorPromptZone = (typeof kFloorPromptZone)[number];
 
@@ -154,6 +172,7 @@ export interface FloorPrompt {
   decision: string;
   level: FloorPromptLevel;
   by: FloorPromptBy[];
+  met?: FloorPromptMet;
   greet: {
     name: string;
     greeting?: string;

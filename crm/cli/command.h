@@ -86,6 +86,7 @@ struct Beyond {
 std::span<const Command> set_up_commands();
 std::span<const Command> box_commands();
 std::span<const Command> box_list_commands();
+std::span<const Command> complaint_commands();
 std::span<const Command> customer_commands();
 std::span<const Command> fleet_commands();
 std::span<const Command> invite_commands();

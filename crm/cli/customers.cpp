@@ -30,7 +30,7 @@ int customer_add(const Call& call) {
   Transaction transaction(*opened.db);
   json profile = opened.crm.profile(id).value_or(json::object());
   profile["customer"] = id;
-  for (const char* name : {"name", "greeting", "pronunciation", "language", "tier"}) {
+  for (const char* name : {"name", "greeting", "pronunciation", "language", "tier", "met"}) {
     if (call.has(name)) profile[name] = call.text(name);
   }
   const std::string app = call.has("app-id") ? call.text("app-id") : "";
@@ -321,6 +321,7 @@ constexpr Option kCustomer[] = {
     {"pronunciation", nullptr, "how to say it"},
     {"language", nullptr, "BCP 47: en, de-CH"},
     {"tier", nullptr, "loyalty tier"},
+    {"met", nullptr, "how they wish to be met, by their own choice: quietly, by_name"},
     {"app-id", nullptr, "pseudonym of the customer's app; random if not given"},
 };
 

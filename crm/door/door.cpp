@@ -198,6 +198,8 @@ std::span<const Door::Route> Door::routes() {
       {"GET", "/v1/offers", Who::device, &Door::offers},
       {"POST", "/v1/offers/{decision}/{outcome}", Who::device, &Door::offer_outcome},
       {"POST", "/v1/complaints", Who::device, &Door::complain},
+      {"POST", "/v1/met", Who::device, &Door::set_met},
+      {"POST", "/v1/details", Who::device, &Door::set_details},
       {"POST", "/v1/surveys/{survey}/answer", Who::device, &Door::answer_survey},
       {"POST", "/v1/surveys/{survey}/dismiss", Who::device, &Door::dismiss_survey},
       {"DELETE", "/v1/devices/{device}", Who::device, &Door::revoke_device},

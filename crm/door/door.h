@@ -81,6 +81,8 @@ class Door {
   Response offers(const Ask& ask);
   Response offer_outcome(const Ask& ask);
   Response complain(const Ask& ask);
+  Response set_met(const Ask& ask);
+  Response set_details(const Ask& ask);
   Response answer_survey(const Ask& ask);
   Response dismiss_survey(const Ask& ask);
   Response revoke_device(const Ask& ask);

@@ -139,7 +139,16 @@ Response Door::me(const Ask& ask) {
   const auto profile = crm_.profile(ask.session.customer);
   if (!profile) return problem(401, "signed-out", "This device is not signed in (any more)");
   json out = json::object();
-  copy(*profile, out, {"name", "greeting", "language", "tier"});
+  copy(*profile, out,
+       {"name", "greeting", "pronunciation", "language", "tier", "points", "next_reward_points"});
+  out["preferences"] = json::array();
+  for (const json& one : profile->value("preferences", json::array())) {
+    out["preferences"].push_back({{"key", one.at("key")}, {"value", one.at("value")}});
+  }
+  out["met"] = profile->value("met", std::string(to_string(Met::quietly)));
+  if (const auto until = crm_.not_today_until(ask.session.customer, ask.now.wall)) {
+    out["not_today_until"] = contract::to_rfc3339(*until);
+  }
   const ConsentNotice& notice = crm_.settings().notice;
   out["notice"] = {{"id", notice.id}, {"version", notice.version}, {"language", notice.language}};
   PurposeSet given;
@@ -192,6 +201,10 @@ Response Door::offers(const Ask& ask) {
     }
     if (one.dismissed_at) continue;
     copy(body, shown, {"decision", "title", "text", "code", "expires_at"});
+    for (const Row& row :
+         db_.query("SELECT store FROM offer WHERE decision = $1", {body.value("decision", "")})) {
+      shown["store"] = row.text(0);
+    }
     if (one.opened_at) shown["opened_at"] = *one.opened_at;
     if (one.redeemed_at) shown["redeemed_at"] = *one.redeemed_at;
     offers.push_back(std::move(shown));
@@ -265,7 +278,23 @@ Response Door::offer_outcome(const Ask& ask) {
   return do_request(ask, {{"kind", "offer." + ask.words[1]}, {"decision", ask.words[0]}});
 }
 
-Response Door::complain(const Ask& ask) { return do_request(ask, {{"kind", "complaint"}}); }
+Response Door::set_met(const Ask& ask) {
+  json request = {{"kind", "met.set"}};
+  copy(ask.body, request, {"met"});
+  return do_request(ask, std::move(request));
+}
+
+Response Door::set_details(const Ask& ask) {
+  json request = {{"kind", "details.set"}};
+  copy(ask.body, request, {"details"});
+  return do_request(ask, std::move(request));
+}
+
+Response Door::complain(const Ask& ask) {
+  json request = {{"kind", "complaint"}};
+  copy(ask.body, request, {"text"});
+  return do_request(ask, std::move(request));
+}
 
 Response Door::answer_survey(const Ask& ask) {
   json request = {{"kind", "survey.answer"}, {"survey", ask.words[0]}};

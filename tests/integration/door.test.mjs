@@ -166,6 +166,20 @@ describe('the door', () => {
     heard.end();
   });
 
+  it('takes how they wish to be met and what is known of them, and the other device hears it', async () => {
+    for (const [path, body] of [
+      ['/v1/met', { met: 'not_today' }],
+      ['/v1/details', { details: { pronunciation: 'mo-RO', preferences: [{ key: 'seat', value: '' }] } }],
+    ])
+      assert.equal((await phone.ask('POST', path, { id: randomUUID(), ...body })).status, 204);
+    const { body } = await tablet.ask('GET', '/v1/me');
+    assert.ok(Date.parse(body.not_today_until) > Date.now());
+    assert.equal(body.pronunciation, 'mo-RO');
+    assert.ok(!body.preferences.some(({ key }) => key === 'seat'));
+    assert.equal((await phone.ask('POST', '/v1/met', { id: randomUUID(), met: 'by_name' })).status, 204);
+    assert.equal((await phone.ask('POST', '/v1/met', { id: randomUUID(), met: 'loudly' })).status, 400);
+  });
+
   it('shows an offer on every device, as what came of it', async () => {
     const events = await FakeEvents.start(story.stack);
     const { campaign, variants } = kCampaigns[0];
@@ -181,7 +195,8 @@ describe('the door', () => {
     assert.equal((await phone.ask('POST', path, { id: randomUUID() })).status, 204);
     assert.ok((await offers(tablet))[0].opened_at);
     assert.equal((await tablet.ask('POST', '/v1/offers/nobodys/opened', { id: 'x' })).status, 404);
-    assert.equal((await tablet.ask('POST', '/v1/complaints', { id: randomUUID() })).status, 204);
+    const words = { text: 'It was loud.' };
+    assert.equal((await tablet.ask('POST', '/v1/complaints', { id: randomUUID(), ...words })).status, 204);
     const answer = { id: randomUUID(), survey_kind: 'nps', score: 9 };
     assert.equal((await tablet.ask('POST', '/v1/surveys/s-visit/answer', answer)).status, 204);
     assert.equal((await tablet.ask('POST', '/v1/surveys/s-none/dismiss', {})).status, 404);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "crm/boxes.h"
+#include "crm/complaints.h"
 #include "crm/desk_consents.h"
 #include "crm/token.h"
 #include "tests/unit/crm/door_fixture.h"
@@ -292,6 +293,85 @@ TEST_F(DoorTest, AConsentIsGivenAndTakenBackFromAnyDevice) {
   EXPECT_EQ(me.at("purposes").at("face_recognition"), false);
   EXPECT_EQ(me.at("purposes").at("proximity_offers"), true);
   EXPECT_EQ(me.at("consents").size(), 5U);
+}
+
+// ---- how they wish to be met, and who they are ----
+
+TEST_F(DoorTest, HowSomebodyWishesToBeMetIsTheirOwnChoice) {
+  ASSERT_TRUE(crm_->put_policy({{"time_zone", "Europe/Berlin"}}));
+  const std::string phone = sign_in(), tablet = sign_in();
+  EXPECT_EQ(get("/v1/me", phone).at("met"), "quietly") << "nobody is named who did not choose it";
+  const auto before = crm_->newest_news();
+  const json by_name = {{"id", "r-1"}, {"met", "by_name"}};
+  EXPECT_EQ(ask("POST", "/v1/met", phone, by_name).status, 204);
+  EXPECT_EQ(told_since(before), std::vector<std::string>{"c-paul profile"});
+  EXPECT_EQ(get("/v1/me", tablet).at("met"), "by_name");
+  const auto item = crm_->feed().get(Collection::profiles, "c-paul");
+  ASSERT_TRUE(item);
+  EXPECT_EQ(json::parse(item->value).at("met"), "by_name") << "the boxes hear of it";
+  EXPECT_EQ(crm_->export_customer("c-paul", now_)->at("profile").at("met"), "by_name");
+
+  const std::string said_at = contract::to_rfc3339(now_ + 1h);  // by a clock that is ahead
+  EXPECT_EQ(
+      ask("POST", "/v1/met", phone, json{{"id", "r-2"}, {"met", "not_today"}, {"at", said_at}})
+          .status,
+      204);
+  json me = get("/v1/me", phone);
+  EXPECT_EQ(me.at("met"), "by_name") << "what holds again tomorrow";
+  const auto until = at(me.at("not_today_until"));
+  EXPECT_LE(until, now_ + 24h);
+  EXPECT_EQ((until - std::chrono::floor<std::chrono::days>(until)) % 24h, 22h) << "midnight there";
+  now_ = until;
+  EXPECT_FALSE(get("/v1/me", phone).contains("not_today_until"));
+
+  EXPECT_EQ(ask("POST", "/v1/met", phone, json{{"id", "r-3"}, {"met", "loudly"}}).status, 400);
+  EXPECT_EQ(ask("POST", "/v1/met", phone, json{{"id", "r-3"}}).status, 400);
+  EXPECT_EQ(ask("POST", "/v1/met", "", by_name).status, 401);
+}
+
+TEST_F(DoorTest, WhatIsKnownOfSomebodyIsTheirsToChange) {
+  const std::string phone = sign_in();
+  const json details = {
+      {"greeting", "Ms Berg"},
+      {"language", "de"},
+      {"preferences", {{{"key", "drink"}, {"value", "tea"}}, {{"key", "x"}, {"value", ""}}}}};
+  EXPECT_EQ(ask("POST", "/v1/details", phone, json{{"id", "r-1"}, {"details", details}}).status,
+            204);
+  json me = get("/v1/me", phone);
+  EXPECT_EQ(me.at("greeting"), "Ms Berg");
+  EXPECT_EQ(me.at("language"), "de");
+  EXPECT_EQ(me.at("preferences"), json::parse(R"([{"key":"drink","value":"tea"}])"));
+  EXPECT_EQ(crm_->profile("c-paul")->at("preferences").at(0).at("source"), "app");
+  const json taken_back = {{"greeting", ""}, {"preferences", {{{"key", "drink"}, {"value", ""}}}}};
+  EXPECT_EQ(ask("POST", "/v1/details", phone, json{{"id", "r-2"}, {"details", taken_back}}).status,
+            204);
+  me = get("/v1/me", phone);
+  EXPECT_FALSE(me.contains("greeting"));
+  EXPECT_TRUE(me.at("preferences").empty());
+  EXPECT_EQ(ask("POST", "/v1/details", phone,
+                json{{"id", "r-3"}, {"details", {{"greeting", std::string(300, 'x')}}}})
+                .status,
+            400);
+}
+
+TEST_F(DoorTest, AComplaintIsForHeadOfficeAndGoesWithItsAuthor) {
+  const std::string phone = sign_in();
+  const json complaint = {{"id", "r-1"}, {"text", "I was called by name."}};
+  EXPECT_EQ(ask("POST", "/v1/complaints", phone, complaint).status, 204);
+  EXPECT_EQ(ask("POST", "/v1/complaints", phone, complaint).status, 204) << "and once only";
+  const auto all = complaints(*db_);
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].customer, "c-paul");
+  EXPECT_EQ(all[0].text, "I was called by name.");
+  EXPECT_FALSE(all[0].answered_at);
+  EXPECT_TRUE(answer_complaint(*db_, all[0].number, now_));
+  EXPECT_FALSE(answer_complaint(*db_, all[0].number, now_)) << "it is answered";
+  EXPECT_FALSE(answer_complaint(*db_, all[0].number + 1, now_));
+  EXPECT_TRUE(complaints(*db_)[0].answered_at);
+  const std::string exported = crm_->export_customer("c-paul", now_)->dump();
+  EXPECT_NE(exported.find("I was called by name."), std::string::npos);
+  ASSERT_TRUE(crm_->forget("c-paul", now_));
+  EXPECT_TRUE(complaints(*db_).empty());
 }
 
 // ---- what a desk wrote down ----

@@ -36,6 +36,18 @@ TEST_F(IntakeTest, AnOfferThatCameAfterTheWithdrawalIsNotDelivered) {
   EXPECT_EQ(notes(), std::vector<std::string>{"no consent to proximity_offers"});
 }
 
+TEST_F(IntakeTest, AnOfferIsNotDeliveredToWhoWishesToBeLeftAloneToday) {
+  EXPECT_EQ(request("c-paul", {{"id", "q-1"}, {"kind", "met.set"}, {"met", "not_today"}}), "");
+  offer("e-1", "d-1", "c-paul");
+  intake_->work(now_);
+  EXPECT_TRUE(page("c-paul").empty());
+  EXPECT_EQ(notes(), std::vector<std::string>{"not today: they wish to be left alone"});
+  now_ += std::chrono::hours(24);
+  offer("e-2", "d-2", "c-paul");
+  intake_->work(now_);
+  EXPECT_EQ(page("c-paul").size(), 1U) << "it has ended by itself";
+}
+
 const json kNoMoreOffers = {
     {"id", "q-1"}, {"kind", "consent.set"}, {"purpose", "proximity_offers"}, {"given", false}};
 

@@ -447,6 +447,8 @@ TEST_F(RegionsTest, ADatabaseOfVersionNineGoesOnWhereItWas) {
         "DROP TABLE diagnosis",
         "DROP TABLE invitation",
         "DROP TABLE retired",
+        "ALTER TABLE request DROP COLUMN answered_at",
+        "DROP INDEX request_complaint",
         "UPDATE schema_version SET version = 9"}) {
     db_->define(sql);
   }
