@@ -128,6 +128,123 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     assert.equal(await phone.getByRole('button', { name: 'Show the code' }).count(), 0);
   });
 
+  // What is there by now, in every language, light and dark, on a small phone, and with letters twice as large.
+  it('reads and reflows in every language', async () => {
+    const page = await pages.phone(await story.link('c-paul'), {
+      viewport: { width: 320, height: 568 },
+      reducedMotion: 'reduce',
+    });
+    for (const language of await page.locator('.language button').all()) {
+      await language.click();
+      const name = await language.getAttribute('lang');
+      for (const colorScheme of ['light', 'dark']) {
+        await page.emulateMedia({ colorScheme });
+        for (const place of ['offers', 'choices', 'data']) {
+          await page.locator(`#tab-${place}`).click();
+          await page.setViewportSize({ width: 320, height: 568 });
+          await assertAccessible(page);
+          await pages.screenshot(page, `phone-${place}-${name}-${colorScheme}-320`, { fullPage: true });
+          await page.setViewportSize({ width: 390, height: 844 });
+          await page.evaluate(() => (document.documentElement.style.fontSize = '200%'));
+          assert.ok(
+            await page.evaluate(() => document.documentElement.scrollWidth <= 390),
+            `${place} in ${name} at 200 % scrolls sideways`,
+          );
+          await pages.screenshot(page, `phone-${place}-${name}-${colorScheme}-200`, { fullPage: true });
+          await page.evaluate(() => (document.documentElement.style.fontSize = ''));
+        }
+      }
+      await page.setViewportSize({ width: 820, height: 1180 });
+      await page.locator('#tab-offers').click();
+      await pages.screenshot(page, `phone-offers-${name}-820`);
+    }
+    await page.locator('#tab-data').click();
+    await page.locator('#panel-data > .button.quiet').click();
+    await page.locator('[data-stage=out]').waitFor();
+    await page.context().close();
+  });
+
+  it('takes an offer away that does not interest them, on every device', async () => {
+    const decision = await events.offer('c-paul', 'v-1', 'k-test', 'a');
+    const card = (page) => page.locator(`[data-decision="${decision}"]`);
+    await card(tablet).waitFor();
+    await card(phone).getByText('at aroma-1').waitFor();
+    await card(phone).getByText('9 min left').waitFor();
+    await card(phone).getByRole('button', { name: 'Not interested' }).click();
+    await phone.getByText('It will not be shown again').waitFor();
+    await card(phone).waitFor({ state: 'detached' });
+    await card(tablet).waitFor({ state: 'detached' });
+  });
+
+  it('shows where they stand, and lets them say how they wish to be met', async () => {
+    await phone.getByText('260 points to the next reward').waitFor();
+    const way = (value, page = phone) => page.locator(`input[name=met][value=${value}]`);
+    assert.ok(await way('by_name').isChecked(), 'as the CRM has it');
+    await way('quietly').check();
+    await until(async () => await way('quietly', tablet).isChecked(), 'the other device has it');
+    await phone.getByRole('switch', { name: 'Not today' }).click();
+    await phone.locator('[data-not-today]').waitFor();
+    await tablet.locator('[data-not-today]').waitFor();
+    await pages.screenshot(phone, 'phone-home', { fullPage: true });
+    await assertAccessible(phone);
+    const profile = async () =>
+      JSON.parse((await story.crm('--json', 'customer', 'show', 'c-paul')).stdout).profile;
+    assert.equal((await profile()).met, 'quietly');
+    assert.ok((await profile()).not_today_at);
+    await tablet.getByRole('switch', { name: 'Not today' }).click();
+    await phone.locator('[data-not-today]').waitFor({ state: 'detached' });
+    await until(async () => !(await profile()).not_today_at, 'it is over');
+  });
+
+  it('takes a complaint to head office, in their words', async () => {
+    await phone.getByText('Was something not right?').click();
+    await phone.locator('textarea[name=complaint]').fill('I was called by name across the shop.');
+    await pages.screenshot(phone, 'phone-complaint', { fullPage: true });
+    await assertAccessible(phone);
+    await phone.getByRole('button', { name: 'Send to head office' }).click();
+    await phone.getByText('Head office has it').waitFor();
+    const list = async () => JSON.parse((await story.crm('--json', 'complaint', 'list')).stdout);
+    await until(async () => (await list()).length === 1, 'head office has it');
+    const [{ number, customer, text }] = await list();
+    assert.deepEqual([customer, text], ['c-paul', 'I was called by name across the shop.']);
+    await story.crm('complaint', 'answered', String(number));
+    assert.deepEqual(await list(), []);
+  });
+
+  it('changes what is known of them', async () => {
+    await tab('My data');
+    await phone.getByLabel('How to address you').fill('Paul');
+    await phone.locator('input[name=like-key]').fill('paper');
+    await phone.locator('input[name=like-value]').fill('the local one');
+    await phone.getByRole('button', { name: 'Remove sparkling water, no ice' }).click();
+    await pages.screenshot(phone, 'phone-details', { fullPage: true });
+    await assertAccessible(phone);
+    await phone.getByRole('button', { name: 'Save', exact: true }).click();
+    const profile = async () =>
+      JSON.parse((await story.crm('--json', 'customer', 'show', 'c-paul')).stdout).profile;
+    await until(async () => (await profile()).greeting === 'Paul', 'the CRM has it');
+    const likes = Object.fromEntries((await profile()).preferences.map(({ key, value }) => [key, value]));
+    assert.deepEqual(likes, { seat: 'by the window', paper: 'the local one' });
+    await tab('My data', tablet);
+    await until(
+      async () => (await tablet.getByLabel('How to address you').inputValue()) === 'Paul',
+      'and the other device',
+    );
+  });
+
+  it('shows all that is held on them, for people', async () => {
+    await phone.getByRole('button', { name: 'Show my data' }).click();
+    const held = phone.locator('[data-held]');
+    await held.waitFor();
+    for (const part of await held.locator('summary').all()) await part.click();
+    for (const words of ['the local one', 'I was called by name across the shop.', 'Aroma Ltd'])
+      await held.getByText(words).first().waitFor();
+    await pages.screenshot(phone, 'phone-held', { fullPage: true });
+    await assertAccessible(phone);
+    await phone.getByRole('button', { name: 'Hide my data' }).click();
+    await held.waitFor({ state: 'detached' });
+  });
+
   it('keeps the link out of the address bar, and the session out of every script', async () => {
     assert.ok(!phone.url().includes('#'));
     const kept = await phone.evaluate(() =>
@@ -232,6 +349,29 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     assert.equal(asked.length, 1);
   });
 
+  it('opens without a line, with the choices as they were, and keeps nothing of anybody in its shell', async () => {
+    await phone.evaluate(() => navigator.serviceWorker.ready);
+    await phone.reload(); // under the worker
+    await phone.locator('[data-link=online]').waitFor();
+    await phone.context().setOffline(true);
+    await phone.reload();
+    await phone.locator('[data-banner=lost]').waitFor();
+    await tab('My choices');
+    assert.equal(await choice('preference_prompts').isChecked(), true);
+    await assertAccessible(phone);
+    const kept = await phone.evaluate(async () => {
+      const cache = await caches.open('welcome-phone');
+      const answers = await Promise.all((await cache.keys()).map((request) => cache.match(request)));
+      return Promise.all(answers.map(async (one) => [new URL(one.url).pathname, await one.text()]));
+    });
+    for (const [path, body] of kept) {
+      assert.match(path, /^\/(phone|assets)\//);
+      assert.ok(!/Moreau/.test(body), path);
+    }
+    await phone.context().setOffline(false);
+    await phone.locator('[data-banner=lost]').waitFor({ state: 'detached' });
+  });
+
   it('switches everything off at once', async () => {
     await phone.getByRole('button', { name: 'Switch everything off' }).click();
     await until(async () => Object.values(await given()).every((on) => !on), 'the CRM has all of it');
@@ -241,8 +381,8 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
   });
 
   it('asks one short question, and every device knows the answer', async () => {
-    await tab('Offers');
-    await tab('Offers', tablet);
+    await tab('Home');
+    await tab('Home', tablet);
     await events.arrive('c-paul', 'v-2');
     await events.survey('c-paul', 'v-2', 's-1');
     await phone.getByText('How likely are you').waitFor();

@@ -13,6 +13,7 @@ import { ErasureView } from './erasure';
 import type { Phone } from './model';
 import { Offers } from './offers';
 import { SignInByPasskey } from './passkeys';
+import { words } from './words';
 
 const kTabs = { offers: 'gift', choices: 'sliders', data: 'file' } as const satisfies Record<
   string,
@@ -24,7 +25,7 @@ export function App({ phone }: { phone: Phone }) {
   useStore(phone);
   useStore(i18n);
   const [tab, setTab] = useState<Tab>('offers');
-  const t = i18n.t.phone;
+  const t = words();
   document.title = t.title;
   if (phone.stage === 'erasure') return <ErasureView phone={phone} />;
   if (phone.stage !== 'in') return <Outside phone={phone} />;
@@ -65,14 +66,14 @@ export function App({ phone }: { phone: Phone }) {
 }
 
 function linkWords(problem: string): string {
-  const t = i18n.t.phone;
+  const t = words();
   if (problem === 'link-used') return t.linkUsed;
   return problem === 'link-over' ? t.linkOver : t.linkUnknown;
 }
 
 // Not signed in, or not yet.
 function Outside({ phone }: { phone: Phone }) {
-  const t = i18n.t.phone;
+  const t = words();
   if (phone.stage === 'starting')
     return (
       <main class="plain" data-stage="starting">
@@ -110,7 +111,7 @@ function Outside({ phone }: { phone: Phone }) {
 }
 
 function Header({ phone }: { phone: Phone }) {
-  const t = i18n.t.phone;
+  const t = words();
   const online = phone.line === 'online';
   return (
     <header class="top">
@@ -165,7 +166,7 @@ function Tabs({ now, news, onChange }: { now: Tab; news: number; onChange(tab: T
           }}
         >
           <Icon name={kTabs[tab]} />
-          <span>{i18n.t.phone.tabs[tab]}</span>
+          <span>{words().tabs[tab]}</span>
           {tab === 'offers' && news > 0 && <span class="news">{news}</span>}
         </button>
       ))}

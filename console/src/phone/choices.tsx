@@ -1,37 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-import { i18n } from '../shared/i18n';
-import { Icon, Pledge, Purposes } from '../shared/parts';
+// The privacy centre: a row per purpose, with its switch and the whole record of it.
+
 import { kItemConsentsPurpose as kPurposes, type ItemConsentsPurpose as Purpose } from '../contract';
+import { i18n } from '../shared/i18n';
+import { Icon, Pledge } from '../shared/parts';
 import { DeskCode } from './desk';
 import type { Phone } from './model';
 import { isGiven, type Receipt } from './shown';
+import { words } from './words';
 
 export function Choices({ phone }: { phone: Phone }) {
-  const t = i18n.t.phone;
+  const t = words();
   const { choices } = phone;
-  const wanted = Object.fromEntries(kPurposes.map((purpose) => [purpose, phone.wanted(purpose)]));
-  const note = (purpose: Purpose) => {
-    if (!phone.pending(purpose)) return null;
-    return phone.line === 'online' ? t.waitingForAnswer : t.waitingForLine;
-  };
   return (
     <>
       <Pledge />
       <section class="choices">
         <h2>{t.tabs.choices}</h2>
         <p class="soft">{choices ? t.choicesLead : t.notKnown}</p>
-        <Purposes
-          given={wanted}
-          disabled={!choices}
-          note={note}
-          onChange={(purpose, given) => phone.choose(purpose, given)}
-        />
+        <ul class="purposes">
+          {kPurposes.map((purpose) => (
+            <PurposeView key={purpose} phone={phone} purpose={purpose} />
+          ))}
+        </ul>
         <button
           type="button"
           class="button danger"
-          disabled={!choices || kPurposes.every((purpose) => !wanted[purpose])}
+          disabled={!choices || kPurposes.every((purpose) => !phone.wanted(purpose))}
           onClick={() => {
-            for (const purpose of kPurposes) if (wanted[purpose]) phone.choose(purpose, false);
+            for (const purpose of kPurposes) if (phone.wanted(purpose)) phone.choose(purpose, false);
             phone.toast(t.allOffDone);
           }}
         >
@@ -39,19 +36,53 @@ export function Choices({ phone }: { phone: Phone }) {
         </button>
       </section>
       <DeskCode phone={phone} />
-      <section class="receipts">
-        <h2>{t.receipts}</h2>
-        {phone.receipts.length === 0 && <p class="soft">{t.noReceipts}</p>}
-        {phone.receipts.map((receipt) => (
-          <ReceiptView key={receipt.record} receipt={receipt} />
-        ))}
-      </section>
     </>
   );
 }
 
+function PurposeView({ phone, purpose }: { phone: Phone; purpose: Purpose }) {
+  const t = words();
+  const said = i18n.t.purposes[purpose];
+  const receipt = phone.receipts.find((one) => one.purpose === purpose);
+  const since = receipt && isGiven(receipt) ? receipt.history[0].at : null;
+  return (
+    <li class="purpose">
+      <label>
+        <span class="purpose-title">
+          {said.title}
+          {since !== null && <small class="soft">{t.since(i18n.clock(since))}</small>}
+        </span>
+        <input
+          type="checkbox"
+          role="switch"
+          class="switch"
+          name={purpose}
+          aria-describedby={`about-${purpose}`}
+          disabled={!phone.choices}
+          checked={phone.wanted(purpose)}
+          onChange={(event) => phone.choose(purpose, event.currentTarget.checked)}
+        />
+      </label>
+      <div id={`about-${purpose}`} class="purpose-about">
+        <p>{said.does}</p>
+        <p class="soft">{said.off}</p>
+        <p class="soft">{t.never[purpose]}</p>
+      </div>
+      {phone.pending(purpose) && (
+        <p class="purpose-note" role="status">
+          {phone.line === 'online' ? t.waitingForAnswer : t.waitingForLine}
+        </p>
+      )}
+      <details class="receipt" data-purpose={purpose}>
+        <summary>{t.who}</summary>
+        {receipt ? <ReceiptView receipt={receipt} /> : <p class="soft">{t.neverGiven}</p>}
+      </details>
+    </li>
+  );
+}
+
 function ReceiptView({ receipt }: { receipt: Receipt }) {
-  const t = i18n.t.phone;
+  const t = words();
   const d = t.receiptDetails;
   const given = isGiven(receipt);
   const facts: [string, string][] = [
@@ -65,17 +96,11 @@ function ReceiptView({ receipt }: { receipt: Receipt }) {
     [d.record, receipt.record],
   ];
   return (
-    <details class="receipt" data-purpose={receipt.purpose}>
-      <summary>
-        <span>
-          {i18n.t.purposes[receipt.purpose].title}
-          <small class="soft">{receipt.history[0] && i18n.clock(receipt.history[0].at)}</small>
-        </span>
-        <span class={`pill ${given ? 'good' : ''}`}>
-          <Icon name={given ? 'check' : 'pause'} />
-          {given ? t.given : t.withdrawn}
-        </span>
-      </summary>
+    <>
+      <span class={`pill ${given ? 'good' : ''}`}>
+        <Icon name={given ? 'check' : 'pause'} />
+        {given ? t.given : t.withdrawn}
+      </span>
       <dl>
         {facts
           .filter(([, value]) => value)
@@ -86,6 +111,7 @@ function ReceiptView({ receipt }: { receipt: Receipt }) {
             </div>
           ))}
       </dl>
+      <h3>{t.history}</h3>
       <ol class="history">
         {receipt.history.map((entry, i) => (
           <li key={i}>
@@ -93,6 +119,6 @@ function ReceiptView({ receipt }: { receipt: Receipt }) {
           </li>
         ))}
       </ol>
-    </details>
+    </>
   );
 }

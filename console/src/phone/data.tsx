@@ -2,16 +2,21 @@
 import { useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
 import { Icon } from '../shared/parts';
+import { Held } from './held';
+import { InstallHint } from './install';
 import { LinkView } from './link';
 import type { Phone } from './model';
 import { Passkeys, StepUp } from './passkeys';
+import { Profile } from './profile';
+import { words } from './words';
 
 export function Data({ phone }: { phone: Phone }) {
   const [sure, setSure] = useState(false);
-  const t = i18n.t.phone;
+  const t = words();
   return (
     <>
       {phone.stepUp && <StepUp phone={phone} />}
+      <Profile phone={phone} />
       <Devices phone={phone} />
       <Passkeys phone={phone} />
       <section class="block">
@@ -21,6 +26,18 @@ export function Data({ phone }: { phone: Phone }) {
           <Icon name="file" />
           {phone.exporting ? t.exporting : t.export}
         </button>
+        {phone.read ? (
+          <>
+            <button type="button" class="button" onClick={() => phone.hide()}>
+              {t.readClose}
+            </button>
+            <Held data={phone.read} />
+          </>
+        ) : (
+          <button type="button" class="button" onClick={() => phone.show()}>
+            {t.read}
+          </button>
+        )}
       </section>
       <section class="block">
         <h2>{t.forgetTitle}</h2>
@@ -54,6 +71,7 @@ export function Data({ phone }: { phone: Phone }) {
           </div>
         )}
       </section>
+      <InstallHint />
       <button type="button" class="button quiet" onClick={() => phone.signOut()}>
         {i18n.t.common.signOut}
       </button>
@@ -62,7 +80,7 @@ export function Data({ phone }: { phone: Phone }) {
 }
 
 function Devices({ phone }: { phone: Phone }) {
-  const t = i18n.t.phone;
+  const t = words();
   return (
     <section class="block">
       <h2>{t.devices}</h2>

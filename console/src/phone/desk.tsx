@@ -6,6 +6,7 @@ import { i18n } from '../shared/i18n';
 import { Icon } from '../shared/parts';
 import type { Phone } from './model';
 import type { DeskConsent } from './shown';
+import { words } from './words';
 
 export function DeskConsents({ phone }: { phone: Phone }) {
   return (
@@ -18,7 +19,7 @@ export function DeskConsents({ phone }: { phone: Phone }) {
 }
 
 function DeskConsentView({ phone, asked }: { phone: Phone; asked: DeskConsent }) {
-  const t = i18n.t.phone;
+  const t = words();
   // Somebody stands at a desk and waits: wherever the page was scrolled to, this is seen.
   const place = useRef<HTMLElement>(null);
   useEffect(() => place.current?.scrollIntoView({ block: 'center' }), []);
@@ -49,7 +50,7 @@ function DeskConsentView({ phone, asked }: { phone: Phone; asked: DeskConsent })
 }
 
 export function DeskCode({ phone }: { phone: Phone }) {
-  const t = i18n.t.phone;
+  const t = words();
   const { deskCode } = phone;
   return (
     <section class="block" data-desk-code={deskCode ? 'shown' : 'none'}>

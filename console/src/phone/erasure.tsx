@@ -4,9 +4,10 @@
 import { i18n } from '../shared/i18n';
 import { Icon, Languages } from '../shared/parts';
 import type { Phone } from './model';
+import { words } from './words';
 
 export function ErasureView({ phone }: { phone: Phone }) {
-  const t = i18n.t.phone;
+  const t = words();
   const { erasure } = phone;
   const done = erasure?.doneAt ?? null;
   return (

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Passkeys as the browser has them (Web Authentication): bytes become base64url, as the door wants them.
 
-import { i18n } from '../shared/i18n';
 import { list, text, type Json } from '../shared/read';
+import { words as phoneWords } from './words';
 
 export interface Keys {
   readonly there: boolean; // this browser knows passkeys
@@ -39,7 +39,7 @@ export const keys: Keys = {
       navigator.credentials.create({
         publicKey: {
           challenge: bytes(asked.challenge),
-          rp: { id: text(asked.host), name: i18n.t.phone.title },
+          rp: { id: text(asked.host), name: phoneWords().title },
           user: { id: bytes(asked.handle), name: who, displayName: who },
           pubKeyCredParams: kAlgorithms.map((alg) => ({ type: 'public-key', alg })),
           excludeCredentials: credentials(asked.passkeys),

@@ -2,9 +2,10 @@
 import { i18n } from '../shared/i18n';
 import { QrCode } from '../shared/qr';
 import type { Phone } from './model';
+import { words } from './words';
 
 export function LinkView({ phone }: { phone: Phone }) {
-  const t = i18n.t.phone;
+  const t = words();
   const { link } = phone;
   if (!link || link.until <= Date.now())
     return (

@@ -2,6 +2,7 @@
 import { render } from 'preact';
 import '../shared/tokens.css';
 import { App } from './app';
+import { keepShell } from './install';
 import { Phone } from './model';
 import './phone.css';
 
@@ -20,4 +21,5 @@ addEventListener('hashchange', () => {
 });
 
 void phone.start(takeFragment());
+keepShell();
 render(<App phone={phone} />, document.getElementById('app')!);

@@ -5,6 +5,7 @@
 
 import {
   kItemConsentsPurpose as kPurposes,
+  type DoorRequestMet,
   type ItemConsentsPurpose as Purpose,
   type Unread,
 } from '../contract';
@@ -19,21 +20,29 @@ import { readCode, type LinkCode } from './code';
 import { keys as browserKeys, kNoKeyBecause, type Keys, type NoKeyBecause } from './keys';
 import {
   readDeskConsent,
+  readDetails,
   readDevice,
   readErasure,
+  readMet,
   readOffer,
   readPasskey,
   readReceipt,
+  readStanding,
   readSurvey,
   type DeskConsent,
+  type Details,
   type DeviceView,
   type Erasure,
+  type Met,
   type Notice,
   type Offer,
   type PasskeyView,
   type Receipt,
+  type Standing,
   type Survey,
 } from './shown';
+import { words } from './words';
+import { changesOf, saidOfMet } from './details';
 
 // What is still to be said, in order.
 interface Queued {
@@ -61,6 +70,7 @@ const kSurveysMax = 10;
 const kDeskConsentsMax = 10;
 const kToastMs = 4000;
 const kAgainMs = 5000;
+const kOfMe = ['consents', 'devices', 'passkeys', 'profile'];
 
 // Where the door gives a challenge, what it is asked for, and where it takes the answer.
 interface KeyWay {
@@ -91,8 +101,12 @@ export class Phone extends Store {
   deskCode: { code: string; expiresAt: number } | null = null; // to be said at a desk
   choices: Partial<Record<Purpose, boolean>> | null = null;
   notice: Notice = { id: 'pledge', version: '1' };
+  met: Met | null = null; // as the CRM has it
+  details: Details | null = null;
+  standing: Standing | null = null;
   erasure: Erasure | null = null;
   exporting = false;
+  read: Json | null = null; // everything that is held on them, while it is shown
   link: LinkCode | null = null; // for another device, while it is shown
   outbox: Queued[] = [];
   toasts: ToastView[] = [];
@@ -171,15 +185,39 @@ export class Phone extends Store {
     this.#queue('/v1/consents', { purpose, given, notice: { id, version, language: i18n.language } });
   }
 
+  meet(said: DoorRequestMet) {
+    this.#queue('/v1/met', { met: said });
+    if (this.met) this.met = saidOfMet(this.met, said);
+    this.toast(this.#saved(words().met.saved));
+  }
+
+  change(next: Details) {
+    if (!this.details) return;
+    const details = changesOf(this.details, next);
+    this.details = next;
+    if (Object.keys(details).length > 0) this.#queue('/v1/details', { details });
+    this.toast(this.#saved(words().details.saved));
+  }
+
+  // Without a line it is only kept.
+  #saved(said: string): string {
+    return this.line === 'online' ? said : words().waitingForLine;
+  }
+
+  complain(what: string) {
+    this.#queue('/v1/complaints', what ? { text: what } : {});
+    this.toast(this.#saved(words().complain.sent));
+  }
+
   // Not kept for later: whoever has no line now cannot know what is still asked.
   async answerDesk(asked: DeskConsent, confirmed: boolean) {
     const answer = await this.#try('POST', `/v1/desk-consents/${encodeURIComponent(asked.id)}`, {
       confirmed,
     });
     if (answer?.status === 204) {
-      this.toast(confirmed ? i18n.t.phone.deskConfirmed : i18n.t.phone.deskRefused);
+      this.toast(confirmed ? words().deskConfirmed : words().deskRefused);
     } else if (answer?.status === 404) {
-      this.toast(i18n.t.phone.deskOver);
+      this.toast(words().deskOver);
     } else return this.#refused(answer);
     this.deskConsents = this.deskConsents.filter(({ id }) => id !== asked.id);
     this.changed();
@@ -207,20 +245,25 @@ export class Phone extends Store {
     offer.opened = true;
     this.changed();
   }
+  dismiss(offer: Offer) {
+    this.#queue(`/v1/offers/${encodeURIComponent(offer.decision)}/dismissed`, {});
+    this.offers = this.offers.filter((one) => one !== offer);
+    this.toast(words().dismissed);
+  }
   redeem(offer: Offer) {
     if (!offer.redeemed) this.#queue(`/v1/offers/${encodeURIComponent(offer.decision)}/redeemed`, {});
     offer.redeemed = true;
     this.changed();
   }
 
-  answer(survey: Survey, score: number, words: string) {
+  answer(survey: Survey, score: number, said: string) {
     this.#queue(`/v1/surveys/${encodeURIComponent(survey.id)}/answer`, {
       survey_kind: survey.kind,
       score,
-      ...(words ? { text: words } : {}),
+      ...(said ? { text: said } : {}),
     });
     this.#without(survey);
-    this.toast(i18n.t.phone.surveyThanks);
+    this.toast(words().surveyThanks);
   }
   skip(survey: Survey) {
     this.#queue(`/v1/surveys/${encodeURIComponent(survey.id)}/dismiss`, {});
@@ -235,12 +278,12 @@ export class Phone extends Store {
   // ---- passkeys ----
 
   async addPasskey(): Promise<void> {
-    const who = this.name || i18n.t.phone.title;
+    const who = this.name || words().title;
     const create = (asked: Json) => this.keys.create(asked, who);
     const answer = await this.#byKey(kKeyWays.create, create, { name: deviceName() });
     if (answer?.status !== 204) return this.#refused(answer, () => this.addPasskey());
     this.stepUp = false;
-    this.toast(i18n.t.phone.passkeyAdded);
+    this.toast(words().passkeyAdded);
     await this.#fetchMe();
   }
 
@@ -308,8 +351,21 @@ export class Phone extends Store {
     if (answer?.status === 200) {
       this.stepUp = false;
       download(answer.body);
-      this.toast(i18n.t.phone.exportReady);
+      this.toast(words().exportReady);
     } else this.#refused(answer, () => this.export());
+  }
+
+  // The same, to be read here.
+  async show(): Promise<void> {
+    const answer = await this.#try('POST', '/v1/export');
+    if (answer?.status !== 200) return this.#refused(answer, () => this.show());
+    this.stepUp = false;
+    this.read = answer.body;
+    this.changed();
+  }
+  hide() {
+    this.read = null;
+    this.changed();
   }
 
   async forget(): Promise<void> {
@@ -395,6 +451,10 @@ export class Phone extends Store {
     this.deskConsents = [];
     this.deskCode = null;
     this.choices = null;
+    this.met = null;
+    this.details = null;
+    this.standing = null;
+    this.read = null;
     this.link = null;
     this.stepUp = false;
   }
@@ -424,9 +484,9 @@ export class Phone extends Store {
     }
     // What a purpose allowed goes with it.
     if (name === 'offers' || name === 'consents') void this.#fetchOffers();
-    if (name === 'consents' || name === 'devices' || name === 'passkeys') void this.#fetchMe();
+    if (kOfMe.includes(name)) void this.#fetchMe();
     if (name === 'devices') this.closeLink();
-    if (['offers', 'consents', 'devices', 'passkeys'].includes(name)) return;
+    if (name === 'offers' || kOfMe.includes(name)) return;
     // It ended for good, or nobody knows why: who is signed in says so.
     this.#stream?.end();
     this.#stream = null;
@@ -453,6 +513,11 @@ export class Phone extends Store {
   #onMe(json: Json) {
     this.name = text(json.name, 120);
     this.#onPurposes(json.purposes);
+    this.met = this.outbox
+      .filter(({ path }) => path === '/v1/met')
+      .reduce((met, { body }) => saidOfMet(met, body.met as DoorRequestMet), readMet(json));
+    this.standing = readStanding(json);
+    if (!this.outbox.some(({ path }) => path === '/v1/details')) this.details = readDetails(json);
     this.receipts = list(json.consents, readReceipt);
     this.devices = list(json.devices, readDevice);
     this.passkeys = list(json.passkeys, readPasskey);
@@ -479,7 +544,7 @@ export class Phone extends Store {
   #onOffers(json: Json) {
     const said = (offer: Offer, what: string) =>
       this.outbox.some(({ path }) => path === `/v1/offers/${encodeURIComponent(offer.decision)}/${what}`);
-    this.offers = list(json.offers, readOffer, kOffersMax);
+    this.offers = list(json.offers, readOffer, kOffersMax).filter((offer) => !said(offer, 'dismissed'));
     for (const offer of this.offers) {
       offer.opened ||= said(offer, 'opened');
       offer.redeemed ||= said(offer, 'redeemed');
@@ -567,7 +632,7 @@ export class Phone extends Store {
       this.keyProblem = noKey;
       if (noKey === 'passkey-unknown' && this.stage === 'in') void this.#fetchMe();
     } else if (answer?.status === 401) this.#leave();
-    else this.toast(i18n.t.phone.notNow);
+    else this.toast(words().notNow);
     this.changed();
   }
 

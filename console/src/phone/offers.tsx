@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useState } from 'preact/hooks';
+import { encode } from 'uqr';
 import { i18n } from '../shared/i18n';
 import { Icon } from '../shared/parts';
+import { QrCode } from '../shared/qr';
+import { Complaint } from './complaint';
+import { MetView } from './met';
 import type { Phone } from './model';
+import { StandingView } from './standing';
 import { kScores, type Offer, type Survey } from './shown';
+import { words } from './words';
 
 export function Offers({ phone }: { phone: Phone }) {
-  const t = i18n.t.phone;
+  const t = words();
   const now = useNow();
   const { offers, surveys } = phone;
   const open = offers.filter((offer) => !offer.redeemed && offer.expiresAt > now);
@@ -25,9 +31,11 @@ export function Offers({ phone }: { phone: Phone }) {
       )}
       <ul class="offers">
         {open.map((offer) => (
-          <OpenOffer key={offer.decision} phone={phone} offer={offer} />
+          <OpenOffer key={offer.decision} phone={phone} offer={offer} now={now} />
         ))}
       </ul>
+      <StandingView phone={phone} />
+      <MetView phone={phone} />
       {earlier.length > 0 && (
         <section class="earlier">
           <h2>{t.earlier}</h2>
@@ -41,24 +49,30 @@ export function Offers({ phone }: { phone: Phone }) {
           </ul>
         </section>
       )}
+      <Complaint phone={phone} />
     </>
   );
 }
 
-function OpenOffer({ phone, offer }: { phone: Phone; offer: Offer }) {
-  const t = i18n.t.phone;
+function OpenOffer({ phone, offer, now }: { phone: Phone; offer: Offer; now: number }) {
+  const t = words();
+  const minutes = Math.floor((offer.expiresAt - now) / 60000);
   return (
     <li class="offer appear" data-decision={offer.decision}>
       <h2>{offer.title}</h2>
       <p>{offer.text}</p>
+      {offer.store && <p class="soft">{t.where(offer.store)}</p>}
       {offer.opened && offer.code && (
         <figure class="code">
           <figcaption class="label">{t.code}</figcaption>
           <output>{offer.code}</output>
+          <QrCode rows={rowsOf(offer.code)} label={t.codeQr} />
         </figure>
       )}
       <div class="offer-foot">
-        <span class="soft">{t.until(i18n.clock(offer.expiresAt))}</span>
+        <span class="soft">
+          {t.until(i18n.clock(offer.expiresAt))} · {minutes < 1 ? t.leftSeconds : t.left(minutes)}
+        </span>
         {offer.opened ? (
           <button type="button" class="button" onClick={() => phone.redeem(offer)}>
             {t.redeemed}
@@ -68,6 +82,9 @@ function OpenOffer({ phone, offer }: { phone: Phone; offer: Offer }) {
             {offer.code ? t.open : t.openNoCode}
           </button>
         )}
+        <button type="button" class="button quiet" onClick={() => phone.dismiss(offer)}>
+          {t.notInterested}
+        </button>
       </div>
     </li>
   );
@@ -75,8 +92,8 @@ function OpenOffer({ phone, offer }: { phone: Phone; offer: Offer }) {
 
 function Question({ phone, survey }: { phone: Phone; survey: Survey }) {
   const [score, setScore] = useState<number | null>(null);
-  const [words, setWords] = useState('');
-  const t = i18n.t.phone;
+  const [said, setSaid] = useState('');
+  const t = words();
   const [low, high] = kScores[survey.kind];
   const scores = Array.from({ length: high - low + 1 }, (_, i) => low + i);
   return (
@@ -84,7 +101,7 @@ function Question({ phone, survey }: { phone: Phone; survey: Survey }) {
       class="question appear"
       onSubmit={(event) => {
         event.preventDefault();
-        if (score !== null) phone.answer(survey, score, words.trim());
+        if (score !== null) phone.answer(survey, score, said.trim());
       }}
     >
       <fieldset>
@@ -114,8 +131,8 @@ function Question({ phone, survey }: { phone: Phone; survey: Survey }) {
           <textarea
             name="survey-text"
             maxLength={2000}
-            value={words}
-            onInput={(event) => setWords(event.currentTarget.value)}
+            value={said}
+            onInput={(event) => setSaid(event.currentTarget.value)}
           />
         </label>
       )}
@@ -129,6 +146,11 @@ function Question({ phone, survey }: { phone: Phone; survey: Survey }) {
       </div>
     </form>
   );
+}
+
+// '1' is a dark module.
+function rowsOf(code: string): string[] {
+  return encode(code, { border: 0 }).data.map((row) => row.map((dark) => (dark ? '1' : '0')).join(''));
 }
 
 // Offers end while the page is open.

@@ -4,9 +4,10 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
 import type { Phone } from './model';
+import { words } from './words';
 
 export function Passkeys({ phone }: { phone: Phone }) {
-  const t = i18n.t.phone;
+  const t = words();
   if (!phone.keys.there && phone.passkeys.length === 0) return null;
   return (
     <section class="block">
@@ -41,7 +42,7 @@ export function Passkeys({ phone }: { phone: Phone }) {
 
 // What was asked for wants to know that it is still them.
 export function StepUp({ phone }: { phone: Phone }) {
-  const t = i18n.t.phone;
+  const t = words();
   const here = useRef<HTMLDivElement>(null);
   // What was tapped may be far below.
   useEffect(() => here.current?.scrollIntoView({ block: 'center' }), []);
@@ -72,7 +73,7 @@ export function SignInByPasskey({ phone }: { phone: Phone }) {
   return (
     <>
       <button type="button" class="button" disabled={phone.askingKey} onClick={() => phone.enterByPasskey()}>
-        {i18n.t.phone.passkeySignIn}
+        {words().passkeySignIn}
       </button>
       <Problem phone={phone} />
     </>
@@ -83,7 +84,7 @@ function Problem({ phone }: { phone: Phone }) {
   if (!phone.keyProblem) return null;
   return (
     <p role="alert" data-key-problem={phone.keyProblem}>
-      {i18n.t.phone.passkeyProblem[phone.keyProblem]}
+      {words().passkeyProblem[phone.keyProblem]}
     </p>
   );
 }

@@ -3,10 +3,12 @@
 
 import {
   kDoorRequestSurveyKind,
+  kFloorPromptMet as kMet,
   kItemConsentsHistoryHow,
   kItemConsentsHistoryState,
   kItemConsentsPurpose as kPurposes,
   type DoorRequestSurveyKind,
+  type FloorPromptMet,
   type ItemConsents,
   type ItemConsentsHistoryHow,
   type ItemConsentsPurpose as Purpose,
@@ -19,6 +21,7 @@ export interface Offer {
   title: string;
   text: string;
   code: string;
+  store: string; // where it was made
   expiresAt: number;
   opened: boolean;
   redeemed: boolean;
@@ -75,6 +78,26 @@ export interface Erasure {
   receipts: { box: string; doneAt: number | null; revoked: boolean }[];
 }
 
+// How they wish to be met, and whether they are left alone today.
+export interface Met {
+  met: FloorPromptMet;
+  notTodayUntil: number | null;
+}
+
+// What is known of them, and theirs to change but for the name.
+export interface Details {
+  greeting: string;
+  pronunciation: string;
+  language: string;
+  likes: { key: string; value: string }[];
+}
+
+export interface Standing {
+  tier: string;
+  points: number | null;
+  nextReward: number | null; // the points that it takes
+}
+
 export type Notice = Pick<ItemConsents['notice'], 'id' | 'version'>;
 
 export const kScores = {
@@ -82,6 +105,28 @@ export const kScores = {
   csat: [1, 5],
   ces: [1, 7],
 } as const satisfies Record<DoorRequestSurveyKind, readonly [number, number]>;
+
+export function readMet(json: Json): Met {
+  return { met: one(json.met, kMet) ?? 'quietly', notTodayUntil: time(json.not_today_until) };
+}
+
+export function readDetails(json: Json): Details {
+  return {
+    greeting: text(json.greeting, 200),
+    pronunciation: text(json.pronunciation, 200),
+    language: text(json.language, 35),
+    likes: list(json.preferences, (item) => {
+      const like = record(item);
+      const key = text(like?.key, 64);
+      return key ? { key, value: text(like?.value, 500) } : null;
+    }),
+  };
+}
+
+export function readStanding(json: Json): Standing {
+  const reward = integer(json.next_reward_points);
+  return { tier: text(json.tier, 64), points: integer(json.points), nextReward: reward || null };
+}
 
 export function readReceipt(value: unknown): Receipt | null {
   const json: Unread<ItemConsents> | null = record(value);
@@ -128,6 +173,7 @@ export function readOffer(value: unknown): Offer | null {
     title: text(json.title, 160),
     text: text(json.text, 1000),
     code: text(json.code, 64),
+    store: text(json.store, 64),
     expiresAt: time(json.expires_at) ?? 0,
     opened: time(json.opened_at) !== null,
     redeemed: time(json.redeemed_at) !== null,

@@ -23,7 +23,7 @@ export interface Door {
 }
 
 const kProblem = 'urn:welcomed:problem:';
-const kEvents = ['consents', 'offers', 'devices', 'passkeys', 'erasure', 'ended'];
+const kEvents = ['consents', 'offers', 'devices', 'passkeys', 'profile', 'erasure', 'ended'];
 
 export const door: Door = {
   async ask(method, path, body) {

@@ -129,6 +129,18 @@ describe('an offer', () => {
   });
 });
 
+describe('an offer that does not interest', () => {
+  it('is gone at once, and does not come back while that is on its way', async () => {
+    door.online = false;
+    phone.dismiss(phone.offers[0]);
+    phone.take('/v1/offers', { offers: [offer], surveys: [] });
+    assert.deepEqual(phone.offers, []);
+    door.online = true;
+    await clock.pass(6000);
+    assert.equal(door.sent('/v1/offers/o%2F1/dismissed').length, 1);
+  });
+});
+
 describe('a choice', () => {
   it('made without a line is kept over a restart and sent at its end, once and as of then', async () => {
     door.online = false;
@@ -182,6 +194,57 @@ describe('a choice', () => {
     const history = ['withdrawn', 'given'].map((state) => ({ state, at, how: 'app' }));
     assert.equal(isGiven(readReceipt({ ...record, history })), false);
     assert.equal(isGiven(readReceipt(record)), true);
+  });
+});
+
+describe('how they wish to be met', () => {
+  it('is quietly while nobody has said otherwise', () => {
+    assert.deepEqual(phone.met, { met: 'quietly', notTodayUntil: null });
+  });
+
+  it('is shown as they said it until the CRM has it, also after a restart without a line', async () => {
+    door.online = false;
+    phone.meet('by_name');
+    phone.meet('not_today');
+    assert.deepEqual(phone.met, { met: 'by_name', notTodayUntil: Infinity });
+    phone.take('/v1/me', me());
+    assert.deepEqual(phone.met, { met: 'by_name', notTodayUntil: Infinity });
+    door.online = true;
+    await clock.pass(6000);
+    assert.deepEqual(
+      door.sent('/v1/met').map(({ met }) => met),
+      ['by_name', 'not_today'],
+    );
+    const until = '2027-01-01T23:00:00Z';
+    phone.take('/v1/me', me([], { met: 'by_name', not_today_until: until }));
+    assert.deepEqual(phone.met, { met: 'by_name', notTodayUntil: Date.parse(until) });
+    phone.meet('by_name');
+    assert.equal(phone.met.notTodayUntil, null);
+  });
+});
+
+describe('what is known of them', () => {
+  const known = { greeting: 'Ms Berg', language: 'en', preferences: [{ key: 'drink', value: 'tea' }] };
+
+  it('is changed where it differs, and no more is said', async () => {
+    phone.take('/v1/me', me([], known));
+    const likes = [{ key: 'seat', value: 'by the door' }];
+    phone.change({ greeting: '', pronunciation: '', language: 'en', likes });
+    await clock.pass(0);
+    const [{ details }] = door.sent('/v1/details');
+    const preferences = [{ key: 'drink', value: '' }, ...likes];
+    assert.deepEqual(details, { greeting: '', preferences });
+    phone.change(phone.details);
+    await clock.pass(0);
+    assert.equal(door.sent('/v1/details').length, 1);
+  });
+
+  it('is not taken back by an answer that was on its way', () => {
+    phone.take('/v1/me', me([], known));
+    door.online = false;
+    phone.change({ ...phone.details, greeting: 'Anna' });
+    phone.take('/v1/me', me([], known));
+    assert.equal(phone.details.greeting, 'Anna');
   });
 });
 
