@@ -10,7 +10,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { Story } from '../../demo/story.mjs';
 import { anHourLater } from '../../harness/door.mjs';
 import { kRoot } from '../../harness/places.mjs';
-import { assertAccessible, assertOnlyText, kHostile } from './checks.mjs';
+import { assertAxe, assertOnlyText, kHostile } from './checks.mjs';
 import { FakeEvents } from './fakes.mjs';
 import { Pages } from './pages.mjs';
 
@@ -50,6 +50,8 @@ const kCampaigns = {
     },
   ],
 };
+// What fades in is judged as it is in the end.
+const kStill = { reducedMotion: 'reduce' };
 const survey = (id, kind, question) => ({
   id,
   kind,
@@ -96,12 +98,12 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
   it('shows an offer that came before the page was open, on both of their devices', async () => {
     const decision = await events.offer('c-paul', 'v-1', 'k-test', 'a');
     const url = await story.link('c-paul');
-    phone = await pages.phone(url);
+    phone = await pages.phone(url, kStill);
     const card = phone.locator(`[data-decision="${decision}"]`);
     await card.getByText('Your espresso is waiting').waitFor();
     assert.equal(await phone.getByText('AROMA-7F3K').count(), 0);
     await pages.screenshot(phone, 'phone');
-    await assertAccessible(phone);
+    await assertAxe(phone);
     tablet = await pages.phone(await story.link('c-paul'));
     await card.getByRole('button', { name: 'Show the code' }).click();
     await phone.getByText('AROMA-7F3K').waitFor();
@@ -110,7 +112,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     // The same link opens nothing any more.
     const again = await pages.open(url);
     await again.getByText('This link was opened already').waitFor();
-    await assertAccessible(again);
+    await assertAxe(again);
     await again.context().close();
   });
 
@@ -132,7 +134,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
   it('reads and reflows in every language', async () => {
     const page = await pages.phone(await story.link('c-paul'), {
       viewport: { width: 320, height: 568 },
-      reducedMotion: 'reduce',
+      ...kStill,
     });
     for (const language of await page.locator('.language button').all()) {
       await language.click();
@@ -142,7 +144,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
         for (const place of ['offers', 'choices', 'data']) {
           await page.locator(`#tab-${place}`).click();
           await page.setViewportSize({ width: 320, height: 568 });
-          await assertAccessible(page);
+          await assertAxe(page);
           await pages.screenshot(page, `phone-${place}-${name}-${colorScheme}-320`, { fullPage: true });
           await page.setViewportSize({ width: 390, height: 844 });
           await page.evaluate(() => (document.documentElement.style.fontSize = '200%'));
@@ -186,7 +188,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     await phone.locator('[data-not-today]').waitFor();
     await tablet.locator('[data-not-today]').waitFor();
     await pages.screenshot(phone, 'phone-home', { fullPage: true });
-    await assertAccessible(phone);
+    await assertAxe(phone);
     const profile = async () =>
       JSON.parse((await story.crm('--json', 'customer', 'show', 'c-paul')).stdout).profile;
     assert.equal((await profile()).met, 'quietly');
@@ -200,7 +202,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     await phone.getByText('Was something not right?').click();
     await phone.locator('textarea[name=complaint]').fill('I was called by name across the shop.');
     await pages.screenshot(phone, 'phone-complaint', { fullPage: true });
-    await assertAccessible(phone);
+    await assertAxe(phone);
     await phone.getByRole('button', { name: 'Send to head office' }).click();
     await phone.getByText('Head office has it').waitFor();
     const list = async () => JSON.parse((await story.crm('--json', 'complaint', 'list')).stdout);
@@ -218,7 +220,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     await phone.locator('input[name=like-value]').fill('the local one');
     await phone.getByRole('button', { name: 'Remove sparkling water, no ice' }).click();
     await pages.screenshot(phone, 'phone-details', { fullPage: true });
-    await assertAccessible(phone);
+    await assertAxe(phone);
     await phone.getByRole('button', { name: 'Save', exact: true }).click();
     const profile = async () =>
       JSON.parse((await story.crm('--json', 'customer', 'show', 'c-paul')).stdout).profile;
@@ -240,7 +242,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     for (const words of ['the local one', 'I was called by name across the shop.', 'Aroma Ltd'])
       await held.getByText(words).first().waitFor();
     await pages.screenshot(phone, 'phone-held', { fullPage: true });
-    await assertAccessible(phone);
+    await assertAxe(phone);
     await phone.getByRole('button', { name: 'Hide my data' }).click();
     await held.waitFor({ state: 'detached' });
   });
@@ -277,7 +279,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
       assert.equal(await choice(purpose).isChecked(), on, purpose);
     await phone.getByText('What we promise').waitFor();
     await pages.screenshot(phone, 'phone-choices', { fullPage: true });
-    await assertAccessible(phone);
+    await assertAxe(phone);
   });
 
   it('withdraws one purpose with one tap, everywhere, and shows its receipt', async () => {
@@ -294,7 +296,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     await details.getByText('Switched off').first().waitFor();
     for (const words of ['Aroma Ltd', '365 days', 'face template', 'in this app'])
       assert.ok((await details.innerText()).includes(words), words);
-    await assertAccessible(phone);
+    await assertAxe(phone);
   });
 
   it('asks whether what a desk wrote down was them, on every device, and does as they say', async () => {
@@ -310,7 +312,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
       return y > 0 && y + height < phone.viewportSize().height;
     }, 'it is where they look');
     await pages.screenshot(phone, 'phone-desk');
-    await assertAccessible(phone);
+    await assertAxe(phone);
     await tablet.getByText('Did you agree to this?').waitFor();
     await phone.getByRole('button', { name: 'No', exact: true }).click();
     await tablet.getByText('Did you agree to this?').waitFor({ state: 'detached' });
@@ -327,7 +329,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     await phone.getByRole('button', { name: 'Show a code' }).click();
     await phone.locator('[data-desk-code=shown] output').waitFor();
     assert.match(await phone.locator('[data-desk-code] output').innerText(), /^\d{6}$/);
-    await assertAccessible(phone);
+    await assertAxe(phone);
     await story.crm('boxes', 'revoke', `${store}/desk`);
   });
 
@@ -358,7 +360,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     await phone.locator('[data-banner=lost]').waitFor();
     await tab('My choices');
     assert.equal(await choice('preference_prompts').isChecked(), true);
-    await assertAccessible(phone);
+    await assertAxe(phone);
     const kept = await phone.evaluate(async () => {
       const cache = await caches.open('welcome-phone');
       const answers = await Promise.all((await cache.keys()).map((request) => cache.match(request)));
@@ -387,7 +389,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     await events.survey('c-paul', 'v-2', 's-1');
     await phone.getByText('How likely are you').waitFor();
     await tablet.getByText('How likely are you').waitFor();
-    await assertAccessible(phone);
+    await assertAxe(phone);
     await phone.getByRole('radio', { name: '9', exact: true }).check({ force: true });
     await phone.getByRole('textbox').fill('The espresso!');
     await pages.screenshot(phone, 'phone-survey');
@@ -413,7 +415,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
   it('asks before somebody else’s link takes this device over', async () => {
     await phone.goto(await story.link('c-mia'));
     await phone.getByRole('heading', { name: 'This link is somebody else’s' }).waitFor();
-    await assertAccessible(phone);
+    await assertAxe(phone);
     await phone.getByRole('button', { name: 'Stay signed in' }).click();
     await phone.locator('[data-link=online]').waitFor();
     assert.equal((await phone.context().cookies()).length, 1);
@@ -424,7 +426,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     anHourLater(story.database);
     await phone.getByRole('button', { name: 'Download my data' }).click();
     await phone.locator('[data-banner=step-up]').waitFor();
-    await assertAccessible(phone);
+    await assertAxe(phone);
     await phone.goto(await story.link('c-paul'));
     await phone.locator('[data-banner=step-up]').waitFor({ state: 'detached' });
     const downloading = phone.waitForEvent('download');
@@ -445,7 +447,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     const dark = [...drawn.matchAll(/M(\d+) (\d+)h1v1h-1z/g)].map(([, x, y]) => qr[y - 4][x - 4]);
     assert.ok(dark.every((module) => module === '1'));
     assert.equal(dark.length, qr.join('').replaceAll('0', '').length);
-    await assertAccessible(phone);
+    await assertAxe(phone);
     await pages.screenshot(phone, 'phone-link', { fullPage: true });
     const third = await pages.phone(url);
     await third.getByText('No offers at the moment').or(third.getByText('Your espresso')).first().waitFor();
@@ -475,7 +477,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
       viewport: { width: 390, height: 844 },
     });
     await fresh.getByText('Dieser Link lässt sich nicht öffnen').waitFor();
-    await assertAccessible(fresh);
+    await assertAxe(fresh);
     await pages.screenshot(fresh, 'phone-sign-in');
     await fresh.context().close();
   });
@@ -492,7 +494,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     await phone.getByRole('heading', { name: 'You are being forgotten' }).waitFor();
     await phone.getByText('0 of 1 boxes').waitFor();
     await pages.screenshot(phone, 'phone-forgetting');
-    await assertAccessible(phone);
+    await assertAxe(phone);
     assert.equal(await phone.getByText('You are forgotten').count(), 0);
     assert.deepEqual(await phone.context().cookies(), []);
     await phone.reload(); // and it goes on telling
@@ -501,7 +503,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     await phone.getByRole('heading', { name: 'You are forgotten' }).waitFor();
     await phone.getByText(/^erased /).waitFor();
     await pages.screenshot(phone, 'phone-forgotten');
-    await assertAccessible(phone);
+    await assertAxe(phone);
     await phone.getByRole('button', { name: 'Close' }).click();
     await phone.locator('[data-stage=out]').waitFor();
     const kept = await phone.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));

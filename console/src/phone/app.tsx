@@ -146,30 +146,32 @@ function Tabs({ now, news, onChange }: { now: Tab; news: number; onChange(tab: T
     scrollTo(0, 0);
   };
   return (
-    <div class="tabs" role="tablist">
-      {tabs.map((tab, i) => (
-        <button
-          key={tab}
-          id={`tab-${tab}`}
-          type="button"
-          role="tab"
-          aria-selected={tab === now}
-          aria-controls={`panel-${tab}`}
-          tabIndex={tab === now ? 0 : -1}
-          onClick={() => go(tab)}
-          onKeyDown={(event) => {
-            const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? tabs.length - 1 : 0;
-            if (!step) return;
-            const next = tabs[(i + step) % tabs.length];
-            go(next);
-            document.getElementById(`tab-${next}`)?.focus();
-          }}
-        >
-          <Icon name={kTabs[tab]} />
-          <span>{words().tabs[tab]}</span>
-          {tab === 'offers' && news > 0 && <span class="news">{news}</span>}
-        </button>
-      ))}
-    </div>
+    <nav aria-label={words().title}>
+      <div class="tabs" role="tablist">
+        {tabs.map((tab, i) => (
+          <button
+            key={tab}
+            id={`tab-${tab}`}
+            type="button"
+            role="tab"
+            aria-selected={tab === now}
+            aria-controls={`panel-${tab}`}
+            tabIndex={tab === now ? 0 : -1}
+            onClick={() => go(tab)}
+            onKeyDown={(event) => {
+              const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? tabs.length - 1 : 0;
+              if (!step) return;
+              const next = tabs[(i + step) % tabs.length];
+              go(next);
+              document.getElementById(`tab-${next}`)?.focus();
+            }}
+          >
+            <Icon name={kTabs[tab]} />
+            <span>{words().tabs[tab]}</span>
+            {tab === 'offers' && news > 0 && <span class="news">{news}</span>}
+          </button>
+        ))}
+      </div>
+    </nav>
   );
 }
