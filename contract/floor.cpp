@@ -19,6 +19,13 @@ namespace {
 
 using nlohmann::json;
 
+json suggest_json(const Suggestion& suggest) {
+  json out{{"kind", to_string(suggest.kind)}};
+  set_if(out, "value", suggest.value);
+  if (suggest.kind == Suggestion::Kind::points) out["points"] = suggest.points;
+  return out;
+}
+
 }  // namespace
 
 Message encode_prompt(const Prompt& prompt) {
@@ -26,6 +33,9 @@ Message encode_prompt(const Prompt& prompt) {
   for (const PromptPreference& line : prompt.preferences) {
     json entry{{"key", line.key}, {"text", line.text}};
     set_if(entry, "detail", line.detail);
+    set_if(entry, "source", line.source);
+    entry["confirmed"] = line.confirmed;
+    if (line.last_confirmed) entry["last_confirmed"] = to_rfc3339(*line.last_confirmed);
     preferences.push_back(std::move(entry));
   }
   json greet{{"name", prompt.name}};
@@ -51,6 +61,7 @@ Message encode_prompt(const Prompt& prompt) {
       {"preferences", preferences},
       {"last_conversation", last},
       {"suggestion", prompt.suggestion},
+      {"suggest", suggest_json(prompt.suggest)},
       {"avoid", prompt.avoid},
       {"zone", to_string(prompt.zone)},
       {"since", to_rfc3339(prompt.since)},
@@ -58,6 +69,7 @@ Message encode_prompt(const Prompt& prompt) {
       {"claimed_by", prompt.claimed_by.empty() ? json(nullptr) : json(prompt.claimed_by.str())},
       {"expires_at", to_rfc3339(prompt.expires_at)}};
   if (prompt.rehearsal) payload["rehearsal"] = true;
+  if (prompt.left_at) payload["left_at"] = to_rfc3339(*prompt.left_at);
   Message message = message_on(prompt_topic(prompt.visit.str()), payload);
   message.link = LinkName::floor;
   message.retain = true;

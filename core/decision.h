@@ -89,8 +89,25 @@ struct Decision {
 struct PromptPreference {
   std::string key;
   std::string text;    // "sparkling water, no ice"
-  std::string detail;  // "confirmed twice, last in May"
+  std::string detail;  // "confirmed twice, last in May": the same as the next three, in English
+  std::string source;
+  int confirmed = 0;
+  std::optional<WallTime> last_confirmed;
 };
+
+// What staff could do first. The tablet has the words for it.
+struct Suggestion {
+  enum class Kind : std::uint8_t {
+    offer,   // `value`, which is liked
+    points,  // mention that `points` are left to the next reward
+    ask,     // whether `value` is still right
+    open,    // what would be welcome today
+  };
+  Kind kind = Kind::open;
+  std::string value;
+  std::int64_t points = 0;
+};
+std::string_view to_string(Suggestion::Kind kind);
 
 enum class PromptState : std::uint8_t { fresh, claimed, greeted, served, declined };
 std::string_view to_string(PromptState state);  // fresh is "new"
@@ -112,13 +129,15 @@ struct Prompt {
   std::string headline;  // "This may be Paul Moreau"; names nobody who is met quietly
   std::vector<PromptPreference> preferences;
   std::optional<Conversation> last_conversation;
-  std::string suggestion;
+  Suggestion suggest;
+  std::string suggestion;  // the same, in English
   std::vector<std::string> avoid;
   Zone zone = Zone::away;
   WallTime since;
   PromptState state = PromptState::fresh;
   StaffId claimed_by;
   WallTime expires_at;
+  std::optional<WallTime> left_at;  // the visit is over; what was said may still be noted
   bool rehearsal = false;
 };
 

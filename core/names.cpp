@@ -119,7 +119,14 @@ constexpr EnumNames<PromptState, 5> kPromptStateNames{{
     {PromptState::declined, "declined"},
 }};
 
-constexpr EnumNames<StaffAction::Kind, 8> kStaffActionKindNames{{
+constexpr EnumNames<Suggestion::Kind, 4> kSuggestionKindNames{{
+    {Suggestion::Kind::offer, "offer"},
+    {Suggestion::Kind::points, "points"},
+    {Suggestion::Kind::ask, "ask"},
+    {Suggestion::Kind::open, "open"},
+}};
+
+constexpr EnumNames<StaffAction::Kind, 9> kStaffActionKindNames{{
     {StaffAction::Kind::claim, "claim"},
     {StaffAction::Kind::release, "release"},
     {StaffAction::Kind::greeted, "greeted"},
@@ -128,6 +135,7 @@ constexpr EnumNames<StaffAction::Kind, 8> kStaffActionKindNames{{
     {StaffAction::Kind::not_this_person, "not_this_person"},
     {StaffAction::Kind::note, "note"},
     {StaffAction::Kind::preference, "preference"},
+    {StaffAction::Kind::reopen, "reopen"},
 }};
 
 constexpr EnumNames<Outcome, 5> kOutcomeNames{{
@@ -213,6 +221,10 @@ std::string_view to_string(PromptState value) { return enum_name(kPromptStateNam
 
 std::optional<PromptState> prompt_state_from_string(std::string_view text) {
   return enum_value(kPromptStateNames, text);
+}
+
+std::string_view to_string(Suggestion::Kind value) {
+  return enum_name(kSuggestionKindNames, value);
 }
 
 std::string_view to_string(StaffAction::Kind value) {

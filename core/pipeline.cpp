@@ -177,6 +177,7 @@ void Pipeline::Impl::finish() {
   // By a clock that nobody vouches for nothing is too old.
   if (now_.wall_trusted && now_.mono - swept_at_ >= chr::hours{1}) {
     swept_at_ = now_.mono;
+    forget_left();
     std::erase_if(waiting_, [&](const auto& w) {
       const bool old = now_.wall - w.second.expires_at > chr::days{1};
       if (old) {
@@ -251,7 +252,11 @@ Pipeline::Restored Pipeline::Impl::restore(const std::vector<StateRow>& rows, co
       case StateRow::Kind::store: {
         const std::string_view key = row.key;
         const auto rest = [&](std::string_view prefix) { return key.substr(prefix.size()); };
-        if (key.starts_with(store_key::kPause)) {
+        if (key.starts_with(store_key::kLeft) && number) {
+          const auto left = WallTime{chr::milliseconds{*number}} - now.wall;
+          just_left_[VisitId(std::string(rest(store_key::kLeft)))] = {
+              row.customer, now.mono + std::clamp(left, chr::milliseconds{0}, kJustLeft), {}};
+        } else if (key.starts_with(store_key::kPause)) {
           const auto function = function_from_string(rest(store_key::kPause));
           if (function) gate_.set_paused(*function, true);
         } else if (key.starts_with(store_key::kBudget) && number) {

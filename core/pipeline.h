@@ -36,6 +36,7 @@ struct StaffAction {
     not_this_person,
     note,
     preference,
+    reopen,  // takes back greeted, served, declined or not_this_person
   };
   enum class Verdict : std::uint8_t { confirm, change };
   std::string id;  // the tablet's; a repeat changes nothing

@@ -74,6 +74,7 @@ void Pipeline::Impl::consent_changed(const CustomerId& customer, Purpose purpose
     }
   }
   reassess(customer);
+  forget_left();
 }
 
 void Pipeline::Impl::on(const event::ConsentChanged& e) {
@@ -116,6 +117,7 @@ void Pipeline::Impl::on(const event::CustomerForgotten& e) {
     end(e.customer, "forgotten");
   }
   drop(e.customer);
+  forget_left();
   loaded_.erase(e.customer);
   for (auto& [track, matches] : tracks_) {
     std::erase_if(matches, [&](const TrackMatch& m) { return m.customer == e.customer; });

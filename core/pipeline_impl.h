@@ -39,6 +39,7 @@ inline constexpr std::string_view kPause = "pause:";
 inline constexpr std::string_view kBudget = "budget:";
 inline constexpr std::string_view kLearner = "learner:";
 inline constexpr std::string_view kToday = "today";
+inline constexpr std::string_view kLeft = "left:";  // a visit, of a customer
 inline constexpr std::string_view kCrmHeard = "crm_heard";
 
 inline std::string of(std::string_view prefix, std::string_view id) {
@@ -48,6 +49,9 @@ inline std::string of(std::string_view prefix, std::string_view id) {
 
 // At the end of a decision's row while the other boxes have not agreed.
 inline constexpr std::string_view kUnagreed = " waits";
+
+// Staff may note what was said for so long after the guest has left.
+inline constexpr chr::milliseconds kJustLeft = chr::minutes{30};
 
 class Pipeline::Impl {
  public:
@@ -95,6 +99,12 @@ class Pipeline::Impl {
     chr::milliseconds dwell;
     std::uint64_t key;
     std::vector<const CompiledCampaign*> campaigns;  // highest priority first
+  };
+  // Who left so recently that staff may still note what was said.
+  struct JustLeft {
+    CustomerId customer;
+    MonoTime until;
+    std::vector<std::string> actions;  // ids of those taken
   };
   struct TrackMatch {
     CustomerId customer;
@@ -161,6 +171,15 @@ class Pipeline::Impl {
   void refresh_prompt(Presence& p);
   Prompt prompt_of(const Presence& p, const Profile& profile, WallTime wall);
   void clear_prompt(Presence& p);
+  bool reopen(Presence& p);
+  // The visit is over: the card stays for a while, for what is still to be noted.
+  void let_leave(Presence& p);
+  void on_left(const StaffAction& action);
+  // Whether a note or a preference taught anything; `outcome` then has it as it is kept.
+  bool learn(StaffOutcome& outcome);
+  // Takes away whose time or consent is over.
+  void forget_left();
+  void left_row(const VisitId& visit, const CustomerId& customer, std::optional<std::string> until);
   void waiting_row(const DecisionId& decision, const Waiting& waiting);
   // Fires what is due; says when the next one will be.
   std::optional<MonoTime> check_triggers(Presence& p);
@@ -231,6 +250,7 @@ class Pipeline::Impl {
 
   std::unordered_map<CustomerId, Presence> presences_;
   std::unordered_map<VisitId, CustomerId> visits_;
+  std::map<VisitId, JustLeft> just_left_;
   std::unordered_map<CustomerId, Loaded> loaded_;
   std::unordered_map<DecisionId, Waiting> waiting_;
   std::set<DecisionId> unagreed_;  // of these

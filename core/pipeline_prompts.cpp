@@ -110,10 +110,93 @@ Prompt Pipeline::Impl::prompt_of(const Presence& p, const Profile& profile, Wall
   return prompt;
 }
 
+bool Pipeline::Impl::learn(StaffOutcome& outcome) {
+  StaffAction& a = outcome.action;
+  if (!gate_.permits(outcome.customer, Purpose::preference_prompts, now_)) return false;
+  if (a.kind == StaffAction::Kind::note) {
+    if (a.text.empty()) return false;
+    a.text = plain_text(a.text, kMaxNote);
+    changed_facts(outcome.customer).note = Conversation{a.text, now_.wall};
+    return true;
+  }
+  if (a.preference_key.empty()) return false;
+  a.preference_value =
+      learn_preference(changed_facts(outcome.customer), directory_.profile(outcome.customer),
+                       plain_text(a.preference_key, 64), plain_text(a.preference_value),
+                       a.verdict == StaffAction::Verdict::confirm, now_.wall);
+  return !a.preference_value.empty();  // empty: it confirms what nobody knows
+}
+
+void Pipeline::Impl::left_row(const VisitId& visit, const CustomerId& customer,
+                              std::optional<std::string> until) {
+  out_->rows.push_back({StateRow::Kind::store, store_key::of(store_key::kLeft, visit.str()),
+                        customer, std::move(until)});
+}
+
+void Pipeline::Impl::let_leave(Presence& p) {
+  const Profile* profile = directory_.profile(p.customer);
+  const auto ago = chr::duration_cast<chr::milliseconds>(now_.mono - p.last_in);
+  const chr::milliseconds rest = kJustLeft - ago;
+  if (!p.prompt_shown || !profile || settings_.rehearsal || rest.count() <= 0) {
+    return clear_prompt(p);
+  }
+  Prompt gone = prompt_of(p, *profile, now_.wall);
+  gone.left_at = now_.wall - ago;
+  gone.expires_at = now_.wall + rest;
+  p.prompt_shown = false;
+  p.dirty = true;
+  out_->prompts.push_back(std::move(gone));
+  forget_left();
+  just_left_[p.visit] = {p.customer, now_.mono + rest, p.actions};
+  left_row(p.visit, p.customer, std::to_string((now_.wall + rest).time_since_epoch().count()));
+}
+
+void Pipeline::Impl::forget_left() {
+  std::erase_if(just_left_, [&](const auto& one) {
+    const auto& [visit, left] = one;
+    const bool over = left.until <= now_.mono;
+    const bool allowed = gate_.permits(left.customer, Purpose::preference_prompts, now_) &&
+                         !gate_.paused(Function::prompts);
+    if (!over && allowed) return false;
+    if (!over) out_->prompts_cleared.push_back(visit);  // the broker itself drops what expires
+    left_row(visit, left.customer, std::nullopt);
+    return true;
+  });
+}
+
+void Pipeline::Impl::on_left(const StaffAction& a) {
+  forget_left();
+  const auto it = just_left_.find(a.visit);
+  if (it == just_left_.end()) return;  // over for good
+  if (a.kind != StaffAction::Kind::note && a.kind != StaffAction::Kind::preference) return;
+  auto& taken = it->second.actions;
+  if (!a.id.empty()) {
+    if (std::find(taken.begin(), taken.end(), a.id) != taken.end()) return;
+    taken.push_back(a.id);
+  }
+  StaffOutcome outcome{a, it->second.customer, false};
+  if (learn(outcome)) out_->staff.push_back(std::move(outcome));
+}
+
+// What was tapped by mistake is as if it had not been. False: there is nothing to take back.
+bool Pipeline::Impl::reopen(Presence& p) {
+  if (p.not_this_person) {
+    p.not_this_person = false;
+    CustomerFacts& f = changed_facts(p.customer);
+    f.face_doubt = std::max(face_doubt(f) - 1.0, 0.0);
+    f.face_doubt_at = now_.wall;
+    return true;
+  }
+  const PromptState open = p.claimed_by.empty() ? PromptState::fresh : PromptState::claimed;
+  if (p.prompt_state == open) return false;
+  p.prompt_state = open;
+  return true;
+}
+
 void Pipeline::Impl::on(const event::Staff& e) {
   const StaffAction& a = e.action;
   const auto visit = visits_.find(a.visit);
-  if (visit == visits_.end()) return;  // the visit is over
+  if (visit == visits_.end()) return on_left(a);
   Presence& p = *find(visit->second);
   if (!a.id.empty()) {
     if (std::find(p.actions.begin(), p.actions.end(), a.id) != p.actions.end()) return;
@@ -121,7 +204,6 @@ void Pipeline::Impl::on(const event::Staff& e) {
   }
   p.dirty = p.prompt_stale = true;
   StaffOutcome outcome{a, p.customer, false};
-  const bool may_learn = p.purposes.has(Purpose::preference_prompts);
   switch (a.kind) {
     case StaffAction::Kind::claim:
       if (!p.claimed_by.empty() && p.claimed_by != a.staff) return;  // first come
@@ -158,17 +240,11 @@ void Pipeline::Impl::on(const event::Staff& e) {
       }
       break;
     case StaffAction::Kind::note:
-      if (!may_learn || a.text.empty()) return;
-      outcome.action.text = plain_text(a.text, kMaxNote);
-      changed_facts(p.customer).note = Conversation{outcome.action.text, now_.wall};
-      break;
     case StaffAction::Kind::preference:
-      if (!may_learn || a.preference_key.empty()) return;
-      outcome.action.preference_value =
-          learn_preference(changed_facts(p.customer), directory_.profile(p.customer),
-                           plain_text(a.preference_key, 64), plain_text(a.preference_value),
-                           a.verdict == StaffAction::Verdict::confirm, now_.wall);
-      if (outcome.action.preference_value.empty()) return;  // confirms what nobody knows
+      if (!learn(outcome)) return;
+      break;
+    case StaffAction::Kind::reopen:
+      if (!reopen(p)) return;
       break;
   }
   out_->staff.push_back(std::move(outcome));

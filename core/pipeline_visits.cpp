@@ -186,6 +186,7 @@ void Pipeline::Impl::reassess_everybody() {
   }
   std::sort(all.begin(), all.end());
   for (const CustomerId& id : all) reassess(id);
+  forget_left();
 }
 
 bool Pipeline::Impl::timed_out(Presence& p) {
@@ -292,7 +293,11 @@ void Pipeline::Impl::end(const CustomerId& id, std::string why) {
       ++f.visits_total;
     }
   }
-  clear_prompt(p);
+  if (left) {
+    let_leave(p);
+  } else {
+    clear_prompt(p);
+  }
   visit_event(p, VisitEvent::Kind::ended, std::move(why));
   if (left && now_.mono - p.last_heard < settings_.encounter_timeout) {
     out_->rows.push_back({StateRow::Kind::visit, p.visit.str(), id, std::nullopt});

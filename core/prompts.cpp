@@ -40,16 +40,32 @@ std::string detail(const Preference& p, WallTime now) {
   return out;
 }
 
-std::string suggestion(const Profile& profile, const std::vector<Preference>& preferences,
-                       WallTime now) {
+Suggestion suggest(const Profile& profile, const std::vector<Preference>& preferences,
+                   WallTime now) {
   for (const Preference& p : preferences) {
-    if (worth(p, now) >= kSureEnough) return "Offer: " + plain_text(p.value);
+    if (worth(p, now) >= kSureEnough) return {Suggestion::Kind::offer, plain_text(p.value)};
   }
   const std::int64_t left = profile.next_reward_points - profile.points;
   if (profile.next_reward_points > 0 && left > 0 && left * 5 <= profile.next_reward_points) {
-    return "Mention: " + std::to_string(left) + " points to the next reward";
+    return {Suggestion::Kind::points, {}, left};
   }
-  if (!preferences.empty()) return "Ask: still " + plain_text(preferences.front().value) + "?";
+  if (!preferences.empty()) {
+    return {Suggestion::Kind::ask, plain_text(preferences.front().value)};
+  }
+  return {};
+}
+
+std::string in_english(const Suggestion& s) {
+  switch (s.kind) {
+    case Suggestion::Kind::offer:
+      return "Offer: " + s.value;
+    case Suggestion::Kind::points:
+      return "Mention: " + std::to_string(s.points) + " points to the next reward";
+    case Suggestion::Kind::ask:
+      return "Ask: still " + s.value + "?";
+    case Suggestion::Kind::open:
+      break;
+  }
   return "Ask what would be welcome today";
 }
 
@@ -165,13 +181,15 @@ Prompt make_prompt(const Presence& presence, const Profile& profile, const Custo
   const std::vector<Preference> preferences = ranked_preferences(profile, facts, now);
   for (const Preference& x : preferences) {
     if (p.preferences.size() == kShownPreferences) break;
-    p.preferences.push_back({x.key, plain_text(x.value), detail(x, now)});
+    p.preferences.push_back({x.key, plain_text(x.value), detail(x, now), plain_text(x.source, 64),
+                             x.confirmed, x.last_confirmed});
   }
   p.last_conversation = profile.last_conversation;
   if (facts.note && (!p.last_conversation || facts.note->at >= p.last_conversation->at)) {
     p.last_conversation = facts.note;
   }
-  p.suggestion = suggestion(profile, preferences, now);
+  p.suggest = suggest(profile, preferences, now);
+  p.suggestion = in_english(p.suggest);
   p.avoid = profile.avoid;
   p.zone = presence.zone;
   p.since = presence.prompt_since;

@@ -57,7 +57,7 @@ export type DoorRequest =
 
 // What staff did
 
-export const kFloorActionKind = ['claim', 'release', 'greeted', 'served', 'declined', 'not_this_person', 'note', 'preference'] as const;
+export const kFloorActionKind = ['claim', 'release', 'greeted', 'served', 'declined', 'not_this_person', 'note', 'preference', 'reopen'] as const;
 export type FloorActionKind = (typeof kFloorActionKind)[number];
 
 export const kFloorActionPreferenceVerdict = ['confirm', 'change'] as const;
@@ -79,7 +79,7 @@ interface FloorActionFields {
 }
 
 export type FloorAction =
-  | (FloorActionFields & { kind: 'claim' | 'release' | 'greeted' | 'served' | 'declined' | 'not_this_person' })
+  | (FloorActionFields & { kind: 'claim' | 'release' | 'greeted' | 'served' | 'declined' | 'not_this_person' | 'reopen' })
   | (FloorActionFields & { kind: 'note' } & Required<Pick<FloorActionFields, 'text'>>)
   | (FloorActionFields & { kind: 'preference' } & Required<Pick<FloorActionFields, 'preference'>>);
 
@@ -160,6 +160,9 @@ export type FloorPromptBy = (typeof kFloorPromptBy)[number];
 export const kFloorPromptMet = ['quietly', 'by_name'] as const;
 export type FloorPromptMet = (typeof kFloorPromptMet)[number];
 
+export const kFloorPromptSuggestKind = ['offer', 'points', 'ask', 'open'] as const;
+export type FloorPromptSuggestKind = (typeof kFloorPromptSuggestKind)[number];
+
 export const kFloorPromptZone = ['away', 'street', 'door', 'inside', 'desk'] as const;
 export type FloorPromptZone = (typeof kFloorPromptZone)[number];
 
@@ -186,17 +189,26 @@ export interface FloorPrompt {
     key: string;
     text: string;
     detail?: string;
+    source?: string;
+    confirmed?: number;
+    last_confirmed?: string;
   }[];
   last_conversation: {
     text: string;
     at: string;
   } | null;
   suggestion?: string;
+  suggest?: {
+    kind: FloorPromptSuggestKind;
+    value?: string;
+    points?: number;
+  };
   avoid: string[];
   zone: FloorPromptZone;
   since: string;
   state: FloorPromptState;
   rehearsal?: boolean;
+  left_at?: string;
   claimed_by: string | null;
   expires_at: string;
 }

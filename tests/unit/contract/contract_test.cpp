@@ -522,12 +522,18 @@ TEST(Contract, WhatTheTabletGetsFitsItsSchema) {
   prompt.decision = DecisionId("d");
   prompt.by = {"phone", "face"};
   prompt.name = "Paul Moreau";
-  prompt.preferences = {{"drink", "tea", ""}};
+  prompt.preferences = {{"drink", "tea", "", "staff", 2, WallTime{5ms}}};
+  prompt.suggest = {Suggestion::Kind::offer, "tea", 0};
+  prompt.left_at = WallTime{9ms};
   const Message message = encode_prompt(prompt);
   EXPECT_EQ(message.link, LinkName::floor);
   EXPECT_TRUE(message.retain);
   EXPECT_TRUE(validate("floor.prompt", message.payload));
-  EXPECT_TRUE(json::parse(message.payload)["claimed_by"].is_null());
+  const json said = json::parse(message.payload);
+  EXPECT_TRUE(said["claimed_by"].is_null());
+  EXPECT_EQ(said["suggest"]["kind"], "offer");
+  EXPECT_EQ(said["preferences"][0]["confirmed"], 2);
+  EXPECT_EQ(said["left_at"], "1970-01-01T00:00:00.009Z");
 
   const Message cleared = encode_prompt_cleared(prompt.visit, CustomerId("c"));
   EXPECT_EQ(cleared.topic, message.topic);

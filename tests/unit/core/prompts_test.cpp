@@ -97,7 +97,86 @@ TEST(Prompts, there_is_one_per_visit_updated_in_place) {
   ASSERT_THAT(e.prompts, SizeIs(3)) << "raised, moved to the desk, confirmed";
   for (const Prompt& p : e.prompts) EXPECT_EQ(p.decision, e.prompts[0].decision);
   const Effects gone = shop.leave(paul);
-  EXPECT_THAT(gone.prompts_cleared, ElementsAre(e.prompts[0].visit));
+  EXPECT_THAT(gone.prompts_cleared, IsEmpty());
+  ASSERT_FALSE(gone.prompts.empty());
+  EXPECT_EQ(gone.prompts.back().decision, e.prompts[0].decision);
+  EXPECT_TRUE(gone.prompts.back().left_at) << "it stays for what is still to be noted";
+}
+
+TEST(Prompts, what_was_said_may_be_noted_for_half_an_hour_after_the_guest_has_left) {
+  Shop shop;
+  const auto paul = shop.member("c-paul");
+  const VisitId visit = shop.stay(paul, Zone::desk, 2s).prompts.at(0).visit;
+  shop.leave(paul);
+  shop.wait(20min);
+  StaffAction note;
+  note.id = "n-1";
+  note.visit = visit;
+  note.staff = StaffId("eva");
+  note.kind = StaffAction::Kind::note;
+  note.text = "Flying to Lisbon on Friday";
+  EXPECT_THAT(shop.handle(event::Staff{note}).staff, SizeIs(1));
+  EXPECT_THAT(shop.handle(event::Staff{note}).staff, IsEmpty()) << "twice";
+  EXPECT_THAT(shop.staff(visit, StaffAction::Kind::served).staff, IsEmpty());
+  shop.wait(10min);
+  EXPECT_THAT(shop.staff(visit, StaffAction::Kind::note, "too late").staff, IsEmpty());
+  EXPECT_EQ(shop.stay(paul, Zone::desk, 2s).prompts.at(0).last_conversation->text, note.text);
+}
+
+TEST(Prompts, who_left_and_withdraws_is_off_the_tablets_at_once_after_a_restart_too) {
+  for (const bool restarted : {false, true}) {
+    Shop shop;
+    const auto paul = shop.member("c-paul");
+    const VisitId visit = shop.stay(paul, Zone::desk, 2s).prompts.at(0).visit;
+    shop.leave(paul);
+    if (restarted) {
+      shop.restart();
+      shop.hear_crm();
+    }
+    const Effects e = restarted ? shop.handle(event::CustomerForgotten{paul})
+                                : shop.withdraw(paul, Purpose::preference_prompts);
+    EXPECT_THAT(e.prompts_cleared, ElementsAre(visit));
+    EXPECT_THAT(shop.staff(visit, StaffAction::Kind::note, "x").staff, IsEmpty());
+    EXPECT_THAT(shop.give(paul, Purpose::preference_prompts).prompts_cleared, IsEmpty());
+  }
+}
+
+TEST(Prompts, what_was_tapped_by_mistake_is_taken_back) {
+  Shop shop;
+  const auto paul = shop.member("c-paul");
+  const VisitId visit = shop.stay(paul, Zone::desk, 2s).prompts.at(0).visit;
+  const auto reopened = [&](StaffAction::Kind kind) {
+    shop.staff(visit, kind);
+    const Effects e = shop.staff(visit, StaffAction::Kind::reopen);
+    EXPECT_THAT(e.staff, SizeIs(1)) << to_string(kind);
+    return e.prompts.at(0);
+  };
+  EXPECT_EQ(reopened(StaffAction::Kind::served).state, PromptState::fresh);
+  EXPECT_EQ(reopened(StaffAction::Kind::declined).state, PromptState::fresh);
+  EXPECT_EQ(reopened(StaffAction::Kind::not_this_person).visit, visit);
+  shop.staff(visit, StaffAction::Kind::claim);
+  EXPECT_THAT(shop.staff(visit, StaffAction::Kind::reopen).staff, IsEmpty()) << "nothing to undo";
+  const Prompt mine = reopened(StaffAction::Kind::served);
+  EXPECT_EQ(mine.state, PromptState::claimed);
+  EXPECT_EQ(mine.claimed_by, StaffId("eva"));
+}
+
+TEST(Prompts, what_staff_could_do_is_data_and_the_tablet_has_the_words) {
+  Shop shop;
+  const auto paul = shop.member("c-paul");
+  Profile& profile = shop.directory.profiles[paul];
+  const auto suggested = [&] {
+    return shop.handle(event::ProfileChanged{paul}).prompts.at(0).suggest;
+  };
+  EXPECT_EQ(shop.stay(paul, Zone::desk, 2s).prompts.at(0).suggest.kind, Suggestion::Kind::open);
+  profile.next_reward_points = 110;
+  const Suggestion points = suggested();
+  EXPECT_EQ(points.kind, Suggestion::Kind::points);
+  EXPECT_EQ(points.points, 10);
+  profile.preferences = {{"drink", "espresso", 0.9, 2, shop.wall}};
+  const Suggestion offer = suggested();
+  EXPECT_EQ(offer.kind, Suggestion::Kind::offer);
+  EXPECT_EQ(offer.value, "espresso");
 }
 
 TEST(Prompts, a_static_beacon_alone_never_unlocks_one) {
