@@ -180,6 +180,11 @@ export class FakeBox {
     });
   }
 
+  // The guest has left: a note is still taken for a while.
+  leaveShop(visit) {
+    return this.prompt(visit, { ...this.prompts.get(visit), left_at: new Date().toISOString() });
+  }
+
   async endVisit(visit) {
     this.prompts.delete(visit);
     await publish(this.client, `${kFloor}/prompt/${visit}`, '', { qos: 1, retain: true });
@@ -214,6 +219,7 @@ export class FakeBox {
       Object.assign(prompt, { state: 'claimed', claimed_by: staff });
     else if (kind === 'release') Object.assign(prompt, { state: 'new', claimed_by: null });
     else if (['greeted', 'served', 'declined'].includes(kind)) prompt.state = kind;
+    else if (kind === 'reopen') prompt.state = prompt.claimed_by ? 'claimed' : 'new';
     else if (kind === 'not_this_person') return void this.endVisit(visit);
     else return;
     this.publishPrompt(prompt);

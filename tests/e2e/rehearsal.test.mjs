@@ -52,8 +52,9 @@ describe('a rehearsal', { skip: missing.length > 0 && `missing: ${missing.join('
 
   it('takes what staff do, as with real guests', async () => {
     const visit = await card().getAttribute('data-visit');
-    const same = tablet.locator(`[data-visit="${visit}"]`);
-    await same.getByRole('button', { name: 'I’ll go', exact: true }).click();
+    const same = tablet.locator(`.card[data-visit="${visit}"]`);
+    await same.getByText('Invented, for practice').waitFor();
+    await same.getByRole('button', { name: /^I’ll go: / }).click();
     await same.getByText('You are with this guest').waitFor(kPatience);
   });
 

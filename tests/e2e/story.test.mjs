@@ -23,7 +23,7 @@ const kPatience = { timeout: 120e3 };
 describe('the story on both pages', { skip: missing.length > 0 && `missing: ${missing.join(', ')}` }, () => {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'welcome-story-'));
   let story, pages, tablet, phone, playing, firstVisit;
-  const paul = () => tablet.locator('.card', { hasText: 'Paul' });
+  const paul = () => tablet.locator('.card', { hasText: 'Moreau' }).first();
 
   before(async () => {
     story = new Story({ dir, bin, speed: 4 });
@@ -65,8 +65,9 @@ describe('the story on both pages', { skip: missing.length > 0 && `missing: ${mi
   });
 
   it('starts the next visit from the note that staff wrote', async () => {
-    const next = tablet.locator(`.card:not([data-visit="${firstVisit}"])`, { hasText: 'Paul' });
-    await next.getByText('Ethiopian beans').waitFor(kPatience);
+    const next = tablet.locator(`.card:not([data-visit="${firstVisit}"])`, { hasText: 'Moreau' });
+    await next.locator('.card-open').click(kPatience);
+    await tablet.locator('.sheet').getByText('Ethiopian beans').waitFor(kPatience);
     await pages.screenshot(tablet, 'story-again');
     assert.deepEqual(pages.problems, []);
   });

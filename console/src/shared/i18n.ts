@@ -3,22 +3,30 @@
 
 import { Store } from './store';
 import { de, en, type Texts } from './texts';
+import { ar } from './texts.ar';
+import { fr } from './texts.fr';
 import { load, save } from './session';
 
-export const kLanguages = { en: 'English', de: 'Deutsch' } as const;
+export const kLanguages = { en: 'English', de: 'Deutsch', fr: 'Français', ar: 'العربية' } as const;
 export type Language = keyof typeof kLanguages;
 
 const kKey = 'welcome.language';
-const kTables: Record<Language, Texts> = { en, de };
+const kRightToLeft: readonly Language[] = ['ar'];
+const kTables: Record<Language, Texts> = { en, de, fr, ar };
 
 class I18n extends Store {
-  language: Language;
+  language: Language = 'en';
 
   constructor() {
     super();
     const wanted = load<string>(localStorage, kKey, isLanguage) ?? navigator.language.slice(0, 2);
-    this.language = isLanguage(wanted) ? wanted : 'en';
-    document.documentElement.lang = this.language;
+    this.#set(isLanguage(wanted) ? wanted : 'en');
+  }
+
+  #set(language: Language) {
+    this.language = language;
+    document.documentElement.lang = language;
+    document.documentElement.dir = kRightToLeft.includes(language) ? 'rtl' : 'ltr';
   }
 
   get t(): Texts {
@@ -26,8 +34,7 @@ class I18n extends Store {
   }
 
   use(language: Language) {
-    this.language = language;
-    document.documentElement.lang = language;
+    this.#set(language);
     save(localStorage, kKey, language);
     this.changed();
   }
@@ -51,6 +58,12 @@ class I18n extends Store {
   day(ms: number): string {
     const today = new Date(ms).toDateString() === new Date().toDateString();
     return this.#format(ms, today ? { timeStyle: 'short' } : { dateStyle: 'long' });
+  }
+
+  // Of a month long ago: "May", "May 2025".
+  month(ms: number): string {
+    const thisYear = new Date(ms).getFullYear() === new Date().getFullYear();
+    return this.#format(ms, thisYear ? { month: 'long' } : { month: 'long', year: 'numeric' });
   }
 
   number(value: number): string {

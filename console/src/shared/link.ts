@@ -3,8 +3,10 @@
 // itself; says which state it is in; never sends what was written while the line was away without
 // its caller knowing.
 
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import { Mqtt, NotTaken } from './mqtt';
 import { parse, type Json } from './read';
+
+export { NotTaken };
 
 export type LinkState = 'connecting' | 'online' | 'lost' | 'refused' | 'elsewhere';
 
@@ -12,7 +14,6 @@ export interface LinkOptions {
   path: string; // of the broker at this origin
   account: string;
   password: string;
-  sessionExpiryS?: number; // 0 or missing: the broker forgets us when we leave
   topics: string[];
   qos: 0 | 1;
   onState(state: LinkState): void;
@@ -33,111 +34,118 @@ const kLookAgainMs = 60000;
 const kPublishTimeoutMs = 8000;
 
 export class Link {
-  #client: MqttClient;
+  #mqtt: Mqtt | null = null;
+  #options: LinkOptions;
   #topics: Set<string>;
-  #qos: 0 | 1;
+  #attempt = 0;
+  #brief = 0; // connections in a row that ended soon
+  #steady = 0;
+  #again = 0;
   #ended = false;
 
   constructor(options: LinkOptions) {
-    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    let attempt = 0;
+    this.#options = options;
     this.#topics = new Set(options.topics);
-    this.#qos = options.qos;
-    const settings: IClientOptions = {
-      protocolVersion: 5,
-      username: options.account,
-      password: options.password,
-      // The account is the session: brokers bind the two, so that nobody takes another's away.
-      clientId: options.account,
-      clean: !options.sessionExpiryS,
-      properties: { sessionExpiryInterval: options.sessionExpiryS ?? 0 },
-      keepalive: 15,
-      connectTimeout: 5000,
-      reconnectPeriod: backoff(0),
-      resubscribe: false,
-      timerVariant: 'native',
-    };
-    const client = mqtt.connect(`${scheme}://${location.host}${options.path}`, settings);
-    this.#client = client;
-
-    const stop = (state: LinkState) => {
-      this.#ended = true;
-      client.end(true);
-      options.onState(state);
-    };
-    let steady = 0;
-    let brief = 0; // connections in a row that ended soon
-    let up = false;
-    client.on('connect', () => {
-      up = true;
-      // Two that take one session from each other must not do so at full speed.
-      steady = window.setTimeout(() => (attempt = brief = 0), kSteadyMs);
-      options.onState('online');
-      client.subscribe([...this.#topics], { qos: options.qos }, (error) => {
-        if (!error) options.onSubscribed?.();
-      });
-    });
-    client.on('close', () => {
-      clearTimeout(steady);
-      if (this.#ended) return;
-      if (up) ++brief;
-      up = false;
-      const turns = brief >= kTakingTurns;
-      options.onState(turns ? 'elsewhere' : 'lost');
-      client.options.reconnectPeriod = turns ? kLookAgainMs * (0.5 + Math.random()) : backoff(attempt++);
-    });
-    client.on('disconnect', (packet) => {
-      if (packet.reasonCode === kTakenOver) stop('elsewhere');
-    });
-    client.on('error', (error) => {
-      if (kBadLogin.includes((error as { code?: number }).code ?? 0)) stop('refused');
-    });
-    client.on('message', (topic, payload, packet) => {
-      const json = payload.length ? parse(payload) : null;
-      if (payload.length && !json) return;
-      options.onMessage(topic, json, packet.properties?.messageExpiryInterval ?? null);
-    });
     options.onState('connecting');
-    // A tablet or phone that slept has a dead socket that nobody told it about.
+    this.#connect();
+    // A tablet that slept has a dead socket that nobody told it about.
     addEventListener('online', this.#wake);
     document.addEventListener('visibilitychange', this.#wake);
   }
 
+  #connect() {
+    clearTimeout(this.#again);
+    const old = this.#mqtt;
+    this.#mqtt = null;
+    old?.close();
+    const { path, account, password } = this.#options;
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    let up = false;
+    const mqtt = new Mqtt(
+      {
+        url: `${scheme}://${location.host}${path}`,
+        // The account is the session: brokers bind the two, so that nobody takes another's away.
+        clientId: account,
+        username: account,
+        password,
+        keepAliveS: 15,
+        connectMs: 5000,
+      },
+      {
+        open: () => {
+          up = true;
+          this.#onOpen(mqtt);
+        },
+        closed: (reason) => this.#mqtt === mqtt && this.#onClosed(up, reason),
+        message: (topic, payload, expiresInS) => {
+          const json = payload.length ? parse(payload) : null;
+          if (!payload.length || json) this.#options.onMessage(topic, json, expiresInS);
+        },
+      },
+    );
+    this.#mqtt = mqtt;
+  }
+
+  #onOpen(mqtt: Mqtt) {
+    // Two that take one session from each other must not do so at full speed.
+    this.#steady = window.setTimeout(() => (this.#attempt = this.#brief = 0), kSteadyMs);
+    this.#options.onState('online');
+    mqtt.subscribe([...this.#topics], this.#options.qos).then(
+      () => this.#options.onSubscribed?.(),
+      () => {}, // the line went, or the account may not: nothing follows
+    );
+  }
+
+  #onClosed(up: boolean, reason: number) {
+    clearTimeout(this.#steady);
+    if (this.#ended) return;
+    if (kBadLogin.includes(reason)) return this.#stop('refused');
+    if (reason === kTakenOver) return this.#stop('elsewhere');
+    if (up) ++this.#brief;
+    const turns = this.#brief >= kTakingTurns;
+    this.#options.onState(turns ? 'elsewhere' : 'lost');
+    const wait = turns ? kLookAgainMs * (0.5 + Math.random()) : backoff(this.#attempt++);
+    this.#again = window.setTimeout(() => this.#connect(), wait);
+  }
+
+  #stop(state: LinkState) {
+    this.end();
+    this.#options.onState(state);
+  }
+
   #wake = () => {
-    if (!this.#ended && document.visibilityState === 'visible' && !this.#client.connected)
-      this.#client.reconnect();
+    if (this.#ended || document.visibilityState !== 'visible' || this.#mqtt?.connected) return;
+    clearTimeout(this.#again);
+    this.#again = window.setTimeout(() => this.#connect(), 0);
   };
 
   // Resolves when the broker has it. Rejects at once when the line is away: nothing is sent late
-  // behind the user's back.
+  // behind the user's back. NotTaken: the broker has it, and will never take it.
   async publish(topic: string, message: object, expiryS?: number): Promise<void> {
-    if (!this.#client.connected) throw new Error('offline');
-    let timer = 0;
-    const late = new Promise<never>((_, reject) => {
-      timer = window.setTimeout(() => reject(new Error('timeout')), kPublishTimeoutMs);
-    });
-    const sent = this.#client.publishAsync(topic, JSON.stringify(message), {
-      qos: 1,
-      properties: expiryS ? { messageExpiryInterval: expiryS } : {},
-    });
-    await Promise.race([sent, late]).finally(() => clearTimeout(timer));
+    const mqtt = this.#mqtt;
+    if (!mqtt?.connected) throw new Error('offline');
+    // Without an answer the line is dead, whatever the socket says.
+    const late = window.setTimeout(() => mqtt.close(), kPublishTimeoutMs);
+    await mqtt.publish(topic, JSON.stringify(message), expiryS).finally(() => clearTimeout(late));
   }
 
   // Now and after each time the line comes back.
   subscribe(topic: string) {
     this.#topics.add(topic);
-    if (this.#client.connected) this.#client.subscribe(topic, { qos: this.#qos });
+    if (this.#mqtt?.connected) void this.#mqtt.subscribe([topic], this.#options.qos).catch(() => {});
   }
 
   unsubscribe(topic: string) {
-    if (this.#topics.delete(topic) && this.#client.connected) this.#client.unsubscribe(topic);
+    if (this.#topics.delete(topic) && this.#mqtt?.connected) void this.#mqtt.unsubscribe(topic).catch(() => {});
   }
 
   end() {
     this.#ended = true;
+    clearTimeout(this.#again);
+    clearTimeout(this.#steady);
     removeEventListener('online', this.#wake);
     document.removeEventListener('visibilitychange', this.#wake);
-    this.#client.end(true);
+    this.#mqtt?.close();
   }
 }
 

@@ -18,6 +18,11 @@ const kIcons = {
   beacon: 'M14.5 9.5m-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0M11 13l-7 7M6 18l2 2',
   app: 'M5 5h5v5H5zM14 5h5v5h-5zM5 14h5v5H5zM14 14h5v5h-5z',
   check: 'M5 12.5l4.5 4.5L19 7.5',
+  close: 'M6 6l12 12M18 6L6 18',
+  search: 'M10.5 10.5m-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0M15 15l5 5',
+  sound: 'M4 10v4h3l5 4V6L7 10zM15.500 9a4 4 0 0 1 0 6M18 6.500a8 8 0 0 1 0 11',
+  mute: 'M4 10v4h3l5 4V6L7 10zM16 10l4 4M20 10l-4 4',
+  out: 'M14 4h5v16h-5M4 12h11M8 8l-4 4 4 4',
   plus: 'M12 5v14M5 12h14',
   pencil: 'M4 20l1-4L16 5l3 3L8 19zM14 7l3 3',
   note: 'M5 4h14v11l-5 5H5zM14 20v-5h5M8.5 9h7M8.5 12.5h4',
@@ -35,6 +40,8 @@ const kIcons = {
     'M12 20C5 15 3 11.500 4 8.500 5 5.500 9.500 5 12 8.500 14.500 5 19 5.500 20 8.500c1 3-1 6.500-8 11.500z',
 } satisfies Record<FloorPromptBy, string> & Record<string, string>;
 
+const kOffered = Object.keys(kLanguages) as Language[];
+
 export type IconName = keyof typeof kIcons;
 
 export function Icon({ name }: { name: IconName }) {
@@ -45,11 +52,27 @@ export function Icon({ name }: { name: IconName }) {
   );
 }
 
-export function Languages() {
+// `menu`: as small as it gets, for a bar.
+export function Languages({ menu }: { menu?: boolean }) {
   useStore(i18n);
+  if (menu)
+    return (
+      <select
+        class="language-menu"
+        aria-label={i18n.t.common.language}
+        value={i18n.language}
+        onChange={(event) => i18n.use(event.currentTarget.value as Language)}
+      >
+        {kOffered.map((language) => (
+          <option key={language} value={language} lang={language}>
+            {kLanguages[language]}
+          </option>
+        ))}
+      </select>
+    );
   return (
     <div class="language" role="group" aria-label={i18n.t.common.language}>
-      {(Object.keys(kLanguages) as Language[]).map((language) => (
+      {kOffered.map((language) => (
         <button
           key={language}
           type="button"

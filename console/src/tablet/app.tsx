@@ -6,17 +6,29 @@ import { i18n } from '../shared/i18n';
 import { Elsewhere, Icon, Languages, SignIn, Toasts } from '../shared/parts';
 import { savedAccount, saveAccount, type Account } from '../shared/session';
 import { useStore } from '../shared/store';
-import { Card } from './card';
-import { Enrol } from './enrol';
+import type { Alert } from './alert';
+import { Floor } from './floor';
 import type { Tablet } from './model';
+import { Sheet } from './sheet';
 import { Who } from './who';
+import { words } from './words';
 
-export function App({ tablet, signedIn: atStart }: { tablet: Tablet; signedIn: boolean }) {
+// The guest is asked for the number first: the rest comes meanwhile.
+type EnrolPage = typeof import('./enrol').Enrol;
+
+export function App(props: { tablet: Tablet; alert: Alert; signedIn: boolean }) {
+  const { tablet, alert, signedIn: atStart } = props;
   useStore(tablet);
   useStore(i18n);
   const [signedIn, setSignedIn] = useState(atStart);
-  const t = i18n.t.tablet;
-  document.title = t.title;
+  const [Enrol, setEnrol] = useState<{ page: EnrolPage } | null>(null);
+  const t = words().tablet;
+  const inUse = signedIn && tablet.staffing?.open === true;
+  useEffect(() => alert.count(inUse ? tablet.fresh.length : 0, t.title));
+  useEffect(() => alert.keepAwake(inUse), [inUse]);
+  useEffect(() => {
+    if (tablet.enrolment && !Enrol) void import('./enrol').then(({ Enrol: page }) => setEnrol({ page }));
+  }, [tablet.enrolment !== null]);
   useEffect(() => {
     const touched = () => tablet.staffing?.touched();
     const events = ['pointerdown', 'keydown', 'wheel'];
@@ -57,16 +69,24 @@ export function App({ tablet, signedIn: atStart }: { tablet: Tablet; signedIn: b
       </Welcome>
     );
   if (tablet.enrolment)
-    return (
-      <Enrol enrolment={tablet.enrolment} others={tablet.witnesses} onClose={() => tablet.endEnrolment()} />
+    return Enrol ? (
+      <Enrol.page
+        enrolment={tablet.enrolment}
+        others={tablet.witnesses}
+        onClose={() => tablet.endEnrolment()}
+      />
+    ) : (
+      <main class="enrol" />
     );
+  const open = tablet.open ? tablet.promptOf(tablet.open) : null;
   return (
-    <div class="desk">
-      <Header tablet={tablet} />
+    <div class={`desk${open ? ' with-sheet' : ''}`}>
+      <Header tablet={tablet} alert={alert} />
       <main>
         <Banners tablet={tablet} />
-        <Guests tablet={tablet} />
+        <Floor tablet={tablet} />
       </main>
+      {open && <Sheet tablet={tablet} prompt={open} />}
       <p class="sr" role="status" aria-live="polite">
         {tablet.announcement}
       </p>
@@ -86,39 +106,61 @@ function Welcome({ children }: { children: preact.ComponentChildren }) {
   );
 }
 
-function Header({ tablet }: { tablet: Tablet }) {
-  const t = i18n.t.tablet;
+function Header({ tablet, alert }: { tablet: Tablet; alert: Alert }) {
+  useStore(alert);
+  const t = words().tablet;
   const online = tablet.linkState === 'online';
   const name = tablet.staffing?.session?.name ?? '';
+  const line = online ? t.online : tablet.linkState === 'connecting' ? i18n.t.common.connecting : t.lost;
   return (
     <header class="bar">
       <h1>{t.title}</h1>
-      <span class="bar-store soft">{tablet.status?.store}</span>
-      <span class="bar-gap" />
-      {tablet.status && online && <span class="pill">{t.inStore(tablet.status.inStore)}</span>}
-      <span class={`pill ${online ? 'good' : 'alert'}`} data-link={tablet.linkState}>
+      <span class={`pill ${online ? 'good' : 'alert'}`} data-link={tablet.linkState} title={line}>
         <span class="dot" />
-        {online ? t.online : tablet.linkState === 'connecting' ? i18n.t.common.connecting : t.lost}
+        <span class="bar-words">{tablet.status && online ? t.inStore(tablet.status.inStore) : line}</span>
       </span>
-      <button type="button" class="button quiet" disabled={!online} onClick={() => tablet.enrol()}>
-        <Icon name="plus" />
-        {t.enrol}
+      <span class="bar-gap" />
+      <button
+        type="button"
+        class="button quiet icon"
+        aria-pressed={alert.sound}
+        aria-label={alert.sound ? t.soundOn : t.soundOff}
+        title={alert.sound ? t.soundOn : t.soundOff}
+        onClick={() => alert.setSound(!alert.sound)}
+      >
+        <Icon name={alert.sound ? 'sound' : 'mute'} />
       </button>
-      <Languages />
+      <button
+        type="button"
+        class="button quiet"
+        aria-label={t.enrol}
+        aria-disabled={!online}
+        onClick={() => online && tablet.enrol()}
+      >
+        <Icon name="plus" />
+        <span class="bar-words">{t.enrol}</span>
+      </button>
+      <Languages menu />
       <span class="bar-who" title={t.signedInAs(name)}>
         <Icon name="person" />
-        <span class="bar-staff">{name}</span>
+        <bdi class="bar-staff">{name}</bdi>
       </span>
-      <button type="button" class="button" onClick={() => void tablet.staffing?.signOut()}>
-        {i18n.t.common.signOut}
+      <button
+        type="button"
+        class="button"
+        aria-label={i18n.t.common.signOut}
+        onClick={() => void tablet.staffing?.signOut()}
+      >
+        <Icon name="out" />
+        <span class="bar-words">{i18n.t.common.signOut}</span>
       </button>
     </header>
   );
 }
 
 function Banners({ tablet }: { tablet: Tablet }) {
-  const t = i18n.t.tablet;
-  const { status } = tablet;
+  const t = words().tablet;
+  const { status, waiting } = tablet;
   return (
     <div class="banners" role="status" aria-live="polite">
       {tablet.linkState === 'elsewhere' && <Elsewhere alert onUseHere={() => tablet.takeOver()} />}
@@ -126,6 +168,12 @@ function Banners({ tablet }: { tablet: Tablet }) {
         <p class="banner alert" data-banner="lost">
           <Icon name="away" />
           {t.lostBanner(i18n.time(tablet.lostSince))}
+        </p>
+      )}
+      {waiting.actions.length > 0 && (
+        <p class="banner calm" data-banner="waits">
+          <Icon name="away" />
+          {t.waits(waiting.actions.length)}
         </p>
       )}
       {status?.rehearsal && (
@@ -153,30 +201,5 @@ function Banners({ tablet }: { tablet: Tablet }) {
         </p>
       )}
     </div>
-  );
-}
-
-function Guests({ tablet }: { tablet: Tablet }) {
-  const t = i18n.t.tablet;
-  const prompts = tablet.prompts.filter(({ visit }) => tablet.held.get(visit) !== 'not_this_person');
-  if (prompts.length === 0)
-    return (
-      <div class="nobody">
-        <svg viewBox="0 0 160 110" aria-hidden="true">
-          <path class="door" d="M46 96V22a6 6 0 0 1 6-6h56a6 6 0 0 1 6 6v74" />
-          <path class="leaf" d="M46 97V17l40 13v67z" />
-          <path class="floor" d="M16 97h128" />
-          <circle class="knob" cx="79" cy="64" r="2.600" />
-        </svg>
-        <h2>{t.nobody}</h2>
-        <p class="soft">{t.nobodyHint}</p>
-      </div>
-    );
-  return (
-    <ul class={`cards${prompts.length === 1 ? ' single' : ''}`}>
-      {prompts.map((prompt) => (
-        <Card key={prompt.visit} tablet={tablet} prompt={prompt} />
-      ))}
-    </ul>
   );
 }

@@ -10,6 +10,7 @@ import { QrCode } from '../shared/qr';
 import { useStore } from '../shared/store';
 import type { Confirm, Enrolment } from './enrolment';
 import type { Person } from './staffing';
+import { words } from './words';
 
 // `others`: of the store's staff, who may have seen it.
 export function Enrol({
@@ -22,7 +23,7 @@ export function Enrol({
   onClose(): void;
 }) {
   useStore(enrolment);
-  const t = i18n.t.enrol;
+  const t = words().enrol;
   return (
     <main class={`enrol enrol-${enrolment.step}`}>
       <Languages />
@@ -109,7 +110,7 @@ function Digits({
 
 function Member({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
   const [customer, setCustomer] = useState(enrolment.customer);
-  const t = i18n.t.enrol;
+  const t = words().enrol;
   return (
     <form
       class="enrol-narrow"
@@ -118,7 +119,7 @@ function Member({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void 
         if (customer.trim()) void enrolment.chooseMember(customer);
       }}
     >
-      <h1>{i18n.t.tablet.enrol}</h1>
+      <h1>{words().tablet.enrol}</h1>
       <Field label={t.customer} hint={t.customerHint}>
         <input
           name="customer"
@@ -152,7 +153,7 @@ function Member({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void 
 
 // Staff still hold the tablet: the name of somebody else is not for the guest's eyes.
 function Check({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
-  const t = i18n.t.enrol;
+  const t = words().enrol;
   const checked = enrolment.known === 'yes';
   return (
     <section class="enrol-narrow">
@@ -173,7 +174,7 @@ function Check({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }
 }
 
 function ChoicesStep({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
-  const t = i18n.t.enrol;
+  const t = words().enrol;
   return (
     <>
       <h1>{t.title}</h1>
@@ -211,7 +212,7 @@ function How({ enrolment, others, onClose }: { enrolment: Enrolment; others: Per
   const [code, setCode] = useState('');
   const [witness, setWitness] = useState('');
   const [pin, setPin] = useState('');
-  const t = i18n.t.enrol;
+  const t = words().enrol;
   const ways = {
     phone: [t.byPhone, t.byPhoneHint],
     code: [t.byCode, t.byCodeHint],
@@ -278,14 +279,14 @@ function How({ enrolment, others, onClose }: { enrolment: Enrolment; others: Per
 }
 
 function notTaken(cause: FloorRefusedCause): string {
-  const { enrol, tablet } = i18n.t;
+  const { enrol, tablet } = words();
   const others: Partial<Record<FloorRefusedCause, string>> = tablet.refusedBecause;
   return enrol.notWitnessed[cause] ?? others[cause] ?? enrol.notTaken;
 }
 
 // Whether it is confirmed already; what is taken back ends the enrolment.
 function Confirmation({ enrolment }: { enrolment: Enrolment }) {
-  const t = i18n.t.enrol;
+  const t = words().enrol;
   if (enrolment.confirmed === 'yes') return <p role="status">{t.confirmedNow}</p>;
   if (enrolment.by === 'witness') return null;
   if (enrolment.by === 'code') return <p role="status">{t.waitingCode}</p>;
@@ -307,7 +308,7 @@ function codeOf(text: string): string[] {
 }
 
 function Ending({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
-  const t = i18n.t.enrol;
+  const t = words().enrol;
   return (
     <section class="enrol-narrow">
       <h1>{t.endTitle}</h1>
@@ -353,7 +354,7 @@ function Ending({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void 
 
 // The receipt: what is written here stands in the customer's own record, too.
 function Ended({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
-  const t = i18n.t.enrol;
+  const t = words().enrol;
   return (
     <div class="enrol-end">
       <Icon name="check" />
@@ -381,7 +382,7 @@ function Ended({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }
 }
 
 function Camera({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
-  const t = i18n.t.enrol;
+  const t = words().enrol;
   const { views, viewsNeeded, hint } = enrolment;
   const share = viewsNeeded ? Math.min(1, views / viewsNeeded) : 0;
   return (

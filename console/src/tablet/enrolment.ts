@@ -24,6 +24,7 @@ import { newId, stamp, type Draft } from '../shared/stamp';
 import { integer, one, text } from '../shared/read';
 import { Store } from '../shared/store';
 import { toTablet, type Session } from './staffing';
+import { words } from './words';
 
 export type Step =
   | 'member'
@@ -231,7 +232,7 @@ export class Enrolment extends Store {
   #onConfirmation(confirmed: FloorEnrolConfirmed | null) {
     if (!confirmed || this.step === 'ending' || this.step === 'ended') return;
     this.confirmed = confirmed;
-    if (confirmed !== 'waiting' && confirmed !== 'yes') this.#fail(i18n.t.enrol.takenBack[confirmed]);
+    if (confirmed !== 'waiting' && confirmed !== 'yes') this.#fail(words().enrol.takenBack[confirmed]);
     else if (this.step === 'how' && this.purposes.face_recognition) void this.startCamera();
     else this.changed();
   }
@@ -252,13 +253,15 @@ export class Enrolment extends Store {
 
   #expectAnswer() {
     clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => this.#fail(i18n.t.enrol.noAnswer), kAnswerMs);
+    this.#timer = window.setTimeout(() => this.#fail(words().enrol.noAnswer), kAnswerMs);
   }
 
   // In the guest's language where the box has a word for it.
   #failed(json: Unread<FloorEnrol>) {
     const cause = one(json.cause, kFloorEnrolCause);
-    this.#fail(cause ? i18n.t.enrol.causes[cause] : text(json.reason, 200));
+    const { causes, noReason } = words().enrol;
+    const said = i18n.language === 'en' ? text(json.reason, 200) : '';
+    this.#fail(cause ? causes[cause] : said || noReason);
   }
 
   #fail(reason: string) {

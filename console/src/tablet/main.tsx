@@ -2,14 +2,17 @@
 import { render } from 'preact';
 import { savedAccount, saveAccount, takeFragment } from '../shared/session';
 import '../shared/tokens.css';
+import { Alert } from './alert';
 import { App } from './app';
 import { Tablet } from './model';
 import './tablet.css';
 
 const tablet = new Tablet();
+const alert = new Alert();
+tablet.onArrival = () => alert.arrival();
 const account = takeFragment() ?? savedAccount();
 if (account) {
   saveAccount(account);
   tablet.signIn(account);
 }
-render(<App tablet={tablet} signedIn={account !== null} />, document.getElementById('app')!);
+render(<App tablet={tablet} alert={alert} signedIn={account !== null} />, document.getElementById('app')!);

@@ -2,199 +2,129 @@
 // What the tablet knows: the prompts of the guests who are here, the store's status, who uses the
 // tablet. Everything comes from the box's broker; the page decides nothing itself.
 
-import {
-  kFloorPromptBy,
-  kFloorPromptLevel,
-  kFloorPromptState,
-  kFloorPromptZone,
-  kFloorRefusedCause,
-  kFloorStatusLink,
-  kFloorStatusPaused,
-  kFloorStatusTrouble,
-  type FloorAction,
-  type FloorActionKind,
-  type FloorPrompt,
-  type FloorPromptBy,
-  type FloorPromptLevel,
-  type FloorPromptState,
-  type FloorPromptZone,
-  type FloorStatus,
-  type FloorStatusLink,
-  type FloorStatusPaused,
-  type FloorStatusTrouble,
-  type Unread,
-} from '../contract';
-import { i18n } from '../shared/i18n';
-import { connect, type Connect, type LinkState, type PageLink } from '../shared/link';
-import { newId, stamp, type Draft } from '../shared/stamp';
-import { integer, list, one, record, text, time, type Json } from '../shared/read';
+import { kFloorRefusedCause, type FloorAction, type FloorActionKind } from '../contract';
+import { connect, NotTaken, type Connect, type LinkState, type PageLink } from '../shared/link';
+import { stamp, type Draft } from '../shared/stamp';
+import { one, text, type Json } from '../shared/read';
 import type { Account } from '../shared/session';
-import { Store } from '../shared/store';
+import { Boxes } from './boxes';
 import { Enrolment } from './enrolment';
+import { Notes, type Note } from './notes';
+import { Places } from './places';
+import { isAllergy, readPrompt, readStatus, type Prompt, type Status } from './prompt';
 import { kStaffTopic, Staffing, toTablet, type Person } from './staffing';
+import { Toasting } from './toasts';
+import { Waiting } from './waiting';
+import { words } from './words';
 
-export interface Preference {
-  key: string;
-  text: string;
-  detail: string;
-}
+export type { Prompt } from './prompt';
 
-export interface Prompt {
-  visit: string;
-  level: FloorPromptLevel;
-  by: FloorPromptBy[];
-  name: string;
-  greeting: string;
-  pronunciation: string;
-  tier: string;
-  points: number | null;
-  nextReward: number | null; // points at which the next reward comes
-  headline: string;
-  preferences: Preference[];
-  lastConversation: { text: string; at: number | null } | null;
-  suggestion: string;
-  avoid: string[];
-  zone: FloorPromptZone | null;
-  since: number | null;
-  state: FloorPromptState;
-  claimedBy: string;
-}
-
-export interface Status {
-  store: string;
-  link: FloorStatusLink;
-  inStore: number;
-  paused: FloorStatusPaused[];
-  trouble: FloorStatusTrouble[];
-  rehearsal: boolean;
-}
-
-export interface BoxStatus extends Status {
-  toldAll: boolean; // every prompt of this box has been published since it met the broker
-  at: number;
-}
-
-export interface Toast {
-  id: number;
-  text: string;
-  undo?: () => void;
-}
+// What is done with one tap, and what takes it back.
+type Tap = 'claim' | 'release' | 'greeted' | 'served' | 'declined' | 'reopen';
+const kUndo: Record<Tap, Tap | null> = {
+  claim: 'release',
+  release: 'claim',
+  greeted: 'reopen',
+  served: 'reopen',
+  declined: 'reopen',
+  reopen: null,
+};
 
 const kPromptTopic = 'welcome/v1/floor/prompt/';
 const kStatusTopic = 'welcome/v1/floor/status/';
 const kRemembered = 100; // under which sign-in the last messages went
-const kUndoMs = 5000; // harmful actions wait this long for second thoughts
-const kToastMs = 4000;
+const kThinkAgainMs = 5000; // "not this person" waits this long for second thoughts
+const kUndoMs = 10000;
 const kClaimMs = 5000; // the box answers a claim at once, or not at all
 const kActionExpiryS = 600;
 const kSettleMs = 2000; // what the broker retains has come this long after subscribing
+const kFreshMs = 120000; // an arrival that nobody looked at is new for so long
 
-export function readPrompt(visit: string, json: Unread<FloorPrompt>): Prompt | null {
-  const greet: Unread<FloorPrompt['greet']> | null = record(json.greet);
-  const level = one(json.level, kFloorPromptLevel);
-  if (!greet || !level || json.visit !== visit) return null;
-  const name = text(greet.name, 80);
-  const conversation: Unread<NonNullable<FloorPrompt['last_conversation']>> | null = record(
-    json.last_conversation,
-  );
-  return {
-    visit,
-    level,
-    by: list(json.by, (sign) => one(sign, kFloorPromptBy)),
-    name,
-    greeting: text(greet.greeting, 80) || name,
-    pronunciation: text(greet.pronunciation, 80),
-    tier: text(json.tier, 32),
-    points: integer(json.points),
-    nextReward: integer(json.next_reward_points),
-    headline: text(json.headline, 160),
-    preferences: list(json.preferences, readPreference, 12),
-    lastConversation: conversation && { text: text(conversation.text, 600), at: time(conversation.at) },
-    suggestion: text(json.suggestion, 300),
-    avoid: list(json.avoid, (item) => text(item, 120) || null, 8),
-    zone: one(json.zone, kFloorPromptZone),
-    since: time(json.since),
-    state: one(json.state, kFloorPromptState) ?? 'new',
-    claimedBy: text(json.claimed_by, 64),
-  };
-}
-
-function readPreference(item: unknown): Preference | null {
-  const json: Unread<FloorPrompt['preferences'][number]> | null = record(item);
-  const key = text(json?.key, 64);
-  const words = text(json?.text, 160);
-  return json && key && words ? { key, text: words, detail: text(json.detail, 160) } : null;
-}
-
-export function readStatus(json: Unread<FloorStatus>): BoxStatus {
-  return {
-    store: text(json.store, 64),
-    link: one(json.link, kFloorStatusLink) ?? 'up',
-    inStore: Math.max(0, integer(json.in_store) ?? 0),
-    paused: list(json.paused, (name) => one(name, kFloorStatusPaused)),
-    trouble: list(json.trouble, (name) => one(name, kFloorStatusTrouble)),
-    rehearsal: json.rehearsal === true,
-    toldAll: json.told_all !== false, // a box that does not say is taken at its retained word
-    at: time(json.at) ?? 0,
-  };
-}
-
-// Several boxes of one store, each with a state of its own: what is wrong with one is wrong. All count
-// the same guests, as far as each hears them.
-export function worst(all: Status[]): Status | null {
-  const [first] = all;
-  if (!first) return null;
-  const union = <T>(of: (status: Status) => T[]) => [...new Set(all.flatMap(of))];
-  return {
-    store: first.store,
-    link: all.some((status) => status.link === 'down') ? 'down' : 'up',
-    inStore: Math.max(...all.map((status) => status.inStore)),
-    paused: union((status) => status.paused),
-    trouble: union((status) => status.trouble),
-    rehearsal: all.some((status) => status.rehearsal),
-  };
-}
-
-export class Tablet extends Store {
+export class Tablet extends Toasting {
   linkState: LinkState = 'connecting';
   lostSince: number | null = null;
-  status: Status | null = null;
   staffing: Staffing | null = null; // while this tablet has an account
-  toasts: Toast[] = [];
   announcement = '';
   claiming = new Set<string>();
   held = new Map<string, FloorActionKind>(); // visit → action that still can be undone
+  waiting = new Waiting(); // what was done while the box was out of reach
+  places = new Places();
+  open: string | null = null; // the visit whose details are shown
+  onArrival: (prompt: Prompt) => void = () => {};
 
   enrolment: Enrolment | null = null;
 
-  #drafts = new Map<string, Map<string, { id: string; text: string }>>(); // staff → visit → note
+  #notes = new Notes();
   #fire = new Map<string, () => void>(); // visit → sends what is held, now
   #dropHeld = new Map<string, () => void>(); // visit → takes it back
   #sentUnder = new Map<string, string>(); // message → sign-in
 
   #prompts = new Map<string, Prompt>();
-  #statuses = new Map<string, BoxStatus>(); // by box
+  #fresh = new Map<string, number>(); // visit → timer; new, and not yet looked at
+  #boxes = new Boxes();
   #unheard = new Set<string>(); // visits with a card that this connection has not told of
-  #untold = new Map<string, number>(); // box → time of its last status before this connection
-  #settled = true; // what the broker retains has come
+  #settled = false; // what the broker retains has come
   #settling = 0;
   #expiry = new Map<string, number>();
   #claimTimers = new Map<string, number>();
   #connect: Connect;
   #link: PageLink | null = null;
   #account: Account | null = null;
-  #toastId = 0;
 
   constructor(how: Connect = connect) {
     super();
     this.#connect = how;
   }
 
-  // In the order of arrival, so that no card moves under a finger.
+  changed() {
+    this.places.update(this.#prompts.values(), (prompt) => this.isFresh(prompt));
+    if (this.open && !this.promptOf(this.open)) this.open = null;
+    super.changed();
+  }
+
+  // In the order of arrival.
   get prompts(): Prompt[] {
     return [...this.#prompts.values()].sort(
       (a, b) => (a.since ?? 0) - (b.since ?? 0) || a.visit.localeCompare(b.visit),
     );
+  }
+
+  // Null: gone, though the card may keep its place under a finger.
+  promptOf(visit: string): Prompt | null {
+    return this.#prompts.get(visit) ?? null;
+  }
+
+  get status(): Status | null {
+    return this.#boxes.status;
+  }
+
+  // True once it is known that nobody is here, if nobody is shown.
+  get knowsWhoIsHere(): boolean {
+    return this.#settled || this.#boxes.anyToldAll;
+  }
+
+  // Arrived just now, and nobody has looked or gone.
+  isFresh(prompt: Prompt): boolean {
+    return this.#fresh.has(prompt.visit) && prompt.state === 'new' && prompt.leftAt === null;
+  }
+
+  get fresh(): Prompt[] {
+    return this.prompts.filter((prompt) => this.isFresh(prompt)).reverse();
+  }
+
+  see(visit: string) {
+    if (this.#forgetFresh(visit)) this.changed();
+  }
+
+  // While somebody is about to touch a card nothing moves.
+  hold(held: boolean) {
+    if (this.places.hold(held)) this.changed();
+  }
+
+  show(visit: string | null) {
+    this.open = visit;
+    if (visit) this.#forgetFresh(visit);
+    this.changed();
   }
 
   // Of who is signed in; '' = nobody.
@@ -202,14 +132,17 @@ export class Tablet extends Store {
     return this.staffing?.session?.staff ?? '';
   }
 
-  get drafts(): Map<string, { id: string; text: string }> {
-    const mine = this.#drafts.get(this.staff) ?? new Map<string, { id: string; text: string }>();
-    this.#drafts.set(this.staff, mine);
-    return mine;
+  get drafts(): Map<string, Note> {
+    return this.#notes.of(this.staff);
   }
 
   nameOf(staff: string): string {
     return this.staffing?.nameOf(staff) ?? staff;
+  }
+
+  // How a guest is called on this page.
+  called(prompt: Prompt): string {
+    return prompt.greeting || prompt.name || words().tablet.aMember;
   }
 
   signIn({ account, password }: Account) {
@@ -217,9 +150,7 @@ export class Tablet extends Store {
     this.#link?.end();
     this.staffing?.forget();
     this.#cutOff();
-    this.#prompts.clear();
-    this.#statuses.clear();
-    this.status = null;
+    this.#forgetEverybody();
     this.linkState = 'connecting';
     this.#link = this.#connect({
       path: '/floor/mqtt',
@@ -253,12 +184,20 @@ export class Tablet extends Store {
     this.#link?.end();
     this.#link = null;
     this.#account = null;
-    this.#prompts.clear();
-    this.#statuses.clear();
+    this.#forgetEverybody();
     this.staffing?.forget();
     this.staffing = null;
     this.#cutOff();
     this.changed();
+  }
+
+  #forgetEverybody() {
+    for (const visit of [...this.#prompts.keys()]) this.#remove(visit);
+    this.#notes.clear();
+    this.#boxes.clear();
+    this.#settled = false;
+    this.places.hold(false);
+    this.open = null;
   }
 
   // Who leaves has tapped it, and will not undo it any more.
@@ -269,6 +208,8 @@ export class Tablet extends Store {
   // The session is over: nothing that waits may go in somebody else's name.
   #cutOff() {
     for (const drop of [...this.#dropHeld.values()]) drop();
+    if (this.waiting.drop() > 0) this.toast(words().tablet.notTaken);
+    this.open = null;
     this.endEnrolment();
   }
 
@@ -281,22 +222,38 @@ export class Tablet extends Store {
     return prompt.claimedBy !== '' && prompt.claimedBy === this.staff;
   }
 
-  claim(prompt: Prompt) {
+  // One tap, and a while to take it back.
+  tap(prompt: Prompt, kind: Tap) {
     const { visit } = prompt;
+    this.#forgetFresh(visit);
+    if (kind === 'claim') this.#claim(visit);
+    else void this.act(visit, { kind });
+    const undo = kUndo[kind];
+    // Who was faster is told when the box has said so.
+    if (kind === 'claim') return this.changed();
+    this.toast(
+      words().tablet.did[kind](this.called(prompt)),
+      undo ? kUndoMs : undefined,
+      undo ? () => this.tap(this.promptOf(visit) ?? prompt, undo) : undefined,
+    );
+  }
+
+  #claim(visit: string) {
     this.claiming.add(visit);
     this.#claimTimers.set(
       visit,
       window.setTimeout(() => this.#claimAnswered(visit), kClaimMs),
     );
-    this.changed();
-    this.act(visit, { kind: 'claim' }).then((sent) => sent || this.#claimAnswered(visit));
+    void this.act(visit, { kind: 'claim' });
+    if (this.linkState !== 'online') this.#claimAnswered(visit);
   }
 
   // Sends after a while, unless the toast's button takes it back.
-  actUnlessUndone(prompt: Prompt, kind: 'declined' | 'not_this_person') {
+  notThisPerson(prompt: Prompt) {
     const { visit } = prompt;
     if (this.held.has(visit)) return;
-    this.held.set(visit, kind);
+    this.held.set(visit, 'not_this_person');
+    if (this.open === visit) this.open = null;
     const settle = () => {
       clearTimeout(timer);
       this.held.delete(visit);
@@ -305,35 +262,47 @@ export class Tablet extends Store {
       this.changed();
     };
     const fire = () => {
-      this.act(visit, { kind });
+      void this.act(visit, { kind: 'not_this_person' });
       settle();
     };
-    const timer = window.setTimeout(fire, kUndoMs);
+    const timer = window.setTimeout(fire, kThinkAgainMs);
     this.#fire.set(visit, fire);
     this.#dropHeld.set(visit, settle);
-    const words = i18n.t.tablet.willSend;
-    this.toast(
-      kind === 'declined' ? words.declined(prompt.greeting) : words.not_this_person,
-      kUndoMs,
-      settle,
-    );
+    this.toast(words().tablet.willGo, kThinkAgainMs, settle);
   }
 
-  // True when the box's broker has it. A repeated attempt with the same id counts once.
+  // True when the box's broker has it, or it waits for the line. A repeated attempt with the same id counts once.
   async act(visit: string, draft: Draft<FloorAction, 'visit' | 'sign_in'>): Promise<boolean> {
     const session = this.staffing?.session;
     if (!session || !this.#account) return false;
     const action: FloorAction = { ...stamp(), visit, sign_in: session.signIn, ...draft };
-    this.#sentUnder.set(action.id, session.signIn);
+    const first = this.waiting.actions.length === 0;
+    if (first && (await this.#send(action))) return true;
+    const kept = this.waiting.add(action);
+    if (!kept) this.toast(words().tablet.tooLate);
+    this.changed();
+    return kept;
+  }
+
+  async #send(action: FloorAction): Promise<boolean> {
+    this.#sentUnder.set(action.id, action.sign_in);
     for (const old of [...this.#sentUnder.keys()].slice(0, -kRemembered)) this.#sentUnder.delete(old);
+    if (!this.#link || !this.#account) return false;
     try {
-      const topic = `welcome/v1/floor/tablet/${this.#account.account}/action/${visit}`;
-      await this.#link?.publish(topic, action, kActionExpiryS);
+      const topic = `welcome/v1/floor/tablet/${this.#account.account}/action/${action.visit}`;
+      await this.#link.publish(topic, action, kActionExpiryS);
       return true;
-    } catch {
-      this.toast(i18n.t.common.notSent);
-      return false;
+    } catch (error) {
+      if (!(error instanceof NotTaken)) return false;
+      this.toast(words().tablet.notTaken); // it never will be
+      return true;
     }
+  }
+
+  async #sendWaiting() {
+    const late = await this.waiting.go((action) => this.#send(action), Date.now() - kActionExpiryS * 1000);
+    if (late > 0) this.toast(words().tablet.tooLate);
+    this.changed();
   }
 
   // Who else of the store may have seen what a guest agreed to.
@@ -348,6 +317,7 @@ export class Tablet extends Store {
       this.#link && this.#account && session
         ? new Enrolment(this.#link, this.#account.account, session)
         : null;
+    this.open = null;
     this.changed();
   }
 
@@ -362,31 +332,32 @@ export class Tablet extends Store {
     return this.drafts.get(visit)?.text ?? '';
   }
 
-  setDraft(visit: string, words: string) {
-    const id = this.drafts.get(visit)?.id ?? newId();
-    this.drafts.set(visit, { id, text: words });
+  setDraft(visit: string, said: string) {
+    this.#notes.put(this.staff, visit, said);
+    this.changed();
   }
 
   async sendNote(visit: string): Promise<boolean> {
     const draft = this.drafts.get(visit);
-    const words = draft?.text.trim();
-    if (!draft || !words) return false;
-    if (!(await this.act(visit, { kind: 'note', id: draft.id, text: words }))) return false;
-    this.drafts.delete(visit);
-    this.toast(i18n.t.tablet.noted);
+    const said = draft?.text.trim();
+    if (!draft || !said) return false;
+    if (!(await this.act(visit, { kind: 'note', id: draft.id, text: said }))) return false;
+    if (this.drafts.get(visit) === draft) this.drafts.delete(visit);
+    this.toast(words().tablet.noted);
     return true;
   }
 
-  toast(words: string, forMs = kToastMs, undo?: () => void) {
-    const id = ++this.#toastId;
-    const close = () => {
-      this.toasts = this.toasts.filter((toast) => toast.id !== id);
-      this.changed();
-    };
-    const undoAndClose = undo && (() => (undo(), close()));
-    this.toasts = [...this.toasts, { id, text: words, undo: undoAndClose }].slice(-3);
-    setTimeout(close, forMs);
-    this.changed();
+  async prefer(visit: string, key: string, value: string, verdict: 'confirm' | 'change' | 'add') {
+    const preference = { key, value, verdict: verdict === 'confirm' ? verdict : ('change' as const) };
+    if (!(await this.act(visit, { kind: 'preference', preference }))) return false;
+    const t = words().tablet;
+    const said = { confirm: t.confirmedPreference, change: t.changedPreference, add: t.addedPreference };
+    this.toast(said[verdict](value));
+    return true;
+  }
+
+  allergies(prompt: Prompt): string[] {
+    return prompt.preferences.filter(isAllergy).map((one) => one.text);
   }
 
   #onState(state: LinkState) {
@@ -395,17 +366,17 @@ export class Tablet extends Store {
     if (state === 'online') {
       this.lostSince = null;
       this.#unheard = new Set(this.#prompts.keys());
-      this.#untold = new Map([...this.#statuses].map(([box, { at }]) => [box, at]));
+      this.#boxes.lineIsUp();
       this.#settled = false;
     }
     this.linkState = state;
     this.changed();
   }
 
-  // The broker now sends what it retains; but it may have been restarted, and know nothing before
-  // the boxes come back to it. A card that nobody tells of goes when every box has told all.
+  // The broker now sends what it retains. A card that nobody tells of goes when every box has told all.
   #onSubscribed() {
     this.staffing?.askAgain();
+    void this.#sendWaiting();
     this.#settling = window.setTimeout(() => {
       this.#settled = true;
       this.#dropUnheard();
@@ -414,16 +385,15 @@ export class Tablet extends Store {
   }
 
   #dropUnheard() {
-    if (!this.#settled || this.#untold.size > 0) return;
+    if (!this.#settled || !this.#boxes.allTold) return;
     for (const visit of this.#unheard) this.#remove(visit);
   }
 
   #onMessage(topic: string, json: Json | null, expiresInS: number | null) {
     if (topic.startsWith(kStatusTopic)) {
       const box = topic.slice(kStatusTopic.length);
-      if (json) this.#onStatus(box, readStatus(json));
-      else this.#forgetBox(box);
-      this.status = worst([...this.#statuses.values()]);
+      if (json) this.#boxes.tell(box, readStatus(json));
+      else this.#boxes.forget(box);
       this.#dropUnheard();
     } else if (topic.startsWith(kPromptTopic)) {
       const visit = topic.slice(kPromptTopic.length);
@@ -446,32 +416,22 @@ export class Tablet extends Store {
   #onRefused(json: Json) {
     const under = this.#sentUnder.get(text(json.re, 128));
     const mine = under === undefined || under === this.staffing?.session?.signIn;
-    if (under !== undefined && !mine) this.toast(i18n.t.tablet.notTaken);
-    if (json.cause === 'too_many') this.toast(i18n.t.tablet.refusedBecause.too_many);
+    if (under !== undefined && !mine) this.toast(words().tablet.notTaken);
+    if (json.cause === 'too_many') this.toast(words().tablet.refusedBecause.too_many);
     this.staffing?.onRefused(json, mine);
     const cause = one(json.cause, kFloorRefusedCause);
     if (cause) this.enrolment?.onRefused(cause, text(json.re, 128));
   }
 
-  // An older word than the last one is what the broker kept while the box was away.
-  #onStatus(box: string, status: BoxStatus) {
-    this.#statuses.set(box, status);
-    if (status.toldAll && status.at >= (this.#untold.get(box) ?? 0)) this.#untold.delete(box);
-  }
-
-  #forgetBox(box: string) {
-    this.#statuses.delete(box);
-    this.#untold.delete(box);
-  }
-
   #put(prompt: Prompt, expiresInS: number | null) {
     const { visit } = prompt;
-    const before = this.#prompts.get(visit);
-    if (!before) this.announcement = i18n.t.tablet.arrived(prompt.greeting);
+    if (!this.#prompts.has(visit)) this.#arrived(prompt);
     if (this.claiming.has(visit) && prompt.claimedBy) {
-      if (!this.isMine(prompt)) this.toast(i18n.t.tablet.faster(this.nameOf(prompt.claimedBy)));
+      if (!this.isMine(prompt)) this.toast(words().tablet.faster(this.nameOf(prompt.claimedBy)));
+      else this.#claimed(prompt);
       this.#claimAnswered(visit);
     }
+    if (prompt.state !== 'new' || prompt.leftAt !== null) this.#forgetFresh(visit);
     this.#prompts.set(visit, prompt);
     // The broker counts the expiry down, so this needs no clock that agrees with the box's.
     clearTimeout(this.#expiry.get(visit));
@@ -485,12 +445,34 @@ export class Tablet extends Store {
       );
   }
 
+  #claimed(prompt: Prompt) {
+    const undo = () => this.tap(this.promptOf(prompt.visit) ?? prompt, 'release');
+    this.toast(words().tablet.did.claim(this.called(prompt)), kUndoMs, undo);
+  }
+
+  // Who was here before this tablet looked is no news.
+  #arrived(prompt: Prompt) {
+    if (prompt.state !== 'new' || prompt.leftAt !== null) return;
+    if (!this.#settled && prompt.since !== null && Date.now() - prompt.since > kFreshMs) return;
+    this.announcement = words().tablet.arrived(this.called(prompt));
+    const over = () => this.see(prompt.visit);
+    this.#fresh.set(prompt.visit, window.setTimeout(over, kFreshMs));
+    this.onArrival(prompt);
+  }
+
+  #forgetFresh(visit: string): boolean {
+    clearTimeout(this.#fresh.get(visit));
+    return this.#fresh.delete(visit);
+  }
+
   #remove(visit: string) {
+    if (this.draft(visit).trim()) this.toast(words().tablet.draftGone);
     clearTimeout(this.#expiry.get(visit));
     this.#expiry.delete(visit);
+    this.#forgetFresh(visit);
     this.#prompts.delete(visit);
     this.#unheard.delete(visit);
-    for (const notes of this.#drafts.values()) notes.delete(visit);
+    this.#notes.forget(visit);
     this.#claimAnswered(visit);
   }
 

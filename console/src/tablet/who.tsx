@@ -6,6 +6,7 @@ import { i18n } from '../shared/i18n';
 import { Field, Icon } from '../shared/parts';
 import { useStore } from '../shared/store';
 import type { Refusal, Staffing } from './staffing';
+import { words } from './words';
 
 const kDigits = ['1', '2', '3', '4', '5', '6', '7', '8', '9'];
 
@@ -20,7 +21,7 @@ export function Who(props: { staffing: Staffing; online: boolean; onAnotherAccou
 
 function Names(props: { staffing: Staffing; online: boolean; onAnotherAccount(): void }) {
   const { staffing, online } = props;
-  const t = i18n.t.tablet;
+  const t = words().tablet;
   const ready = staffing.people.filter(({ pin }) => pin);
   const waiting = staffing.people.filter(({ pin }) => !pin);
   return (
@@ -71,7 +72,7 @@ function Names(props: { staffing: Staffing; online: boolean; onAnotherAccount():
 
 function Pin({ staffing, name, online }: { staffing: Staffing; name: string; online: boolean }) {
   const [pin, setPin] = useState('');
-  const t = i18n.t.tablet;
+  const t = words().tablet;
   const locked = staffing.chosen === null;
   const enter = () => {
     if (!pin) return;
@@ -89,7 +90,7 @@ function Pin({ staffing, name, online }: { staffing: Staffing; name: string; onl
       <h1>{t.pinOf(name)}</h1>
       {locked && <p class="soft">{t.lockedFor(name)}</p>}
       <p role="alert" class="pin-answer" data-refused={staffing.refusal?.cause}>
-        {staffing.asking ? t.checking : staffing.refusal ? words(staffing.refusal) : ''}
+        {staffing.asking ? t.checking : staffing.refusal ? refused(staffing.refusal) : ''}
       </p>
       <Field label={t.pin}>
         <input
@@ -129,8 +130,8 @@ function Key({ words, label, onPress }: { words: string; label?: string; onPress
   );
 }
 
-function words({ cause, triesLeft, retryAt }: Refusal): string {
-  const t = i18n.t.tablet;
+function refused({ cause, triesLeft, retryAt }: Refusal): string {
+  const t = words().tablet;
   if (retryAt !== null) return t.waitUntil(i18n.time(retryAt));
   switch (cause) {
     case 'wrong_pin':

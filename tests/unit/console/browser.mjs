@@ -33,6 +33,10 @@ export class Clock {
     globalThis.Date.now = () => this.now;
   }
 
+  get waiting() {
+    return this.#timers.size;
+  }
+
   // Lets the time pass, and what was promised happen.
   async pass(ms) {
     const end = this.now + ms;

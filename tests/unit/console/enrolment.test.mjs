@@ -7,7 +7,7 @@ import { assertFits, example } from '../../e2e/contract.mjs';
 import { clock, FakeLink, load } from './browser.mjs';
 
 const { kFloorEnrolCause, kFloorEnrolHint } = await load('contract.ts');
-const { i18n } = await load('shared/i18n.ts');
+const { kWords } = await load('tablet/words.ts');
 const { Enrolment } = await load('tablet/enrolment.ts');
 
 let link, enrolment;
@@ -113,7 +113,7 @@ describe('opt-in', () => {
     for (const cause of kFloorEnrolCause) {
       await enrolment.startCamera();
       box('failed', { cause });
-      assert.deepEqual([enrolment.step, enrolment.reason], ['failed', i18n.t.enrol.causes[cause]]);
+      assert.deepEqual([enrolment.step, enrolment.reason], ['failed', kWords.en.enrol.causes[cause]]);
     }
     await enrolment.startCamera();
     await clock.pass(14e3);
@@ -130,7 +130,7 @@ describe('opt-in', () => {
     assert.deepEqual([enrolment.step, enrolment.confirmed], ['done', 'yes']);
     for (const confirmed of ['refused', 'expired', 'code', 'witness', 'unknown']) {
       box('confirmation', { confirmed });
-      assert.deepEqual([enrolment.step, enrolment.reason], ['failed', i18n.t.enrol.takenBack[confirmed]]);
+      assert.deepEqual([enrolment.step, enrolment.reason], ['failed', kWords.en.enrol.takenBack[confirmed]]);
     }
   });
 

@@ -7,7 +7,10 @@ import { assertFits, example } from '../../e2e/contract.mjs';
 import { clock, FakeLink, load, signedIn } from './browser.mjs';
 
 const { kFloorPromptBy, kFloorPromptLevel, kFloorPromptState, kFloorPromptZone } = await load('contract.ts');
-const { Tablet, readPrompt, readStatus, worst } = await load('tablet/model.ts');
+const { Tablet } = await load('tablet/model.ts');
+const { readPrompt, readStatus, worst } = await load('tablet/prompt.ts');
+const { Places, all, arrange } = await load('tablet/places.ts');
+const { kWords } = await load('tablet/words.ts');
 
 const at = () => new Date(clock.now).toISOString();
 const prompt = (visit, changes = {}) => ({ ...example('floor.prompt'), visit, since: at(), ...changes });
@@ -96,7 +99,7 @@ describe('cards', () => {
   it('say who was faster', () => {
     link.say('welcome/v1/floor/staff/box-1', example('floor.staff'));
     tell('v');
-    tablet.claim(tablet.prompts[0]);
+    tablet.tap(tablet.prompts[0], 'claim');
     assert.ok(tablet.claiming.has('v'));
     tell('v', { state: 'claimed', claimed_by: 'tom' });
     assert.ok(!tablet.claiming.has('v'));
@@ -105,27 +108,183 @@ describe('cards', () => {
 
   it('hold a harmful action back until it can no longer be undone', async () => {
     tell('v');
-    tablet.actUnlessUndone(tablet.prompts[0], 'declined');
+    tablet.notThisPerson(tablet.prompts[0]);
     tablet.toasts.at(-1).undo();
     await clock.pass(10e3);
     assert.deepEqual(link.sent, []);
-    tablet.actUnlessUndone(tablet.prompts[0], 'declined');
+    tablet.notThisPerson(tablet.prompts[0]);
     await clock.pass(10e3);
-    assert.equal(link.sent[0].message.kind, 'declined');
+    assert.equal(link.sent[0].message.kind, 'not_this_person');
     assertFits('floor.action', link.sent[0].message);
   });
 
-  it('send a note once, with the same id when it is tried again', async () => {
+  it('take back with the next tap what was tapped by mistake', async () => {
+    tell('v', { state: 'claimed', claimed_by: 'eva' });
+    for (const [kind, undo] of [
+      ['greeted', 'reopen'],
+      ['served', 'reopen'],
+      ['declined', 'reopen'],
+      ['release', 'claim'],
+    ]) {
+      link.sent = [];
+      tablet.tap(tablet.prompts[0], kind);
+      tablet.toasts.at(-1).undo();
+      await clock.pass(0);
+      assert.deepEqual(
+        link.sent.map(({ message }) => message.kind),
+        [kind, undo],
+      );
+      for (const { message } of link.sent) assertFits('floor.action', message);
+    }
+  });
+
+  it('keep what is done without a line, in order, and send it once', async () => {
     tell('v');
+    link.down();
+    tablet.tap(tablet.prompts[0], 'greeted');
     tablet.setDraft('v', 'Flies to Lyon.');
-    link.online = false;
-    assert.equal(await tablet.sendNote('v'), false);
     const { id } = tablet.drafts.get('v');
-    link.online = true;
     assert.equal(await tablet.sendNote('v'), true);
-    assert.equal(link.sent[0].message.id, id);
-    assertFits('floor.action', link.sent[0].message);
+    assert.equal(tablet.waiting.of('v').length, 2);
     assert.equal(tablet.draft('v'), '');
+    link.up();
+    await clock.pass(0);
+    assert.deepEqual(
+      link.sent.filter(({ message }) => message.visit === 'v').map(({ message }) => message.kind),
+      ['greeted', 'note'],
+    );
+    assert.equal(link.sent.at(-1).message.id, id);
+    assertFits('floor.action', link.sent.at(-1).message);
+    assert.equal(tablet.waiting.actions.length, 0);
+  });
+
+  it('do not send what waited too long, or in the name of somebody else', async () => {
+    tell('v', {}, 3600);
+    link.down();
+    tablet.tap(tablet.prompts[0], 'greeted');
+    await clock.pass(11 * 60e3);
+    link.sent = [];
+    link.up();
+    await clock.pass(0);
+    const actions = () => link.sent.filter(({ message }) => message.visit);
+    assert.deepEqual(actions(), []);
+    assert.match(tablet.toasts.at(-1).text, /too late/);
+    link.down();
+    tablet.tap(tablet.prompts[0], 'greeted');
+    signedIn(link, 'tablet-1', 'tom', { sign_in: 's-tom' });
+    link.up();
+    await clock.pass(0);
+    assert.deepEqual(actions(), []);
+  });
+
+  it('keep the draft of a guest who left, and say so when a card with one is taken away', () => {
+    tell('v');
+    tablet.setDraft('v', 'Flies to');
+    tell('v', { left_at: at() });
+    assert.equal(tablet.draft('v'), 'Flies to');
+    assert.deepEqual(tablet.places.layout.gone, ['v']);
+    clear('v');
+    assert.equal(tablet.draft('v'), '');
+    assert.match(tablet.toasts.at(-1).text, /not kept/);
+  });
+
+  it('are new until looked at, claimed by somebody, or for two minutes', async () => {
+    await clock.pass(5e3); // what the broker keeps has come
+    const arrived = [];
+    tablet.onArrival = ({ visit }) => arrived.push(visit);
+    tell('a');
+    tell('b');
+    tell('c');
+    tell('here', { state: 'claimed', claimed_by: 'tom' });
+    const fresh = () => tablet.fresh.map(({ visit }) => visit).sort();
+    assert.deepEqual(fresh(), ['a', 'b', 'c']);
+    tablet.show('a');
+    tell('b', { state: 'claimed', claimed_by: 'tom' });
+    assert.deepEqual(fresh(), ['c']);
+    await clock.pass(121e3);
+    assert.deepEqual(fresh(), []);
+    assert.deepEqual(arrived, ['a', 'b', 'c']);
+  });
+
+  it('leave nothing behind, over five thousand arrivals', async () => {
+    const size = () =>
+      JSON.stringify(tablet, (_, value) => (value instanceof Map ? [...value] : value)).length;
+    tell('v');
+    clear('v');
+    const before = size();
+    for (let i = 0; i < 5000; ++i) {
+      tell(`v-${i}`);
+      if (i % 2) tablet.show(`v-${i}`);
+      clear(`v-${i}`);
+    }
+    assert.ok(size() <= before + 200, `${size()} from ${before}`);
+    assert.equal(clock.waiting < 50, true, `${clock.waiting} timers are left`);
+  });
+});
+
+describe('places', () => {
+  const guest = (visit, changes = {}) => readPrompt(visit, prompt(visit, { zone: 'inside', ...changes }));
+  const since = (minute) => `2026-05-04T08:${String(minute).padStart(2, '0')}:00Z`;
+
+  it('are by zone, the newest first, with who was looked after and who left apart', () => {
+    const layout = arrange(
+      [
+        guest('old', { since: since(1) }),
+        guest('young', { since: since(9) }),
+        guest('desk', { zone: 'desk' }),
+        guest('away', { zone: 'away' }),
+        guest('new', { since: since(10) }),
+        guest('served', { state: 'served' }),
+        guest('gone', { left_at: since(10) }),
+      ],
+      ({ visit }) => visit === 'new',
+    );
+    assert.deepEqual(
+      [...layout.groups],
+      [
+        ['fresh', ['new']],
+        ['desk', ['desk']],
+        ['inside', ['young', 'old']],
+        ['outside', ['away']],
+      ],
+    );
+    assert.deepEqual([layout.served, layout.gone], [['served'], ['gone']]);
+  });
+
+  it('stay while a finger is near, whoever comes, goes or is served', () => {
+    const places = new Places();
+    const update = (...prompts) => places.update(prompts, () => false);
+    update(guest('a'), guest('b'));
+    const before = all(places.layout);
+    places.hold(true);
+    update(guest('b', { state: 'served' }), guest('c'));
+    assert.deepEqual(all(places.layout), before);
+    assert.deepEqual(places.waiting, ['c']);
+    places.hold(false);
+    update(guest('b', { state: 'served' }), guest('c'));
+    assert.deepEqual(all(places.layout), ['c', 'b']);
+    assert.deepEqual(places.waiting, []);
+  });
+});
+
+describe('the words', () => {
+  it('are there in every language, and none is empty or left in English', () => {
+    const leaves = (value, path = '') =>
+      typeof value === 'object' && value !== null
+        ? Object.entries(value).flatMap(([name, one]) => leaves(one, `${path}.${name}`))
+        : [[path, typeof value === 'function' ? value.toString() : value]];
+    const english = new Map(leaves(kWords.en));
+    // The same in both, or a name of our own.
+    const same = /PIN|accountHint|signed_out|app$|code$|points|forGuest|Allergie|\.note$/;
+    for (const language of ['de', 'fr', 'ar']) {
+      const read = new Map(leaves(kWords[language]));
+      assert.deepEqual([...read.keys()].sort(), [...english.keys()].sort(), language);
+      for (const [path, said] of read)
+        assert.ok(
+          said !== english.get(path) || same.test(path) || same.test(said),
+          `${language}${path}: ${said}`,
+        );
+    }
   });
 });
 
