@@ -27,7 +27,9 @@ describe('a full floor', () => {
     for (let i = 0; i < n; i++) await guest(i);
     await card(`v-${n - 1}`).waitFor();
     // Those who were here before somebody looked.
-    await tablet.evaluate(() => document.querySelectorAll('.card.fresh .card-open').forEach((one) => one.click()));
+    await tablet.evaluate(() =>
+      document.querySelectorAll('.card.fresh .card-open').forEach((one) => one.click()),
+    );
     await tablet.keyboard.press('Escape');
     await tablet.locator('.card.fresh').first().waitFor({ state: 'detached' });
   };
@@ -94,7 +96,10 @@ describe('a full floor', () => {
     await tablet.locator('[data-gone="v-0"]').waitFor();
     assert.equal(await visitAt(...at), 'v-4');
     assert.equal(await card('v-new').count(), 0, 'a card was put where a finger may be');
-    assert.ok(!(await tablet.locator('[data-gone="v-0"]').innerText()).includes('Ms 0'), 'who left is still named');
+    assert.ok(
+      !(await tablet.locator('[data-gone="v-0"]').innerText()).includes('Ms 0'),
+      'who left is still named',
+    );
     await tablet.mouse.down();
     await tablet.mouse.up();
     const claim = await box.actions.next(({ kind, visit }) => kind === 'claim' && visit === 'v-4');
@@ -118,7 +123,13 @@ describe('a full floor', () => {
             const now = target?.closest('.card')?.dataset.visit;
             if (now === was) return requestAnimationFrame(wait);
             target.dispatchEvent(
-              new MouseEvent('click', { bubbles: true, cancelable: true, detail: 1, clientX: px, clientY: py }),
+              new MouseEvent('click', {
+                bubbles: true,
+                cancelable: true,
+                detail: 1,
+                clientX: px,
+                clientY: py,
+              }),
             );
             resolve(now);
           };
@@ -290,7 +301,10 @@ describe('a full floor', () => {
   ])
     it(`fits ${width} px at ${percent} % in every language, in every state`, async () => {
       await guest('fits', {
-        greet: { name: 'Maximiliane-Wilhelmine Oberhuber-Winterstein', greeting: 'Frau Dr. Oberhuber-Winterstein' },
+        greet: {
+          name: 'Maximiliane-Wilhelmine Oberhuber-Winterstein',
+          greeting: 'Frau Dr. Oberhuber-Winterstein',
+        },
         state: 'claimed',
         claimed_by: 'eva',
         rehearsal: true,
@@ -323,7 +337,12 @@ describe('a full floor', () => {
         const title = document.querySelector('h1').getBoundingClientRect();
         return [...document.querySelectorAll('.enrol .language button')].every((button) => {
           const at = button.getBoundingClientRect();
-          return at.bottom <= title.top || at.top >= title.bottom || at.right <= title.left || at.left >= title.right;
+          return (
+            at.bottom <= title.top ||
+            at.top >= title.bottom ||
+            at.right <= title.left ||
+            at.left >= title.right
+          );
         });
       });
       assert.ok(clear, 'a button lies over the title');

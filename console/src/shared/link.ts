@@ -136,7 +136,8 @@ export class Link {
   }
 
   unsubscribe(topic: string) {
-    if (this.#topics.delete(topic) && this.#mqtt?.connected) void this.#mqtt.unsubscribe(topic).catch(() => {});
+    if (this.#topics.delete(topic) && this.#mqtt?.connected)
+      void this.#mqtt.unsubscribe(topic).catch(() => {});
   }
 
   end() {

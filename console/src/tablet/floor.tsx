@@ -68,7 +68,12 @@ export function Floor({ tablet }: { tablet: Tablet }) {
       {wanted && !shown.some(fits) && <p role="status">{t.searchNone}</p>}
       {[...layout.groups].map(([name, visits]) =>
         visits.some(fits) ? (
-          <section key={name} class={`group group-${name}`} data-group={name} aria-labelledby={`group-${name}`}>
+          <section
+            key={name}
+            class={`group group-${name}`}
+            data-group={name}
+            aria-labelledby={`group-${name}`}
+          >
             <h2 id={`group-${name}`}>
               {t.groups[name]} <span class="soft">{i18n.number(visits.filter(fits).length)}</span>
             </h2>
@@ -235,7 +240,8 @@ function useKeptFocus(list: { current: HTMLElement | null }) {
     const same = list.current?.querySelector<HTMLElement>(`.card[data-visit="${CSS.escape(was.visit)}"]`);
     const cards = [...(list.current?.querySelectorAll<HTMLElement>('.card[data-visit]') ?? [])];
     const next = same?.checkVisibility() ? same : cards[Math.min(was.at, cards.length - 1)];
-    const target = next?.querySelector<HTMLElement>(was.kind) ?? next?.querySelector<HTMLElement>('.card-open');
+    const target =
+      next?.querySelector<HTMLElement>(was.kind) ?? next?.querySelector<HTMLElement>('.card-open');
     target?.focus({ preventScroll: true });
   });
 }

@@ -26,7 +26,10 @@ export class Nearness {
       ['pointermove', pointer],
       ['pointerup', up],
       ['pointercancel', up],
-      ['pointerleave', (event) => (event as PointerEvent).pointerType === 'mouse' && !this.#down && this.#leave()],
+      [
+        'pointerleave',
+        (event) => (event as PointerEvent).pointerType === 'mouse' && !this.#down && this.#leave(),
+      ],
       ['keydown', () => this.#stay(kKeysMs)],
       ['focusout', (event) => !this.#holds((event as FocusEvent).relatedTarget) && this.#leave()],
     ];

@@ -100,11 +100,16 @@ export class Row extends Component<RowProps> {
 function Marks({ prompt }: { prompt: Prompt }) {
   const t = words().tablet;
   const by = prompt.by.map((sign) => t.by[sign]).join(' + ');
-  const time = prompt.leftAt !== null ? t.leftAt(i18n.time(prompt.leftAt)) : prompt.since !== null && t.since(i18n.time(prompt.since));
+  const time =
+    prompt.leftAt !== null
+      ? t.leftAt(i18n.time(prompt.leftAt))
+      : prompt.since !== null && t.since(i18n.time(prompt.since));
   return (
     <>
       {prompt.rehearsal && <span class="pill calm">{t.rehearsalCard}</span>}
-      {prompt.met && <span class={`pill ${prompt.met === 'quietly' ? 'warm' : 'good'}`}>{t.met[prompt.met]}</span>}
+      {prompt.met && (
+        <span class={`pill ${prompt.met === 'quietly' ? 'warm' : 'good'}`}>{t.met[prompt.met]}</span>
+      )}
       <span class="marks" title={t.level[prompt.level]} data-level={prompt.level}>
         {prompt.by.map((sign) => (
           <Icon key={sign} name={sign} />

@@ -35,7 +35,9 @@ export function Sheet({ tablet, prompt }: { tablet: Tablet; prompt: Prompt }) {
         </button>
       </div>
       <div>
-        {prompt.met && <p class={`pill ${prompt.met === 'quietly' ? 'warm' : 'good'}`}>{t.met[prompt.met]}</p>}
+        {prompt.met && (
+          <p class={`pill ${prompt.met === 'quietly' ? 'warm' : 'good'}`}>{t.met[prompt.met]}</p>
+        )}
         <h2 id="sheet-title" ref={heading} tabIndex={-1}>
           <bdi>{tablet.called(prompt)}</bdi>
         </h2>
@@ -103,7 +105,11 @@ function Sure({ prompt }: { prompt: Prompt }) {
         {by || t.level[prompt.level]}
       </span>
       <span class="soft">
-        {[t.level[prompt.level], prompt.zone && t.zone[prompt.zone], prompt.since !== null && t.since(i18n.time(prompt.since))]
+        {[
+          t.level[prompt.level],
+          prompt.zone && t.zone[prompt.zone],
+          prompt.since !== null && t.since(i18n.time(prompt.since)),
+        ]
           .filter(Boolean)
           .join(' · ')}
       </span>
@@ -175,7 +181,10 @@ function Actions({ tablet, prompt }: { tablet: Tablet; prompt: Prompt }) {
   return (
     <div class="actions">
       <Next tablet={tablet} prompt={prompt} at={at} />
-      {!at.closed && at.mine && prompt.state !== 'greeted' && button(t.served, () => tablet.tap(prompt, 'served'))}
+      {!at.closed &&
+        at.mine &&
+        prompt.state !== 'greeted' &&
+        button(t.served, () => tablet.tap(prompt, 'served'))}
       {!at.closed && at.mine && button(t.release, () => tablet.tap(prompt, 'release'))}
       {!at.closed && !at.theirs && button(t.declined, () => tablet.tap(prompt, 'declined'))}
       {!tablet.held.has(prompt.visit) && button(t.notThisPerson, () => tablet.notThisPerson(prompt))}

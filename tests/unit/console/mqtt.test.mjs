@@ -61,7 +61,14 @@ beforeEach(() => {
   closed = [];
   opened = 0;
   mqtt = new Mqtt(
-    { url: 'ws://x/floor/mqtt', clientId: 't-1', username: 't-1', password: 'ß', keepAliveS: 15, connectMs: 5000 },
+    {
+      url: 'ws://x/floor/mqtt',
+      clientId: 't-1',
+      username: 't-1',
+      password: 'ß',
+      keepAliveS: 15,
+      connectMs: 5000,
+    },
     {
       open: () => ++opened,
       closed: (reason) => closed.push(reason),

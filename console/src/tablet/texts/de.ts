@@ -126,7 +126,8 @@ export const de: Words = {
     enrol: 'Gast aufnehmen',
     loading: 'Es wird nachgesehen, wer da ist …',
     noBoxTitle: 'Die Box ist nicht erreichbar',
-    noBoxHint: 'Bis sie wieder da ist, kann niemand gezeigt werden. Das Tablet versucht es von selbst weiter.',
+    noBoxHint:
+      'Bis sie wieder da ist, kann niemand gezeigt werden. Das Tablet versucht es von selbst weiter.',
     groups: {
       fresh: 'Gerade gekommen',
       desk: 'Am Tresen',

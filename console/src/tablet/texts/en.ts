@@ -188,7 +188,10 @@ export const en = {
       open: 'Ask what would be welcome today',
     },
     fromSource: (who: string) => `from ${who}`,
-    sources: { staff: 'staff', customer: 'the guest', app: 'the guest', crm: 'head office' } as Record<string, string>,
+    sources: { staff: 'staff', customer: 'the guest', app: 'the guest', crm: 'head office' } as Record<
+      string,
+      string
+    >,
     confirmedTimes: (n: number) =>
       n === 0 ? 'not confirmed yet' : n === 1 ? 'confirmed once' : `confirmed ${n} times`,
     lastConfirmed: (when: string) => `last ${when}`,

@@ -255,7 +255,8 @@ export const fr: Words = {
     },
     withdraw: 'Retirer un consentement',
     endTitle: 'Qu’est-ce qui doit cesser ?',
-    endLead: 'Cochez ce que vous ne voulez plus. Ici cela cesse aussitôt, et partout dès que la ligne est là.',
+    endLead:
+      'Cochez ce que vous ne voulez plus. Ici cela cesse aussitôt, et partout dès que la ligne est là.',
     endAll: 'Tout',
     endNow: 'Mettre fin à ce que j’ai coché',
     ended: 'C’est terminé',
