@@ -14,7 +14,6 @@ export default defineConfig({
     // One style sheet and one script per page; nothing inline, the pages run under a strict CSP.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    chunkSizeWarningLimit: 600, // MQTT.js
     rollupOptions: { input: { tablet: here('tablet/index.html'), phone: here('phone/index.html') } },
   },
 });

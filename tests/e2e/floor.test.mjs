@@ -92,6 +92,7 @@ describe('a full floor', () => {
     await tablet.mouse.move(...at);
     await guest('new', { since: ago(0) });
     await tablet.locator('.unseen').getByText('Ms new').waitFor();
+    await tablet.mouse.move(at[0] + 1, at[1]);
     await box.endVisit('v-0');
     await tablet.locator('[data-gone="v-0"]').waitFor();
     assert.equal(await visitAt(...at), 'v-4');

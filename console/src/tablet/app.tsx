@@ -82,11 +82,13 @@ export function App(props: { tablet: Tablet; alert: Alert; signedIn: boolean }) 
   return (
     <div class={`desk${open ? ' with-sheet' : ''}`}>
       <Header tablet={tablet} alert={alert} />
-      <main>
-        <Banners tablet={tablet} />
-        <Floor tablet={tablet} />
+      <main class="sides">
+        <div class="side">
+          <Banners tablet={tablet} />
+          <Floor tablet={tablet} />
+        </div>
+        {open && <Sheet tablet={tablet} prompt={open} />}
       </main>
-      {open && <Sheet tablet={tablet} prompt={open} />}
       <p class="sr" role="status" aria-live="polite">
         {tablet.announcement}
       </p>

@@ -300,7 +300,7 @@ export class Tablet extends Toasting {
   }
 
   async #sendWaiting() {
-    const late = await this.waiting.go((action) => this.#send(action), Date.now() - kActionExpiryS * 1000);
+    const late = await this.waiting.go((action) => this.#send(action));
     if (late > 0) this.toast(words().tablet.tooLate);
     this.changed();
   }

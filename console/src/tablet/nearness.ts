@@ -3,7 +3,7 @@
 // used in it.
 
 const kTouchMs = 1500;
-const kPointerMs = 3000;
+const kPointerMs = 6000;
 const kKeysMs = 8000;
 
 export class Nearness {

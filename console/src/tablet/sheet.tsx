@@ -22,7 +22,7 @@ export function Sheet({ tablet, prompt }: { tablet: Tablet; prompt: Prompt }) {
   const at = standing(tablet, prompt);
   const allergies = tablet.allergies(prompt);
   return (
-    <aside
+    <section
       class="sheet"
       data-sheet={visit}
       aria-labelledby="sheet-title"
@@ -88,7 +88,7 @@ export function Sheet({ tablet, prompt }: { tablet: Tablet; prompt: Prompt }) {
       )}
       <Likes key={`likes-${visit}`} tablet={tablet} prompt={prompt} />
       <NoteBox key={`note-${visit}`} tablet={tablet} prompt={prompt} />
-    </aside>
+    </section>
   );
 }
 

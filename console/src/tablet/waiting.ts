@@ -5,6 +5,9 @@
 import type { FloorAction } from '../contract';
 
 const kMostActions = 200;
+// A claim says "I go now"; the rest says what was.
+const kWaitsMs = 600e3;
+const kClaimWaitsMs = 60e3;
 
 export class Waiting {
   actions: FloorAction[] = [];
@@ -28,15 +31,19 @@ export class Waiting {
     this.actions = this.actions.filter((action) => action.id !== id);
   }
 
+  #isLate({ id, kind }: FloorAction): boolean {
+    return Date.now() - (this.#since.get(id) ?? 0) > (kind === 'claim' ? kClaimWaitsMs : kWaitsMs);
+  }
+
   // Sends until one cannot go. Returns how many were too old.
-  async go(send: (action: FloorAction) => Promise<boolean>, oldest: number): Promise<number> {
+  async go(send: (action: FloorAction) => Promise<boolean>): Promise<number> {
     if (this.#going) return 0;
     this.#going = true;
     let late = 0;
     try {
       while (this.actions.length > 0) {
         const [first] = this.actions;
-        if ((this.#since.get(first.id) ?? 0) < oldest) ++late;
+        if (this.#isLate(first)) ++late;
         else if (!(await send(first))) break;
         this.#done(first.id);
       }
