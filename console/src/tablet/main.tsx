@@ -15,4 +15,6 @@ if (account) {
   saveAccount(account);
   tablet.signIn(account);
 }
-render(<App tablet={tablet} alert={alert} signedIn={account !== null} />, document.getElementById('app')!);
+const app = document.getElementById('app')!;
+app.replaceChildren(); // what was seen until now
+render(<App tablet={tablet} alert={alert} signedIn={account !== null} />, app);
