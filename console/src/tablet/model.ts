@@ -142,7 +142,8 @@ export class Tablet extends Toasting {
 
   // How a guest is called on this page.
   called(prompt: Prompt): string {
-    return prompt.greeting || prompt.name || words().tablet.aMember;
+    const said = prompt.met === 'by_name' ? prompt.greeting : '';
+    return said || prompt.name || words().tablet.aMember;
   }
 
   signIn({ account, password }: Account) {

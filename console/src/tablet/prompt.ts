@@ -4,6 +4,7 @@
 import {
   kFloorPromptBy,
   kFloorPromptLevel,
+  kFloorPromptMet,
   kFloorPromptState,
   kFloorPromptSuggestKind,
   kFloorPromptZone,
@@ -13,6 +14,7 @@ import {
   type FloorPrompt,
   type FloorPromptBy,
   type FloorPromptLevel,
+  type FloorPromptMet,
   type FloorPromptState,
   type FloorPromptSuggestKind,
   type FloorPromptZone,
@@ -37,7 +39,7 @@ export interface Prompt {
   visit: string;
   level: FloorPromptLevel;
   by: FloorPromptBy[];
-  met: 'by_name' | 'quietly' | null; // as the guest wishes; null: the box does not say
+  met: FloorPromptMet; // as the guest wishes: nobody is named who did not choose it
   name: string;
   greeting: string;
   pronunciation: string;
@@ -88,7 +90,7 @@ export function readPrompt(visit: string, json: Unread<FloorPrompt>): Prompt | n
     visit,
     level,
     by: list(json.by, (sign) => one(sign, kFloorPromptBy)),
-    met: one((json as Json).met, ['by_name', 'quietly']),
+    met: one(json.met, kFloorPromptMet) ?? 'quietly',
     name,
     greeting: text(greet.greeting, 80) || name,
     pronunciation: text(greet.pronunciation, 80),

@@ -107,9 +107,7 @@ function Marks({ prompt }: { prompt: Prompt }) {
   return (
     <>
       {prompt.rehearsal && <span class="pill calm">{t.rehearsalCard}</span>}
-      {prompt.met && (
-        <span class={`pill ${prompt.met === 'quietly' ? 'warm' : 'good'}`}>{t.met[prompt.met]}</span>
-      )}
+      <span class={`pill ${prompt.met === 'quietly' ? 'warm' : 'good'}`}>{t.met[prompt.met]}</span>
       <span class="marks" title={t.level[prompt.level]} data-level={prompt.level}>
         {prompt.by.map((sign) => (
           <Icon key={sign} name={sign} />

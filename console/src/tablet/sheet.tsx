@@ -35,9 +35,7 @@ export function Sheet({ tablet, prompt }: { tablet: Tablet; prompt: Prompt }) {
         </button>
       </div>
       <div>
-        {prompt.met && (
-          <p class={`pill ${prompt.met === 'quietly' ? 'warm' : 'good'}`}>{t.met[prompt.met]}</p>
-        )}
+        <p class={`pill ${prompt.met === 'quietly' ? 'warm' : 'good'}`}>{t.met[prompt.met]}</p>
         <h2 id="sheet-title" ref={heading} tabIndex={-1}>
           <bdi>{tablet.called(prompt)}</bdi>
         </h2>
