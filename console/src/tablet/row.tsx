@@ -71,9 +71,12 @@ export class Row extends Component<RowProps> {
           onClick={() => tablet.show(open ? null : prompt.visit)}
         />
         <div class="card-words">
-          <h3 class="card-name">
-            <bdi>{who}</bdi>
-          </h3>
+          <div class="card-top">
+            <h3 class="card-name">
+              <bdi>{who}</bdi>
+            </h3>
+            <span class={`pill ${prompt.met === 'quietly' ? 'warm' : 'good'}`}>{t.met[prompt.met]}</span>
+          </div>
           <p class="card-about">
             <Marks prompt={prompt} />
           </p>
@@ -107,7 +110,6 @@ function Marks({ prompt }: { prompt: Prompt }) {
   return (
     <>
       {prompt.rehearsal && <span class="pill calm">{t.rehearsalCard}</span>}
-      <span class={`pill ${prompt.met === 'quietly' ? 'warm' : 'good'}`}>{t.met[prompt.met]}</span>
       <span class="marks" title={t.level[prompt.level]} data-level={prompt.level}>
         {prompt.by.map((sign) => (
           <Icon key={sign} name={sign} />
