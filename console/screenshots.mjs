@@ -65,6 +65,7 @@ try {
       { key: 'drink', text: 'flat white, oat milk', detail: 'confirmed six times, last in October' },
       { key: 'address', text: 'first name', detail: 'her own wish' },
     ],
+    suggest: { kind: 'ask', value: 'flat white, oat milk' },
     last_conversation: { text: 'Looking for a quiet corner to write in.', at: '2026-10-29T09:00:00Z' },
     suggestion: 'The table by the bookshelf is free.',
     avoid: [],
@@ -75,7 +76,8 @@ try {
   });
   const tablet = await pages.tablet('tablet-1', 'Eva', kTablet);
   await tablet.locator('[data-visit=v-paul]').getByRole('button', { name: 'I’ll go' }).click();
-  await tablet.getByText('You are with this guest').waitFor();
+  await tablet.getByText('You are with this guest').first().waitFor();
+  await tablet.locator('[data-visit=v-paul] .card-open').click();
   await tablet.evaluate(() => scrollTo(0, 0));
   await shoot(tablet, 'tablet');
 
