@@ -151,6 +151,7 @@ void Pipeline::Impl::on(const event::ProfileChanged& e) {
   if (Presence* p = find(e.customer)) p->prompt_stale = true;
   if (not_today(directory_.profile(e.customer), now_.wall)) withdraw_waiting(e.customer, false);
   reassess(e.customer);
+  forget_left();
 }
 
 bool Pipeline::Impl::not_today(const Profile* profile, WallTime wall) const {

@@ -156,7 +156,8 @@ void Pipeline::Impl::forget_left() {
     const auto& [visit, left] = one;
     const bool over = left.until <= now_.mono;
     const bool allowed = gate_.permits(left.customer, Purpose::preference_prompts, now_) &&
-                         !gate_.paused(Function::prompts);
+                         !gate_.paused(Function::prompts) &&
+                         !not_today(directory_.profile(left.customer), now_.wall);
     if (!over && allowed) return false;
     if (!over) out_->prompts_cleared.push_back(visit);  // the broker itself drops what expires
     left_row(visit, left.customer, std::nullopt);

@@ -1,27 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every state of the tablet's page by axe, WCAG 2.2 AA: light and dark, left to right and right to left.
 
-import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, describe, it } from 'node:test';
 import { kPin } from '../../demo/story.mjs';
+import { assertAxe } from './checks.mjs';
 import { FakeBox } from './fakes.mjs';
 import { Pages } from './pages.mjs';
-
-const kAxe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const kRules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-
-async function assertAxe(page, state) {
-  await page.evaluate(kAxe);
-  const found = await page.evaluate(async (values) => {
-    const { violations } = await globalThis.axe.run(document, { runOnly: { type: 'tag', values } });
-    return violations.map(
-      ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`,
-    );
-  }, kRules);
-  assert.deepEqual(found, [], state);
-}
 
 describe('the tablet by axe', () => {
   let pages, box;
@@ -43,7 +27,11 @@ describe('the tablet by axe', () => {
     it(`finds nothing in any state, ${locale}, ${colorScheme}`, async () => {
       const size = { width: locale === 'de-DE' ? 360 : 1280, height: 800 };
       const options = { locale, colorScheme, viewport: size, reducedMotion: 'reduce' };
-      const check = (state) => assertAxe(page, `${state}, ${locale}`);
+      const check = (state) =>
+        assertAxe(page).catch((error) => {
+          error.message = `${state}: ${error.message}`;
+          throw error;
+        });
       let page = await pages.open(`${pages.stack.web}/tablet/`, options);
       await page.locator('[name=account]').waitFor();
       await check('registering');

@@ -141,6 +141,15 @@ TEST(Prompts, who_left_and_withdraws_is_off_the_tablets_at_once_after_a_restart_
   }
 }
 
+TEST(Prompts, who_left_and_wants_to_be_left_alone_today_is_off_the_tablets_too) {
+  Shop shop;
+  const auto paul = shop.member("c-paul");
+  const VisitId visit = shop.stay(paul, Zone::desk, 2s).prompts.at(0).visit;
+  shop.leave(paul);
+  shop.directory.profiles[paul].not_today_at = shop.wall;
+  EXPECT_THAT(shop.handle(event::ProfileChanged{paul}).prompts_cleared, ElementsAre(visit));
+}
+
 TEST(Prompts, what_was_tapped_by_mistake_is_taken_back) {
   Shop shop;
   const auto paul = shop.member("c-paul");
