@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { assertAccessible } from './checks.mjs';
+import { assertAccessible, assertOnlyText, kHostile } from './checks.mjs';
 import { FakeBox } from './fakes.mjs';
 import { Pages } from './pages.mjs';
 
@@ -291,6 +291,45 @@ describe('a full floor', () => {
     await tablet.locator('[data-floor=loading]').or(tablet.locator('[data-floor=nobody]')).waitFor();
     await box.status();
     await tablet.locator('[data-floor=nobody]').waitFor();
+  });
+
+  it('shows whatever words come as words, however long, and stays as wide as it is', async () => {
+    const long = (start) => start.padEnd(199, 'Ж😀ي');
+    const [a, b, c, d] = kHostile;
+    await tablet.setViewportSize({ width: 360, height: 740 });
+    await guest('hostile', {
+      greet: { name: a, greeting: b, pronunciation: c },
+      tier: d.slice(0, 64),
+      headline: 'x'.repeat(500),
+      preferences: [
+        { key: 'allergy', text: a, detail: b, source: c.slice(0, 64), confirmed: 1 },
+        { key: 'drink', text: 'لاتيه!'.padEnd(500, '\u202e😀'), source: 'staff', confirmed: 2 },
+      ],
+      last_conversation: { text: 'w'.repeat(2000), at: new Date().toISOString() },
+      suggest: { kind: 'ask', value: b },
+      avoid: [c, long('ا')],
+      claimed_by: 'eva',
+      state: 'claimed',
+    });
+    await guest('long', {
+      met: 'by_name',
+      greet: { name: long('x'), greeting: long('أ'), pronunciation: long('-') },
+    });
+    await card('v-long').waitFor();
+    const wide = () => tablet.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok((await wide()) <= 0, `the floor is ${await wide()} px too wide`);
+    for (const visit of ['v-long', 'v-hostile']) {
+      await meant();
+      await card(visit).locator('.card-open').click();
+      await sheet(visit).waitFor();
+      assert.ok((await wide()) <= 0, `the details of ${visit} are ${await wide()} px too wide`);
+      if (visit === 'v-hostile') await assertOnlyText(tablet, [a, b, c]);
+      await sheet(visit).getByRole('textbox').fill(kHostile.join(' ').padEnd(3000, '😀'));
+      await sheet(visit).getByRole('button', named('Save')).click();
+      const note = await box.actions.next((one) => one.visit === visit && one.kind === 'note');
+      assert.ok(note.text.length <= 2000);
+      await tablet.keyboard.press('Escape');
+    }
   });
 
   for (const [width, percent] of [
