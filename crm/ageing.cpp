@@ -114,10 +114,12 @@ std::int64_t Crm::forget_old_pages(WallTime now, int at_most) {
       "DELETE FROM door_link WHERE token_hash IN (SELECT token_hash FROM door_link "
       "WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
       {contract::to_rfc3339(now - kLinkRemembered), limit});
-  gone += db_.execute(
-      "DELETE FROM door_session WHERE token_hash IN (SELECT token_hash FROM door_session "
-      "WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
-      {contract::to_rfc3339(now), limit});
+  for (const Row& row : db_.query(
+           "SELECT token_hash FROM door_session WHERE expires_at < $1 ORDER BY expires_at LIMIT $2",
+           {contract::to_rfc3339(now), limit})) {
+    forget_push(row.text(0));
+    gone += db_.execute("DELETE FROM door_session WHERE token_hash = $1", {row.text(0)});
+  }
   gone += db_.execute(
       "DELETE FROM app_message WHERE id IN (SELECT id FROM app_message WHERE expires_at < $1 "
       "ORDER BY expires_at LIMIT $2)",

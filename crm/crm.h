@@ -290,6 +290,9 @@ class Crm {
   };
   // Newest first; what needs a purpose that is not given now is not shown.
   std::vector<Shown> on_page(const std::string& customer, WallTime now);
+  // This device of somebody's (the hash of its session) is not told anything any more while its
+  // page is closed (crm/push).
+  void forget_push(const std::string& session);
   // A question was answered, or is not wanted.
   bool take_off_page(const std::string& customer, const std::string& survey);
 

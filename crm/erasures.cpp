@@ -88,6 +88,10 @@ Result<std::string> Crm::forget(const std::string& customer, WallTime now) {
       "DELETE FROM door_challenge WHERE session IN (SELECT token_hash FROM door_session "
       "WHERE customer = $1)",
       {customer});
+  for (const Row& row :
+       db_.query("SELECT session FROM push_device WHERE customer = $1", {customer})) {
+    forget_push(row.text(0));
+  }
   db_.execute("DELETE FROM door_session WHERE customer = $1", {customer});
   db_.execute("DELETE FROM passkey WHERE customer = $1", {customer});
   tell_page("", "devices", now);

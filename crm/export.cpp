@@ -105,11 +105,15 @@ Result<json> Crm::export_customer(const std::string& customer, WallTime now) {
     out["profile_at"].push_back(
         {{"store", row.text(0)}, {"box", row.text(1)}, {"seen_on", row.text(2)}});
   }
-  for (const Row& row : db_.query("SELECT device, made_at, seen_at FROM door_session "
-                                  "WHERE customer = $1 ORDER BY seen_at",
-                                  {customer})) {
-    out["devices"].push_back(
-        {{"name", row.text(0)}, {"since", row.text(1)}, {"seen_at", row.text(2)}});
+  for (const Row& row :
+       db_.query("SELECT door_session.device, door_session.made_at, door_session.seen_at, "
+                 "push_device.endpoint FROM door_session LEFT JOIN push_device ON "
+                 "push_device.session = door_session.token_hash "
+                 "WHERE door_session.customer = $1 ORDER BY door_session.seen_at",
+                 {customer})) {
+    json device = {{"name", row.text(0)}, {"since", row.text(1)}, {"seen_at", row.text(2)}};
+    if (!row.null(3)) device["push"] = row.text(3);
+    out["devices"].push_back(std::move(device));
   }
   for (const Row& row : db_.query("SELECT name, made_at, used_at FROM passkey "
                                   "WHERE customer = $1 ORDER BY made_at",

@@ -42,7 +42,17 @@ void Crm::to_page(const std::string& customer, const PageMessage& message,
       {message.id.str(), customer, body.at("kind").get<std::string>(), message.decision.str(),
        body.dump(), needs ? std::string(to_string(*needs)) : std::string(),
        contract::to_rfc3339(message.at), contract::to_rfc3339(message.expires_at)});
+  // For every device that wants it; whether it may be said is looked at when it is (crm/push).
+  db_.execute(
+      "INSERT INTO push_due (message, session, next_at, tries) SELECT $1, session, $2, 0 "
+      "FROM push_device WHERE customer = $3 ON CONFLICT DO NOTHING",
+      {message.id.str(), contract::to_rfc3339(message.at), customer});
   tell_page(customer, "offers", message.at);
+}
+
+void Crm::forget_push(const std::string& session) {
+  db_.execute("DELETE FROM push_due WHERE session = $1", {session});
+  db_.execute("DELETE FROM push_device WHERE session = $1", {session});
 }
 
 std::vector<Crm::Shown> Crm::on_page(const std::string& customer, WallTime now) {

@@ -350,6 +350,20 @@ constexpr const char* kVersion17[] = {
     "CREATE INDEX request_complaint ON request (kind, position) WHERE kind = 'complaint'",
 };
 
+constexpr const char* kVersion18[] = {
+    // Devices that want to be told while their page is closed, by their session; where, and with
+    // which key and secret of the browser (base64url).
+    "CREATE TABLE push_device (session {text} PRIMARY KEY, customer {text} NOT NULL, "
+    "endpoint {text} NOT NULL UNIQUE, point {text} NOT NULL, secret {text} NOT NULL, "
+    "language {text} NOT NULL, shows {int} NOT NULL, made_at {text} NOT NULL){end}",
+    "CREATE INDEX push_device_customer ON push_device (customer, made_at)",
+    // What each of them is still to be told.
+    "CREATE TABLE push_due (message {text} NOT NULL, session {text} NOT NULL, "
+    "next_at {text} NOT NULL, tries {int} NOT NULL, PRIMARY KEY (message, session)){end}",
+    "CREATE INDEX push_due_next ON push_due (next_at)",
+    "CREATE INDEX push_due_session ON push_due (session)",
+};
+
 // A database, new or old, takes every step that it has not taken. From version 14 on a step only
 // adds tables, and columns that have a default or may be NULL: so the version before goes on
 // working when an update is rolled back, or while instances are updated one by one. What is no
@@ -357,7 +371,7 @@ constexpr const char* kVersion17[] = {
 constexpr std::span<const char* const> kSteps[] = {
     kVersion1,  kVersion2,  kVersion3,  kVersion4,  kVersion5,  kVersion6,
     kVersion7,  kVersion8,  kVersion9,  kVersion10, kVersion11, kVersion12,
-    kVersion13, kVersion14, kVersion15, kVersion16, kVersion17};
+    kVersion13, kVersion14, kVersion15, kVersion16, kVersion17, kVersion18};
 static_assert(std::size(kSteps) == kSchemaVersion);
 
 std::string spell(std::string sql, const Database::Types& types) {
@@ -439,8 +453,8 @@ void migrate(Database& db, std::int64_t to) {
   if (version < 5) note_ends(db);
   if (version < 11) Feed(db).create();
   db.execute("DELETE FROM schema_version");
-  db.execute("INSERT INTO schema_version (version, oldest_reader) VALUES ($1, $2)",
-             {to, kOldestReader});
+  db.execute("INSERT INTO schema_version (version) VALUES ($1)", {to});
+  if (to >= 14) db.execute("UPDATE schema_version SET oldest_reader = $1", {kOldestReader});
   transaction.commit();
 }
 

@@ -9,13 +9,12 @@
 
 namespace welcome::crm {
 
-constexpr std::int64_t kSchemaVersion = 17;
+constexpr std::int64_t kSchemaVersion = 18;
 // The oldest schema whose versions of welcome-crm go on working with a database of this one. Every
 // database says it.
 constexpr std::int64_t kOldestReader = 14;
 
-// As migrate(db), but no further than `to`, which is at least kOldestReader: how a database of an
-// older version looks.
+// As migrate(db), but no further than `to`: how a database of an older version looks.
 void migrate(Database& db, std::int64_t to);
 
 }  // namespace welcome::crm

@@ -58,6 +58,13 @@ void SigningKeys::keep(const std::string& id, const SigningSeed& seed) {
 std::shared_ptr<const contract::Signer> SigningKeys::signer(const std::string& id) {
   auto& known = read_[id];
   if (known) return known;
+  SigningSeed kept = seed(id);
+  known = std::make_shared<const contract::Signer>(id, kept);
+  sodium_memzero(kept.data(), kept.size());
+  return known;
+}
+
+SigningSeed SigningKeys::seed(const std::string& id) const {
   const fs::path path = file_of(id);
   const provision::File file(::open(path.c_str(), O_RDONLY | kCarefully));
   if (file.fd() < 0 && errno == ENOENT) {
@@ -71,14 +78,12 @@ std::shared_ptr<const contract::Signer> SigningKeys::signer(const std::string& i
                         ": chmod 600, and make another key if somebody may have");
   }
   std::array<char, kHexLength> text{};
-  SigningSeed seed{};
+  SigningSeed out{};
   const bool good = read(file.fd(), text.data(), text.size()) == ssize_t{text.size()} &&
-                    from_hex({text.data(), text.size()}, seed);
-  if (good) known = std::make_shared<const contract::Signer>(id, seed);
+                    from_hex({text.data(), text.size()}, out);
   sodium_memzero(text.data(), text.size());
-  sodium_memzero(seed.data(), seed.size());
   if (!good) throw DatabaseError(path.string() + " is damaged: put it back from a copy");
-  return known;
+  return out;
 }
 
 void SigningKeys::destroy(const std::string& id) {

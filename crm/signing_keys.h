@@ -32,6 +32,8 @@ class SigningKeys {
   // On the disk when it returns, readable by this account alone.
   void keep(const std::string& id, const SigningSeed& seed);
   std::shared_ptr<const contract::Signer> signer(const std::string& id);
+  // What was kept under this name.
+  SigningSeed seed(const std::string& id) const;
   void destroy(const std::string& id);  // fine when it is not there
 
  private:

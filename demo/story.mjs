@@ -40,6 +40,7 @@ export class Story {
   // bin       where the programs are
   // speed     story seconds per real second
   // say       called with each line of the timeline
+  // crmEnv    environment of welcome-crm, beside this process's own
   constructor({
     dir,
     bin = process.env.WELCOME_BIN ?? path.join(kRoot, 'build/release/bin'),
@@ -48,9 +49,10 @@ export class Story {
     pages,
     host,
     ports,
+    crmEnv,
     seed = 1,
   }) {
-    Object.assign(this, { dir: path.resolve(dir), bin, speed, say, pages, host, ports, seed });
+    Object.assign(this, { dir: path.resolve(dir), bin, speed, say, pages, host, ports, crmEnv, seed });
     this.inbox = { paul: [], mia: [], bruno: [] }; // what the phones got, in order
     this.prompts = []; // every version of every prompt that tablets saw
     this.events = []; // what went to the CRM, repeats included
@@ -158,9 +160,10 @@ export class Story {
   }
 
   // The CRM on the line, also after it was stopped or killed.
-  serveCrm() {
-    return this.stack.start({
+  async serveCrm() {
+    this.crmProgram = await this.stack.start({
       name: 'crm',
+      ...(this.crmEnv ? { env: this.crmEnv } : {}),
       file: this.program('welcome-crm'),
       args: [
         '-d',
@@ -179,6 +182,7 @@ export class Story {
       ],
       ready: { line: /connected/i },
     });
+    return this.crmProgram;
   }
 
   // A new one-time link to a customer's page, and a device that has opened one.

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "crm/door/cbor.h"
+#include "crm/freed.h"
 
 namespace welcome::crm {
 namespace {
@@ -21,13 +22,6 @@ constexpr std::size_t kLeastModulus = 256, kMostModulus = 512;  // bytes
 constexpr std::string_view kExponent("\x01\x00\x01", 3);        // everybody's
 constexpr std::size_t kMostPairs = 5;
 
-template <auto kFree>
-struct Freed {
-  template <class T>
-  void operator()(T* of) const {
-    kFree(of);
-  }
-};
 using PublicKey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using KeyMaker = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
 using Checker = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;

@@ -26,6 +26,7 @@
 #include "crm/door/passkeys.h"
 #include "crm/door/sessions.h"
 #include "crm/intake.h"
+#include "crm/push/pushes.h"
 
 namespace welcome::crm {
 
@@ -90,6 +91,8 @@ class Door {
   Response add_passkey(const Ask& ask);
   Response confirm_passkey(const Ask& ask);
   Response remove_passkey(const Ask& ask);
+  Response start_push(const Ask& ask);
+  Response end_push(const Ask& ask);
   Response new_link(const Ask& ask);
   Response export_data(const Ask& ask);
   Response forget(const Ask& ask);
@@ -103,6 +106,7 @@ class Door {
   Intake intake_;
   Sessions sessions_;
   Passkeys passkeys_;
+  Pushes pushes_;
   std::string page_, origin_;
   Limit per_address_, per_session_, links_, challenges_;
 };

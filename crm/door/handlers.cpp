@@ -183,6 +183,10 @@ Response Door::me(const Ask& ask) {
                                     {"at", one.at},
                                     {"expires_at", one.expires_at}});
   }
+  if (const auto push = pushes_.set_up()) {
+    const auto shows = pushes_.shows(ask.session.hash);
+    out["push"] = {{"key", push->key}, {"on", shows.has_value()}, {"shows", shows.value_or(false)}};
+  }
   out["fresh_until"] = contract::to_rfc3339(ask.session.fresh_until());
   return ok(out);
 }

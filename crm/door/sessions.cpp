@@ -111,6 +111,10 @@ std::vector<Device> Sessions::devices(const std::string& customer, WallTime now)
 }
 
 bool Sessions::revoke(const std::string& customer, const std::string& id, WallTime now) {
+  for (const Row& row : db_.query(
+           "SELECT token_hash FROM door_session WHERE id = $1 AND customer = $2", {id, customer})) {
+    crm_.forget_push(row.text(0));
+  }
   const bool there =
       db_.execute("DELETE FROM door_session WHERE id = $1 AND customer = $2", {id, customer}) == 1;
   if (there) crm_.tell_page(customer, "devices", now);

@@ -202,6 +202,13 @@ describe('the door', () => {
     assert.equal((await tablet.ask('POST', '/v1/surveys/s-none/dismiss', {})).status, 404);
   });
 
+  it('tells nobody anything while the page is closed, as nobody has set that up', async () => {
+    const where = { endpoint: 'https://fcm.googleapis.com/a', p256dh: 'AAAA', auth: 'AAAA' };
+    const { status, body } = await tablet.ask('POST', '/v1/push', where);
+    assert.deepEqual([status, body.type], [409, 'urn:welcomed:problem:no-push']);
+    assert.equal((await tablet.ask('DELETE', '/v1/push')).status, 204);
+  });
+
   it('asks whether what a desk wrote down was them, and gives a code to say there', async () => {
     const desk = await StaffTablet.connect(story.stack, 'tablet-1');
     await desk.signedIn('eva', kPin);

@@ -5,12 +5,15 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sodium.h>
 #include <string>
+#include <utility>
 
 #include "crm/crm.h"
 #include "crm/database.h"
 #include "crm/intake.h"
+#include "crm/schema.h"
 
 namespace welcome::crm {
 
@@ -49,6 +52,44 @@ class CrmTest : public ::testing::Test {
     crm_.reset();
     db_.reset();
     std::filesystem::remove_all(dir_);
+  }
+
+  // The database without the tables and columns that came after this version. What a later one took
+  // away is not there again.
+  void back_to(std::int64_t version) {
+    const auto columns = [](Database& db) {
+      std::set<std::pair<std::string, std::string>> out;
+      for (const Row& row : db.query(
+               "SELECT t.name, c.name FROM pragma_table_list AS t, pragma_table_info(t.name) AS c "
+               "WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite_%'")) {
+        out.emplace(row.text(0), row.text(1));
+      }
+      return out;
+    };
+    const auto old = open_sqlite(":memory:");
+    migrate(*old, version);
+    const auto then = columns(*old);
+    const auto indices = [](Database& db) {
+      std::set<std::string> out;
+      for (const Row& row :
+           db.query("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"))
+        out.insert(row.text(0));
+      return out;
+    };
+    const auto known = indices(*old);
+    for (const std::string& index : indices(*db_)) {
+      if (!known.contains(index)) db_->define("DROP INDEX " + index);
+    }
+    std::set<std::string> tables, gone;
+    for (const auto& [table, column] : then) tables.insert(table);
+    for (const auto& [table, column] : columns(*db_)) {
+      if (!tables.contains(table)) {
+        if (gone.insert(table).second) db_->define("DROP TABLE " + table);
+      } else if (!then.contains({table, column})) {
+        db_->define("ALTER TABLE " + table + " DROP COLUMN " + column);
+      }
+    }
+    db_->execute("UPDATE schema_version SET version = $1", {version});
   }
 
   std::string path() const { return (dir_ / "crm.db").string(); }

@@ -305,15 +305,7 @@ TEST_F(RecordsTest, WhatWaitedForAnAppIsGoneWithTheNextVersion) {
   db_->execute(
       "INSERT INTO outbox (id, topic, payload, customer) VALUES "
       "('m-1', 'welcome/v1/demo/app/a-paul/inbox', 'canary-of-the-offer', 'c-paul')");
-  for (const char* later :
-       {"ALTER TABLE customer DROP COLUMN handle", "DROP TABLE passkey",
-        "DROP TABLE door_challenge", "DROP TABLE box_light", "DROP TABLE diagnosis",
-        "DROP TABLE invitation", "DROP TABLE retired",
-        "ALTER TABLE request DROP COLUMN answered_at", "DROP INDEX request_complaint",
-        "ALTER TABLE schema_version DROP COLUMN oldest_reader"}) {
-    db_->define(later);
-  }
-  db_->execute("UPDATE schema_version SET version = 11");
+  back_to(11);
   migrate(*db_);
   EXPECT_TRUE(db_->query("SELECT 1 FROM passkey").empty());
   EXPECT_TRUE(db_->query("SELECT 1 FROM sqlite_master WHERE name LIKE 'outbox%'").empty());
