@@ -6,6 +6,7 @@ import { Held } from './held';
 import { InstallHint } from './install';
 import { LinkView } from './link';
 import type { Phone } from './model';
+import { Notices } from './notices';
 import { Passkeys, StepUp } from './passkeys';
 import { Profile } from './profile';
 import { words } from './words';
@@ -19,6 +20,7 @@ export function Data({ phone }: { phone: Phone }) {
       <Profile phone={phone} />
       <Devices phone={phone} />
       <Passkeys phone={phone} />
+      <Notices phone={phone} />
       <section class="block">
         <h2>{t.exportTitle}</h2>
         <p class="soft">{t.exportHint}</p>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page as an app: its shell is kept for when there is no line (public/phone/sw.js), and it can go to the home
+// The page as an app: its shell is kept for when there is no line (worker.ts), and it can go to the home
 // screen. Where the browser asks that itself, there is a button; an iPhone has none, and is told how.
 
 import { useStore, Store } from '../shared/store';
@@ -40,7 +40,7 @@ const install = new Install();
 
 export function keepShell() {
   // Without one, as in a private window, the page works as long as there is a line.
-  navigator.serviceWorker?.register('/phone/sw.js', { scope: '/phone/' }).catch(() => {});
+  navigator.serviceWorker?.register('/phone/worker.js', { scope: '/phone/' }).catch(() => {});
 }
 
 export function InstallHint() {

@@ -16,6 +16,7 @@ import { list, one, record, text, time, type Json } from '../shared/read';
 import { load, save } from '../shared/session';
 import { stamp } from '../shared/stamp';
 import { Store } from '../shared/store';
+import { bell as browserBell, kNoBellBecause, type Bell, type NoBellBecause } from './bell';
 import { readCode, type LinkCode } from './code';
 import { keys as browserKeys, kNoKeyBecause, type Keys, type NoKeyBecause } from './keys';
 import {
@@ -26,6 +27,7 @@ import {
   readMet,
   readOffer,
   readPasskey,
+  readPush,
   readReceipt,
   readStanding,
   readSurvey,
@@ -37,6 +39,7 @@ import {
   type Notice,
   type Offer,
   type PasskeyView,
+  type PushView,
   type Receipt,
   type Standing,
   type Survey,
@@ -96,6 +99,9 @@ export class Phone extends Store {
   devices: DeviceView[] = [];
   passkeys: PasskeyView[] = [];
   keyProblem: NoKeyBecause | '' = '';
+  push: PushView | null = null;
+  bellProblem: NoBellBecause | '' = '';
+  askingBell = false;
   askingKey = false; // the browser shows its own dialog
   deskConsents: DeskConsent[] = [];
   deskCode: { code: string; expiresAt: number } | null = null; // to be said at a desk
@@ -123,6 +129,7 @@ export class Phone extends Store {
   constructor(
     how: Door = door,
     readonly keys: Keys = browserKeys,
+    readonly bell: Bell = browserBell,
   ) {
     super();
     this.#door = how;
@@ -331,6 +338,36 @@ export class Phone extends Store {
     }
   }
 
+  // ---- while the page is closed ----
+
+  async tellMe(shows: boolean) {
+    const key = this.push?.key ?? '';
+    await this.#atTheBell(async () => {
+      const where = await this.bell.ring(key);
+      return this.#try('POST', '/v1/push', { ...where, shows, language: i18n.language });
+    });
+  }
+  async tellMeNoMore() {
+    await this.#atTheBell(async () => {
+      const answer = await this.#try('DELETE', '/v1/push');
+      if (answer?.status === 204) await this.bell.silence().catch(() => undefined);
+      return answer;
+    });
+  }
+
+  async #atTheBell(what: () => Promise<Answer | null>) {
+    this.bellProblem = '';
+    this.askingBell = true;
+    this.changed();
+    const answer = await what().catch((error: Error) => error.message);
+    this.askingBell = false;
+    const problem = typeof answer === 'string' ? answer : answer?.problem;
+    this.bellProblem = one(problem, kNoBellBecause) ?? (problem ? 'failed' : '');
+    if (answer === null) this.#refused(null);
+    await this.#fetchMe();
+    this.changed();
+  }
+
   // A link for another device. Once one has opened it, it opens nothing any more and is not shown.
   async another(): Promise<void> {
     const answer = await this.#try('POST', '/v1/link');
@@ -447,6 +484,8 @@ export class Phone extends Store {
     this.devices = [];
     this.passkeys = [];
     this.keyProblem = '';
+    this.push = null;
+    this.bellProblem = '';
     this.#again = null;
     this.deskConsents = [];
     this.deskCode = null;
@@ -521,6 +560,7 @@ export class Phone extends Store {
     this.receipts = list(json.consents, readReceipt);
     this.devices = list(json.devices, readDevice);
     this.passkeys = list(json.passkeys, readPasskey);
+    this.push = readPush(json.push);
     this.deskConsents = list(json.desk_consents, readDeskConsent, kDeskConsentsMax);
     const notice: Unread<Notice> | null = record(json.notice);
     const id = text(notice?.id, 128);

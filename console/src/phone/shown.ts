@@ -218,6 +218,20 @@ export function readPasskey(value: unknown): PasskeyView | null {
   return { id, name: text(json.name, 60), since: time(json.since), usedAt: time(json.used_at) };
 }
 
+// Whether this device is told something while the page is closed; null: the company does not do that.
+export interface PushView {
+  key: string;
+  on: boolean;
+  shows: boolean;
+}
+
+export function readPush(value: unknown): PushView | null {
+  const json = record(value);
+  const key = text(json?.key, 100);
+  if (!json || !key) return null;
+  return { key, on: json.on === true, shows: json.shows === true };
+}
+
 export function readErasure(json: Json): Erasure {
   return {
     askedAt: time(json.asked_at),
