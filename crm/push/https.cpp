@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The way to push services: HTTP/1.1 over TLS, several at a time, none longer than ten seconds.
 
-// Boost 1.74's awaitable.hpp uses it and does not include it.
+// clang-format off
+#include <utility>  // Boost 1.74's awaitable.hpp wants it and does not say so
+// clang-format on
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -14,7 +16,6 @@
 #include <charconv>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "core/version.h"
 #include "crm/push/pusher.h"
