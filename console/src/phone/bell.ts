@@ -17,16 +17,12 @@ export interface Bell {
 }
 
 const there = 'serviceWorker' in navigator && 'PushManager' in globalThis && 'Notification' in globalThis;
-// An iPad says that it is a Mac, but no Mac has a touch screen.
-const apple =
-  /iPhone|iPad/.test(navigator.userAgent) ||
-  (navigator.userAgent.includes('Macintosh') && navigator.maxTouchPoints > 1);
-
 const problem = (name: NoBellBecause) => new Error(name);
 
 export const bell: Bell = {
   state() {
-    if (!there) return apple ? 'install' : 'no';
+    // Only an iPhone or an iPad says whether a page stands alone.
+    if (!there) return 'standalone' in navigator ? 'install' : 'no';
     return Notification.permission === 'denied' ? 'denied' : 'ready';
   },
 
