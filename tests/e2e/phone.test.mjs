@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Story } from '../../demo/story.mjs';
 import { anHourLater } from '../../harness/door.mjs';
@@ -136,9 +137,9 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
       viewport: { width: 320, height: 568 },
       ...kStill,
     });
-    for (const language of await page.locator('.language button').all()) {
-      await language.click();
-      const name = await language.getAttribute('lang');
+    for (const name of ['en', 'de', 'fr', 'ar']) {
+      await page.locator('.language-menu').selectOption(name);
+      assert.equal(await page.evaluate(() => document.documentElement.dir), name === 'ar' ? 'rtl' : 'ltr');
       for (const colorScheme of ['light', 'dark']) {
         await page.emulateMedia({ colorScheme });
         for (const place of ['offers', 'choices', 'data']) {
@@ -260,7 +261,7 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     assert.ok(!/Moreau|espresso/i.test(kept), kept);
   });
 
-  it('has a bundle that speaks to no broker', async () => {
+  it('has a bundle that speaks to no broker, and is small', async () => {
     const scripts = await phone.evaluate(() =>
       performance
         .getEntriesByType('resource')
@@ -268,8 +269,13 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
         .filter((name) => name.endsWith('.js')),
     );
     assert.ok(scripts.length > 0);
-    for (const script of scripts)
-      assert.ok(!/mqtt/i.test(await (await phone.request.get(script)).text()), script);
+    let bytes = 0;
+    for (const script of scripts) {
+      const words = await (await phone.request.get(script)).text();
+      bytes += gzipSync(words).length;
+      assert.ok(!/mqtt/i.test(words), script);
+    }
+    assert.ok(bytes <= 45 * 1024, `${bytes} bytes of script`);
   });
 
   it('shows each purpose with its own switch, as the CRM has it', async () => {
@@ -362,10 +368,13 @@ describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.joi
     assert.equal(await choice('preference_prompts').isChecked(), true);
     await assertAxe(phone);
     const kept = await phone.evaluate(async () => {
-      const cache = await caches.open('welcome-phone');
-      const answers = await Promise.all((await cache.keys()).map((request) => cache.match(request)));
-      return Promise.all(answers.map(async (one) => [new URL(one.url).pathname, await one.text()]));
+      const open = await Promise.all((await caches.keys()).map((name) => caches.open(name)));
+      const answers = await Promise.all(
+        open.map(async (cache) => Promise.all((await cache.keys()).map((request) => cache.match(request)))),
+      );
+      return Promise.all(answers.flat().map(async (one) => [new URL(one.url).pathname, await one.text()]));
     });
+    assert.ok(kept.length > 2, 'the shell is kept');
     for (const [path, body] of kept) {
       assert.match(path, /^\/(phone|assets)\//);
       assert.ok(!/Moreau/.test(body), path);

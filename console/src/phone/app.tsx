@@ -120,7 +120,7 @@ function Header({ phone }: { phone: Phone }) {
         <span class="dot" />
         {online ? t.online : i18n.t.common.connecting}
       </span>
-      <Languages />
+      <Languages menu />
     </header>
   );
 }
