@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { promisify } from 'node:util';
@@ -32,6 +33,7 @@ test('the SBOM has what is loaded, compiled in, shown and recognised with', asyn
     ['libsqlite3-0', 'libsqlite3.so'],
     ['libsodium23', 'libsodium.so'],
     ['libssl3', 'libssl.so'],
+    ['libc6', 'libc.so'],
   ]) {
     assert.ok(stdout.includes(word));
     assert.ok(named(library), `${library} is loaded`);
@@ -63,4 +65,55 @@ test('the SBOM has what is loaded, compiled in, shown and recognised with', asyn
   }
   assert.ok(!text.includes(kRoot), 'it names no path of the machine');
   assert.equal(await sbom(), text, 'the same build gives the same bytes');
+});
+
+test('the VEX says of components of the SBOM what matters, and what our programs do not use they do not import', async (t) => {
+  const dir = mkdtempSync(path.join(os.tmpdir(), 'welcomed-vex-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const file = path.join(dir, 'sbom.json');
+  writeFileSync(file, await sbom());
+  const vex = (...args) =>
+    run(path.join(kRoot, 'packaging/vex'), [file, ...args]).then(
+      ({ stdout }) => ({ code: 0, stdout }),
+      ({ code, stderr }) => ({ code, stderr }),
+    );
+  const done = await vex();
+  assert.equal(done.code, 0, done.stderr);
+  const bom = JSON.parse(readFileSync(file, 'utf8'));
+  const said = JSON.parse(done.stdout);
+  const statements = JSON.parse(readFileSync(path.join(kRoot, 'packaging/vex.json'), 'utf8'));
+  assert.equal(said.vulnerabilities.length, statements.length);
+  const serial = bom.serialNumber.replace('urn:uuid:', '');
+  for (const one of said.vulnerabilities) {
+    assert.ok(one.affects.length > 0);
+    for (const { ref } of one.affects) {
+      const [link, component] = ref.split('#');
+      assert.equal(link, `urn:cdx:${serial}/1`);
+      assert.ok(bom.components.some((known) => known['bom-ref'] === component));
+    }
+  }
+
+  for (const { id, not_used: symbols } of statements.filter((statement) => statement.not_used)) {
+    for (const program of ['welcomed', 'welcomectl', 'welcome-eval', 'welcome-crm']) {
+      const { stdout } = await run('nm', ['-D', '--undefined-only', path.join(kBuild, 'bin', program)], {
+        maxBuffer: 1 << 26,
+      });
+      assert.ok(stdout.includes(' U '), 'something is imported');
+      assert.doesNotMatch(stdout, new RegExp(` U ${symbols}`, 'm'), `${program} uses what ${id} is about`);
+    }
+  }
+
+  // A statement that is out of date, or says nothing, is told.
+  const other = path.join(dir, 'statements.json');
+  for (const [wrong, why] of [
+    [{ component: 'libnobody1' }, /no libnobody1/],
+    [{ state: 'fine' }, /no state is called fine/],
+    [{ justification: 'because' }, /wants a justification/],
+    [{ detail: '' }, /nobody says why/],
+  ]) {
+    writeFileSync(other, JSON.stringify([{ ...statements[0], ...wrong }]));
+    const refused = await vex('--statements', other);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, why);
+  }
 });
