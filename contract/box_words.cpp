@@ -60,6 +60,11 @@ Result<CrmInbound> box_state(const json& payload) {
                             value_of(kLamps, text(light, "lamp")), text(light, "what")});
     }
   }
+  if (const auto found = payload.find("update"); found != payload.end()) {
+    out.update = {update_step_from_string(text(*found, "step")).value_or(UpdateStep::idle),
+                  text(*found, "version"), static_cast<std::uint64_t>(integer(*found, "word")),
+                  text(*found, "why")};
+  }
   return out;
 }
 
@@ -76,6 +81,13 @@ Message encode_state(const BoxAddress& box, const BoxState& state) {
     payload["lights"].push_back({{"light", name_of(kLights, light.light)},
                                  {"lamp", name_of(kLamps, light.lamp)},
                                  {"what", light.what}});
+  }
+  if (state.update) {
+    json& update = payload["update"];
+    update["step"] = to_string(state.update->step);
+    set_if(update, "version", state.update->version);
+    if (state.update->word != 0) update["word"] = state.update->word;
+    set_if(update, "why", state.update->why);
   }
   Message message = message_on(state_topic(box), payload);
   message.retain = true;

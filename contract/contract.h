@@ -8,6 +8,8 @@
 // signature). The text of an error names the rule and the place in the message, never a value of
 // it.
 
+#include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -35,6 +37,7 @@
 #include "core/purpose.h"
 #include "core/result.h"
 #include "core/time.h"
+#include "core/update_step.h"
 
 namespace welcome::contract {
 
@@ -65,6 +68,16 @@ struct LightState {
 };
 inline constexpr std::size_t kLightWords = 200;
 
+using welcome::UpdateStep;
+// How far the box is with what the CRM wants it to run (Taken::update).
+struct UpdateState {
+  UpdateStep step = UpdateStep::idle;
+  std::string version{};   // of the image that runs; empty with `no_image`
+  std::uint64_t word = 0;  // of the newest that it has heard; 0: none
+  std::string why{};       // for a person; at most kLightWords bytes
+  friend bool operator==(const UpdateState&, const UpdateState&) = default;
+};
+
 struct BoxState {
   LinkState state = LinkState::online;
   std::uint64_t session = 1;  // grows with every start of the daemon
@@ -73,7 +86,8 @@ struct BoxState {
   std::string key{};  // online: the box's public key, base64; may be empty
   // Online: how it came to that key, oldest first: each signed by the key before (vouch_for()).
   std::vector<std::string> vouched{};
-  std::vector<LightState> lights{};  // online; none: an older box, or one that has just begun
+  std::vector<LightState> lights{};     // online; none: an older box, or one that has just begun
+  std::optional<UpdateState> update{};  // online; nothing: an older box
 };
 
 // A box's key says which one comes after it: JSON, signed.
@@ -182,7 +196,26 @@ struct Taken {
     WallTime at;  // an older word is none
   };
   std::optional<Region> region{};
+  // What an image is to run from now on. It says nothing unsigned, and nothing when it is older
+  // than kUpdateWordLife.
+  struct Release {
+    std::string version;  // of three numbers
+    std::string digest;   // SHA-256 of the file, hex
+    std::uint64_t size = 0;
+    std::string url;            // https
+    bool at_once = false;       // not in the store's quiet hours alone
+    bool may_be_lower = false;  // than the version that runs
+  };
+  struct Update {
+    std::uint64_t word = 0;            // grows; a lower one than was heard is none
+    WallTime at;                       // when it is sent
+    std::optional<Release> release{};  // nothing: what is not installed yet is let be
+  };
+  std::optional<Update> update{};
 };
+inline constexpr std::chrono::hours kUpdateWordLife{24};
+// "1.10.2" → numbers that compare as versions do. Errors: malformed.
+Result<std::array<std::uint32_t, 3>> release_numbers(std::string_view version);
 inline constexpr std::size_t kTakenAtOnce = 500;
 
 Message encode_taken(const BoxAddress& box, const Taken& taken, const Signer* signer = nullptr);

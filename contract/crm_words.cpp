@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the CRM says to a box beside the feed, and what the box answers, written and read.
 
+#include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -44,7 +46,46 @@ Result<void> check_signed_command(const BoxAddress& self, const json& payload,
   return {};
 }
 
+Taken::Update update_of(const json& said) {
+  Taken::Update out{static_cast<std::uint64_t>(integer(said, "word")), time_of(said, "at"), {}};
+  const auto found = said.find("release");
+  if (found == said.end()) return out;
+  out.release = {text(*found, "version"),
+                 text(*found, "digest"),
+                 static_cast<std::uint64_t>(integer(*found, "size")),
+                 text(*found, "url"),
+                 found->value("at_once", false),
+                 found->value("may_be_lower", false)};
+  return out;
+}
+
+json update_json(const Taken::Update& update) {
+  json out{{"word", update.word}, {"at", to_rfc3339(update.at)}};
+  if (!update.release) return out;
+  const Taken::Release& release = *update.release;
+  out["release"] = {{"version", release.version},
+                    {"digest", release.digest},
+                    {"size", release.size},
+                    {"url", release.url}};
+  if (release.at_once) out["release"]["at_once"] = true;
+  if (release.may_be_lower) out["release"]["may_be_lower"] = true;
+  return out;
+}
+
 }  // namespace
+
+Result<std::array<std::uint32_t, 3>> release_numbers(std::string_view version) {
+  std::array<std::uint32_t, 3> out{};
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto end = i + 1 < out.size() ? version.find('.') : version.size();
+    if (end == std::string_view::npos) return fail(ErrorCode::malformed, "a version is 1.2.3");
+    const auto [rest, error] = std::from_chars(version.data(), version.data() + end, out[i]);
+    if (error != std::errc() || rest != version.data() + end)
+      return fail(ErrorCode::malformed, "a version is 1.2.3");
+    version.remove_prefix(std::min(end + 1, version.size()));
+  }
+  return out;
+}
 
 Result<BoxInbound> taken(const BoxAddress& self, const RawMessage& raw, const KeyRing* keys) {
   const auto payload = accepted_signed("taken", raw, keys);
@@ -68,6 +109,8 @@ Result<BoxInbound> taken(const BoxAddress& self, const RawMessage& raw, const Ke
   if (payload->contains("region")) {
     out.region = {text(*payload, "region"), time_of(*payload, "region_at")};
   }
+  if (const auto said = payload->find("update"); said != payload->end())
+    out.update = update_of(*said);
   return out;
 }
 
@@ -86,6 +129,7 @@ Message encode_taken(const BoxAddress& box, const Taken& taken, const Signer* si
     payload["region"] = taken.region->name;
     payload["region_at"] = to_rfc3339(taken.region->at);
   }
+  if (taken.update) payload["update"] = update_json(*taken.update);
   put_address(payload, box);
   return message_on(taken_topic(box), signed_by(payload, signer));
 }

@@ -131,6 +131,7 @@ Result<Revoked> Boxes::revoke(const std::string& store, const std::string& box, 
   db_.execute("DELETE FROM box_key WHERE store = $1 AND box = $2", it);
   db_.execute("DELETE FROM box_trail WHERE store = $1 AND box = $2", it);
   db_.execute("DELETE FROM diagnosis WHERE store = $1 AND box = $2", it);
+  db_.execute("DELETE FROM box_release WHERE store = $1 AND box = $2", it);
   db_.execute("DELETE FROM box_light WHERE store = $1 AND box = $2", it);
   db_.execute("DELETE FROM invitation WHERE store = $1 AND box = $2", it);
   db_.execute("DELETE FROM box WHERE store = $1 AND box = $2", it);

@@ -364,14 +364,27 @@ constexpr const char* kVersion18[] = {
     "CREATE INDEX push_due_session ON push_due (session)",
 };
 
+constexpr const char* kVersion19[] = {
+    // Images that are handed out; how each is; and which box is to run which (crm/releases.h).
+    // `word` numbers what the box was to be told last, `heard` is what it says of it.
+    "CREATE TABLE image_release (digest {text} PRIMARY KEY, version {text} NOT NULL UNIQUE, "
+    "size {int} NOT NULL, added_at {text} NOT NULL){end}",
+    "CREATE TABLE rollout (digest {text} PRIMARY KEY, state {text} NOT NULL, share {int} NOT NULL, "
+    "at_once {int} NOT NULL, may_be_lower {int} NOT NULL, door {text} NOT NULL, why {text} NOT "
+    "NULL, begun_at {text} NOT NULL, changed_at {text} NOT NULL){end}",
+    "CREATE TABLE box_release (store {text} NOT NULL, box {text} NOT NULL, digest {text} NOT NULL, "
+    "word {int} NOT NULL, heard {int} NOT NULL, step {text} NOT NULL, version {text} NOT NULL, "
+    "why {text} NOT NULL, said_at {text} NOT NULL, PRIMARY KEY (store, box)){end}",
+};
+
 // A database, new or old, takes every step that it has not taken. From version 14 on a step only
 // adds tables, and columns that have a default or may be NULL: so the version before goes on
 // working when an update is rolled back, or while instances are updated one by one. What is no
 // longer used goes one version after the last that used it, and kOldestReader moves on.
 constexpr std::span<const char* const> kSteps[] = {
-    kVersion1,  kVersion2,  kVersion3,  kVersion4,  kVersion5,  kVersion6,
-    kVersion7,  kVersion8,  kVersion9,  kVersion10, kVersion11, kVersion12,
-    kVersion13, kVersion14, kVersion15, kVersion16, kVersion17, kVersion18};
+    kVersion1,  kVersion2,  kVersion3,  kVersion4,  kVersion5,  kVersion6,  kVersion7,
+    kVersion8,  kVersion9,  kVersion10, kVersion11, kVersion12, kVersion13, kVersion14,
+    kVersion15, kVersion16, kVersion17, kVersion18, kVersion19};
 static_assert(std::size(kSteps) == kSchemaVersion);
 
 std::string spell(std::string sql, const Database::Types& types) {

@@ -10,6 +10,7 @@
 #include "contract/topics.h"
 #include "crm/desk_consents.h"
 #include "crm/lights.h"
+#include "crm/releases.h"
 #include "crm/wall_clock.h"
 
 namespace welcome::crm {
@@ -87,6 +88,7 @@ Server::Server(Database& db, SigningKeys keys, ServeConfig config)
                      commands_.clear();
                      taken_.clear();  // the boxes send it again
                      regions_.clear();
+                     releases_.clear();
                    },
                .message = [this](const mqtt::Publish& message) { received_.push_back(message); },
                .published = [this](std::int64_t tag,
@@ -125,6 +127,7 @@ void Server::run(int stop_fd) {
       intake_.work(wall_now());
       push_changes();
       push_commands();
+      if (woken || releases_due_) say_releases();
       look_for_controls();
       // What was decided here may be for boxes that another instance talks to.
       if (!config_.share.empty() && !woken) db_.announce();
@@ -139,6 +142,7 @@ void Server::run(int stop_fd) {
     if (now >= next_heartbeat_) {
       push_changes();
       heartbeat();
+      say_releases();
       push_commands();
       if (controls_refused_ > 0) controls_due_ = true;
       write_status();
@@ -322,6 +326,8 @@ void Server::on_state(const contract::BoxAddress& from, const contract::BoxState
   if (state.state == contract::LinkState::offline) name = "offline";
   see_box(box, name, session, state.version);
   Lights(crm_).take(from.store, from.box, state.lights, wall_now());
+  if (state.update && Releases(crm_).take(from.store, from.box, *state.update, wall_now()))
+    releases_due_ = true;
   if (state.state != contract::LinkState::online) {
     forget_told(box);
   } else if (retained) {

@@ -103,6 +103,7 @@ class Server {
   void on_hello(const contract::BoxAddress& box, const contract::Hello& hello);
   void offer_keys(const BoxKey& box);
   void say_region(const BoxKey& box, const std::string& region);
+  void say_releases();
   void help_with_keys(const BoxKey& box, const Crm::Believed& has);
   void on_lookup(const contract::BoxAddress& box, const contract::Lookup& lookup);
   void on_audit(const contract::BoxAddress& box, const contract::AuditWord& word);
@@ -163,6 +164,8 @@ class Server {
   std::map<BoxKey, contract::Taken::AuditQuestion> asks_;  // goes with the next of these
   std::map<BoxKey, contract::Taken::Keys> keys_;           // and these
   std::map<BoxKey, contract::Taken::Region> regions_;
+  std::map<BoxKey, contract::Taken::Update> releases_;
+  bool releases_due_ = false;  // some box does not know what it is to run
   struct Snapshot {
     Position at;
     std::string key;  // that signed it

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 
+#include "crm/releases.h"
 #include "crm/server.h"
 
 namespace welcome::crm {
@@ -324,6 +325,16 @@ void Server::say_region(const BoxKey& box, const std::string& region) {
   taken_[box];
 }
 
+// What a box did not hear is said again with each heartbeat.
+void Server::say_releases() {
+  releases_due_ = false;
+  for (auto& word : Releases(crm_).unheard(wall_now())) {
+    const BoxKey box{word.store, word.box};
+    releases_[box] = std::move(word.update);
+    taken_[box];
+  }
+}
+
 // A command, or another instance, may have made some, or changed the key that signs them.
 void Server::look_for_controls() {
   if (!client_.up()) return;  // all are due with the next line
@@ -362,6 +373,7 @@ void Server::send_taken() {
     if (auto ask = asks_.extract(box->first)) some.audit = std::move(ask.mapped());
     if (auto keys = keys_.extract(box->first)) some.keys = std::move(keys.mapped());
     if (auto region = regions_.extract(box->first)) some.region = std::move(region.mapped());
+    if (auto update = releases_.extract(box->first)) some.update = std::move(update.mapped());
     while (!box->second.empty() && some.ids.size() < contract::kTakenAtOnce) {
       some.ids.push_back(std::move(box->second.front()));
       box->second.pop_front();

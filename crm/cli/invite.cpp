@@ -10,6 +10,7 @@
 #include "crm/box_account.h"
 #include "crm/cli/admit.h"
 #include "crm/cli/command.h"
+#include "crm/cli/door_address.h"
 #include "crm/invitations.h"
 #include "crm/setting.h"
 #include "mqtt/loopback.h"
@@ -26,28 +27,6 @@ constexpr std::size_t kCaMost = 32UL * 1024;
 // The same for every box, and so kept since it was said last.
 std::string said_last(const Call& call, Opened& opened, const char* option, const char* setting_) {
   return call.has(option) ? call.text(option) : setting(*opened.db, setting_);
-}
-
-// https://my.example.com of whatever stands behind it. Empty: it is no address of a door.
-std::string door_at(const std::string& url) {
-  const bool secure = url.starts_with("https://");
-  if (!secure && !url.starts_with("http://")) return {};
-  const auto from = url.find("//") + 2;
-  const std::string host = url.substr(from, url.find_first_of("/?#", from) - from);
-  if (host.empty() || host.find_first_of("@\\\" ") != std::string::npos) return {};
-  if (!secure && !mqtt::on_this_machine(host.substr(0, host.rfind(':')))) return {};
-  return url.substr(0, from) + host;
-}
-
-std::string door_of(const Call& call, Opened& opened) {
-  std::string said = said_last(call, opened, "door", "door");
-  if (said.empty()) said = opened.crm.page_address();  // its proxy hands /v1/ to the door
-  std::string door = door_at(said);
-  if (door.empty()) {
-    throw Usage(said.empty() ? "nobody has said where the door is: --door https://my.example.com"
-                             : "--door is an address like https://my.example.com");
-  }
-  return door;
 }
 
 // What a box needs to know of its broker.

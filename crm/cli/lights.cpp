@@ -5,17 +5,32 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "crm/cli/command.h"
+#include "crm/releases.h"
 #include "crm/wall_clock.h"
 
 namespace welcome::crm::cli {
 
 namespace {
 
-json to_json(const BoxLights& box) {
+// "1.4.0 runs", "1.4.0: fetching (no route)". A machine that is no image says so.
+std::string in_a_word(const BoxRelease& box) {
+  if (box.step.empty()) return "-";
+  if (box.step == to_string(UpdateStep::no_image)) return "not by image";
+  const std::string why = box.why.empty() ? "" : " (" + box.why + ")";
+  if (box.wanted.empty() || box.step == to_string(UpdateStep::idle))
+    return box.version + " runs" + why;
+  if (box.wanted == box.version && box.step == to_string(UpdateStep::done))
+    return box.version + " runs";
+  return box.version + " runs, " + box.wanted + ": " + (box.heard ? box.step : "not told yet") +
+         why;
+}
+
+json to_json(const BoxLights& box, const BoxRelease& release) {
   json lights = json::array();
   for (const BoxLight& light : box.lights) {
     lights.push_back({{"light", light.light},
@@ -23,8 +38,18 @@ json to_json(const BoxLights& box) {
                       {"what", light.what},
                       {"since", light.since}});
   }
-  return {{"store", box.store},     {"box", box.box},         {"state", box.state},
-          {"version", box.version}, {"seen_at", box.seen_at}, {"lights", std::move(lights)}};
+  return {{"store", box.store},
+          {"box", box.box},
+          {"state", box.state},
+          {"version", box.version},
+          {"seen_at", box.seen_at},
+          {"lights", std::move(lights)},
+          {"image",
+           {{"step", release.step},
+            {"version", release.version},
+            {"wanted", release.wanted},
+            {"heard", release.heard},
+            {"why", release.why}}}};
 }
 
 // "camera, radio", or nothing.
@@ -56,11 +81,16 @@ int fleet(const Call& call) {
     return call.no({ErrorCode::not_found, "no box of this store is admitted"});
   }
   json list = json::array();
-  Table table{{"STORE", "BOX", "VERSION", "SEEN", "LIGHTS"}};
+  std::map<std::pair<std::string, std::string>, BoxRelease> releases;
+  for (BoxRelease& one : Releases(opened.crm).boxes(call.words.empty() ? "" : call.words[0]))
+    releases.emplace(std::pair(one.store, one.box), one);
+  Table table{{"STORE", "BOX", "VERSION", "IMAGE", "SEEN", "LIGHTS"}};
   Table more;
   for (const BoxLights& box : boxes) {
-    list.push_back(to_json(box));
-    table.push_back({box.store, box.box, box.version, box.seen_at, in_a_word(box)});
+    const BoxRelease& release = releases[{box.store, box.box}];
+    list.push_back(to_json(box, release));
+    table.push_back(
+        {box.store, box.box, box.version, in_a_word(release), box.seen_at, in_a_word(box)});
     for (const BoxLight& light : box.lights) {
       if (light.lamp != "red" && light.lamp != "yellow") continue;
       more.push_back({box.store + "/" + box.box, light.light, light.since, light.what});

@@ -79,6 +79,7 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
       desk_(shared_, delivery_, faces_, lookups_, *this),
       witness_(shared_, signer_),
       retirement_(shared_, delivery_, signer_),
+      updates_(shared_),
       feed_(shared_, delivery_, desk_, faces_, devices_, witness_, *this),
       commands_(shared_, delivery_, signer_, *this),
       listening_(shared_, tracker_, devices_, key_watch_, *this),
@@ -295,6 +296,11 @@ void Engine::on_message(contract::LinkName link, const contract::RawMessage& raw
           }
           if (what.region) {
             const auto heard = feed_.hear_region(*what.region, now);
+            if (!heard) store_failed(heard.error());
+          }
+          // Unsigned it says nothing.
+          if (what.update && feed_.keys()) {
+            const auto heard = updates_.hear(*what.update, now);
             if (!heard) store_failed(heard.error());
           }
           if (what.audit) {

@@ -48,6 +48,7 @@
 #include "firmware/engine/tablet_limits.h"
 #include "firmware/engine/tablets.h"
 #include "firmware/engine/timelines.h"
+#include "firmware/engine/updates.h"
 #include "firmware/engine/witness.h"
 #include "firmware/recording/recorder.h"
 #include "firmware/recording/replay.h"
@@ -187,6 +188,8 @@ class Engine : private Pipeline::Directory,
   // That this box is retired, to the CRM (Retirement).
   Result<Retirement::State> retire(const Now& now) { return retirement_.say(now); }
   const std::optional<Retirement::State>& retirement() const { return retirement_.state(); }
+  // Which release the CRM wants to run here.
+  const Updates& updates() const { return updates_; }
   // Why the CRM has not taken what waits for it, in words.
   std::string line_to_crm() const;
   // The newest that is kept.
@@ -349,6 +352,7 @@ class Engine : private Pipeline::Directory,
   Desk desk_;
   Witness witness_;
   Retirement retirement_;
+  Updates updates_;
   CrmFeed feed_;
   Commands commands_;
   Listening listening_;

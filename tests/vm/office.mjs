@@ -3,7 +3,7 @@
 // central broker, both by TLS with a certificate of the company's own CA. The machine reaches this
 // one's loopback at 10.0.2.2.
 //
-// usage: office.mjs DIR      writes DIR/office.json { link, ca, database }, and serves until it is stopped
+// usage: office.mjs DIR      writes DIR/office.json { link, door, database, releases }, and serves until it is stopped
 
 import { execFile, execFileSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -49,6 +49,13 @@ writeFileSync(
     `$& listen 127.0.0.1:${doorPort} ssl; ssl_certificate "${file('tls.crt')}"; ssl_certificate_key "${file('tls.key')}";`,
   ),
 );
+// What `fleet release add` hands out, in a folder of this office's.
+mkdirSync(file('releases'), { mode: 0o755 });
+const locations = file('run/nginx/door-location.conf');
+writeFileSync(
+  locations,
+  readFileSync(locations, 'utf8').replace('/var/lib/welcome-releases', file('releases')),
+);
 stack.program('nginx').signal('SIGHUP');
 
 const database = file('crm.db');
@@ -79,7 +86,10 @@ const { stdout } = await crm(
   ...['--broker-files', stack.brokerFiles('uplink')],
 );
 stack.program('mosquitto-central').signal('SIGHUP');
-writeFileSync(file('office.json.new'), JSON.stringify({ link: JSON.parse(stdout).link, database }));
+writeFileSync(
+  file('office.json.new'),
+  JSON.stringify({ link: JSON.parse(stdout).link, door, database, releases: file('releases') }),
+);
 execFileSync('mv', [file('office.json.new'), file('office.json')]);
 
 for (const signal of ['SIGTERM', 'SIGINT'])

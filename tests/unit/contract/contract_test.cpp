@@ -180,6 +180,47 @@ TEST(Contract, TheWordOfTheAuditLogArrivesSignedAndOnlyOfTheBoxItself) {
   EXPECT_EQ(asked->seq, 42U);
 }
 
+Taken at_box(const Message& message) {
+  RawMessage raw;
+  raw.topic = message.topic;
+  raw.payload = message.payload;
+  return std::get<Taken>(decode_for_box(kBox, raw).value());
+}
+
+TEST(Contract, WhatABoxIsToRunArrivesAndHowFarItIs) {
+  Taken taken;
+  const Taken::Release release{"1.4.0",     std::string(64, 'a'),
+                               311'427'072, "https://my.aroma.example/v1/releases/a",
+                               true,        false};
+  taken.update = {1'777'882'530'250, kAt, release};
+  const auto update = at_box(encode_taken(kBox, taken)).update.value();
+  EXPECT_EQ(update.word, taken.update->word);
+  EXPECT_EQ(update.at, kAt);
+  ASSERT_TRUE(update.release);
+  EXPECT_EQ(update.release->version, release.version);
+  EXPECT_EQ(update.release->digest, release.digest);
+  EXPECT_EQ(update.release->size, release.size);
+  EXPECT_EQ(update.release->url, release.url);
+  EXPECT_TRUE(update.release->at_once);
+  EXPECT_FALSE(update.release->may_be_lower);
+  taken.update->release.reset();
+  EXPECT_FALSE(at_box(encode_taken(kBox, taken)).update.value().release);
+
+  BoxState state{LinkState::online, 7, "0.1.0", kAt};
+  EXPECT_FALSE(at_crm<BoxState>(encode_state(kBox, state)).update) << "an older box";
+  state.update = {UpdateStep::back, "1.3.2", 1'777'882'530'250, "worse than before: radio"};
+  EXPECT_EQ(at_crm<BoxState>(encode_state(kBox, state)).update, state.update);
+  state.update = {UpdateStep::no_image, "", 0, ""};
+  EXPECT_EQ(at_crm<BoxState>(encode_state(kBox, state)).update, state.update);
+}
+
+TEST(Contract, VersionsCompareByTheirNumbers) {
+  EXPECT_LT(release_numbers("1.9.0").value(), release_numbers("1.10.0").value());
+  EXPECT_LT(release_numbers("0.2.9").value(), release_numbers("1.0.0").value());
+  for (const char* bad : {"", "1", "1.2", "1.2.", "1.2.3.4", "1.2.x", "-1.2.3", "1.2.99999999999"})
+    EXPECT_FALSE(release_numbers(bad)) << bad;
+}
+
 // A broker that was broken into names nobody, and moves no answer to another box.
 TEST(Contract, ALookupIsAnsweredByTheCrmAlone) {
   const auto asked = at_crm<Lookup>(encode_lookup(kBox, {MessageId("q-1"), CustomerId("c"), kAt}));
