@@ -189,6 +189,8 @@ constexpr Metric kMetrics[] = {
     {"disk_free_bytes", gauge, "room where the database lies; NaN = not known", "store.disk_free",
      measure},
 
+    {"temperature_celsius", gauge, "of the machine's hottest part; NaN = it does not say",
+     "box.temperature_c", measure},
     {"inbox_sensor_dropped", counter, "reports dropped under load", "inbox.sensor_dropped", count},
     {"inbox_control_refused", counter, "messages refused because the inbox was full",
      "inbox.control_refused", count},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/ctl/leave.h"
 
+#include <csignal>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -65,6 +66,8 @@ int finish_for_service(const LeaveCommand& command) {
   const Reset reset(command.root);
   const auto begun = reset.begun();
   if (!begun) return kDone;
+  // What waited for head office waits no more, whatever is gone already.
+  if (auto done = reset.begin(*begun); !done) return failed(done.error());
   if (auto done = reset.finish(*begun, true); !done) return failed(done.error());
   return failed("this machine was reset, and is no box any more");
 }
@@ -110,6 +113,50 @@ bool is_gone(const LeaveCommand& command) {
   return false;
 }
 
+// The file that a signal removes: written before the handler is there.
+std::string& waiting_mark() {
+  static std::string mark;
+  return mark;
+}
+
+// While this lives, whoever ends the command (Ctrl-C, a lost terminal) has called it off. A pulled
+// plug has not: then the start goes on with it.
+class CalledOffBySignals {
+ public:
+  explicit CalledOffBySignals(const Reset& reset) {
+    waiting_mark() = reset.mark().string();
+    for (const int signal : kSignals) std::signal(signal, &call_off);
+  }
+  ~CalledOffBySignals() {
+    for (const int signal : kSignals) std::signal(signal, SIG_DFL);
+  }
+  CalledOffBySignals(const CalledOffBySignals&) = delete;
+  CalledOffBySignals& operator=(const CalledOffBySignals&) = delete;
+
+ private:
+  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+  static void call_off(int signal) {
+    constexpr int kBySignal = 128;
+    ::unlink(waiting_mark().c_str());
+    ::_exit(kBySignal + signal);
+  }
+};
+
+// Begun for good when this returns; with its plug pulled anywhere in here the box goes on being one
+// until head office has its word, and not a moment longer.
+Result<void> retire_with_proof(const LeaveCommand& command, const Reset& reset, ResetOrder order,
+                               const std::string& name) {
+  order.when_retired = true;
+  if (auto noted = reset.begin(order); !noted) return noted;
+  const CalledOffBySignals signals(reset);
+  if (auto told = tell_head_office(command, name); !told) {
+    if (auto off = reset.call_off(); !off) return off;
+    return told;
+  }
+  order.when_retired = false;
+  return reset.begin(order);
+}
+
 }  // namespace
 
 int retire(const LeaveCommand& command) {
@@ -123,7 +170,9 @@ int retire(const LeaveCommand& command) {
     LeaveCommand all = command;
     all.all = true;
     if (!is_meant(all, box.name)) return failed("nothing has changed");
-    if (auto told = tell_head_office(command, box.name); !told) return failed(told.error());
+    const auto told = command.without_proof ? tell_head_office(command, box.name)
+                                            : retire_with_proof(command, reset, order, box.name);
+    if (!told) return failed(told.error());
   }
   if (auto done = reset.begin(order); !done) return failed(done.error());
   if (!begun && !command.without_proof && !is_gone(command))

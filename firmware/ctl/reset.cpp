@@ -32,6 +32,7 @@ constexpr std::array kCredentials{"etc/credstore",          "etc/credstore.encry
 constexpr std::string_view kOurs = "welcomed.";
 constexpr std::string_view kBoxKey = "welcomed.box-key";
 constexpr const char* kOwnState = "/var/lib/welcomed";
+constexpr const char* kRetired = "retired";  // the daemon's note that head office knows
 
 Error why(const fs::path& file, const std::error_code& error) {
   return {ErrorCode::unavailable, file.string() + ": " + error.message()};
@@ -56,7 +57,7 @@ Result<std::vector<fs::path>> state_in(const fs::path& folder, bool own) {
   if (!all || own) return all;
   std::erase_if(*all, [](const fs::path& one) {
     const std::string name = one.filename().string();
-    return !name.starts_with("welcomed.db") && name != "recordings" && name != "retired";
+    return !name.starts_with("welcomed.db") && name != "recordings" && name != kRetired;
   });
   return all;
 }
@@ -79,7 +80,8 @@ Result<void> Reset::begin(const ResetOrder& order) const {
     return fail(ErrorCode::refused, "box.state_dir = " + order.state_dir + " is no whole path");
   ResetOrder wider = order;
   if (const auto before = begun()) wider.all = wider.all || before->all;
-  const json text{{"all", wider.all}, {"state_dir", wider.state_dir}};
+  json text{{"all", wider.all}, {"state_dir", wider.state_dir}};
+  if (wider.when_retired) text["when_retired"] = true;
   note("begin");
   std::error_code error;
   fs::create_directories(mark().parent_path(), error);
@@ -89,12 +91,27 @@ Result<void> Reset::begin(const ResetOrder& order) const {
 }
 
 std::optional<ResetOrder> Reset::begun() const {
+  auto order = ordered();
+  if (!order || !order->when_retired) return order;
+  if (!fs::exists(root_ / fs::path(order->state_dir).relative_path() / kRetired))
+    return std::nullopt;
+  order->when_retired = false;
+  return order;
+}
+
+Result<void> Reset::call_off() const {
+  const auto order = ordered();
+  return order && order->when_retired ? remove(mark()) : Result<void>();
+}
+
+std::optional<ResetOrder> Reset::ordered() const {
   std::ifstream in(mark());
   if (!in) return std::nullopt;
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   const json said = json::parse(text, nullptr, false);
   if (!said.is_object()) return ResetOrder{true, kOwnState};
-  return ResetOrder{said.value("all", true), said.value("state_dir", kOwnState)};
+  return ResetOrder{said.value("all", true), said.value("state_dir", kOwnState),
+                    said.value("when_retired", false)};
 }
 
 Result<void> Reset::remove(const fs::path& what) const {

@@ -18,6 +18,9 @@ namespace welcome::ctl {
 struct ResetOrder {
   bool all = false;  // the owner's own configuration, too
   std::string state_dir = "/var/lib/welcomed";
+  // Not before head office has the box's last word, which the daemon notes in the state directory
+  // (firmware/daemon/retired_mark.h). Until then nothing is begun.
+  bool when_retired = false;
 };
 
 class Reset {
@@ -33,13 +36,16 @@ class Reset {
   Result<void> begin(const ResetOrder& order) const;
   // Nothing: none is begun. A mark that cannot be read is one that wants everything gone.
   std::optional<ResetOrder> begun() const;
+  // What waits for head office is called off; what is begun goes on.
+  Result<void> call_off() const;
+  std::filesystem::path mark() const;
   // Does all of it, or what is left of it. `in_service`: asked by the service itself, which cannot
   // wait for its own end. Errors: unavailable, refused (a program failed).
   Result<void> finish(const ResetOrder& order, bool in_service) const;
 
  private:
   std::filesystem::path at(const char* path) const;
-  std::filesystem::path mark() const;
+  std::optional<ResetOrder> ordered() const;
   void note(std::string_view what) const;
   bool systemd_runs() const;
   Result<void> stop_service() const;

@@ -60,7 +60,17 @@ class Screen {
 
   std::string box() const {
     return text("box.tenant") + "/" + text("box.store") + "/" + text("box.id") + ", welcomed " +
-           text("box.version") + ", start " + text("box.session");
+           text("box.version") + ", start " + text("box.session") +
+           (is_image() ? "" : ", no image");
+  }
+  bool is_image() const { return at("update.version").is_string(); }
+  std::string image() const {
+    std::string out = text("update.version");
+    if (const json wanted = at("update.wanted"); wanted.is_string() && wanted != out)
+      out += "; head office wants " + wanted.get<std::string>() + ": " + text("update.step");
+    const json why = at("update.why");
+    return why.is_string() && !why.empty() && why != "" ? out + " (" + why.get<std::string>() + ")"
+                                                        : out;
   }
   std::string clock() const {
     return text("clock.wall") + ", " + text("clock.quality") + " (" + text("clock.source") + ")";
@@ -212,6 +222,7 @@ std::string status_text(const json& status) {
     lines.push_back(cut(label + value));
   };
   line("box", s.box());
+  if (s.is_image()) line("image", s.image());
   line("key", s.text("box.fingerprint"));
   line("clock", s.clock());
   line("CRM", s.link("uplink"));

@@ -2,12 +2,14 @@
 #include "firmware/daemon/app.h"
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cmath>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -25,6 +27,8 @@
 #include "firmware/daemon/control_server.h"
 #include "firmware/daemon/credentials.h"
 #include "firmware/daemon/enroller.h"
+#include "firmware/daemon/heat.h"
+#include "firmware/daemon/image.h"
 #include "firmware/daemon/inbox.h"
 #include "firmware/daemon/lights.h"
 #include "firmware/daemon/log.h"
@@ -32,6 +36,8 @@
 #include "firmware/daemon/pin_checker.h"
 #include "firmware/daemon/radio.h"
 #include "firmware/daemon/radio_desk.h"
+#include "firmware/daemon/radio_help.h"
+#include "firmware/daemon/retired_mark.h"
 #include "firmware/engine/clock.h"
 #include "firmware/engine/clock_report.h"
 #include "firmware/engine/engine.h"
@@ -55,6 +61,25 @@ class Uuids : public Pipeline::IdSource {
  public:
   std::string next() override { return contract::new_uuid(); }
 };
+
+// The image says so in a drop-in of our unit (packaging/image).
+std::filesystem::path image_folder() {
+  const char* const folder = std::getenv("WELCOME_IMAGE");
+  return folder != nullptr ? folder : "";
+}
+
+nlohmann::json update_json(const std::optional<contract::UpdateState>& update,
+                           const std::string& wanted) {
+  const auto or_null = [](const std::string& text) {
+    return text.empty() ? nlohmann::json() : nlohmann::json(text);
+  };
+  if (!update)
+    return {{"step", to_string(UpdateStep::idle)}, {"version", {}}, {"wanted", {}}, {"why", ""}};
+  return {{"step", to_string(update->step)},
+          {"version", or_null(update->version)},
+          {"wanted", or_null(wanted)},
+          {"why", update->why}};
+}
 
 // What it does, and whether it hears as much as it should.
 nlohmann::json radio_health(const beacon::SourceStatus& radio) {
@@ -150,6 +175,9 @@ class App : private Ports {
     loop_.run();
     if (engine_.broken())
       throw std::runtime_error("the database is damaged; the next start mends it");
+    if (starts_again_)
+      throw std::runtime_error(
+          "head office has it that this box is retired; the next start ends it");
   }
 
  private:
@@ -214,6 +242,7 @@ class App : private Ports {
       said.key = engine_.public_key();
       said.vouched = engine_.vouched();
       said.lights = states_of(lights_.steady());
+      said.update = update_;
     }
     return contract::encode_state({config_.tenant, config_.store, config_.box}, said);
   }
@@ -250,7 +279,10 @@ class App : private Ports {
       const auto* raw = std::get_if<contract::RawMessage>(&event);
       if (raw == nullptr) {
         // What it lacks the box asks for on a new line.
-        if (uplink && std::holds_alternative<sync::LinkUp>(event)) inbox_.drop_feed();
+        if (uplink && std::holds_alternative<sync::LinkUp>(event)) {
+          inbox_.drop_feed();
+          new_line_ = true;
+        }
         return inbox_.post_control(input::FromLink{name, std::move(event), steady_now(), {}});
       }
       const std::size_t bytes = raw->topic.size() + raw->payload.size();
@@ -320,6 +352,8 @@ class App : private Ports {
       if (engine_.broken()) return stop();  // the store leaves a mark for the next start
       cameras_.watch();
       tell_of_lights(now);
+      if (radio_) radio_help_.look(radio_->status(), now.mono);
+      if (mark_retirement()) return stop();
       if (examination_) examine(now);
       if (leaving_) leave(now);
       if (end_at_ && now.mono >= *end_at_) return stop();
@@ -515,6 +549,17 @@ class App : private Ports {
     leaving_->answer->progress("waiting for head office: " + why);
   }
 
+  // Head office has the box's last word: the machine's own half may go on with it, also when the
+  // plug is pulled right now (firmware/ctl/reset.h). Where nobody waits for it any more this ends,
+  // once, so that the next start sees whether somebody began to retire it. True: it does.
+  bool mark_retirement() {
+    const auto& state = engine_.retirement();
+    if (!state || !state->confirmed || retired_.there()) return false;
+    // What cannot be written is tried again with the next tick.
+    starts_again_ = retired_.put() && !leaving_;
+    return starts_again_;
+  }
+
   // A week may take seconds: beside the loop, one at a time.
   void start_replay(const std::string& name, const nlohmann::json& args,
                     const std::shared_ptr<Answer>& answer) {
@@ -537,7 +582,7 @@ class App : private Ports {
   // -- the lights
 
   Signs signs(const Now& now) const {
-    Signs signs{now.wall, engine_.last_decision(), {}, {}};
+    Signs signs{now.wall, engine_.last_decision(), {}, {}, temperature()};
     if (!config_.uplink.tls_cert.empty()) {
       if (const auto ends = mqtt::certificate_ends(config_.uplink.tls_cert))
         signs.certificate_ends = std::chrono::time_point_cast<WallTime::duration>(*ends);
@@ -558,10 +603,22 @@ class App : private Ports {
     next_lights_ = now.mono + LightsWatch::kEvery;
     lights_.look(look_around(with_senses(engine_.vitals(now)), now));
     engine_.senses_are(troubles_of(lights_.steady()), now);
-    // A line that is down, or full, is told when it has room.
-    if (lights_.has_news() &&
-        uplink_->publish(state_message(contract::LinkState::online), kNoRow, std::nullopt))
+    const bool update_news = look_at_update(now);
+    // What a new line begins with says neither. A line that is down, or full, is told when it has
+    // room.
+    if (new_line_.exchange(false)) update_told_.reset();
+    if ((lights_.has_news() || update_news || !update_told_) &&
+        uplink_->publish(state_message(contract::LinkState::online), kNoRow, std::nullopt)) {
       lights_.told();
+      update_told_ = update_;
+    }
+  }
+
+  // True: head office does not know yet how far it is.
+  bool look_at_update(const Now& now) {
+    image_.order(engine_.updates().order(now));
+    update_ = image_.look(engine_.updates().word(), engine_.updates().wanted());
+    return update_ != update_told_;
   }
 
   // A camera that sleeps is opened, so that it is known to work before somebody comes.
@@ -617,6 +674,10 @@ class App : private Ports {
     if (radio_) status["radio"].update(radio_health(radio_->status()));
     status["cameras"] = cameras_.status();
     status["models"] = {{"pack", pack_.name}};
+    const auto& retirement = engine_.retirement();
+    status["box"]["retirement"] = !retirement             ? "none"
+                                  : retirement->confirmed ? "confirmed"
+                                                          : "said";
     return status;
   }
 
@@ -654,8 +715,11 @@ class App : private Ports {
     status["decisions"]["last"] = time(seen.decided);
     status["store"]["disk_free"] =
         seen.disk_free ? nlohmann::json(*seen.disk_free) : nlohmann::json();
+    status["box"]["temperature_c"] =
+        seen.temperature ? nlohmann::json(*seen.temperature) : nlohmann::json();
     status["tablets"] = {{"known", tablets.size()}, {"heard", heard_lately(tablets)}};
     status["lights"] = lights_json(findings(status, tablets, seen));
+    status["update"] = update_json(update_, engine_.updates().wanted());
   }
 
   const int argc_;
@@ -685,6 +749,13 @@ class App : private Ports {
   std::uint64_t seen_refused_ = 0;
   LightsWatch lights_;
   MonoTime next_lights_;
+  Image image_{image_folder(), config_.state_dir};
+  RadioHelp radio_help_{std::filesystem::path(config_.control_socket).parent_path(),
+                        config_.radio_source == RadioSource::hci ? config_.radio_device : ""};
+  RetiredMark retired_{config_.state_dir};
+  bool starts_again_ = false;
+  std::atomic<bool> new_line_{false};  // the uplink's
+  std::optional<contract::UpdateState> update_, update_told_;
   struct Examination {
     std::shared_ptr<Answer> answer;
     MonoTime until;

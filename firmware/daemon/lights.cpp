@@ -24,6 +24,8 @@ constexpr auto kCertificateSoon = std::chrono::days(30);
 constexpr auto kTabletPatience = 15min;
 constexpr std::uint64_t kDiskLittle = 500'000'000;  // a database and its log at their largest
 constexpr std::uint64_t kDiskNone = 50'000'000;
+// Processors slow down from here on, and switch themselves off not far beyond.
+constexpr double kHot = 80, kTooHot = 95;  // degrees Celsius
 
 std::string ago(std::chrono::milliseconds time) {
   const auto s = std::chrono::floor<std::chrono::seconds>(time).count();
@@ -40,6 +42,8 @@ std::string size(std::uint64_t bytes) {
                 static_cast<double>(bytes) / (large ? 1e9 : 1e6));
   return out.data();
 }
+
+std::string degrees(double celsius) { return std::to_string(std::llround(celsius)) + " °C"; }
 
 Finding finding(Light light, Lamp lamp, std::string what, std::string to_do = {}) {
   if (what.size() > contract::kLightWords) what.resize(contract::kLightWords);
@@ -71,9 +75,19 @@ class Look {
   }
 
   Finding line() const {
+    if (text("box.retirement") == "confirmed") {
+      return finding(Light::line, Lamp::red,
+                     "this box is retired: head office serves it no more, and it still holds all",
+                     "welcomectl retire: it goes on, and destroys what the box holds");
+    }
     if (text("links.uplink.state") != "up") {
       return finding(Light::line, Lamp::red, "down: " + text("links.uplink.why"),
                      "the broker's name, port, account or certificate: [uplink], and the network");
+    }
+    if (text("box.retirement") == "said") {
+      return finding(Light::line, Lamp::yellow,
+                     "up; that this box is retired was said, and head office has not taken it",
+                     "welcomectl retire: it goes on where it was");
     }
     std::string what = "up";
     if (signs_.certificate_ends) {
@@ -189,11 +203,16 @@ class Look {
         at("store.bytes").is_number()
             ? size(static_cast<std::uint64_t>(std::max(0.0, number("store.bytes")))) + " of data"
             : "it can be written to";
-    if (!signs_.disk_free) return finding(Light::store, Lamp::green, what);
-    what += ", " + size(*signs_.disk_free) + " free";
-    if (*signs_.disk_free < kDiskLittle) {
+    if (signs_.disk_free) what += ", " + size(*signs_.disk_free) + " free";
+    if (signs_.temperature) what += ", " + degrees(*signs_.temperature);
+    const Lamp hot = heat();
+    if (signs_.disk_free && *signs_.disk_free < kDiskLittle && hot != Lamp::red) {
       return finding(Light::store, *signs_.disk_free < kDiskNone ? Lamp::red : Lamp::yellow, what,
                      "make room: df, journalctl --disk-usage");
+    }
+    if (hot != Lamp::green) {
+      return finding(Light::store, hot, what,
+                     "the machine is too hot: air around it, its fan, a place out of the sun");
     }
     return finding(Light::store, Lamp::green, what);
   }
@@ -238,6 +257,11 @@ class Look {
   }
 
  private:
+  Lamp heat() const {
+    const double degrees_now = signs_.temperature.value_or(0);
+    if (degrees_now >= kTooHot) return Lamp::red;
+    return degrees_now >= kHot ? Lamp::yellow : Lamp::green;
+  }
   json at(std::string_view path) const { return value_at(status_, path); }
   std::string text(std::string_view path) const { return word(status_, path); }
   bool yes(std::string_view path) const { return at(path) == json(true); }

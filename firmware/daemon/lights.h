@@ -28,6 +28,7 @@ struct Signs {
   // none is set up.
   std::optional<WallTime> certificate_ends;
   std::optional<std::uint64_t> disk_free;  // bytes where the database lies; nothing: not known
+  std::optional<double> temperature;       // of the machine, in degrees Celsius; nothing: not known
 };
 
 // One for each light, in its order. `status` and `tablets` as `welcomectl status --json` and

@@ -3,8 +3,9 @@
 // key is in no file.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -91,8 +92,12 @@ async function company(t, key = kKey) {
     });
   const retire = (...args) =>
     run('welcomectl', ['retire', '--yes', '--socket', socket, '--root', root, ...args]);
+  const status = async () => {
+    const said = await run('welcomectl', ['--socket', socket, 'status', '--json']);
+    return said.code === 0 ? JSON.parse(said.stdout) : {};
+  };
   const list = async () => JSON.parse((await crm('--json', 'boxes', 'list')).stdout);
-  return { dir, root, state, name, stack, crm, serve, box, retire, list };
+  return { dir, root, state, name, stack, crm, serve, box, retire, status, list };
 }
 
 // What systemd keeps in memory alone lies in a folder here.
@@ -156,6 +161,72 @@ test('while the line is away nothing is destroyed, and head office takes the pro
   assert.equal(shown.code, 0, shown.stderr);
   assert.equal((await all.crm('boxes', 'retired', all.name, '--proof', proof)).code, 0);
   assert.equal((await all.list())[0].state, 'retired');
+});
+
+test('a plug that is pulled before head office has it does not end the retirement', async (t) => {
+  const all = await company(t);
+  const serving = await all.serve();
+  const box = await all.box();
+  await until('the CRM knows its key', async () => (await all.list())[0].key);
+  await serving.stop();
+  const { state, root, dir } = all;
+  const finish = () => run('welcomectl', ['factory-reset', '--finish', '--root', root]);
+  const retiring = spawn(
+    path.join(kBin, 'welcomectl'),
+    [...['retire', '--yes', '--socket', path.join(dir, 'control.sock'), '--root', root]],
+    { stdio: 'ignore' },
+  );
+  const ended = new Promise((resolve) => retiring.once('close', resolve));
+  await until('it waits for head office', () => existsSync(path.join(root, 'etc/welcomed/reset')));
+  await until('the box has said it', async () => (await all.status()).box?.retirement === 'said');
+  // The plug: both at once, and what each start of the service does first.
+  retiring.kill('SIGKILL');
+  await ended;
+  await box.kill();
+  assert.equal((await finish()).code, 0);
+  assert.equal(readFileSync(path.join(root, 'etc/credstore/welcomed.box-key'), 'utf8'), kKey);
+
+  // It is a box still, and says its last word again; when that is taken, it starts once more, and that is its end.
+  const again = await all.box();
+  await all.serve();
+  const { code } = await again.exited;
+  assert.equal(code, 1, 'systemd starts it again');
+  assert.ok(existsSync(path.join(state, 'retired')));
+  const over = await finish();
+  assert.equal(over.code, 1);
+  assert.match(over.stderr, /was reset, and is no box any more/);
+  assert.equal((await all.list())[0].state, 'retired');
+  without_key(all);
+});
+
+test('a retirement that was called off ends no box when head office hears of it later', async (t) => {
+  const all = await company(t);
+  const serving = await all.serve();
+  const box = await all.box();
+  await until('the CRM knows its key', async () => (await all.list())[0].key);
+  await serving.stop();
+  assert.equal((await all.retire('--for', '2s')).code, 1);
+  // Ctrl-C, too.
+  const retiring = spawn(
+    path.join(kBin, 'welcomectl'),
+    [...['retire', '--yes', '--socket', path.join(all.dir, 'control.sock'), '--root', all.root]],
+    { stdio: 'ignore' },
+  );
+  const ended = new Promise((resolve) => retiring.once('close', resolve));
+  await until('it waits', () => existsSync(path.join(all.root, 'etc/welcomed/reset')));
+  retiring.kill('SIGINT');
+  await ended;
+  assert.equal(existsSync(path.join(all.root, 'etc/welcomed/reset')), false);
+
+  await all.serve();
+  assert.equal((await box.exited).code, 1, 'once: to see whether somebody began to retire it');
+  assert.equal((await run('welcomectl', ['factory-reset', '--finish', '--root', all.root])).code, 0);
+  await all.box();
+  const doctor = await run('welcomectl', ['--socket', path.join(all.dir, 'control.sock'), 'doctor']);
+  assert.equal(doctor.code, 1);
+  assert.match(doctor.stdout, /^WRONG +line +this box is retired/m);
+  assert.equal((await all.retire()).code, 0, 'said again it goes on');
+  without_key(all);
 });
 
 test('another key under the same name proves nothing to a CRM that listens', async (t) => {

@@ -117,6 +117,16 @@ after_sigkill() {
 }
 quiet_journal() { ! journalctl -u welcomed --no-pager -o cat | grep -qiE '5a:?11:?22:?33|c3:00:00'; }
 
+# rfkill, as a tool or a key on the machine does it; root's half switches it on, the daemon holds what it held.
+is_switched_on_again() {
+  local soft took
+  soft=$(echo /sys/class/bluetooth/hci*/rfkill*/soft)
+  echo 1 >"$soft" || return 1
+  within 20 shows '.radio.source == "recovering"' || return 1
+  took=$(ms_until 180 shows '.radio.source == "running"') || return 1
+  figure "switched off: on again after $took ms"
+  [[ $(<"$soft") == 0 ]] && journalctl -u welcome-radio --no-pager -o cat | grep 'is switched on' >/dev/null && one_capability
+}
 check "runs with one capability for the radio" as_the_guide_says
 check "holds that capability and no other" one_capability
 check "is exposed to less than 2.0 of 10 with the radio" exposed_less_than 2.0
@@ -137,6 +147,7 @@ check "hears after a loose contact" back_at_once
 check "takes a Bluetooth 4 adapter" an_old_controller
 check "says which adapters there are where an address is not" says_which_there_are
 check "takes an adapter by its address" by_its_address
+check "is switched on again when somebody has switched it off" is_switched_on_again
 check "takes the adapter again after SIGKILL" after_sigkill
 check "writes no address into the journal" quiet_journal
 tell unplug

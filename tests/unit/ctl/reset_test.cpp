@@ -168,6 +168,58 @@ TEST_F(ResetTest, IsEndedWhereverThePowerWasCut) {
   }
 }
 
+TEST_F(ResetTest, ThatWaitsForHeadOfficeIsBegunWhenTheBoxKnowsThatItHasItsWord) {
+  make_box();
+  const Reset reset(root());
+  ResetOrder order{true, "/var/lib/welcomed", true};
+  ASSERT_TRUE(reset.begin(order));
+  EXPECT_FALSE(reset.begun()) << "the plug may be pulled: it is a box still";
+  ASSERT_TRUE(reset.call_off());
+  write("var/lib/welcomed/retired", "");
+  EXPECT_FALSE(reset.begun()) << "it was called off, and head office heard it later";
+  ASSERT_TRUE(reset.begin(order));
+  const auto begun = reset.begun();
+  ASSERT_TRUE(begun);
+  EXPECT_TRUE(begun->all);
+  order.when_retired = false;
+  ASSERT_TRUE(reset.begin(order));
+  ASSERT_TRUE(reset.call_off());
+  EXPECT_TRUE(reset.begun()) << "what is begun is not called off";
+}
+
+TEST_F(ResetTest, OfARetiredBoxIsEndedWhereverThePowerWasCut) {
+  // As `welcomectl factory-reset --finish` does it.
+  const auto start_of_the_service = [](const Reset& reset) {
+    const auto begun = reset.begun();
+    return begun && reset.begin(*begun) && reset.finish(*begun, true);
+  };
+  for (int cut = 1;; ++cut) {
+    SCOPED_TRACE("cut at step " + std::to_string(cut));
+    make_box();
+    write("var/lib/welcomed/retired", "");
+    ASSERT_TRUE(Reset(root()).begin({true, "/var/lib/welcomed", true}));
+    const pid_t child = ::fork();
+    if (child == 0) {
+      int steps = 0;
+      const bool done = start_of_the_service(Reset(root(), [&](std::string_view) {
+        if (++steps == cut) ::_exit(7);
+      }));
+      ::_exit(done ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 0) {
+      ASSERT_GT(cut, 15) << "there are as many steps";
+      expect_as_installed(true);
+      break;
+    }
+    ASSERT_EQ(WEXITSTATUS(status), 7);
+    ASSERT_TRUE(start_of_the_service(Reset(root())));
+    expect_as_installed(true);
+  }
+}
+
 TEST_F(ResetTest, TakesOfAFolderOfSomebodysChoiceOnlyWhatIsTheBoxes) {
   make_box();
   write("srv/data/welcomed.db", "of " + kKey);

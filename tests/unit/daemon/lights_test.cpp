@@ -65,6 +65,29 @@ contract::LightState light(const Box& box, Light which) {
   return findings(box).at(static_cast<std::size_t>(which)).state;
 }
 
+TEST(Lights, AHotMachineIsSaid) {
+  Box box = well();
+  box.temperature = 61.4;
+  EXPECT_EQ(light(box, Light::store).lamp, Lamp::green);
+  EXPECT_NE(light(box, Light::store).what.find("61 °C"), std::string::npos);
+  box.temperature = 80;
+  EXPECT_EQ(light(box, Light::store).lamp, Lamp::yellow);
+  box.temperature = 95;
+  EXPECT_EQ(light(box, Light::store).lamp, Lamp::red);
+  box.disk_free = 1'000'000;
+  EXPECT_NE(findings(box).at(static_cast<std::size_t>(Light::store)).to_do.find("too hot"),
+            std::string::npos);
+}
+
+TEST(Lights, ABoxThatIsRetiredAndWasNotDestroyedIsSaid) {
+  Box box = well();
+  box.status["box"]["retirement"] = "said";
+  EXPECT_EQ(light(box, Light::line).lamp, Lamp::yellow);
+  box.status["box"]["retirement"] = "confirmed";
+  EXPECT_EQ(light(box, Light::line).lamp, Lamp::red);
+  EXPECT_NE(light(box, Light::line).what.find("retired"), std::string::npos);
+}
+
 TEST(Lights, AreAllGreenOnABoxThatIsWell) {
   const auto all = findings(well());
   ASSERT_EQ(all.size(), 9U);
