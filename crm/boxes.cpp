@@ -38,6 +38,8 @@ bool Boxes::valid_name(std::string_view name) {
 bool Boxes::admit(const std::string& store, const std::string& box, const std::string& by,
                   WallTime now) {
   db_.execute("DELETE FROM stranger WHERE store = $1 AND box = $2", {store, box});
+  // It gets another password: one that was made before does not take its place.
+  db_.execute("DELETE FROM renewal WHERE store = $1 AND box = $2", {store, box});
   const bool first =
       db_.execute(
           "INSERT INTO box (store, box, state, session, version, seen_at, admitted_at, "
@@ -131,6 +133,7 @@ Result<Revoked> Boxes::revoke(const std::string& store, const std::string& box, 
   db_.execute("DELETE FROM box_key WHERE store = $1 AND box = $2", it);
   db_.execute("DELETE FROM box_trail WHERE store = $1 AND box = $2", it);
   db_.execute("DELETE FROM diagnosis WHERE store = $1 AND box = $2", it);
+  db_.execute("DELETE FROM renewal WHERE store = $1 AND box = $2", it);
   db_.execute("DELETE FROM box_release WHERE store = $1 AND box = $2", it);
   db_.execute("DELETE FROM box_light WHERE store = $1 AND box = $2", it);
   db_.execute("DELETE FROM invitation WHERE store = $1 AND box = $2", it);

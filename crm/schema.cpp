@@ -377,6 +377,15 @@ constexpr const char* kVersion19[] = {
     "why {text} NOT NULL, said_at {text} NOT NULL, PRIMARY KEY (store, box)){end}",
 };
 
+constexpr const char* kVersion20[] = {
+    // Passwords that boxes are asked to make anew (crm/renewals.h): the command, the salted hash
+    // that
+    // came back, and when it was put into the broker's file.
+    "CREATE TABLE renewal (store {text} NOT NULL, box {text} NOT NULL, question {text} NOT NULL, "
+    "hash {text} NOT NULL, asked_at {text} NOT NULL, put_at {text}, PRIMARY KEY (store, "
+    "box)){end}",
+};
+
 // A database, new or old, takes every step that it has not taken. From version 14 on a step only
 // adds tables, and columns that have a default or may be NULL: so the version before goes on
 // working when an update is rolled back, or while instances are updated one by one. What is no
@@ -384,7 +393,7 @@ constexpr const char* kVersion19[] = {
 constexpr std::span<const char* const> kSteps[] = {
     kVersion1,  kVersion2,  kVersion3,  kVersion4,  kVersion5,  kVersion6,  kVersion7,
     kVersion8,  kVersion9,  kVersion10, kVersion11, kVersion12, kVersion13, kVersion14,
-    kVersion15, kVersion16, kVersion17, kVersion18, kVersion19};
+    kVersion15, kVersion16, kVersion17, kVersion18, kVersion19, kVersion20};
 static_assert(std::size(kSteps) == kSchemaVersion);
 
 std::string spell(std::string sql, const Database::Types& types) {

@@ -9,7 +9,7 @@
 
 namespace welcome::crm {
 
-constexpr std::int64_t kSchemaVersion = 19;
+constexpr std::int64_t kSchemaVersion = 20;
 // The oldest schema whose versions of welcome-crm go on working with a database of this one. Every
 // database says it.
 constexpr std::int64_t kOldestReader = 14;

@@ -11,6 +11,7 @@
 #include "crm/desk_consents.h"
 #include "crm/lights.h"
 #include "crm/releases.h"
+#include "crm/renewals.h"
 #include "crm/wall_clock.h"
 
 namespace welcome::crm {
@@ -235,6 +236,7 @@ void Server::process_received() {
       if (const auto* answer = std::get_if<contract::CommandResponse>(&from.message)) {
         if (answer->ok) crm_.answered(answer->command.str(), from.box.store, from.box.box);
         Lights(crm_).answered(from.box.store, from.box.box, *answer);
+        Renewals(crm_).answered(from.box.store, from.box.box, *answer);
       }
     }
     transaction.commit();

@@ -54,6 +54,9 @@ class FakeWorld : public daemon::Ports {
   void stop_enrolment(std::uint64_t job) override;
   void check_pin(std::uint64_t job, std::string pin, std::string hash) override;
   ClockState clock() const override { return time(); }
+  Result<std::string> renew_uplink_password() override {
+    return std::string("$7$101$") + std::string(16, 's') + "$" + std::string(88, 'h');
+  }
   std::string clock_memory() const override { return "what was heard"; }
   nlohmann::json whole_status() const override;
   void crm_says(WallTime signed_at, MonoTime heard) override;

@@ -138,7 +138,12 @@ void Client::greet(Time now) {
   Connect packet;
   packet.client_id = config_.client_id;
   packet.user = config_.user;
-  packet.password = config_.password;
+  password_ = config_.password;
+  if (config_.passwords) {
+    const auto all = config_.passwords();
+    password_ = all.empty() ? std::string() : all[passwords_no_ % all.size()];
+  }
+  packet.password = password_;
   packet.session_expiry_s = config_.session_expiry_s;
   packet.clean_start = config_.session_expiry_s == 0;
   packet.keep_alive_s = config_.keep_alive_s;
@@ -152,6 +157,7 @@ void Client::greet(Time now) {
 }
 
 void Client::on(Time now, const Connack& connack) {
+  if (connack.reason == kBadPassword || connack.reason == kNotAuthorised) ++passwords_no_;
   if (connack.reason != 0) {
     return lost(now, "the broker refuses the connection: " + reason_text(connack.reason),
                 connack.reason);
@@ -175,6 +181,8 @@ void Client::on(Time now, const Suback& suback) {
     return lost(now, "the broker refuses a subscription: " + reason_text(reason), reason);
   }
   phase_ = Phase::up;
+  passwords_no_ = 0;
+  if (config_.password_worked) config_.password_worked(password_);
   next_id_ = 2;
   up_since_ = last_sent_ = now;
   addresses_.clear();

@@ -30,6 +30,10 @@ struct ClientConfig {
   std::uint16_t port = 1883;
   std::string client_id;
   std::string user, password;  // empty user: none
+  // Instead of `password`, where more than one may be right: asked for at each connection, of which
+  // each that is refused for it takes the next one. And which one let us in.
+  std::function<std::vector<std::string>()> passwords{};
+  std::function<void(const std::string&)> password_worked{};
   std::optional<TlsFiles> tls;
   std::uint32_t session_expiry_s = 0;  // how long the broker keeps messages for us; 0: clean start
   std::uint16_t keep_alive_s = 15;     // unless the broker says otherwise
@@ -148,6 +152,8 @@ class Client {
   std::chrono::seconds keep_alive_{15};  // 0: off
   Time deadline_;
   Time last_heard_, last_sent_, up_since_;
+  std::string password_;          // of this connection
+  std::size_t passwords_no_ = 0;  // refused in a row
   int attempts_ = 0;
   int brief_ = 0;  // connections in a row that ended soon after the broker let us in
   std::mt19937_64 random_{std::random_device{}()};

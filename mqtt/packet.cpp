@@ -311,9 +311,9 @@ std::string reason_text(std::uint8_t reason) {
       return "protocol version not supported";
     case 0x85:
       return "client id not accepted";
-    case 0x86:
+    case kBadPassword:
       return "bad user name or password";
-    case 0x87:
+    case kNotAuthorised:
       return "not authorised";
     case 0x88:
       return "server unavailable";

@@ -140,8 +140,11 @@ std::string password_line(const std::string& account, const std::string& passwor
          to_base64(hash) + "\n";
 }
 
-Result<void> put_account(const std::string& dir, const std::string& account,
-                         const std::string& rules, const std::string& password) {
+namespace {
+
+// `line`: of the password_file, with its end.
+Result<void> put_line(const std::string& dir, const std::string& account, const std::string& rules,
+                      const std::string& line) {
   // Rules first: an account without them hears nothing, and nobody has the password yet.
   if (auto done =
           change(dir + "/acl",
@@ -149,9 +152,20 @@ Result<void> put_account(const std::string& dir, const std::string& account,
       !done) {
     return done;
   }
-  return change(dir + "/passwords", [&](const std::string& text) {
-    return without_password(text, account) + password_line(account, password);
-  });
+  return change(dir + "/passwords",
+                [&](const std::string& text) { return without_password(text, account) + line; });
+}
+
+}  // namespace
+
+Result<void> put_account(const std::string& dir, const std::string& account,
+                         const std::string& rules, const std::string& password) {
+  return put_line(dir, account, rules, password_line(account, password));
+}
+
+Result<void> put_account_hash(const std::string& dir, const std::string& account,
+                              const std::string& rules, const std::string& hash) {
+  return put_line(dir, account, rules, account + ":" + hash + "\n");
 }
 
 Result<void> remove_account(const std::string& dir, const std::string& account) {

@@ -24,6 +24,9 @@ std::string password_line(const std::string& account, const std::string& passwor
 // gets a new password and these rules.
 Result<void> put_account(const std::string& dir, const std::string& account,
                          const std::string& rules, const std::string& password);
+// As that, with what stands behind the name in password_line(), which the account's owner has made.
+Result<void> put_account_hash(const std::string& dir, const std::string& account,
+                              const std::string& rules, const std::string& hash);
 Result<void> remove_account(const std::string& dir, const std::string& account);
 // The names in the password_file.
 Result<std::vector<std::string>> accounts(const std::string& dir);

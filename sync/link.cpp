@@ -57,6 +57,8 @@ mqtt::ClientConfig client_config(const LinkConfig& config) {
   out.client_id = config.client_id;
   out.user = config.user;
   out.password = config.password;
+  out.passwords = config.passwords;
+  out.password_worked = config.password_worked;
   out.tls = config.tls;
   out.keep_alive_s = static_cast<std::uint16_t>(config.keep_alive.count());
   for (const std::string& filter : config.subscriptions) {

@@ -29,6 +29,9 @@ struct LinkConfig {
   std::string client_id;
   std::string user;  // empty: none
   std::string password;
+  // As mqtt::ClientConfig has them; called on the link's thread.
+  std::function<std::vector<std::string>()> passwords{};
+  std::function<void(const std::string&)> password_worked{};
   std::optional<mqtt::TlsFiles> tls;
   std::vector<std::string> subscriptions;  // QoS 1; without what this link sent itself
   std::vector<std::string> echoed;         // QoS 1; that too, in the broker's order

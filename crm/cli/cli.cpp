@@ -30,9 +30,9 @@ std::vector<const Command*> all_commands(const Beyond* beyond) {
   std::vector<const Command*> out;
   for (const auto& some :
        {set_up_commands(), customer_commands(), staff_commands(), box_commands(), invite_commands(),
-        box_list_commands(), fleet_commands(), release_commands(), light_commands(),
-        metrics_commands(), serve_commands(), sign_commands(), complaint_commands(),
-        beyond == nullptr ? std::span<const Command>() : beyond->commands}) {
+        renew_commands(), box_list_commands(), fleet_commands(), release_commands(),
+        light_commands(), metrics_commands(), serve_commands(), sign_commands(),
+        complaint_commands(), beyond == nullptr ? std::span<const Command>() : beyond->commands}) {
     for (const Command& command : some) out.push_back(&command);
   }
   return out;

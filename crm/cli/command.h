@@ -95,6 +95,7 @@ std::span<const Command> metrics_commands();
 // The table of docs/metrics.md.
 std::string markdown_crm_metrics();
 std::span<const Command> release_commands();
+std::span<const Command> renew_commands();
 std::span<const Command> serve_commands();
 std::span<const Command> sign_commands();
 std::span<const Command> staff_commands();

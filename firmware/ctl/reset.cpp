@@ -57,7 +57,8 @@ Result<std::vector<fs::path>> state_in(const fs::path& folder, bool own) {
   if (!all || own) return all;
   std::erase_if(*all, [](const fs::path& one) {
     const std::string name = one.filename().string();
-    return !name.starts_with("welcomed.db") && name != "recordings" && name != kRetired;
+    return !name.starts_with("welcomed.db") && name != "recordings" && name != "uplink-password" &&
+           name != kRetired;
   });
   return all;
 }

@@ -38,6 +38,7 @@
 #include "firmware/daemon/radio_desk.h"
 #include "firmware/daemon/radio_help.h"
 #include "firmware/daemon/retired_mark.h"
+#include "firmware/daemon/uplink_passwords.h"
 #include "firmware/engine/clock.h"
 #include "firmware/engine/clock_report.h"
 #include "firmware/engine/engine.h"
@@ -125,6 +126,7 @@ class App : private Ports {
                  [this](vision::FaceMatch match, Zone zone) {
                    inbox_.post_sensor(input::Face{std::move(match), zone, steady_now()});
                  }),
+        passwords_(config.state_dir, read_credential("uplink-password")),
         engine_(settings_of(config, keys), store_, *this, uuids_, clock_->now()),
         enroller_(
             pack_, enrolment_options(config, pack_),
@@ -225,6 +227,7 @@ class App : private Ports {
   ClockState clock() const override { return clock_->state(); }
   nlohmann::json whole_status() const override { return status_now(); }
   std::string clock_memory() const override { return clock_->memory(); }
+  Result<std::string> renew_uplink_password() override { return passwords_.renew(); }
   void crm_says(WallTime signed_at, MonoTime heard) override { clock_->crm_says(signed_at, heard); }
 
   // -- making the parts
@@ -249,8 +252,9 @@ class App : private Ports {
 
   std::unique_ptr<sync::Link> make_uplink() {
     const contract::BoxAddress box{config_.tenant, config_.store, config_.box};
-    auto link = link_config(config_.uplink, contract::address_text(box),
-                            read_credential("uplink-password"));
+    auto link = link_config(config_.uplink, contract::address_text(box), "");
+    link.passwords = [this] { return passwords_.to_try(); };
+    link.password_worked = [this](const std::string& password) { passwords_.worked(password); };
     const auto subscriptions = contract::Subscriptions::box_uplink(box);
     link.subscriptions.assign(subscriptions.begin(), subscriptions.end());
     link.will = state_message(contract::LinkState::offline);
@@ -737,6 +741,7 @@ class App : private Ports {
   Cameras cameras_;
   std::uint64_t enrolling_ = 0;  // at the desk's camera
   std::unique_ptr<beacon::AdvertSource> radio_;
+  UplinkPasswords passwords_;
   std::unique_ptr<sync::Link> uplink_, floor_;
   Engine engine_;
   Enroller enroller_;

@@ -72,9 +72,27 @@ Result<std::string> Commands::carry_out(const contract::Command& command, const 
     case Kind::take_back:
       return done(needs_.take_back(command.customer, command.events, command.reason, now));
     case Kind::config:
-      return fail(ErrorCode::refused, "configuration is changed on the box: /etc/welcomed/conf.d");
+      return configure(command, now);
   }
   return fail(ErrorCode::internal, "unknown command");
+}
+
+// Of its configuration a box lets one thing be changed from afar: its password, which it makes
+// itself and tells nobody.
+Result<std::string> Commands::configure(const contract::Command& command, const Now& now) {
+  if (command.settings != std::map<std::string, std::string>{{"uplink.password", "renew"}})
+    return fail(ErrorCode::refused, "configuration is changed on the box: /etc/welcomed/conf.d");
+  const auto hash = shared_.ports.renew_uplink_password();
+  if (!hash) return tl::unexpected(hash.error());
+  const auto noted = shared_.store.transaction([&](store::Tx& tx) {
+    tx.audit().append(now, "config", "crm", {}, "a new password for the central broker");
+  });
+  if (!noted) {
+    needs_.store_failed(noted.error());
+    return tl::unexpected(noted.error());
+  }
+  return signer_.sign(
+      contract::dump({{"account", contract::address_text(shared_.settings.box)}, {"hash", *hash}}));
 }
 
 void Commands::answer(const contract::Command& command, const Result<std::string>& what,

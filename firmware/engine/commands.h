@@ -46,6 +46,7 @@ class Commands {
   Result<std::string> carry_out(const contract::Command& command, const Now& now);
   void answer(const contract::Command& command, const Result<std::string>& what, const Now& now);
   Result<std::string> export_for_crm(const CustomerId& customer, const Now& now);
+  Result<std::string> configure(const contract::Command& command, const Now& now);
   Result<std::string> presence(const contract::Command& command, const Now& now);
   Result<std::string> erase(const contract::Command& command, const Now& now);
   Result<std::string> erased_before(const contract::Command& command, const Now& now);

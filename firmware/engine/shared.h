@@ -59,6 +59,9 @@ class Ports {
   // The whole status, with what the engine does not know: radio, cameras, models.
   virtual nlohmann::json whole_status() const = 0;
   virtual std::string clock_memory() const = 0;
+  // A new password for the central broker: on the disk, and tried from the next connection on. Its
+  // salted hash, as the broker keeps it.
+  virtual Result<std::string> renew_uplink_password() = 0;
   // A time that the CRM signed, newer than any before of this start, and when it was heard at the
   // latest.
   virtual void crm_says(WallTime signed_at, MonoTime heard) = 0;

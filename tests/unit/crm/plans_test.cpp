@@ -22,10 +22,10 @@ namespace {
 
 // As many rows as there are boxes, collections, keys, homes, releases or people at work.
 const std::set<std::string> kSmall{
-    "box",          "box_key",        "box_release", "image_release", "rollout",     "confirmed",
-    "control",      "diagnosis",      "feed",        "home",          "invitation",  "place",
-    "retired",      "schema_version", "serving",     "setting",       "signing_key", "staff",
-    "store_region", "stranger",       "told"};
+    "box",       "box_key",      "box_release",    "image_release", "rollout", "renewal",
+    "confirmed", "control",      "diagnosis",      "feed",          "home",    "invitation",
+    "place",     "retired",      "schema_version", "serving",       "setting", "signing_key",
+    "staff",     "store_region", "stranger",       "told"};
 
 // What reads everything because everything is asked for.
 const std::map<std::string, const char*> kWholeOnPurpose{

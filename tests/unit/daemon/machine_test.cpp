@@ -12,6 +12,7 @@
 #include "firmware/daemon/image.h"
 #include "firmware/daemon/radio_help.h"
 #include "firmware/daemon/retired_mark.h"
+#include "firmware/daemon/uplink_passwords.h"
 
 namespace welcome::daemon {
 namespace {
@@ -130,6 +131,48 @@ TEST_F(MachineTest, ThatHeadOfficeHasTheLastWordStaysKnown) {
   EXPECT_TRUE(mark.put());
   EXPECT_TRUE(RetiredMark(dir_).there());
   EXPECT_FALSE(RetiredMark(dir_ / "none").put());
+}
+
+using Passwords = std::vector<std::string>;
+
+TEST_F(MachineTest, TheOldPasswordStaysUntilTheNewOneHasComeIn) {
+  UplinkPasswords passwords(dir_, "given");
+  EXPECT_EQ(passwords.to_try(), Passwords{"given"});
+  const auto hash = passwords.renew();
+  ASSERT_TRUE(hash);
+  EXPECT_TRUE(hash->starts_with("$7$101$"));
+  const auto both = passwords.to_try();
+  ASSERT_EQ(both.size(), 2U);
+  EXPECT_EQ(both[1], "given");
+  ASSERT_TRUE(passwords.renew());
+  EXPECT_EQ(passwords.to_try(), both) << "asked again it is the same one";
+  EXPECT_EQ(UplinkPasswords(dir_, "given").to_try(), both) << "also after the plug was pulled";
+  passwords.worked("given");
+  EXPECT_EQ(passwords.to_try(), both) << "the broker does not have it yet";
+  passwords.worked(both[0]);
+  EXPECT_EQ(UplinkPasswords(dir_, "given").to_try(), both);
+  // The next one: the one before is what comes in until then.
+  ASSERT_TRUE(passwords.renew());
+  ASSERT_EQ(passwords.to_try().size(), 3U);
+  EXPECT_EQ(passwords.to_try()[1], both[0]);
+}
+
+TEST_F(MachineTest, ATechniciansPasswordThatComesInIsTheOne) {
+  UplinkPasswords passwords(dir_, "given");
+  ASSERT_TRUE(passwords.renew());
+  passwords.worked(passwords.to_try()[0]);
+  UplinkPasswords again(dir_, "given anew");
+  again.worked("given anew");
+  EXPECT_EQ(again.to_try(), Passwords{"given anew"});
+}
+
+TEST_F(MachineTest, NoNewPasswordWhereItCannotBeKeptOrThereIsNone) {
+  UplinkPasswords nowhere(dir_ / "none", "given");
+  EXPECT_EQ(nowhere.renew().error().code, ErrorCode::unavailable);
+  EXPECT_EQ(nowhere.to_try(), Passwords{"given"});
+  EXPECT_EQ(UplinkPasswords(dir_, "").renew().error().code, ErrorCode::refused);
+  write("uplink-password", "{\"now\": 3");
+  EXPECT_EQ(UplinkPasswords(dir_, "given").to_try(), Passwords{"given"});
 }
 
 }  // namespace
