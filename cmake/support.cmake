@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# SUPPORTED and REPORT, as SECURITY.md says them: it is the one place where they stand.
+# SUPPORTED, SUPPORT_ENDS and REPORT, as SECURITY.md says them: it is the one place where they stand.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/SECURITY.md)
 file(READ ${PROJECT_SOURCE_DIR}/SECURITY.md security)
 string(REGEX REPLACE "[ \n]+" " " security "${security}")
@@ -11,3 +11,7 @@ if(NOT security MATCHES "\\*\\*Report\\*\\* it ([^*.\"\\]+)[.]")
   message(FATAL_ERROR "SECURITY.md has no paragraph \"**Report** it …\", which welcomectl support says")
 endif()
 string(STRIP "${CMAKE_MATCH_1}" REPORT)
+if(NOT security MATCHES "\\*\\*Support ends\\*\\*: (not set|20[0-9][0-9]-[01][0-9]-[0-3][0-9])[.]")
+  message(FATAL_ERROR "SECURITY.md has no \"**Support ends**: not set.\", or a day as 2031-12-31")
+endif()
+set(SUPPORT_ENDS "${CMAKE_MATCH_1}")

@@ -313,6 +313,9 @@ int support(const Verb& /*verb*/, const Call& call) {
   const std::pair<const char*, std::string> said[] = {
       {"version", std::string("welcomed ") + kVersion},
       {"supported", kSupported},
+      {"ends", kSupportEnds == std::string_view("not set")
+                   ? "not set: nobody has said until which day this version is supported"
+                   : std::string("this version is supported until ") + kSupportEnds},
       {"security", std::string("report a hole ") + kReport + ": SECURITY.md"},
       {"help", "welcomectl diag collect writes one file with what whoever helps you wants to know"},
       {"licences",

@@ -72,6 +72,8 @@ test('support says what SECURITY.md says', async () => {
   const said = JSON.parse(stdout);
   assert.match(said.version, /^welcomed \d+\.\d+\.\d+$/);
   assert.ok(security.includes(`**Supported** is ${said.supported}`), said.supported);
+  const [, ends] = security.match(/\*\*Support ends\*\*: (not set|\d{4}-\d\d-\d\d)\. /);
+  assert.ok(said.ends.includes(ends), said.ends);
   const [, report] = said.security.match(/report a hole (.*): SECURITY\.md$/);
   assert.ok(security.includes(`**Report** it ${report}.`), report);
   const plain = await ctl('support');
