@@ -92,6 +92,7 @@ try {
   await events.offer('c-paul', 'v-paul', 'k-picture', 'a', lasts);
   const phone = await pages.phone(await story.link('c-paul'), kPhone);
   await phone.getByRole('button', { name: 'Show the code' }).click();
+  await phone.evaluate(() => scrollTo(0, 0));
   await shoot(phone, 'phone-offer');
   await phone.getByRole('tab', { name: 'My choices' }).click();
   await phone.getByRole('heading', { name: 'My choices' }).scrollIntoViewIfNeeded();
