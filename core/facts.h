@@ -13,6 +13,7 @@
 #include "core/profile.h"
 #include "core/result.h"
 #include "core/time.h"
+#include "core/timekeeper.h"
 
 namespace welcome {
 
@@ -48,7 +49,7 @@ struct CustomerFacts {
   std::optional<Conversation> note;
 
   // Lets go of what no rule can need any more.
-  void forget_old(WallTime now);
+  void forget_old(const AgreedTime& agreed);
 };
 
 std::string encode(const CustomerFacts& facts);

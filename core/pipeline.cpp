@@ -149,6 +149,29 @@ void Pipeline::Impl::count_budget(const CampaignId& campaign, int change) {
   store_row(store_key::of(store_key::kBudget, campaign.str()), std::to_string(used));
 }
 
+void Pipeline::Impl::sweep() {
+  std::erase_if(waiting_, [&](const auto& w) {
+    if (now_.mono < w.second.over) return false;
+    unagreed_.erase(w.first);
+    out_->rows.push_back(
+        {StateRow::Kind::decision, w.first.str(), w.second.customer, std::nullopt});
+    return true;
+  });
+  std::erase_if(tracks_, [&](const auto& t) {
+    return t.second.empty() || now_.mono - t.second.back().at > settings_.face_window;
+  });
+  // A clock that is trusted and wrong would forget what other boxes told; set right again, the caps
+  // would not know of it.
+  if (!agreed_) return;
+  std::vector<DecisionId> old;
+  for (const auto& [whom, offers] : told_) {
+    for (const Told& t : offers) {
+      if (agreed_->wall() - t.offer.at > kToldFor) old.push_back(t.offer.decision);
+    }
+  }
+  for (const DecisionId& id : old) forget_told(id);
+}
+
 void Pipeline::Impl::finish() {
   std::sort(touched_.begin(), touched_.end());
   touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
@@ -174,29 +197,10 @@ void Pipeline::Impl::finish() {
     face_candidates_changed_ = false;
     out_->face_candidates.emplace(face_candidates_.begin(), face_candidates_.end());
   }
-  // By a clock that nobody vouches for nothing is too old.
-  if (now_.wall_trusted && now_.mono - swept_at_ >= chr::hours{1}) {
+  if (now_.mono - swept_at_ >= chr::hours{1}) {
     swept_at_ = now_.mono;
-    forget_left();
-    std::erase_if(waiting_, [&](const auto& w) {
-      const bool old = now_.wall - w.second.expires_at > chr::days{1};
-      if (old) {
-        unagreed_.erase(w.first);
-        out_->rows.push_back(
-            {StateRow::Kind::decision, w.first.str(), w.second.customer, std::nullopt});
-      }
-      return old;
-    });
-    std::vector<DecisionId> old;
-    for (const auto& [whom, offers] : told_) {
-      for (const Told& t : offers) {
-        if (now_.wall - t.offer.at > kToldFor) old.push_back(t.offer.decision);
-      }
-    }
-    for (const DecisionId& id : old) forget_told(id);
-    std::erase_if(tracks_, [&](const auto& t) {
-      return t.second.empty() || now_.mono - t.second.back().at > settings_.face_window;
-    });
+    if (now_.wall_trusted) forget_left();
+    sweep();
   }
   if (settings_.rehearsal) out_->rows.clear();
   gate_change_ = gate_.next_change(now_);
@@ -240,7 +244,8 @@ Pipeline::Restored Pipeline::Impl::restore(const std::vector<StateRow>& rows, co
           ++result.unreadable;
           break;
         }
-        waiting_[DecisionId(row.key)] = {row.customer, WallTime{chr::milliseconds{*expires}}};
+        const WallTime end{chr::milliseconds{*expires}};
+        waiting_[DecisionId(row.key)] = {row.customer, end, over(end, now)};
         if (unagreed) unagreed_.insert(DecisionId(row.key));
         ++result.decisions;
         break;
@@ -313,6 +318,7 @@ Effects Pipeline::handle(const Event& event, const Now& now) { return impl_->han
 Pipeline::Restored Pipeline::restore(const std::vector<StateRow>& rows, const Now& now) {
   return impl_->restore(rows, now);
 }
+void Pipeline::hear_agreed(const AgreedTime& agreed) { impl_->hear_agreed(agreed); }
 const ConsentGate& Pipeline::gate() const { return impl_->gate(); }
 ConsentGate& Pipeline::gate_for_loading() { return impl_->gate(); }
 std::vector<VisitView> Pipeline::visits() const { return impl_->visits(); }

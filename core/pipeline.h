@@ -22,6 +22,7 @@
 #include "core/decision.h"
 #include "core/evidence.h"
 #include "core/profile.h"
+#include "core/timekeeper.h"
 #include "core/visit.h"
 
 namespace welcome {
@@ -273,6 +274,10 @@ class Pipeline {
     int unreadable = 0;
   };
   Restored restore(const std::vector<StateRow>& rows, const Now& now);
+
+  // Now and then. What caps count goes because it is old by this time alone, however sure of itself
+  // the machine's clock is meanwhile; it changes no decision, as each rule looks back by itself.
+  void hear_agreed(const AgreedTime& agreed);
 
   const ConsentGate& gate() const;
   // For loading at start without a flood of effects; then send Tick.

@@ -25,6 +25,7 @@
 #include "core/prompts.h"
 #include "core/purpose_rules.h"
 #include "core/store_clock.h"
+#include "core/timekeeper.h"
 
 namespace welcome {
 
@@ -73,6 +74,7 @@ class Pipeline::Impl {
   }
 
   Restored restore(const std::vector<StateRow>& rows, const Now& now);
+  void hear_agreed(const AgreedTime& agreed) { agreed_ = agreed; }
 
   std::vector<VisitView> visits() const;
   std::vector<Prompt> prompts(const Now& now);
@@ -91,6 +93,7 @@ class Pipeline::Impl {
   struct Waiting {
     CustomerId customer;
     WallTime expires_at;
+    MonoTime over;  // long after it: whatever becomes of it was not heard
   };
   // All campaigns that fire at the same moment.
   struct TriggerSpec {
@@ -180,6 +183,7 @@ class Pipeline::Impl {
   // Takes away whose time or consent is over.
   void forget_left();
   void left_row(const VisitId& visit, const CustomerId& customer, std::optional<std::string> until);
+  static MonoTime over(WallTime expires_at, const Now& now);
   void waiting_row(const DecisionId& decision, const Waiting& waiting);
   // Fires what is due; says when the next one will be.
   std::optional<MonoTime> check_triggers(Presence& p);
@@ -230,6 +234,7 @@ class Pipeline::Impl {
   void rebuild_specs();
   bool accept(Campaign campaign);
   void forget_rows(const CampaignId& campaign);
+  void sweep();
   void finish();
   Presence* find(const CustomerId& customer) {
     const auto it = presences_.find(customer);
@@ -272,6 +277,7 @@ class Pipeline::Impl {
   bool footing_ = false;
   std::optional<WallTime> gate_change_;
   MonoTime swept_at_{};
+  std::optional<AgreedTime> agreed_;
   std::optional<Now> looked_;  // when something happened last
 
   using Timer = std::pair<MonoTime, CustomerId>;

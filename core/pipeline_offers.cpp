@@ -247,7 +247,7 @@ void Pipeline::Impl::make_offer(Presence& p, const CompiledCampaign& c, const Tr
   choose_variant(k, context, learner_, segment, &d.steps);
 
   CustomerFacts& f = changed_facts(p.customer);
-  f.forget_old(now_.wall);
+  if (agreed_) f.forget_old(*agreed_);
   OfferFact fact;
   fact.decision = d.id;
   fact.campaign = k.id;
@@ -264,7 +264,7 @@ void Pipeline::Impl::make_offer(Presence& p, const CompiledCampaign& c, const Tr
     unagreed_.insert(d.id);
     tell(f.offers.back(), p.customer);
   }
-  waiting_[d.id] = {p.customer, d.expires_at};
+  waiting_[d.id] = {p.customer, d.expires_at, over(d.expires_at, now_)};
   waiting_row(d.id, waiting_[d.id]);
   count_today(+1);
   if (k.budget) count_budget(k.id, +1);
@@ -300,6 +300,14 @@ void Pipeline::Impl::on(const event::DecisionSent& e) {
 }
 
 void Pipeline::Impl::on(const event::DecisionExpired& e) { give_back(e.decision); }
+
+// By how long it has run, so that no clock that is set lets go of an offer too early, and none that
+// is never right keeps it for ever.
+MonoTime Pipeline::Impl::over(WallTime expires_at, const Now& now) {
+  constexpr chr::milliseconds kLongest = chr::days{90};  // of a campaign
+  return now.mono + std::clamp(expires_at - now.wall, chr::milliseconds{0}, kLongest) +
+         chr::days{1};
+}
 
 void Pipeline::Impl::waiting_row(const DecisionId& decision, const Waiting& waiting) {
   std::string value = std::to_string(waiting.expires_at.time_since_epoch().count());

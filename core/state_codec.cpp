@@ -165,9 +165,11 @@ Result<CustomerFacts> decode_facts(std::string_view text) {
   });
 }
 
-void CustomerFacts::forget_old(WallTime now) {
+void CustomerFacts::forget_old(const AgreedTime& agreed) {
   constexpr std::size_t kMost = 200;
-  const auto older = [now](WallTime t, int days) { return now - t > chr::days{days}; };
+  const auto older = [now = agreed.wall()](WallTime t, int days) {
+    return now - t > chr::days{days};
+  };
   std::erase_if(offers, [&](const OfferFact& o) { return older(o.at, 60); });
   std::erase_if(visits, [&](WallTime t) { return older(t, 366); });
   std::erase_if(purchases, [&](const PurchaseFact& p) { return older(p.at, 366); });

@@ -556,6 +556,7 @@ void Engine::keep_house_hourly(const Now& now) {
         [&](store::Tx& tx) { return tx.registers().apply_retention(store::Retention{}, *agreed); });
     if (!gone) store_failed(gone.error());
     recorder_.apply_retention(*agreed);
+    pipeline_.hear_agreed(*agreed);
     desk_.drop_old(*agreed, now);
   }
   commands_.scrub_again();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Offers: the right word, never once too often.
 
+#include "core/facts.h"
+#include "harness/agreed_time.h"
 #include "tests/unit/core/shop.h"
 
 namespace welcome {
@@ -239,8 +241,8 @@ TEST(Offers, wait_while_the_boxes_of_a_store_cannot_talk_and_lapse_then) {
       {d.id, store_alias(shop.policy, paul), d.campaign, d.at, d.expires_at, false}, true, true});
   EXPECT_THAT(again.let_go, IsEmpty());
   ASSERT_THAT(again.tell_store, SizeIs(1));
-  const Effects agreed = shop.handle(event::OfferTold{again.tell_store[0], true, false});
-  ASSERT_THAT(agreed.let_go, SizeIs(1));
+  const Effects agreed_on = shop.handle(event::OfferTold{again.tell_store[0], true, false});
+  ASSERT_THAT(agreed_on.let_go, SizeIs(1));
   const Effects sent = shop.sent(d);
   ASSERT_THAT(sent.tell_store, SizeIs(1));
   EXPECT_TRUE(sent.tell_store[0].sent);
@@ -248,6 +250,62 @@ TEST(Offers, wait_while_the_boxes_of_a_store_cannot_talk_and_lapse_then) {
   const auto mia = shop.member("c-mia");
   const auto lost = offers(shop.stay(mia, Zone::street, 6s)).at(0);
   EXPECT_THAT(shop.handle(event::DecisionExpired{lost.id}).untell_store, ElementsAre(lost.id));
+}
+
+// A trusted clock that is years ahead for an hour (NTP is not signed) must not lift a cap for good.
+TEST(Offers, what_other_boxes_told_is_not_aged_by_one_clock_alone) {
+  PipelineSettings settings;
+  settings.shared_store = true;
+  Shop shop(settings);
+  Policy p;
+  p.caps.per_customer_day = 1;
+  shop.use(p);
+  const auto paul = shop.member("c-paul");
+  shop.use({campaign("k-espresso")});
+  const StoreOffer told{DecisionId("d-other"), store_alias(shop.policy, paul),
+                        CampaignId("k-other"), shop.wall,
+                        shop.wall + 1h,        true};
+  shop.handle(event::OfferTold{told, false, false});
+
+  shop.wall += std::chrono::years{1};
+  shop.wait(2h);
+  shop.handle(event::Tick{});
+  shop.wall -= std::chrono::years{1};
+  shop.hear_crm();
+  EXPECT_THAT(offer_reasons(shop.stay(paul, Zone::street, 6s)),
+              ElementsAre(Reason::cap_customer_day));
+
+  shop.wall += std::chrono::days{9};
+  shop.pipeline->hear_agreed(agreed(shop.wall));
+  shop.wait(2h);
+  shop.handle(event::Tick{});
+  shop.wall -= std::chrono::days{9};  // only to look: had it been kept, it would count
+  shop.hear_crm();
+  shop.leave(paul);
+  EXPECT_THAT(offer_reasons(shop.stay(paul, Zone::street, 6s)), ElementsAre(Reason::made));
+}
+
+TEST(Offers, what_was_offered_is_not_aged_by_one_clock_alone) {
+  Shop shop;
+  const auto paul = shop.member("c-paul");
+  shop.use({campaign("k-espresso")});
+  const auto offers_kept = [&] {
+    const auto rows = shop.rows(StateRow::Kind::facts);
+    return decode_facts(rows.at(0).value.value())->offers.size();
+  };
+  const auto offer_again = [&] {
+    shop.hear_crm();
+    shop.sent(offers(shop.stay(paul, Zone::street, 6s)).at(0));
+    shop.leave(paul);
+  };
+  offer_again();
+  shop.wall += std::chrono::days{100};
+  offer_again();
+  EXPECT_EQ(offers_kept(), 2U);
+  shop.wall += std::chrono::days{3};
+  shop.pipeline->hear_agreed(agreed(shop.wall));
+  offer_again();
+  EXPECT_EQ(offers_kept(), 2U) << "the first went, and one came";
 }
 
 TEST(Offers, a_budget_is_spent_and_then_it_is_over) {
