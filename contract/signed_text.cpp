@@ -19,8 +19,12 @@ constexpr std::size_t kLargestSig = 256;  // a key's id has 64 characters, a sig
 
 std::string sign_text(const Signer& signer, std::string_view object) {
   const json sig{{"key", signer.key_id()}, {"value", signer.sign_bytes(object)}};
-  std::string out(object.substr(0, object.size() - 1));
-  return out.append(kMember).append(sig.dump()).append("}");
+  std::string out;
+  out.reserve(object.size() + kLargestSig);  // a batch is copied once
+  return out.append(object.substr(0, object.size() - 1))
+      .append(kMember)
+      .append(sig.dump())
+      .append("}");
 }
 
 Result<std::string> verified_text(const KeyRing& keys, std::string_view text) {
@@ -36,8 +40,9 @@ Result<std::string> verified_text(const KeyRing& keys, std::string_view text) {
   if (key == sig->end() || value == sig->end() || !key->is_string() || !value->is_string()) {
     return fail(ErrorCode::malformed, "sig: needs key and value");
   }
-  std::string signed_part(text.substr(0, begin));
-  signed_part += '}';
+  std::string signed_part;
+  signed_part.reserve(begin + 1);
+  signed_part.append(text.substr(0, begin)) += '}';
   const auto verified = keys.verify_bytes(signed_part, key->get_ref<const std::string&>(),
                                           value->get_ref<const std::string&>());
   if (!verified) return tl::unexpected(verified.error());

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "contract/signing.h"
 
+#include <array>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <sodium.h>
+#include <string>
 
 #include "contract/signed_text.h"
+#include "core/base64.h"
 
 namespace welcome::contract {
 namespace {
@@ -70,6 +74,28 @@ TEST(Signing, GivesThePublishedVector) {
   keys.pin("k1", signer.public_key());
   EXPECT_EQ(keys.to_text(), "k1 A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\n");
   EXPECT_EQ(fingerprint(signer.public_key()), "9d24-e2ee-af27-c2a0");
+}
+
+// What is long is signed by another library: the bytes are those of the first, and each checks
+// them.
+TEST(Signing, SignsWhatIsLongAsWhatIsShort) {
+  const auto key = seed(3);
+  const Signer signer("k1", key);
+  std::array<unsigned char, crypto_sign_PUBLICKEYBYTES> pk{};
+  std::array<unsigned char, crypto_sign_SECRETKEYBYTES> sk{};
+  crypto_sign_seed_keypair(pk.data(), sk.data(), key.data());
+  KeyRing keys;
+  keys.pin("k1", signer.public_key());
+  std::string message;
+  for (const std::size_t size : {0, 1, 127, 4 * 1024 - 1, 4 * 1024, 4 * 1024 + 1, 200'000}) {
+    while (message.size() < size) message += static_cast<char>(message.size() * 31 % 251);
+    std::array<unsigned char, crypto_sign_BYTES> wanted{};
+    crypto_sign_detached(wanted.data(), nullptr,
+                         reinterpret_cast<const unsigned char*>(message.data()), message.size(),
+                         sk.data());
+    EXPECT_EQ(signer.sign_bytes(message), to_base64(wanted)) << size;
+    EXPECT_TRUE(keys.verify_bytes(message, "k1", signer.sign_bytes(message))) << size;
+  }
 }
 
 // The second one: a batch, as it is sent.
