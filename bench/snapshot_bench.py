@@ -3,8 +3,9 @@
 """What a box's first minute is like: a real mosquitto, welcome-crm and welcomed, and a snapshot of
 100,000 customers in four collections (profiles, two consents each, one rotating key each).
 
-usage: python3 bench/snapshot_bench.py [CUSTOMERS] [--crm-db FILE]     JSON on stdout
+usage: python3 bench/snapshot_bench.py [CUSTOMERS] [--crm-db FILE] [--alone]     JSON on stdout
        --crm-db: a database that was filled before (it is copied); made if it is not there
+       --alone: then the very batches once more to a box that is new, from the broker, with the CRM gone
        WELCOME_BIN: where the programs are (default: build/release/bin)
 
 A pause is how long the control socket takes to answer: it has its turn in the same loop in which
@@ -107,6 +108,16 @@ def processor_s(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def threads_s(pid):
+    """Processor time of each thread that has had any to speak of, the busiest first."""
+    found = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/stat", encoding="utf-8") as file:
+            fields = file.read().rsplit(") ", 1)[1].split(" ")
+        found.append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+    return [round(one, 1) for one in sorted(found, reverse=True) if one >= 0.1]
+
+
 def memory_mib(pid, what):
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
         for line in file:
@@ -123,6 +134,97 @@ def answer_ms(path):
         line.sendall(b'{"v":1,"command":"are you there","args":{}}\n')
         line.recv(4096)
     return (time.perf_counter() - began) * 1000
+
+
+def send(feed, folder, port):
+    """What was heard of the feed, each collection's batches as they came, by a program of its own."""
+    files = {}
+    with open(feed, encoding="utf-8") as file:
+        for line in file:
+            topic, payload = line.split(" ", 1)
+            if '"items":[]' in payload:
+                continue  # a heartbeat
+            if topic not in files:
+                files[topic] = open(os.path.join(folder, topic.rsplit("/", 1)[1]), "w", encoding="utf-8")
+            files[topic].write(payload)
+    words = []
+    for topic, file in files.items():
+        file.close()
+        words.append(f"mosquitto_pub -V 5 -p {port} -q 1 -l -t {topic} < {file.name}")
+    return subprocess.Popen(["sh", "-c", "\n".join(words)])
+
+
+def first_minute(start, folder, port, keys, name, then=None):
+    """A new box in the folder `name`, until it says that it has all collections. `then` is called when it has said
+    hello for the first time, and starts what sends them."""
+    hello = subprocess.Popen(
+        ["mosquitto_sub", "-p", str(port), "-F", "%U %p", "-t", "welcome/v1/demo/aroma-1/box-1/hello", "-t", "ready"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    hello.stdout.readline()
+    state = os.path.join(folder, name)
+    os.makedirs(os.path.join(state, "credentials"))
+    with open(os.path.join(state, "credentials", "box-key"), "w", encoding="utf-8") as file:
+        file.write("7" * 64)
+    open(os.path.join(state, "empty.conf"), "w", encoding="utf-8").close()
+    with open(os.path.join(state, "crm-keys"), "w", encoding="utf-8") as file:
+        file.write(keys)
+    control = os.path.join(state, "control.sock")
+    settings = {
+        "box.tenant": "demo",
+        "box.store": "aroma-1",
+        "box.id": "box-1",
+        "box.state_dir": state,
+        "box.control_socket": control,
+        "uplink.port": port,
+        "floor.port": port,
+        "consent.crm_keys": os.path.join(state, "crm-keys"),
+        "radio.source": "none",
+        "vision.models_dir": os.path.join(ROOT, "build/models"),
+    }
+    box = start(
+        [os.path.join(BIN, "welcomed"), "--config", os.path.join(state, "empty.conf")]
+        + [f"--{key}={value}" for key, value in settings.items()],
+        env={**os.environ, "CREDENTIALS_DIRECTORY": os.path.join(state, "credentials")},
+    )
+    hellos = []
+
+    def listen():
+        for line in hello.stdout:
+            at, text = line.split(" ", 1)
+            hellos.append((float(at), json.loads(text)))
+
+    threading.Thread(target=listen, daemon=True).start()
+    while not os.path.exists(control) or not hellos:
+        time.sleep(0.01)
+        if box.poll() is not None:
+            sys.exit("welcomed ended: see " + folder)
+    sender = then() if then else None
+    began = time.time() if then else hellos[0][0]
+    before = processor_s(box.pid)
+    answers = []
+    deadline = time.time() + 600
+    while not COLLECTIONS <= set(hellos[-1][1]["have"]) and time.time() < deadline:
+        answers.append(answer_ms(control))
+        time.sleep(0.002)
+    result = {
+        "seconds": round(hellos[-1][0] - began, 1),
+        "box_processor_s": round(processor_s(box.pid) - before, 1),
+        "box_threads_s": threads_s(box.pid),
+        "asked_again": sum(1 for _, one in hellos[1:] if not one.get("confirms")),
+        "answers": len(answers),
+        "answer_p50_ms": round(statistics.median(answers), 2),
+        "answer_p99_ms": round(sorted(answers)[int(len(answers) * 0.99)], 1),
+        "answer_longest_ms": round(max(answers), 1),
+        "box_resident_mib": memory_mib(box.pid, "VmRSS"),
+        "box_peak_mib": memory_mib(box.pid, "VmHWM"),
+    }
+    hello.terminate()
+    hello.wait()
+    if sender:
+        sender.wait()
+    return result
 
 
 def main():
@@ -159,77 +261,23 @@ def main():
         crm = start(crm_with(db) + ["serve", "--broker", f"mqtt://127.0.0.1:{port}"])
         # What is retained comes when the subscription is there: from then on no hello is missed.
         subprocess.run(["mosquitto_pub", "-p", str(port), "-r", "-t", "ready", "-m", "ready"], check=True)
-        hello = subprocess.Popen(
-            ["mosquitto_sub", "-p", str(port), "-F", "%U %p", "-t", "welcome/v1/demo/aroma-1/box-1/hello", "-t", "ready"],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(hello)
-        hello.stdout.readline()
-
-        state = os.path.join(folder, "box")
-        os.makedirs(os.path.join(state, "credentials"))
-        with open(os.path.join(state, "credentials", "box-key"), "w", encoding="utf-8") as file:
-            file.write("7" * 64)
-        open(os.path.join(state, "empty.conf"), "w", encoding="utf-8").close()
-        with open(os.path.join(state, "crm-keys"), "w", encoding="utf-8") as file:
-            file.write(keys)
-        control = os.path.join(state, "control.sock")
-        settings = {
-            "box.tenant": "demo",
-            "box.store": "aroma-1",
-            "box.id": "box-1",
-            "box.state_dir": state,
-            "box.control_socket": control,
-            "uplink.port": port,
-            "floor.port": port,
-            "consent.crm_keys": os.path.join(state, "crm-keys"),
-            "radio.source": "none",
-            "vision.models_dir": os.path.join(ROOT, "build/models"),
-        }
-        box = start(
-            [os.path.join(BIN, "welcomed"), "--config", os.path.join(state, "empty.conf")]
-            + [f"--{key}={value}" for key, value in settings.items()],
-            env={**os.environ, "CREDENTIALS_DIRECTORY": os.path.join(state, "credentials")},
-        )
-
-        hellos = []
-
-        def listen():
-            for line in hello.stdout:
-                at, text = line.split(" ", 1)
-                hellos.append((float(at), json.loads(text)))
-
-        threading.Thread(target=listen, daemon=True).start()
-        while not os.path.exists(control) or not hellos:
-            time.sleep(0.01)
-            if box.poll() is not None:
-                sys.exit("welcomed ended: see " + folder)
-        before = processor_s(box.pid)
-        answers = []
-        deadline = time.time() + 600
-        while not COLLECTIONS <= set(hellos[-1][1]["have"]) and time.time() < deadline:
-            answers.append(answer_ms(control))
-            time.sleep(0.002)
-        seconds = hellos[-1][0] - hellos[0][0]
-        print(
-            json.dumps(
-                {
-                    "customers": customers,
-                    "seconds": round(seconds, 1),
-                    "box_processor_s": round(processor_s(box.pid) - before, 1),
-                    "crm_processor_s": round(processor_s(crm.pid), 1),
-                    "asked_again": sum(1 for _, one in hellos[1:] if not one.get("confirms")),
-                    "answers": len(answers),
-                    "answer_p50_ms": round(statistics.median(answers), 2),
-                    "answer_p99_ms": round(sorted(answers)[int(len(answers) * 0.99)], 1),
-                    "answer_longest_ms": round(max(answers), 1),
-                    "box_resident_mib": memory_mib(box.pid, "VmRSS"),
-                    "box_peak_mib": memory_mib(box.pid, "VmHWM"),
-                },
-                indent=2,
-            )
-        )
+        feed = os.path.join(folder, "feed")
+        if "--alone" in args:
+            topic = "welcome/v1/demo/aroma-1/box-1/feed/+"
+            with open(feed, "w", encoding="utf-8") as file:
+                processes.append(
+                    subprocess.Popen(["mosquitto_sub", "-p", str(port), "-q", "1", "-F", "%t %p", "-t", topic], stdout=file)
+                )
+        result = first_minute(start, folder, port, keys, "box")
+        result["crm_processor_s"] = round(processor_s(crm.pid), 1)
+        print(json.dumps({"customers": customers, **result}, indent=2))
+        if "--alone" in args:
+            for one in processes[:0:-1]:
+                one.terminate()
+                one.wait()
+            del processes[1:]
+            result = first_minute(start, folder, port, keys, "alone", lambda: send(feed, folder, port))
+            print(json.dumps({"customers": customers, "alone": True, **result}, indent=2))
     finally:
         for one in reversed(processes):
             one.terminate()
