@@ -71,7 +71,7 @@ void expect_one_screen(const json& status) {
 TEST(StatusText, OfAWellBoxSaysWhatItDoesAndNoTrouble) {
   const std::string text = status_text(status());
   for (const char* part :
-       {"box       demo/aroma-1/box-1, welcomed 0.2.0, start 7\n",
+       {"box       demo/aroma-1/box-1, welcomed 0.2.0, start 7, no image\n",
         "CRM       up; 12 wait, 2 under way\n", "feed      profiles 120; of region north\n",
         "radio     running; 206.1 of 208.0 adverts/s expected\n", "cameras   desk asleep\n",
         "near      3, of them in the store 2\n", "decided   3 offers, 2 prompts, 0 surveys\n",
