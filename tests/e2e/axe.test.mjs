@@ -66,12 +66,12 @@ describe('the tablet by axe', () => {
       await page.locator('[data-group=gone] summary').click();
       await check('a full floor');
       for (const visit of ['v-2', 'v-3', 'v-6']) {
-        await page.locator(`[data-visit=${visit}] .card-open`).click();
+        await page.locator(`[data-visit=${visit}] .card-open`).evaluate((one) => one.click()); // by keys: no tap counts while cards move
         await page.locator(`[data-sheet=${visit}]`).waitFor();
         await check(`details of ${visit}`);
         await page.keyboard.press('Escape');
       }
-      await page.locator('[data-visit=v-3] .next').click();
+      await page.locator('[data-visit=v-3] .next').evaluate((one) => one.click());
       await page.locator('.toast').waitFor();
       await check('a tap that can be taken back');
 
