@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way to push services: HTTP/1.1 over TLS, several at a time, none longer than ten seconds.
+// The way to push services: HTTP/1.1 over TLS, several at a time, none longer than ten seconds once
+// its service's address is known.
 
-// clang-format off
-#include <utility>  // Boost 1.74's awaitable.hpp wants it and does not say so
-// clang-format on
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
 #include <charconv>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/version.h"
 #include "crm/push/pusher.h"
@@ -27,7 +23,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using namespace std::chrono_literals;
-using asio::use_awaitable;
+using Tcp = asio::ip::tcp;
 
 constexpr auto kPatience = 10s;
 constexpr std::size_t kMostAnswered = 16 * 1024;
@@ -55,33 +51,68 @@ std::optional<std::chrono::seconds> seconds_of(beast::string_view text) {
   return std::chrono::seconds(seconds);
 }
 
-asio::awaitable<void> ask(asio::io_context& loop, asio::ssl::context& tls, const PushRequest& push,
-                          PushAnswer& answer) {
-  try {
-    asio::ip::tcp::resolver resolver(loop);
-    beast::ssl_stream<beast::tcp_stream> stream(loop, tls);
-    stream.set_verify_callback(asio::ssl::host_name_verification(push.endpoint.host));
-    if (SSL_set_tlsext_host_name(stream.native_handle(), push.endpoint.host.c_str()) != 1) {
-      throw std::runtime_error("OpenSSL takes no server name");
-    }
-    const auto where = co_await resolver.async_resolve(
-        push.endpoint.host, std::to_string(push.endpoint.port), use_awaitable);
-    auto& line = beast::get_lowest_layer(stream);
-    line.expires_after(kPatience);
-    co_await line.async_connect(where, use_awaitable);
-    co_await stream.async_handshake(asio::ssl::stream_base::client, use_awaitable);
-    const auto request = request_of(push);
-    co_await http::async_write(stream, request, use_awaitable);
-    beast::flat_buffer buffer;
-    http::response_parser<http::string_body> response;
-    response.body_limit(kMostAnswered);
-    co_await http::async_read(stream, buffer, response, use_awaitable);
-    answer.status = static_cast<int>(response.get().result_int());
-    answer.retry_after = seconds_of(response.get()[http::field::retry_after]);
-  } catch (const std::exception& error) {
-    answer.why = error.what();
+// One push on its way: each step begins the next one. It lives as long as a step is under way.
+class Way : public std::enable_shared_from_this<Way> {
+  auto then(auto step) { return beast::bind_front_handler(step, shared_from_this()); }
+
+ public:
+  Way(asio::io_context& loop, asio::ssl::context& tls, const PushRequest& push, PushAnswer& answer)
+      : resolver_(loop),
+        stream_(loop, tls),
+        host_(push.endpoint.host),
+        port_(std::to_string(push.endpoint.port)),
+        request_(request_of(push)),
+        answer_(answer) {
+    response_.body_limit(kMostAnswered);
   }
-}
+
+  void begin() {
+    stream_.set_verify_callback(asio::ssl::host_name_verification(host_));
+    if (SSL_set_tlsext_host_name(stream_.native_handle(), host_.c_str()) != 1) {
+      answer_.why = "OpenSSL takes no server name";
+      return;
+    }
+    resolver_.async_resolve(host_, port_, then(&Way::resolved));
+  }
+
+ private:
+  void resolved(beast::error_code wrong, const Tcp::resolver::results_type& where) {
+    if (failed(wrong)) return;
+    line().expires_after(kPatience);
+    line().async_connect(where, then(&Way::connected));
+  }
+  void connected(beast::error_code wrong, const Tcp::endpoint&) {
+    if (failed(wrong)) return;
+    stream_.async_handshake(asio::ssl::stream_base::client, then(&Way::greeted));
+  }
+  void greeted(beast::error_code wrong) {
+    if (failed(wrong)) return;
+    http::async_write(stream_, request_, then(&Way::sent));
+  }
+  void sent(beast::error_code wrong, std::size_t) {
+    if (failed(wrong)) return;
+    http::async_read(stream_, buffer_, response_, then(&Way::answered));
+  }
+  void answered(beast::error_code wrong, std::size_t) {
+    if (failed(wrong)) return;
+    answer_.status = static_cast<int>(response_.get().result_int());
+    answer_.retry_after = seconds_of(response_.get()[http::field::retry_after]);
+  }
+
+  bool failed(beast::error_code wrong) {
+    if (wrong) answer_.why = wrong.message();
+    return bool(wrong);
+  }
+  beast::tcp_stream& line() { return beast::get_lowest_layer(stream_); }
+
+  Tcp::resolver resolver_;
+  beast::ssl_stream<beast::tcp_stream> stream_;
+  std::string host_, port_;
+  http::request<http::string_body> request_;
+  beast::flat_buffer buffer_;
+  http::response_parser<http::string_body> response_;
+  PushAnswer& answer_;
+};
 
 }  // namespace
 
@@ -93,7 +124,7 @@ PushWay push_over_https() {
     asio::io_context loop(1);
     std::vector<PushAnswer> answers(requests.size());
     for (std::size_t i = 0; i < requests.size(); ++i) {
-      asio::co_spawn(loop, ask(loop, *tls, requests[i], answers[i]), asio::detached);
+      std::make_shared<Way>(loop, *tls, requests[i], answers[i])->begin();
     }
     loop.run();
     return answers;

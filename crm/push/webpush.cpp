@@ -37,7 +37,7 @@ std::string hmac(std::string_view key, std::string_view message) {
 }
 
 // HKDF-SHA-256 (RFC 5869) of no more than one block.
-std::string hkdf(std::string_view salt, std::string_view secret, std::string info,
+std::string hkdf(std::string_view salt, std::string_view secret, const std::string& info,
                  std::size_t size) {
   return hmac(hmac(salt, secret), info + '\x01').substr(0, size);
 }
