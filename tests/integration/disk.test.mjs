@@ -204,8 +204,8 @@ test(
       assert.match((await shop.ctl('status')).store.trouble, /Read-only file system/);
       await onTablet((status) => status.trouble.includes('store'));
       await shop.at(32);
-      const { store, decisions } = await shop.ctl('status');
-      assert.ok(store.held_back > 0, 'Paul was heard');
+      await shop.until(async () => (await shop.ctl('status')).store.held_back > 0, 'Paul was heard');
+      const { decisions } = await shop.ctl('status');
       assert.deepEqual([decisions.offers, decisions.prompts], [0, 0]);
       assert.deepEqual(offers(), []);
       assert.deepEqual(shop.prompts, []);
