@@ -2,6 +2,8 @@
 // What a lock screen says, and how the page asks whether it may. Apart from the page's other words, as the
 // worker (worker.ts) has these alone.
 
+import type { Language } from '../shared/i18n';
+
 export const kNoticeWords = {
   en: {
     offer: 'There is an offer for you',
@@ -70,7 +72,7 @@ export const kNoticeWords = {
     failed: 'لم ينجح ذلك. حاول مرة أخرى لاحقًا.',
     unknown: 'لا نعرف الطريقة التي يُخبَر بها هذا المتصفح.',
   },
-} as const satisfies Record<string, Record<string, string>>;
+} as const satisfies Record<Language, Record<string, string>>;
 
 export type NoticeWords = { [key in keyof (typeof kNoticeWords)['en']]: string };
 

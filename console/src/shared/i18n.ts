@@ -2,17 +2,18 @@
 // The page's language: the saved choice, else the browser's, else English.
 
 import { Store } from './store';
-import { de, en, type Texts } from './texts';
-import { ar } from './texts.ar';
-import { fr } from './texts.fr';
 import { load, save } from './session';
+import { ar } from './words/ar';
+import { de } from './words/de';
+import { en, type Words } from './words/en';
+import { fr } from './words/fr';
 
 export const kLanguages = { en: 'English', de: 'Deutsch', fr: 'Français', ar: 'العربية' } as const;
 export type Language = keyof typeof kLanguages;
 
 const kKey = 'welcome.language';
 const kRightToLeft: readonly Language[] = ['ar'];
-const kTables: Record<Language, Texts> = { en, de, fr, ar };
+const kTables: Record<Language, Words> = { en, de, fr, ar };
 
 class I18n extends Store {
   language: Language = 'en';
@@ -29,7 +30,7 @@ class I18n extends Store {
     document.documentElement.dir = kRightToLeft.includes(language) ? 'rtl' : 'ltr';
   }
 
-  get t(): Texts {
+  get t(): Words {
     return kTables[this.language];
   }
 

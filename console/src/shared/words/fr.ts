@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The words that both pages share, in French.
 
-import type { Texts } from './texts';
+import type { Words } from './en';
 
-export const fr: Texts = {
+export const fr: Words = {
   common: {
     signIn: 'Se connecter',
     signOut: 'Se déconnecter',

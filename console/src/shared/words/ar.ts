@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The words that both pages share, in Arabic.
 
-import type { Texts } from './texts';
+import type { Words } from './en';
 
-export const ar: Texts = {
+export const ar: Words = {
   common: {
     signIn: 'دخول',
     signOut: 'خروج',
