@@ -251,6 +251,7 @@ describe('an update that head office hands out', () => {
     assert.match((await crm('fleet')).stdout, /1\.4\.0 runs/);
     assert.equal((await fetch()).code, 0);
     assert.deepEqual(asked(), [], 'once');
+    assert.deepEqual(readdirSync(path.join(image, 'fetched')), [], 'what is installed is kept no longer');
   });
 
   it('goes on where it was cut off, and takes nothing else than what head office said', async () => {
