@@ -14,7 +14,6 @@ export interface Standing {
   theirs: string; // who else is with the guest
   closed: boolean;
   waits: boolean; // something done here has not reached the box
-  offline: boolean;
   claiming: boolean;
   stale: boolean;
   fresh: boolean;
@@ -28,7 +27,6 @@ export function standing(tablet: Tablet, prompt: Prompt): Standing {
     theirs: prompt.claimedBy && !mine ? tablet.nameOf(prompt.claimedBy) : '',
     closed: isClosed(prompt) || prompt.leftAt !== null,
     waits: tablet.waiting.of(prompt.visit).length > 0,
-    offline: tablet.linkState !== 'online',
     claiming: tablet.claiming.has(prompt.visit),
     stale: tablet.isStale(prompt),
     fresh: tablet.isFresh(prompt),

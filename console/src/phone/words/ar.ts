@@ -180,7 +180,6 @@ export const ar: Words = {
     likes: 'ما تحبه',
     likeKey: 'بخصوص',
     likeValue: 'ما تحبه',
-    likeAdd: 'إضافة',
     likeRemove: (what) => `إزالة ${what}`,
     save: 'حفظ',
     saved: 'حُفظ.',

@@ -186,7 +186,6 @@ export const de: Words = {
     likes: 'Was Sie mögen',
     likeKey: 'Worum es geht',
     likeValue: 'Was Sie mögen',
-    likeAdd: 'Hinzufügen',
     likeRemove: (what) => `${what} entfernen`,
     save: 'Speichern',
     saved: 'Gespeichert.',

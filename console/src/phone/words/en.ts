@@ -186,7 +186,6 @@ export const en = {
     likes: 'What you like',
     likeKey: 'What about',
     likeValue: 'What you like',
-    likeAdd: 'Add',
     likeRemove: (what: string) => `Remove ${what}`,
     save: 'Save',
     saved: 'Saved.',

@@ -186,7 +186,6 @@ export const fr: Words = {
     likes: 'Ce que vous aimez',
     likeKey: 'À propos de',
     likeValue: 'Ce que vous aimez',
-    likeAdd: 'Ajouter',
     likeRemove: (what) => `Retirer ${what}`,
     save: 'Enregistrer',
     saved: 'Enregistré.',
