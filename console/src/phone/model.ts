@@ -11,11 +11,10 @@ import {
 } from '../contract';
 import { door, type Answer, type Door, type Stream } from '../shared/door';
 import { i18n } from '../shared/i18n';
-import type { ToastView } from '../shared/parts';
 import { list, one, record, text, time, type Json } from '../shared/read';
 import { load, save } from '../shared/session';
 import { stamp } from '../shared/stamp';
-import { Store } from '../shared/store';
+import { Toasting } from '../shared/toasts';
 import { bell as browserBell, kNoBellBecause, type Bell, type NoBellBecause } from './bell';
 import { readCode, type LinkCode } from './code';
 import { keys as browserKeys, kNoKeyBecause, type Keys, type NoKeyBecause } from './keys';
@@ -71,7 +70,6 @@ const kErasure = 'welcome.phone.erasure';
 const kOffersMax = 50;
 const kSurveysMax = 10;
 const kDeskConsentsMax = 10;
-const kToastMs = 4000;
 const kAgainMs = 5000;
 const kOfMe = ['consents', 'devices', 'passkeys', 'profile'];
 
@@ -87,7 +85,7 @@ const kKeyWays = {
   enter: { challenge: '/v1/session/challenge', asks: {}, answer: '/v1/session/passkey' },
 } satisfies Record<string, KeyWay>;
 
-export class Phone extends Store {
+export class Phone extends Toasting {
   stage: Stage = 'starting';
   line: Line = 'connecting';
   linkProblem = ''; // why a link did not open
@@ -115,7 +113,6 @@ export class Phone extends Store {
   read: Json | null = null; // everything that is held on them, while it is shown
   link: LinkCode | null = null; // for another device, while it is shown
   outbox: Queued[] = [];
-  toasts: ToastView[] = [];
 
   #door: Door;
   #stream: Stream | null = null;
@@ -124,7 +121,6 @@ export class Phone extends Store {
   #link = ''; // that waits for a yes
   #again: (() => unknown) | null = null; // what was asked for when that was not enough
   #status = ''; // token of the erasure
-  #toastId = 0;
 
   constructor(
     how: Door = door,
@@ -420,16 +416,6 @@ export class Phone extends Store {
     save(localStorage, kErasure, null);
     this.erasure = null;
     this.#leave();
-  }
-
-  toast(words: string) {
-    const id = ++this.#toastId;
-    this.toasts = [...this.toasts, { id, text: words }].slice(-3);
-    setTimeout(() => {
-      this.toasts = this.toasts.filter((toast) => toast.id !== id);
-      this.changed();
-    }, kToastMs);
-    this.changed();
   }
 
   // ---- in and out ----

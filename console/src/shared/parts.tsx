@@ -11,6 +11,7 @@ import {
 import { i18n, kLanguages, type Language } from './i18n';
 import { useStore } from './store';
 import type { Account } from './session';
+import type { Toast } from './toasts';
 
 const kIcons = {
   phone: 'M8 3h8a1 1 0 0 1 1 1v16a1 1 0 0 1-1 1H8a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zM11 18h2',
@@ -213,12 +214,6 @@ export function Purposes(props: {
   );
 }
 
-export interface ToastView {
-  id: number;
-  text: string;
-  undo?: () => void;
-}
-
 // The broker gives the session to whoever came last; here it is to be had back.
 export function Elsewhere(props: { alert?: boolean; onUseHere: () => void }) {
   const t = i18n.t.common;
@@ -232,7 +227,7 @@ export function Elsewhere(props: { alert?: boolean; onUseHere: () => void }) {
   );
 }
 
-export function Toasts({ toasts }: { toasts: ToastView[] }) {
+export function Toasts({ toasts }: { toasts: Toast[] }) {
   return (
     <div class="toasts" role="status" aria-live="polite">
       {toasts.map((toast) => (

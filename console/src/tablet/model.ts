@@ -5,6 +5,7 @@
 import { kFloorRefusedCause, type FloorAction, type FloorActionKind } from '../contract';
 import { connect, NotTaken, type Connect, type LinkState, type PageLink } from '../shared/link';
 import { stamp, type Draft } from '../shared/stamp';
+import { Toasting } from '../shared/toasts';
 import { one, text, type Json } from '../shared/read';
 import type { Account } from '../shared/session';
 import { Boxes } from './boxes';
@@ -13,7 +14,6 @@ import { Notes, type Note } from './notes';
 import { Places } from './places';
 import { isAllergy, readPrompt, readStatus, type Prompt, type Status } from './prompt';
 import { kStaffTopic, Staffing, toTablet, type Person } from './staffing';
-import { Toasting } from './toasts';
 import { Waiting } from './waiting';
 import { words } from './words';
 

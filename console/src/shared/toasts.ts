@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model that says what it did, for a while, and how to take it back.
 
-import { Store } from '../shared/store';
+import { Store } from './store';
 
 export interface Toast {
   id: number;
