@@ -3,6 +3,7 @@
 // and what the door wants to know to reach it.
 
 import type { Json } from '../shared/read';
+import { bytesOf, textOf } from './base64url';
 
 // 'install': only once the page is on the Home Screen (iOS); 'denied': they said no to the browser.
 export type BellState = 'no' | 'install' | 'denied' | 'ready';
@@ -31,9 +32,10 @@ export const bell: Bell = {
     const { pushManager } = await navigator.serviceWorker.ready;
     const known = await pushManager.getSubscription();
     // The company's key is another now: what the browser has is of no use.
-    if (known && words(known.options.applicationServerKey) !== key) await known.unsubscribe();
+    const kept = known?.options.applicationServerKey;
+    if (known && (!kept || textOf(kept) !== key)) await known.unsubscribe();
     const subscription = await pushManager
-      .subscribe({ userVisibleOnly: true, applicationServerKey: bytes(key) })
+      .subscribe({ userVisibleOnly: true, applicationServerKey: bytesOf(key) })
       .catch(() => {
         throw problem('failed');
       });
@@ -46,13 +48,3 @@ export const bell: Bell = {
     await (await pushManager.getSubscription())?.unsubscribe();
   },
 };
-
-function bytes(of: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(of.replaceAll('-', '+').replaceAll('_', '/')), (byte) => byte.charCodeAt(0));
-}
-
-function words(of: ArrayBuffer | null): string {
-  if (!of) return '';
-  const standard = btoa(String.fromCharCode(...new Uint8Array(of)));
-  return standard.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
-}

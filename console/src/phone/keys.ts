@@ -2,7 +2,8 @@
 // Passkeys as the browser has them (Web Authentication): bytes become base64url, as the door wants them.
 
 import { list, text, type Json } from '../shared/read';
-import { words as phoneWords } from './words';
+import { bytesOf, textOf } from './base64url';
+import { words } from './words';
 
 export interface Keys {
   readonly there: boolean; // this browser knows passkeys
@@ -38,9 +39,9 @@ export const keys: Keys = {
     const credential = await said(
       navigator.credentials.create({
         publicKey: {
-          challenge: bytes(asked.challenge),
-          rp: { id: text(asked.host), name: phoneWords().title },
-          user: { id: bytes(asked.handle), name: who, displayName: who },
+          challenge: bytesOf(asked.challenge),
+          rp: { id: text(asked.host), name: words().title },
+          user: { id: bytesOf(asked.handle), name: who, displayName: who },
           pubKeyCredParams: kAlgorithms.map((alg) => ({ type: 'public-key', alg })),
           excludeCredentials: credentials(asked.passkeys),
           authenticatorSelection: {
@@ -54,14 +55,14 @@ export const keys: Keys = {
       }),
     );
     const { clientDataJSON, attestationObject } = credential.response as AuthenticatorAttestationResponse;
-    return { client_data: words(clientDataJSON), attestation: words(attestationObject) };
+    return { client_data: textOf(clientDataJSON), attestation: textOf(attestationObject) };
   },
 
   async use(asked) {
     const credential = await said(
       navigator.credentials.get({
         publicKey: {
-          challenge: bytes(asked.challenge),
+          challenge: bytesOf(asked.challenge),
           rpId: text(asked.host),
           allowCredentials: credentials(asked.passkeys),
           userVerification: 'required',
@@ -72,11 +73,11 @@ export const keys: Keys = {
     const { clientDataJSON, authenticatorData, signature, userHandle } =
       credential.response as AuthenticatorAssertionResponse;
     return {
-      passkey: words(credential.rawId),
-      client_data: words(clientDataJSON),
-      authenticator_data: words(authenticatorData),
-      signature: words(signature),
-      ...(userHandle ? { handle: words(userHandle) } : {}),
+      passkey: textOf(credential.rawId),
+      client_data: textOf(clientDataJSON),
+      authenticator_data: textOf(authenticatorData),
+      signature: textOf(signature),
+      ...(userHandle ? { handle: textOf(userHandle) } : {}),
     };
   },
 };
@@ -100,14 +101,4 @@ function problemOf(name: string, tookMs: number): KeyProblem {
 }
 
 const credentials = (ids: unknown) =>
-  list(ids, (id) => (typeof id === 'string' ? { type: 'public-key' as const, id: bytes(id) } : null));
-
-function bytes(of: unknown): Uint8Array<ArrayBuffer> {
-  const standard = typeof of === 'string' ? of.replaceAll('-', '+').replaceAll('_', '/') : '';
-  return Uint8Array.from(atob(standard), (byte) => byte.charCodeAt(0));
-}
-
-function words(of: ArrayBuffer): string {
-  const standard = btoa(String.fromCharCode(...new Uint8Array(of)));
-  return standard.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
-}
+  list(ids, (id) => (typeof id === 'string' ? { type: 'public-key' as const, id: bytesOf(id) } : null));
