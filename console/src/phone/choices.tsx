@@ -3,7 +3,7 @@
 
 import { kItemConsentsPurpose as kPurposes, type ItemConsentsPurpose as Purpose } from '../contract';
 import { i18n } from '../shared/i18n';
-import { Icon, Pledge } from '../shared/parts';
+import { Icon, Pledge, PurposeRow } from '../shared/parts';
 import { DeskCode } from './desk';
 import type { Phone } from './model';
 import { isGiven, type Receipt } from './shown';
@@ -42,32 +42,17 @@ export function Choices({ phone }: { phone: Phone }) {
 
 function PurposeView({ phone, purpose }: { phone: Phone; purpose: Purpose }) {
   const t = words();
-  const said = i18n.t.purposes[purpose];
   const receipt = phone.receipts.find((one) => one.purpose === purpose);
   const since = receipt && isGiven(receipt) ? receipt.history[0].at : null;
   return (
-    <li class="purpose">
-      <label>
-        <span class="purpose-title">
-          {said.title}
-          {since !== null && <small class="soft">{t.since(i18n.clock(since))}</small>}
-        </span>
-        <input
-          type="checkbox"
-          role="switch"
-          class="switch"
-          name={purpose}
-          aria-describedby={`about-${purpose}`}
-          disabled={!phone.choices}
-          checked={phone.wanted(purpose)}
-          onChange={(event) => phone.choose(purpose, event.currentTarget.checked)}
-        />
-      </label>
-      <div id={`about-${purpose}`} class="purpose-about">
-        <p>{said.does}</p>
-        <p class="soft">{said.off}</p>
-        <p class="soft">{t.never[purpose]}</p>
-      </div>
+    <PurposeRow
+      purpose={purpose}
+      given={phone.wanted(purpose)}
+      disabled={!phone.choices}
+      beside={since !== null && <small class="soft">{t.since(i18n.clock(since))}</small>}
+      more={<p class="soft">{t.never[purpose]}</p>}
+      onChange={(given) => phone.choose(purpose, given)}
+    >
       {phone.pending(purpose) && (
         <p class="purpose-note" role="status">
           {phone.line === 'online' ? t.waitingForAnswer : t.waitingForLine}
@@ -77,7 +62,7 @@ function PurposeView({ phone, purpose }: { phone: Phone; purpose: Purpose }) {
         <summary>{t.who}</summary>
         {receipt ? <ReceiptView receipt={receipt} /> : <p class="soft">{t.neverGiven}</p>}
       </details>
-    </li>
+    </PurposeRow>
   );
 }
 

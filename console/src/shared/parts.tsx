@@ -2,15 +2,9 @@
 // Parts that both pages use.
 
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
-import {
-  kItemConsentsPurpose as kPurposes,
-  type FloorPromptBy,
-  type ItemConsentsPurpose as Purpose,
-} from '../contract';
+import type { FloorPromptBy, ItemConsentsPurpose as Purpose } from '../contract';
 import { i18n, kLanguages, type Language } from './i18n';
 import { useStore } from './store';
-import type { Account } from './session';
 import type { Toast } from './toasts';
 
 const kIcons = {
@@ -100,59 +94,6 @@ export function Field(props: { label: string; hint?: string; children: Component
   );
 }
 
-export function SignIn(props: {
-  title: string;
-  hint: string;
-  accountHint: string;
-  refused: boolean;
-  account?: string; // typed before
-  onSignIn(account: Account): void;
-}) {
-  const [account, setAccount] = useState(props.account ?? '');
-  const [password, setPassword] = useState('');
-  const t = i18n.t.common;
-  return (
-    <form
-      class="sign-in"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (account.trim() && password) props.onSignIn({ account: account.trim(), password });
-      }}
-    >
-      <h1>{props.title}</h1>
-      <p class="soft">{props.hint}</p>
-      {props.refused && (
-        <p class="banner alert" role="alert">
-          <Icon name="warn" />
-          {t.refused}
-        </p>
-      )}
-      <Field label={t.account} hint={props.accountHint}>
-        <input
-          name="account"
-          autocomplete="username"
-          autocapitalize="none"
-          spellcheck={false}
-          required
-          value={account}
-          onInput={(event) => setAccount(event.currentTarget.value)}
-        />
-      </Field>
-      <Field label={t.password}>
-        <input
-          name="password"
-          type="password"
-          autocomplete="off"
-          required
-          value={password}
-          onInput={(event) => setPassword(event.currentTarget.value)}
-        />
-      </Field>
-      <button class="button primary">{t.signIn}</button>
-    </form>
-  );
-}
-
 export function Pledge() {
   const { title, points } = i18n.t.pledge;
   return (
@@ -170,60 +111,43 @@ export function Pledge() {
   );
 }
 
-// One switch per purpose, with what it does. `note` is shown below a purpose, for example while the
-// change is on its way.
-export function Purposes(props: {
-  given: Partial<Record<Purpose, boolean>>;
-  disabled?: boolean;
-  note?(purpose: Purpose): string | null;
-  onChange(purpose: Purpose, given: boolean): void;
+// A purpose with its switch and what it does, and what a page adds: beside the title, to the words, and below.
+export function PurposeRow(props: {
+  purpose: Purpose;
+  given: boolean;
+  disabled: boolean;
+  beside?: ComponentChildren;
+  more?: ComponentChildren;
+  children?: ComponentChildren;
+  onChange(given: boolean): void;
 }) {
+  const { purpose } = props;
+  const said = i18n.t.purposes[purpose];
   return (
-    <ul class="purposes">
-      {kPurposes.map((purpose) => {
-        const words = i18n.t.purposes[purpose];
-        const note = props.note?.(purpose);
-        return (
-          <li key={purpose} class="purpose">
-            <label>
-              <span class="purpose-title">{words.title}</span>
-              <input
-                type="checkbox"
-                role="switch"
-                class="switch"
-                name={purpose}
-                aria-describedby={`about-${purpose}`}
-                disabled={props.disabled}
-                checked={props.given[purpose] === true}
-                onChange={(event) => props.onChange(purpose, event.currentTarget.checked)}
-              />
-            </label>
-            <div id={`about-${purpose}`} class="purpose-about">
-              <p>{words.does}</p>
-              <p class="soft">{words.off}</p>
-            </div>
-            {note && (
-              <p class="purpose-note" role="status">
-                {note}
-              </p>
-            )}
-          </li>
-        );
-      })}
-    </ul>
-  );
-}
-
-// The broker gives the session to whoever came last; here it is to be had back.
-export function Elsewhere(props: { alert?: boolean; onUseHere: () => void }) {
-  const t = i18n.t.common;
-  return (
-    <div class={`banner ${props.alert ? 'alert' : ''}`} role="status" data-banner="elsewhere">
-      <span>{t.elsewhere}</span>
-      <button type="button" class="button" onClick={props.onUseHere}>
-        {t.useHere}
-      </button>
-    </div>
+    <li class="purpose">
+      <label>
+        <span class="purpose-title">
+          {said.title}
+          {props.beside}
+        </span>
+        <input
+          type="checkbox"
+          role="switch"
+          class="switch"
+          name={purpose}
+          aria-describedby={`about-${purpose}`}
+          disabled={props.disabled}
+          checked={props.given}
+          onChange={(event) => props.onChange(event.currentTarget.checked)}
+        />
+      </label>
+      <div id={`about-${purpose}`} class="purpose-about">
+        <p>{said.does}</p>
+        <p class="soft">{said.off}</p>
+        {props.more}
+      </div>
+      {props.children}
+    </li>
   );
 }
 

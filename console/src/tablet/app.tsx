@@ -3,9 +3,10 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
-import { Elsewhere, Icon, Languages, SignIn, Toasts } from '../shared/parts';
+import { Icon, Languages, Toasts } from '../shared/parts';
 import { savedAccount, saveAccount, type Account } from '../shared/session';
 import { useStore } from '../shared/store';
+import { Elsewhere, SignIn } from './account';
 import type { Alert } from './alert';
 import { Floor } from './floor';
 import type { Tablet } from './model';
@@ -52,9 +53,6 @@ export function App(props: { tablet: Tablet; alert: Alert; signedIn: boolean }) 
     return (
       <Welcome>
         <SignIn
-          title={t.signInTitle}
-          hint={t.signInHint}
-          accountHint={t.accountHint}
           account={savedAccount()?.account}
           refused={signedIn && tablet.linkState === 'refused'}
           onSignIn={signIn}
@@ -64,7 +62,7 @@ export function App(props: { tablet: Tablet; alert: Alert; signedIn: boolean }) 
   if (!staffing.open)
     return (
       <Welcome>
-        {tablet.linkState === 'elsewhere' && <Elsewhere alert onUseHere={() => tablet.takeOver()} />}
+        {tablet.linkState === 'elsewhere' && <Elsewhere onUseHere={() => tablet.takeOver()} />}
         <Who staffing={staffing} online={tablet.linkState === 'online'} onAnotherAccount={signOut} />
       </Welcome>
     );
@@ -165,7 +163,7 @@ function Banners({ tablet }: { tablet: Tablet }) {
   const { status, waiting } = tablet;
   return (
     <div class="banners" role="status" aria-live="polite">
-      {tablet.linkState === 'elsewhere' && <Elsewhere alert onUseHere={() => tablet.takeOver()} />}
+      {tablet.linkState === 'elsewhere' && <Elsewhere onUseHere={() => tablet.takeOver()} />}
       {tablet.lostSince !== null && tablet.linkState !== 'elsewhere' && (
         <p class="banner alert" data-banner="lost">
           <Icon name="away" />

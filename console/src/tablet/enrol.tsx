@@ -5,7 +5,7 @@ import { useState } from 'preact/hooks';
 import { encode } from 'uqr';
 import { kItemConsentsPurpose as kPurposes, type FloorRefusedCause } from '../contract';
 import { i18n } from '../shared/i18n';
-import { Field, Icon, Languages, Pledge, Purposes } from '../shared/parts';
+import { Field, Icon, Languages, Pledge, PurposeRow } from '../shared/parts';
 import { QrCode } from '../shared/qr';
 import { useStore } from '../shared/store';
 import type { Confirm, Enrolment } from './enrolment';
@@ -185,11 +185,17 @@ function ChoicesStep({ enrolment, onClose }: { enrolment: Enrolment; onClose(): 
         </div>
         <section>
           <p class="soft">{t.choose}</p>
-          <Purposes
-            given={enrolment.purposes}
-            disabled={enrolment.agreeing}
-            onChange={(purpose, given) => enrolment.choose(purpose, given)}
-          />
+          <ul class="purposes">
+            {kPurposes.map((purpose) => (
+              <PurposeRow
+                key={purpose}
+                purpose={purpose}
+                given={enrolment.purposes[purpose] === true}
+                disabled={enrolment.agreeing}
+                onChange={(given) => enrolment.choose(purpose, given)}
+              />
+            ))}
+          </ul>
           <div class="actions">
             <button
               type="button"
