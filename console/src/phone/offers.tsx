@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useState } from 'preact/hooks';
-import { encode } from 'uqr';
 import { i18n } from '../shared/i18n';
 import { Icon } from '../shared/parts';
 import { QrCode } from '../shared/qr';
@@ -56,6 +55,7 @@ export function Offers({ phone }: { phone: Phone }) {
 
 function OpenOffer({ phone, offer, now }: { phone: Phone; offer: Offer; now: number }) {
   const t = words();
+  const rows = useCode(offer.code);
   const minutes = Math.floor((offer.expiresAt - now) / 60000);
   return (
     <li class="offer appear" data-decision={offer.decision}>
@@ -66,7 +66,7 @@ function OpenOffer({ phone, offer, now }: { phone: Phone; offer: Offer; now: num
         <figure class="code">
           <figcaption class="label">{t.code}</figcaption>
           <output>{offer.code}</output>
-          <QrCode rows={rowsOf(offer.code)} label={t.codeQr} />
+          {rows && <QrCode rows={rows} label={t.codeQr} />}
         </figure>
       )}
       <div class="offer-foot">
@@ -148,9 +148,14 @@ function Question({ phone, survey }: { phone: Phone; survey: Survey }) {
   );
 }
 
-// '1' is a dark module.
-function rowsOf(code: string): string[] {
-  return encode(code, { border: 0 }).data.map((row) => row.map((dark) => (dark ? '1' : '0')).join(''));
+// What makes the code is loaded with the first offer that has one, and so is there when the line is not. Without it
+// the code is shown in letters alone.
+function useCode(code: string): string[] | null {
+  const [rows, setRows] = useState<string[] | null>(null);
+  useEffect(() => {
+    if (code) void import('../shared/code').then(({ rowsOf }) => setRows(rowsOf(code))).catch(() => {});
+  }, [code]);
+  return rows;
 }
 
 // Offers end while the page is open.

@@ -2,8 +2,8 @@
 // The pages of an enrolment. The guest holds the tablet: no other guest's card is to be seen.
 
 import { useState } from 'preact/hooks';
-import { encode } from 'uqr';
 import { kItemConsentsPurpose as kPurposes, type FloorRefusedCause } from '../contract';
+import { rowsOf } from '../shared/code';
 import { i18n } from '../shared/i18n';
 import { Field, Icon, Languages, Pledge, PurposeRow } from '../shared/parts';
 import { QrCode } from '../shared/qr';
@@ -301,16 +301,12 @@ function Confirmation({ enrolment }: { enrolment: Enrolment }) {
       <p role="status">{t.waitingPhone}</p>
       {enrolment.page && (
         <figure>
-          <QrCode rows={codeOf(enrolment.page)} label={t.pageCode} />
+          <QrCode rows={rowsOf(enrolment.page)} label={t.pageCode} />
           <figcaption>{enrolment.page}</figcaption>
         </figure>
       )}
     </>
   );
-}
-
-function codeOf(text: string): string[] {
-  return encode(text, { border: 0 }).data.map((row) => row.map((dark) => (dark ? '1' : '0')).join(''));
 }
 
 function Ending({ enrolment, onClose }: { enrolment: Enrolment; onClose(): void }) {
