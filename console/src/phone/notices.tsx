@@ -1,30 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether this device is told something while the page is closed, and what its lock screen shows.
 
-import { i18n } from '../shared/i18n';
 import type { Phone } from './model';
-import { noticeWords } from './notice-words';
+import { words } from './words';
 
 export function Notices({ phone }: { phone: Phone }) {
   const { push } = phone;
   const state = phone.bell.state();
   if (!push || state === 'no') return null;
-  const words = noticeWords(i18n.language);
+  const t = words().notices;
   return (
     <section class="block" data-notices={push.on ? 'on' : state}>
-      <h2>{words.title}</h2>
-      <p class="soft">{words.hint}</p>
-      {!push.on && state === 'install' && <p>{words.install}</p>}
-      {!push.on && state === 'denied' && <p>{words.denied}</p>}
-      {push.on && <p role="status">{words.isOn}</p>}
+      <h2>{t.title}</h2>
+      <p class="soft">{t.hint}</p>
+      {!push.on && state === 'install' && <p>{t.install}</p>}
+      {!push.on && state === 'denied' && <p>{t.denied}</p>}
+      {push.on && <p role="status">{t.isOn}</p>}
       {phone.bellProblem && phone.bellProblem !== 'denied' && (
         <p role="alert" data-bell-problem={phone.bellProblem}>
-          {phone.bellProblem === 'failed' ? words.failed : words.unknown}
+          {phone.bellProblem === 'failed' ? t.failed : t.unknown}
         </p>
       )}
       {push.on && (
         <label class="ticked">
-          <span>{words.shows}</span>
+          <span>{t.shows}</span>
           <input
             type="checkbox"
             role="switch"
@@ -42,7 +41,7 @@ export function Notices({ phone }: { phone: Phone }) {
           disabled={phone.askingBell}
           onClick={() => (push.on ? phone.tellMeNoMore() : phone.tellMe(false))}
         >
-          {push.on ? words.off : words.on}
+          {push.on ? t.off : t.on}
         </button>
       )}
     </section>

@@ -208,6 +208,20 @@ export const de: Words = {
     desk_questions: 'Fragen eines Tresens',
     regions: 'Regionen, in denen Sie zu Hause sind',
   },
+  notices: {
+    title: 'Wenn diese Seite geschlossen ist',
+    hint: 'Dieses Gerät kann Ihnen sagen, dass es ein Angebot gibt oder eine Frage nach einem Besuch. Wer den Sperrbildschirm sieht, sieht auch das.',
+    on: 'Auf diesem Gerät Bescheid sagen',
+    off: 'Nicht mehr Bescheid sagen',
+    isOn: 'Dieses Gerät bekommt Bescheid.',
+    shows: 'Der Sperrbildschirm darf zeigen, was darin steht',
+    denied:
+      'Ihr Browser lässt diese Seite nicht Bescheid sagen. Das lässt sich in seinen Einstellungen für diese Seite ändern.',
+    install:
+      'Auf iPhone und iPad: Legen Sie diese Seite auf den Home-Bildschirm (Teilen, dann Zum Home-Bildschirm) und öffnen Sie sie dort. Erst dann kann sie Bescheid sagen.',
+    failed: 'Das hat nicht geklappt. Bitte versuchen Sie es später noch einmal.',
+    unknown: 'Den Weg, auf dem dieser Browser Bescheid bekommt, kennen wir nicht.',
+  },
   install:
     'Legen Sie diese Seite auf den Startbildschirm: dann öffnet sie sich wie eine App, auch ohne Verbindung.',
   installIos: 'Auf iPhone und iPad: auf Teilen tippen, dann „Zum Home-Bildschirm“.',

@@ -208,6 +208,20 @@ export const en = {
     desk_questions: 'Questions of a desk',
     regions: 'Regions where you are at home',
   } as Record<string, string>,
+  notices: {
+    title: 'While this page is closed',
+    hint: 'This device can tell you that there is an offer, or a question after a visit. Whoever sees its lock screen sees that too.',
+    on: 'Tell me on this device',
+    off: 'Tell me no more',
+    isOn: 'This device is told.',
+    shows: 'The lock screen may show what it says',
+    denied:
+      'Your browser does not let this page tell you anything. Its settings for this page can change that.',
+    install:
+      'On an iPhone or iPad: add this page to the Home Screen (Share, then Add to Home Screen) and open it there. Only then may it tell you anything.',
+    failed: 'That did not work. Please try again later.',
+    unknown: 'This browser’s way of telling you is not known to us.',
+  },
   install: 'Put this page on your home screen: then it opens like an app, also without a line.',
   installIos: 'On an iPhone or iPad: tap Share, then “Add to Home Screen”.',
   installNow: 'Install',

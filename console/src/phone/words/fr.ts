@@ -208,6 +208,20 @@ export const fr: Words = {
     desk_questions: 'Questions d’un comptoir',
     regions: 'Régions où vous êtes chez vous',
   },
+  notices: {
+    title: 'Quand cette page est fermée',
+    hint: 'Cet appareil peut vous dire qu’il y a une offre, ou une question après une visite. Qui voit son écran verrouillé le voit aussi.',
+    on: 'Me prévenir sur cet appareil',
+    off: 'Ne plus me prévenir',
+    isOn: 'Cet appareil est prévenu.',
+    shows: 'L’écran verrouillé peut montrer ce qui est écrit',
+    denied:
+      'Votre navigateur ne laisse pas cette page vous prévenir. Ses réglages pour cette page permettent de le changer.',
+    install:
+      'Sur iPhone et iPad : ajoutez cette page à l’écran d’accueil (Partager, puis Sur l’écran d’accueil) et ouvrez-la de là. Alors seulement elle peut vous prévenir.',
+    failed: 'Cela n’a pas marché. Réessayez plus tard.',
+    unknown: 'Nous ne connaissons pas le moyen par lequel ce navigateur est prévenu.',
+  },
   install:
     'Mettez cette page sur votre écran d’accueil : elle s’ouvre alors comme une application, même sans connexion.',
   installIos: 'Sur iPhone et iPad : touchez Partager, puis « Sur l’écran d’accueil ».',
