@@ -2,6 +2,7 @@
 // Something was not right: a word to head office.
 
 import { useState } from 'preact/hooks';
+import { Field } from '../shared/parts';
 import type { Phone } from './model';
 import { words } from './words';
 
@@ -25,15 +26,14 @@ export function Complaint({ phone }: { phone: Phone }) {
         }}
       >
         <p class="soft">{t.hint}</p>
-        <label class="field">
-          <span class="label">{t.words}</span>
+        <Field label={t.words}>
           <textarea
             name="complaint"
             maxLength={2000}
             value={said}
             onInput={(event) => setSaid(event.currentTarget.value)}
           />
-        </label>
+        </Field>
         <button class="button primary" disabled={!said.trim()}>
           {t.send}
         </button>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
-import { Icon } from '../shared/parts';
+import { Field, Icon } from '../shared/parts';
 import { QrCode } from '../shared/qr';
 import { Complaint } from './complaint';
 import { MetView } from './met';
@@ -126,15 +126,14 @@ function Question({ phone, survey }: { phone: Phone; survey: Survey }) {
         </p>
       </fieldset>
       {score !== null && (
-        <label class="field">
-          <span class="label">{t.surveyMore}</span>
+        <Field label={t.surveyMore}>
           <textarea
             name="survey-text"
             maxLength={2000}
             value={said}
             onInput={(event) => setSaid(event.currentTarget.value)}
           />
-        </label>
+        </Field>
       )}
       <div class="offer-foot">
         <button type="button" class="button quiet" onClick={() => phone.skip(survey)}>

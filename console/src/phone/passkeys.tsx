@@ -25,7 +25,7 @@ export function Passkeys({ phone }: { phone: Phone }) {
               </small>
             </span>
             <button type="button" class="button" onClick={() => phone.removePasskey(passkey)}>
-              {t.passkeyRemove}
+              {t.remove}
             </button>
           </li>
         ))}

@@ -48,22 +48,16 @@ export function Profile({ phone }: { phone: Phone }) {
         </div>
       </dl>
       <p class="soft">{t.hint}</p>
-      <Field label={t.greeting}>
-        <input
-          name="greeting"
-          maxLength={100}
-          value={shown.greeting}
-          onInput={(event) => set({ greeting: event.currentTarget.value })}
-        />
-      </Field>
-      <Field label={t.pronunciation}>
-        <input
-          name="pronunciation"
-          maxLength={100}
-          value={shown.pronunciation}
-          onInput={(event) => set({ pronunciation: event.currentTarget.value })}
-        />
-      </Field>
+      {(['greeting', 'pronunciation'] as const).map((name) => (
+        <Field key={name} label={t[name]}>
+          <input
+            name={name}
+            maxLength={100}
+            value={shown[name]}
+            onInput={(event) => set({ [name]: event.currentTarget.value })}
+          />
+        </Field>
+      ))}
       <Field label={t.language}>
         <select
           name="language"
@@ -92,7 +86,7 @@ export function Profile({ phone }: { phone: Phone }) {
               aria-label={t.likeRemove(value)}
               onClick={() => set({ likes: without(key) })}
             >
-              {words().passkeyRemove}
+              {words().remove}
             </button>
           </li>
         ))}

@@ -33,7 +33,12 @@ export function Floor({ tablet }: { tablet: Tablet }) {
   }, [newest, tablet.places.held]);
   const swallow = useSwallowed(list, all(layout).join());
 
-  if (shown.length === 0) return <div ref={list}>{<Nobody tablet={tablet} />}</div>;
+  if (shown.length === 0)
+    return (
+      <div ref={list}>
+        <Nobody tablet={tablet} />
+      </div>
+    );
   const wanted = query.trim().toLowerCase();
   const fits = (visit: string) => {
     const prompt = tablet.promptOf(visit);

@@ -3,7 +3,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
-import { Icon } from '../shared/parts';
+import { Field, Icon, type IconName } from '../shared/parts';
 import type { Prompt, Tablet } from './model';
 import { isAllergy, type Preference } from './prompt';
 import { words } from './words';
@@ -45,7 +45,7 @@ function Like(props: { tablet: Tablet; prompt: Prompt; preference: Preference })
   const [editing, setEditing] = useState(false);
   const [confirmed, setConfirmed] = useState('');
   const t = words().tablet;
-  const who = tablet.called(prompt);
+  const done = confirmed === preference.text;
 
   const send = async (said: string, verdict: 'confirm' | 'change') => {
     if (!(await tablet.prefer(prompt.visit, preference.key, said, verdict))) return;
@@ -64,33 +64,28 @@ function Like(props: { tablet: Tablet; prompt: Prompt; preference: Preference })
         />
       </li>
     );
+  const button = (icon: IconName, said: string, act: () => void, over?: boolean) => (
+    <button
+      type="button"
+      class="button quiet icon"
+      title={said}
+      aria-label={t.forGuest(said, tablet.called(prompt))}
+      aria-disabled={over}
+      onClick={() => !over && act()}
+    >
+      <Icon name={icon} />
+    </button>
+  );
   return (
     <li class={`like${isAllergy(preference) ? ' allergy' : ''}`}>
       {isAllergy(preference) && <Icon name="warn" />}
       <span class="like-words">
         <small class="soft">{kindOf(preference.key)}</small>
         <bdi>{preference.text}</bdi>
-        <small class="soft">{confirmed === preference.text ? t.confirmedNow : known(preference)}</small>
+        <small class="soft">{done ? t.confirmedNow : known(preference)}</small>
       </span>
-      <button
-        type="button"
-        class="button quiet icon"
-        title={t.stillRight(preference.text)}
-        aria-label={t.forGuest(t.stillRight(preference.text), who)}
-        aria-disabled={confirmed === preference.text}
-        onClick={() => confirmed !== preference.text && void send(preference.text, 'confirm')}
-      >
-        <Icon name="check" />
-      </button>
-      <button
-        type="button"
-        class="button quiet icon"
-        title={t.change(preference.text)}
-        aria-label={t.forGuest(t.change(preference.text), who)}
-        onClick={() => setEditing(true)}
-      >
-        <Icon name="pencil" />
-      </button>
+      {button('check', t.stillRight(preference.text), () => void send(preference.text, 'confirm'), done)}
+      {button('pencil', t.change(preference.text), () => setEditing(true))}
     </li>
   );
 }
@@ -178,8 +173,7 @@ function OneLine(props: { label: string; start: string; onSave(said: string): vo
         props.onClose();
       }}
     >
-      <label class="field">
-        <span class="label">{props.label}</span>
+      <Field label={props.label}>
         <input
           ref={input}
           name="preference"
@@ -189,7 +183,7 @@ function OneLine(props: { label: string; start: string; onSave(said: string): vo
           value={value}
           onInput={(event) => setValue(event.currentTarget.value)}
         />
-      </label>
+      </Field>
       <button class="button primary">{i18n.t.common.save}</button>
       <button type="button" class="button quiet" onClick={props.onClose}>
         {i18n.t.common.cancel}

@@ -87,7 +87,7 @@ export class Row extends Component<RowProps> {
             </p>
           )}
           <p class="card-state" role="status">
-            {at.stale ? t.stale : at.waits ? t.waitsHere : stateOf(tablet, prompt)}
+            {stateOf(tablet, prompt, at)}
           </p>
           {at.drafted && <p class="card-state">{t.draftWaits}</p>}
         </div>
@@ -100,7 +100,6 @@ export class Row extends Component<RowProps> {
 // Beside the name, shortly: how to meet, by what noticed, since when, and that it is not real.
 function Marks({ prompt }: { prompt: Prompt }) {
   const t = words().tablet;
-  const by = prompt.by.map((sign) => t.by[sign]).join(' + ');
   const time =
     prompt.leftAt !== null
       ? t.leftAt(i18n.time(prompt.leftAt))
@@ -109,10 +108,7 @@ function Marks({ prompt }: { prompt: Prompt }) {
     <>
       {prompt.rehearsal && <span class="pill calm">{t.rehearsalCard}</span>}
       <span class="marks" title={t.level[prompt.level]} data-level={prompt.level}>
-        {prompt.by.map((sign) => (
-          <Icon key={sign} name={sign} />
-        ))}
-        {by || t.level[prompt.level]}
+        <Signs prompt={prompt} />
       </span>
       {time && <span>{time}</span>}
       {prompt.tier && <bdi class="tier">{prompt.tier}</bdi>}
@@ -120,14 +116,29 @@ function Marks({ prompt }: { prompt: Prompt }) {
   );
 }
 
-export function stateOf(tablet: Tablet, prompt: Prompt): string {
+// What noticed the guest; without any, how sure it is.
+export function Signs({ prompt }: { prompt: Prompt }) {
   const t = words().tablet;
+  return (
+    <>
+      {prompt.by.map((sign) => (
+        <Icon key={sign} name={sign} />
+      ))}
+      {prompt.by.map((sign) => t.by[sign]).join(' + ') || t.level[prompt.level]}
+    </>
+  );
+}
+
+export function stateOf(tablet: Tablet, prompt: Prompt, at: Standing): string {
+  const t = words().tablet;
+  if (at.stale) return t.stale;
+  if (at.waits) return t.waitsHere;
   if (prompt.state === 'served')
     return prompt.claimedBy ? t.stateServedBy(tablet.nameOf(prompt.claimedBy)) : t.stateServed;
   if (prompt.state === 'declined') return t.stateDeclined;
   if (prompt.leftAt !== null) return t.left;
-  if (tablet.isMine(prompt)) return t.yours;
-  return prompt.claimedBy ? t.theirs(tablet.nameOf(prompt.claimedBy)) : '';
+  if (at.mine) return t.yours;
+  return at.theirs ? t.theirs(at.theirs) : '';
 }
 
 // One button for one guest, whatever it says next: the focus stays where it is.

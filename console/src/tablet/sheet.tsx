@@ -4,10 +4,10 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
-import { Icon } from '../shared/parts';
+import { Field, Icon } from '../shared/parts';
 import { Likes } from './likes';
 import type { Prompt, Tablet } from './model';
-import { Next, standing, stateOf } from './row';
+import { Next, Signs, standing, stateOf, type Standing } from './row';
 import { words } from './words';
 
 export function Sheet({ tablet, prompt }: { tablet: Tablet; prompt: Prompt }) {
@@ -54,9 +54,9 @@ export function Sheet({ tablet, prompt }: { tablet: Tablet; prompt: Prompt }) {
         <p class="banner">{t.leftHint(i18n.time(prompt.expiresAt))}</p>
       )}
       <p class="actions-state" role="status">
-        {at.stale ? t.stale : at.waits ? t.waitsHere : stateOf(tablet, prompt)}
+        {stateOf(tablet, prompt, at)}
       </p>
-      <Actions tablet={tablet} prompt={prompt} />
+      <Actions tablet={tablet} prompt={prompt} at={at} />
       <Suggestion prompt={prompt} />
       {prompt.avoid.length > 0 && (
         <section class="avoid">
@@ -92,15 +92,11 @@ export function Sheet({ tablet, prompt }: { tablet: Tablet; prompt: Prompt }) {
 
 function Sure({ prompt }: { prompt: Prompt }) {
   const t = words().tablet;
-  const by = prompt.by.map((sign) => t.by[sign]).join(' + ');
   const tone = prompt.level === 'confirmed' ? 'good' : prompt.level === 'present' ? 'calm' : '';
   return (
     <p class="sure">
       <span class={`pill ${tone}`} data-level={prompt.level}>
-        {prompt.by.map((sign) => (
-          <Icon key={sign} name={sign} />
-        ))}
-        {by || t.level[prompt.level]}
+        <Signs prompt={prompt} />
       </span>
       <span class="soft">
         {[
@@ -160,9 +156,8 @@ function Suggestion({ prompt }: { prompt: Prompt }) {
   );
 }
 
-function Actions({ tablet, prompt }: { tablet: Tablet; prompt: Prompt }) {
+function Actions({ tablet, prompt, at }: { tablet: Tablet; prompt: Prompt; at: Standing }) {
   const t = words().tablet;
-  const at = standing(tablet, prompt);
   const who = tablet.called(prompt);
   const button = (said: string, act: () => void) => (
     <button
@@ -208,8 +203,7 @@ function NoteBox({ tablet, prompt }: { tablet: Tablet; prompt: Prompt }) {
         area.current?.focus();
       }}
     >
-      <label class="field">
-        <span class="label">{t.note}</span>
+      <Field label={t.note} hint={t.noteHint}>
         <textarea
           ref={area}
           name="note"
@@ -219,8 +213,7 @@ function NoteBox({ tablet, prompt }: { tablet: Tablet; prompt: Prompt }) {
           value={said}
           onInput={(event) => put(event.currentTarget.value)}
         />
-        <small>{t.noteHint}</small>
-      </label>
+      </Field>
       <div class="chips">
         {t.noteChips.map((chip) => (
           <button

@@ -29,7 +29,7 @@ export const ar: Words = {
   passkeyNoName: 'مفتاح مرور',
   passkeySince: (time) => `منذ ${time}`,
   passkeyUsed: (time) => `آخر استعمال ${time}`,
-  passkeyRemove: 'إزالة',
+  remove: 'إزالة',
   passkeyConfirm: 'أكّد بمفتاح المرور',
   passkeySignIn: 'تسجيل الدخول بمفتاح مرور',
   passkeyProblem: {

@@ -30,7 +30,7 @@ export const de: Words = {
   passkeyNoName: 'Ein Passkey',
   passkeySince: (time) => `seit ${time}`,
   passkeyUsed: (time) => `zuletzt benutzt ${time}`,
-  passkeyRemove: 'Entfernen',
+  remove: 'Entfernen',
   passkeyConfirm: 'Mit Ihrem Passkey bestätigen',
   passkeySignIn: 'Mit einem Passkey anmelden',
   passkeyProblem: {

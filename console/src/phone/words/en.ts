@@ -29,7 +29,7 @@ export const en = {
   passkeyNoName: 'A passkey',
   passkeySince: (time: string) => `since ${time}`,
   passkeyUsed: (time: string) => `last used ${time}`,
-  passkeyRemove: 'Remove',
+  remove: 'Remove',
   passkeyConfirm: 'Confirm with your passkey',
   passkeySignIn: 'Sign in with a passkey',
   passkeyProblem: {

@@ -30,7 +30,7 @@ export const fr: Words = {
   passkeyNoName: 'Une clé d’accès',
   passkeySince: (time) => `depuis ${time}`,
   passkeyUsed: (time) => `utilisée ${time}`,
-  passkeyRemove: 'Retirer',
+  remove: 'Retirer',
   passkeyConfirm: 'Confirmer avec votre clé d’accès',
   passkeySignIn: 'Se connecter avec une clé d’accès',
   passkeyProblem: {
