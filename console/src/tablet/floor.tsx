@@ -19,7 +19,8 @@ export function Floor({ tablet }: { tablet: Tablet }) {
   const [query, setQuery] = useState('');
   const t = words().tablet;
   const { layout } = tablet.places;
-  const shown = all(layout).filter((visit) => tablet.held.get(visit) !== 'not_this_person');
+  const placed = all(layout);
+  const shown = placed.filter((visit) => !tablet.held.has(visit));
 
   useEffect(() => {
     const near = new Nearness(list.current!, (held) => tablet.hold(held));
@@ -31,7 +32,7 @@ export function Floor({ tablet }: { tablet: Tablet }) {
     // Nobody is at the tablet: who comes is to be seen from afar.
     if (newest && !tablet.places.held && !tablet.open) scrollTo({ top: 0 });
   }, [newest, tablet.places.held]);
-  const swallow = useSwallowed(list, all(layout).join());
+  const swallow = useSwallowed(list, placed.join());
 
   if (shown.length === 0)
     return (
@@ -41,11 +42,13 @@ export function Floor({ tablet }: { tablet: Tablet }) {
     );
   const wanted = query.trim().toLowerCase();
   const fits = (visit: string) => {
+    if (tablet.held.has(visit)) return false;
     const prompt = tablet.promptOf(visit);
-    if (!shown.includes(visit)) return false;
     return !wanted || (prompt !== null && text(prompt).includes(wanted));
   };
-  const guests = (visits: string[]) => <Guests tablet={tablet} visits={visits.filter(fits)} />;
+  const groups = [...layout.groups]
+    .map(([name, visits]) => [name, visits.filter(fits)] as const)
+    .filter(([, visits]) => visits.length > 0);
   const served = layout.served.filter(fits);
   const gone = layout.gone.filter(fits);
   return (
@@ -71,31 +74,24 @@ export function Floor({ tablet }: { tablet: Tablet }) {
         </label>
       )}
       {wanted && !shown.some(fits) && <p role="status">{t.searchNone}</p>}
-      {[...layout.groups].map(([name, visits]) =>
-        visits.some(fits) ? (
-          <section
-            key={name}
-            class={`group group-${name}`}
-            data-group={name}
-            aria-labelledby={`group-${name}`}
-          >
-            <h2 id={`group-${name}`}>
-              {t.groups[name]} <span class="soft">{i18n.number(visits.filter(fits).length)}</span>
-            </h2>
-            {guests(visits)}
-          </section>
-        ) : null,
-      )}
+      {groups.map(([name, visits]) => (
+        <section key={name} class={`group group-${name}`} data-group={name} aria-labelledby={`group-${name}`}>
+          <h2 id={`group-${name}`}>
+            {t.groups[name]} <span class="soft">{i18n.number(visits.length)}</span>
+          </h2>
+          <Guests tablet={tablet} visits={visits} />
+        </section>
+      ))}
       {served.length > 0 && (
         <details class="folded" data-group="served" open={wanted ? true : undefined}>
           <summary>{t.servedOnes(served.length)}</summary>
-          {guests(served)}
+          <Guests tablet={tablet} visits={served} />
         </details>
       )}
       {gone.length > 0 && (
         <details class="folded" data-group="gone" open={wanted ? true : undefined}>
           <summary>{t.goneOnes(gone.length)}</summary>
-          {guests(gone)}
+          <Guests tablet={tablet} visits={gone} />
         </details>
       )}
       <Unseen tablet={tablet} list={list} />

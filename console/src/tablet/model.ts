@@ -2,7 +2,7 @@
 // What the tablet knows: the prompts of the guests who are here, the store's status, who uses the
 // tablet. Everything comes from the box's broker; the page decides nothing itself.
 
-import { kFloorRefusedCause, type FloorAction, type FloorActionKind } from '../contract';
+import { kFloorRefusedCause, type FloorAction } from '../contract';
 import { connect, NotTaken, type Connect, type LinkState, type PageLink } from '../shared/link';
 import { stamp, type Draft } from '../shared/stamp';
 import { Toasting } from '../shared/toasts';
@@ -30,6 +30,11 @@ const kUndo: Record<Tap, Tap | null> = {
   reopen: null,
 };
 
+interface Held {
+  send(): void; // now
+  drop(): void; // takes it back
+}
+
 const kPromptTopic = 'welcome/v1/floor/prompt/';
 const kStatusTopic = 'welcome/v1/floor/status/';
 const kRemembered = 100; // under which sign-in the last messages went
@@ -45,8 +50,8 @@ export class Tablet extends Toasting {
   lostSince: number | null = null;
   staffing: Staffing | null = null; // while this tablet has an account
   announcement = '';
-  claiming = new Set<string>();
-  held = new Map<string, FloorActionKind>(); // visit → action that still can be undone
+  claiming = new Map<string, number>(); // visit → timer
+  held = new Map<string, Held>(); // visit → that it is not this person, which still can be undone
   waiting = new Waiting(); // what was done while the box was out of reach
   places = new Places();
   open: string | null = null; // the visit whose details are shown
@@ -55,8 +60,6 @@ export class Tablet extends Toasting {
   enrolment: Enrolment | null = null;
 
   #notes = new Notes();
-  #fire = new Map<string, () => void>(); // visit → sends what is held, now
-  #dropHeld = new Map<string, () => void>(); // visit → takes it back
   #sentUnder = new Map<string, string>(); // message → sign-in
 
   #prompts = new Map<string, Prompt>();
@@ -66,7 +69,6 @@ export class Tablet extends Toasting {
   #settled = false; // what the broker retains has come
   #settling = 0;
   #expiry = new Map<string, number>();
-  #claimTimers = new Map<string, number>();
   #connect: Connect;
   #link: PageLink | null = null;
   #account: Account | null = null;
@@ -203,12 +205,12 @@ export class Tablet extends Toasting {
 
   // Who leaves has tapped it, and will not undo it any more.
   #sendHeld() {
-    for (const fire of [...this.#fire.values()]) fire();
+    for (const { send } of [...this.held.values()]) send();
   }
 
   // The session is over: nothing that waits may go in somebody else's name.
   #cutOff() {
-    for (const drop of [...this.#dropHeld.values()]) drop();
+    for (const { drop } of [...this.held.values()]) drop();
     if (this.waiting.drop() > 0) this.toast(words().tablet.notTaken);
     this.open = null;
     this.endEnrolment();
@@ -227,49 +229,46 @@ export class Tablet extends Toasting {
   tap(prompt: Prompt, kind: Tap) {
     const { visit } = prompt;
     this.#forgetFresh(visit);
-    if (kind === 'claim') this.#claim(visit);
-    else void this.act(visit, { kind });
+    if (kind === 'claim') return this.#claim(visit);
+    void this.act(visit, { kind });
+    this.#did(prompt, kind);
+  }
+
+  #did(prompt: Prompt, kind: Tap) {
     const undo = kUndo[kind];
-    // Who was faster is told when the box has said so.
-    if (kind === 'claim') return this.changed();
     this.toast(
       words().tablet.did[kind](this.called(prompt)),
       undo ? kUndoMs : undefined,
-      undo ? () => this.tap(this.promptOf(visit) ?? prompt, undo) : undefined,
+      undo ? () => this.tap(this.promptOf(prompt.visit) ?? prompt, undo) : undefined,
     );
   }
 
+  // Who was faster is told when the box has said so.
   #claim(visit: string) {
-    this.claiming.add(visit);
-    this.#claimTimers.set(
-      visit,
-      window.setTimeout(() => this.#claimAnswered(visit), kClaimMs),
-    );
+    const late = window.setTimeout(() => this.#claimAnswered(visit), kClaimMs);
+    this.claiming.set(visit, late);
     void this.act(visit, { kind: 'claim' });
     if (this.linkState !== 'online') this.#claimAnswered(visit);
+    this.changed();
   }
 
   // Sends after a while, unless the toast's button takes it back.
   notThisPerson(prompt: Prompt) {
     const { visit } = prompt;
     if (this.held.has(visit)) return;
-    this.held.set(visit, 'not_this_person');
     if (this.open === visit) this.open = null;
-    const settle = () => {
+    const drop = () => {
       clearTimeout(timer);
       this.held.delete(visit);
-      this.#fire.delete(visit);
-      this.#dropHeld.delete(visit);
       this.changed();
     };
-    const fire = () => {
+    const send = () => {
       void this.act(visit, { kind: 'not_this_person' });
-      settle();
+      drop();
     };
-    const timer = window.setTimeout(fire, kThinkAgainMs);
-    this.#fire.set(visit, fire);
-    this.#dropHeld.set(visit, settle);
-    this.toast(words().tablet.willGo, kThinkAgainMs, settle);
+    const timer = window.setTimeout(send, kThinkAgainMs);
+    this.held.set(visit, { send, drop });
+    this.toast(words().tablet.willGo, kThinkAgainMs, drop);
   }
 
   // True when the box's broker has it, or it waits for the line. A repeated attempt with the same id counts once.
@@ -429,7 +428,7 @@ export class Tablet extends Toasting {
     if (!this.#prompts.has(visit)) this.#arrived(prompt);
     if (this.claiming.has(visit) && prompt.claimedBy) {
       if (!this.isMine(prompt)) this.toast(words().tablet.faster(this.nameOf(prompt.claimedBy)));
-      else this.#claimed(prompt);
+      else this.#did(prompt, 'claim');
       this.#claimAnswered(visit);
     }
     if (prompt.state !== 'new' || prompt.leftAt !== null) this.#forgetFresh(visit);
@@ -444,11 +443,6 @@ export class Tablet extends Toasting {
           Math.min(expiresInS * 1000, 2 ** 31 - 1),
         ),
       );
-  }
-
-  #claimed(prompt: Prompt) {
-    const undo = () => this.tap(this.promptOf(prompt.visit) ?? prompt, 'release');
-    this.toast(words().tablet.did.claim(this.called(prompt)), kUndoMs, undo);
   }
 
   // Who was here before this tablet looked is no news.
@@ -478,8 +472,7 @@ export class Tablet extends Toasting {
   }
 
   #claimAnswered(visit: string) {
-    clearTimeout(this.#claimTimers.get(visit));
-    this.#claimTimers.delete(visit);
+    clearTimeout(this.claiming.get(visit));
     if (this.claiming.delete(visit)) this.changed();
   }
 }
