@@ -9,15 +9,17 @@ import {
   type ItemConsentsPurpose as Purpose,
   type Unread,
 } from '../contract';
-import { door, type Answer, type Door, type Stream } from '../shared/door';
+import { door, type Answer, type Ask, type Door, type Stream } from '../shared/door';
 import { i18n } from '../shared/i18n';
-import { list, one, record, text, time, type Json } from '../shared/read';
+import { list, record, text, time, type Json } from '../shared/read';
 import { load, save } from '../shared/session';
 import { stamp } from '../shared/stamp';
 import { Toasting } from '../shared/toasts';
-import { bell as browserBell, kNoBellBecause, type Bell, type NoBellBecause } from './bell';
+import { bell as browserBell, type Bell } from './bell';
 import { readCode, type LinkCode } from './code';
-import { keys as browserKeys, kNoKeyBecause, type Keys, type NoKeyBecause } from './keys';
+import { changesOf, saidOfMet } from './details';
+import { Keyring } from './keyring';
+import { keys as browserKeys, type Keys } from './keys';
 import {
   readDeskConsent,
   readDetails,
@@ -43,8 +45,8 @@ import {
   type Standing,
   type Survey,
 } from './shown';
+import { Telling } from './telling';
 import { words } from './words';
-import { changesOf, saidOfMet } from './details';
 
 // What is still to be said, in order.
 interface Queued {
@@ -73,18 +75,6 @@ const kDeskConsentsMax = 10;
 const kAgainMs = 5000;
 const kOfMe = ['consents', 'devices', 'passkeys', 'profile'];
 
-// Where the door gives a challenge, what it is asked for, and where it takes the answer.
-interface KeyWay {
-  challenge: string;
-  asks: Json;
-  answer: string;
-}
-const kKeyWays = {
-  create: { challenge: '/v1/passkeys/challenge', asks: { for: 'create' }, answer: '/v1/passkeys' },
-  confirm: { challenge: '/v1/passkeys/challenge', asks: { for: 'confirm' }, answer: '/v1/passkeys/confirm' },
-  enter: { challenge: '/v1/session/challenge', asks: {}, answer: '/v1/session/passkey' },
-} satisfies Record<string, KeyWay>;
-
 export class Phone extends Toasting {
   stage: Stage = 'starting';
   line: Line = 'connecting';
@@ -96,11 +86,9 @@ export class Phone extends Toasting {
   receipts: Receipt[] = [];
   devices: DeviceView[] = [];
   passkeys: PasskeyView[] = [];
-  keyProblem: NoKeyBecause | '' = '';
   push: PushView | null = null;
-  bellProblem: NoBellBecause | '' = '';
-  askingBell = false;
-  askingKey = false; // the browser shows its own dialog
+  keyring: Keyring;
+  telling: Telling; // while the page is closed
   deskConsents: DeskConsent[] = [];
   deskCode: { code: string; expiresAt: number } | null = null; // to be said at a desk
   choices: Partial<Record<Purpose, boolean>> | null = null;
@@ -122,13 +110,13 @@ export class Phone extends Toasting {
   #again: (() => unknown) | null = null; // what was asked for when that was not enough
   #status = ''; // token of the erasure
 
-  constructor(
-    how: Door = door,
-    readonly keys: Keys = browserKeys,
-    readonly bell: Bell = browserBell,
-  ) {
+  constructor(how: Door = door, keys: Keys = browserKeys, bell: Bell = browserBell) {
     super();
     this.#door = how;
+    const ask: Ask = (...asked) => this.#try(...asked);
+    const changed = () => this.changed();
+    this.keyring = new Keyring(keys, ask, changed);
+    this.telling = new Telling(bell, ask, changed);
   }
 
   // With what the page's address says behind the #, if anything.
@@ -281,9 +269,7 @@ export class Phone extends Toasting {
   // ---- passkeys ----
 
   async addPasskey(): Promise<void> {
-    const who = this.name || words().title;
-    const create = (asked: Json) => this.keys.create(asked, who);
-    const answer = await this.#byKey(kKeyWays.create, create, { name: deviceName() });
+    const answer = await this.keyring.create(this.name || words().title, deviceName());
     if (answer?.status !== 204) return this.#refused(answer, () => this.addPasskey());
     this.stepUp = false;
     this.toast(words().passkeyAdded);
@@ -293,14 +279,13 @@ export class Phone extends Toasting {
   async removePasskey({ id }: PasskeyView) {
     const answer = await this.#try('DELETE', `/v1/passkeys/${encodeURIComponent(id)}`);
     if (answer?.status !== 204 && answer?.status !== 404) return this.#refused(answer);
-    this.keyProblem = '';
+    this.keyring.problem = '';
     await this.#fetchMe();
   }
 
   // Then what was asked for is done.
   async confirmByPasskey() {
-    const use = (asked: Json) => this.keys.use(asked);
-    const answer = await this.#byKey(kKeyWays.confirm, use);
+    const answer = await this.keyring.confirm();
     if (answer?.status !== 204) return this.#refused(answer);
     const again = this.#again;
     this.#again = null;
@@ -310,56 +295,22 @@ export class Phone extends Toasting {
   }
 
   async enterByPasskey() {
-    const use = (asked: Json) => this.keys.use(asked);
-    const answer = await this.#byKey(kKeyWays.enter, use, { device: deviceName() });
+    const answer = await this.keyring.enter(deviceName());
     if (answer?.status !== 204) return this.#refused(answer);
     this.linkProblem = '';
     await this.#enter();
   }
 
-  // A challenge, the browser's dialog, and what came of it: the door's answer, or a problem that the browser has.
-  async #byKey(way: KeyWay, browser: (asked: Json) => Promise<Json>, more: Json = {}) {
-    this.keyProblem = '';
-    this.askingKey = true;
-    this.changed();
-    try {
-      const asked = await this.#try('POST', way.challenge, way.asks);
-      if (asked?.status !== 200) return asked;
-      const said = await browser(asked.body).catch((error: Error) => error);
-      if (said instanceof Error) return { status: 0, body: {}, problem: said.message } satisfies Answer;
-      return await this.#try('POST', way.answer, { ...said, ...more });
-    } finally {
-      this.askingKey = false;
-      this.changed();
-    }
-  }
-
   // ---- while the page is closed ----
 
   async tellMe(shows: boolean) {
-    const key = this.push?.key ?? '';
-    await this.#atTheBell(async () => {
-      const where = await this.bell.ring(key);
-      return this.#try('POST', '/v1/push', { ...where, shows, language: i18n.language });
-    });
+    await this.#told(await this.telling.start(this.push?.key ?? '', shows));
   }
   async tellMeNoMore() {
-    await this.#atTheBell(async () => {
-      const answer = await this.#try('DELETE', '/v1/push');
-      if (answer?.status === 204) await this.bell.silence().catch(() => undefined);
-      return answer;
-    });
+    await this.#told(await this.telling.stop());
   }
-
-  async #atTheBell(what: () => Promise<Answer | null>) {
-    this.bellProblem = '';
-    this.askingBell = true;
-    this.changed();
-    const answer = await what().catch((error: Error) => error.message);
-    this.askingBell = false;
-    const problem = typeof answer === 'string' ? answer : answer?.problem;
-    this.bellProblem = one(problem, kNoBellBecause) ?? (problem ? 'failed' : '');
-    if (answer === null) this.#refused(null);
+  async #told(hadLine: boolean) {
+    if (!hadLine) this.#refused(null);
     await this.#fetchMe();
     this.changed();
   }
@@ -434,7 +385,7 @@ export class Phone extends Toasting {
     this.#device = here;
     this.stepUp = false;
     this.#again = null;
-    this.keyProblem = '';
+    this.keyring.problem = '';
     this.line = 'online';
     this.#keep();
     this.#become('in');
@@ -469,9 +420,9 @@ export class Phone extends Toasting {
     this.receipts = [];
     this.devices = [];
     this.passkeys = [];
-    this.keyProblem = '';
+    this.keyring.problem = '';
     this.push = null;
-    this.bellProblem = '';
+    this.telling.problem = '';
     this.#again = null;
     this.deskConsents = [];
     this.deskCode = null;
@@ -649,14 +600,12 @@ export class Phone extends Toasting {
 
   // `again`: what was asked for.
   #refused(answer: Answer | null, again: (() => unknown) | null = null) {
-    const noKey = one(answer?.problem, kNoKeyBecause);
     if (answer?.problem === 'step-up-needed') {
       this.stepUp = true;
-      this.keyProblem = '';
+      this.keyring.problem = '';
       this.#again = again;
-    } else if (noKey) {
-      this.keyProblem = noKey;
-      if (noKey === 'passkey-unknown' && this.stage === 'in') void this.#fetchMe();
+    } else if (this.keyring.refused(answer?.problem)) {
+      if (answer?.problem === 'passkey-unknown' && this.stage === 'in') void this.#fetchMe();
     } else if (answer?.status === 401) this.#leave();
     else this.toast(words().notNow);
     this.changed();

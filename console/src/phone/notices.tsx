@@ -6,7 +6,7 @@ import { words } from './words';
 
 export function Notices({ phone }: { phone: Phone }) {
   const { push } = phone;
-  const state = phone.bell.state();
+  const { state, problem, asking } = phone.telling;
   if (!push || state === 'no') return null;
   const t = words().notices;
   return (
@@ -16,9 +16,9 @@ export function Notices({ phone }: { phone: Phone }) {
       {!push.on && state === 'install' && <p>{t.install}</p>}
       {!push.on && state === 'denied' && <p>{t.denied}</p>}
       {push.on && <p role="status">{t.isOn}</p>}
-      {phone.bellProblem && phone.bellProblem !== 'denied' && (
-        <p role="alert" data-bell-problem={phone.bellProblem}>
-          {phone.bellProblem === 'failed' ? t.failed : t.unknown}
+      {problem && problem !== 'denied' && (
+        <p role="alert" data-bell-problem={problem}>
+          {problem === 'failed' ? t.failed : t.unknown}
         </p>
       )}
       {push.on && (
@@ -29,7 +29,7 @@ export function Notices({ phone }: { phone: Phone }) {
             role="switch"
             class="switch"
             checked={push.shows}
-            disabled={phone.askingBell}
+            disabled={asking}
             onChange={(event) => phone.tellMe(event.currentTarget.checked)}
           />
         </label>
@@ -38,7 +38,7 @@ export function Notices({ phone }: { phone: Phone }) {
         <button
           type="button"
           class="button"
-          disabled={phone.askingBell}
+          disabled={asking}
           onClick={() => (push.on ? phone.tellMeNoMore() : phone.tellMe(false))}
         >
           {push.on ? t.off : t.on}

@@ -8,7 +8,7 @@ import { words } from './words';
 
 export function Passkeys({ phone }: { phone: Phone }) {
   const t = words();
-  if (!phone.keys.there && phone.passkeys.length === 0) return null;
+  if (!phone.keyring.there && phone.passkeys.length === 0) return null;
   return (
     <section class="block">
       <h2>{t.passkeys}</h2>
@@ -31,8 +31,13 @@ export function Passkeys({ phone }: { phone: Phone }) {
         ))}
       </ul>
       {!phone.stepUp && <Problem phone={phone} />}
-      {phone.keys.there && (
-        <button type="button" class="button" disabled={phone.askingKey} onClick={() => phone.addPasskey()}>
+      {phone.keyring.there && (
+        <button
+          type="button"
+          class="button"
+          disabled={phone.keyring.asking}
+          onClick={() => phone.addPasskey()}
+        >
           {t.passkeyAdd}
         </button>
       )}
@@ -46,7 +51,7 @@ export function StepUp({ phone }: { phone: Phone }) {
   const here = useRef<HTMLDivElement>(null);
   // What was tapped may be far below.
   useEffect(() => here.current?.scrollIntoView({ block: 'center' }), []);
-  const withKey = phone.keys.there && phone.passkeys.length > 0;
+  const withKey = phone.keyring.there && phone.passkeys.length > 0;
   return (
     <div class="banner step-up" role="alert" data-banner="step-up" ref={here}>
       {withKey && (
@@ -55,7 +60,7 @@ export function StepUp({ phone }: { phone: Phone }) {
           <button
             type="button"
             class="button"
-            disabled={phone.askingKey}
+            disabled={phone.keyring.asking}
             onClick={() => phone.confirmByPasskey()}
           >
             {t.passkeyConfirm}
@@ -69,10 +74,15 @@ export function StepUp({ phone }: { phone: Phone }) {
 }
 
 export function SignInByPasskey({ phone }: { phone: Phone }) {
-  if (!phone.keys.there) return null;
+  if (!phone.keyring.there) return null;
   return (
     <>
-      <button type="button" class="button" disabled={phone.askingKey} onClick={() => phone.enterByPasskey()}>
+      <button
+        type="button"
+        class="button"
+        disabled={phone.keyring.asking}
+        onClick={() => phone.enterByPasskey()}
+      >
         {words().passkeySignIn}
       </button>
       <Problem phone={phone} />
@@ -81,10 +91,10 @@ export function SignInByPasskey({ phone }: { phone: Phone }) {
 }
 
 function Problem({ phone }: { phone: Phone }) {
-  if (!phone.keyProblem) return null;
+  if (!phone.keyring.problem) return null;
   return (
-    <p role="alert" data-key-problem={phone.keyProblem}>
-      {words().passkeyProblem[phone.keyProblem]}
+    <p role="alert" data-key-problem={phone.keyring.problem}>
+      {words().passkeyProblem[phone.keyring.problem]}
     </p>
   );
 }

@@ -10,6 +10,9 @@ export interface Answer {
   problem: string; // its name; '' when it went well
 }
 
+// The same for who has shown already that there is no line: null, then.
+export type Ask = (...asked: Parameters<Door['ask']>) => Promise<Answer | null>;
+
 export interface Stream {
   end(): void;
 }

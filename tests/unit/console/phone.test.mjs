@@ -403,7 +403,7 @@ describe('a passkey', () => {
       phone.passkeys.map(({ id, name, usedAt }) => [id, name, usedAt]),
       [['p-1', 'iPhone', null]],
     );
-    assert.deepEqual([phone.askingKey, phone.keyProblem, phone.toasts.length], [false, '', 1]);
+    assert.deepEqual([phone.keyring.asking, phone.keyring.problem, phone.toasts.length], [false, '', 1]);
   });
 
   it('confirms, and what was asked for is done', async () => {
@@ -431,33 +431,33 @@ describe('a passkey', () => {
     for (const problem of ['cancelled', 'too-slow', 'not-possible']) {
       keys.problem = problem;
       await phone.confirmByPasskey();
-      assert.deepEqual([phone.keyProblem, phone.stepUp, phone.askingKey], [problem, true, false]);
+      assert.deepEqual([phone.keyring.problem, phone.stepUp, phone.keyring.asking], [problem, true, false]);
     }
     assert.equal(door.sent('/v1/passkeys/confirm').length, 0);
     keys.problem = '';
     for (const problem of ['passkey-refused', 'challenge-over', 'passkey-unknown']) {
       door.answers['/v1/passkeys/confirm'] = { status: 403, problem };
       await phone.confirmByPasskey();
-      assert.deepEqual([phone.keyProblem, phone.stepUp], [problem, true]);
+      assert.deepEqual([phone.keyring.problem, phone.stepUp], [problem, true]);
     }
     assert.equal(door.sent('/v1/export').length, 1);
     keys.problem = 'something of which nobody has heard';
     const before = phone.toasts.length;
     await phone.confirmByPasskey();
-    assert.deepEqual([phone.keyProblem, phone.toasts.length], ['', before + 1]);
+    assert.deepEqual([phone.keyring.problem, phone.toasts.length], ['', before + 1]);
     await phone.start(`#link=${kLink}`); // the other way
-    assert.deepEqual([phone.stepUp, phone.keyProblem], [false, '']);
+    assert.deepEqual([phone.stepUp, phone.keyring.problem], [false, '']);
   });
 
   it('is made after it was confirmed that it is them', async () => {
     await withOne();
     keys.problem = 'here-already';
     await phone.addPasskey();
-    assert.equal(phone.keyProblem, 'here-already');
+    assert.equal(phone.keyring.problem, 'here-already');
     keys.problem = '';
     door.answers['/v1/passkeys/challenge'] = (asked) => (asked.for === 'create' ? stepUp : kAsked);
     await phone.addPasskey();
-    assert.deepEqual([phone.stepUp, phone.keyProblem], [true, '']);
+    assert.deepEqual([phone.stepUp, phone.keyring.problem], [true, '']);
     door.answers['/v1/passkeys/challenge'] = kAsked;
     await phone.confirmByPasskey();
     assert.equal(door.sent('/v1/passkeys').length, 1);
@@ -468,7 +468,7 @@ describe('a passkey', () => {
     door.answers['/v1/passkeys/p-1'] = { status: 404, problem: 'passkey-unknown' };
     door.answers['/v1/me'] = me();
     await phone.removePasskey(phone.passkeys[0]);
-    assert.deepEqual([phone.passkeys, phone.keyProblem], [[], '']);
+    assert.deepEqual([phone.passkeys, phone.keyring.problem], [[], '']);
   });
 
   it('signs in from the front page', async () => {
@@ -477,11 +477,11 @@ describe('a passkey', () => {
     door.answers['/v1/session/challenge'] = { challenge: 'Yw', host: 'my.aroma.example' };
     keys.problem = 'cancelled';
     await phone.enterByPasskey();
-    assert.deepEqual([phone.stage, phone.keyProblem], ['out', 'cancelled']);
+    assert.deepEqual([phone.stage, phone.keyring.problem], ['out', 'cancelled']);
     keys.problem = '';
     door.answers['/v1/me'] = me();
     await phone.enterByPasskey();
-    assert.deepEqual([phone.stage, phone.keyProblem, phone.name], ['in', '', 'Paul']);
+    assert.deepEqual([phone.stage, phone.keyring.problem, phone.name], ['in', '', 'Paul']);
     assert.equal(door.sent('/v1/session/passkey')[0].passkey, 'cA');
   });
 });
