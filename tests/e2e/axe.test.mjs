@@ -4,20 +4,15 @@
 import { after, before, describe, it } from 'node:test';
 import { kPin } from '../../demo/story.mjs';
 import { assertAxe } from './checks.mjs';
-import { FakeBox } from './fakes.mjs';
-import { Pages } from './pages.mjs';
+import { Stage } from './stage.mjs';
 
 describe('the tablet by axe', () => {
-  let pages, box;
+  let stage, pages, box;
   before(async () => {
-    pages = await Pages.start();
-    box = await FakeBox.start(pages.stack);
-    await box.status();
+    stage = await Stage.start();
+    ({ pages, box } = stage);
   });
-  after(async () => {
-    box?.stop();
-    await pages?.stop();
-  });
+  after(() => stage?.stop());
 
   for (const [locale, colorScheme] of [
     ['en-GB', 'light'],

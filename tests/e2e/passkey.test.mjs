@@ -3,19 +3,15 @@
 // one on their phone, and confirms and signs in with it.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Story } from '../../demo/story.mjs';
 import { anHourLater } from '../../harness/door.mjs';
-import { kRoot } from '../../harness/places.mjs';
 import { assertAccessible } from './checks.mjs';
+import { bin, kCompany, lacks } from './needs.mjs';
 import { Pages } from './pages.mjs';
-
-const bin = path.resolve(kRoot, process.env.WELCOME_BIN ?? 'build/release/bin');
-const kNeeds = ['welcomed', 'welcome-crm', 'welcomectl', 'welcome-shop'].map((name) => path.join(bin, name));
-const missing = kNeeds.filter((file) => !existsSync(file)).map((file) => path.relative(kRoot, file));
 
 // The lock of a device, and the passkeys that it keeps.
 class Lock {
@@ -52,7 +48,7 @@ class Lock {
   }
 }
 
-describe('passkeys', { skip: missing.length > 0 && `missing: ${missing.join(', ')}` }, () => {
+describe('passkeys', { skip: lacks(kCompany) }, () => {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'welcome-passkey-'));
   let story, pages, phone, lock, laptop, laptopLock;
   const tab = (page, name) => page.getByRole('tab', { name }).click();

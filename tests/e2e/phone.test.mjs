@@ -3,21 +3,17 @@
 // phones does.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Story } from '../../demo/story.mjs';
 import { anHourLater } from '../../harness/door.mjs';
-import { kRoot } from '../../harness/places.mjs';
 import { assertAxe, assertOnlyText, kHostile } from './checks.mjs';
 import { FakeEvents } from './fakes.mjs';
+import { bin, kCompany, lacks } from './needs.mjs';
 import { Pages } from './pages.mjs';
-
-const bin = path.resolve(kRoot, process.env.WELCOME_BIN ?? 'build/release/bin');
-const kNeeds = ['welcomed', 'welcome-crm', 'welcomectl', 'welcome-shop'].map((name) => path.join(bin, name));
-const missing = kNeeds.filter((file) => !existsSync(file)).map((file) => path.relative(kRoot, file));
 
 const kPurposes = [
   'proximity_offers',
@@ -63,7 +59,7 @@ const survey = (id, kind, question) => ({
   question: { en: question },
 });
 
-describe('customer phone', { skip: missing.length > 0 && `missing: ${missing.join(', ')}` }, () => {
+describe('customer phone', { skip: lacks(kCompany) }, () => {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'welcome-phone-'));
   let story, pages, events, phone, tablet;
   const tab = (name, page = phone) => page.getByRole('tab', { name }).click();

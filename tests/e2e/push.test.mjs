@@ -3,20 +3,16 @@
 // by its worker, and the page opens without any of its data being kept.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Story } from '../../demo/story.mjs';
-import { kRoot } from '../../harness/places.mjs';
 import { assertAccessible } from './checks.mjs';
 import { FakeBrowser, FakePushService } from './fake-push.mjs';
 import { FakeEvents } from './fakes.mjs';
+import { bin, kCompany, lacks } from './needs.mjs';
 import { Pages } from './pages.mjs';
-
-const bin = path.resolve(kRoot, process.env.WELCOME_BIN ?? 'build/release/bin');
-const kNeeds = ['welcomed', 'welcome-crm', 'welcomectl', 'welcome-shop'].map((name) => path.join(bin, name));
-const missing = kNeeds.filter((file) => !existsSync(file)).map((file) => path.relative(kRoot, file));
 
 // Chromium asks its maker for a subscription, who is not there.
 const fakeSubscribe = (subscription) => {
@@ -31,7 +27,7 @@ const fakeSubscribe = (subscription) => {
   PushManager.prototype.getSubscription = async () => fake;
 };
 
-describe('a closed page', { skip: missing.length > 0 && `missing: ${missing.join(', ')}` }, () => {
+describe('a closed page', { skip: lacks(kCompany) }, () => {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'welcome-push-'));
   let story, pages, page, service, browser, events, cdp, registrationId;
   const notices = () =>

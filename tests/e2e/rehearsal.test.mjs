@@ -3,24 +3,18 @@
 // the floor.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Story } from '../../demo/story.mjs';
-import { kRoot } from '../../harness/places.mjs';
 import { assertAccessible } from './checks.mjs';
+import { bin, kCompany, lacks } from './needs.mjs';
 import { Pages } from './pages.mjs';
 
-const bin = path.resolve(kRoot, process.env.WELCOME_BIN ?? 'build/release/bin');
-const kNeeds = [
-  ...['welcomed', 'welcome-crm', 'welcomectl', 'welcome-shop'].map((name) => path.join(bin, name)),
-  path.join(kRoot, 'build/models/models.json'),
-];
-const missing = kNeeds.filter((file) => !existsSync(file)).map((file) => path.relative(kRoot, file));
 const kPatience = { timeout: 60e3 };
 
-describe('a rehearsal', { skip: missing.length > 0 && `missing: ${missing.join(', ')}` }, () => {
+describe('a rehearsal', { skip: lacks(kCompany, ['build/models/models.json']) }, () => {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'welcome-rehearsal-'));
   let story, pages, tablet, daemon;
   const banner = () => tablet.locator('[data-banner=rehearsal]');

@@ -3,24 +3,19 @@
 // somebody who leaves.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Story, kPin } from '../../demo/story.mjs';
-import { kRoot } from '../../harness/places.mjs';
 import { assertAccessible } from './checks.mjs';
+import { bin, lacks } from './needs.mjs';
 import { Pages } from './pages.mjs';
 
-const bin = path.resolve(kRoot, process.env.WELCOME_BIN ?? 'build/release/bin');
-const kNeeds = [
-  ...['welcomed', 'welcome-crm', 'welcomectl'].map((name) => path.join(bin, name)),
-  path.join(kRoot, 'build/models/models.json'),
-];
-const missing = kNeeds.filter((file) => !existsSync(file)).map((file) => path.relative(kRoot, file));
+const skip = lacks(['welcomed', 'welcome-crm', 'welcomectl'], ['build/models/models.json']);
 const kPatience = { timeout: 30e3 };
 
-describe('who uses a tablet', { skip: missing.length > 0 && `missing: ${missing.join(', ')}` }, () => {
+describe('who uses a tablet', { skip }, () => {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'welcome-sign-in-'));
   let story, pages, tablet;
   const tile = (name) => tablet.getByRole('button', { name, exact: true });

@@ -8,8 +8,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { kRoot } from '../../harness/places.mjs';
-import { FakeBox, examplePrompt } from './fakes.mjs';
-import { Pages } from './pages.mjs';
+import { examplePrompt } from './fakes.mjs';
+import { Stage } from './stage.mjs';
 
 const kScriptBytes = 90e3;
 const kFirstViewMs = 1000;
@@ -25,16 +25,12 @@ const kFast3G = {
 };
 
 describe('the tablet’s speed', () => {
-  let pages, box, tablet;
+  let stage, pages, box, tablet;
   before(async () => {
-    pages = await Pages.start();
-    box = await FakeBox.start(pages.stack);
-    await box.status();
+    stage = await Stage.start();
+    ({ pages, box } = stage);
   });
-  after(async () => {
-    box?.stop();
-    await pages?.stop();
-  });
+  after(() => stage?.stop());
 
   it(`has less than ${kScriptBytes / 1e3} kB of script, zipped`, async (t) => {
     const html = await (await fetch(`${pages.stack.web}/tablet/`)).text();
@@ -118,9 +114,8 @@ describe('the tablet’s speed', () => {
   }
 
   it('holds no more after five thousand arrivals than before', async (t) => {
-    for (const visit of [...box.prompts.keys()]) await box.endVisit(visit);
-    await tablet.mouse.move(1, 1);
-    await tablet.getByText('Nobody to greet right now').waitFor();
+    await stage.everybodyGoes(tablet);
+    await stage.nobodyIsHere(tablet);
     const cdp = await tablet.context().newCDPSession(tablet);
     const heap = async () => {
       await cdp.send('HeapProfiler.collectGarbage');

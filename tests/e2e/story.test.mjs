@@ -3,24 +3,19 @@
 // is what staff and customer read, and what staff tap reaches the next visit.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Story } from '../../demo/story.mjs';
-import { kRoot } from '../../harness/places.mjs';
 import { assertAccessible } from './checks.mjs';
+import { bin, kCompany, lacks } from './needs.mjs';
 import { Pages } from './pages.mjs';
 
-const bin = path.resolve(kRoot, process.env.WELCOME_BIN ?? 'build/release/bin');
-const kNeeds = [
-  ...['welcomed', 'welcome-crm', 'welcomectl', 'welcome-shop'].map((name) => path.join(bin, name)),
-  ...['build/demo/scene.mp4', 'build/models/models.json'].map((file) => path.join(kRoot, file)),
-];
-const missing = kNeeds.filter((file) => !existsSync(file)).map((file) => path.relative(kRoot, file));
+const skip = lacks(kCompany, ['build/demo/scene.mp4', 'build/models/models.json']);
 const kPatience = { timeout: 120e3 };
 
-describe('the story on both pages', { skip: missing.length > 0 && `missing: ${missing.join(', ')}` }, () => {
+describe('the story on both pages', { skip }, () => {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'welcome-story-'));
   let story, pages, tablet, phone, playing, firstVisit;
   const paul = () => tablet.locator('.card', { hasText: 'Moreau' }).first();

@@ -8,15 +8,13 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { assertAccessible, assertOnlyText, kHostile } from './checks.mjs';
 import { example } from './contract.mjs';
 import { kPin } from '../../demo/story.mjs';
-import { FakeBox, examplePrompt } from './fakes.mjs';
-import { Pages } from './pages.mjs';
+import { examplePrompt } from './fakes.mjs';
+import { named, Stage } from './stage.mjs';
 
 describe('staff tablet', () => {
-  let pages, box, tablet;
+  let stage, pages, box, tablet;
   const card = (visit, page = tablet) => page.locator(`.card[data-visit="${visit}"]`);
   const sheet = (visit, page = tablet) => page.locator(`[data-sheet="${visit}"]`);
-  // Each button says whose it is: "Served: Mr Moreau".
-  const named = (name) => ({ name: new RegExp(`^${name}: `) });
   const press = (visit, name, page = tablet) => card(visit, page).getByRole('button', named(name)).click();
   const open = async (visit, page = tablet) => {
     if ((await sheet(visit, page).count()) === 0) await card(visit, page).locator('.card-open').click();
@@ -29,19 +27,14 @@ describe('staff tablet', () => {
   };
 
   before(async () => {
-    pages = await Pages.start();
-    box = await FakeBox.start(pages.stack);
-    await box.status();
+    stage = await Stage.start();
+    ({ pages, box } = stage);
     tablet = await pages.tablet('tablet-1', 'Eva');
   });
-  after(async () => {
-    box?.stop();
-    await pages?.stop();
-  });
+  after(() => stage?.stop());
   afterEach(async () => {
-    for (const visit of [...box.prompts.keys()]) await box.endVisit(visit);
-    await tablet.mouse.move(1, 1);
-    await tablet.getByText('Nobody to greet right now').waitFor();
+    await stage.everybodyGoes(tablet);
+    await stage.nobodyIsHere(tablet);
     assert.deepEqual(pages.problems.splice(0), []);
   });
 
