@@ -20,10 +20,13 @@ export function record(value: unknown): Json | null {
 // Control and direction-changing characters could make a line say something else than it does.
 const kHidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
+// Half of a character: it shows nothing, and no address may hold it.
+const kHalf = /\p{Surrogate}/gu;
+
 export function text(value: unknown, max = 500): string {
   if (typeof value !== 'string') return '';
   const clean = value.replace(kHidden, '').trim();
-  return clean.length > max ? `${clean.slice(0, max - 1)}…` : clean;
+  return (clean.length > max ? `${clean.slice(0, max - 1)}…` : clean).replace(kHalf, '');
 }
 
 export function integer(value: unknown): number | null {

@@ -12,7 +12,7 @@ import { FakeDoor, FakeLink, load, signedIn } from './browser.mjs';
 
 const { Phone } = await load('phone/model.ts');
 const { Tablet } = await load('tablet/model.ts');
-const { parse } = await load('shared/read.ts');
+const { parse, text } = await load('shared/read.ts');
 
 const kSeconds = Number(process.env.WELCOME_FUZZ_S ?? 0);
 const kTries = 3000;
@@ -120,6 +120,13 @@ it('the tablet', (t) => {
     assertShowable(tablet.staffing.people, 'people');
     assertShowable(tablet.staffing.session, 'session');
   });
+});
+
+it('a text has whole characters, also where it is cut', () => {
+  assert.equal(text('a\ud800b\udc00'), 'ab');
+  assert.equal(text('☕️😀', 10), '☕️😀');
+  assert.equal(text('ab😀cd', 4), 'ab…');
+  assert.doesNotThrow(() => encodeURIComponent(text('\ud800')));
 });
 
 it('the phone', async (t) => {
