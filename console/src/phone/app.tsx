@@ -58,7 +58,9 @@ export function App({ phone }: { phone: Phone }) {
       <Tabs
         now={tab}
         onChange={setTab}
-        news={phone.offers.filter(({ opened, expiresAt }) => !opened && expiresAt > Date.now()).length}
+        news={
+          phone.customer.offers.filter(({ opened, expiresAt }) => !opened && expiresAt > Date.now()).length
+        }
       />
       <Toasts toasts={phone.toasts} />
     </div>

@@ -11,13 +11,13 @@ import { words } from './words';
 
 export function Choices({ phone }: { phone: Phone }) {
   const t = words();
-  const { choices } = phone;
+  const { customer } = phone;
   return (
     <>
       <Pledge />
       <section class="choices">
         <h2>{t.tabs.choices}</h2>
-        <p class="soft">{choices ? t.choicesLead : t.notKnown}</p>
+        <p class="soft">{customer.choices ? t.choicesLead : t.notKnown}</p>
         <ul class="purposes">
           {kPurposes.map((purpose) => (
             <PurposeView key={purpose} phone={phone} purpose={purpose} />
@@ -26,9 +26,9 @@ export function Choices({ phone }: { phone: Phone }) {
         <button
           type="button"
           class="button danger"
-          disabled={!choices || kPurposes.every((purpose) => !phone.wanted(purpose))}
+          disabled={!customer.choices || kPurposes.every((purpose) => !customer.wanted(purpose))}
           onClick={() => {
-            for (const purpose of kPurposes) if (phone.wanted(purpose)) phone.choose(purpose, false);
+            for (const purpose of kPurposes) if (customer.wanted(purpose)) phone.choose(purpose, false);
             phone.toast(t.allOffDone);
           }}
         >
@@ -42,18 +42,19 @@ export function Choices({ phone }: { phone: Phone }) {
 
 function PurposeView({ phone, purpose }: { phone: Phone; purpose: Purpose }) {
   const t = words();
-  const receipt = phone.receipts.find((one) => one.purpose === purpose);
+  const { customer } = phone;
+  const receipt = customer.receipts.find((one) => one.purpose === purpose);
   const since = receipt && isGiven(receipt) ? receipt.history[0].at : null;
   return (
     <PurposeRow
       purpose={purpose}
-      given={phone.wanted(purpose)}
-      disabled={!phone.choices}
+      given={customer.wanted(purpose)}
+      disabled={!customer.choices}
       beside={since !== null && <small class="soft">{t.since(i18n.clock(since))}</small>}
       more={<p class="soft">{t.never[purpose]}</p>}
       onChange={(given) => phone.choose(purpose, given)}
     >
-      {phone.pending(purpose) && (
+      {customer.pending(purpose) && (
         <p class="purpose-note" role="status">
           {phone.line === 'online' ? t.waitingForAnswer : t.waitingForLine}
         </p>

@@ -13,6 +13,7 @@ import { words } from './words';
 
 export function Data({ phone }: { phone: Phone }) {
   const [sure, setSure] = useState(false);
+  const { read } = phone.customer;
   const t = words();
   return (
     <>
@@ -28,12 +29,12 @@ export function Data({ phone }: { phone: Phone }) {
           <Icon name="file" />
           {phone.exporting ? t.exporting : t.export}
         </button>
-        {phone.read ? (
+        {read ? (
           <>
             <button type="button" class="button" onClick={() => phone.hide()}>
               {t.readClose}
             </button>
-            <Held data={phone.read} />
+            <Held data={read} />
           </>
         ) : (
           <button type="button" class="button" onClick={() => phone.show()}>
@@ -88,7 +89,7 @@ function Devices({ phone }: { phone: Phone }) {
       <h2>{t.devices}</h2>
       <p class="soft">{t.devicesHint}</p>
       <ul class="devices">
-        {phone.devices.map((device) => (
+        {phone.customer.devices.map((device) => (
           <li key={device.id} data-here={device.here}>
             <span>
               {device.name || t.deviceNoName}

@@ -11,7 +11,7 @@ import { words } from './words';
 export function DeskConsents({ phone }: { phone: Phone }) {
   return (
     <>
-      {phone.deskConsents.map((asked) => (
+      {phone.customer.deskConsents.map((asked) => (
         <DeskConsentView key={asked.id} phone={phone} asked={asked} />
       ))}
     </>
@@ -51,7 +51,7 @@ function DeskConsentView({ phone, asked }: { phone: Phone; asked: DeskConsent })
 
 export function DeskCode({ phone }: { phone: Phone }) {
   const t = words();
-  const { deskCode } = phone;
+  const { deskCode } = phone.customer;
   return (
     <section class="block" data-desk-code={deskCode ? 'shown' : 'none'}>
       <h2>{t.deskCodeTitle}</h2>

@@ -6,7 +6,7 @@ import { words } from './words';
 
 export function LinkView({ phone }: { phone: Phone }) {
   const t = words();
-  const { link } = phone;
+  const { link } = phone.customer;
   if (!link || link.until <= Date.now())
     return (
       <button type="button" class="button" onClick={() => phone.another()}>

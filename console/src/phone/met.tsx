@@ -8,7 +8,7 @@ import { words } from './words';
 
 export function MetView({ phone }: { phone: Phone }) {
   const t = words().met;
-  const { met } = phone;
+  const { met } = phone.customer;
   if (!met) return null;
   const until = met.notTodayUntil;
   return (

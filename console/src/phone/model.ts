@@ -1,65 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the customer's phone knows: offers, choices, receipts, devices, all of it as the CRM has it now. This
-// browser keeps what is still to be said, so that a withdrawal made in a tunnel is sent at its end, and,
-// after being forgotten, the way to ask how far that is.
+// What the customer's phone does: it asks the door for what the CRM has of who is signed in (customer.ts), and says
+// what they say. This browser keeps what is still to be said, so that a withdrawal made in a tunnel is sent at its
+// end, and, after being forgotten, the way to ask how far that is.
 
-import {
-  kItemConsentsPurpose as kPurposes,
-  type DoorRequestMet,
-  type ItemConsentsPurpose as Purpose,
-  type Unread,
-} from '../contract';
+import type { DoorRequestMet, ItemConsentsPurpose as Purpose } from '../contract';
 import { door, type Answer, type Ask, type Door, type Stream } from '../shared/door';
 import { i18n } from '../shared/i18n';
-import { list, record, text, time, type Json } from '../shared/read';
+import { record, text, time, type Json } from '../shared/read';
 import { load, save } from '../shared/session';
 import { stamp } from '../shared/stamp';
 import { Toasting } from '../shared/toasts';
 import { bell as browserBell, type Bell } from './bell';
-import { readCode, type LinkCode } from './code';
+import { readCode } from './code';
+import { Customer, offerPath, surveyPath, type Choices, type Queued } from './customer';
 import { changesOf, saidOfMet } from './details';
 import { Keyring } from './keyring';
 import { keys as browserKeys, type Keys } from './keys';
 import {
-  readDeskConsent,
-  readDetails,
-  readDevice,
   readErasure,
-  readMet,
-  readOffer,
-  readPasskey,
-  readPush,
-  readReceipt,
-  readStanding,
-  readSurvey,
   type DeskConsent,
   type Details,
   type DeviceView,
   type Erasure,
-  type Met,
   type Notice,
   type Offer,
   type PasskeyView,
-  type PushView,
-  type Receipt,
-  type Standing,
   type Survey,
 } from './shown';
 import { Telling } from './telling';
 import { words } from './words';
 
-// What is still to be said, in order.
-interface Queued {
-  id: string;
-  path: string;
-  body: Json;
-}
-
 // What this browser keeps while somebody is signed in.
 interface Kept {
   device: string;
   outbox: Queued[];
-  choices: Partial<Record<Purpose, boolean>> | null;
+  choices: Choices | null;
   notice: Notice;
 }
 
@@ -69,9 +44,6 @@ export type Line = 'connecting' | 'online' | 'lost';
 
 const kKept = 'welcome.phone';
 const kErasure = 'welcome.phone.erasure';
-const kOffersMax = 50;
-const kSurveysMax = 10;
-const kDeskConsentsMax = 10;
 const kAgainMs = 5000;
 const kOfMe = ['consents', 'devices', 'passkeys', 'profile'];
 
@@ -80,32 +52,15 @@ export class Phone extends Toasting {
   line: Line = 'connecting';
   linkProblem = ''; // why a link did not open
   stepUp = false; // what was asked for wants a passkey or a fresh link
-  name = '';
-  offers: Offer[] = [];
-  surveys: Survey[] = [];
-  receipts: Receipt[] = [];
-  devices: DeviceView[] = [];
-  passkeys: PasskeyView[] = [];
-  push: PushView | null = null;
+  customer = new Customer();
   keyring: Keyring;
   telling: Telling; // while the page is closed
-  deskConsents: DeskConsent[] = [];
-  deskCode: { code: string; expiresAt: number } | null = null; // to be said at a desk
-  choices: Partial<Record<Purpose, boolean>> | null = null;
-  notice: Notice = { id: 'pledge', version: '1' };
-  met: Met | null = null; // as the CRM has it
-  details: Details | null = null;
-  standing: Standing | null = null;
   erasure: Erasure | null = null;
   exporting = false;
-  read: Json | null = null; // everything that is held on them, while it is shown
-  link: LinkCode | null = null; // for another device, while it is shown
-  outbox: Queued[] = [];
 
   #door: Door;
   #stream: Stream | null = null;
   #flushing = false;
-  #device = ''; // that is signed in here
   #link = ''; // that waits for a yes
   #again: (() => unknown) | null = null; // what was asked for when that was not enough
   #status = ''; // token of the erasure
@@ -161,31 +116,23 @@ export class Phone extends Toasting {
     else this.#refused(answer);
   }
 
-  // What the customer wants: what was confirmed, with what is still on its way on top.
-  wanted(purpose: Purpose): boolean {
-    const pending = this.pending(purpose);
-    return pending ? pending.body.given === true : this.choices?.[purpose] === true;
-  }
-  pending(purpose: Purpose): Queued | undefined {
-    const mine = ({ path, body }: Queued) => path === '/v1/consents' && body.purpose === purpose;
-    return this.outbox.filter(mine).pop();
-  }
-
   choose(purpose: Purpose, given: boolean) {
-    const { id, version } = this.notice;
+    const { id, version } = this.customer.notice;
     this.#queue('/v1/consents', { purpose, given, notice: { id, version, language: i18n.language } });
   }
 
   meet(said: DoorRequestMet) {
     this.#queue('/v1/met', { met: said });
-    if (this.met) this.met = saidOfMet(this.met, said);
+    const { customer } = this;
+    if (customer.met) customer.met = saidOfMet(customer.met, said);
     this.toast(this.#saved(words().met.saved));
   }
 
   change(next: Details) {
-    if (!this.details) return;
-    const details = changesOf(this.details, next);
-    this.details = next;
+    const { customer } = this;
+    if (!customer.details) return;
+    const details = changesOf(customer.details, next);
+    customer.details = next;
     if (Object.keys(details).length > 0) this.#queue('/v1/details', { details });
     this.toast(this.#saved(words().details.saved));
   }
@@ -202,6 +149,7 @@ export class Phone extends Toasting {
 
   // Not kept for later: whoever has no line now cannot know what is still asked.
   async answerDesk(asked: DeskConsent, confirmed: boolean) {
+    const { customer } = this;
     const answer = await this.#try('POST', `/v1/desk-consents/${encodeURIComponent(asked.id)}`, {
       confirmed,
     });
@@ -210,21 +158,22 @@ export class Phone extends Toasting {
     } else if (answer?.status === 404) {
       this.toast(words().deskOver);
     } else return this.#refused(answer);
-    this.deskConsents = this.deskConsents.filter(({ id }) => id !== asked.id);
+    customer.deskConsents = customer.deskConsents.filter(({ id }) => id !== asked.id);
     this.changed();
     await this.#fetchMe();
   }
 
   async askDeskCode() {
+    const { customer } = this;
     const answer = await this.#try('POST', '/v1/desk-code');
     const code = /^\d{6}$/.exec(text(answer?.body.code, 6))?.[0];
     const expiresAt = time(answer?.body.expires_at);
     if (answer?.status !== 200 || !code || expiresAt === null) return this.#refused(answer);
-    this.deskCode = { code, expiresAt };
+    customer.deskCode = { code, expiresAt };
     this.changed();
     setTimeout(
       () => {
-        if (this.deskCode?.code === code) this.deskCode = null;
+        if (customer.deskCode?.code === code) customer.deskCode = null;
         this.changed();
       },
       Math.max(expiresAt - Date.now(), 0),
@@ -232,23 +181,24 @@ export class Phone extends Toasting {
   }
 
   open(offer: Offer) {
-    if (!offer.opened) this.#queue(`/v1/offers/${encodeURIComponent(offer.decision)}/opened`, {});
+    if (!offer.opened) this.#queue(offerPath(offer, 'opened'), {});
     offer.opened = true;
     this.changed();
   }
   dismiss(offer: Offer) {
-    this.#queue(`/v1/offers/${encodeURIComponent(offer.decision)}/dismissed`, {});
-    this.offers = this.offers.filter((one) => one !== offer);
+    this.#queue(offerPath(offer, 'dismissed'), {});
+    const { customer } = this;
+    customer.offers = customer.offers.filter((one) => one !== offer);
     this.toast(words().dismissed);
   }
   redeem(offer: Offer) {
-    if (!offer.redeemed) this.#queue(`/v1/offers/${encodeURIComponent(offer.decision)}/redeemed`, {});
+    if (!offer.redeemed) this.#queue(offerPath(offer, 'redeemed'), {});
     offer.redeemed = true;
     this.changed();
   }
 
   answer(survey: Survey, score: number, said: string) {
-    this.#queue(`/v1/surveys/${encodeURIComponent(survey.id)}/answer`, {
+    this.#queue(surveyPath(survey, 'answer'), {
       survey_kind: survey.kind,
       score,
       ...(said ? { text: said } : {}),
@@ -257,7 +207,7 @@ export class Phone extends Toasting {
     this.toast(words().surveyThanks);
   }
   skip(survey: Survey) {
-    this.#queue(`/v1/surveys/${encodeURIComponent(survey.id)}/dismiss`, {});
+    this.#queue(surveyPath(survey, 'dismiss'), {});
     this.#without(survey);
   }
 
@@ -269,7 +219,7 @@ export class Phone extends Toasting {
   // ---- passkeys ----
 
   async addPasskey(): Promise<void> {
-    const answer = await this.keyring.create(this.name || words().title, deviceName());
+    const answer = await this.keyring.create(this.customer.name || words().title, deviceName());
     if (answer?.status !== 204) return this.#refused(answer, () => this.addPasskey());
     this.stepUp = false;
     this.toast(words().passkeyAdded);
@@ -304,7 +254,7 @@ export class Phone extends Toasting {
   // ---- while the page is closed ----
 
   async tellMe(shows: boolean) {
-    await this.#told(await this.telling.start(this.push?.key ?? '', shows));
+    await this.#told(await this.telling.start(this.customer.push?.key ?? '', shows));
   }
   async tellMeNoMore() {
     await this.#told(await this.telling.stop());
@@ -317,13 +267,14 @@ export class Phone extends Toasting {
 
   // A link for another device. Once one has opened it, it opens nothing any more and is not shown.
   async another(): Promise<void> {
+    const { customer } = this;
     const answer = await this.#try('POST', '/v1/link');
     if (answer?.status !== 200) return this.#refused(answer, () => this.another());
     this.stepUp = false;
-    this.take('/v1/link', answer.body);
+    this.take('/v1/link', answer.body, customer);
   }
   closeLink() {
-    this.link = null;
+    this.customer.link = null;
     this.changed();
   }
 
@@ -341,14 +292,15 @@ export class Phone extends Toasting {
 
   // The same, to be read here.
   async show(): Promise<void> {
+    const { customer } = this;
     const answer = await this.#try('POST', '/v1/export');
     if (answer?.status !== 200) return this.#refused(answer, () => this.show());
     this.stepUp = false;
-    this.read = answer.body;
+    customer.read = answer.body;
     this.changed();
   }
   hide() {
-    this.read = null;
+    this.customer.read = null;
     this.changed();
   }
 
@@ -372,17 +324,18 @@ export class Phone extends Toasting {
   // ---- in and out ----
 
   async #enter() {
+    const { customer } = this;
     const answer = await this.#fetchMe();
     if (!answer) {
       if (this.stage === 'starting') this.#restore();
       return this.#later(() => this.#enter());
     }
-    if (answer.status !== 200) return;
-    const here = this.devices.find(({ here }) => here)?.id ?? '';
-    if (this.stage === 'starting' || this.stage === 'out') this.outbox = savedFor(here)?.outbox ?? [];
+    if (answer.status !== 200 || customer !== this.customer) return;
+    const here = customer.devices.find(({ here }) => here)?.id ?? '';
+    if (this.stage === 'starting' || this.stage === 'out') customer.outbox = savedFor(here)?.outbox ?? [];
     // What was kept for a device that this is not any more is not sent.
-    if (this.#device && this.#device !== here) this.outbox = [];
-    this.#device = here;
+    if (customer.device && customer.device !== here) customer.outbox = [];
+    customer.device = here;
     this.stepUp = false;
     this.#again = null;
     this.keyring.problem = '';
@@ -396,14 +349,14 @@ export class Phone extends Toasting {
   #restore() {
     const kept = savedFor();
     if (!kept) return;
-    this.#device = kept.device;
-    this.outbox = kept.outbox;
-    this.choices = kept.choices;
-    this.notice = kept.notice;
+    const { device, outbox, choices, notice } = kept;
+    Object.assign(this.customer, { device, outbox, choices, notice });
     this.stage = 'in';
   }
 
-  #leave() {
+  // What the door refuses to one who was here before is no reason for who is here now.
+  #leave(customer = this.customer) {
+    if (customer !== this.customer) return;
     this.#stream?.end();
     this.#stream = null;
     this.#drop();
@@ -412,27 +365,11 @@ export class Phone extends Toasting {
 
   #drop() {
     save(localStorage, kKept, null);
-    this.#device = '';
-    this.name = '';
-    this.outbox = [];
-    this.offers = [];
-    this.surveys = [];
-    this.receipts = [];
-    this.devices = [];
-    this.passkeys = [];
-    this.keyring.problem = '';
-    this.push = null;
-    this.telling.problem = '';
+    this.customer = new Customer();
     this.#again = null;
-    this.deskConsents = [];
-    this.deskCode = null;
-    this.choices = null;
-    this.met = null;
-    this.details = null;
-    this.standing = null;
-    this.read = null;
-    this.link = null;
     this.stepUp = false;
+    this.keyring.problem = '';
+    this.telling.problem = '';
   }
 
   #become(stage: Stage) {
@@ -471,68 +408,32 @@ export class Phone extends Toasting {
   }
 
   async #fetchMe(): Promise<Answer | null> {
+    const { customer } = this;
     const answer = await this.#try('GET', '/v1/me');
-    if (answer?.status === 200) this.take('/v1/me', answer.body);
-    else if (answer?.status === 401 && this.stage !== 'erasure') this.#leave();
+    if (answer?.status === 200) this.take('/v1/me', answer.body, customer);
+    else if (answer?.status === 401 && this.stage !== 'erasure') this.#leave(customer);
     return answer?.status === 200 || answer?.status === 401 ? answer : null;
   }
 
-  // What the door says of this path.
-  take(path: string, json: Json) {
-    if (path === '/v1/me') this.#onMe(json);
-    else if (path === '/v1/offers') this.#onOffers(json);
-    else if (path === '/v1/link') this.link = readCode(json);
+  // What the door says of this path, and of whom it was asked.
+  take(path: string, json: Json, customer = this.customer) {
+    if (path === '/v1/me') customer.onMe(json);
+    else if (path === '/v1/offers') customer.onOffers(json);
+    else if (path === '/v1/link') customer.link = readCode(json);
     else this.erasure = readErasure(json);
+    if (path === '/v1/me' && this.stage === 'in') this.#keep();
     this.changed();
   }
 
-  #onMe(json: Json) {
-    this.name = text(json.name, 120);
-    this.#onPurposes(json.purposes);
-    this.met = this.outbox
-      .filter(({ path }) => path === '/v1/met')
-      .reduce((met, { body }) => saidOfMet(met, body.met as DoorRequestMet), readMet(json));
-    this.standing = readStanding(json);
-    if (!this.outbox.some(({ path }) => path === '/v1/details')) this.details = readDetails(json);
-    this.receipts = list(json.consents, readReceipt);
-    this.devices = list(json.devices, readDevice);
-    this.passkeys = list(json.passkeys, readPasskey);
-    this.push = readPush(json.push);
-    this.deskConsents = list(json.desk_consents, readDeskConsent, kDeskConsentsMax);
-    const notice: Unread<Notice> | null = record(json.notice);
-    const id = text(notice?.id, 128);
-    const version = text(notice?.version, 32);
-    if (id && version) this.notice = { id, version };
-    if (this.stage === 'in') this.#keep();
-  }
-
-  #onPurposes(json: unknown) {
-    const purposes = record(json) ?? {};
-    this.choices = {};
-    for (const purpose of kPurposes) this.choices[purpose] = purposes[purpose] === true;
-  }
-
   async #fetchOffers() {
+    const { customer } = this;
     const answer = await this.#try('GET', '/v1/offers');
-    if (answer?.status === 200) this.take('/v1/offers', answer.body);
-  }
-
-  // What was tapped and is still on its way stays tapped.
-  #onOffers(json: Json) {
-    const said = (offer: Offer, what: string) =>
-      this.outbox.some(({ path }) => path === `/v1/offers/${encodeURIComponent(offer.decision)}/${what}`);
-    this.offers = list(json.offers, readOffer, kOffersMax).filter((offer) => !said(offer, 'dismissed'));
-    for (const offer of this.offers) {
-      offer.opened ||= said(offer, 'opened');
-      offer.redeemed ||= said(offer, 'redeemed');
-    }
-    this.surveys = list(json.surveys, readSurvey, kSurveysMax).filter(
-      ({ id }) => !this.outbox.some(({ path }) => path.startsWith(`/v1/surveys/${encodeURIComponent(id)}/`)),
-    );
+    if (answer?.status === 200) this.take('/v1/offers', answer.body, customer);
   }
 
   #without(survey: Survey) {
-    this.surveys = this.surveys.filter((one) => one !== survey);
+    const { customer } = this;
+    customer.surveys = customer.surveys.filter((one) => one !== survey);
     this.changed();
   }
 
@@ -565,7 +466,7 @@ export class Phone extends Toasting {
 
   #queue(path: string, body: Json) {
     const { id, at } = stamp();
-    this.outbox.push({ id, path, body: { id, at, ...body } });
+    this.customer.outbox.push({ id, path, body: { id, at, ...body } });
     this.#keep();
     void this.#flush();
   }
@@ -574,28 +475,22 @@ export class Phone extends Toasting {
   async #flush() {
     if (this.#flushing) return;
     this.#flushing = true;
-    for (let next = this.outbox[0]; next && this.stage === 'in'; next = this.outbox[0]) {
+    while (this.stage === 'in' && this.customer.outbox.length > 0) {
+      const { customer } = this;
+      const [next] = customer.outbox;
       const answer = await this.#try('POST', next.path, next.body);
       if (!answer || answer.status === 429 || answer.status >= 500) {
         setTimeout(() => this.#flush(), kAgainMs);
         break;
       }
       if (answer.status === 401) {
-        this.#leave();
-        break;
+        this.#leave(customer);
+        continue;
       }
-      this.outbox = this.outbox.filter((one) => one !== next);
-      this.#onSaid(answer);
+      customer.onSaid(next, answer);
       this.#keep();
     }
     this.#flushing = false;
-  }
-
-  #onSaid({ status, body }: Answer) {
-    const receipt = status === 200 ? readReceipt(body.consent) : null;
-    if (!receipt) return;
-    this.#onPurposes(body.purposes);
-    this.receipts = [receipt, ...this.receipts.filter(({ record }) => record !== receipt.record)];
   }
 
   // `again`: what was asked for.
@@ -623,8 +518,9 @@ export class Phone extends Toasting {
 
   // For this device alone: on a device of somebody else it is not sent.
   #keep() {
-    const { outbox, choices, notice } = this;
-    save(localStorage, kKept, { device: this.#device, outbox, choices, notice } satisfies Kept);
+    const { device, outbox, choices, notice } = this.customer;
+    const kept: Kept | null = device ? { device, outbox, choices, notice } : null;
+    save(localStorage, kKept, kept);
     this.changed();
   }
 }

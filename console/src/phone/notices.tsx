@@ -5,7 +5,7 @@ import type { Phone } from './model';
 import { words } from './words';
 
 export function Notices({ phone }: { phone: Phone }) {
-  const { push } = phone;
+  const { push } = phone.customer;
   const { state, problem, asking } = phone.telling;
   if (!push || state === 'no') return null;
   const t = words().notices;

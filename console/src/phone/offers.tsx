@@ -13,7 +13,7 @@ import { words } from './words';
 export function Offers({ phone }: { phone: Phone }) {
   const t = words();
   const now = useNow();
-  const { offers, surveys } = phone;
+  const { offers, surveys } = phone.customer;
   const open = offers.filter((offer) => !offer.redeemed && offer.expiresAt > now);
   const earlier = offers.filter((offer) => !open.includes(offer));
   return (

@@ -8,13 +8,13 @@ import { words } from './words';
 
 export function Passkeys({ phone }: { phone: Phone }) {
   const t = words();
-  if (!phone.keyring.there && phone.passkeys.length === 0) return null;
+  if (!phone.keyring.there && phone.customer.passkeys.length === 0) return null;
   return (
     <section class="block">
       <h2>{t.passkeys}</h2>
       <p class="soft">{t.passkeysHint}</p>
       <ul class="devices" data-passkeys>
-        {phone.passkeys.map((passkey) => (
+        {phone.customer.passkeys.map((passkey) => (
           <li key={passkey.id}>
             <span>
               {passkey.name || t.passkeyNoName}
@@ -51,7 +51,7 @@ export function StepUp({ phone }: { phone: Phone }) {
   const here = useRef<HTMLDivElement>(null);
   // What was tapped may be far below.
   useEffect(() => here.current?.scrollIntoView({ block: 'center' }), []);
-  const withKey = phone.keyring.there && phone.passkeys.length > 0;
+  const withKey = phone.keyring.there && phone.customer.passkeys.length > 0;
   return (
     <div class="banner step-up" role="alert" data-banner="step-up" ref={here}>
       {withKey && (

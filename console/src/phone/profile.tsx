@@ -21,7 +21,7 @@ export function Profile({ phone }: { phone: Phone }) {
   const t = words().details;
   const [draft, setDraft] = useState<Details | null>(null);
   const [like, setLike] = useState({ key: '', value: '' });
-  const shown = draft ?? phone.details;
+  const shown = draft ?? phone.customer.details;
   if (!shown) return null;
   const set = (change: Partial<Details>) => setDraft({ ...shown, ...change });
   const without = (key: string) => shown.likes.filter((one) => one.key !== key);
@@ -44,7 +44,7 @@ export function Profile({ phone }: { phone: Phone }) {
       <dl>
         <div>
           <dt>{t.name}</dt>
-          <dd>{phone.name}</dd>
+          <dd>{phone.customer.name}</dd>
         </div>
       </dl>
       <p class="soft">{t.hint}</p>

@@ -7,7 +7,7 @@ import { words } from './words';
 
 export function StandingView({ phone }: { phone: Phone }) {
   const t = words();
-  const { tier, points, nextReward } = phone.standing ?? {};
+  const { tier, points, nextReward } = phone.customer.standing ?? {};
   if (!tier && points == null) return null;
   const left = nextReward == null ? null : nextReward - (points ?? 0);
   return (

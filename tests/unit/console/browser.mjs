@@ -97,7 +97,7 @@ export class FakeDoor {
     if (!this.online) throw new TypeError('no line');
     this.asked.push({ method, path, body });
     const answer = this.answers[path];
-    const said = typeof answer === 'function' ? answer(body) : answer;
+    const said = typeof answer === 'function' ? await answer(body) : answer;
     if (said?.problem) return { status: said.status, body: {}, problem: said.problem };
     if (said === undefined) return { status: 204, body: {}, problem: '' };
     return { status: path === '/v1/forget' ? 202 : 200, body: said, problem: '' };

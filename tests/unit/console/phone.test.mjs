@@ -67,6 +67,12 @@ beforeEach(async () => {
   await door.stream.say('open');
 });
 
+// The door thinks about this path. Awaited, it has been asked; what comes back has it answer.
+const slowly = async (path, answer) => {
+  const say = await new Promise((asked) => (door.answers[path] = () => new Promise(asked)));
+  return () => (say(answer), clock.pass(0));
+};
+
 describe('a link', () => {
   it('is sent once, and opens the page', async () => {
     await open(`#link=${kLink}`);
@@ -95,7 +101,17 @@ describe('a link', () => {
     assert.equal(phone.stage, 'other');
     door.answers['/v1/me'] = me([], { name: 'Mia', devices: [device('d-2', { this: true })] });
     await phone.replace();
-    assert.deepEqual([phone.stage, phone.name, phone.outbox.length], ['in', 'Mia', 0]);
+    assert.deepEqual([phone.stage, phone.customer.name, phone.customer.outbox.length], ['in', 'Mia', 0]);
+  });
+
+  it('of somebody else lets nobody out for what the one before is refused', async () => {
+    const said = slowly('/v1/consents', signedOut);
+    phone.choose('face_recognition', false);
+    const refuse = await said;
+    door.answers['/v1/me'] = me([], { name: 'Mia', devices: [device('d-2', { this: true })] });
+    await phone.openLink(kLink, true);
+    await refuse();
+    assert.deepEqual([phone.stage, phone.customer.name], ['in', 'Mia']);
   });
 
   it('that met no line is tried again', async () => {
@@ -112,7 +128,7 @@ describe('a link', () => {
 
 describe('an offer', () => {
   it('is reported as opened and as used, once each', async () => {
-    const [shown] = phone.offers;
+    const [shown] = phone.customer.offers;
     phone.open(shown), phone.open(shown), phone.redeem(shown), phone.redeem(shown);
     await clock.pass(0);
     assert.equal(door.sent('/v1/offers/o%2F1/opened').length, 1);
@@ -120,21 +136,21 @@ describe('an offer', () => {
   });
 
   it('that was tapped stays tapped while that is on its way', async () => {
-    const [shown] = phone.offers;
+    const [shown] = phone.customer.offers;
     door.online = false;
     phone.open(shown);
     await clock.pass(0);
     phone.take('/v1/offers', { offers: [offer], surveys: [] });
-    assert.equal(phone.offers[0].opened, true);
+    assert.equal(phone.customer.offers[0].opened, true);
   });
 });
 
 describe('an offer that does not interest', () => {
   it('is gone at once, and does not come back while that is on its way', async () => {
     door.online = false;
-    phone.dismiss(phone.offers[0]);
+    phone.dismiss(phone.customer.offers[0]);
     phone.take('/v1/offers', { offers: [offer], surveys: [] });
-    assert.deepEqual(phone.offers, []);
+    assert.deepEqual(phone.customer.offers, []);
     door.online = true;
     await clock.pass(6000);
     assert.equal(door.sent('/v1/offers/o%2F1/dismissed').length, 1);
@@ -146,18 +162,18 @@ describe('a choice', () => {
     door.online = false;
     phone.choose('face_recognition', false);
     await clock.pass(0);
-    assert.equal(phone.wanted('face_recognition'), false);
-    const [{ body: said }] = phone.outbox;
+    assert.equal(phone.customer.wanted('face_recognition'), false);
+    const [{ body: said }] = phone.customer.outbox;
     await reload();
     assert.deepEqual([phone.stage, phone.line], ['in', 'lost']);
-    assert.equal(phone.wanted('face_recognition'), false, 'it was forgotten');
+    assert.equal(phone.customer.wanted('face_recognition'), false, 'it was forgotten');
     door.online = true;
     door.answers['/v1/consents'] = { consent: record, purposes: me().purposes };
     await clock.pass(6000);
     await door.stream.say('open');
     await clock.pass(0);
     assert.deepEqual(door.sent('/v1/consents'), [said]);
-    assert.deepEqual(phone.outbox, []);
+    assert.deepEqual(phone.customer.outbox, []);
   });
 
   it('is not sent on a device that is somebody else’s by then', async () => {
@@ -175,17 +191,17 @@ describe('a choice', () => {
     door.online = false;
     phone.choose('face_recognition', false);
     phone.take('/v1/me', me(['face_recognition']));
-    assert.equal(phone.wanted('face_recognition'), false);
+    assert.equal(phone.customer.wanted('face_recognition'), false);
   });
 
   it('that the door does not take now is said again, and one that it never takes is not', async () => {
     door.answers['/v1/consents'] = { status: 503, problem: 'unavailable' };
     phone.choose('face_recognition', false);
     await clock.pass(0);
-    assert.equal(phone.outbox.length, 1);
+    assert.equal(phone.customer.outbox.length, 1);
     door.answers['/v1/consents'] = { status: 400, problem: 'malformed' };
     await clock.pass(6000);
-    assert.equal(phone.outbox.length, 0);
+    assert.equal(phone.customer.outbox.length, 0);
     assert.equal(door.sent('/v1/consents').length, 2);
   });
 
@@ -199,16 +215,16 @@ describe('a choice', () => {
 
 describe('how they wish to be met', () => {
   it('is quietly while nobody has said otherwise', () => {
-    assert.deepEqual(phone.met, { met: 'quietly', notTodayUntil: null });
+    assert.deepEqual(phone.customer.met, { met: 'quietly', notTodayUntil: null });
   });
 
   it('is shown as they said it until the CRM has it, also after a restart without a line', async () => {
     door.online = false;
     phone.meet('by_name');
     phone.meet('not_today');
-    assert.deepEqual(phone.met, { met: 'by_name', notTodayUntil: Infinity });
+    assert.deepEqual(phone.customer.met, { met: 'by_name', notTodayUntil: Infinity });
     phone.take('/v1/me', me());
-    assert.deepEqual(phone.met, { met: 'by_name', notTodayUntil: Infinity });
+    assert.deepEqual(phone.customer.met, { met: 'by_name', notTodayUntil: Infinity });
     door.online = true;
     await clock.pass(6000);
     assert.deepEqual(
@@ -217,9 +233,9 @@ describe('how they wish to be met', () => {
     );
     const until = '2027-01-01T23:00:00Z';
     phone.take('/v1/me', me([], { met: 'by_name', not_today_until: until }));
-    assert.deepEqual(phone.met, { met: 'by_name', notTodayUntil: Date.parse(until) });
+    assert.deepEqual(phone.customer.met, { met: 'by_name', notTodayUntil: Date.parse(until) });
     phone.meet('by_name');
-    assert.equal(phone.met.notTodayUntil, null);
+    assert.equal(phone.customer.met.notTodayUntil, null);
   });
 });
 
@@ -234,7 +250,7 @@ describe('what is known of them', () => {
     const [{ details }] = door.sent('/v1/details');
     const preferences = [{ key: 'drink', value: '' }, ...likes];
     assert.deepEqual(details, { greeting: '', preferences });
-    phone.change(phone.details);
+    phone.change(phone.customer.details);
     await clock.pass(0);
     assert.equal(door.sent('/v1/details').length, 1);
   });
@@ -242,9 +258,9 @@ describe('what is known of them', () => {
   it('is not taken back by an answer that was on its way', () => {
     phone.take('/v1/me', me([], known));
     door.online = false;
-    phone.change({ ...phone.details, greeting: 'Anna' });
+    phone.change({ ...phone.customer.details, greeting: 'Anna' });
     phone.take('/v1/me', me([], known));
-    assert.equal(phone.details.greeting, 'Anna');
+    assert.equal(phone.customer.details.greeting, 'Anna');
   });
 });
 
@@ -262,48 +278,51 @@ describe('what a desk wrote down', () => {
     door.answers['/v1/me'] = me([], { desk_consents: [asked()] });
     await door.stream.say('consents');
     await clock.pass(0);
-    assert.deepEqual(phone.deskConsents[0].purposes, ['face_recognition', 'proximity_offers']);
-    assert.equal(phone.deskConsents[0].store, 'aroma-1');
+    assert.deepEqual(phone.customer.deskConsents[0].purposes, ['face_recognition', 'proximity_offers']);
+    assert.equal(phone.customer.deskConsents[0].store, 'aroma-1');
     door.answers['/v1/me'] = me(['face_recognition', 'proximity_offers'], { desk_consents: [] });
-    await phone.answerDesk(phone.deskConsents[0], true);
+    await phone.answerDesk(phone.customer.deskConsents[0], true);
     assert.deepEqual(door.sent('/v1/desk-consents/q%2F1'), [{ confirmed: true }]);
-    assert.deepEqual([phone.deskConsents.length, phone.wanted('face_recognition')], [0, true]);
+    assert.deepEqual(
+      [phone.customer.deskConsents.length, phone.customer.wanted('face_recognition')],
+      [0, true],
+    );
   });
 
   it('is refused, and one that is over says so', async () => {
     phone.take('/v1/me', me([], { desk_consents: [asked(), asked({ id: 'q-2' })] }));
-    await phone.answerDesk(phone.deskConsents[0], false);
+    await phone.answerDesk(phone.customer.deskConsents[0], false);
     assert.deepEqual(door.sent('/v1/desk-consents/q%2F1'), [{ confirmed: false }]);
     phone.take('/v1/me', me([], { desk_consents: [asked({ id: 'q-2' })] }));
     door.answers['/v1/desk-consents/q-2'] = { status: 404, problem: 'no-such-desk-consent' };
-    await phone.answerDesk(phone.deskConsents[0], true);
-    assert.equal(phone.deskConsents.length, 0);
+    await phone.answerDesk(phone.customer.deskConsents[0], true);
+    assert.equal(phone.customer.deskConsents.length, 0);
     assert.match(phone.toasts.at(-1).text, /over/);
   });
 
   it('stays asked without a line, and is not said later by itself', async () => {
     phone.take('/v1/me', me([], { desk_consents: [asked()] }));
     door.online = false;
-    await phone.answerDesk(phone.deskConsents[0], true);
-    assert.deepEqual([phone.deskConsents.length, phone.outbox.length], [1, 0]);
+    await phone.answerDesk(phone.customer.deskConsents[0], true);
+    assert.deepEqual([phone.customer.deskConsents.length, phone.customer.outbox.length], [1, 0]);
   });
 
   it('that is none is not shown', () => {
     const bad = [asked({ id: '' }), asked({ purposes: ['everything'] }), asked({ at: 'soon' }), 7];
     phone.take('/v1/me', me([], { desk_consents: bad }));
-    assert.deepEqual(phone.deskConsents, []);
+    assert.deepEqual(phone.customer.deskConsents, []);
   });
 
   it('may be confirmed by a code, which goes when it is over', async () => {
     const until = new Date(clock.now + 600_000).toISOString();
     door.answers['/v1/desk-code'] = { code: '048291', expires_at: until };
     await phone.askDeskCode();
-    assert.equal(phone.deskCode.code, '048291');
+    assert.equal(phone.customer.deskCode.code, '048291');
     await clock.pass(600_001);
-    assert.equal(phone.deskCode, null);
+    assert.equal(phone.customer.deskCode, null);
     door.answers['/v1/desk-code'] = { code: 'none', expires_at: until };
     await phone.askDeskCode();
-    assert.equal(phone.deskCode, null);
+    assert.equal(phone.customer.deskCode, null);
   });
 });
 
@@ -312,8 +331,8 @@ it('a survey of each kind has its scale, and is answered or not', async () => {
     const [low, high] = kScores[survey_kind];
     const survey = { survey: `s-${survey_kind}`, survey_kind, question: 'How was it?' };
     phone.take('/v1/offers', { offers: [], surveys: [survey] });
-    phone.answer(phone.surveys[0], high, '');
-    assert.equal(phone.surveys.length, 0);
+    phone.answer(phone.customer.surveys[0], high, '');
+    assert.equal(phone.customer.surveys.length, 0);
     await clock.pass(0);
     const [answer] = door.sent(`/v1/surveys/s-${survey_kind}/answer`);
     assert.ok(low < answer.score);
@@ -322,7 +341,7 @@ it('a survey of each kind has its scale, and is answered or not', async () => {
     offers: [],
     surveys: [{ survey: 's-x', survey_kind: 'nps', question: 'And now?' }],
   });
-  phone.skip(phone.surveys[0]);
+  phone.skip(phone.customer.surveys[0]);
   await clock.pass(0);
   assert.equal(door.sent('/v1/surveys/s-x/dismiss').length, 1);
 });
@@ -341,13 +360,13 @@ it('shows a code for another device until one has opened it', async () => {
   const rows = Array.from({ length: 21 }, () => '10'.repeat(10) + '1');
   door.answers['/v1/link'] = { url: 'x', qr: rows, expires_at: new Date(clock.now + 900e3).toISOString() };
   await phone.another();
-  assert.deepEqual(phone.link, { rows, until: clock.now + 900e3 });
+  assert.deepEqual(phone.customer.link, { rows, until: clock.now + 900e3 });
   await door.stream.say('devices');
-  assert.equal(phone.link, null);
+  assert.equal(phone.customer.link, null);
   for (const qr of [undefined, [], ['1'], rows.slice(1), [...rows.slice(1), '2'.repeat(21)]]) {
     door.answers['/v1/link'] = { ...door.answers['/v1/link'], qr };
     await phone.another();
-    assert.equal(phone.link, null);
+    assert.equal(phone.customer.link, null);
   }
   door.answers['/v1/link'] = { status: 403, problem: 'step-up-needed' };
   await phone.another();
@@ -359,7 +378,22 @@ it('a device that is signed out elsewhere keeps nothing', async () => {
   door.answers['/v1/me'] = signedOut;
   await door.stream.say('ended');
   assert.equal(phone.stage, 'out');
-  assert.deepEqual([phone.name, phone.offers, phone.choices], ['', [], null]);
+  assert.deepEqual([phone.customer.name, phone.customer.offers, phone.customer.choices], ['', [], null]);
+  assert.equal(localStorage.getItem('welcome.phone'), null);
+});
+
+it('an answer that comes after they have left is nobody’s, and is not kept', async () => {
+  const sayMe = slowly('/v1/me', me(['face_recognition']));
+  const sayOffers = slowly('/v1/offers', { offers: [offer], surveys: [] });
+  const sayConsent = slowly('/v1/consents', { consent: record, purposes: me().purposes });
+  await door.stream.say('offers');
+  void door.stream.say('profile');
+  phone.choose('face_recognition', false);
+  const answers = await Promise.all([sayMe, sayOffers, sayConsent]);
+  await phone.signOut();
+  for (const say of answers) await say();
+  assert.equal(phone.stage, 'out');
+  assert.deepEqual(phone.customer, new Phone(door, keys).customer);
   assert.equal(localStorage.getItem('welcome.phone'), null);
 });
 
@@ -400,7 +434,7 @@ describe('a passkey', () => {
     assert.deepEqual(keys.asked, [{ ...kAsked, handle: 'aA', who: 'Paul' }]);
     assert.equal(door.sent('/v1/passkeys')[0].attestation, 'YQ');
     assert.deepEqual(
-      phone.passkeys.map(({ id, name, usedAt }) => [id, name, usedAt]),
+      phone.customer.passkeys.map(({ id, name, usedAt }) => [id, name, usedAt]),
       [['p-1', 'iPhone', null]],
     );
     assert.deepEqual([phone.keyring.asking, phone.keyring.problem, phone.toasts.length], [false, '', 1]);
@@ -418,9 +452,9 @@ describe('a passkey', () => {
     await phone.confirmByPasskey();
     assert.deepEqual(door.sent('/v1/passkeys/challenge'), [{ for: 'confirm' }]);
     assert.equal(door.sent('/v1/passkeys/confirm')[0].signature, 'cw');
-    assert.deepEqual([phone.stepUp, phone.link?.rows], [false, rows]);
+    assert.deepEqual([phone.stepUp, phone.customer.link?.rows], [false, rows]);
     await door.stream.say('passkeys');
-    assert.ok(phone.link, 'that one was used does not put the code away');
+    assert.ok(phone.customer.link, 'that one was used does not put the code away');
     assert.equal(door.sent('/v1/forget').length, 1);
   });
 
@@ -467,8 +501,8 @@ describe('a passkey', () => {
     await withOne();
     door.answers['/v1/passkeys/p-1'] = { status: 404, problem: 'passkey-unknown' };
     door.answers['/v1/me'] = me();
-    await phone.removePasskey(phone.passkeys[0]);
-    assert.deepEqual([phone.passkeys, phone.keyring.problem], [[], '']);
+    await phone.removePasskey(phone.customer.passkeys[0]);
+    assert.deepEqual([phone.customer.passkeys, phone.keyring.problem], [[], '']);
   });
 
   it('signs in from the front page', async () => {
@@ -481,7 +515,7 @@ describe('a passkey', () => {
     keys.problem = '';
     door.answers['/v1/me'] = me();
     await phone.enterByPasskey();
-    assert.deepEqual([phone.stage, phone.keyring.problem, phone.name], ['in', '', 'Paul']);
+    assert.deepEqual([phone.stage, phone.keyring.problem, phone.customer.name], ['in', '', 'Paul']);
     assert.equal(door.sent('/v1/session/passkey')[0].passkey, 'cA');
   });
 });
@@ -502,7 +536,7 @@ describe('being forgotten', () => {
     await phone.forget();
     assert.equal(phone.stage, 'erasure');
     assert.deepEqual([phone.erasure.done, phone.erasure.doneAt], [1, null]);
-    assert.deepEqual([phone.name, phone.offers], ['', []]);
+    assert.deepEqual([phone.customer.name, phone.customer.offers], ['', []]);
     assert.equal(localStorage.getItem('welcome.phone'), null);
     await reload(); // the page goes on
     assert.equal(phone.stage, 'erasure');

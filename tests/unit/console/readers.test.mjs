@@ -161,20 +161,11 @@ it('the phone', async (t) => {
     const json = arrived(changed(said[path], random));
     if (typeof json !== 'object' || json === null || Array.isArray(json)) return;
     phone.take(path, json);
-    for (const part of [
-      'name',
-      'offers',
-      'surveys',
-      'receipts',
-      'devices',
-      'passkeys',
-      'choices',
-      'notice',
-      'erasure',
-    ])
-      assertShowable(phone[part], part);
-    assert.ok(phone.link === null || phone.link.rows.every((row) => /^[01]{21,177}$/.test(row)));
-    for (const list of ['offers', 'surveys', 'receipts', 'devices', 'passkeys'])
-      assert.ok(phone[list].length <= 50, `${phone[list].length} ${list}`);
+    const { customer } = phone;
+    const lists = ['offers', 'surveys', 'receipts', 'devices', 'passkeys'];
+    for (const part of ['name', ...lists, 'choices', 'notice']) assertShowable(customer[part], part);
+    assertShowable(phone.erasure, 'erasure');
+    assert.ok(customer.link === null || customer.link.rows.every((row) => /^[01]{21,177}$/.test(row)));
+    for (const list of lists) assert.ok(customer[list].length <= 50, `${customer[list].length} ${list}`);
   });
 });
