@@ -2,7 +2,6 @@
 #include "contract/signing.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <openssl/evp.h>
@@ -26,7 +25,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::int64_t kMaxExact = (std::int64_t{1} << 53) - 1;  // what every JSON library can hold
-constexpr std::size_t kLong = std::size_t{4} * 1024;             // bytes, from which on it pays
+constexpr std::size_t kLong = std::size_t{16} * 1024;            // bytes, from which on it pays
 
 std::u16string utf16(std::string_view text) {
   std::u16string out;
@@ -98,58 +97,6 @@ Result<void> write(const json& value, std::string& out) {
   return {};
 }
 
-// ---- what is long
-
-using Scalar = std::array<unsigned char, crypto_core_ed25519_SCALARBYTES>;
-
-std::array<unsigned char, 64> sha512(std::initializer_list<std::span<const unsigned char>> parts) {
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
-  std::array<unsigned char, 64> out{};
-  bool good = context && EVP_DigestInit_ex(context.get(), EVP_sha512(), nullptr) == 1;
-  for (const auto& part : parts) {
-    good = good && EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1;
-  }
-  if (!good || EVP_DigestFinal_ex(context.get(), out.data(), nullptr) != 1) {
-    throw std::runtime_error("OpenSSL has no SHA-512");
-  }
-  return out;
-}
-
-Scalar scalar_of(const std::array<unsigned char, 64>& hash) {
-  Scalar scalar{};
-  crypto_core_ed25519_scalar_reduce(scalar.data(), hash.data());
-  return scalar;
-}
-
-// The same signature as crypto_sign_detached() makes (RFC 8032, 5.1.6), of which nearly all is the
-// message's hash, twice: OpenSSL's SHA-512 takes two thirds of the time. What the curve does is
-// libsodium's, as before.
-void sign_long(std::string_view text, const std::array<std::uint8_t, 64>& secret,
-               std::array<unsigned char, crypto_sign_BYTES>& signature) {
-  const std::span message(reinterpret_cast<const unsigned char*>(text.data()), text.size());
-  const auto seed = std::span(secret).first<32>();
-  const auto public_key = std::span(secret).last<32>();
-  auto key = sha512({seed});
-  key[0] &= 248U;
-  key[31] = static_cast<unsigned char>((key[31] & 127U) | 64U);
-  const auto half = std::span(std::as_const(key)).last<32>();
-  Scalar nonce = scalar_of(sha512({half, message}));
-  const auto point = std::span(signature).first<32>();
-  if (crypto_scalarmult_ed25519_base_noclamp(point.data(), nonce.data()) != 0) {
-    throw std::runtime_error("a signature's nonce is zero");  // once in 2^252
-  }
-  const Scalar challenge = scalar_of(sha512({point, public_key, message}));
-  Scalar product{};
-  crypto_core_ed25519_scalar_mul(product.data(), challenge.data(), key.data());
-  crypto_core_ed25519_scalar_add(signature.data() + 32, product.data(), nonce.data());
-  sodium_memzero(key.data(), key.size());
-  sodium_memzero(nonce.data(), nonce.size());
-  sodium_memzero(product.data(), product.size());
-}
-
 template <std::size_t N>
 std::optional<std::array<std::uint8_t, N>> bytes_of(std::string_view text) {
   std::array<std::uint8_t, N> bytes{};
@@ -187,8 +134,34 @@ Result<std::string> canonical_json(std::string_view text) {
   return canonical(*value);
 }
 
+// Nearly all that it costs to sign what is long is its hash, twice: OpenSSL's SHA-512 takes two
+// thirds of the time of libsodium's, and its curve twice as long. The signatures are the same.
+class Signer::ForLong {
+ public:
+  explicit ForLong(const std::array<std::uint8_t, 32>& seed)
+      : key_(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, seed.data(), seed.size())) {}
+
+  void sign(std::string_view text, std::array<unsigned char, crypto_sign_BYTES>& signature) const {
+    const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
+    std::size_t size = signature.size();
+    if (!key_ || !context ||
+        EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_.get()) != 1 ||
+        EVP_DigestSign(context.get(), signature.data(), &size,
+                       reinterpret_cast<const unsigned char*>(text.data()), text.size()) != 1) {
+      throw std::runtime_error("OpenSSL has no Ed25519");
+    }
+  }
+
+ private:
+  struct Free {
+    void operator()(EVP_MD_CTX* of) const { EVP_MD_CTX_free(of); }
+    void operator()(EVP_PKEY* of) const { EVP_PKEY_free(of); }  // and wipes it
+  };
+  std::unique_ptr<EVP_PKEY, Free> key_;
+};
+
 Signer::Signer(std::string key_id, const std::array<std::uint8_t, 32>& seed)
-    : key_id_(std::move(key_id)) {
+    : key_id_(std::move(key_id)), for_long_(std::make_unique<const ForLong>(seed)) {
   crypto_sign_seed_keypair(public_.data(), secret_.data(), seed.data());
 }
 
@@ -214,7 +187,7 @@ Result<std::string> Signer::sign(std::string_view text) const {
 std::string Signer::sign_bytes(std::string_view message) const {
   std::array<unsigned char, crypto_sign_BYTES> signature{};
   if (message.size() >= kLong) {
-    sign_long(message, secret_, signature);
+    for_long_->sign(message, signature);
   } else {
     crypto_sign_detached(signature.data(), nullptr,
                          reinterpret_cast<const unsigned char*>(message.data()), message.size(),

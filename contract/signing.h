@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -47,6 +48,8 @@ class Signer {
   std::string key_id_;
   Ed25519Public public_{};
   std::array<std::uint8_t, 64> secret_{};
+  class ForLong;
+  std::unique_ptr<const ForLong> for_long_;
 };
 
 class KeyRing {

@@ -87,7 +87,8 @@ TEST(Signing, SignsWhatIsLongAsWhatIsShort) {
   KeyRing keys;
   keys.pin("k1", signer.public_key());
   std::string message;
-  for (const std::size_t size : {0, 1, 127, 4 * 1024 - 1, 4 * 1024, 4 * 1024 + 1, 200'000}) {
+  for (const std::size_t size :
+       {0, 1, 127, 4 * 1024 - 1, 4 * 1024, 4 * 1024 + 1, 16 * 1024 - 1, 16 * 1024, 200'000}) {
     while (message.size() < size) message += static_cast<char>(message.size() * 31 % 251);
     std::array<unsigned char, crypto_sign_BYTES> wanted{};
     crypto_sign_detached(wanted.data(), nullptr,
