@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "crm/door/cbor.h"
-#include "crm/freed.h"
+#include "crm/push/openssl_keys.h"
 
 namespace welcome::crm {
 namespace {
@@ -22,41 +22,12 @@ constexpr std::size_t kLeastModulus = 256, kMostModulus = 512;  // bytes
 constexpr std::string_view kExponent("\x01\x00\x01", 3);        // everybody's
 constexpr std::size_t kMostPairs = 5;
 
-using PublicKey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-using KeyMaker = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
-using Checker = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
-using Number = std::unique_ptr<BIGNUM, Freed<BN_free>>;
-using ParamBuilder = std::unique_ptr<OSSL_PARAM_BLD, Freed<OSSL_PARAM_BLD_free>>;
-using Params = std::unique_ptr<OSSL_PARAM, Freed<OSSL_PARAM_free>>;
-
-const unsigned char* raw(std::string_view bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
-
-PublicKey made_of(const char* kind, const Params& params) {
-  const KeyMaker maker(EVP_PKEY_CTX_new_from_name(nullptr, kind, nullptr));
-  EVP_PKEY* out = nullptr;
-  if (!params || !maker || EVP_PKEY_fromdata_init(maker.get()) != 1 ||
-      EVP_PKEY_fromdata(maker.get(), &out, EVP_PKEY_PUBLIC_KEY, params.get()) != 1) {
-    return nullptr;
-  }
-  return PublicKey(out);
-}
+using namespace openssl;
 
 // Nothing: the point is not on the curve.
-PublicKey p256(const std::string& x, const std::string& y) {
-  const std::string point = '\x04' + x + y;
-  const ParamBuilder builder(OSSL_PARAM_BLD_new());
-  if (!builder ||
-      OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, "P-256", 0) != 1 ||
-      OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(),
-                                       point.size()) != 1) {
-    return nullptr;
-  }
-  return made_of("EC", Params(OSSL_PARAM_BLD_to_param(builder.get())));
-}
+Pkey p256(const std::string& x, const std::string& y) { return p256_key('\x04' + x + y); }
 
-PublicKey rsa(const std::string& modulus, const std::string& exponent) {
+Pkey rsa(const std::string& modulus, const std::string& exponent) {
   const Number n(BN_bin2bn(raw(modulus), static_cast<int>(modulus.size()), nullptr));
   const Number e(BN_bin2bn(raw(exponent), static_cast<int>(exponent.size()), nullptr));
   const ParamBuilder builder(OSSL_PARAM_BLD_new());
@@ -65,12 +36,12 @@ PublicKey rsa(const std::string& modulus, const std::string& exponent) {
       OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) != 1) {
     return nullptr;
   }
-  return made_of("RSA", Params(OSSL_PARAM_BLD_to_param(builder.get())));
+  return made_of("RSA", builder, EVP_PKEY_PUBLIC_KEY);
 }
 
 // With SHA-256, in the form of the kind of key: DER of two numbers, PKCS#1 v1.5.
-bool fits(const PublicKey& key, std::string_view message, std::string_view signature) {
-  const Checker checker(EVP_MD_CTX_new());
+bool fits(const Pkey& key, std::string_view message, std::string_view signature) {
+  const DigestContext checker(EVP_MD_CTX_new());
   return key && checker &&
          EVP_DigestVerifyInit_ex(checker.get(), nullptr, "SHA256", nullptr, nullptr, key.get(),
                                  nullptr) == 1 &&

@@ -9,13 +9,14 @@
 namespace welcome::crm {
 
 Response Door::start_push(const Ask& ask) {
-  if (!pushes_.set_up()) return problem(409, "no-push", "This company tells nothing in this way");
+  const auto how = pushes_.set_up();
+  if (!how) return problem(409, "no-push", "This company tells nothing in this way");
   const auto endpoint = endpoint_of(ask.text("endpoint"));
   const auto point = from_base64url(ask.text("p256dh"));
   const auto secret = from_base64url(ask.text("auth"));
   const std::string language = ask.text("language");
   if (!endpoint || !point || !secret || language.size() > 8) return malformed();
-  if (!pushes_.knows(*endpoint)) {
+  if (!how->knows(*endpoint)) {
     return problem(409, "push-service-unknown", "This browser's push service is not known here");
   }
   const webpush::Receiver receiver{*point, *secret};

@@ -27,15 +27,13 @@ std::chrono::seconds pause_after(std::int64_t tries) {
 Pusher::Pusher(Crm& crm, P256 key, PushWay way)
     : crm_(crm), pushes_(crm), key_(std::move(key)), way_(std::move(way)) {}
 
-std::optional<WallTime> Pusher::work(WallTime now) {
-  const auto how = pushes_.set_up();
-  if (!how) return std::nullopt;
+std::optional<WallTime> Pusher::work(const Pushes::SetUp& how, WallTime now) {
   // Most of the time there is nothing: nobody waits for us to find that out.
   if (const auto next = pushes_.next(); !next || *next > now) return next;
   std::vector<Pushes::Due> due;
   {
     Transaction transaction(crm_.database());
-    due = pushes_.take(now, kAtOnce);
+    due = pushes_.take(how, now, kAtOnce);
     transaction.commit();
   }
   std::vector<Pushes::Due> asked;
@@ -52,7 +50,7 @@ std::optional<WallTime> Pusher::work(WallTime now) {
     }
     const std::string origin = one.endpoint.origin();
     if (!words.contains(origin)) {
-      words[origin] = webpush::authorization(key_, origin, how->contact, now);
+      words[origin] = webpush::authorization(key_, origin, how.contact, now);
     }
     const auto left = std::chrono::duration_cast<std::chrono::seconds>(one.expires_at - now);
     requests.push_back({one.endpoint, words[origin], std::min(left, kLongest), one.urgent,

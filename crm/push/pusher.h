@@ -41,7 +41,7 @@ class Pusher {
   Pusher(Crm& crm, P256 key, PushWay way);
 
   // What is due now; when there is more to do. Nothing: not before something changes.
-  std::optional<WallTime> work(WallTime now);
+  std::optional<WallTime> work(const Pushes::SetUp& how, WallTime now);
 
  private:
   void note(const Pushes::Due& due, const PushAnswer& answer, WallTime now);

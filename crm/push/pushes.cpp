@@ -51,9 +51,8 @@ void Pushes::turn_off() {
   db_.execute("DELETE FROM push_device");
 }
 
-bool Pushes::knows(const Endpoint& endpoint) {
-  const auto how = set_up();
-  return how && (is_public_service(endpoint) || is_one_of(endpoint, how->services));
+bool Pushes::SetUp::knows(const Endpoint& endpoint) const {
+  return is_public_service(endpoint) || is_one_of(endpoint, services);
 }
 
 // ---- by a device ----
@@ -85,13 +84,14 @@ std::optional<bool> Pushes::shows(const std::string& session) {
 // ---- what is to be told ----
 
 // Nothing: it is not to be told (any more).
-std::optional<Pushes::Due> Pushes::due_of(const Row& row, WallTime now) {
+std::optional<Pushes::Due> Pushes::due_of(const SetUp& how, const Row& row, WallTime now) {
   const auto endpoint = endpoint_of(row.text(3));
   const auto expires_at = contract::from_rfc3339(row.text(9));
   const auto purpose = purpose_from_string(row.text(8));
   const auto point = from_base64url(row.text(4));
   const auto secret = from_base64url(row.text(5));
-  if (!endpoint || !knows(*endpoint) || !point || !secret || !expires_at || *expires_at <= now) {
+  if (!endpoint || !how.knows(*endpoint) || !point || !secret || !expires_at ||
+      *expires_at <= now) {
     return std::nullopt;
   }
   if (purpose && !crm_.given(row.text(2), now).has(*purpose)) return std::nullopt;
@@ -110,7 +110,7 @@ std::optional<Pushes::Due> Pushes::due_of(const Row& row, WallTime now) {
   return out;
 }
 
-std::vector<Pushes::Due> Pushes::take(WallTime now, std::size_t at_most) {
+std::vector<Pushes::Due> Pushes::take(const SetUp& how, WallTime now, std::size_t at_most) {
   std::vector<Due> out;
   for (const Row& row : db_.query(
            "SELECT push_due.message, push_due.session, push_device.customer, "
@@ -125,7 +125,7 @@ std::vector<Pushes::Due> Pushes::take(WallTime now, std::size_t at_most) {
            "WHERE push_due.next_at <= $1 ORDER BY push_due.next_at LIMIT $2",
            {text(now), static_cast<std::int64_t>(at_most)})) {
     const bool there = !row.null(2) && !row.null(10) && !row.null(14) && row.text(14) > text(now);
-    auto due = there ? due_of(row, now) : std::nullopt;
+    auto due = there ? due_of(how, row, now) : std::nullopt;
     if (!due) {
       db_.execute("DELETE FROM push_due WHERE message = $1 AND session = $2",
                   {row.text(0), row.text(1)});

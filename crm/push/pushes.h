@@ -28,11 +28,11 @@ class Pushes {
     std::string contact;                // mailto: or https:
     std::string key;                    // the point of its VAPID key, base64url
     std::vector<std::string> services;  // HOST[:PORT], beside the public ones
+    bool knows(const Endpoint& endpoint) const;
   };
   std::optional<SetUp> set_up();  // nothing: there is no push
   void set_up(const SetUp& how);
   void turn_off();  // and every device is forgotten
-  bool knows(const Endpoint& endpoint);
 
   // ---- by a device ----
   struct Device {
@@ -58,13 +58,13 @@ class Pushes {
   };
   // They are this caller's for a minute; then whoever asks gets them again. What may not be told
   // any more goes.
-  std::vector<Due> take(WallTime now, std::size_t at_most);
+  std::vector<Due> take(const SetUp& how, WallTime now, std::size_t at_most);
   void done(const Due& due);
   void again(const Due& due, WallTime at);
   std::optional<WallTime> next();
 
  private:
-  std::optional<Due> due_of(const Row& row, WallTime now);
+  std::optional<Due> due_of(const SetUp& how, const Row& row, WallTime now);
 
   Crm& crm_;
   Database& db_;

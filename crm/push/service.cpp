@@ -51,7 +51,11 @@ class PushService : public Beside {
     std::unique_lock lock(mutex_);
     for (;;) {
       const auto called = [this] { return stopping_ || changed_; };
-      pause ? (void)wake_.wait_for(lock, *pause, called) : wake_.wait(lock, called);
+      if (pause) {
+        wake_.wait_for(lock, *pause, called);
+      } else {
+        wake_.wait(lock, called);
+      }
       if (stopping_) return;
       changed_ = false;
       lock.unlock();
@@ -67,7 +71,7 @@ class PushService : public Beside {
       if (!how) return std::nullopt;
       if (!pusher_ || known_as_ != how->key) take_key(how->key);
       if (!pusher_) return std::nullopt;
-      const auto next = pusher_->work(wall_now());
+      const auto next = pusher_->work(*how, wall_now());
       if (!next) return std::nullopt;
       return std::max(*next - wall_now(), WallTime::duration::zero());
     } catch (const std::exception& error) {

@@ -4,18 +4,17 @@
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <openssl/evp.h>
 #include <sodium.h>
 #include <stdexcept>
 
 #include "crm/base64url.h"
-#include "crm/freed.h"
+#include "crm/push/openssl_keys.h"
 
 namespace welcome::crm::webpush {
 namespace {
 
 using namespace std::chrono_literals;
-using Cipher = std::unique_ptr<EVP_CIPHER_CTX, Freed<EVP_CIPHER_CTX_free>>;
+using openssl::raw;
 
 constexpr std::size_t kSecretSize = 16, kKeySize = 16, kNonceSize = 12, kTagSize = 16;
 constexpr std::uint32_t kRecordSize = 4096;  // more than any record of ours (RFC 8291, 4)
@@ -23,9 +22,6 @@ static_assert(kMostBytes + 1 + kTagSize < kRecordSize);
 constexpr auto kWordLife = 12h;  // of a signed word; a day at most
 
 unsigned char* raw(std::string& bytes) { return reinterpret_cast<unsigned char*>(bytes.data()); }
-const unsigned char* raw(std::string_view bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes.data());
-}
 
 std::string hmac(std::string_view key, std::string_view message) {
   crypto_auth_hmacsha256_state state;
@@ -43,7 +39,7 @@ std::string hkdf(std::string_view salt, std::string_view secret, const std::stri
 }
 
 std::string sealed(std::string_view key, std::string_view nonce, std::string_view plain) {
-  const Cipher cipher(EVP_CIPHER_CTX_new());
+  const openssl::CipherContext cipher(EVP_CIPHER_CTX_new());
   std::string out(plain.size() + kTagSize, '\0');
   int size = 0, rest = 0;
   if (!cipher ||

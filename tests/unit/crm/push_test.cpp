@@ -134,7 +134,7 @@ class PushTest : public DoorTest {
  protected:
   PushTest() {
     Transaction transaction(*db_);
-    Pushes(*crm_).set_up({"mailto:it@aroma.example", to_base64url(key_.point()), {}});
+    Pushes(*crm_).set_up(how_);
     transaction.commit();
     pusher_ = std::make_unique<Pusher>(
         *crm_, *P256::of(key_.scalar()),
@@ -177,11 +177,12 @@ class PushTest : public DoorTest {
     crm_->to_page(customer, message, Purpose::proximity_offers);
     transaction.commit();
   }
-  std::optional<WallTime> work() { return pusher_->work(now_); }
+  std::optional<WallTime> work() { return pusher_->work(how_, now_); }
   std::size_t waiting() { return db_->query("SELECT message FROM push_due").size(); }
   std::size_t devices() { return db_->query("SELECT session FROM push_device").size(); }
 
   P256 key_ = P256::make(), browser_ = P256::make();
+  const Pushes::SetUp how_{"mailto:it@aroma.example", to_base64url(key_.point()), {}};
   std::vector<PushRequest> got_;
   PushAnswer answer_{201, "", {}};
   std::unique_ptr<Pusher> pusher_;
@@ -209,7 +210,7 @@ TEST_F(PushTest, NothingOfAnybodyIsInItUnlessTheyWantIt) {
     told(shows, std::string(kSomewhere) + (shows ? "a" : "b"));
     offer("c-paul", shows ? "m-a" : "m-b");
     Transaction transaction(*db_);
-    const auto due = Pushes(*crm_).take(now_, 10);
+    const auto due = Pushes(*crm_).take(how_, now_, 10);
     EXPECT_FALSE(due.empty());
     return json::parse(due.back().words);
   };
@@ -278,8 +279,8 @@ TEST_F(PushTest, WhoWasKilledBeforeTheAnswerAsksAgain) {
   offer();
   {
     Transaction transaction(*db_);
-    EXPECT_THAT(Pushes(*crm_).take(now_, 10), SizeIs(1));
-    EXPECT_THAT(Pushes(*crm_).take(now_, 10), IsEmpty()) << "two got it";
+    EXPECT_THAT(Pushes(*crm_).take(how_, now_, 10), SizeIs(1));
+    EXPECT_THAT(Pushes(*crm_).take(how_, now_, 10), IsEmpty()) << "two got it";
     transaction.commit();
   }
   now_ += 1min;
