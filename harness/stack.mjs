@@ -104,6 +104,11 @@ class Program {
     return Promise.race([promise, ended]);
   }
 
+  // How it ends by itself, in time.
+  ends(timeoutMs = 30000) {
+    return within(this.exited, timeoutMs, `${this.name} does not end`);
+  }
+
   signal(name) {
     return this.running && this.#child.kill(name);
   }

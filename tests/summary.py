@@ -39,7 +39,8 @@ def from_tap(path):
     """node nests subtests by indentation; a line with lines indented under it is their parent."""
     result = {"passed": 0, "failed": [], "skipped": []}
     children = {}  # depth -> children seen since the last result line of a lower depth
-    for line in pathlib.Path(path).read_text().splitlines():
+    lines = pathlib.Path(path).read_text().splitlines()
+    for line in lines:
         match = re.match(r"( *)(not ok|ok) \d+(?: - (.*))?$", line)
         if not match:
             continue
@@ -54,6 +55,9 @@ def from_tap(path):
             result["passed"] += 1
         elif verdict == "not ok" and not result["failed"]:
             result["failed"].append(name)
+    # The plan is the last thing that it writes.
+    if lines and not any(re.match(r"1\.\.\d+$", line) for line in lines):
+        result["failed"].append("the runner itself: it was ended before its end")
     return result
 
 

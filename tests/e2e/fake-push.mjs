@@ -41,8 +41,13 @@ export class FakePushService {
     await once(this.server, 'listening');
     this.port = this.server.address().port;
   }
-  async next() {
-    while (this.got.length === 0) await new Promise((wake) => this.#waiting.push(wake));
+  // The next message that comes, or that came already.
+  async next(timeoutMs = 30000) {
+    for (const end = AbortSignal.timeout(timeoutMs); this.got.length === 0; )
+      await new Promise((wake, fail) => {
+        this.#waiting.push(wake);
+        end.onabort = () => fail(new Error('nothing comes to the push service'));
+      });
     return this.got.shift();
   }
   async close() {

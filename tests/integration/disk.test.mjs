@@ -228,7 +228,7 @@ test(
 
       // What was stored since is there after a cut.
       daemon.signal('SIGKILL');
-      await daemon.exited;
+      await daemon.ends();
       await shop.startDaemon({ box: { state_dir: disk } });
       await shop.until(async () => (await shop.ctl('status')).outbox.uplink === 0, 'everything was sent');
       const { stdout } = await shop.crm('--json', 'ledger');

@@ -127,7 +127,7 @@ test('head office has the proof before the key goes, and nothing is left', async
   const said = await all.retire();
   assert.equal(said.code, 0, said.stderr);
   assert.match(said.stdout, /as installed/);
-  await box.exited;
+  await box.ends();
   const [row, ...others] = await all.list();
   assert.equal(row.state, 'retired');
   assert.deepEqual(others, [], 'its last words are no stranger');
@@ -189,7 +189,7 @@ test('a plug that is pulled before head office has it does not end the retiremen
   // It is a box still, and says its last word again; when that is taken, it starts once more, and that is its end.
   const again = await all.box();
   await all.serve();
-  const { code } = await again.exited;
+  const { code } = await again.ends();
   assert.equal(code, 1, 'systemd starts it again');
   assert.ok(existsSync(path.join(state, 'retired')));
   const over = await finish();
@@ -219,7 +219,7 @@ test('a retirement that was called off ends no box when head office hears of it 
   assert.equal(existsSync(path.join(all.root, 'etc/welcomed/reset')), false);
 
   await all.serve();
-  assert.equal((await box.exited).code, 1, 'once: to see whether somebody began to retire it');
+  assert.equal((await box.ends()).code, 1, 'once: to see whether somebody began to retire it');
   assert.equal((await run('welcomectl', ['factory-reset', '--finish', '--root', all.root])).code, 0);
   await all.box();
   const doctor = await run('welcomectl', ['--socket', path.join(all.dir, 'control.sock'), 'doctor']);
@@ -244,7 +244,7 @@ test('another key under the same name proves nothing to a CRM that listens', asy
   assert.equal((await all.crm('boxes', 'trust', all.name)).code, 0);
   const again = await all.retire();
   assert.equal(again.code, 0, again.stderr);
-  await box.exited;
+  await box.ends();
   assert.equal((await all.list())[0].state, 'retired');
   without_key(all);
 });
