@@ -8,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { encode } from 'uqr';
 import { Story } from '../../demo/story.mjs';
 import { anHourLater } from '../../harness/door.mjs';
 import { assertAxe, assertOnlyText, kHostile } from './checks.mjs';
@@ -59,6 +60,14 @@ const survey = (id, kind, question) => ({
   question: { en: question },
 });
 
+// Each dark module is drawn where the code has it.
+const assertDrawn = async (code, rows) => {
+  const drawn = await code.locator('path').getAttribute('d');
+  const dark = [...drawn.matchAll(/M(\d+) (\d+)h1v1h-1z/g)].map(([, x, y]) => rows[y - 4][x - 4]);
+  assert.ok(dark.every((module) => module === '1'));
+  assert.equal(dark.length, rows.join('').replaceAll('0', '').length);
+};
+
 describe('customer phone', { skip: lacks(kCompany) }, () => {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'welcome-phone-'));
   let story, pages, events, phone, tablet;
@@ -102,8 +111,13 @@ describe('customer phone', { skip: lacks(kCompany) }, () => {
     await pages.screenshot(phone, 'phone');
     await assertAxe(phone);
     tablet = await pages.phone(await story.link('c-paul'));
+    // What draws the code is there before somebody stands at a till without a line.
+    await phone.context().setOffline(true);
     await card.getByRole('button', { name: 'Show the code' }).click();
     await phone.getByText('AROMA-7F3K').waitFor();
+    const rows = encode('AROMA-7F3K', { border: 0 }).data.map((row) => row.map(Number).join(''));
+    await assertDrawn(phone.getByRole('img', { name: 'QR code of this offer' }), rows);
+    await phone.context().setOffline(false);
     await tablet.getByText('AROMA-7F3K').waitFor(); // opened there too
     await pages.screenshot(phone, 'phone-code');
     // The same link opens nothing any more.
@@ -447,11 +461,7 @@ describe('customer phone', { skip: lacks(kCompany) }, () => {
     const { url, qr } = await (await answered).json();
     const code = phone.getByRole('img', { name: 'QR code' });
     await code.waitFor();
-    // Each dark module is drawn where the code has it.
-    const drawn = await code.locator('path').getAttribute('d');
-    const dark = [...drawn.matchAll(/M(\d+) (\d+)h1v1h-1z/g)].map(([, x, y]) => qr[y - 4][x - 4]);
-    assert.ok(dark.every((module) => module === '1'));
-    assert.equal(dark.length, qr.join('').replaceAll('0', '').length);
+    await assertDrawn(code, qr);
     await assertAxe(phone);
     await pages.screenshot(phone, 'phone-link', { fullPage: true });
     const third = await pages.phone(url);
