@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the customer's phone does: it asks the door for what the CRM has of who is signed in (customer.ts), and says
-// what they say. This browser keeps what is still to be said, so that a withdrawal made in a tunnel is sent at its
-// end, and, after being forgotten, the way to ask how far that is.
+// what they say. What is still to be said is kept (kept.ts), so that a withdrawal made in a tunnel is sent at its end.
 
 import type { DoorRequestMet, ItemConsentsPurpose as Purpose } from '../contract';
 import { door, type Answer, type Ask, type Door, type Stream } from '../shared/door';
 import { i18n } from '../shared/i18n';
 import { record, text, time, type Json } from '../shared/read';
-import { load, save } from '../shared/session';
 import { stamp } from '../shared/stamp';
 import { Toasting } from '../shared/toasts';
 import { bell as browserBell, type Bell } from './bell';
 import { readCode } from './code';
-import { Customer, offerPath, surveyPath, type Choices, type Queued } from './customer';
+import { Customer, offerPath, surveyPath } from './customer';
 import { changesOf, saidOfMet } from './details';
+import { keep, keepErasure, kept, keptErasure } from './kept';
 import { Keyring } from './keyring';
 import { keys as browserKeys, type Keys } from './keys';
 import {
@@ -22,7 +21,6 @@ import {
   type Details,
   type DeviceView,
   type Erasure,
-  type Notice,
   type Offer,
   type PasskeyView,
   type Survey,
@@ -30,20 +28,10 @@ import {
 import { Telling } from './telling';
 import { words } from './words';
 
-// What this browser keeps while somebody is signed in.
-interface Kept {
-  device: string;
-  outbox: Queued[];
-  choices: Choices | null;
-  notice: Notice;
-}
-
 // 'starting': nobody knows yet; 'out': signed out; 'other': the link is somebody else's than who is signed in.
 export type Stage = 'starting' | 'out' | 'other' | 'in' | 'erasure';
 export type Line = 'connecting' | 'online' | 'lost';
 
-const kKept = 'welcome.phone';
-const kErasure = 'welcome.phone.erasure';
 const kAgainMs = 5000;
 const kOfMe = ['consents', 'devices', 'passkeys', 'profile'];
 
@@ -79,7 +67,7 @@ export class Phone extends Toasting {
     const [, what, token] = /^#(link|status)=([\w-]{20,100})$/.exec(fragment) ?? [];
     if (what === 'link') return this.openLink(token);
     if (what === 'status') return this.#follow(token);
-    const status = load<string>(localStorage, kErasure, (value) => typeof value === 'string');
+    const status = keptErasure();
     if (status) return this.#follow(status);
     await this.#enter();
   }
@@ -310,13 +298,13 @@ export class Phone extends Toasting {
     if (answer?.status !== 202 || !token) return this.#refused(answer, () => this.forget());
     this.#leave();
     this.erasure = readErasure(record(answer.body.erasure) ?? {});
-    save(localStorage, kErasure, token);
+    keepErasure(token);
     await this.#follow(token);
   }
 
   // They have read that it is done.
   endErasure() {
-    save(localStorage, kErasure, null);
+    keepErasure(null);
     this.erasure = null;
     this.#leave();
   }
@@ -332,7 +320,7 @@ export class Phone extends Toasting {
     }
     if (answer.status !== 200 || customer !== this.customer) return;
     const here = customer.devices.find(({ here }) => here)?.id ?? '';
-    if (this.stage === 'starting' || this.stage === 'out') customer.outbox = savedFor(here)?.outbox ?? [];
+    if (this.stage === 'starting' || this.stage === 'out') customer.outbox = kept(here)?.outbox ?? [];
     // What was kept for a device that this is not any more is not sent.
     if (customer.device && customer.device !== here) customer.outbox = [];
     customer.device = here;
@@ -347,9 +335,9 @@ export class Phone extends Toasting {
 
   // Without a line: the choices as they were, for who wants to take one back.
   #restore() {
-    const kept = savedFor();
-    if (!kept) return;
-    const { device, outbox, choices, notice } = kept;
+    const before = kept();
+    if (!before) return;
+    const { device, outbox, choices, notice } = before;
     Object.assign(this.customer, { device, outbox, choices, notice });
     this.stage = 'in';
   }
@@ -364,7 +352,7 @@ export class Phone extends Toasting {
   }
 
   #drop() {
-    save(localStorage, kKept, null);
+    keep(null);
     this.customer = new Customer();
     this.#again = null;
     this.stepUp = false;
@@ -421,7 +409,7 @@ export class Phone extends Toasting {
     else if (path === '/v1/offers') customer.onOffers(json);
     else if (path === '/v1/link') customer.link = readCode(json);
     else this.erasure = readErasure(json);
-    if (path === '/v1/me' && this.stage === 'in') this.#keep();
+    if (path === '/v1/me' && this.stage === 'in') keep(this.customer);
     this.changed();
   }
 
@@ -516,19 +504,10 @@ export class Phone extends Toasting {
     }
   }
 
-  // For this device alone: on a device of somebody else it is not sent.
   #keep() {
-    const { device, outbox, choices, notice } = this.customer;
-    const kept: Kept | null = device ? { device, outbox, choices, notice } : null;
-    save(localStorage, kKept, kept);
+    keep(this.customer);
     this.changed();
   }
-}
-
-function savedFor(device?: string): Kept | null {
-  const valid = (kept: Kept) => Array.isArray(kept.outbox) && !!kept.device;
-  const kept = load<Kept>(localStorage, kKept, valid);
-  return kept && (device === undefined || kept.device === device) ? kept : null;
 }
 
 // What its owner knows it by, and no more.
