@@ -74,7 +74,7 @@ void Pipeline::Impl::consent_changed(const CustomerId& customer, Purpose purpose
     }
   }
   reassess(customer);
-  forget_left();
+  forget_left(&customer);
 }
 
 void Pipeline::Impl::on(const event::ConsentChanged& e) {
@@ -117,7 +117,7 @@ void Pipeline::Impl::on(const event::CustomerForgotten& e) {
     end(e.customer, "forgotten");
   }
   drop(e.customer);
-  forget_left();
+  forget_left(&e.customer);
   loaded_.erase(e.customer);
   for (auto& [track, matches] : tracks_) {
     std::erase_if(matches, [&](const TrackMatch& m) { return m.customer == e.customer; });
@@ -149,9 +149,14 @@ void Pipeline::Impl::on(const event::PauseChanged& e) {
 
 void Pipeline::Impl::on(const event::ProfileChanged& e) {
   if (Presence* p = find(e.customer)) p->prompt_stale = true;
-  if (not_today(directory_.profile(e.customer), now_.wall)) withdraw_waiting(e.customer, false);
+  // A feed brings everybody's: it is read back only of those for whom something waits.
+  const bool waits = std::any_of(waiting_.begin(), waiting_.end(), [&](const auto& one) {
+    return one.second.customer == e.customer;
+  });
+  if (waits && not_today(directory_.profile(e.customer), now_.wall))
+    withdraw_waiting(e.customer, false);
   reassess(e.customer);
-  forget_left();
+  forget_left(&e.customer);
 }
 
 bool Pipeline::Impl::not_today(const Profile* profile, WallTime wall) const {

@@ -180,8 +180,8 @@ class Pipeline::Impl {
   void on_left(const StaffAction& action);
   // Whether a note or a preference taught anything; `outcome` then has it as it is kept.
   bool learn(StaffOutcome& outcome);
-  // Takes away whose time or consent is over.
-  void forget_left();
+  // Takes away whose time or consent is over: of this customer, or of all.
+  void forget_left(const CustomerId* whose = nullptr);
   void left_row(const VisitId& visit, const CustomerId& customer, std::optional<std::string> until);
   static MonoTime over(WallTime expires_at, const Now& now);
   void waiting_row(const DecisionId& decision, const Waiting& waiting);

@@ -88,9 +88,10 @@ OfferContext Pipeline::Impl::context_for(const CustomerId& customer, PurposeSet 
   OfferContext c;
   c.purposes = purposes;
   c.facts = counted_facts(customer, false);
-  if (c.purposes.has(Purpose::personalised_offers)) {
-    c.profile = directory_.profile(customer);
-    if (c.profile) c.preferences = lasting_preferences(*c.profile, *c.facts, now_.wall);
+  const Profile* const profile = directory_.profile(customer);
+  if (profile && c.purposes.has(Purpose::personalised_offers)) {
+    c.profile = profile;
+    c.preferences = lasting_preferences(*profile, *c.facts, now_.wall);
   }
   c.policy = &policy_;
   c.has_policy = has_policy_;
@@ -100,7 +101,7 @@ OfferContext Pipeline::Impl::context_for(const CustomerId& customer, PurposeSet 
   c.wall_trusted = now_.wall_trusted;
   c.local = local_;
   c.offers_paused = gate_.paused(Function::offers);
-  c.not_today = not_today(directory_.profile(customer), now_.wall);
+  c.not_today = not_today(profile, now_.wall);
   roll_day();
   c.sent_today = sent_today_ + told_today();
   return c;

@@ -151,9 +151,10 @@ void Pipeline::Impl::let_leave(Presence& p) {
   left_row(p.visit, p.customer, std::to_string((now_.wall + rest).time_since_epoch().count()));
 }
 
-void Pipeline::Impl::forget_left() {
+void Pipeline::Impl::forget_left(const CustomerId* whose) {
   std::erase_if(just_left_, [&](const auto& one) {
     const auto& [visit, left] = one;
+    if (whose != nullptr && left.customer != *whose) return false;
     const bool over = left.until <= now_.mono;
     const bool allowed = gate_.permits(left.customer, Purpose::preference_prompts, now_) &&
                          !gate_.paused(Function::prompts) &&
