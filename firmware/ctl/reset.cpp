@@ -33,6 +33,9 @@ constexpr std::string_view kOurs = "welcomed.";
 constexpr std::string_view kBoxKey = "welcomed.box-key";
 constexpr const char* kOwnState = "/var/lib/welcomed";
 constexpr const char* kRetired = "retired";  // the daemon's note that head office knows
+// Of the files in a folder of somebody's choice; and the database's, which are several.
+constexpr std::string_view kKept[] = {"recordings", "uplink-password", "update-order.json",
+                                      kRetired};
 
 Error why(const fs::path& file, const std::error_code& error) {
   return {ErrorCode::unavailable, file.string() + ": " + error.message()};
@@ -51,15 +54,19 @@ Result<std::vector<fs::path>> named(const fs::path& folder, std::string_view beg
   return out;
 }
 
+// Also what was being written when the power was cut (provision/files.h).
+bool is_the_boxes(std::string_view name) {
+  constexpr std::string_view kFresh = ".new";
+  if (name.starts_with("welcomed.db")) return true;
+  if (name.ends_with(kFresh)) name.remove_suffix(kFresh.size());
+  return std::find(std::begin(kKept), std::end(kKept), name) != std::end(kKept);
+}
+
 // A folder of welcomed's own, or what it keeps in one of somebody's choice.
 Result<std::vector<fs::path>> state_in(const fs::path& folder, bool own) {
   auto all = named(folder, "");
   if (!all || own) return all;
-  std::erase_if(*all, [](const fs::path& one) {
-    const std::string name = one.filename().string();
-    return !name.starts_with("welcomed.db") && name != "recordings" && name != "uplink-password" &&
-           name != kRetired;
-  });
+  std::erase_if(*all, [](const fs::path& one) { return !is_the_boxes(one.filename().string()); });
   return all;
 }
 

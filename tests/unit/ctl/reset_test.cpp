@@ -23,6 +23,7 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
 
+constexpr int kCut = 7;
 const std::string kKey(64, 'a');
 constexpr const char* kUsed[] = {
     "etc/credstore/welcomed.box-key",
@@ -84,6 +85,23 @@ class ResetTest : public ::testing::Test {
                                          provision::tablet_rules({name, "today"}), "secret"));
     }
   }
+  // How a process ends that does this and has its power cut at that step: kCut, or 0 where it is
+  // done before.
+  template <class Work>
+  int end_of(int cut, const Work& work) const {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      int steps = 0;
+      const Reset reset(root(), [&](std::string_view) {
+        if (++steps == cut) ::_exit(kCut);
+      });
+      ::_exit(work(reset) ? 0 : 1);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status));
+    return WEXITSTATUS(status);
+  }
   // What a reset leaves of it.
   void expect_as_installed(bool all) const {
     for (const char* name : kUsed) EXPECT_FALSE(fs::exists(root() / name)) << name;
@@ -135,24 +153,15 @@ TEST_F(ResetTest, IsEndedWhereverThePowerWasCut) {
   for (int cut = 1;; ++cut) {
     SCOPED_TRACE("cut at step " + std::to_string(cut));
     make_box();
-    const pid_t child = ::fork();
-    if (child == 0) {
-      int steps = 0;
-      const Reset reset(root(), [&](std::string_view) {
-        if (++steps == cut) ::_exit(7);
-      });
+    const int status = end_of(cut, [&](const Reset& reset) {
       const ResetOrder order{all, "/var/lib/welcomed"};
-      const bool done = reset.begin(order) && reset.finish(order, false);
-      ::_exit(done ? 0 : 1);
-    }
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 0) {
+      return reset.begin(order) && reset.finish(order, false);
+    });
+    if (status == 0) {
       ASSERT_GT(cut, 15) << "there are as many steps";
       break;
     }
-    ASSERT_EQ(WEXITSTATUS(status), 7);
+    ASSERT_EQ(status, kCut);
     // As the next start of the service does.
     const Reset again(root());
     const auto begun = again.begun();
@@ -198,23 +207,13 @@ TEST_F(ResetTest, OfARetiredBoxIsEndedWhereverThePowerWasCut) {
     make_box();
     write("var/lib/welcomed/retired", "");
     ASSERT_TRUE(Reset(root()).begin({true, "/var/lib/welcomed", true}));
-    const pid_t child = ::fork();
-    if (child == 0) {
-      int steps = 0;
-      const bool done = start_of_the_service(Reset(root(), [&](std::string_view) {
-        if (++steps == cut) ::_exit(7);
-      }));
-      ::_exit(done ? 0 : 1);
-    }
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 0) {
+    const int status = end_of(cut, start_of_the_service);
+    if (status == 0) {
       ASSERT_GT(cut, 15) << "there are as many steps";
       expect_as_installed(true);
       break;
     }
-    ASSERT_EQ(WEXITSTATUS(status), 7);
+    ASSERT_EQ(status, kCut);
     ASSERT_TRUE(start_of_the_service(Reset(root())));
     expect_as_installed(true);
   }
@@ -224,6 +223,8 @@ TEST_F(ResetTest, TakesOfAFolderOfSomebodysChoiceOnlyWhatIsTheBoxes) {
   make_box();
   write("srv/data/welcomed.db", "of " + kKey);
   write("srv/data/recordings/a.rec", "of " + kKey);
+  const auto kept = {"uplink-password", "uplink-password.new", "update-order.json", "retired"};
+  for (const char* name : kept) write(std::string("srv/data/") + name, "of " + kKey);
   write("srv/data/pictures.zip", "of others");
   const Reset reset(root());
   const ResetOrder order{false, "/srv/data"};
@@ -231,6 +232,7 @@ TEST_F(ResetTest, TakesOfAFolderOfSomebodysChoiceOnlyWhatIsTheBoxes) {
   ASSERT_TRUE(reset.finish(order, false));
   EXPECT_FALSE(fs::exists(root() / "srv/data/welcomed.db"));
   EXPECT_FALSE(fs::exists(root() / "srv/data/recordings"));
+  for (const char* name : kept) EXPECT_FALSE(fs::exists(root() / "srv/data" / name)) << name;
   EXPECT_TRUE(fs::exists(root() / "srv/data/pictures.zip"));
   EXPECT_FALSE(reset.begin({false, "data"}));
 }
