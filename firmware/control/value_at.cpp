@@ -19,4 +19,9 @@ json value_at(const json& answer, std::string_view path) {
   return *here;
 }
 
+std::string word_at(const json& answer, std::string_view path) {
+  const json found = value_at(answer, path);
+  return found.is_string() ? found.get<std::string>() : std::string();
+}
+
 }  // namespace welcome::control

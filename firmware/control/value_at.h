@@ -10,5 +10,7 @@ namespace welcome::control {
 
 // The value at "radio.restarts"; null when it is not there.
 nlohmann::json value_at(const nlohmann::json& answer, std::string_view path);
+// The text there; empty when it is not there, or no text.
+std::string word_at(const nlohmann::json& answer, std::string_view path);
 
 }  // namespace welcome::control

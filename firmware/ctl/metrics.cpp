@@ -17,6 +17,7 @@ namespace {
 using control::Metric;
 using control::Reading;
 using control::value_at;
+using control::word_at;
 using nlohmann::json;
 
 std::string unix_seconds(const std::string& rfc3339) {
@@ -102,9 +103,7 @@ class Family {
   void information() const {
     MetricLabels labels;
     for (const auto path : metric_.words) {
-      const json found = value_at(status_, path);
-      labels.emplace_back(path.substr(path.rfind('.') + 1),
-                          found.is_string() ? found.get<std::string>() : std::string());
+      labels.emplace_back(path.substr(path.rfind('.') + 1), word_at(status_, path));
     }
     out_.sample(metric_.sample(), labels, "1");
   }

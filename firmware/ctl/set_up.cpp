@@ -60,11 +60,6 @@ std::string provisioned_text(const Invitation& invitation, const BoxPlaces& plac
   return text + "\n[consent]\ncrm_keys = " + places.crm_keys().string() + "\n";
 }
 
-std::string word_at(const nlohmann::json& status, std::string_view path) {
-  const nlohmann::json value = control::value_at(status, path);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
-
 }  // namespace
 
 std::string address_of(const Invitation& invitation) {
@@ -96,8 +91,8 @@ Result<void> write_configuration(const Invitation& invitation, const BoxPlaces& 
 }
 
 std::string waits_for(const nlohmann::json& status) {
-  std::string why = word_at(status, "links.uplink.why");
-  if (word_at(status, "links.uplink.state") != "up") {
+  std::string why = control::word_at(status, "links.uplink.why");
+  if (control::word_at(status, "links.uplink.state") != "up") {
     return "the line to head office is down" + (why.empty() ? "" : ": " + why);
   }
   if (!why.empty()) return why;
@@ -108,7 +103,7 @@ std::string waits_for(const nlohmann::json& status) {
     missing += (missing.empty() ? "" : ", ") + std::string(collection);
   }
   if (!missing.empty()) return "head office is sending: " + missing;
-  const std::string footing = word_at(status, "consents.footing");
+  const std::string footing = control::word_at(status, "consents.footing");
   return footing == "firm" ? "" : "consents do not count yet: " + footing;
 }
 

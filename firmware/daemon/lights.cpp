@@ -17,6 +17,7 @@ namespace {
 using contract::Lamp;
 using contract::Light;
 using control::value_at;
+using control::word_at;
 using nlohmann::json;
 using namespace std::chrono_literals;
 
@@ -48,11 +49,6 @@ std::string degrees(double celsius) { return std::to_string(std::llround(celsius
 Finding finding(Light light, Lamp lamp, std::string what, std::string to_do = {}) {
   if (what.size() > contract::kLightWords) what.resize(contract::kLightWords);
   return {{light, lamp, std::move(what)}, std::move(to_do)};
-}
-
-std::string word(const json& from, std::string_view path) {
-  const json value = value_at(from, path);
-  return value.is_string() ? value.get<std::string>() : std::string();
 }
 
 // One light after the other.
@@ -166,12 +162,12 @@ class Look {
       return finding(Light::camera, Lamp::off, "no camera is set up");
     std::string well;
     for (const auto& [name, camera] : cameras.items()) {
-      const std::string health = word(camera, "health");
+      const std::string health = word_at(camera, "health");
       if (health == "ok" || health == "asleep" || health == "starting" || health == "ended") {
         well += (well.empty() ? "" : ", ") + name + " " + health;
         continue;
       }
-      const std::string why = word(camera, "why");
+      const std::string why = word_at(camera, "why");
       const bool gone = health == "gone";
       return finding(Light::camera, Lamp::red,
                      name + " " + health + (why.empty() ? "" : ": " + why),
@@ -179,7 +175,7 @@ class Look {
                           : "look at its lens, its light and its cable");
     }
     for (const auto& [name, camera] : cameras.items()) {
-      if (const std::string hint = word(camera, "hint"); !hint.empty())
+      if (const std::string hint = word_at(camera, "hint"); !hint.empty())
         return finding(Light::camera, Lamp::yellow, name + ": " + hint, "set camera.rotate");
     }
     return finding(Light::camera, Lamp::green, well);
@@ -263,7 +259,7 @@ class Look {
     return degrees_now >= kHot ? Lamp::yellow : Lamp::green;
   }
   json at(std::string_view path) const { return value_at(status_, path); }
-  std::string text(std::string_view path) const { return word(status_, path); }
+  std::string text(std::string_view path) const { return word_at(status_, path); }
   bool yes(std::string_view path) const { return at(path) == json(true); }
   double number(std::string_view path) const {
     const json value = at(path);
