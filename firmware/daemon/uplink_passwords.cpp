@@ -11,29 +11,21 @@
 #include <utility>
 
 #include "contract/json_text.h"
+#include "firmware/control/value_at.h"
 #include "provision/broker_files.h"
 #include "provision/files.h"
 
 namespace welcome::daemon {
 
-namespace {
-
 using nlohmann::json;
-
-std::string text_of(const json& from, const char* name) {
-  const auto found = from.is_object() ? from.find(name) : from.end();
-  return found != from.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-}  // namespace
 
 UplinkPasswords::UplinkPasswords(const std::filesystem::path& state_dir, std::string credential)
     : file_(state_dir / "uplink-password"), credential_(std::move(credential)) {
   std::ifstream in(file_);
   const json kept =
       json::parse(std::string{std::istreambuf_iterator<char>(in), {}}, nullptr, false);
-  now_ = text_of(kept, "now");
-  next_ = text_of(kept, "next");
+  now_ = control::word_at(kept, "now");
+  next_ = control::word_at(kept, "next");
 }
 
 std::vector<std::string> UplinkPasswords::to_try() const {
@@ -49,14 +41,16 @@ void UplinkPasswords::worked(const std::string& password) {
   const std::lock_guard lock(mutex_);
   if (!next_.empty() && password == next_) {
     now_ = std::exchange(next_, {});
-    spdlog::info("the new password has come in at the central broker; the one before is forgotten");
+    spdlog::info("the new password has come in at the central broker");
   } else if (!now_.empty() && password == credential_ && password != now_) {
     now_.clear();  // a technician has set this box up again
   } else {
     return;
   }
-  // Where it cannot be written both are tried again after the next start.
-  (void)save();
+  if (!save()) {
+    spdlog::warn("{}: {}; what came before is tried again after the next start", file_.string(),
+                 std::strerror(errno));
+  }
 }
 
 Result<std::string> UplinkPasswords::renew() {
