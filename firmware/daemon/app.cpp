@@ -9,7 +9,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cmath>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -62,25 +61,6 @@ class Uuids : public Pipeline::IdSource {
  public:
   std::string next() override { return contract::new_uuid(); }
 };
-
-// The image says so in a drop-in of our unit (packaging/image).
-std::filesystem::path image_folder() {
-  const char* const folder = std::getenv("WELCOME_IMAGE");
-  return folder != nullptr ? folder : "";
-}
-
-nlohmann::json update_json(const std::optional<contract::UpdateState>& update,
-                           const std::string& wanted) {
-  const auto or_null = [](const std::string& text) {
-    return text.empty() ? nlohmann::json() : nlohmann::json(text);
-  };
-  if (!update)
-    return {{"step", to_string(UpdateStep::idle)}, {"version", {}}, {"wanted", {}}, {"why", ""}};
-  return {{"step", to_string(update->step)},
-          {"version", or_null(update->version)},
-          {"wanted", or_null(wanted)},
-          {"why", update->why}};
-}
 
 // What it does, and whether it hears as much as it should.
 nlohmann::json radio_health(const beacon::SourceStatus& radio) {
@@ -723,7 +703,8 @@ class App : private Ports {
         seen.temperature ? nlohmann::json(*seen.temperature) : nlohmann::json();
     status["tablets"] = {{"known", tablets.size()}, {"heard", heard_lately(tablets)}};
     status["lights"] = lights_json(findings(status, tablets, seen));
-    status["update"] = update_json(update_, engine_.updates().wanted());
+    status["update"] =
+        update_json(update_.value_or(contract::UpdateState{}), engine_.updates().wanted());
   }
 
   const int argc_;

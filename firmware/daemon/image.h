@@ -5,6 +5,7 @@
 // installs; how far it is it writes where everybody may read it. One thread.
 
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -12,9 +13,15 @@
 
 namespace welcome::daemon {
 
+// Where the image's own half says how far it is; empty: this machine is no image.
+std::filesystem::path image_folder();
+
+// As `welcomectl status` has it; `wanted` empty: nothing.
+nlohmann::json update_json(const contract::UpdateState& update, const std::string& wanted);
+
 class Image {
  public:
-  // `report`: the folder that an image names in $WELCOME_IMAGE; empty: this machine is none.
+  // `report`: image_folder().
   Image(std::filesystem::path report, const std::filesystem::path& state_dir);
 
   // Replaces the order when it is another one; what cannot be written is tried again next time.
@@ -26,6 +33,7 @@ class Image {
   const std::filesystem::path report_;
   const std::filesystem::path order_;
   std::string written_;
+  bool complained_ = false;  // of an order that cannot be written
 };
 
 }  // namespace welcome::daemon
