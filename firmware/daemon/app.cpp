@@ -29,6 +29,7 @@
 #include "firmware/daemon/heat.h"
 #include "firmware/daemon/image.h"
 #include "firmware/daemon/inbox.h"
+#include "firmware/daemon/leaving.h"
 #include "firmware/daemon/lights.h"
 #include "firmware/daemon/log.h"
 #include "firmware/daemon/parts.h"
@@ -36,7 +37,6 @@
 #include "firmware/daemon/radio.h"
 #include "firmware/daemon/radio_desk.h"
 #include "firmware/daemon/radio_help.h"
-#include "firmware/daemon/retired_mark.h"
 #include "firmware/daemon/uplink_passwords.h"
 #include "firmware/engine/clock.h"
 #include "firmware/engine/clock_report.h"
@@ -52,9 +52,7 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 constexpr auto kTick = 50ms;
-constexpr auto kExamineFor = 4s;  // a camera that opens at all does so within this
-constexpr auto kWordEvery = 2s;   // while somebody waits
-constexpr auto kLastWord = 500ms;
+constexpr auto kExamineFor = 4s;   // a camera that opens at all does so within this
 constexpr auto kLookOverFor = 3s;  // somebody who stands there is seen more than once
 
 class Uuids : public Pipeline::IdSource {
@@ -157,7 +155,7 @@ class App : private Ports {
     loop_.run();
     if (engine_.broken())
       throw std::runtime_error("the database is damaged; the next start mends it");
-    if (starts_again_)
+    if (leaving_.starts_again())
       throw std::runtime_error(
           "head office has it that this box is retired; the next start ends it");
   }
@@ -337,10 +335,8 @@ class App : private Ports {
       cameras_.watch();
       tell_of_lights(now);
       if (radio_) radio_help_.look(radio_->status(), now.mono);
-      if (mark_retirement()) return stop();
       if (examination_) examine(now);
-      if (leaving_) leave(now);
-      if (end_at_ && now.mono >= *end_at_) return stop();
+      if (leaving_.tick(now)) return stop();
       sd_notify(0, "WATCHDOG=1");
       await_tick();
     });
@@ -476,7 +472,7 @@ class App : private Ports {
         if (!request.by_root) return answer->error("only root can sign somebody out");
         return answer->data({{"signed_out", engine_.sign_out(id, clock_->now())}});
       case retire:
-        return start_leaving(request, answer);
+        return leaving_.start(request, answer, clock_->now());
       case config_diff:
         return give(answer, changed_settings());
       case reload:
@@ -501,47 +497,6 @@ class App : private Ports {
         [answer](const std::string& text) { answer->progress(text); },
         [answer](const Result<nlohmann::json>& done) { give(answer, done); });
     if (!started) answer->error(started.error().message);
-  }
-
-  // Until head office has it, or nobody waits any longer.
-  void start_leaving(const control::Request& request, const std::shared_ptr<Answer>& answer) {
-    if (!request.by_root) return answer->error("only root can retire a box");
-    if (leaving_) return answer->error("it is being retired: somebody else waits for head office");
-    const auto now = clock_->now();
-    const auto said = engine_.retire(now);
-    if (!said) return answer->error(said.error().message);
-    const auto seconds = std::clamp(request.args.value("seconds", 120.0), 0.0, 86400.0);
-    leaving_ = Leaving{answer, now.mono + std::chrono::seconds(std::lround(seconds)), {}};
-    leave(now);
-  }
-
-  void leave(const Now& now) {
-    const auto& state = engine_.retirement();
-    if (leaving_->answer->stopped()) return leaving_.reset();
-    const bool confirmed = state && state->confirmed;
-    const std::string why = confirmed ? "" : engine_.line_to_crm();
-    if (confirmed || now.mono >= leaving_->until) {
-      leaving_->answer->data(
-          {{"confirmed", confirmed}, {"proof", state ? state->proof : ""}, {"waits_for", why}});
-      leaving_.reset();
-      // A retired box does nothing more; the answer leaves before it.
-      if (confirmed) end_at_ = now.mono + kLastWord;
-      return;
-    }
-    if (now.mono < leaving_->next_word) return;
-    leaving_->next_word = now.mono + kWordEvery;
-    leaving_->answer->progress("waiting for head office: " + why);
-  }
-
-  // Head office has the box's last word: the machine's own half may go on with it, also when the
-  // plug is pulled right now (firmware/ctl/reset.h). Where nobody waits for it any more this ends,
-  // once, so that the next start sees whether somebody began to retire it. True: it does.
-  bool mark_retirement() {
-    const auto& state = engine_.retirement();
-    if (!state || !state->confirmed || retired_.there()) return false;
-    // What cannot be written is tried again with the next tick.
-    starts_again_ = retired_.put() && !leaving_;
-    return starts_again_;
   }
 
   // A week may take seconds: beside the loop, one at a time.
@@ -738,8 +693,7 @@ class App : private Ports {
   Image image_{image_folder(), config_.state_dir};
   RadioHelp radio_help_{std::filesystem::path(config_.control_socket).parent_path(),
                         config_.radio_source == RadioSource::hci ? config_.radio_device : ""};
-  RetiredMark retired_{config_.state_dir};
-  bool starts_again_ = false;
+  Leaving leaving_{engine_, config_.state_dir};
   std::atomic<bool> new_line_{false};  // the uplink's
   std::optional<contract::UpdateState> update_, update_told_;
   struct Examination {
@@ -748,13 +702,6 @@ class App : private Ports {
     std::optional<std::string> camera;  // to be looked over: its name, or all; nothing: the doctor
   };
   std::optional<Examination> examination_;
-  struct Leaving {
-    std::shared_ptr<Answer> answer;
-    MonoTime until;
-    MonoTime next_word;
-  };
-  std::optional<Leaving> leaving_;
-  std::optional<MonoTime> end_at_;  // retired
   bool replaying_ = false;
   std::jthread replayer_;
 };

@@ -12,7 +12,7 @@ class RetiredMark {
  public:
   explicit RetiredMark(const std::filesystem::path& state_dir);
   bool there() const { return there_; }
-  // On the disk when it returns true.
+  // On the disk when it returns true; else errno says why not.
   bool put();
 
  private:
