@@ -34,6 +34,8 @@ void Leaving::start(const control::Request& request, const std::shared_ptr<Answe
 }
 
 bool Leaving::tick(const Now& now) {
+  // Who has gone waits for nothing: also when head office's word comes before anybody noticed that.
+  if (asker_ && asker_->answer->stopped()) asker_.reset();
   if (mark()) return true;
   if (asker_) tell(now);
   return end_at_ && now.mono >= *end_at_;
@@ -41,7 +43,6 @@ bool Leaving::tick(const Now& now) {
 
 void Leaving::tell(const Now& now) {
   const auto& state = engine_.retirement();
-  if (asker_->answer->stopped()) return asker_.reset();
   const bool confirmed = state && state->confirmed;
   const std::string why = confirmed ? "" : engine_.line_to_crm();
   if (confirmed || now.mono >= asker_->until) {
