@@ -9,6 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "crm/setting.h"
+
 namespace welcome::crm::cli {
 
 const std::string& Call::word(std::size_t i, const char* what) const {
@@ -79,6 +81,10 @@ std::unique_ptr<Database> open_and_migrate(const std::string& url) {
   auto db = open_database(url);
   migrate(*db);
   return db;
+}
+
+std::string said_last(const Call& call, Opened& opened, const char* option, const char* kept) {
+  return call.has(option) ? call.text(option) : setting(*opened.db, kept);
 }
 
 Opened::Opened(const Call& call)

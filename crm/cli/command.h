@@ -107,6 +107,10 @@ struct Opened {
   explicit Opened(const Call& call);
 };
 
+// An option that stays as it was said last: the call's, else what the database kept. Empty:
+// neither.
+std::string said_last(const Call& call, Opened& opened, const char* option, const char* kept);
+
 std::unique_ptr<Database> open_and_migrate(const std::string& url);
 
 // The call's one word, STORE/BOX.

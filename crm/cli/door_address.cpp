@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crm/cli/door_address.h"
 
-#include "crm/setting.h"
 #include "mqtt/loopback.h"
 
 namespace welcome::crm::cli {
@@ -22,7 +21,7 @@ std::string door_at(const std::string& url) {
 }  // namespace
 
 std::string door_of(const Call& call, Opened& opened) {
-  std::string said = call.has("door") ? call.text("door") : setting(*opened.db, "door");
+  std::string said = said_last(call, opened, "door", "door");
   if (said.empty()) said = opened.crm.page_address();  // its proxy hands /v1/ to the door
   std::string door = door_at(said);
   if (door.empty()) {

@@ -24,11 +24,6 @@ namespace {
 
 constexpr std::size_t kCaMost = 32UL * 1024;
 
-// The same for every box, and so kept since it was said last.
-std::string said_last(const Call& call, Opened& opened, const char* option, const char* setting_) {
-  return call.has(option) ? call.text(option) : setting(*opened.db, setting_);
-}
-
 // What a box needs to know of its broker.
 void name_broker(const Call& call, Opened& opened, provision::Invitation& invitation) {
   const std::string url = said_last(call, opened, "broker", "box_broker");

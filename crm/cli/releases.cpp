@@ -23,9 +23,8 @@ namespace fs = std::filesystem;
 constexpr const char* kFolder = "/var/lib/welcome-releases";
 
 std::string folder_of(const Call& call, Opened& opened) {
-  if (call.has("folder")) return call.text("folder");
-  const std::string last = setting(*opened.db, "releases");
-  return last.empty() ? kFolder : last;
+  const std::string said = said_last(call, opened, "folder", "releases");
+  return said.empty() ? kFolder : said;
 }
 
 fs::path file_of(const std::string& folder, const std::string& digest) {
