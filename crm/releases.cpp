@@ -56,14 +56,14 @@ std::optional<Release> Releases::find(const std::string& version) {
   return std::nullopt;
 }
 
-Result<void> Releases::remove(const std::string& version) {
+Result<std::string> Releases::remove(const std::string& version) {
   const auto release = find(version);
   if (version.empty() || !release) return fail(ErrorCode::not_found, "no release " + version);
   if (const auto now = rollout(); now && now->digest == release->digest && now->state != "over")
     return fail(ErrorCode::refused, "boxes are to run it: hand another one out first");
   db_.execute("DELETE FROM rollout WHERE digest = $1", {release->digest});
   db_.execute("DELETE FROM image_release WHERE digest = $1", {release->digest});
-  return {};
+  return release->digest;
 }
 
 std::optional<Rollout> Releases::rollout() {

@@ -55,8 +55,8 @@ class Releases {
   // Errors: refused (this file, or another one of this version, is there), malformed (the version).
   Result<void> add(const Release& release, WallTime now);
   std::vector<Release> list();  // newest first
-  // Errors: not_found, refused (boxes are to run it).
-  Result<void> remove(const std::string& version);
+  // Returns the digest of the file that may go. Errors: not_found, refused (boxes are to run it).
+  Result<std::string> remove(const std::string& version);
 
   struct Stage {
     std::string version;  // empty: the newest release

@@ -27,25 +27,44 @@ std::string folder_of(const Call& call, Opened& opened) {
   return said.empty() ? kFolder : said;
 }
 
-fs::path file_of(const std::string& folder, const std::string& digest) {
-  return fs::path(folder) / digest;
-}
-
-// Beside its place first: nobody is handed half of it. The proxy is another user.
-Result<void> put_there(const std::string& file, const fs::path& there) {
-  const auto beside = fs::path(there).concat(".new");
-  std::error_code failed;
-  fs::copy_file(file, beside, fs::copy_options::overwrite_existing, failed);
-  if (!failed) {
-    fs::permissions(beside,
-                    fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read |
-                        fs::perms::others_read,
-                    failed);
+// A file beside its place until it is put there: nobody is handed half of it, and `serve` does not
+// wait for as long as it is copied. What is not put there goes again.
+class Copy {
+ public:
+  explicit Copy(fs::path there) : there_(std::move(there)) {}
+  ~Copy() {
+    std::error_code ignored;
+    fs::remove(beside_, ignored);
   }
-  if (!failed) fs::rename(beside, there, failed);
-  if (failed) return fail(ErrorCode::unavailable, there.string() + ": " + failed.message());
-  return {};
-}
+  Copy(const Copy&) = delete;
+  Copy& operator=(const Copy&) = delete;
+
+  // The proxy is another user.
+  Result<void> make(const std::string& file) const {
+    std::error_code failed;
+    fs::copy_file(file, beside_, fs::copy_options::overwrite_existing, failed);
+    if (!failed) {
+      fs::permissions(beside_,
+                      fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read |
+                          fs::perms::others_read,
+                      failed);
+    }
+    return said(failed);
+  }
+  Result<void> put() const {
+    std::error_code failed;
+    fs::rename(beside_, there_, failed);
+    return said(failed);
+  }
+
+ private:
+  Result<void> said(const std::error_code& failed) const {
+    if (failed) return fail(ErrorCode::unavailable, there_.string() + ": " + failed.message());
+    return {};
+  }
+  const fs::path there_;
+  const fs::path beside_ = fs::path(there_).concat(".new");
+};
 
 int release_add(const Call& call) {
   const std::string& file = call.word(0, "FILE");
@@ -53,13 +72,14 @@ int release_add(const Call& call) {
   const auto bundle = read_bundle(file);
   if (!bundle) return call.no(bundle.error());
   Opened opened(call);
-  Transaction transaction(*opened.db);
   const std::string folder = folder_of(call, opened);
+  const Copy copied(fs::path(folder) / bundle->digest);
+  if (const auto done = copied.make(file); !done) return call.no(done.error());
+  Transaction transaction(*opened.db);
   const auto added =
       Releases(opened.crm).add({bundle->digest, bundle->version, bundle->size, ""}, wall_now());
   if (!added) return call.no(added.error());
-  if (const auto there = put_there(file, file_of(folder, bundle->digest)); !there)
-    return call.no(there.error());
+  if (const auto there = copied.put(); !there) return call.no(there.error());
   if (call.has("folder")) set_setting(*opened.db, "releases", folder);
   transaction.commit();
   return call.done({{"ok", true},
@@ -91,16 +111,12 @@ int release_remove(const Call& call) {
   const std::string& version = call.word(0, "VERSION");
   call.at_most(1);
   Opened opened(call);
-  Releases releases(opened.crm);
   const std::string folder = folder_of(call, opened);
   Transaction transaction(*opened.db);
-  std::string digest;
-  for (const Release& release : releases.list()) {
-    if (release.version == version) digest = release.digest;
-  }
-  if (const auto gone = releases.remove(version); !gone) return call.no(gone.error());
+  const auto gone = Releases(opened.crm).remove(version);
+  if (!gone) return call.no(gone.error());
   std::error_code failed;
-  fs::remove(file_of(folder, digest), failed);
+  fs::remove(fs::path(folder) / *gone, failed);
   if (failed) return call.no({ErrorCode::unavailable, folder + ": " + failed.message()});
   transaction.commit();
   return call.done({{"ok", true}, {"version", version}}, version + " is removed");

@@ -7,10 +7,12 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <set>
+#include <sstream>
 
 #include "contract/signing.h"
 #include "crm/boxes.h"
 #include "crm/bundle.h"
+#include "crm/cli/cli.h"
 #include "tests/unit/crm/fixture.h"
 
 namespace welcome::crm {
@@ -252,6 +254,35 @@ TEST_F(BundleTest, WhatIsNoneIsRefusedWithAReason) {
   std::ofstream(dir_ / "short") << "hsqs";
   EXPECT_EQ(read_bundle((dir_ / "short").string()).error().code, ErrorCode::malformed);
   EXPECT_EQ(read_bundle((dir_ / "none").string()).error().code, ErrorCode::unavailable);
+}
+
+TEST_F(BundleTest, IsHandedOutWholeAndOneThatIsRefusedLeavesNothing) {
+  const auto release = [&](std::vector<std::string> args) {
+    args.insert(args.begin(), {"--database", path(), "fleet", "release"});
+    std::ostringstream out;
+    return run(args, out, out);
+  };
+  const auto folder = dir_ / "handed-out";
+  const auto handed_out = [&] {
+    std::set<std::string> names;
+    for (const auto& one : std::filesystem::directory_iterator(folder))
+      names.insert(one.path().filename().string());
+    return names;
+  };
+  const std::string digest = read_bundle(file(manifest("1.4.0")))->digest;
+  const std::string bundle = (dir_ / "bundle").string();
+  EXPECT_EQ(release({"add", bundle, "--folder", folder.string()}), kNo)
+      << "there is no such folder";
+  std::filesystem::create_directory(folder);
+  ASSERT_EQ(release({"add", bundle, "--folder", folder.string()}), kDone);
+  EXPECT_EQ(handed_out(), std::set{digest});
+  EXPECT_EQ(read_bundle((folder / digest).string())->digest, digest);
+
+  file(manifest("1.4.0") + "filename=other.img\n");
+  EXPECT_EQ(release({"add", bundle}), kNo) << "another one of this version is there";
+  EXPECT_EQ(handed_out(), std::set{digest});
+  ASSERT_EQ(release({"remove", "1.4.0"}), kDone);
+  EXPECT_TRUE(handed_out().empty());
 }
 
 }  // namespace
