@@ -69,8 +69,7 @@ Result<std::string> Releases::remove(const std::string& version) {
 std::optional<Rollout> Releases::rollout() {
   const Rows rows = db_.query(
       "SELECT rollout.digest, image_release.version, state, share, at_once, may_be_lower, door, "
-      "why, "
-      "changed_at FROM rollout JOIN image_release ON image_release.digest = rollout.digest "
+      "why, changed_at FROM rollout JOIN image_release ON image_release.digest = rollout.digest "
       "ORDER BY begun_at DESC LIMIT 1");
   if (rows.empty()) return std::nullopt;
   const Row& row = rows[0];
@@ -237,23 +236,25 @@ bool Releases::take(const std::string& store, const std::string& box,
   const bool bad = said.step == UpdateStep::back || said.step == UpdateStep::refused;
   const auto it = rollout();
   if (bad && word_of_it == word && it && it->digest == digest && it->state == "running") {
-    (void)stop(store + "/" + box + (said.step == UpdateStep::back ? " went back" : " refused it") +
-                   (said.why.empty() ? "" : ": " + said.why),
-               now);
+    set_state(*it, "stopped",
+              store + "/" + box + (said.step == UpdateStep::back ? " went back" : " refused it") +
+                  (said.why.empty() ? "" : ": " + said.why),
+              now);
   }
   return word_of_it != word;
 }
 
 std::vector<Releases::Word> Releases::unheard(WallTime now) {
   std::vector<Word> out;
+  const Rows rows = db_.query(
+      "SELECT box_release.store, box_release.box, box_release.digest, word, image_release.version, "
+      "image_release.size FROM box_release JOIN box ON box.store = box_release.store AND "
+      "box.box = box_release.box LEFT JOIN image_release ON image_release.digest = "
+      "box_release.digest "
+      "WHERE box.state = 'online' AND step NOT IN ('', 'no_image') AND word > heard");
+  if (rows.empty()) return out;  // nearly always
   const auto it = rollout();
-  for (const Row& row : db_.query(
-           "SELECT box_release.store, box_release.box, box_release.digest, word, "
-           "image_release.version, "
-           "image_release.size FROM box_release JOIN box ON box.store = box_release.store AND "
-           "box.box = box_release.box LEFT JOIN image_release ON image_release.digest = "
-           "box_release.digest "
-           "WHERE box.state = 'online' AND step NOT IN ('', 'no_image') AND word > heard")) {
+  for (const Row& row : rows) {
     Word word{row.text(0), row.text(1), {static_cast<std::uint64_t>(row.integer(3)), now, {}}};
     if (!row.text(4).empty() && it && it->digest == row.text(2) && it->state == "running") {
       word.update.release = {row.text(4),

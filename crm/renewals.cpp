@@ -37,13 +37,18 @@ std::int64_t Renewals::ask_older_than(std::chrono::hours age, WallTime now) {
            {before, given_up})) {
     boxes.emplace_back(row.text(0), row.text(1));
   }
-  for (const auto& [store, box] : boxes) (void)ask(store, box, now);
+  for (const auto& [store, box] : boxes) put_question(store, box, now);
   return static_cast<std::int64_t>(boxes.size());
 }
 
 Result<void> Renewals::ask(const std::string& store, const std::string& box, WallTime now) {
   if (!Boxes(crm_).admitted(store, box))
     return fail(ErrorCode::not_found, "this box is not admitted");
+  put_question(store, box, now);
+  return {};
+}
+
+void Renewals::put_question(const std::string& store, const std::string& box, WallTime now) {
   contract::Command command;
   command.id = MessageId(contract::new_uuid());
   command.kind = contract::Command::Kind::config;
@@ -54,16 +59,16 @@ Result<void> Renewals::ask(const std::string& store, const std::string& box, Wal
       "VALUES ($1, $2, $3, '', $4, NULL) ON CONFLICT (store, box) DO UPDATE SET "
       "question = excluded.question, hash = '', asked_at = excluded.asked_at, put_at = NULL",
       {store, box, command.id.str(), contract::to_rfc3339(now)});
-  return {};
 }
 
 void Renewals::answered(const std::string& store, const std::string& box,
                         const contract::CommandResponse& answer) {
+  if (!answer.ok) return;
   const Rows rows = db_.query(
       "SELECT 1 FROM renewal WHERE store = $1 AND box = $2 AND question = $3 AND hash = ''",
       {store, box, answer.command.str()});
   const auto key = crm_.box_key(store, box);
-  if (rows.empty() || !answer.ok || !key) return;
+  if (rows.empty() || !key) return;
   contract::KeyRing ring;
   ring.pin(box, key->key);
   const auto said = contract::parse_json(answer.result);

@@ -40,6 +40,9 @@ class Renewals {
   void put(const Line& line, WallTime now);
 
  private:
+  // To a box that is admitted.
+  void put_question(const std::string& store, const std::string& box, WallTime now);
+
   Crm& crm_;
   Database& db_;
 };

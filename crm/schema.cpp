@@ -379,8 +379,7 @@ constexpr const char* kVersion19[] = {
 
 constexpr const char* kVersion20[] = {
     // Passwords that boxes are asked to make anew (crm/renewals.h): the command, the salted hash
-    // that
-    // came back, and when it was put into the broker's file.
+    // that came back, and when it was put into the broker's file.
     "CREATE TABLE renewal (store {text} NOT NULL, box {text} NOT NULL, question {text} NOT NULL, "
     "hash {text} NOT NULL, asked_at {text} NOT NULL, put_at {text}, PRIMARY KEY (store, "
     "box)){end}",
