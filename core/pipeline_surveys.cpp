@@ -34,6 +34,7 @@ std::string survey_question(const SurveyRule& rule, const std::string& language,
 void Pipeline::Impl::ask(const Presence& p) {
   // A question about the visit reports the visit.
   if (settings_.rehearsal || !p.purposes.has(Purpose::visit_analytics)) return;
+  const Profile* profile = directory_.profile(p.customer);
   for (const SurveyRule& rule : policy_.surveys) {
     const auto length = now_.wall - p.started_at - (now_.mono - p.last_in);
     if (length < rule.min_visit) continue;
@@ -42,7 +43,11 @@ void Pipeline::Impl::ask(const Presence& p) {
     if (u >= rule.percent) continue;
     const auto asked = facts(p.customer).surveyed_at;
     Reason reason = Reason::made;
-    if (gate_.paused(Function::surveys)) reason = Reason::paused;
+    if (gate_.paused(Function::surveys)) {
+      reason = Reason::paused;
+    } else if (not_today(profile, now_.wall)) {
+      reason = Reason::not_today;
+    }
     std::optional<WallTime> until;  // it is quiet
     if (policy_.quiet_hours && within(policy_.quiet_hours->hours, local_.time)) {
       until = clock_.end_of(policy_.quiet_hours->hours, now_.wall);
@@ -64,10 +69,11 @@ void Pipeline::Impl::ask(const Presence& p) {
         {"drawn to be asked", true, number_text(u) + ", asked below " + number_text(rule.percent)});
     d.steps.push_back({"surveys are not paused", reason != Reason::paused,
                        reason == Reason::paused ? "paused" : "running"});
+    d.steps.push_back({"not left alone today", reason != Reason::not_today,
+                       reason == Reason::not_today ? "said so today" : "they did not say so"});
     d.steps.push_back({"time since the last question", reason != Reason::min_gap,
                        asked ? "asked " + utc_text(*asked) : "never asked"});
     if (d.made()) {
-      const Profile* profile = directory_.profile(p.customer);
       d.text = survey_question(rule, profile ? profile->language : "en", &d.language);
       if (until) d.not_before = until;
       d.expires_at = d.not_before.value_or(now_.wall) + rule.expires;

@@ -166,6 +166,7 @@ std::string Intake::on(const Entry& entry, const contract::OfferNews& news, Wall
 
 std::string Intake::on(const Entry& entry, const contract::SurveyNews& news, WallTime now) {
   if (news.expires_at <= now) return std::string(kTooLate);
+  if (crm_.not_today_until(entry.customer, now)) return std::string(kNotToday);
   const auto words = words_of_survey(crm_, entry.customer, news.survey);
   if (!words) return std::string(kNotBelieved) + "a survey of no policy";
   PageMessage message;

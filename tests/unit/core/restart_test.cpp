@@ -301,6 +301,20 @@ TEST(Surveys, one_question_after_a_visit_and_then_none_for_long) {
   EXPECT_EQ(second[0].reason, Reason::min_gap);
 }
 
+TEST(Surveys, NobodyIsAskedOnADayOnWhichTheyWishToBeLeftAlone) {
+  Shop shop;
+  const auto paul = shop.member("c-paul");
+  Policy p;
+  p.surveys = {SurveyRule{"s", SurveyKind::csat, 100.0, 3min, std::chrono::days{90}, 1h, {}}};
+  shop.use(p);
+  shop.stay(paul, Zone::desk, std::chrono::seconds{5min});
+  shop.directory.profiles.at(paul).not_today_at = shop.wall;
+  shop.handle(event::ProfileChanged{paul});
+  const auto asked = of_kind(shop.leave(paul), DecisionKind::survey);
+  ASSERT_THAT(asked, SizeIs(1));
+  EXPECT_EQ(asked[0].reason, Reason::not_today);
+}
+
 TEST(Surveys, a_short_visit_is_not_asked_about) {
   Shop shop;
   const auto paul = shop.member("c-paul");

@@ -36,12 +36,20 @@ TEST_F(IntakeTest, AnOfferThatCameAfterTheWithdrawalIsNotDelivered) {
   EXPECT_EQ(notes(), std::vector<std::string>{"no consent to proximity_offers"});
 }
 
-TEST_F(IntakeTest, AnOfferIsNotDeliveredToWhoWishesToBeLeftAloneToday) {
+json survey_until(WallTime expires) {
+  return {{"decision", "d-1"},   {"visit", "v-1"},
+          {"survey", "s-visit"}, {"kind", "nps"},
+          {"language", "en"},    {"question", "Would you?"},
+          {"expires_at", contract::to_rfc3339(expires)}};
+}
+
+TEST_F(IntakeTest, NeitherOfferNorQuestionGoesToWhoWishesToBeLeftAloneToday) {
   EXPECT_EQ(request("c-paul", {{"id", "q-1"}, {"kind", "met.set"}, {"met", "not_today"}}), "");
   offer("e-1", "d-1", "c-paul");
+  event("e-3", "decision.survey", "c-paul", survey_until(now_ + std::chrono::hours(24)));
   intake_->work(now_);
   EXPECT_TRUE(page("c-paul").empty());
-  EXPECT_EQ(notes(), std::vector<std::string>{"not today: they wish to be left alone"});
+  EXPECT_EQ(notes(), std::vector<std::string>(2, "not today: they wish to be left alone"));
   now_ += std::chrono::hours(24);
   offer("e-2", "d-2", "c-paul");
   intake_->work(now_);
@@ -167,13 +175,7 @@ TEST_F(IntakeTest, TheErasureIsDoneWhenTheReceiptOfTheBoxIsThere) {
 TEST_F(IntakeTest, WhatACustomerDidNotConsentToIsNotActedOnAndNotKept) {
   add("c-mia", "a-mia");
   consent("c-mia", Purpose::proximity_offers, true, kJanuary);
-  const json survey = {{"decision", "d-1"},
-                       {"visit", "v-1"},
-                       {"survey", "s-visit"},
-                       {"kind", "nps"},
-                       {"language", "en"},
-                       {"question", "Would you?"},
-                       {"expires_at", contract::to_rfc3339(now_ + std::chrono::hours(24))}};
+  const json survey = survey_until(now_ + std::chrono::hours(24));
   const json note = {{"visit", "v"}, {"staff", "eva"}, {"kind", "note"}, {"text", "Off to Lyon."}};
   event("e-1", "decision.survey", "c-mia", survey);
   event("e-2", "staff.action", "c-mia", note);
