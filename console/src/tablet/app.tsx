@@ -25,7 +25,7 @@ export function App(props: { tablet: Tablet; alert: Alert; signedIn: boolean }) 
   const [Enrol, setEnrol] = useState<{ page: EnrolPage } | null>(null);
   const t = words().tablet;
   const inUse = signedIn && tablet.staffing?.open === true;
-  useEffect(() => alert.count(inUse ? tablet.fresh.length : 0, t.title));
+  useEffect(() => alert.count(inUse ? tablet.guests.fresh.length : 0, t.title));
   useEffect(() => alert.keepAwake(inUse), [inUse]);
   useEffect(() => {
     if (tablet.enrolment && !Enrol) void import('./enrol').then(({ Enrol: page }) => setEnrol({ page }));
@@ -76,7 +76,7 @@ export function App(props: { tablet: Tablet; alert: Alert; signedIn: boolean }) 
     ) : (
       <main class="enrol" />
     );
-  const open = tablet.open ? tablet.promptOf(tablet.open) : null;
+  const open = tablet.open ? tablet.guests.of(tablet.open) : null;
   return (
     <div class={`desk${open ? ' with-sheet' : ''}`}>
       <Header tablet={tablet} alert={alert} />
@@ -117,7 +117,9 @@ function Header({ tablet, alert }: { tablet: Tablet; alert: Alert }) {
       <h1>{t.title}</h1>
       <span class={`pill ${online ? 'good' : 'alert'}`} data-link={tablet.linkState} title={line}>
         <span class="dot" />
-        <span class="bar-words">{tablet.status && online ? t.inStore(tablet.status.inStore) : line}</span>
+        <span class="bar-words">
+          {tablet.guests.status && online ? t.inStore(tablet.guests.status.inStore) : line}
+        </span>
       </span>
       <span class="bar-gap" />
       <button
@@ -160,7 +162,8 @@ function Header({ tablet, alert }: { tablet: Tablet; alert: Alert }) {
 
 function Banners({ tablet }: { tablet: Tablet }) {
   const t = words().tablet;
-  const { status, waiting } = tablet;
+  const { waiting } = tablet;
+  const { status } = tablet.guests;
   return (
     <div class="banners" role="status" aria-live="polite">
       {tablet.linkState === 'elsewhere' && <Elsewhere onUseHere={() => tablet.takeOver()} />}

@@ -27,7 +27,7 @@ export function Floor({ tablet }: { tablet: Tablet }) {
     return () => near.end();
   }, [tablet, shown.length === 0]);
   useKeptFocus(list);
-  const newest = tablet.fresh[0]?.visit;
+  const newest = tablet.guests.fresh[0]?.visit;
   useEffect(() => {
     // Nobody is at the tablet: who comes is to be seen from afar.
     if (newest && !tablet.places.held && !tablet.open) scrollTo({ top: 0 });
@@ -43,7 +43,7 @@ export function Floor({ tablet }: { tablet: Tablet }) {
   const wanted = query.trim().toLowerCase();
   const fits = (visit: string) => {
     if (tablet.held.has(visit)) return false;
-    const prompt = tablet.promptOf(visit);
+    const prompt = tablet.guests.of(visit);
     return !wanted || (prompt !== null && text(prompt).includes(wanted));
   };
   const groups = [...layout.groups]
@@ -103,7 +103,7 @@ function Guests({ tablet, visits }: { tablet: Tablet; visits: string[] }) {
   return (
     <ul class="cards">
       {visits.map((visit) => {
-        const prompt = tablet.promptOf(visit);
+        const prompt = tablet.guests.of(visit);
         return prompt ? (
           <Row
             key={visit}
@@ -131,8 +131,8 @@ function Unseen({ tablet, list }: { tablet: Tablet; list: { current: HTMLElement
   }, []);
   const t = words().tablet;
   const newest: Prompt[] = away
-    ? tablet.fresh
-    : tablet.places.waiting.flatMap((visit) => tablet.promptOf(visit) ?? []);
+    ? tablet.guests.fresh
+    : tablet.places.waiting.flatMap((visit) => tablet.guests.of(visit) ?? []);
   const [first] = newest;
   if (!first) return null;
   return (
@@ -156,7 +156,7 @@ function Unseen({ tablet, list }: { tablet: Tablet; list: { current: HTMLElement
 function Nobody({ tablet }: { tablet: Tablet }) {
   const t = words().tablet;
   const away = tablet.linkState === 'lost' || tablet.linkState === 'elsewhere';
-  if (!away && !tablet.knowsWhoIsHere)
+  if (!away && !tablet.guests.known)
     return (
       <div class="nobody" data-floor="loading" role="status">
         <div class="skeleton" />

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tablet knows: the prompts of the guests who are here, the store's status, who uses the
-// tablet. Everything comes from the box's broker; the page decides nothing itself.
+// What the tablet does: it shows who is here (guests.ts) to who uses it (staffing.ts), and says what they do to the
+// box. Everything comes from the box's broker; the page decides nothing itself.
 
 import { kFloorRefusedCause, type FloorAction } from '../contract';
 import { connect, NotTaken, type Connect, type LinkState, type PageLink } from '../shared/link';
@@ -8,11 +8,11 @@ import { stamp, type Draft } from '../shared/stamp';
 import { Toasting } from '../shared/toasts';
 import { one, text, type Json } from '../shared/read';
 import type { Account } from '../shared/session';
-import { Boxes } from './boxes';
 import { Enrolment } from './enrolment';
+import { Guests } from './guests';
 import { Notes, type Note } from './notes';
 import { Places } from './places';
-import { isAllergy, readPrompt, readStatus, type Prompt, type Status } from './prompt';
+import { isAllergy, type Prompt } from './prompt';
 import { kStaffTopic, Staffing, toTablet, type Person } from './staffing';
 import { Waiting } from './waiting';
 import { words } from './words';
@@ -42,8 +42,6 @@ const kThinkAgainMs = 5000; // "not this person" waits this long for second thou
 const kUndoMs = 10000;
 const kClaimMs = 5000; // the box answers a claim at once, or not at all
 const kActionExpiryS = 600;
-const kSettleMs = 2000; // what the broker retains has come this long after subscribing
-const kFreshMs = 120000; // an arrival that nobody looked at is new for so long
 
 export class Tablet extends Toasting {
   linkState: LinkState = 'connecting';
@@ -53,6 +51,7 @@ export class Tablet extends Toasting {
   claiming = new Map<string, number>(); // visit → timer
   held = new Map<string, Held>(); // visit → that it is not this person, which still can be undone
   waiting = new Waiting(); // what was done while the box was out of reach
+  guests: Guests;
   places = new Places();
   open: string | null = null; // the visit whose details are shown
   onArrival: (prompt: Prompt) => void = () => {};
@@ -62,13 +61,6 @@ export class Tablet extends Toasting {
   #notes = new Notes();
   #sentUnder = new Map<string, string>(); // message → sign-in
 
-  #prompts = new Map<string, Prompt>();
-  #fresh = new Map<string, number>(); // visit → timer; new, and not yet looked at
-  #boxes = new Boxes();
-  #unheard = new Set<string>(); // visits with a card that this connection has not told of
-  #settled = false; // what the broker retains has come
-  #settling = 0;
-  #expiry = new Map<string, number>();
   #connect: Connect;
   #link: PageLink | null = null;
   #account: Account | null = null;
@@ -76,46 +68,17 @@ export class Tablet extends Toasting {
   constructor(how: Connect = connect) {
     super();
     this.#connect = how;
+    this.guests = new Guests({
+      arrived: (prompt) => this.#arrived(prompt),
+      gone: (visit) => this.#gone(visit),
+      changed: () => this.changed(),
+    });
   }
 
   changed() {
-    this.places.update(this.#prompts.values(), (prompt) => this.isFresh(prompt));
-    if (this.open && !this.promptOf(this.open)) this.open = null;
+    this.places.update(this.guests.all, (prompt) => this.guests.isFresh(prompt));
+    if (this.open && !this.guests.of(this.open)) this.open = null;
     super.changed();
-  }
-
-  // In the order of arrival.
-  get prompts(): Prompt[] {
-    return [...this.#prompts.values()].sort(
-      (a, b) => (a.since ?? 0) - (b.since ?? 0) || a.visit.localeCompare(b.visit),
-    );
-  }
-
-  // Null: gone, though the card may keep its place under a finger.
-  promptOf(visit: string): Prompt | null {
-    return this.#prompts.get(visit) ?? null;
-  }
-
-  get status(): Status | null {
-    return this.#boxes.status;
-  }
-
-  // True once it is known that nobody is here, if nobody is shown.
-  get knowsWhoIsHere(): boolean {
-    return this.#settled || this.#boxes.anyToldAll;
-  }
-
-  // Arrived just now, and nobody has looked or gone.
-  isFresh(prompt: Prompt): boolean {
-    return this.#fresh.has(prompt.visit) && prompt.state === 'new' && prompt.leftAt === null;
-  }
-
-  get fresh(): Prompt[] {
-    return this.prompts.filter((prompt) => this.isFresh(prompt)).reverse();
-  }
-
-  see(visit: string) {
-    if (this.#forgetFresh(visit)) this.changed();
   }
 
   // While somebody is about to touch a card nothing moves.
@@ -125,7 +88,7 @@ export class Tablet extends Toasting {
 
   show(visit: string | null) {
     this.open = visit;
-    if (visit) this.#forgetFresh(visit);
+    if (visit) this.guests.look(visit);
     this.changed();
   }
 
@@ -195,10 +158,8 @@ export class Tablet extends Toasting {
   }
 
   #forgetEverybody() {
-    for (const visit of [...this.#prompts.keys()]) this.#remove(visit);
+    this.guests.clear();
     this.#notes.clear();
-    this.#boxes.clear();
-    this.#settled = false;
     this.places.hold(false);
     this.open = null;
   }
@@ -216,11 +177,6 @@ export class Tablet extends Toasting {
     this.endEnrolment();
   }
 
-  // The line was away, and nobody has said since whether this guest is still here.
-  isStale(prompt: Prompt): boolean {
-    return this.#unheard.has(prompt.visit);
-  }
-
   isMine(prompt: Prompt): boolean {
     return prompt.claimedBy !== '' && prompt.claimedBy === this.staff;
   }
@@ -228,7 +184,7 @@ export class Tablet extends Toasting {
   // One tap, and a while to take it back.
   tap(prompt: Prompt, kind: Tap) {
     const { visit } = prompt;
-    this.#forgetFresh(visit);
+    this.guests.look(visit);
     if (kind === 'claim') return this.#claim(visit);
     void this.act(visit, { kind });
     this.#did(prompt, kind);
@@ -239,7 +195,7 @@ export class Tablet extends Toasting {
     this.toast(
       words().tablet.did[kind](this.called(prompt)),
       undo ? kUndoMs : undefined,
-      undo ? () => this.tap(this.promptOf(prompt.visit) ?? prompt, undo) : undefined,
+      undo ? () => this.tap(this.guests.of(prompt.visit) ?? prompt, undo) : undefined,
     );
   }
 
@@ -361,46 +317,25 @@ export class Tablet extends Toasting {
   }
 
   #onState(state: LinkState) {
-    clearTimeout(this.#settling);
     if (state === 'lost' || state === 'elsewhere') this.lostSince ??= Date.now();
-    if (state === 'online') {
-      this.lostSince = null;
-      this.#unheard = new Set(this.#prompts.keys());
-      this.#boxes.lineIsUp();
-      this.#settled = false;
-    }
+    if (state === 'online') this.lostSince = null;
+    this.guests.onLine(state === 'online');
     this.linkState = state;
     this.changed();
   }
 
-  // The broker now sends what it retains. A card that nobody tells of goes when every box has told all.
   #onSubscribed() {
     this.staffing?.askAgain();
     void this.#sendWaiting();
-    this.#settling = window.setTimeout(() => {
-      this.#settled = true;
-      this.#dropUnheard();
-      this.changed();
-    }, kSettleMs);
-  }
-
-  #dropUnheard() {
-    if (!this.#settled || !this.#boxes.allTold) return;
-    for (const visit of this.#unheard) this.#remove(visit);
+    this.guests.onSubscribed();
   }
 
   #onMessage(topic: string, json: Json | null, expiresInS: number | null) {
     if (topic.startsWith(kStatusTopic)) {
-      const box = topic.slice(kStatusTopic.length);
-      if (json) this.#boxes.tell(box, readStatus(json));
-      else this.#boxes.forget(box);
-      this.#dropUnheard();
+      this.guests.onStatus(topic.slice(kStatusTopic.length), json);
     } else if (topic.startsWith(kPromptTopic)) {
-      const visit = topic.slice(kPromptTopic.length);
-      const prompt = json && readPrompt(visit, json);
-      this.#unheard.delete(visit);
-      if (prompt) this.#put(prompt, expiresInS);
-      else if (!json) this.#remove(visit);
+      const prompt = this.guests.onPrompt(topic.slice(kPromptTopic.length), json, expiresInS);
+      if (prompt) this.#onClaimed(prompt);
     } else if (topic.startsWith(kStaffTopic)) {
       this.staffing?.onStaff(topic.slice(kStaffTopic.length), json);
     } else if (json && topic === toTablet(this.#account?.account ?? '', 'session')) {
@@ -423,52 +358,22 @@ export class Tablet extends Toasting {
     if (cause) this.enrolment?.onRefused(cause, text(json.re, 128));
   }
 
-  #put(prompt: Prompt, expiresInS: number | null) {
-    const { visit } = prompt;
-    if (!this.#prompts.has(visit)) this.#arrived(prompt);
-    if (this.claiming.has(visit) && prompt.claimedBy) {
-      if (!this.isMine(prompt)) this.toast(words().tablet.faster(this.nameOf(prompt.claimedBy)));
-      else this.#did(prompt, 'claim');
-      this.#claimAnswered(visit);
-    }
-    if (prompt.state !== 'new' || prompt.leftAt !== null) this.#forgetFresh(visit);
-    this.#prompts.set(visit, prompt);
-    // The broker counts the expiry down, so this needs no clock that agrees with the box's.
-    clearTimeout(this.#expiry.get(visit));
-    if (expiresInS !== null)
-      this.#expiry.set(
-        visit,
-        window.setTimeout(
-          () => (this.#remove(visit), this.changed()),
-          Math.min(expiresInS * 1000, 2 ** 31 - 1),
-        ),
-      );
-  }
-
-  // Who was here before this tablet looked is no news.
   #arrived(prompt: Prompt) {
-    if (prompt.state !== 'new' || prompt.leftAt !== null) return;
-    if (!this.#settled && prompt.since !== null && Date.now() - prompt.since > kFreshMs) return;
     this.announcement = words().tablet.arrived(this.called(prompt));
-    const over = () => this.see(prompt.visit);
-    this.#fresh.set(prompt.visit, window.setTimeout(over, kFreshMs));
     this.onArrival(prompt);
   }
 
-  #forgetFresh(visit: string): boolean {
-    clearTimeout(this.#fresh.get(visit));
-    return this.#fresh.delete(visit);
-  }
-
-  #remove(visit: string) {
+  #gone(visit: string) {
     if (this.draft(visit).trim()) this.toast(words().tablet.draftGone);
-    clearTimeout(this.#expiry.get(visit));
-    this.#expiry.delete(visit);
-    this.#forgetFresh(visit);
-    this.#prompts.delete(visit);
-    this.#unheard.delete(visit);
     this.#notes.forget(visit);
     this.#claimAnswered(visit);
+  }
+
+  #onClaimed(prompt: Prompt) {
+    if (!this.claiming.has(prompt.visit) || !prompt.claimedBy) return;
+    if (this.isMine(prompt)) this.#did(prompt, 'claim');
+    else this.toast(words().tablet.faster(this.nameOf(prompt.claimedBy)));
+    this.#claimAnswered(prompt.visit);
   }
 
   #claimAnswered(visit: string) {

@@ -28,8 +28,8 @@ export function standing(tablet: Tablet, prompt: Prompt): Standing {
     closed: isClosed(prompt) || prompt.leftAt !== null,
     waits: tablet.waiting.of(prompt.visit).length > 0,
     claiming: tablet.claiming.has(prompt.visit),
-    stale: tablet.isStale(prompt),
-    fresh: tablet.isFresh(prompt),
+    stale: tablet.guests.isStale(prompt),
+    fresh: tablet.guests.isFresh(prompt),
     drafted: tablet.draft(prompt.visit).trim() !== '',
   };
 }

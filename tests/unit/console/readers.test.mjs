@@ -115,8 +115,8 @@ it('the tablet', (t) => {
     ]);
     const said = arrived(changed(message, random));
     link.say(topic.endsWith('/') ? topic + (message.visit ?? message.box ?? 'x') : topic, said);
-    assertShowable(tablet.prompts, 'prompts');
-    assertShowable(tablet.status, 'status');
+    assertShowable(tablet.guests.all, 'prompts');
+    assertShowable(tablet.guests.status, 'status');
     assertShowable(tablet.staffing.people, 'people');
     assertShowable(tablet.staffing.session, 'session');
   });

@@ -91,7 +91,7 @@ describe('a session', () => {
 
   it('is what a tap goes under', async () => {
     guest('v');
-    tablet.tap(tablet.prompts[0], 'claim');
+    tablet.tap(tablet.guests.all[0], 'claim');
     assert.equal(actions()[0].sign_in, session.sign_in);
     assertFits('floor.action', actions()[0]);
     assert.ok(link.sent[0].topic.startsWith('welcome/v1/floor/tablet/tablet-1/action/'));
@@ -138,7 +138,7 @@ describe('a session', () => {
 
   it('sends what waits for second thoughts in the name of who tapped it, before it ends', async () => {
     guest('v');
-    tablet.notThisPerson(tablet.prompts[0]);
+    tablet.notThisPerson(tablet.guests.all[0]);
     await staffing().signOut();
     assert.equal(actions()[0].sign_in, session.sign_in);
     assert.ok(
@@ -152,7 +152,7 @@ describe('a session', () => {
 
   it('drops it when the box cuts her off', async () => {
     guest('v');
-    tablet.notThisPerson(tablet.prompts[0]);
+    tablet.notThisPerson(tablet.guests.all[0]);
     link.say(kTold, { ...session, state: 'over', why: 'left' });
     signedIn(link, 'tablet-1', 'tom', { sign_in: 's-tom' });
     await clock.pass(10e3);

@@ -17,8 +17,8 @@ const prompt = (visit, changes = {}) => ({ ...example('floor.prompt'), visit, si
 const status = (changes = {}) => ({ ...example('floor.status'), told_all: true, at: at(), ...changes });
 
 let link, tablet;
-const shown = () => tablet.prompts.map(({ visit }) => visit);
-const stale = () => tablet.prompts.filter((one) => tablet.isStale(one)).map(({ visit }) => visit);
+const shown = () => tablet.guests.all.map(({ visit }) => visit);
+const stale = () => tablet.guests.all.filter((one) => tablet.guests.isStale(one)).map(({ visit }) => visit);
 const tell = (visit, changes, expiryS = 900) =>
   link.say(`welcome/v1/floor/prompt/${visit}`, prompt(visit, changes), expiryS);
 const clear = (visit) => link.say(`welcome/v1/floor/prompt/${visit}`, null);
@@ -99,7 +99,7 @@ describe('cards', () => {
   it('say who was faster', () => {
     link.say('welcome/v1/floor/staff/box-1', example('floor.staff'));
     tell('v');
-    tablet.tap(tablet.prompts[0], 'claim');
+    tablet.tap(tablet.guests.all[0], 'claim');
     assert.ok(tablet.claiming.has('v'));
     tell('v', { state: 'claimed', claimed_by: 'tom' });
     assert.ok(!tablet.claiming.has('v'));
@@ -108,11 +108,11 @@ describe('cards', () => {
 
   it('hold a harmful action back until it can no longer be undone', async () => {
     tell('v');
-    tablet.notThisPerson(tablet.prompts[0]);
+    tablet.notThisPerson(tablet.guests.all[0]);
     tablet.toasts.at(-1).undo();
     await clock.pass(10e3);
     assert.deepEqual(link.sent, []);
-    tablet.notThisPerson(tablet.prompts[0]);
+    tablet.notThisPerson(tablet.guests.all[0]);
     await clock.pass(10e3);
     assert.equal(link.sent[0].message.kind, 'not_this_person');
     assertFits('floor.action', link.sent[0].message);
@@ -127,7 +127,7 @@ describe('cards', () => {
       ['release', 'claim'],
     ]) {
       link.sent = [];
-      tablet.tap(tablet.prompts[0], kind);
+      tablet.tap(tablet.guests.all[0], kind);
       tablet.toasts.at(-1).undo();
       await clock.pass(0);
       assert.deepEqual(
@@ -141,7 +141,7 @@ describe('cards', () => {
   it('keep what is done without a line, in order, and send it once', async () => {
     tell('v');
     link.down();
-    tablet.tap(tablet.prompts[0], 'greeted');
+    tablet.tap(tablet.guests.all[0], 'greeted');
     tablet.setDraft('v', 'Flies to Lyon.');
     const { id } = tablet.drafts.get('v');
     assert.equal(await tablet.sendNote('v'), true);
@@ -161,7 +161,7 @@ describe('cards', () => {
   it('do not send what waited too long, or in the name of somebody else', async () => {
     tell('v', {}, 3600);
     link.down();
-    tablet.tap(tablet.prompts[0], 'greeted');
+    tablet.tap(tablet.guests.all[0], 'greeted');
     await clock.pass(11 * 60e3);
     link.sent = [];
     link.up();
@@ -170,7 +170,7 @@ describe('cards', () => {
     assert.deepEqual(actions(), []);
     assert.match(tablet.toasts.at(-1).text, /too late/);
     link.down();
-    tablet.tap(tablet.prompts[0], 'greeted');
+    tablet.tap(tablet.guests.all[0], 'greeted');
     signedIn(link, 'tablet-1', 'tom', { sign_in: 's-tom' });
     link.up();
     await clock.pass(0);
@@ -196,7 +196,7 @@ describe('cards', () => {
     tell('b');
     tell('c');
     tell('here', { state: 'claimed', claimed_by: 'tom' });
-    const fresh = () => tablet.fresh.map(({ visit }) => visit).sort();
+    const fresh = () => tablet.guests.fresh.map(({ visit }) => visit).sort();
     assert.deepEqual(fresh(), ['a', 'b', 'c']);
     tablet.show('a');
     tell('b', { state: 'claimed', claimed_by: 'tom' });
