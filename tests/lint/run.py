@@ -187,7 +187,10 @@ CHECKS = {
     "contract of the pages": lambda: run("node", "console/contract.mjs", "--check"),
     "alerts and dashboard": lambda: monitoring.check(ROOT),
     "one version": lambda: version.check(ROOT),
-    "types of the pages": lambda: run("node_modules/.bin/tsc", "--noEmit", "-p", "console"),
+    "types of the pages": lambda: [
+        line for part in ("console", "sdk") for line in run("node_modules/.bin/tsc", "--noEmit", "-p", part)
+    ],
+    "types of the SDK": lambda: run("node", "sdk/types.mjs", "--check"),
     "clang-tidy": clang_tidy,
 }
 
@@ -198,6 +201,7 @@ def fix():
     licence.fix(ROOT, tracked())
     monitoring.fix(ROOT)
     run("node", "console/contract.mjs")
+    run("node", "sdk/types.mjs")
     run(PRETTIER, "--write", *pages())
 
 
