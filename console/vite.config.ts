@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
+import { tokens } from './tokens.mjs';
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
 export default defineConfig({
   root: here('.'),
   base: '/',
+  plugins: [tokens()],
   build: {
     outDir: here('../build/console'),
     emptyOutDir: true,

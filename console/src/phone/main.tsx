@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { render } from 'preact';
-import '../shared/tokens.css';
+import 'virtual:tokens.css';
+import '../shared/base.css';
 import { App } from './app';
 import { keepShell } from './install';
 import { Phone } from './model';

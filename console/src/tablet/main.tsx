@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { render } from 'preact';
 import { savedAccount, saveAccount, takeFragment } from '../shared/session';
-import '../shared/tokens.css';
+import 'virtual:tokens.css';
+import '../shared/base.css';
 import { Alert } from './alert';
 import { App } from './app';
 import { Tablet } from './model';
