@@ -359,15 +359,16 @@ class App : private Ports {
     sd_notify(0, "RELOADING=1");
     try {
       const CommandLine line = read_config(argc_, argv_);
-      const Config& fresh = line.config;
-      const auto keys = read_crm_keys(fresh);
-      set_log_level(fresh.log_level);
-      engine_.set_zones(tracker_config(fresh));
-      engine_.note_config(line.given, clock_->now());
-      take_over(line.settings, settings_);
-      if (const auto pinned = engine_.set_crm_keys(keys, clock_->now()); !pinned) {
+      Config config = config_;
+      auto settings = settings_;
+      take_over(line.settings, settings, config);
+      // Whatever may be refused comes first.
+      if (const auto pinned = engine_.set_crm_keys(read_crm_keys(config), clock_->now()); !pinned)
         throw ConfigError("consent.crm_keys: " + pinned.error().message);
-      }
+      set_log_level(config.log_level);
+      engine_.set_zones(tracker_config(config));
+      engine_.note_config(line.given, clock_->now());
+      settings_ = std::move(settings);
       // The certificate files may be new ones.
       if (!config_.uplink.tls_ca.empty()) uplink_->renew();
       if (!config_.floor.tls_ca.empty()) floor_->renew();

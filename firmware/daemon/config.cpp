@@ -171,7 +171,15 @@ nlohmann::json differences(const std::vector<SettingState>& in_force,
   return out;
 }
 
-void take_over(const std::vector<SettingState>& on_disk, std::vector<SettingState>& in_force) {
+void take_over(const std::vector<SettingState>& on_disk, std::vector<SettingState>& in_force,
+               Config& config) {
+  for (const Section& section : config_sections({})) {
+    for (const Setting& setting : section.settings) {
+      const auto* const is = named(on_disk, section.name + "." + setting.key);
+      // It was found good when it was read.
+      if (setting.reloads && is != nullptr) setting.set(config, is->value);
+    }
+  }
   for (SettingState& one : in_force) {
     const auto* const is = named(on_disk, one.name);
     if (one.reloads && is != nullptr) one.value = is->value;

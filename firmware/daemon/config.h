@@ -133,8 +133,9 @@ struct SettingState {
 // Of all that is otherwise on the disk than in force: key, in_force, on_disk, needs.
 nlohmann::json differences(const std::vector<SettingState>& in_force,
                            const std::vector<SettingState>& on_disk);
-// What a reload puts in force.
-void take_over(const std::vector<SettingState>& on_disk, std::vector<SettingState>& in_force);
+// Puts in force what a reload is enough for, and that alone. No camera's.
+void take_over(const std::vector<SettingState>& on_disk, std::vector<SettingState>& in_force,
+               Config& config);
 
 // A key that is called otherwise today: it counts, and a check says so.
 struct FormerKey {

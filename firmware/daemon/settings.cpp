@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "firmware/daemon/settings.h"
 
-#include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <iterator>
 #include <limits>
 #include <sstream>
 #include <type_traits>
@@ -181,20 +179,27 @@ std::optional<DayHours> hours_of(const std::string& span) {
   return hours;
 }
 
+// A reload is enough for it (take_over).
+Setting reloads(Setting setting) {
+  setting.reloads = true;
+  return setting;
+}
+
 // ---- the sections
 
 Section box() {
-  return {"box",
-          {
-              text("tenant", &Config::tenant, "", anything, "the company, as in the MQTT topics"),
-              text("store", &Config::store, "", anything, "the store this box hangs in"),
-              text("id", &Config::box, "", anything, "this box"),
-              text("state_dir", &Config::state_dir, "/var/lib/welcomed", anything,
-                   "where the database lives"),
-              text("control_socket", &Config::control_socket, "/run/welcomed/control.sock",
-                   anything, "socket that welcomectl speaks to"),
-              word("log_level", &Config::log_level, kLogLevels, "info", "how much it tells"),
-          }};
+  return {
+      "box",
+      {
+          text("tenant", &Config::tenant, "", anything, "the company, as in the MQTT topics"),
+          text("store", &Config::store, "", anything, "the store this box hangs in"),
+          text("id", &Config::box, "", anything, "this box"),
+          text("state_dir", &Config::state_dir, "/var/lib/welcomed", anything,
+               "where the database lives"),
+          text("control_socket", &Config::control_socket, "/run/welcomed/control.sock", anything,
+               "socket that welcomectl speaks to"),
+          reloads(word("log_level", &Config::log_level, kLogLevels, "info", "how much it tells")),
+      }};
 }
 
 Section broker(const char* name, BrokerConfig Config::*which, int port, const char* what) {
@@ -277,7 +282,7 @@ Section radio() {
 
 Section zones() {
   const auto metres = [](const char* key, auto where, const char* fallback, const char* what) {
-    return number(key, where, fallback, 0.5, 100, what);
+    return reloads(number(key, where, fallback, 0.5, 100, what));
   };
   return {"zones",
           {
@@ -287,8 +292,8 @@ Section zones() {
               metres("door_m", &Config::zone_door_m, "10", "outer edge of the zone door"),
               metres("street_m", &Config::zone_street_m, "30",
                      "outer edge of the zone street; beyond is away"),
-              number("path_loss_exponent", &Config::path_loss_exponent, "2.2", 1, 6,
-                     "how fast the signal fades: 2 in free space, 3 to 4 between walls"),
+              reloads(number("path_loss_exponent", &Config::path_loss_exponent, "2.2", 1, 6,
+                             "how fast the signal fades: 2 in free space, 3 to 4 between walls")),
               word_or_none("box", &Config::zone_of_box, kBoxZones,
                            "where several boxes share a store: the zone this one stands in; needs "
                            "the credential store-key. Empty = this box is alone"),
@@ -371,9 +376,9 @@ Section consent() {
       {
           whole("max_age_h", &Config::consent_max_age_h, 72, 1, 24 * 90,
                 "no word from the CRM for this long means: nobody consents"),
-          text("crm_keys", &Config::crm_keys, "", anything,
-               "file with the CRM's public keys (welcome-crm sign-keys); what none of them signed "
-               "is refused"),
+          reloads(text("crm_keys", &Config::crm_keys, "", anything,
+                       "file with the CRM's public keys (welcome-crm sign-keys); what none of them "
+                       "signed is refused")),
           yes_no("unsigned", &Config::consent_unsigned, false,
                  "believe what nobody signed, and look at no signature: whoever may write to the "
                  "central broker invents consents, names and texts"),
@@ -413,16 +418,6 @@ Section replay() {
       }};
 }
 
-// What App::reload_configuration() takes over.
-constexpr std::string_view kReloads[] = {
-    "box.log_level",  "zones.desk_m",     "zones.inside_m",           "zones.door_m",
-    "zones.street_m", "consent.crm_keys", "zones.path_loss_exponent",
-};
-
-bool reloads(const std::string& name) {
-  return std::find(std::begin(kReloads), std::end(kReloads), name) != std::end(kReloads);
-}
-
 }  // namespace
 
 // None yet. Who renames a key adds it here, and takes it out one version later.
@@ -439,10 +434,6 @@ std::vector<Section> config_sections(const std::vector<std::string>& cameras) {
   };
   for (std::size_t i = 0; i < cameras.size(); ++i) {
     all.push_back({"camera." + cameras[i], camera_settings(i + 1)});
-  }
-  for (Section& section : all) {
-    for (Setting& setting : section.settings)
-      setting.reloads = reloads(section.name + "." + setting.key);
   }
   return all;
 }

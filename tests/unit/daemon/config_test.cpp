@@ -431,7 +431,8 @@ TEST_F(ConfigTest, SettingsSayTheirValueAndWhereItStands) {
 
 TEST_F(ConfigTest, WhatChangedOnTheDiskIsToldWithWhatItNeeds) {
   write("welcomed.conf", std::string(kGood) + "[zones]\ndesk_m = 2\n");
-  auto in_force = read().settings;
+  auto line = read();
+  auto& in_force = line.settings;
   write("welcomed.conf", std::string(kGood) +
                              "[zones]\ndesk_m = 3\n[radio]\nsource = hci\n"
                              "[camera.desk]\nsource = none\n");
@@ -444,8 +445,35 @@ TEST_F(ConfigTest, WhatChangedOnTheDiskIsToldWithWhatItNeeds) {
                                     {"needs", "restart"}}));
   EXPECT_EQ(all[1].value("key", ""), "zones.desk_m");
   EXPECT_EQ(all[1].value("needs", ""), "reload");
-  take_over(on_disk, in_force);
+  take_over(on_disk, in_force, line.config);
   EXPECT_EQ(differences(in_force, on_disk).size(), 7U) << "the zones are in force";
+  EXPECT_EQ(line.config.zone_desk_m, 3);
+}
+
+TEST_F(ConfigTest, AReloadPutsInForceWhatItSaysAndNothingElse) {
+  write("welcomed.conf", kGood);
+  auto line = read();
+  write("welcomed.conf", std::string(kGood) +
+                             "log_level = debug\n"
+                             "[zones]\ndesk_m = 1\ninside_m = 2\ndoor_m = 3\nstreet_m = 4\n"
+                             "path_loss_exponent = 3\nbox = desk\n"
+                             "[radio]\nleave_after_s = 60\n"
+                             "[consent]\nunsigned = yes\ncrm_keys = /etc/welcomed/crm-keys\n");
+  const auto on_disk = read().settings;
+  take_over(on_disk, line.settings, line.config);
+  const Config& now = line.config;
+  EXPECT_EQ(now.log_level, LogLevel::debug);
+  EXPECT_EQ((std::vector{now.zone_desk_m, now.zone_inside_m, now.zone_door_m, now.zone_street_m,
+                         now.path_loss_exponent}),
+            (std::vector{1.0, 2.0, 3.0, 4.0, 3.0}));
+  EXPECT_EQ(now.crm_keys, "/etc/welcomed/crm-keys");
+  EXPECT_FALSE(now.zone_of_box);
+  EXPECT_EQ(now.radio_leave_after_s, 20);
+  EXPECT_FALSE(now.consent_unsigned) << "signatures are looked at until the restart";
+  std::vector<std::string> restart;
+  for (const auto& one : differences(line.settings, on_disk)) restart.push_back(one.at("key"));
+  EXPECT_THAT(restart, testing::UnorderedElementsAre("zones.box", "radio.leave_after_s",
+                                                     "consent.unsigned"));
 }
 
 TEST_F(ConfigTest, TheHelpNamesEveryKeyAndEveryWordWithItsMeaning) {
