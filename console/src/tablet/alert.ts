@@ -15,8 +15,10 @@ export class Alert extends Store {
   sound = load<{ on: boolean }>(localStorage, kKey, () => true)?.on ?? true;
   #context: AudioContext | null = null;
   #played = 0;
-  #awake: { release(): Promise<void> } | null = null;
+  #told: number | null = null; // at the icon
+  #awake: WakeLockSentinel | null = null;
   #wanted = false;
+  #asking = false;
 
   setSound(on: boolean) {
     this.sound = on;
@@ -56,6 +58,8 @@ export class Alert extends Store {
   count(n: number, title: string) {
     const titled = n > 0 ? `(${n}) ${title}` : title;
     if (document.title !== titled) document.title = titled;
+    if (n === this.#told) return;
+    this.#told = n;
     const { setAppBadge, clearAppBadge } = navigator as Partial<Navigator>;
     const told = n > 0 ? setAppBadge?.call(navigator, n) : clearAppBadge?.call(navigator);
     told?.catch(() => {}); // a page that is not installed has no icon
@@ -67,16 +71,27 @@ export class Alert extends Store {
     if (!wanted) document.removeEventListener('visibilitychange', this.#lock);
     this.#wanted = wanted;
     if (wanted) return void this.#lock();
-    void this.#awake?.release().catch(() => {});
+    this.#sleep(this.#awake);
     this.#awake = null;
   }
 
+  #sleep(lock: WakeLockSentinel | null) {
+    void lock?.release().catch(() => {});
+  }
+
+  // One at a time: what is not kept is let go, also when the browser answers after they have signed out.
   #lock = async () => {
-    if (!this.#wanted || document.visibilityState !== 'visible') return;
+    if (!this.#wanted || this.#asking || document.visibilityState !== 'visible') return;
+    if (this.#awake?.released === false) return;
+    this.#asking = true;
     try {
-      this.#awake = (await navigator.wakeLock?.request('screen')) ?? null;
+      const lock = (await navigator.wakeLock?.request('screen')) ?? null;
+      if (this.#wanted) this.#awake = lock;
+      else this.#sleep(lock);
     } catch {
       // The battery is low, or the page is not on HTTPS: the tablet's own setting then counts.
+    } finally {
+      this.#asking = false;
     }
   };
 }
