@@ -37,9 +37,12 @@ TEST_F(IntakeTest, AnOfferThatCameAfterTheWithdrawalIsNotDelivered) {
 }
 
 json survey_until(WallTime expires) {
-  return {{"decision", "d-1"},   {"visit", "v-1"},
-          {"survey", "s-visit"}, {"kind", "nps"},
-          {"language", "en"},    {"question", "Would you?"},
+  return {{"decision", "d-1"},
+          {"visit", "v-1"},
+          {"survey", "s-visit"},
+          {"kind", "nps"},
+          {"language", "en"},
+          {"question", "Would you?"},
           {"expires_at", contract::to_rfc3339(expires)}};
 }
 
