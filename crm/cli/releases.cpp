@@ -3,15 +3,20 @@
 
 #include "crm/releases.h"
 
+#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <fcntl.h>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <system_error>
+#include <unistd.h>
 
 #include "crm/bundle.h"
 #include "crm/cli/command.h"
 #include "crm/cli/door_address.h"
 #include "crm/setting.h"
+#include "provision/files.h"
 
 namespace welcome::crm::cli {
 
@@ -27,8 +32,8 @@ std::string folder_of(const Call& call, Opened& opened) {
   return said.empty() ? kFolder : said;
 }
 
-// A file beside its place until it is put there: nobody is handed half of it, and `serve` does not
-// wait for as long as it is copied. What is not put there goes again.
+// A file beside its place until it is put there: nobody is handed half of it, also after a power
+// cut, and `serve` does not wait for as long as it is copied. What is not put there goes again.
 class Copy {
  public:
   explicit Copy(fs::path there) : there_(std::move(there)) {}
@@ -49,15 +54,21 @@ class Copy {
                           fs::perms::others_read,
                       failed);
     }
+    if (!failed) {
+      const provision::File copied(::open(beside_.c_str(), O_RDONLY | O_CLOEXEC));
+      if (copied.fd() < 0 || ::fsync(copied.fd()) != 0) failed = of_system();
+    }
     return said(failed);
   }
   Result<void> put() const {
     std::error_code failed;
     fs::rename(beside_, there_, failed);
+    if (!failed && !provision::settle(there_.parent_path())) failed = of_system();
     return said(failed);
   }
 
  private:
+  static std::error_code of_system() { return {errno, std::system_category()}; }
   Result<void> said(const std::error_code& failed) const {
     if (failed) return fail(ErrorCode::unavailable, there_.string() + ": " + failed.message());
     return {};
