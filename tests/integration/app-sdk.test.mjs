@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -56,8 +56,29 @@ function moduleOf(page) {
   ].join('\n');
 }
 
+// Adverts as a controller reports them, in a recording that a box plays: [{ at, address, ad }].
+function btsnoop(adverts) {
+  const word = (n) => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(n);
+    return bytes;
+  };
+  const records = adverts.flatMap(({ at, address, ad }) => {
+    const report = Buffer.from(`3e${hex(ad.length + 12)}02010301${address}${hex(ad.length)}`, 'hex');
+    const packet = Buffer.concat([Buffer.from('04', 'hex'), report, ad, Buffer.from([0xcc])]); // -52 dBm
+    const time = Buffer.alloc(8);
+    time.writeBigInt64BE(BigInt(at) * 1000n + 0x00dcddb30f2f8000n);
+    return [word(packet.length), word(packet.length), word(3), word(0), time, packet];
+  });
+  return Buffer.concat([Buffer.from('btsnoop\0'), word(1), word(1002), ...records]);
+}
+const hex = (n) => n.toString(16).padStart(2, '0');
+const kUuidAd = (uuid) =>
+  Buffer.from(`0201061107${uuid.replaceAll('-', '').match(/../g).reverse().join('')}`, 'hex');
+const kEidAd = (eid) => Buffer.from(`0303aafe0d16aafe30ee${eid}`, 'hex');
+
 describe('an app of your own', () => {
-  let story, dir, app, door, file;
+  let story, dir, app, sdk, door, file;
   const shown = [];
   const given = { kKey: '000102030405060708090a0b0c0d0e0f', show: (what) => shown.push(what) };
 
@@ -66,7 +87,7 @@ describe('an app of your own', () => {
     symlinkSync(path.join(kRoot, 'sdk'), path.join(dir, 'sdk'));
     file = path.join(dir, 'app.ts');
     writeFileSync(file, moduleOf(readFileSync(path.join(kRoot, 'docs/app-sdk.md'), 'utf8')));
-    app = await load(file);
+    [app, sdk] = [await load(file), await load('sdk/ts/index.ts')];
     story = new Story({ dir: path.join(dir, 'story'), pages: null });
     await story.prepare({ enrol: false });
     story.daemon = await story.startDaemon();
@@ -163,6 +184,62 @@ describe('an app of your own', () => {
     assert.ok(sent[1] > new Date() && sent[1] - Date.now() <= 1_024_000);
     await app.beHeard({ ...given, isMoving: true }, door);
     assert.equal(sent[2], 'ea0e118d-097e-8c21-a2db-fef17714b0cf');
+  });
+
+  // Three phones at the desk: one sends what the SDK says, one moves, one sends an EID; the fourth is of another key.
+  it('is recognised by a real box', async () => {
+    const [begun, seconds, clockZero] = [Date.now(), 120, '2026-01-01T00:00:00.000Z'];
+    const phones = [
+      { customer: 'c-mia', kind: 'rotating_uuid', as: async (at, key) => kUuidAd(await uuid(at, key)) },
+      {
+        customer: 'c-bruno',
+        kind: 'rotating_uuid',
+        as: async (at, key) => kUuidAd(sdk.moving(await uuid(at, key))),
+      },
+      {
+        customer: 'c-paul',
+        kind: 'eddystone_eid',
+        as: async (at, key) => kEidAd(await sdk.eddystoneEid(key, 3, clock(at))),
+      },
+    ];
+    const clock = (at) => Math.floor((at - Date.parse(clockZero)) / 1000);
+    const uuid = async (at, key) =>
+      (await sdk.onAir({ key, exponent: 3, clockZero: new Date(clockZero) }, new Date(at))).uuid;
+    const identities = phones.map(({ customer, kind }) => ({
+      identity: `i-app-${customer}`,
+      customer,
+      kind,
+      key: randomBytes(16).toString('hex'),
+      rotation_exponent: 3,
+      clock_zero: clockZero,
+    }));
+    const file = path.join(dir, 'identities.json');
+    writeFileSync(file, JSON.stringify({ identities }));
+    await story.crm('import', file);
+    const adverts = [];
+    for (let at = begun; at < begun + seconds * 1000; at += 250) {
+      for (const [i, { as }] of phones.entries()) {
+        const ad = await as(at, sdk.keyFromHex(identities[i].key));
+        adverts.push({ at, address: `${hex(i)}334455667a`, ad });
+      }
+      adverts.push({ at, address: '99334455667a', ad: kUuidAd(await uuid(at, randomBytes(16))) });
+    }
+    const recording = path.join(dir, 'phones.btsnoop');
+    writeFileSync(recording, btsnoop(adverts));
+    await story.daemon.stop();
+    story.daemon = await story.stack.startBox({
+      file: story.program('welcomed'),
+      conf: {
+        consent: { crm_keys: '{dir}/crm-keys' },
+        radio: { source: 'btsnoop', file: recording },
+        replay: { epoch_ms: begun, start_ms: begun },
+      },
+      boxKey: story.boxKey,
+    });
+    const here = async () => (await story.ctl('visits')).map(({ customer }) => customer).sort();
+    await story.until(async () => (await here()).length === 3, 'all three are here');
+    assert.deepEqual(await here(), ['c-bruno', 'c-mia', 'c-paul']);
+    assert.equal((await story.ctl('status')).radio.replayed ?? 0, 0, 'nothing of a window that is over');
   });
 
   it("reports a box's EID", async () => {
