@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CRM's door (docs/openapi.yaml) for an app: one request is one call, typed by the document. A browser keeps
-// the session, and shows it to nobody. Where an answer's cookie can be read (React Native, node) this keeps it,
+// the session, and shows it to nobody. Where an answer's cookie can be read (node, native code) this keeps it,
 // and tells the platform not to send it a second time; put `session` into the phone's key store.
 
 import type { Problem, Routes } from './door_types.ts';
@@ -88,14 +88,19 @@ export class Door {
       signal,
     });
     if (!response.ok) throw refusal(response.status, await response.text());
-    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    if (!response.body) throw new TypeError('this fetch has no streams');
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = '';
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      const lines = (rest + value).split('\n');
-      rest = lines.pop()!;
-      for (const line of lines) if (line.startsWith('event: ')) yield line.slice(7);
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        const lines = (rest + value).split('\n');
+        rest = lines.pop()!;
+        for (const line of lines) if (line.startsWith('event: ')) yield line.slice(7);
+      }
+    } finally {
+      await reader.cancel().catch(() => {}); // who stops listening lets go of the line
     }
   }
 }
