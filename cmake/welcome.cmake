@@ -112,7 +112,10 @@ function(welcome_test name)
 endfunction()
 
 # welcome_bench(NAME SOURCES a_bench.cpp … DEPS …)
+# The target `benchmarks` builds all of them and no test.
+add_custom_target(benchmarks)
 function(welcome_bench name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   welcome_executable(${name} SOURCES ${arg_SOURCES} DEPS ${arg_DEPS} benchmark::benchmark_main)
+  add_dependencies(benchmarks ${name})
 endfunction()
