@@ -11,6 +11,8 @@ const kSchemas = [
   'door.request',
   'floor.action',
   'floor.enrol',
+  'floor.manage',
+  'floor.managed',
   'floor.prompt',
   'floor.refused',
   'floor.session',

@@ -23,6 +23,7 @@
 
 #include "contract/feed_head.h"
 #include "contract/items.h"
+#include "contract/manage.h"
 #include "contract/message.h"
 #include "contract/sign_in.h"
 #include "contract/signing.h"
@@ -477,6 +478,7 @@ struct FloorStatus {
   bool link_up = false;
   int in_store = 0;
   std::vector<Function> paused;
+  std::vector<Function> paused_here;  // of these, in the shop
   std::vector<Trouble> trouble;
   bool told_all = false;  // of the prompts, since the broker is there
   bool rehearsal = false;
@@ -620,8 +622,9 @@ Result<DoorRequest> decode_door_request(std::string_view text);
 
 // ---- what comes in ----
 
-using BoxInbound = std::variant<FeedBatch, Taken, Found, Command, Control, TabletAction,
-                                EnrolMessage, SignIn, StaffSession, StoreWord, FloorRanging>;
+using BoxInbound =
+    std::variant<FeedBatch, Taken, Found, Command, Control, TabletAction, EnrolMessage, SignIn,
+                 Manage, StaffSession, StoreWord, FloorRanging>;
 
 // For the box `self`. A topic that is not meant for it is refused. With `keys` (the box is
 // provisioned with the CRM's keys), batches of the feed, consent records, control messages,

@@ -9,6 +9,7 @@
 #include "contract/json_fields.h"
 #include "contract/json_names.h"
 #include "contract/json_text.h"
+#include "contract/manage.h"
 #include "contract/readers.h"
 #include "contract/sign_in.h"
 #include "contract/wire.h"
@@ -132,6 +133,8 @@ Result<BoxInbound> decode_for_box(const BoxAddress& self, const RawMessage& raw,
         return enrol(*topic, raw);
       case TopicKind::sign_in:
         return decode_sign_in(topic->tablet, raw.payload);
+      case TopicKind::manage:
+        return decode_manage(topic->tablet, raw.payload);
       case TopicKind::session:
         return decode_session(topic->tablet, raw.payload);
       case TopicKind::floor_offer:

@@ -115,6 +115,8 @@ Result<BoxInbound> tablet_action(const ParsedTopic& topic, const RawMessage& raw
 Message encode_floor_status(const FloorStatus& status) {
   json paused = json::array();
   for (const Function function : status.paused) paused.push_back(to_string(function));
+  json paused_here = json::array();
+  for (const Function function : status.paused_here) paused_here.push_back(to_string(function));
   json trouble = json::array();
   for (const Trouble what : status.trouble) trouble.push_back(name_of(kTroubles, what));
   Message message =
@@ -124,6 +126,7 @@ Message encode_floor_status(const FloorStatus& status) {
                                                   {"link", status.link_up ? "up" : "down"},
                                                   {"in_store", status.in_store},
                                                   {"paused", paused},
+                                                  {"paused_here", paused_here},
                                                   {"trouble", trouble},
                                                   {"told_all", status.told_all},
                                                   {"rehearsal", status.rehearsal},

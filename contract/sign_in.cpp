@@ -29,7 +29,7 @@ constexpr Names<Why, 5> kWhys{{{Why::signed_out, "signed_out"},
                                {Why::left, "left"},
                                {Why::new_pin, "new_pin"}}};
 using Cause = TabletRefusal::Cause;
-constexpr Names<Cause, 10> kCauses{{{Cause::wrong_pin, "wrong_pin"},
+constexpr Names<Cause, 11> kCauses{{{Cause::wrong_pin, "wrong_pin"},
                                     {Cause::wait, "wait"},
                                     {Cause::unknown, "unknown"},
                                     {Cause::no_staff, "no_staff"},
@@ -38,7 +38,8 @@ constexpr Names<Cause, 10> kCauses{{{Cause::wrong_pin, "wrong_pin"},
                                     {Cause::somebody_else, "somebody_else"},
                                     {Cause::no_witness, "no_witness"},
                                     {Cause::too_many, "too_many"},
-                                    {Cause::not_stored, "not_stored"}}};
+                                    {Cause::not_stored, "not_stored"},
+                                    {Cause::not_allowed, "not_allowed"}}};
 // As many as the schema takes.
 constexpr std::size_t kMostStaff = 500;
 

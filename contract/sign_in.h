@@ -60,6 +60,7 @@ struct TabletRefusal {
     no_witness,     // the policy of the company allows none
     too_many,
     not_stored,
+    not_allowed,  // to somebody of their roles
   };
   std::string tablet;
   std::string re;  // the tablet's message

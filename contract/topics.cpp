@@ -112,6 +112,9 @@ std::string enrol_topic(std::string_view tablet, std::string_view session) {
 std::string sign_in_topic(std::string_view tablet) {
   return floor_topic("tablet", tablet).append("/session");
 }
+std::string manage_topic(std::string_view tablet) {
+  return floor_topic("tablet", tablet).append("/manage");
+}
 std::string to_enrol_topic(std::string_view tablet, std::string_view session) {
   return floor_topic("to", tablet).append("/enrol/").append(session);
 }
@@ -120,6 +123,9 @@ std::string session_topic(std::string_view tablet) {
 }
 std::string refused_topic(std::string_view tablet) {
   return floor_topic("to", tablet).append("/refused");
+}
+std::string managed_topic(std::string_view tablet) {
+  return floor_topic("to", tablet).append("/managed");
 }
 
 namespace {
@@ -138,6 +144,8 @@ std::optional<ParsedTopic> parse_floor(const std::vector<std::string_view>& leve
     parsed.tablet = levels[2];
     if (n == 4 && levels[3] == "session") return is(to ? TopicKind::session : TopicKind::sign_in);
     if (n == 4 && to && levels[3] == "refused") return is(TopicKind::refused);
+    if (n == 4 && to && levels[3] == "managed") return is(TopicKind::managed);
+    if (n == 4 && !to && levels[3] == "manage") return is(TopicKind::manage);
     if (n != 5) return std::nullopt;
     parsed.leaf = levels[4];
     if (levels[3] == "enrol") return is(to ? TopicKind::to_enrol : TopicKind::enrol);
@@ -209,9 +217,9 @@ std::array<std::string, 6> Subscriptions::box_uplink(const BoxAddress& box) {
           control_topic(box.tenant, kAllStores)};
 }
 
-std::array<std::string, 5> Subscriptions::box_floor() {
-  return {action_topic("+", "+"), enrol_topic("+", "+"), sign_in_topic("+"), session_topic("+"),
-          ranging_topic("+")};
+std::array<std::string, 6> Subscriptions::box_floor() {
+  return {action_topic("+", "+"), enrol_topic("+", "+"), sign_in_topic("+"),
+          manage_topic("+"),      session_topic("+"),    ranging_topic("+")};
 }
 
 std::string Subscriptions::box_floor_echoed() { return offer_topic("+"); }

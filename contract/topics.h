@@ -68,10 +68,12 @@ std::string staff_topic(std::string_view box);  // who may sign in
 std::string action_topic(std::string_view tablet, std::string_view visit);
 std::string enrol_topic(std::string_view tablet, std::string_view session);
 std::string sign_in_topic(std::string_view tablet);
+std::string manage_topic(std::string_view tablet);
 // What it alone is told; boxes write there, and hear each other.
 std::string to_enrol_topic(std::string_view tablet, std::string_view session);
 std::string session_topic(std::string_view tablet);
 std::string refused_topic(std::string_view tablet);
+std::string managed_topic(std::string_view tablet);
 
 enum class TopicKind : std::uint8_t {
   state,
@@ -88,9 +90,11 @@ enum class TopicKind : std::uint8_t {
   action,
   enrol,
   sign_in,
+  manage,
   to_enrol,
   session,
   refused,
+  managed,
   floor_staff,
   floor_status,
   floor_offer,
@@ -101,7 +105,7 @@ enum class TopicKind : std::uint8_t {
 struct ParsedTopic {
   TopicKind kind = TopicKind::state;
   BoxAddress address;  // control: tenant and store
-  std::string tablet;  // action, enrol, sign_in, to_enrol, session, refused: its account
+  std::string tablet;  // of what a tablet says or is told alone: its account
   std::string leaf;    // feed: collection as it stands there; prompt, action: visit; enrol,
                        // to_enrol: the enrolment; floor_offer: decision; ranging, floor_status,
                        // floor_staff: box
@@ -116,7 +120,7 @@ struct Subscriptions {
   // box: own feed, what was taken of it, own commands, who was looked up, control of its store and
   // of all
   static std::array<std::string, 6> box_uplink(const BoxAddress& box);
-  static std::array<std::string, 5> box_floor();
+  static std::array<std::string, 6> box_floor();
   // A box's own offers count once they have come back (docs/decide.md).
   static std::string box_floor_echoed();
   // CRM: state, hello, event, lookup, response of every box of a tenant

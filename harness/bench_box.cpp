@@ -460,12 +460,15 @@ std::vector<json> BenchBox::events(const std::string& type_part) const {
   return found;
 }
 
-void BenchBox::feed_staff(const std::vector<std::string>& ids) {
+void BenchBox::feed_staff(const std::vector<std::string>& ids,
+                          const std::map<std::string, std::string>& also) {
   json items = json::array();
   for (const std::string& id : ids) {
     const bool pin = !id.ends_with('-');
     const std::string name = pin ? id : id.substr(0, id.size() - 1);
     json value{{"staff", name}, {"name", "Name of " + name}, {"roles", {"staff"}}};
+    if (const auto role = also.find(name); role != also.end())
+      value["roles"].push_back(role->second);
     // Whoever checks it is the test.
     if (pin) {
       value["pin"] = "$argon2id$v=19$m=8192,t=1,p=1$" + std::string(22, 'a') + "$" +

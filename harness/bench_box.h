@@ -8,6 +8,7 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -156,7 +157,9 @@ class BenchBox {
   void refuse(const std::string& id, int code, bool for_good);
 
   // The CRM says who works here, all of them: ids, each with a PIN unless it ends with '-'.
-  void feed_staff(const std::vector<std::string>& ids);
+  // `also`: by id, a role beside that of staff.
+  void feed_staff(const std::vector<std::string>& ids,
+                  const std::map<std::string, std::string>& also = {});
   // Somebody signs in on a tablet, with the right PIN; the id of the session.
   std::string sign_in(const std::string& staff = "eva", const std::string& tablet = "tablet-1");
   // What the tablet says below its own name, stamped: action/VISIT, enrol/SESSION, session.

@@ -149,6 +149,86 @@ export type FloorEnrol =
   | (FloorEnrolFields & { kind: 'done'; from: 'box' } & Required<Pick<FloorEnrolFields, 'views'>>)
   | (FloorEnrolFields & { kind: 'failed'; from: 'box' } & Required<Pick<FloorEnrolFields, 'reason'>>);
 
+// What a lead or a technician asks for
+
+export const kFloorManageKind = ['today', 'pause', 'resume', 'rehearsal_start', 'rehearsal_stop'] as const;
+export type FloorManageKind = (typeof kFloorManageKind)[number];
+
+export const kFloorManageFunction = ['face', 'offers', 'prompts', 'surveys', 'all'] as const;
+export type FloorManageFunction = (typeof kFloorManageFunction)[number];
+
+export const kFloorManageReason = ['wrong', 'bothers', 'busy', 'broken', 'other'] as const;
+export type FloorManageReason = (typeof kFloorManageReason)[number];
+
+interface FloorManageFields {
+  v: 1;
+  id: string;
+  sign_in: string;
+  kind: FloorManageKind;
+  box?: string;
+  function?: FloorManageFunction;
+  reason?: FloorManageReason;
+  at: string;
+}
+
+export type FloorManage =
+  | (FloorManageFields & { kind: 'today' | 'rehearsal_start' | 'rehearsal_stop' })
+  | (FloorManageFields & { kind: 'pause' } & Required<Pick<FloorManageFields, 'function' | 'reason'>>)
+  | (FloorManageFields & { kind: 'resume' } & Required<Pick<FloorManageFields, 'function'>>);
+
+// What a box answers a lead or a technician
+
+export const kFloorManagedKind = ['today', 'pause', 'resume', 'rehearsal_start', 'rehearsal_stop'] as const;
+export type FloorManagedKind = (typeof kFloorManagedKind)[number];
+
+export const kFloorManagedTodayPausedFunction = ['face', 'offers', 'prompts', 'surveys', 'all'] as const;
+export type FloorManagedTodayPausedFunction = (typeof kFloorManagedTodayPausedFunction)[number];
+
+export const kFloorManagedTodayPausedHereReason = ['wrong', 'bothers', 'busy', 'broken', 'other'] as const;
+export type FloorManagedTodayPausedHereReason = (typeof kFloorManagedTodayPausedHereReason)[number];
+
+export interface FloorManaged {
+  v: 1;
+  id: string;
+  re: string;
+  box: string;
+  kind: FloorManagedKind;
+  today?: {
+    since: string;
+    arrivals: number;
+    greeted: number;
+    greeted_at_once: number;
+    served: number;
+    offers: number;
+    opened: number;
+    redeemed: number;
+    surveys: number;
+    why_not: Record<string, number>;
+    experiments: {
+      campaign: string;
+      name: string;
+      variants: string[];
+      holdout_percent: number;
+    }[];
+    signed_in: {
+      tablet: string;
+      staff: string;
+      since: string;
+      locked: boolean;
+    }[];
+    paused: {
+      function: FloorManagedTodayPausedFunction;
+      here?: {
+        staff: string;
+        reason: FloorManagedTodayPausedHereReason;
+        since: string;
+      };
+    }[];
+    rehearsal: boolean;
+  };
+  at: string;
+}
+
 // Prompt for the staff's tablets
 
 export const kFloorPromptLevel = ['near', 'present', 'confirmed'] as const;
@@ -215,7 +295,7 @@ export interface FloorPrompt {
 
 // What a box did not take from a tablet
 
-export const kFloorRefusedCause = ['wrong_pin', 'wait', 'unknown', 'no_staff', 'not_signed_in', 'locked', 'somebody_else', 'no_witness', 'too_many', 'not_stored'] as const;
+export const kFloorRefusedCause = ['wrong_pin', 'wait', 'unknown', 'no_staff', 'not_signed_in', 'locked', 'somebody_else', 'no_witness', 'too_many', 'not_stored', 'not_allowed'] as const;
 export type FloorRefusedCause = (typeof kFloorRefusedCause)[number];
 
 export interface FloorRefused {
@@ -294,6 +374,9 @@ export type FloorStatusLink = (typeof kFloorStatusLink)[number];
 export const kFloorStatusPaused = ['face', 'offers', 'prompts', 'surveys', 'all'] as const;
 export type FloorStatusPaused = (typeof kFloorStatusPaused)[number];
 
+export const kFloorStatusPausedHere = ['face', 'offers', 'prompts', 'surveys', 'all'] as const;
+export type FloorStatusPausedHere = (typeof kFloorStatusPausedHere)[number];
+
 export const kFloorStatusTrouble = ['crm_silent', 'clock_not_set', 'store', 'radio', 'camera'] as const;
 export type FloorStatusTrouble = (typeof kFloorStatusTrouble)[number];
 
@@ -304,6 +387,7 @@ export interface FloorStatus {
   link: FloorStatusLink;
   in_store: number;
   paused: FloorStatusPaused[];
+  paused_here?: FloorStatusPausedHere[];
   trouble?: FloorStatusTrouble[];
   told_all?: boolean;
   rehearsal: boolean;

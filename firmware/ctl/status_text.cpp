@@ -143,7 +143,10 @@ class Screen {
     }
     const json paused = at("paused");
     if (paused.is_array() && !paused.empty()) {
-      out.push_back("paused by head office: " + paused.dump());
+      const json here = at("paused_here");
+      const bool in_the_shop = here.is_array() && !here.empty();
+      out.push_back(in_the_shop ? "paused in the shop: " + here.dump()
+                                : "paused by head office: " + paused.dump());
     }
     if (yes("rehearsal")) out.emplace_back("a rehearsal is on: welcomectl rehearse stop");
     return out;

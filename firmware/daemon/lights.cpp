@@ -239,6 +239,12 @@ class Look {
         signs_.decided ? "the last was " + ago(std::max(0ms, signs_.now - *signs_.decided))
                        : "none yet";
     const json paused = at("paused");
+    if (const json here = at("paused_here"); here.is_array() && !here.empty()) {
+      std::string what = "paused in the shop:";
+      for (const auto& one : here) what += " " + one.get<std::string>() + ";";
+      return finding(Light::decisions, Lamp::yellow, what + " " + last,
+                     "a lead lifts it on a tablet");
+    }
     if (paused.is_array() && !paused.empty())
       return finding(Light::decisions, Lamp::yellow, "paused by head office; " + last);
     if (!yes("decisions.policy")) {

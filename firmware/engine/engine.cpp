@@ -83,12 +83,13 @@ Engine::Engine(EngineSettings settings, store::Store& store, Ports& ports, Pipel
       feed_(shared_, delivery_, desk_, faces_, devices_, witness_, *this),
       commands_(shared_, delivery_, signer_, *this),
       listening_(shared_, tracker_, devices_, key_watch_, *this),
+      pauses_(shared_),
       rehearsal_(shared_, delivery_, *this),
       tablets_(shared_, delivery_, *this),
       staff_(shared_, *this),
       timelines_(shared_, *this),
-      report_({shared_, delivery_, feed_, health_, rehearsal_, timelines_, recorder_, tracker_,
-               neighbours_, signer_}),
+      report_({shared_, delivery_, feed_, health_, pauses_, rehearsal_, timelines_, recorder_,
+               tracker_, neighbours_, signer_}),
       next_housekeeping_(now.mono) {
   load(now);
 }
@@ -176,12 +177,11 @@ Effects Engine::load_rules(const Now& now) {
     campaigns.push_back(std::get<Campaign>(std::move(item)));
   });
   effects.append(pipeline_.handle(event::CampaignsReplaced{std::move(campaigns)}, now));
-  const auto controls = store_.registers().controls();
-  must(controls, "paused functions");
-  for (const auto& control : *controls) {
-    if (const auto function = function_from_string(control.function)) {
-      effects.append(pipeline_.handle(event::PauseChanged{*function, control.paused}, now));
-    }
+  must(pauses_.load(), "what was paused in the shop");
+  const auto pauses = pauses_.all();
+  must(pauses, "paused functions");
+  for (const auto& [function, paused] : *pauses) {
+    effects.append(pipeline_.handle(event::PauseChanged{function, paused}, now));
   }
   return effects;
 }
@@ -356,15 +356,12 @@ void Engine::on_control(const contract::Control& control, const std::string& bod
   if (!kept) return store_failed(kept.error());
   if (!*kept) return;  // an older word, or one we have: it comes again with every connect
   feed_.came_further(now);
-  // Paused for this store or for all stores: either is enough.
-  const auto controls = store_.registers().controls();
-  if (!controls) return store_failed(controls.error());
-  const bool paused = std::any_of(controls->begin(), controls->end(), [&](const auto& row) {
-    return row.function == name && row.paused;
-  });
-  spdlog::warn("{} {} by head office", name, paused ? "paused" : "resumed");
+  const auto paused = pauses_.by_head_office(control.function);
+  if (!paused) return store_failed(paused.error());
+  spdlog::warn("{} {} by head office", name, *paused ? "paused" : "resumed");
+  const bool holds = *paused || pauses_.here().contains(control.function);
   const auto noted =
-      decide_by("crm", event::PauseChanged{control.function, paused}, now,
+      decide_by("crm", event::PauseChanged{control.function, holds}, now,
                 [&](store::Tx& tx) { tx.audit().append(now, "pause", "crm", {}, name); });
   if (!noted) spdlog::error("a pause holds, but is not in the audit trail");
   tablets_.publish_status(now);
@@ -674,6 +671,7 @@ contract::FloorStatus Engine::floor_status(const Now&) const {
   for (const auto function : kAllFunctions) {
     if (pipeline_.gate().paused(function)) status.paused.push_back(function);
   }
+  for (const auto& [function, pause] : pauses_.here()) status.paused_here.push_back(function);
   status.trouble = health_.troubles();
   status.rehearsal = rehearsal_.running();
   status.version = settings_.version;
@@ -713,12 +711,12 @@ std::optional<std::string> Engine::facts(const CustomerId& customer) {
 // ---- for welcomectl ----
 
 Result<json> Engine::start_rehearsal(const Now& now) {
-  if (auto done = rehearsal_.start(now); !done) return tl::unexpected(done.error());
+  if (auto done = rehearsal_.start("technician", now); !done) return tl::unexpected(done.error());
   return json{{"rehearsal", true}};
 }
 
 Result<json> Engine::stop_rehearsal(const Now& now) {
-  if (auto done = rehearsal_.stop(now); !done) return tl::unexpected(done.error());
+  if (auto done = rehearsal_.stop("technician", now); !done) return tl::unexpected(done.error());
   return json{{"rehearsal", false}};
 }
 

@@ -40,6 +40,7 @@
 #include "firmware/engine/listening.h"
 #include "firmware/engine/member_lookup.h"
 #include "firmware/engine/on_sight.h"
+#include "firmware/engine/pauses.h"
 #include "firmware/engine/rehearsal_stage.h"
 #include "firmware/engine/report.h"
 #include "firmware/engine/retirement.h"
@@ -273,6 +274,12 @@ class Engine : private Pipeline::Directory,
   void on_tablet(contract::TabletAction&& said, const Now& now);
   void on_tablet(contract::EnrolMessage&& said, const Now& now);
   void witness(const contract::EnrolMessage& said, const Now& now);
+  // ---- what a lead or a technician asks for on a tablet (engine_manage.cpp)
+  void on_tablet(contract::Manage&& said, const Now& now);
+  Result<contract::Managed> manage(const contract::Manage& said, const StaffId& staff,
+                                   const Now& now);
+  Result<void> pause_here(const contract::Manage& said, const StaffId& staff, const Now& now);
+
   void on_message(contract::LinkName link, const contract::RawMessage& raw, const Now& now);
   void on_undecodable(contract::LinkName link, const Error& error, const Now& now);
   void on_control(const contract::Control& control, const std::string& body, const Now& now);
@@ -356,6 +363,7 @@ class Engine : private Pipeline::Directory,
   CrmFeed feed_;
   Commands commands_;
   Listening listening_;
+  Pauses pauses_;
   RehearsalStage rehearsal_;
   Tablets tablets_;
   StaffSessions staff_;

@@ -26,9 +26,12 @@ std::string explain_text(const Decision& d) {
       json{{"campaign", d.campaign.str()}, {"variant", d.variant}, {"steps", std::move(steps)}});
 }
 
-std::string visit_detail(const VisitEvent& v) {
-  return contract::dump(
-      json{{"zone", to_string(v.zone)}, {"level", to_string(v.level)}, {"why", v.ended_why}});
+// `counts`: as a visit of this box, for the numbers of the day (today.h).
+std::string visit_detail(const VisitEvent& v, bool counts) {
+  return contract::dump(json{{"zone", to_string(v.zone)},
+                             {"level", to_string(v.level)},
+                             {"why", v.ended_why},
+                             {"counts", counts}});
 }
 
 }  // namespace
@@ -85,10 +88,11 @@ void Engine::tell_crm(store::Tx& tx, const What& what, const CustomerId& custome
 void Engine::write_visits(store::Tx& tx, const Effects& effects, const Now& now) {
   for (const auto& v : effects.visits) {
     const bool ended = v.kind == VisitEvent::Kind::ended;
+    const bool counts = v.report && !told_elsewhere(v.customer, v.visit, now);
     tx.journal().put_visit({v.visit, v.customer, v.started_at,
                             ended ? std::optional(v.at) : std::nullopt,
-                            visit_detail(v)});  // the time line is added later
-    if (v.report && !told_elsewhere(v.customer, v.visit, now)) {
+                            visit_detail(v, counts)});  // the time line is added later
+    if (counts) {
       tell_crm(tx, v, v.customer, v.at, {OutboxKind::visit, v.visit.str()}, now);
     }
     if (v.kind == VisitEvent::Kind::confirmed) faces_.visit_confirmed(v.customer);

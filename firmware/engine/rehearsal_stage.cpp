@@ -11,21 +11,21 @@ namespace welcome::daemon {
 namespace {
 
 // Register that holds the invented visits whose prompts are on the tablets.
-constexpr std::string_view kRegister = "rehearsal_visits";
+constexpr std::string_view kRehearsalRegister = "rehearsal_visits";
 
 }  // namespace
 
 void RehearsalStage::load() {
-  const auto left = shared_.store.registers().get(kRegister);
+  const auto left = shared_.store.registers().get(kRehearsalRegister);
   if (!left || !*left) return;
   std::istringstream visits(**left);
   for (std::string visit; visits >> visit;) leftovers_.emplace_back(visit);
   register_ = **left;
 }
 
-Result<void> RehearsalStage::start(const Now& now) {
+Result<void> RehearsalStage::start(const std::string& by, const Now& now) {
   if (rehearsal_) return fail(ErrorCode::refused, "a rehearsal is running");
-  if (auto noted = note("started", now); !noted) return noted;
+  if (auto noted = note(by, "started", now); !noted) return noted;
   rehearsal_.emplace(shared_.ids, shared_.pipeline.policy(), now);
   spdlog::warn("rehearsal started: invented customers on the tablets");
   show(rehearsal_->advance(now), now);
@@ -33,9 +33,9 @@ Result<void> RehearsalStage::start(const Now& now) {
   return {};
 }
 
-Result<void> RehearsalStage::stop(const Now& now) {
+Result<void> RehearsalStage::stop(const std::string& by, const Now& now) {
   if (!rehearsal_) return fail(ErrorCode::refused, "no rehearsal is running");
-  if (auto noted = note("ended", now); !noted) return noted;
+  if (auto noted = note(by, "ended", now); !noted) return noted;
   show(rehearsal_->stop(now), now);
   rehearsal_.reset();
   wake_.reset();
@@ -44,9 +44,9 @@ Result<void> RehearsalStage::stop(const Now& now) {
   return {};
 }
 
-Result<void> RehearsalStage::note(const std::string& what, const Now& now) {
+Result<void> RehearsalStage::note(const std::string& by, const std::string& what, const Now& now) {
   auto noted = shared_.store.transaction(
-      [&](store::Tx& tx) { tx.audit().append(now, "rehearsal", "technician", {}, what); });
+      [&](store::Tx& tx) { tx.audit().append(now, "rehearsal", by, {}, what); });
   if (!noted) needs_.store_failed(noted.error());
   return noted;
 }
@@ -99,8 +99,8 @@ void RehearsalStage::remember_shown() {
   for (const auto& [visit, prompt] : prompts_) shown += visit.str() + " ";
   for (const auto& visit : leftovers_) shown += visit.str() + " ";
   if (shown == register_) return;
-  const auto kept =
-      shared_.store.transaction([&](store::Tx& tx) { tx.registers().put(kRegister, shown); });
+  const auto kept = shared_.store.transaction(
+      [&](store::Tx& tx) { tx.registers().put(kRehearsalRegister, shown); });
   if (!kept) return needs_.store_failed(kept.error());
   register_ = shown;
 }

@@ -27,8 +27,9 @@ class RehearsalStage {
 
   // What a box that was killed in a rehearsal had shown.
   void load();
-  Result<void> start(const Now& now);
-  Result<void> stop(const Now& now);
+  // `by`: who, for the audit trail.
+  Result<void> start(const std::string& by, const Now& now);
+  Result<void> stop(const std::string& by, const Now& now);
   bool running() const { return rehearsal_.has_value(); }
   void tick(const Now& now);
   // False: it is not about an invented customer.
@@ -39,7 +40,7 @@ class RehearsalStage {
   void clear_leftovers();
 
  private:
-  Result<void> note(const std::string& what, const Now& now);
+  Result<void> note(const std::string& by, const std::string& what, const Now& now);
   void show(const Effects& effects, const Now& now);
   void remember_shown();
 

@@ -69,6 +69,7 @@ json Report::vitals(const Now& now) const {
       {"consents", consents(now)},
       {"visits", visits_now()},
       {"paused", std::move(paused)},
+      {"paused_here", about_.pauses.words()},
       {"rehearsal", about_.rehearsal.running()},
       {"decisions", decided()},
       {"store", {{"trouble", about_.health.trouble()}}},

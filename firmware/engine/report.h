@@ -12,6 +12,7 @@
 #include "firmware/engine/delivery.h"
 #include "firmware/engine/health.h"
 #include "firmware/engine/neighbours.h"
+#include "firmware/engine/pauses.h"
 #include "firmware/engine/rehearsal_stage.h"
 #include "firmware/engine/shared.h"
 #include "firmware/engine/timelines.h"
@@ -27,6 +28,7 @@ class Report {
     const Delivery& delivery;
     const CrmFeed& feed;
     const Health& health;
+    const Pauses& pauses;
     const RehearsalStage& rehearsal;
     const Timelines& timelines;
     const recording::Recorder& recorder;

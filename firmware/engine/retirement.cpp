@@ -12,14 +12,14 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kRegister = "retirement";
+constexpr std::string_view kRetirementRegister = "retirement";
 constexpr const char* kRef = "retirement";  // of its row in the outbox
 
 }  // namespace
 
 Retirement::Retirement(Shared& shared, Delivery& delivery, const contract::Signer& signer)
     : shared_(shared), delivery_(delivery), signer_(signer) {
-  const auto kept = shared_.store.registers().get(kRegister);
+  const auto kept = shared_.store.registers().get(kRetirementRegister);
   if (!kept || !*kept) return;
   const json said = json::parse(**kept, nullptr, false);
   const auto at = contract::from_rfc3339(said.value("at", ""));
@@ -30,10 +30,10 @@ Retirement::Retirement(Shared& shared, Delivery& delivery, const contract::Signe
 }
 
 void Retirement::keep(const State& state, store::Tx& tx) const {
-  tx.registers().put(kRegister, contract::dump({{"event", event_.str()},
-                                                {"at", contract::to_rfc3339(at_)},
-                                                {"proof", state.proof},
-                                                {"confirmed", state.confirmed}}));
+  tx.registers().put(kRetirementRegister, contract::dump({{"event", event_.str()},
+                                                          {"at", contract::to_rfc3339(at_)},
+                                                          {"proof", state.proof},
+                                                          {"confirmed", state.confirmed}}));
 }
 
 Result<Retirement::State> Retirement::say(const Now& now) {

@@ -32,6 +32,8 @@ namespace welcome::daemon {
 inline constexpr std::string_view kClockRegister = "clock";
 
 inline constexpr std::int64_t kNoRow = 0;  // tag of a message that is not in the outbox
+// What answers a tablet is worth nothing later.
+inline constexpr std::chrono::seconds kAnswerLife{15};
 
 using Ingress = std::chrono::steady_clock::time_point;
 

@@ -20,7 +20,6 @@ using nlohmann::json;
 constexpr std::string_view kSessionsRegister = "staff_sessions";
 constexpr std::string_view kTriesRegister = "pin_tries";
 constexpr std::size_t kMostTablets = 200;  // as many as the floor's broker takes
-constexpr auto kRefusalLife = 15s;
 
 std::vector<std::string> keys_of(const std::string& tablet, const StaffId& staff) {
   return {"tablet:" + tablet, "staff:" + staff.str()};
@@ -219,15 +218,28 @@ void StaffSessions::begin(const Check& check, const Now& now) {
 }
 
 std::optional<StaffId> StaffSessions::who(const std::string& tablet, const std::string& sign_in,
-                                          const std::string& re, const Now& now) {
+                                          const std::string& re, const Now& now, Touch touch) {
   note_heard(tablet, now);
   Session* session = session_of(tablet, sign_in);
   if (session == nullptr || session->locked) {
     refuse(tablet, re, session == nullptr ? Cause::not_signed_in : Cause::locked, now);
     return std::nullopt;
   }
-  session->touched = now.mono;
+  if (touch == Touch::acts) session->touched = now.mono;
   return session->staff;
+}
+
+bool StaffSessions::may(const StaffId& staff, Role role) const {
+  const auto* member = find(staff);
+  return member != nullptr && member->roles.has(role);
+}
+
+std::vector<contract::Today::SignedIn> StaffSessions::signed_in() const {
+  std::vector<contract::Today::SignedIn> out;
+  for (const auto& [tablet, session] : sessions_) {
+    out.push_back({tablet, session.staff, session.since, session.locked});
+  }
+  return out;
 }
 
 // ---- the end ----
@@ -322,7 +334,7 @@ void StaffSessions::refuse(const std::string& tablet, const std::string& re, Cau
   if (!needs_.floor_up()) return;
   shared_.ports.publish(
       contract::encode_refusal({tablet, re, cause, tries_left, retry_after, now.wall}), kNoRow,
-      kRefusalLife);
+      kAnswerLife);
 }
 
 void StaffSessions::tell_all(const Now& now) {

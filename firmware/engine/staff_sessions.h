@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "contract/manage.h"
 #include "contract/sign_in.h"
 #include "core/staff.h"
 #include "firmware/engine/pin_tries.h"
@@ -45,8 +46,13 @@ class StaffSessions {
 
   // Who did what this tablet says under this session, which goes on by it; nothing: nobody did, and
   // the tablet was told why. `re`: the message.
+  // Who only looks keeps no tablet from locking itself.
+  enum class Touch : std::uint8_t { acts, looks };
   std::optional<StaffId> who(const std::string& tablet, const std::string& sign_in,
-                             const std::string& re, const Now& now);
+                             const std::string& re, const Now& now, Touch touch = Touch::acts);
+  // Whether head office gave them that role.
+  bool may(const StaffId& staff, Role role) const;
+  std::vector<contract::Today::SignedIn> signed_in() const;
 
   // More came from this tablet than is looked at.
   void refuse_too_many(const std::string& tablet, const Now& now) {

@@ -188,6 +188,42 @@ Result<std::vector<VisitRow>> Journal::visits_of(const CustomerId& customer) con
   return context_.db.read([&] { return visits_about(context_, customer); });
 }
 
+Result<std::vector<VisitRow>> Journal::visits_since(WallTime start) const {
+  return context_.db.read([&] {
+    return all<VisitRow>(context_,
+                         context_.db.query("SELECT id, customer, started, ended, sealed FROM visit"
+                                           " WHERE started >= ? ORDER BY started",
+                                           start),
+                         read_visit);
+  });
+}
+
+Result<std::vector<DecisionRow>> Journal::made_since(WallTime start, std::string_view kind) const {
+  return context_.db.read([&] {
+    return all<DecisionRow>(
+        context_,
+        context_.db.query("SELECT id, customer, visit, at, kind, reason, sealed FROM decision"
+                          " WHERE at >= ? AND kind = ? AND reason = 'made' ORDER BY at",
+                          start, kind),
+        read_decision);
+  });
+}
+
+Result<std::vector<NotMade>> Journal::not_offered_since(WallTime start) const {
+  return context_.db.read([&] {
+    auto s = context_.db.query(
+        "SELECT visit, reason, count(*) FROM decision"
+        " WHERE at >= ? AND kind = 'offer' AND reason <> 'made' GROUP BY visit, reason",
+        start);
+    std::vector<NotMade> out;
+    while (s.step()) {
+      out.push_back(
+          {VisitId(std::string(s.text(0))), std::string(s.text(1)), static_cast<int>(s.int64(2))});
+    }
+    return out;
+  });
+}
+
 Result<std::vector<DecisionRow>> Journal::decisions_about(const CustomerId& customer) const {
   return context_.db.read([&] {
     const auto id = context_.id_of(customer);

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/ids.h"
@@ -35,6 +36,13 @@ struct DecisionRow {
   std::string explain;  // JSON: the chain of checks with their outcome, for `why`
 };
 
+// Offers that were not made, of one visit for one reason.
+struct NotMade {
+  VisitId visit;
+  std::string reason;
+  int count = 0;
+};
+
 class Journal {
  public:
   explicit Journal(Context& context);
@@ -47,6 +55,10 @@ class Journal {
   Result<DecisionRow> decision(const DecisionId& id) const;
   Result<std::vector<DecisionRow>> decisions_of(const VisitId& visit) const;
   Result<std::vector<VisitRow>> visits_of(const CustomerId& customer) const;
+  // Of a day that began then.
+  Result<std::vector<VisitRow>> visits_since(WallTime start) const;
+  Result<std::vector<DecisionRow>> made_since(WallTime start, std::string_view kind) const;
+  Result<std::vector<NotMade>> not_offered_since(WallTime start) const;
   Result<std::vector<DecisionRow>> decisions_about(const CustomerId& customer) const;
 
   // What the pipeline restarts from: all rows but those of kind `facts`, which are read one by one,

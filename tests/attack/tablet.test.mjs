@@ -79,6 +79,41 @@ test('nobody acts who is not signed in, whatever name a message bears', async (t
   assert.ok(!JSON.parse(stdout).consents.some(({ history }) => history.some(({ how }) => how === 'desk')));
 });
 
+test('a plain member of staff runs no shop, whatever they say, and a lead does', async (t) => {
+  const story = await openWithBox(t);
+  await story.crm('staff', 'add', 'tom', '--role', 'lead');
+  const { stack } = story;
+  const plain = await StaffTablet.connect(stack, 'tablet-1');
+  await plain.signedIn('eva', kPin);
+  const pause = { kind: 'pause', function: 'all', reason: 'busy', staff: 'tom', roles: ['lead'] };
+  const asks = (tablet, message) => tablet.say('manage', { sign_in: tablet.signIn, ...message });
+  const cause = async (tablet, id) => (await tablet.word(({ re }) => re === id)).cause;
+  for (const kind of ['today', 'rehearsal_start', 'rehearsal_stop'])
+    assert.equal(await cause(plain, await asks(plain, { kind })), 'not_allowed', kind);
+  assert.equal(await cause(plain, await asks(plain, pause)), 'not_allowed');
+  // Neither under a lead's session of another tablet, nor by saying what boxes say.
+  const lead = await StaffTablet.connect(stack, 'tablet-2');
+  await lead.signedIn('tom', kPin);
+  assert.equal(await cause(plain, await asks(plain, { ...pause, sign_in: lead.signIn })), 'not_signed_in');
+  for (const topic of ['tablet/tablet-2/manage', 'to/tablet-1/managed', 'to/tablet-1/session'])
+    await assert.rejects(
+      plain.client.publishAsync(`welcome/v1/floor/${topic}`, JSON.stringify(example('floor.managed')), {
+        qos: 1,
+      }),
+      /uthori/,
+      topic,
+    );
+  assert.deepEqual((await story.ctl('status')).paused, []);
+  assert.ok(!(await trail(story)).some((line) => /^(pause|rehearsal) /.test(line)));
+  // The box may hear of the new role a moment later.
+  await story.until(async () => {
+    const id = await asks(lead, { ...pause, function: 'offers' });
+    return (await lead.word(({ re }) => re === id)).topic === 'managed';
+  }, 'the lead is heard');
+  assert.deepEqual((await story.ctl('status')).paused_here, ['offers: busy']);
+  assert.ok((await trail(story)).includes('pause staff:tom offers paused in the shop: busy'));
+});
+
 test('guessing a PIN ends after a few tries, on every tablet, and goes on after no restart', async (t) => {
   const story = await openWithBox(t);
   const one = await StaffTablet.connect(story.stack, 'tablet-1');

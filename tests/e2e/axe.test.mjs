@@ -45,6 +45,18 @@ describe('the tablet by axe', () => {
       await page.locator('[data-floor=nobody]').waitFor();
       await check('nobody is here');
 
+      await page.locator('.bar-menu summary').click();
+      await page.locator('[data-open=lead]').waitFor();
+      await check('the menu of who is signed in');
+      await page.locator('[data-open=lead]').click();
+      await page.locator('.numbers').waitFor();
+      await check('for whoever leads the shop');
+      await page.locator('[data-function=prompts] button').click();
+      await page.locator('[data-function=prompts] .chips').waitFor();
+      await check('why it is paused');
+      await page.locator('.manage-top button').click();
+      await page.locator('[data-floor=nobody]').waitFor();
+
       await box.status({ link: 'down', paused: ['face'], trouble: ['radio'], rehearsal: true });
       for (let i = 0; i < 8; ++i)
         await box.prompt(`v-${i}`, {

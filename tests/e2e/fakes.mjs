@@ -76,6 +76,8 @@ export class FakeBox {
   actions = new Inbox('floor.action');
   enrolments = new Inbox('floor.enrol'); // each with `tablet`
   signIns = new Inbox('floor.sign_in');
+  managed = new Inbox('floor.manage');
+  today = example('floor.managed').today; // what a lead is answered
   staff = [
     { id: 'eva', name: 'Eva', pin: true },
     { id: 'tom', name: 'Tom', pin: true },
@@ -95,6 +97,7 @@ export class FakeBox {
       const json = JSON.parse(payload);
       const [tablet, what] = topic.slice(`${kFloor}/tablet/`.length).split('/');
       if (what === 'session') return box.#onSignIn(tablet, json);
+      if (what === 'manage') return box.#onManage(tablet, json);
       if (what === 'enrol') {
         json.tablet = tablet;
         box.enrolments.push(json);
@@ -162,6 +165,22 @@ export class FakeBox {
       since: now,
       at: now,
     });
+  }
+
+  #onManage(tablet, said) {
+    this.managed.push(said);
+    const { today } = this;
+    const only = (keep) => today.paused.filter((pause) => !pause.here || pause.function !== keep);
+    const at = new Date().toISOString();
+    if (said.kind === 'pause') {
+      const { staff } = this.sessions.get(tablet);
+      today.paused.push({ function: said.function, here: { staff, reason: said.reason, since: at } });
+    }
+    if (said.kind === 'resume') today.paused = only(said.function);
+    if (said.kind.startsWith('rehearsal')) today.rehearsal = said.kind === 'rehearsal_start';
+    const answer = { v: 1, id: randomUUID(), re: said.id, box: 'box-1', kind: said.kind, today, at };
+    assertFits('floor.managed', answer);
+    return this.#tell(`${kFloor}/to/${tablet}/managed`, answer, false);
   }
 
   async prompt(visit, changes) {

@@ -66,6 +66,7 @@ const std::vector<std::function<void(const std::string&)>>& readers() {
     at_box(enrol_topic("tablet-1", "s-1"), nullptr);
     at_box(sign_in_topic("tablet-1"), nullptr);
     at_box(session_topic("tablet-1"), nullptr);
+    at_box(manage_topic("tablet-1"), nullptr);
     at_box(offer_topic("8b7f0c1e-2d9a-4e43-9a2b-5f1d6c7e8a90"), nullptr);
     at_box(ranging_topic("box-2"), nullptr);
     for (const std::string& topic :

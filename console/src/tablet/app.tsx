@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tablet page: its account, who uses it, and the guests who are here.
 
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { i18n } from '../shared/i18n';
 import { Icon, Languages, Toasts } from '../shared/parts';
 import { savedAccount, saveAccount, type Account } from '../shared/session';
@@ -11,11 +11,12 @@ import type { Alert } from './alert';
 import { Floor } from './floor';
 import type { Tablet } from './model';
 import { Sheet } from './sheet';
-import { Who } from './who';
+import { Who as SigningIn } from './who';
 import { words } from './words';
 
 // The guest is asked for the number first: the rest comes meanwhile.
 type EnrolPage = typeof import('./enrol').Enrol;
+type ManagePage = typeof import('./manage').Manage;
 
 export function App(props: { tablet: Tablet; alert: Alert; signedIn: boolean }) {
   const { tablet, alert, signedIn: atStart } = props;
@@ -23,6 +24,7 @@ export function App(props: { tablet: Tablet; alert: Alert; signedIn: boolean }) 
   useStore(i18n);
   const [signedIn, setSignedIn] = useState(atStart);
   const [Enrol, setEnrol] = useState<{ page: EnrolPage } | null>(null);
+  const [Manage, setManage] = useState<{ page: ManagePage } | null>(null);
   const t = words().tablet;
   const inUse = signedIn && tablet.staffing?.open === true;
   useEffect(() => alert.count(inUse ? tablet.guests.fresh.length : 0, t.title));
@@ -30,6 +32,9 @@ export function App(props: { tablet: Tablet; alert: Alert; signedIn: boolean }) 
   useEffect(() => {
     if (tablet.enrolment && !Enrol) void import('./enrol').then(({ Enrol: page }) => setEnrol({ page }));
   }, [tablet.enrolment !== null]);
+  useEffect(() => {
+    if (tablet.managing && !Manage) void import('./manage').then(({ Manage: page }) => setManage({ page }));
+  }, [tablet.managing !== null]);
   useEffect(() => {
     const touched = () => tablet.staffing?.touched();
     const events = ['pointerdown', 'keydown', 'wheel'];
@@ -63,7 +68,7 @@ export function App(props: { tablet: Tablet; alert: Alert; signedIn: boolean }) 
     return (
       <Welcome>
         {tablet.linkState === 'elsewhere' && <Elsewhere onUseHere={() => tablet.takeOver()} />}
-        <Who staffing={staffing} online={tablet.linkState === 'online'} onAnotherAccount={signOut} />
+        <SigningIn staffing={staffing} online={tablet.linkState === 'online'} onAnotherAccount={signOut} />
       </Welcome>
     );
   if (tablet.enrolment)
@@ -83,7 +88,8 @@ export function App(props: { tablet: Tablet; alert: Alert; signedIn: boolean }) 
       <main class="sides">
         <div class="side">
           <Banners tablet={tablet} />
-          <Floor tablet={tablet} />
+          {!tablet.managing && <Floor tablet={tablet} />}
+          {tablet.managing && Manage && <Manage.page tablet={tablet} managing={tablet.managing} />}
         </div>
         {open && <Sheet tablet={tablet} prompt={open} />}
       </main>
@@ -110,7 +116,6 @@ function Header({ tablet, alert }: { tablet: Tablet; alert: Alert }) {
   useStore(alert);
   const t = words().tablet;
   const online = tablet.linkState === 'online';
-  const name = tablet.staffing?.session?.name ?? '';
   const line = online ? t.online : tablet.linkState === 'connecting' ? i18n.t.common.connecting : t.lost;
   return (
     <header class="bar">
@@ -143,10 +148,7 @@ function Header({ tablet, alert }: { tablet: Tablet; alert: Alert }) {
         <span class="bar-words">{t.enrol}</span>
       </button>
       <Languages menu />
-      <span class="bar-who" title={t.signedInAs(name)}>
-        <Icon name="person" />
-        <bdi class="bar-staff">{name}</bdi>
-      </span>
+      <Who tablet={tablet} />
       <button
         type="button"
         class="button"
@@ -157,6 +159,51 @@ function Header({ tablet, alert }: { tablet: Tablet; alert: Alert }) {
         <span class="bar-words">{i18n.t.common.signOut}</span>
       </button>
     </header>
+  );
+}
+
+// Who is signed in, and what their role lets them do beside greeting.
+function Who({ tablet }: { tablet: Tablet }) {
+  const menu = useRef<HTMLDetailsElement>(null);
+  const { name = '', roles = [] } = tablet.staffing?.session ?? {};
+  const who = (
+    <>
+      <Icon name="person" />
+      <bdi class="bar-staff">{name}</bdi>
+    </>
+  );
+  if (!roles.includes('lead'))
+    return (
+      <span class="bar-who" title={words().tablet.signedInAs(name)}>
+        {who}
+      </span>
+    );
+  const choose = (act: () => void) => {
+    menu.current!.open = false;
+    act();
+  };
+  return (
+    <details
+      class="bar-menu"
+      ref={menu}
+      onKeyDown={(event) =>
+        event.key === 'Escape' && choose(() => menu.current!.querySelector('summary')!.focus())
+      }
+    >
+      <summary class="button quiet" aria-label={words().tablet.signedInAs(name)}>
+        {who}
+      </summary>
+      <div>
+        <button
+          type="button"
+          class="button quiet"
+          data-open="lead"
+          onClick={() => choose(() => tablet.manage())}
+        >
+          {words().manage.lead}
+        </button>
+      </div>
+    </details>
   );
 }
 
@@ -188,7 +235,7 @@ function Banners({ tablet }: { tablet: Tablet }) {
       {status?.paused.map((name) => (
         <p key={name} class="banner" data-banner={`paused-${name}`}>
           <Icon name="pause" />
-          {t.paused[name]}
+          {status.pausedHere.includes(name) ? t.pausedHere[name] : t.paused[name]}
         </p>
       ))}
       {status?.trouble.map((name) => (

@@ -10,6 +10,7 @@ import { one, text, type Json } from '../shared/read';
 import type { Account } from '../shared/session';
 import { Enrolment } from './enrolment';
 import { Guests } from './guests';
+import { Managing } from './managing';
 import { Notes, type Note } from './notes';
 import { Places } from './places';
 import { isAllergy, type Prompt } from './prompt';
@@ -57,6 +58,7 @@ export class Tablet extends Toasting {
   onArrival: (prompt: Prompt) => void = () => {};
 
   enrolment: Enrolment | null = null;
+  managing: Managing | null = null;
 
   #notes = new Notes();
   #sentUnder = new Map<string, string>(); // message → sign-in
@@ -128,6 +130,7 @@ export class Tablet extends Toasting {
         `${kStaffTopic}+`,
         toTablet(account, 'session'),
         toTablet(account, 'refused'),
+        toTablet(account, 'managed'),
       ],
       qos: 1,
       onState: (state) => this.#onState(state),
@@ -138,7 +141,10 @@ export class Tablet extends Toasting {
       beforeLeaving: () => this.#sendHeld(),
       cutOff: () => this.#cutOff(),
     });
-    this.staffing.listen(() => this.changed());
+    this.staffing.listen(() => {
+      if (!this.staffing?.open) this.endManaging();
+      this.changed();
+    });
   }
 
   // Back from another screen that used this account.
@@ -175,6 +181,7 @@ export class Tablet extends Toasting {
     if (this.waiting.drop() > 0) this.toast(words().tablet.notTaken);
     this.open = null;
     this.endEnrolment();
+    this.endManaging();
   }
 
   isMine(prompt: Prompt): boolean {
@@ -284,6 +291,24 @@ export class Tablet extends Toasting {
     this.changed();
   }
 
+  // Only for whose role it is; every box looks that up itself.
+  manage() {
+    const session = this.staffing?.session;
+    const may = this.staffing?.open && session?.roles.includes('lead');
+    if (!this.#link || !this.#account || !session || !may) return;
+    this.managing?.close();
+    this.managing = new Managing(this.#link, this.#account.account, session);
+    this.open = null;
+    this.changed();
+  }
+
+  endManaging() {
+    if (!this.managing) return;
+    this.managing.close();
+    this.managing = null;
+    this.changed();
+  }
+
   draft(visit: string): string {
     return this.drafts.get(visit)?.text ?? '';
   }
@@ -342,6 +367,8 @@ export class Tablet extends Toasting {
       this.staffing?.onSession(json);
     } else if (json && topic === toTablet(this.#account?.account ?? '', 'refused')) {
       this.#onRefused(json);
+    } else if (json && topic === toTablet(this.#account?.account ?? '', 'managed')) {
+      this.managing?.onMessage(json);
     } else if (topic === this.enrolment?.topic && json) {
       this.enrolment.onMessage(json);
     }
@@ -356,6 +383,7 @@ export class Tablet extends Toasting {
     this.staffing?.onRefused(json, mine);
     const cause = one(json.cause, kFloorRefusedCause);
     if (cause) this.enrolment?.onRefused(cause, text(json.re, 128));
+    if (cause) this.managing?.onRefused(cause, text(json.re, 128));
   }
 
   #arrived(prompt: Prompt) {

@@ -65,6 +65,7 @@ export interface Status {
   link: FloorStatusLink;
   inStore: number;
   paused: FloorStatusPaused[];
+  pausedHere: FloorStatusPaused[]; // of these, in the shop
   trouble: FloorStatusTrouble[];
   rehearsal: boolean;
 }
@@ -141,6 +142,7 @@ export function readStatus(json: Unread<FloorStatus>): BoxStatus {
     link: one(json.link, kFloorStatusLink) ?? 'up',
     inStore: Math.max(0, integer(json.in_store) ?? 0),
     paused: list(json.paused, (name) => one(name, kFloorStatusPaused)),
+    pausedHere: list(json.paused_here, (name) => one(name, kFloorStatusPaused)),
     trouble: list(json.trouble, (name) => one(name, kFloorStatusTrouble)),
     rehearsal: json.rehearsal === true,
     toldAll: json.told_all !== false, // a box that does not say is taken at its retained word
@@ -159,6 +161,7 @@ export function worst(all: Status[]): Status | null {
     link: all.some((status) => status.link === 'down') ? 'down' : 'up',
     inStore: Math.max(...all.map((status) => status.inStore)),
     paused: union((status) => status.paused),
+    pausedHere: union((status) => status.pausedHere),
     trouble: union((status) => status.trouble),
     rehearsal: all.some((status) => status.rehearsal),
   };

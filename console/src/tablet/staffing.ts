@@ -4,11 +4,13 @@
 
 import {
   kFloorRefusedCause,
+  kFloorSessionRoles,
   kFloorSessionState,
   kFloorSessionWhy,
   type FloorRefused,
   type FloorRefusedCause,
   type FloorSession,
+  type FloorSessionRoles,
   type FloorSessionWhy,
   type FloorSignIn,
   type FloorStaff,
@@ -29,6 +31,7 @@ export interface Session {
   signIn: string;
   staff: string;
   name: string;
+  roles: FloorSessionRoles[];
   locked: boolean;
 }
 
@@ -180,7 +183,8 @@ export class Staffing extends Store {
     const opens = state === 'on' && (!same || !this.session?.locked || answers);
     if (!same && this.session) this.#cutOff();
     if (answers) this.#answered();
-    this.session = { signIn, staff, name: text(json.name, 80) || staff, locked: !opens };
+    const roles = list(json.roles, (role) => one(role, kFloorSessionRoles), 8);
+    this.session = { signIn, staff, name: text(json.name, 80) || staff, roles, locked: !opens };
     this.ended = null;
     if (opens) {
       this.chosen = null;

@@ -148,6 +148,10 @@ export class FakeLink {
     this.online = false;
     this.options.onState('lost');
   }
+  // The id of what a lead asked last.
+  asked() {
+    return this.sent.filter(({ topic }) => topic.endsWith('/manage')).at(-1)?.message.id ?? '';
+  }
   say(topic, message, expiryS = null) {
     this.options.onMessage(topic, message, expiryS);
   }

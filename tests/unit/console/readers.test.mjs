@@ -92,6 +92,7 @@ it('the tablet', (t) => {
   const sessions = examples('floor.session');
   const refusals = examples('floor.refused');
   const staff = examples('floor.staff');
+  const managed = examples('floor.managed');
   let tablet, link;
   let told = Infinity;
   tryMany(t, (random) => {
@@ -102,6 +103,7 @@ it('the tablet', (t) => {
       link.up();
       signedIn(link, 'tablet-1');
       tablet.enrol();
+      tablet.manage();
       told = 0;
     }
     const pick = (of) => of[Math.floor(random() * of.length)];
@@ -112,6 +114,7 @@ it('the tablet', (t) => {
       ['welcome/v1/floor/staff/', pick(staff)],
       ['welcome/v1/floor/to/tablet-1/session', pick(sessions)],
       ['welcome/v1/floor/to/tablet-1/refused', pick(refusals)],
+      ['welcome/v1/floor/to/tablet-1/managed', { ...pick(managed), re: link.asked() }],
     ]);
     const said = arrived(changed(message, random));
     link.say(topic.endsWith('/') ? topic + (message.visit ?? message.box ?? 'x') : topic, said);
@@ -119,6 +122,8 @@ it('the tablet', (t) => {
     assertShowable(tablet.guests.status, 'status');
     assertShowable(tablet.staffing.people, 'people');
     assertShowable(tablet.staffing.session, 'session');
+    assertShowable(tablet.managing?.today, 'today');
+    assertShowable([...(tablet.managing?.today?.whyNot ?? [])], 'why not');
   });
 });
 

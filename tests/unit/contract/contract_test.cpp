@@ -581,8 +581,8 @@ TEST(Contract, WhatTheTabletGetsFitsItsSchema) {
   EXPECT_TRUE(cleared.payload.empty());
   EXPECT_TRUE(cleared.retain);
 
-  FloorStatus status{"aroma-1",        "box-1", true,  2,       {Function::face},
-                     {Trouble::store}, false,   false, "0.1.0", kAt};
+  FloorStatus status{"aroma-1", "box-1", true,    2,  {Function::face}, {}, {Trouble::store},
+                     false,     false,   "0.1.0", kAt};
   EXPECT_TRUE(validate("floor.status", encode_floor_status(status).payload));
   EXPECT_EQ(json::parse(encode_floor_status(status).payload)["told_all"], false);
   status.told_all = true;

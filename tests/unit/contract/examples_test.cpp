@@ -85,11 +85,13 @@ Result<void> receive(const std::string& schema, const std::string& text) {
   // What a box says to a tablet no box listens to.
   if (schema == "floor.enrol" && value.value("from", "") == "box") return validate(schema, text);
   if (schema == "control" || schema == "floor.action" || schema == "floor.enrol" ||
-      schema == "floor.sign_in" || schema == "floor.session" || schema == "floor.ranging") {
+      schema == "floor.sign_in" || schema == "floor.manage" || schema == "floor.session" ||
+      schema == "floor.ranging") {
     raw.topic = schema == "control"         ? control_topic("demo", value.value("store", "_all"))
                 : schema == "floor.action"  ? action_topic("t", value.value("visit", "v"))
                 : schema == "floor.enrol"   ? enrol_topic("t", value.value("session", "s"))
                 : schema == "floor.sign_in" ? sign_in_topic("t")
+                : schema == "floor.manage"  ? manage_topic("t")
                 : schema == "floor.session" ? session_topic("t")
                                             : ranging_topic(value.value("box", "b"));
     return nothing(decode_for_box(kBox, raw));
