@@ -146,6 +146,6 @@ it('a pause of the shop is told apart from head office’s', () => {
     paused: ['offers', 'face'],
     paused_here: ['offers'],
   });
-  assert.deepEqual(tablet.status.paused, ['offers', 'face']);
-  assert.deepEqual(tablet.status.pausedHere, ['offers']);
+  assert.deepEqual(tablet.guests.status.paused, ['offers', 'face']);
+  assert.deepEqual(tablet.guests.status.pausedHere, ['offers']);
 });
