@@ -17,17 +17,24 @@ namespace {
 using nlohmann::json;
 using Kind = Manage::Kind;
 
-constexpr EnumNames<Kind, 5> kManageKinds{{{Kind::today, "today"},
+constexpr EnumNames<Kind, 8> kManageKinds{{{Kind::today, "today"},
                                            {Kind::pause, "pause"},
                                            {Kind::resume, "resume"},
                                            {Kind::rehearsal_start, "rehearsal_start"},
-                                           {Kind::rehearsal_stop, "rehearsal_stop"}}};
+                                           {Kind::rehearsal_stop, "rehearsal_stop"},
+                                           {Kind::lights, "lights"},
+                                           {Kind::signal, "signal"},
+                                           {Kind::restart, "restart"}}};
 constexpr EnumNames<PauseReason, 5> kPauseReasons{{{PauseReason::wrong, "wrong"},
                                                    {PauseReason::bothers, "bothers"},
                                                    {PauseReason::busy, "busy"},
                                                    {PauseReason::broken, "broken"},
                                                    {PauseReason::other, "other"}}};
+constexpr EnumNames<SignalView::By, 2> kHeardBy{
+    {{SignalView::By::phone, "phone"}, {SignalView::By::fob, "fob"}}};
 // As many as the schema takes.
+constexpr std::size_t kMostSignals = 50;
+constexpr std::size_t kMostToDo = 300;
 constexpr std::size_t kMostExperiments = 50;
 constexpr std::size_t kMostSignedIn = 200;
 
@@ -86,6 +93,10 @@ Role role_for(Kind kind) {
     case Kind::rehearsal_start:
     case Kind::rehearsal_stop:
       return Role::lead;
+    case Kind::lights:
+    case Kind::signal:
+    case Kind::restart:
+      return Role::technician;
   }
   return Role::technician;
 }
@@ -118,6 +129,24 @@ Message encode_managed(const Managed& managed) {
                {"at", to_rfc3339(managed.at)}};
   payload["id"] = new_uuid();
   if (managed.today) payload["today"] = today_json(*managed.today);
+  if (managed.lights) {
+    json& lights = payload["lights"] = json::array();
+    for (const LightView& one : *managed.lights) {
+      lights.push_back({{"light", welcome::to_string(one.light)},
+                        {"lamp", welcome::to_string(one.lamp)},
+                        {"what", one.what},
+                        {"to_do", one.to_do.substr(0, kMostToDo)}});
+    }
+  }
+  if (managed.signal) {
+    json& signal = payload["signal"] = json::array();
+    for (const SignalView& one : *managed.signal) {
+      if (signal.size() == kMostSignals) break;
+      signal.push_back({{"by", enum_name(kHeardBy, one.by)},
+                        {"bars", one.bars},
+                        {"zone", welcome::to_string(one.zone)}});
+    }
+  }
   Message message = message_on(managed_topic(managed.tablet), payload);
   message.link = LinkName::floor;
   return message;

@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "contract/message.h"
+#include "core/claim.h"
 #include "core/consent_gate.h"
 #include "core/ids.h"
+#include "core/lights.h"
 #include "core/result.h"
 #include "core/staff.h"
 #include "core/time.h"
@@ -31,7 +33,16 @@ enum class PauseReason : std::uint8_t {
 
 // Tablet → box.
 struct Manage {
-  enum class Kind : std::uint8_t { today, pause, resume, rehearsal_start, rehearsal_stop };
+  enum class Kind : std::uint8_t {
+    today,
+    pause,
+    resume,
+    rehearsal_start,
+    rehearsal_stop,
+    lights,
+    signal,
+    restart,
+  };
   std::string tablet;
   std::string id;
   std::string sign_in;
@@ -43,7 +54,10 @@ struct Manage {
 // Whose it is to ask for that.
 Role role_for(Manage::Kind kind);
 // Looks only: asking again and again keeps no tablet from locking itself.
-constexpr bool only_looks(Manage::Kind kind) { return kind == Manage::Kind::today; }
+constexpr bool only_looks(Manage::Kind kind) {
+  return kind == Manage::Kind::today || kind == Manage::Kind::lights ||
+         kind == Manage::Kind::signal;
+}
 
 // A pause that holds: head office's, or one that was made here.
 struct PauseView {
@@ -88,6 +102,22 @@ struct Today {
   bool rehearsal = false;
 };
 
+// One of the nine, and what a technician can do about it.
+struct LightView {
+  Light light = Light::clock;
+  Lamp lamp = Lamp::off;
+  std::string what;
+  std::string to_do;  // empty: nothing
+};
+
+// Somebody who is heard just now: how strong, by what, and where. No address, no identity, no name.
+struct SignalView {
+  enum class By : std::uint8_t { phone, fob };
+  By by = By::phone;
+  int bars = 1;  // 1 to 4
+  Zone zone = Zone::street;
+};
+
 // Box → tablet.
 struct Managed {
   std::string tablet;
@@ -95,6 +125,8 @@ struct Managed {
   std::string box;
   Manage::Kind kind = Manage::Kind::today;
   std::optional<Today> today;  // what a lead asks for: how it is now
+  std::optional<std::vector<LightView>> lights;
+  std::optional<std::vector<SignalView>> signal;
   WallTime at;
 };
 

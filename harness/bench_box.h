@@ -59,6 +59,10 @@ class FakeWorld : public daemon::Ports {
     return std::string("$7$101$") + std::string(16, 's') + "$" + std::string(88, 'h');
   }
   std::string clock_memory() const override { return "what was heard"; }
+  std::vector<contract::LightView> lights() const override {
+    return {{Light::radio, Lamp::red, "it hears nothing", "is it plugged in?"}};
+  }
+  void restart() override { ++restarts; }
   nlohmann::json whole_status() const override;
   void crm_says(WallTime signed_at, MonoTime heard) override;
 
@@ -66,6 +70,7 @@ class FakeWorld : public daemon::Ports {
   std::vector<Sent> sent;                               // in the order in which the link got them
   std::deque<std::pair<contract::LinkName, std::int64_t>> unacked;
   std::shared_ptr<const vision::Gallery> gallery;
+  int restarts = 0;                       // asked for
   bool full = false;                      // the link's queue has no room
   std::vector<std::uint64_t> enrolments;  // started and not stopped
   // PINs to be checked: the test answers with input::PinChecked.

@@ -151,7 +151,7 @@ export type FloorEnrol =
 
 // What a lead or a technician asks for
 
-export const kFloorManageKind = ['today', 'pause', 'resume', 'rehearsal_start', 'rehearsal_stop'] as const;
+export const kFloorManageKind = ['today', 'pause', 'resume', 'rehearsal_start', 'rehearsal_stop', 'lights', 'signal', 'restart'] as const;
 export type FloorManageKind = (typeof kFloorManageKind)[number];
 
 export const kFloorManageFunction = ['face', 'offers', 'prompts', 'surveys', 'all'] as const;
@@ -172,13 +172,14 @@ interface FloorManageFields {
 }
 
 export type FloorManage =
-  | (FloorManageFields & { kind: 'today' | 'rehearsal_start' | 'rehearsal_stop' })
+  | (FloorManageFields & { kind: 'today' | 'rehearsal_start' | 'rehearsal_stop' | 'lights' | 'signal' })
+  | (FloorManageFields & { kind: 'restart' } & Required<Pick<FloorManageFields, 'box'>>)
   | (FloorManageFields & { kind: 'pause' } & Required<Pick<FloorManageFields, 'function' | 'reason'>>)
   | (FloorManageFields & { kind: 'resume' } & Required<Pick<FloorManageFields, 'function'>>);
 
 // What a box answers a lead or a technician
 
-export const kFloorManagedKind = ['today', 'pause', 'resume', 'rehearsal_start', 'rehearsal_stop'] as const;
+export const kFloorManagedKind = ['today', 'pause', 'resume', 'rehearsal_start', 'rehearsal_stop', 'lights', 'signal', 'restart'] as const;
 export type FloorManagedKind = (typeof kFloorManagedKind)[number];
 
 export const kFloorManagedTodayPausedFunction = ['face', 'offers', 'prompts', 'surveys', 'all'] as const;
@@ -186,6 +187,18 @@ export type FloorManagedTodayPausedFunction = (typeof kFloorManagedTodayPausedFu
 
 export const kFloorManagedTodayPausedHereReason = ['wrong', 'bothers', 'busy', 'broken', 'other'] as const;
 export type FloorManagedTodayPausedHereReason = (typeof kFloorManagedTodayPausedHereReason)[number];
+
+export const kFloorManagedLightsLight = ['clock', 'line', 'floor', 'radio', 'camera', 'models', 'store', 'consents', 'decisions'] as const;
+export type FloorManagedLightsLight = (typeof kFloorManagedLightsLight)[number];
+
+export const kFloorManagedLightsLamp = ['green', 'yellow', 'red', 'off'] as const;
+export type FloorManagedLightsLamp = (typeof kFloorManagedLightsLamp)[number];
+
+export const kFloorManagedSignalBy = ['phone', 'fob'] as const;
+export type FloorManagedSignalBy = (typeof kFloorManagedSignalBy)[number];
+
+export const kFloorManagedSignalZone = ['away', 'street', 'door', 'inside', 'desk'] as const;
+export type FloorManagedSignalZone = (typeof kFloorManagedSignalZone)[number];
 
 export interface FloorManaged {
   v: 1;
@@ -226,6 +239,17 @@ export interface FloorManaged {
     }[];
     rehearsal: boolean;
   };
+  lights?: {
+    light: FloorManagedLightsLight;
+    lamp: FloorManagedLightsLamp;
+    what: string;
+    to_do: string;
+  }[];
+  signal?: {
+    by: FloorManagedSignalBy;
+    bars: number;
+    zone: FloorManagedSignalZone;
+  }[];
   at: string;
 }
 

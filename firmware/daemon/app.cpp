@@ -51,6 +51,7 @@ namespace {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
+constexpr auto kLastAnswer = std::chrono::milliseconds(500);  // before a restart
 constexpr auto kTick = 50ms;
 constexpr auto kExamineFor = 4s;   // a camera that opens at all does so within this
 constexpr auto kLookOverFor = 3s;  // somebody who stands there is seen more than once
@@ -158,6 +159,8 @@ class App : private Ports {
     if (leaving_.starts_again())
       throw std::runtime_error(
           "head office has it that this box is retired; the next start ends it");
+    // systemd starts again what fails.
+    if (restart_at_) throw std::runtime_error("a technician restarts it on a tablet");
   }
 
  private:
@@ -205,6 +208,16 @@ class App : private Ports {
   ClockState clock() const override { return clock_->state(); }
   nlohmann::json whole_status() const override { return status_now(); }
   std::string clock_memory() const override { return clock_->memory(); }
+  std::vector<contract::LightView> lights() const override {
+    const Now now = clock_->now();
+    std::vector<contract::LightView> out;
+    for (const auto& found : look_around(with_senses(engine_.vitals(now)), now)) {
+      out.push_back({found.state.light, found.state.lamp, found.state.what, found.to_do});
+    }
+    return out;
+  }
+  // The answer leaves before it.
+  void restart() override { restart_at_ = clock_->now().mono + kLastAnswer; }
   Result<std::string> renew_uplink_password() override { return passwords_.renew(); }
   void crm_says(WallTime signed_at, MonoTime heard) override { clock_->crm_says(signed_at, heard); }
 
@@ -337,6 +350,7 @@ class App : private Ports {
       if (radio_) radio_help_.look(radio_->status(), now.mono);
       if (examination_) examine(now);
       if (leaving_.tick(now)) return stop();
+      if (restart_at_ && *restart_at_ <= now.mono) return stop();
       sd_notify(0, "WATCHDOG=1");
       await_tick();
     });
@@ -694,6 +708,7 @@ class App : private Ports {
   Image image_{image_folder(), config_.state_dir};
   RadioHelp radio_help_{std::filesystem::path(config_.control_socket).parent_path(),
                         config_.radio_source == RadioSource::hci ? config_.radio_device : ""};
+  std::optional<MonoTime> restart_at_;  // a technician asked for it
   Leaving leaving_{engine_, config_.state_dir};
   std::atomic<bool> new_line_{false};  // the uplink's
   std::optional<contract::UpdateState> update_, update_told_;

@@ -197,6 +197,7 @@ void Engine::on(const input::Adverts& adverts, const Now& now) {
   for (const auto& report : adverts.reports) {
     auto claims = tracker_.handle(report, now);
     if (!tracker_.last_match()) key_watch_.unknown(report, now);
+    if (const auto& match = tracker_.last_match()) signals_.heard(report, *match, tracker_, now);
     if (listener_) listener_(report, now);
     for (auto& found : claims) claim(std::move(found), now);
   }

@@ -45,6 +45,7 @@
 #include "firmware/engine/report.h"
 #include "firmware/engine/retirement.h"
 #include "firmware/engine/shared.h"
+#include "firmware/engine/signals.h"
 #include "firmware/engine/staff_sessions.h"
 #include "firmware/engine/tablet_limits.h"
 #include "firmware/engine/tablets.h"
@@ -278,6 +279,8 @@ class Engine : private Pipeline::Directory,
   void on_tablet(contract::Manage&& said, const Now& now);
   Result<contract::Managed> manage(const contract::Manage& said, const StaffId& staff,
                                    const Now& now);
+  Result<contract::Managed> manage_shop(const contract::Manage& said, const StaffId& staff,
+                                        const Now& now);
   Result<void> pause_here(const contract::Manage& said, const StaffId& staff, const Now& now);
 
   void on_message(contract::LinkName link, const contract::RawMessage& raw, const Now& now);
@@ -364,6 +367,7 @@ class Engine : private Pipeline::Directory,
   Commands commands_;
   Listening listening_;
   Pauses pauses_;
+  Signals signals_;
   RehearsalStage rehearsal_;
   Tablets tablets_;
   StaffSessions staff_;

@@ -38,6 +38,31 @@ void Engine::on_tablet(contract::Manage&& said, const Now& now) {
 
 Result<contract::Managed> Engine::manage(const contract::Manage& said, const StaffId& staff,
                                          const Now& now) {
+  contract::Managed answer;
+  switch (said.kind) {
+    case Kind::lights:
+      answer.lights = ports_.lights();
+      return answer;
+    case Kind::signal:
+      answer.signal = signals_.look(tracker_, now);
+      return answer;
+    case Kind::restart: {
+      const auto noted = store_.transaction([&](store::Tx& tx) {
+        tx.audit().append(now, "restart", "staff:" + staff.str(), {}, "on a tablet");
+      });
+      // A box whose disk takes nothing may need it most: the log has it.
+      if (!noted) store_failed(noted.error());
+      spdlog::warn("a technician restarts this box on a tablet");
+      ports_.restart();
+      return answer;
+    }
+    default:
+      return manage_shop(said, staff, now);
+  }
+}
+
+Result<contract::Managed> Engine::manage_shop(const contract::Manage& said, const StaffId& staff,
+                                              const Now& now) {
   Result<void> done;
   switch (said.kind) {
     case Kind::today:
@@ -53,6 +78,8 @@ Result<contract::Managed> Engine::manage(const contract::Manage& said, const Sta
     case Kind::rehearsal_stop:
       if (rehearsal_.running()) done = rehearsal_.stop("staff:" + staff.str(), now);
       break;
+    default:
+      return fail(ErrorCode::internal, "not of a lead");
   }
   if (!done) return tl::unexpected(done.error());
   auto today = count_today(shared_, now);

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "beacon/hci_host.h"
 #include "beacon/tracker.h"
@@ -61,6 +62,10 @@ class Ports {
   // The whole status, with what the engine does not know: radio, cameras, models.
   virtual nlohmann::json whole_status() const = 0;
   virtual std::string clock_memory() const = 0;
+  // How the box is, as `welcomectl doctor` says it without opening a camera.
+  virtual std::vector<contract::LightView> lights() const = 0;
+  // A technician wants the daemon to start again; what was said before still goes.
+  virtual void restart() = 0;
   // A new password for the central broker: on the disk, and tried from the next connection on. Its
   // salted hash, as the broker keeps it.
   virtual Result<std::string> renew_uplink_password() = 0;

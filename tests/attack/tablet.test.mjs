@@ -88,8 +88,8 @@ test('a plain member of staff runs no shop, whatever they say, and a lead does',
   const pause = { kind: 'pause', function: 'all', reason: 'busy', staff: 'tom', roles: ['lead'] };
   const asks = (tablet, message) => tablet.say('manage', { sign_in: tablet.signIn, ...message });
   const cause = async (tablet, id) => (await tablet.word(({ re }) => re === id)).cause;
-  for (const kind of ['today', 'rehearsal_start', 'rehearsal_stop'])
-    assert.equal(await cause(plain, await asks(plain, { kind })), 'not_allowed', kind);
+  for (const kind of ['today', 'rehearsal_start', 'rehearsal_stop', 'lights', 'signal', 'restart'])
+    assert.equal(await cause(plain, await asks(plain, { kind, box: stack.box })), 'not_allowed', kind);
   assert.equal(await cause(plain, await asks(plain, pause)), 'not_allowed');
   // Neither under a lead's session of another tablet, nor by saying what boxes say.
   const lead = await StaffTablet.connect(stack, 'tablet-2');
@@ -112,6 +112,32 @@ test('a plain member of staff runs no shop, whatever they say, and a lead does',
   }, 'the lead is heard');
   assert.deepEqual((await story.ctl('status')).paused_here, ['offers: busy']);
   assert.ok((await trail(story)).includes('pause staff:tom offers paused in the shop: busy'));
+});
+
+test('a technician sees the lights, and restarts the box as systemd starts it again', async (t) => {
+  const story = await openWithBox(t);
+  const { stack } = story;
+  await story.crm('staff', 'add', 'tom', '--role', 'technician');
+  const tablet = await StaffTablet.connect(stack, 'tablet-1');
+  await tablet.signedIn('tom', kPin);
+  const ask = async (message) => {
+    const id = await tablet.say('manage', { sign_in: tablet.signIn, ...message });
+    return tablet.word(({ re }) => re === id);
+  };
+  // The box may hear of the new role a moment later.
+  await story.until(async () => (await ask({ kind: 'lights' })).topic === 'managed', 'they are heard');
+  const { lights } = await ask({ kind: 'lights' });
+  assert.deepEqual(
+    lights.map(({ light }) => light).sort(),
+    Object.keys((await story.ctl('status')).lights).sort(),
+  );
+  assert.deepEqual((await ask({ kind: 'signal' })).signal, []);
+  const daemon = stack.program('welcomed');
+  assert.equal((await ask({ kind: 'restart', box: stack.box })).kind, 'restart');
+  assert.deepEqual(await daemon.exited, { code: 1, signal: null });
+  await story.startDaemon();
+  await story.until(async () => (await story.ctl('status')).links.floor.state === 'up', 'the box is back');
+  assert.ok((await trail(story)).includes('restart staff:tom on a tablet'));
 });
 
 test('guessing a PIN ends after a few tries, on every tablet, and goes on after no restart', async (t) => {

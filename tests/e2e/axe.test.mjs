@@ -56,6 +56,16 @@ describe('the tablet by axe', () => {
       await check('why it is paused');
       await page.locator('.manage-top button').click();
       await page.locator('[data-floor=nobody]').waitFor();
+      await page.locator('.bar-menu summary').click();
+      await page.locator('[data-open=technician]').click();
+      await page.locator('[data-light=radio]').waitFor();
+      await page.locator('[data-walk]').click();
+      await page.locator('.signal').first().waitFor();
+      await page.locator('[data-restart=ask]').click();
+      await page.locator('[data-restart=now]').waitFor();
+      await check('for a technician');
+      await page.locator('.manage-top button').click();
+      await page.locator('[data-floor=nobody]').waitFor();
 
       await box.status({ link: 'down', paused: ['face'], trouble: ['radio'], rehearsal: true });
       for (let i = 0; i < 8; ++i)

@@ -159,6 +159,7 @@ export class FakeBox {
     const now = new Date().toISOString();
     return this.session(tablet, {
       ...example('floor.session'),
+      roles: ['staff', 'lead', 'technician'],
       staff: said.staff,
       name,
       sign_in: again ? session.sign_in : said.id,
@@ -178,7 +179,8 @@ export class FakeBox {
     }
     if (said.kind === 'resume') today.paused = only(said.function);
     if (said.kind.startsWith('rehearsal')) today.rehearsal = said.kind === 'rehearsal_start';
-    const answer = { v: 1, id: randomUUID(), re: said.id, box: 'box-1', kind: said.kind, today, at };
+    const more = ['lights', 'signal'].includes(said.kind) ? example(`floor.managed.${said.kind}`) : { today };
+    const answer = { ...more, v: 1, id: randomUUID(), re: said.id, box: 'box-1', kind: said.kind, at };
     assertFits('floor.managed', answer);
     return this.#tell(`${kFloor}/to/${tablet}/managed`, answer, false);
   }

@@ -172,7 +172,8 @@ function Who({ tablet }: { tablet: Tablet }) {
       <bdi class="bar-staff">{name}</bdi>
     </>
   );
-  if (!roles.includes('lead'))
+  const mine = (['lead', 'technician'] as const).filter((role) => roles.includes(role));
+  if (mine.length === 0)
     return (
       <span class="bar-who" title={words().tablet.signedInAs(name)}>
         {who}
@@ -194,14 +195,17 @@ function Who({ tablet }: { tablet: Tablet }) {
         {who}
       </summary>
       <div>
-        <button
-          type="button"
-          class="button quiet"
-          data-open="lead"
-          onClick={() => choose(() => tablet.manage())}
-        >
-          {words().manage.lead}
-        </button>
+        {mine.map((role) => (
+          <button
+            key={role}
+            type="button"
+            class="button quiet"
+            data-open={role}
+            onClick={() => choose(() => tablet.manage(role))}
+          >
+            {words().manage[role]}
+          </button>
+        ))}
       </div>
     </details>
   );

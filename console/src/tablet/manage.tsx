@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// For whoever leads the shop: the day in numbers, what is paused, the rehearsal, who is signed in.
+// For whoever leads the shop: the day in numbers, what is paused, the rehearsal, who is signed in. For a technician:
+// technician.tsx.
 
 import { useState } from 'preact/hooks';
 import type { FloorManageFunction } from '../contract';
@@ -10,6 +11,7 @@ import { useStore } from '../shared/store';
 import './manage.css';
 import type { Count, Managing, Today } from './managing';
 import type { Tablet } from './model';
+import { Technician } from './technician';
 import { words } from './words';
 
 // In a sentence of the other direction it stays in one piece.
@@ -20,9 +22,9 @@ export function Manage({ tablet, managing }: { tablet: Tablet; managing: Managin
   const t = words().manage;
   const { today, refusal, boxes } = managing;
   return (
-    <div class="manage" data-manage="lead">
+    <div class="manage" data-manage={managing.role}>
       <div class="manage-top">
-        <h2>{t.lead}</h2>
+        <h2>{t[managing.role]}</h2>
         <button type="button" class="button" onClick={() => tablet.endManaging()}>
           {t.back}
         </button>
@@ -30,7 +32,9 @@ export function Manage({ tablet, managing }: { tablet: Tablet; managing: Managin
       <p role="status" class="manage-said" data-refused={refusal}>
         {managing.asked ? t.asking : refusal ? (t.refused[refusal] ?? t.refused.no_answer) : ''}
       </p>
-      {today ? (
+      {managing.role === 'technician' ? (
+        <Technician managing={managing} />
+      ) : today ? (
         <>
           <Numbers today={today} />
           <Pauses tablet={tablet} managing={managing} today={today} />

@@ -2,10 +2,18 @@
 // What whoever leads the shop asks of its boxes, and what each answers. Whether they may, every box looks up itself.
 
 import {
+  kFloorManagedLightsLamp,
+  kFloorManagedLightsLight,
+  kFloorManagedSignalBy,
+  kFloorManagedSignalZone,
   kFloorManageFunction,
   kFloorManageReason,
   type FloorManage,
   type FloorManaged,
+  type FloorManagedLightsLamp,
+  type FloorManagedLightsLight,
+  type FloorManagedSignalBy,
+  type FloorManagedSignalZone,
   type FloorManageFunction,
   type FloorManageReason,
   type FloorRefusedCause,
@@ -54,7 +62,22 @@ export interface Today {
   rehearsal: boolean;
 }
 
-const kAgainMs = 15000;
+export interface Light {
+  light: FloorManagedLightsLight;
+  lamp: FloorManagedLightsLamp;
+  what: string;
+  toDo: string;
+}
+// Somebody who is heard just now; nobody knows who.
+export interface Signal {
+  by: FloorManagedSignalBy;
+  bars: number;
+  zone: FloorManagedSignalZone;
+}
+
+// How often is asked while the page is open.
+const kAgainMs = { lead: 15000, technician: 5000 };
+const kWalkMs = 1000;
 const kAnswerMs = 8000;
 
 const count = (value: unknown) => Math.max(0, integer(value) ?? 0);
@@ -75,6 +98,23 @@ function readToday(json: Unread<Said>): Today {
     paused: list(json.paused, readPause),
     rehearsal: json.rehearsal === true,
   };
+}
+
+function readLight(item: unknown): Light | null {
+  const json: Unread<NonNullable<FloorManaged['lights']>[number]> | null = record(item);
+  const light = one(json?.light, kFloorManagedLightsLight);
+  const lamp = one(json?.lamp, kFloorManagedLightsLamp);
+  return json && light && lamp
+    ? { light, lamp, what: text(json.what, 200), toDo: text(json.to_do, 300) }
+    : null;
+}
+
+function readSignal(item: unknown): Signal | null {
+  const json: Unread<NonNullable<FloorManaged['signal']>[number]> | null = record(item);
+  const by = one(json?.by, kFloorManagedSignalBy);
+  const zone = one(json?.zone, kFloorManagedSignalZone);
+  if (!json || !by || !zone) return null;
+  return { by, zone, bars: Math.min(4, Math.max(1, integer(json.bars) ?? 1)) };
 }
 
 function readExperiment(item: unknown): Experiment | null {
@@ -147,6 +187,10 @@ export class Managing extends Store {
   asked: FloorManage['kind'] | null = null; // what waits for an answer; looking is none
   refusal: FloorRefusedCause | 'no_answer' | 'not_sent' | null = null;
 
+  lights = new Map<string, Light[]>(); // by box
+  signals = new Map<string, Signal[]>(); // by box; while somebody walks
+  walking = false;
+
   #days = new Map<string, Today>(); // by box
   #link: PageLink;
   #topic: string;
@@ -154,12 +198,16 @@ export class Managing extends Store {
   #ids = new Set<string>();
   #again = 0;
   #late = 0;
+  #step = 0;
 
-  constructor(link: PageLink, account: string, session: Session) {
+  readonly role: 'lead' | 'technician';
+
+  constructor(link: PageLink, account: string, session: Session, role: Managing['role']) {
     super();
     this.#link = link;
     this.#topic = `welcome/v1/floor/tablet/${account}/manage`;
     this.#session = session;
+    this.role = role;
     this.look();
   }
 
@@ -169,13 +217,32 @@ export class Managing extends Store {
 
   // Which have answered.
   get boxes(): string[] {
-    return [...this.#days.keys()].sort();
+    return [...new Set([...this.#days.keys(), ...this.lights.keys()])].sort();
   }
 
   look() {
     clearTimeout(this.#again);
-    this.#again = window.setTimeout(() => this.look(), kAgainMs);
-    void this.#say({ kind: 'today' });
+    this.#again = window.setTimeout(() => this.look(), kAgainMs[this.role]);
+    void this.#say({ kind: this.role === 'lead' ? 'today' : 'lights' });
+  }
+
+  // Somebody walks through the shop with a phone or a fob, and looks at the bars.
+  walk(on: boolean) {
+    clearTimeout(this.#step);
+    this.walking = on;
+    this.signals.clear();
+    if (on) this.#listen();
+    this.changed();
+  }
+
+  #listen() {
+    clearTimeout(this.#step);
+    this.#step = window.setTimeout(() => this.#listen(), kWalkMs);
+    void this.#say({ kind: 'signal' });
+  }
+
+  restart(box: string) {
+    void this.#ask({ kind: 'restart', box });
   }
 
   pause(what: FloorManageFunction, reason: FloorManageReason) {
@@ -195,6 +262,7 @@ export class Managing extends Store {
   close() {
     clearTimeout(this.#again);
     clearTimeout(this.#late);
+    clearTimeout(this.#step);
   }
 
   onMessage(json: Unread<FloorManaged>) {
@@ -202,6 +270,8 @@ export class Managing extends Store {
     const today = record(json.today);
     if (!box || !this.#ids.has(text(json.re, 128))) return;
     if (today) this.#days.set(box, readToday(today));
+    if (json.kind === 'lights') this.lights.set(box, list(json.lights, readLight, 9));
+    if (json.kind === 'signal' && this.walking) this.signals.set(box, list(json.signal, readSignal));
     if (json.kind === this.asked) this.#answered(null);
     this.changed();
   }

@@ -292,12 +292,12 @@ export class Tablet extends Toasting {
   }
 
   // Only for whose role it is; every box looks that up itself.
-  manage() {
+  manage(role: Managing['role']) {
     const session = this.staffing?.session;
-    const may = this.staffing?.open && session?.roles.includes('lead');
+    const may = this.staffing?.open && session?.roles.includes(role);
     if (!this.#link || !this.#account || !session || !may) return;
     this.managing?.close();
-    this.managing = new Managing(this.#link, this.#account.account, session);
+    this.managing = new Managing(this.#link, this.#account.account, session, role);
     this.open = null;
     this.changed();
   }

@@ -34,7 +34,7 @@ describe('whoever leads the shop', () => {
   let session;
   beforeEach(() => {
     session = signedIn(link, 'tablet-1', 'eva', { roles: ['staff', 'lead'] });
-    tablet.manage();
+    tablet.manage('lead');
   });
 
   it('asks each box under the session, and again while the page is open', async () => {
@@ -120,21 +120,66 @@ describe('whoever leads the shop', () => {
 
   it('is gone with the session, and behind the lock', async () => {
     tablet.staffing.lock();
-    tablet.manage();
+    tablet.manage('lead');
     assert.equal(tablet.managing, null);
     await clock.pass(60e3);
     assert.equal(asked().length, 1);
     signedIn(link, 'tablet-1', 'tom', { sign_in: 'toms', roles: ['staff', 'lead'] });
-    tablet.manage();
+    tablet.manage('lead');
     signedIn(link, 'tablet-1', 'eva', { sign_in: 'another', roles: ['staff'] });
     assert.equal(tablet.managing, null);
+  });
+});
+
+describe('a technician', () => {
+  const say = (name, box = 'box-1', changes = {}) => {
+    const re = asked().findLast(({ kind }) => kind === name)?.id ?? asked()[0].id;
+    const message = { ...example(`floor.managed.${name}`), re, box, ...changes };
+    assertFits('floor.managed', message);
+    link.say('welcome/v1/floor/to/tablet-1/managed', message);
+  };
+  beforeEach(() => {
+    signedIn(link, 'tablet-1', 'ida', { roles: ['technician'] });
+    tablet.manage('technician');
+  });
+
+  it('sees the lights of each box, and what to do', async () => {
+    assertFits('floor.manage', asked()[0]);
+    assert.equal(asked()[0].kind, 'lights');
+    say('lights', 'box-2');
+    say('lights');
+    assert.deepEqual(tablet.managing.boxes, ['box-1', 'box-2']);
+    assert.equal(tablet.managing.lights.get('box-1')[1].toDo, 'is it plugged in?');
+    await clock.pass(6e3);
+    assert.equal(asked().length, 2);
+  });
+
+  it('sees bars each second while they walk, and nothing of it afterwards', async () => {
+    tablet.managing.walk(true);
+    await clock.pass(3500);
+    assert.equal(asked().filter(({ kind }) => kind === 'signal').length, 4);
+    assertFits('floor.manage', asked().at(-1));
+    say('signal');
+    assert.deepEqual(tablet.managing.signals.get('box-1')[0], { by: 'phone', bars: 4, zone: 'inside' });
+    tablet.managing.walk(false);
+    say('signal');
+    assert.equal(tablet.managing.signals.size, 0);
+    const before = asked().filter(({ kind }) => kind === 'signal').length;
+    await clock.pass(5e3);
+    assert.equal(asked().filter(({ kind }) => kind === 'signal').length, before);
+  });
+
+  it('restarts one box', () => {
+    tablet.managing.restart('box-2');
+    assertFits('floor.manage', asked().at(-1));
+    assert.deepEqual([asked().at(-1).kind, asked().at(-1).box], ['restart', 'box-2']);
   });
 });
 
 it('who does not lead opens nothing and asks nothing', () => {
   for (const roles of [['staff'], ['staff', 'technician'], []]) {
     signedIn(link, 'tablet-1', 'tom', { sign_in: `s-${roles.length}`, roles });
-    tablet.manage();
+    tablet.manage('lead');
     assert.equal(tablet.managing, null);
   }
   assert.deepEqual(asked(), []);

@@ -103,7 +103,8 @@ it('the tablet', (t) => {
       link.up();
       signedIn(link, 'tablet-1');
       tablet.enrol();
-      tablet.manage();
+      tablet.manage('lead');
+      tablet.managing.walk(true);
       told = 0;
     }
     const pick = (of) => of[Math.floor(random() * of.length)];
@@ -123,6 +124,8 @@ it('the tablet', (t) => {
     assertShowable(tablet.staffing.people, 'people');
     assertShowable(tablet.staffing.session, 'session');
     assertShowable(tablet.managing?.today, 'today');
+    assertShowable([...(tablet.managing?.lights.values() ?? [])], 'lights');
+    assertShowable([...(tablet.managing?.signals.values() ?? [])], 'signals');
     assertShowable([...(tablet.managing?.today?.whyNot ?? [])], 'why not');
   });
 });

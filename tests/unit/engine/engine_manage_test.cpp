@@ -271,5 +271,63 @@ TEST_F(AtTheTablets, WhoIsSignedInWhere) {
   EXPECT_EQ(signed_in[1]["locked"], false);
 }
 
+const json kRestart{{"kind", "restart"}, {"box", "box-1"}};
+
+TEST_F(AtTheTablets, WhatIsATechniciansIsNobodyElses) {
+  const std::vector<json> of_a_technician{{{"kind", "lights"}}, {{"kind", "signal"}}, kRestart};
+  for (const std::string who : {"tom", "eva"}) {
+    const std::string session = box_.sign_in(who);
+    for (const json& kind : of_a_technician) {
+      ask(kind, session);
+      EXPECT_EQ(refused()["cause"], "not_allowed") << who << ": " << kind;
+    }
+  }
+  EXPECT_EQ(answers(), 0U);
+  EXPECT_EQ(box_.world().restarts, 0);
+  const std::string ida = box_.sign_in("ida");
+  for (const json& kind : of_a_technician) ask(kind, ida);
+  EXPECT_EQ(answers(), of_a_technician.size());
+}
+
+TEST_F(AtTheTablets, ATechnicianSeesTheLightsAndWhatToDo) {
+  ask({{"kind", "lights"}}, box_.sign_in("ida"));
+  EXPECT_EQ(answer()["lights"][0], (json{{"light", "radio"},
+                                         {"lamp", "red"},
+                                         {"what", "it hears nothing"},
+                                         {"to_do", "is it plugged in?"}}));
+}
+
+TEST_F(AtTheTablets, SignalsAreBarsOfNobody) {
+  const std::string ida = box_.sign_in("ida");
+  box_.hear_mia_for(3s);
+  ask({{"kind", "signal"}}, ida);
+  EXPECT_EQ(answer()["signal"], json::array()) << "nobody was listened to before";
+  box_.hear_mia_for(2s);
+  ask({{"kind", "signal"}}, ida);
+  const json signal = answer()["signal"];
+  ASSERT_EQ(signal.size(), 1U);
+  EXPECT_EQ(signal[0]["by"], "fob");
+  EXPECT_EQ(signal[0]["bars"], 3);
+  EXPECT_EQ(signal[0].size(), 3U) << signal;
+  box_.advance(4s);
+  ask({{"kind", "signal"}}, ida);
+  EXPECT_EQ(answer()["signal"], json::array()) << "who is heard no more";
+  box_.skip(1min);
+  box_.hear_mia_for(2s);
+  ask({{"kind", "signal"}}, ida);
+  EXPECT_EQ(answer()["signal"], json::array()) << "nobody looked";
+}
+
+TEST_F(AtTheTablets, ARestartIsOfOneBoxAndInTheAuditTrail) {
+  const std::string ida = box_.sign_in("ida");
+  ask({{"kind", "restart"}, {"box", "box-2"}}, ida);
+  ask({{"kind", "restart"}}, ida);
+  EXPECT_EQ(box_.world().restarts, 0);
+  ask(kRestart, ida);
+  EXPECT_EQ(box_.world().restarts, 1);
+  EXPECT_EQ(answer()["kind"], "restart");
+  EXPECT_THAT(box_.audit(), Contains("restart staff:ida on a tablet"));
+}
+
 }  // namespace
 }  // namespace welcome

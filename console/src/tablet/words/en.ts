@@ -4,6 +4,8 @@
 import type {
   FloorEnrolCause,
   FloorEnrolHint,
+  FloorManagedLightsLamp,
+  FloorManagedLightsLight,
   FloorManageFunction,
   FloorManageReason,
   FloorPromptBy,
@@ -221,6 +223,7 @@ export const en = {
   },
   manage: {
     lead: 'Run the shop',
+    technician: 'Look after the boxes',
     back: 'Back to the guests',
     waiting: 'Waiting for the box…',
     asking: 'One moment…',
@@ -299,6 +302,31 @@ export const en = {
     holdout: (percent: string) => `${percent} % are offered nothing, to compare`,
     signedIn: 'Signed in',
     locked: 'locked',
+    lights: {
+      clock: 'Clock',
+      line: 'Line to head office',
+      floor: 'Tablets',
+      radio: 'Radio',
+      camera: 'Camera',
+      models: 'Face models',
+      store: 'Disk',
+      consents: 'Consents',
+      decisions: 'Decisions',
+    } satisfies Record<FloorManagedLightsLight, string>,
+    lamps: { green: 'good', yellow: 'have a look', red: 'does not work', off: 'not set up' } satisfies Record<
+      FloorManagedLightsLamp,
+      string
+    >,
+    restart: 'Restart',
+    restartNow: 'Yes, restart this box',
+    restartNot: 'Leave it',
+    walk: 'Walk test',
+    walkHint:
+      'Walk through the shop with a phone or a fob that the box knows, and watch the bars. Nobody can be told from anybody.',
+    walkStart: 'Start walking',
+    walkStop: 'Stop',
+    heardNobody: 'Nobody is heard.',
+    bars: (n: number) => `${n} of 4 bars`,
   },
   enrol: {
     title: 'Would you like to be recognised?',
