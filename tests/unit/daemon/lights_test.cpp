@@ -157,7 +157,10 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"/consents/signatures_asked", false, Light::consents, Lamp::yellow, "nobody signed"},
         Fault{"/consents/refused", {{"unsigned", 2}}, Light::consents, Lamp::yellow, "refused"},
         Fault{"/decisions/policy", false, Light::decisions, Lamp::yellow, "no policy"},
-        Fault{"/paused", json::array({"offers"}), Light::decisions, Lamp::yellow, "paused"},
+        Fault{"/paused", json::array({"offers"}), Light::decisions, Lamp::yellow,
+              "paused by head office"},
+        Fault{"/paused_here", json::array({"offers: bothers"}), Light::decisions, Lamp::yellow,
+              "paused in the shop: offers: bothers"},
         Fault{"/rehearsal", true, Light::decisions, Lamp::yellow, "rehearsal"}));
 
 TEST(Lights, SayWhatIsNotSetUp) {
