@@ -125,6 +125,8 @@ void Engine::load(const Now& now) {
   if (restored.unreadable > 0) {
     spdlog::warn("{} stored rows could not be read and were left out", restored.unreadable);
   }
+  // After what the rules kept: the plug may have been pulled before they followed a word.
+  effects.append(load_pauses(now));
   auto staff = staff_of_store();
   must(staff, "who works here");
   staff_.load(std::move(*staff), now);
@@ -177,6 +179,11 @@ Effects Engine::load_rules(const Now& now) {
     campaigns.push_back(std::get<Campaign>(std::move(item)));
   });
   effects.append(pipeline_.handle(event::CampaignsReplaced{std::move(campaigns)}, now));
+  return effects;
+}
+
+Effects Engine::load_pauses(const Now& now) {
+  Effects effects;
   must(pauses_.load(), "what was paused in the shop");
   const auto pauses = pauses_.all();
   must(pauses, "paused functions");

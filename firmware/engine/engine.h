@@ -258,6 +258,7 @@ class Engine : private Pipeline::Directory,
   // ---- start (engine.cpp)
   void load(const Now& now);
   Effects load_rules(const Now& now);
+  Effects load_pauses(const Now& now);
   Result<std::vector<StaffMember>> staff_of_store();
   template <class Take>
   void load_items(contract::Collection collection, const Take& take);

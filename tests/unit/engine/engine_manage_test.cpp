@@ -249,6 +249,19 @@ TEST_F(AtTheTablets, APauseThatCannotBeWrittenDownDoesNotHold) {
   EXPECT_EQ(status()["paused_here"], json::array());
 }
 
+// The plug is pulled after head office's word is down, and before the rules have followed it.
+TEST_F(AtTheTablets, WhatHeadOfficeHasLiftedIsNotPausedAfterACut) {
+  head_office("offers", true);
+  box_.power_off();
+  box_.refuse_to_store("INSERT ON audit", "NEW.kind = 'pause'");
+  box_.power_on();
+  box_.links_up();
+  head_office("offers", false);
+  box_.power_cycle();
+  box_.links_up();
+  EXPECT_EQ(status()["paused"], json::array());
+}
+
 TEST_F(AtTheTablets, ARehearsalIsTheLeadsByName) {
   const std::string eva = box_.sign_in("eva");
   ask({{"kind", "rehearsal_start"}}, eva);
