@@ -113,7 +113,7 @@ Result<void> Engine::pause_here(const contract::Manage& said, const StaffId& sta
   const std::string what = std::string(to_string(function)) +
                            (pause ? " paused in the shop: " : " no longer paused in the shop") +
                            std::string(pause ? contract::to_string(*said.reason) : "");
-  const auto stored =
+  auto stored =
       decide_by(by, event::PauseChanged{function, pause || *head_office}, now, [&](store::Tx& tx) {
         Pauses::write(tx, here);
         tx.audit().append(now, "pause", by, {}, what);
